@@ -1,0 +1,5 @@
+//! flowtop: the quality of network flows, live in a terminal.
+
+#![deny(unsafe_code)]
+
+pub mod model;

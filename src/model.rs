@@ -1,0 +1,10 @@
+//! What flowtop knows about flows, as pure data and pure functions.
+//!
+//! No I/O, no clock, no terminal, no libbpf: everything here is a function of what is handed in,
+//! so that each number can be tested against the definitions in README.md ("What the numbers mean").
+
+pub mod flow;
+pub mod preferences;
+pub mod rule;
+pub mod snapshot;
+pub mod tracker;

@@ -1,0 +1,84 @@
+//! The identity of a flow: one direction of one conversation seen on one interface.
+//!
+//! Owns [`FlowKey`] and [`Protocol`]. Knows nothing of how a key is stored in the kernel's table.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The protocols whose packets are flows. Everything else is counted in its interface's `other`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Transmission Control Protocol, IP protocol 6.
+    Tcp,
+    /// User Datagram Protocol, IP protocol 17.
+    Udp,
+    /// Internet Control Message Protocol for IPv4, IP protocol 1.
+    Icmp,
+    /// Internet Control Message Protocol for IPv6, IP protocol 58.
+    Icmpv6,
+}
+
+impl Protocol {
+    /// All protocols, in the order in which they are listed to people.
+    pub const ALL: [Protocol; 4] = [
+        Protocol::Tcp,
+        Protocol::Udp,
+        Protocol::Icmp,
+        Protocol::Icmpv6,
+    ];
+
+    /// The number of the protocol in an IP header (IANA "Assigned Internet Protocol Numbers").
+    pub const fn number(self) -> u8 {
+        match self {
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+            Protocol::Icmp => 1,
+            Protocol::Icmpv6 => 58,
+        }
+    }
+
+    /// The protocol with this number in an IP header, if its packets are flows.
+    pub fn from_number(number: u8) -> Option<Protocol> {
+        Protocol::ALL.into_iter().find(|p| p.number() == number)
+    }
+
+    /// The lower-case name used in JSON, in the filter and on the screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+            Protocol::Icmp => "icmp",
+            Protocol::Icmpv6 => "icmpv6",
+        }
+    }
+
+    /// Whether the two port fields of a key hold ports, rather than ICMP identifier and type.
+    pub const fn has_ports(self) -> bool {
+        matches!(self, Protocol::Tcp | Protocol::Udp)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What tells one flow from another. Ordered, so that it can break ties when rows are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FlowKey {
+    /// Index of the device whose ingress hook saw the packets.
+    pub ifindex: u32,
+    /// Outer VLAN id (0 to 4095), or none for untagged packets.
+    pub vlan: Option<u16>,
+    /// Layer-4 protocol.
+    pub protocol: Protocol,
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address; of the same family as the source.
+    pub destination: IpAddr,
+    /// TCP and UDP: source port. ICMP and ICMPv6: identifier of a query message, else 0.
+    pub source_port: u16,
+    /// TCP and UDP: destination port. ICMP and ICMPv6: type * 256 + code, as in NetFlow and IPFIX.
+    pub destination_port: u16,
+}

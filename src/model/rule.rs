@@ -1,0 +1,98 @@
+//! Rules (which packets are flows) and sequence profiles (where a packet's sequence number is).
+//!
+//! Pure values: the text form is read in `config::rule`, the kernel form is made in `probe::rules`.
+
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+
+use super::flow::{FlowKey, Protocol};
+
+/// At most this many rules: one bit each in a 64-bit mask.
+pub const MAX_RULES: usize = 64;
+/// At most this many combinations of list items over all rules.
+pub const MAX_RULE_TERMS: usize = 1024;
+/// A pattern is looked for at the first this many bytes of a payload.
+pub const PATTERN_SEARCH_BYTES: usize = 5000;
+
+/// Where a UDP or ICMP payload carries its sequence number, and how its gaps are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SequenceProfile {
+    /// The big-endian 32-bit word to look for at any alignment; `None`: no search.
+    pub pattern: Option<u32>,
+    /// Bytes from the payload's start, or from the pattern's first byte, to the number.
+    /// `None` without a pattern: no payload sequence; `None` with a pattern counts as 0.
+    pub offset: Option<u16>,
+    /// A gap is small while sequence number - previous one <= threshold, else big. At least 1.
+    pub threshold: u32,
+}
+
+impl SequenceProfile {
+    /// Payloads carry no sequence number that flowtop knows of.
+    pub const OFF: SequenceProfile = SequenceProfile {
+        pattern: None,
+        offset: None,
+        threshold: 10,
+    };
+
+    /// Whether payloads are looked at with this profile.
+    pub const fn reads_payload(&self) -> bool {
+        self.pattern.is_some() || self.offset.is_some()
+    }
+}
+
+impl Default for SequenceProfile {
+    fn default() -> Self {
+        SequenceProfile::OFF
+    }
+}
+
+/// One rule: a packet matches when each of the five fields does. An empty list means any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// The rule's name in the configuration.
+    pub name: String,
+    /// Source prefixes.
+    pub sources: Vec<IpNet>,
+    /// Destination prefixes.
+    pub destinations: Vec<IpNet>,
+    /// Source ports. A rule with ports matches TCP and UDP only.
+    pub source_ports: Vec<RangeInclusive<u16>>,
+    /// Destination ports. A rule with ports matches TCP and UDP only.
+    pub destination_ports: Vec<RangeInclusive<u16>>,
+    /// Protocols; the word ICMP in a rule stands for both families.
+    pub protocols: Vec<Protocol>,
+    /// The sequence profile of flows whose first matching rule this is; `None`: the global one.
+    pub profile: Option<SequenceProfile>,
+}
+
+impl Rule {
+    /// The combinations of list items that the rule stands for: at least 1.
+    pub fn terms(&self) -> usize {
+        [
+            self.sources.len(),
+            self.destinations.len(),
+            self.source_ports.len(),
+            self.destination_ports.len(),
+            self.protocols.len(),
+        ]
+        .into_iter()
+        .map(|n| n.max(1))
+        .fold(1, usize::saturating_mul)
+    }
+
+    /// Whether a flow with this key matches. This is the definition; the kernel program is held to it by a test.
+    pub fn matches(&self, key: &FlowKey) -> bool {
+        fn any<T>(list: &[T], matches: impl Fn(&T) -> bool) -> bool {
+            list.is_empty() || list.iter().any(matches)
+        }
+        let ports = |list: &[RangeInclusive<u16>], port: u16| {
+            list.is_empty() || key.protocol.has_ports() && list.iter().any(|r| r.contains(&port))
+        };
+        any(&self.sources, |net| net.contains(&key.source))
+            && any(&self.destinations, |net| net.contains(&key.destination))
+            && ports(&self.source_ports, key.source_port)
+            && ports(&self.destination_ports, key.destination_port)
+            && any(&self.protocols, |protocol| *protocol == key.protocol)
+    }
+}

@@ -1,0 +1,259 @@
+//! What the kernel had counted at one moment, merged over CPUs: the raw material of every number.
+//!
+//! Totals only, no rates: those come from two snapshots, in [`super::tracker`].
+
+use std::ops::{Add, AddAssign};
+
+use super::flow::FlowKey;
+
+/// Packets and bytes on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Volume {
+    /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
+    pub packets: u64,
+    /// Bytes from the Ethernet header on, without preamble and frame check sequence.
+    pub bytes: u64,
+}
+
+impl Add for Volume {
+    type Output = Volume;
+    fn add(self, other: Volume) -> Volume {
+        Volume {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+        }
+    }
+}
+
+impl AddAssign for Volume {
+    fn add_assign(&mut self, other: Volume) {
+        *self = *self + other;
+    }
+}
+
+/// Exact integer sums over the gaps between consecutive arrivals of one jitter epoch.
+///
+/// Sums are modular (`squares` modulo 2^80): only differences between two snapshots mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GapSums {
+    /// Number of gaps.
+    pub count: u64,
+    /// Sum of the gaps, ns.
+    pub sum: u64,
+    /// Sum of the squares of the gaps, ns^2.
+    pub squares: u128,
+}
+
+/// What sequence tracking found out about one flow. `None` where it cannot be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sequence {
+    /// Highest number seen; TCP: of the last byte.
+    pub current: u32,
+    /// Packets with a readable sequence number.
+    pub received: u64,
+    /// Numbers not seen, less those that came late; TCP: in bytes.
+    pub lost: u64,
+    /// Late packets; TCP: retransmitted or reordered segments, which cannot be told apart.
+    pub reverse_errors: u64,
+    /// Gaps up to the threshold.
+    pub small_errors: u64,
+    /// Gaps beyond the threshold.
+    pub big_errors: u64,
+    /// Numbers seen already; unknown for TCP.
+    pub duplicates: Option<u64>,
+    /// Packets that came after a later one; unknown for TCP.
+    pub reordered: Option<u64>,
+    /// Times the sender began a new series.
+    pub restarts: u64,
+    /// Packets in which the configured place held no number.
+    pub absent: u64,
+}
+
+/// One slot of the flow table, all CPUs added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowSample {
+    /// Index of the slot; together with `generation` it names one life of a flow in the table.
+    pub slot: u32,
+    /// Counts the lives of the slot.
+    pub generation: u32,
+    /// Whose numbers these are.
+    pub key: FlowKey,
+    /// Wire volume since the flow entered the table.
+    pub volume: Volume,
+    /// Payload bytes since the flow entered the table.
+    pub payload_bytes: u64,
+    /// The jitter epoch that `gaps` belongs to; the first is 1.
+    pub epoch: u32,
+    /// Gaps of the current jitter epoch.
+    pub gaps: GapSums,
+    /// Sequence state; `None` where nothing is tracked.
+    pub sequence: Option<Sequence>,
+    /// Index of the flow's rule in the configuration, if there are rules.
+    pub rule: Option<u8>,
+    /// Clock of the first packet, CLOCK_MONOTONIC ns.
+    pub first_seen_ns: u64,
+    /// Clock of the latest packet, CLOCK_MONOTONIC ns.
+    pub last_seen_ns: u64,
+}
+
+/// Why a packet was malformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Malformed {
+    /// The frame ends inside its Ethernet or VLAN header.
+    Frame,
+    /// The packet ends inside its IP header or an extension header.
+    IpTruncated,
+    /// The IP version is not the one that the frame announces.
+    IpVersion,
+    /// An IPv4 header shorter than 20 bytes.
+    IpHeaderLength,
+    /// The IP length is shorter than its headers, or longer than the packet.
+    IpLength,
+    /// More than eight extension headers.
+    Extensions,
+    /// The packet ends inside its TCP, UDP or ICMP header.
+    TransportTruncated,
+    /// A TCP data offset below 20 bytes or beyond the packet.
+    TcpOffset,
+    /// A UDP length below 8.
+    UdpLength,
+}
+
+impl Malformed {
+    /// All reasons, in the order of their numbers in the kernel program.
+    pub const ALL: [Malformed; 9] = [
+        Malformed::Frame,
+        Malformed::IpTruncated,
+        Malformed::IpVersion,
+        Malformed::IpHeaderLength,
+        Malformed::IpLength,
+        Malformed::Extensions,
+        Malformed::TransportTruncated,
+        Malformed::TcpOffset,
+        Malformed::UdpLength,
+    ];
+
+    /// The name in JSON and on the screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Malformed::Frame => "frame",
+            Malformed::IpTruncated => "ip_truncated",
+            Malformed::IpVersion => "ip_version",
+            Malformed::IpHeaderLength => "ip_header_length",
+            Malformed::IpLength => "ip_length",
+            Malformed::Extensions => "extensions",
+            Malformed::TransportTruncated => "transport_truncated",
+            Malformed::TcpOffset => "tcp_offset",
+            Malformed::UdpLength => "udp_length",
+        }
+    }
+}
+
+/// How flowtop is attached to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// A TCX link (Linux 6.6 and later).
+    Tcx,
+    /// A filter on the clsact qdisc.
+    Clsact,
+}
+
+impl Hook {
+    /// The name in JSON and on the screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Hook::Tcx => "tcx",
+            Hook::Clsact => "clsact",
+        }
+    }
+}
+
+/// The state of a device's link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LinkState {
+    /// Up, and able to pass packets.
+    Up,
+    /// There, but down or without carrier.
+    Down,
+    /// Not there any more; its totals stay.
+    #[default]
+    Gone,
+}
+
+impl LinkState {
+    /// The name in JSON and on the screen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LinkState::Up => "up",
+            LinkState::Down => "down",
+            LinkState::Gone => "gone",
+        }
+    }
+}
+
+/// What one interface's hook counted outside the flows, and all that it saw; all CPUs added up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InterfaceSample {
+    /// Index of the device.
+    pub ifindex: u32,
+    /// Current name, with control characters made harmless.
+    pub name: String,
+    /// State of the link.
+    pub state: LinkState,
+    /// The hook that counts, if there is one now.
+    pub hook: Option<Hook>,
+    /// Packets that the device itself dropped on receive, from its statistics, if known.
+    pub device_drops: Option<u64>,
+    /// Every packet that came to the hook, counted before anything else was decided.
+    pub seen: Volume,
+    /// Packets that are not flows: ARP, other IP protocols, anything that is not IP.
+    pub other: Volume,
+    /// Packets that no rule matched.
+    pub filtered: Volume,
+    /// Packets of flows for which the table had no room.
+    pub untracked: Volume,
+    /// Malformed packets by reason, in the order of [`Malformed::ALL`].
+    pub malformed: [Volume; Malformed::ALL.len()],
+}
+
+impl InterfaceSample {
+    /// Malformed packets, whatever the reason.
+    pub fn malformed_total(&self) -> Volume {
+        self.malformed
+            .iter()
+            .fold(Volume::default(), |sum, v| sum + *v)
+    }
+}
+
+/// Everything read from the kernel in one pass.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// When the pass began, CLOCK_MONOTONIC ns.
+    pub taken_ns: u64,
+    /// Slots whose flow had a packet since the previous pass; the others are as they were.
+    pub flows: Vec<FlowSample>,
+    /// Last numbers of flows that left the table since the previous pass: read for the last time.
+    pub departed: Vec<FlowSample>,
+    /// Every watched interface that has a hook.
+    pub interfaces: Vec<InterfaceSample>,
+    /// The state of the table itself.
+    pub table: TableSample,
+}
+
+/// The state of the flow table itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableSample {
+    /// Slots in the table.
+    pub capacity: u64,
+    /// Flows in the table now.
+    pub tracked: u64,
+    /// Flows replaced by the kernel program because their set was full.
+    pub evicted: u64,
+    /// Packets that found no room.
+    pub insert_failures: u64,
+    /// Sequence judgements skipped because another CPU held the flow for too long.
+    pub contended: u64,
+    /// Memory of all maps as the kernel accounts it, bytes.
+    pub memory_bytes: u64,
+}

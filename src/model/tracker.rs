@@ -1,0 +1,150 @@
+//! Rates, windows, history and ageing, made out of snapshots.
+//!
+//! Owns the list of flows as the screen and the exports see it. Pure: time comes in with each snapshot.
+
+use super::flow::FlowKey;
+use super::snapshot::{Hook, InterfaceSample, LinkState, Sequence, TableSample, Volume};
+
+/// Rates over the latest throughput interval.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Rates {
+    /// Wire bytes per second.
+    pub throughput: f64,
+    /// Payload bytes per second.
+    pub goodput: f64,
+    /// Packets per second.
+    pub packet_rate: f64,
+}
+
+/// Inter-arrival statistics over the jitter window.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Interarrival {
+    /// Mean gap, ms; unknown without a gap.
+    pub mean_ms: Option<f64>,
+    /// Sample standard deviation of the gaps, ms; unknown below two gaps.
+    pub jitter_ms: Option<f64>,
+    /// Number of gaps in the window.
+    pub samples: u64,
+}
+
+/// The latest values of one quantity, oldest first, one for each closed throughput interval.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    values: std::collections::VecDeque<f32>,
+}
+
+impl Series {
+    /// The values that a series remembers at most.
+    pub const CAPACITY: usize = 60;
+
+    /// Appends a value; the oldest one makes room. NaN stands for an interval without a value.
+    pub fn push(&mut self, value: Option<f64>) {
+        if self.values.len() == Self::CAPACITY {
+            self.values.pop_front();
+        }
+        self.values.push_back(value.map_or(f32::NAN, |v| v as f32));
+    }
+
+    /// The values, oldest first; `None` for an interval without a value.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Option<f32>> + ExactSizeIterator + '_ {
+        self.values.iter().map(|v| (!v.is_nan()).then_some(*v))
+    }
+}
+
+/// How a flow went over its latest intervals.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// Throughput, bytes per second.
+    pub throughput: Series,
+    /// Goodput, bytes per second.
+    pub goodput: Series,
+    /// Mean inter-arrival time, ms.
+    pub interarrival_mean: Series,
+    /// Jitter, ms.
+    pub jitter: Series,
+    /// Numbers (TCP: bytes) that went missing in the interval.
+    pub lost: Series,
+}
+
+/// One flow as the screen and the exports show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flow {
+    /// Whose numbers these are.
+    pub key: FlowKey,
+    /// Current name of the interface.
+    pub interface: std::sync::Arc<str>,
+    /// Wire volume since the run started.
+    pub volume: Volume,
+    /// Payload bytes since the run started.
+    pub payload_bytes: u64,
+    /// Rates over the latest interval; unknown before the first one is over.
+    pub rates: Option<Rates>,
+    /// Inter-arrival time and jitter over the jitter window.
+    pub interarrival: Interarrival,
+    /// Jitter epochs so far; the first is 1.
+    pub jitter_epochs: u32,
+    /// Sequence state since the run started; `None` where nothing is tracked.
+    pub sequence: Option<Sequence>,
+    /// Name of the rule that made this a flow, if there are rules.
+    pub rule: Option<std::sync::Arc<str>>,
+    /// First packet, CLOCK_MONOTONIC ns.
+    pub first_seen_ns: u64,
+    /// Latest packet, CLOCK_MONOTONIC ns.
+    pub last_seen_ns: u64,
+    /// The latest intervals.
+    pub history: History,
+}
+
+impl Flow {
+    /// Share of what is missing in what was sent, percent: 100 * lost / (lost + received - duplicates),
+    /// for TCP 100 * lost bytes / (lost bytes + payload bytes). Unknown where nothing is tracked or nothing came yet.
+    pub fn loss_percent(&self) -> Option<f64> {
+        let sequence = self.sequence?;
+        let arrived = match sequence.duplicates {
+            Some(duplicates) => sequence.received.saturating_sub(duplicates),
+            None => self.payload_bytes,
+        };
+        let sent = sequence.lost + arrived;
+        (sent > 0).then(|| 100.0 * sequence.lost as f64 / sent as f64)
+    }
+}
+
+/// One watched interface as the screen and the exports show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interface {
+    /// Index of the device.
+    pub ifindex: u32,
+    /// Current name, with control characters made harmless.
+    pub name: String,
+    /// State of the link.
+    pub state: LinkState,
+    /// The hook that counts, if there is one now.
+    pub hook: Option<Hook>,
+    /// All packets: the sum over flows, `ended` and the parts of `counted`.
+    pub volume: Volume,
+    /// Flows that left the table.
+    pub ended: Volume,
+    /// What was counted outside the flows, and the hook's own count of everything.
+    pub counted: InterfaceSample,
+    /// Flows listed.
+    pub flows: usize,
+    /// Rates over the latest interval (goodput: of its flows); unknown before the first one is over.
+    pub rates: Option<Rates>,
+    /// Throughput of the latest intervals, bytes per second.
+    pub throughput_history: Series,
+}
+
+/// What a view shows at one moment: the flows, the interfaces and the state of the table.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// When the numbers were read, CLOCK_MONOTONIC ns.
+    pub taken_ns: u64,
+    /// True length of the latest interval, s; 0 before the first one is over.
+    pub interval_s: f64,
+    /// All listed flows, in no particular order.
+    pub flows: Vec<Flow>,
+    /// All interfaces that are or were watched in this run.
+    pub interfaces: Vec<Interface>,
+    /// The state of the table itself.
+    pub table: TableSample,
+}

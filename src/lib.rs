@@ -3,3 +3,8 @@
 #![deny(unsafe_code)]
 
 pub mod model;
+pub mod netlink;
+/// The side that faces the kernel.
+pub mod probe {
+    pub mod interfaces;
+}

@@ -4,6 +4,7 @@
 
 pub mod model;
 pub mod netlink;
+pub mod netns;
 /// The side that faces the kernel.
 pub mod probe {
     pub mod interfaces;

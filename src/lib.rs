@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod demo;
 pub mod model;
 pub mod netlink;
 pub mod netns;

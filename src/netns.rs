@@ -10,6 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result};
@@ -55,7 +56,13 @@ impl Namespace {
 
     /// The calling thread's namespace.
     pub fn current() -> Result<Namespace> {
-        let file = File::open(CURRENT).with_context(|| format!("open {CURRENT}"))?;
+        Namespace::open(CURRENT)
+    }
+
+    /// The namespace behind a file: `/proc/<pid>/ns/net`, or `/run/netns/<name>` as `ip netns` makes it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Namespace> {
+        let path = path.as_ref();
+        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
         Ok(Namespace { file })
     }
 
@@ -178,6 +185,13 @@ pub fn add_address(end: &End, address: IpNet) -> Result<()> {
             NLM_F_CREATE | NLM_F_EXCL,
         )
         .with_context(|| format!("give {} the address {address}", end.name))
+}
+
+/// Whether a link can have IPv6 addresses: the kernel may lack IPv6, or have it switched off.
+pub fn has_ipv6(end: &End) -> Result<bool> {
+    let file = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", end.name);
+    end.namespace
+        .within(|| Ok(std::fs::read(&file).is_ok_and(|value| value.starts_with(b"0"))))
 }
 
 /// Tells one end the other's hardware address for good, so that nobody has to ask (no ARP, no neighbour discovery).

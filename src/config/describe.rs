@@ -12,7 +12,9 @@ use super::Config;
 use super::diagnostic::harmless;
 use super::rule::{address_text, port_text, protocol_words};
 use crate::model::preferences::Unit;
-use crate::model::rule::{MAX_RULE_TERMS, MAX_RULES, Rule, SequenceProfile};
+use crate::model::rule::{
+    ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
+};
 
 /// The whole configuration, a line for each setting and each rule.
 pub(super) fn describe(config: &Config) -> String {
@@ -146,19 +148,23 @@ fn alternatives(items: impl Iterator<Item = impl Display>) -> String {
 
 /// Where the number is and how gaps are judged.
 fn profile_in_words(profile: &SequenceProfile) -> String {
-    let threshold = profile.threshold;
-    let place = match (profile.pattern, profile.offset) {
-        (None, None) => "sequence numbers of TCP and ICMP echo only".into(),
-        (None, Some(offset)) => {
-            format!(
-                "sequence number: 32-bit big-endian word at byte {offset} of UDP and ICMP payloads"
-            )
-        }
-        (Some(pattern), offset) => format!(
-            "sequence number: 32-bit big-endian word {} bytes after the beginning of {pattern:#010x} \
-             in UDP and ICMP payloads",
-            offset.unwrap_or(0)
+    let order = match profile.byte_order {
+        ByteOrder::Big => "big",
+        ByteOrder::Little => "little",
+    };
+    let number = format!("{}-bit {order}-endian number", profile.width.bits());
+    let offset = profile.offset.unwrap_or(0);
+    let place = match profile.pattern {
+        _ if !profile.reads_payload() => "sequence numbers of TCP and ICMP echo only".into(),
+        None => format!("sequence number: {number} at byte {offset} of UDP and ICMP payloads"),
+        Some(pattern) => format!(
+            "sequence number: {number} {offset} bytes after the beginning of {pattern:#010x} \
+             in UDP and ICMP payloads"
         ),
     };
-    format!("{place}; a gap is big above {threshold}")
+    let only = match profile.require {
+        Some(PayloadRequirement::RtpVersion2) => ", if they are RTP version 2",
+        None => "",
+    };
+    format!("{place}{only}; a gap is big above {}", profile.threshold)
 }

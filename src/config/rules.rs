@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use jsonc_parser::ast::{Object, ObjectProp, ObjectPropName, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged};
 
-use super::diagnostic::excerpt;
+use super::diagnostic::{excerpt, harmless};
 use super::profile;
 use super::rule::{self, RuleError};
 use super::walk::{Walk, kind, quoted};
@@ -76,7 +76,7 @@ impl RuleSet<'_> {
             Value::StringLit(literal) => {
                 let value_is_rule = rule::parse("", &literal.value).is_ok();
                 if !value_is_rule && (key_is_rule || looks_like_a_rule(key, &literal.value)) {
-                    self.read_key(walk, &literal.value, property);
+                    self.read_key(walk, &literal.value, property, None);
                 } else {
                     self.read_value(walk, key.into(), property.range(), &property.value);
                 }
@@ -85,12 +85,11 @@ impl RuleSet<'_> {
                 self.read_value(walk, key.into(), property.range(), &property.value);
             }
             Value::Object(object) if key_is_rule || fields(key) > 3 => {
-                let profile = self.read_options(walk, key, object);
-                self.read_key_with(walk, key, property, profile);
+                self.read_key(walk, key, property, Some(object));
             }
-            Value::NullKeyword(_) if fields(key) > 1 => self.read_key(walk, key, property),
+            Value::NullKeyword(_) if fields(key) > 1 => self.read_key(walk, key, property, None),
             Value::BooleanLit(on) if on.value && fields(key) > 1 => {
-                self.read_key(walk, key, property);
+                self.read_key(walk, key, property, None);
             }
             _ => self.read_value(walk, key.into(), property.range(), &property.value),
         }
@@ -98,58 +97,49 @@ impl RuleSet<'_> {
 
     /// A rule as a string or an object.
     fn read_value(&mut self, walk: &mut Walk<'_>, name: String, place: Range, value: &Value<'_>) {
+        let path = self.path(&name);
         match value {
             Value::StringLit(literal) => self.read_text(walk, name, place, literal, None),
-            Value::Object(object) => {
-                let profile = self.read_options(walk, &name, object);
-                let path = self.path(&name);
-                match object.get("match") {
-                    None => walk.report(value, format!("{path}: {EXPECTED}; \"match\" is missing")),
-                    Some(property) => {
-                        if let Some(literal) =
-                            walk.string(&format!("{path}.match"), &property.value)
-                        {
-                            self.read_text(walk, name, place, literal, profile);
-                        }
-                    }
+            Value::Object(object) => match object.get("match") {
+                None => {
+                    walk.report(value, format!("{path}: {EXPECTED}; \"match\" is missing"));
+                    self.read_options(walk, &path, object);
                 }
-            }
-            _ => {
-                let path = self.path(&name);
-                walk.report(value, format!("{path}: {EXPECTED}, not {}", kind(value)));
-            }
+                Some(property) => match walk.string(&format!("{path}.match"), &property.value) {
+                    Some(text) => self.read_text(walk, name, place, text, Some(object)),
+                    None => {
+                        self.read_options(walk, &path, object);
+                    }
+                },
+            },
+            _ => walk.report(value, format!("{path}: {EXPECTED}, not {}", kind(value))),
         }
     }
 
     /// A rule that is a key of the object.
-    fn read_key(&mut self, walk: &mut Walk<'_>, name: &str, property: &ObjectProp<'_>) {
-        self.read_key_with(walk, name, property, None);
-    }
-
-    fn read_key_with(
+    fn read_key(
         &mut self,
         walk: &mut Walk<'_>,
         name: &str,
         property: &ObjectProp<'_>,
-        profile: Option<SequenceProfile>,
+        options: Option<&Object<'_>>,
     ) {
         if let ObjectPropName::String(literal) = &property.name {
-            self.read_text(walk, name.into(), property.range(), literal, profile);
+            self.read_text(walk, name.into(), property.range(), literal, options);
         }
     }
 
     fn read_options(
-        &mut self,
+        &self,
         walk: &mut Walk<'_>,
-        name: &str,
+        path: &str,
         object: &Object<'_>,
     ) -> Option<SequenceProfile> {
-        let path = self.path(name);
         let known: Vec<&str> = std::iter::once("match")
             .chain(profile::KEYS.iter().map(|(name, _)| *name))
             .collect();
         walk.check_keys(&format!("{path}: "), object, &known);
-        profile::read(walk, &path, object, self.global)
+        profile::read(walk, path, object, self.global)
     }
 
     fn read_text(
@@ -158,20 +148,16 @@ impl RuleSet<'_> {
         name: String,
         place: Range,
         literal: &StringLit<'_>,
-        profile: Option<SequenceProfile>,
+        options: Option<&Object<'_>>,
     ) {
         let path = self.path(&name);
-        if name.trim().is_empty() || name.chars().any(char::is_control) {
-            walk.report(&place, format!("{path}: a rule needs a printable name"));
-        }
-        if !self.names.insert(name.clone()) {
-            walk.report(
-                &place,
-                format!("{}: two rules are named {}", self.key, quoted(&name)),
-            );
-        }
+        self.check_name(walk, &name, place);
+        let profile = options.and_then(|object| self.read_options(walk, &path, object));
         match rule::parse(&name, &literal.value) {
             Ok(rule) => {
+                if let Some(object) = options {
+                    profile::check_protocols(walk, &path, object, &rule);
+                }
                 self.rules.push(Rule { profile, ..rule });
                 self.places.push(place);
             }
@@ -180,6 +166,17 @@ impl RuleSet<'_> {
                     walk.report_inside(literal, at, format!("{path}: {message}"));
                 }
             }
+        }
+    }
+
+    fn check_name(&mut self, walk: &mut Walk<'_>, name: &str, place: Range) {
+        if name.trim().is_empty() || harmless(name) != name {
+            let message = format!("{}: a rule needs a printable name", self.path(name));
+            walk.report(&place, message);
+        }
+        if !self.names.insert(name.to_string()) {
+            let message = format!("{}: two rules are named {}", self.key, quoted(name));
+            walk.report(&place, message);
         }
     }
 

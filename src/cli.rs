@@ -13,8 +13,8 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 
-use crate::config::Overrides;
 use crate::config::interval::{self, Limits};
+use crate::config::{Overrides, check_interface};
 
 /// How a run ends, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,10 +254,7 @@ fn usage_failure(error: &clap::Error) -> Failure {
 }
 
 fn interface(word: &str) -> Result<String, String> {
-    if word.is_empty() {
-        return Err("the name of an interface is missing".into());
-    }
-    Ok(word.to_string())
+    check_interface(word).map(|()| word.to_string())
 }
 
 fn throughput_interval(word: &str) -> Result<Duration, String> {

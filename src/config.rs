@@ -4,15 +4,19 @@
 //! not at all, and every error in it is reported with its place. Knows the model, and neither
 //! columns nor actions nor keys: their names come in as a [`Vocabulary`].
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use anyhow::Context;
 
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::rule::{Rule, SequenceProfile};
 
 mod describe;
 mod diagnostic;
+mod difference;
 mod document;
 pub mod interval;
 mod profile;
@@ -20,9 +24,13 @@ pub mod rule;
 mod rules;
 pub mod source;
 mod walk;
+mod written;
 
 pub use diagnostic::Diagnostic;
-pub use document::key_names;
+pub use document::{check_interface, key_names};
+pub use profile::{READY_MADE, ReadyMade};
+pub use rules::key_names as rule_key_names;
+pub use written::schema;
 
 /// The names that the configuration may use for things it does not know itself.
 #[derive(Debug, Clone, Copy)]
@@ -143,7 +151,12 @@ impl Config {
     /// The configuration with the command line over it.
     pub fn overridden(mut self, overrides: &Overrides) -> Config {
         if !overrides.interfaces.is_empty() {
-            self.interfaces.clone_from(&overrides.interfaces);
+            let mut seen = HashSet::new();
+            let first = overrides
+                .interfaces
+                .iter()
+                .filter(|name| seen.insert(*name));
+            self.interfaces = first.cloned().collect();
         }
         if let Some(interval) = overrides.throughput_interval {
             self.throughput_interval = interval;
@@ -166,6 +179,16 @@ impl Config {
     /// What the configuration means, in words, each rule expanded.
     pub fn describe(&self) -> String {
         describe::describe(self)
+    }
+
+    /// The configuration as the text of a file, which loads back to the same configuration.
+    pub fn to_json(&self) -> anyhow::Result<String> {
+        written::text(self).context("write the configuration as JSON")
+    }
+
+    /// What changes from `old` to `new`, in a few words: `RULES: + voice, - ssh; OFFSET 4 -> 8`. Empty if nothing does.
+    pub fn difference(old: &Config, new: &Config) -> String {
+        difference::difference(old, new)
     }
 }
 

@@ -102,7 +102,11 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--max-flows", "0"], "--max-flows"),
         (&["--max-flows", "99999999999"], "--max-flows"),
         (&["--count", "0"], "--count"),
-        (&["-i", "eth0,"], "the name of an interface is missing"),
+        (&["-i", "eth0,"], "\"\" can't be the name of an interface"),
+        (
+            &["-i", "eth 0"],
+            "\"eth 0\" can't be the name of an interface",
+        ),
         (&["-c"], "--config"),
         (&["eth0"], "eth0"),
         (&["--check-config", "--print-config"], "cannot be used with"),

@@ -10,8 +10,9 @@ use jsonc_parser::ast::{ObjectProp, StringLit, Value};
 use super::diagnostic::{Diagnostic, excerpt, locate, suggestion};
 use super::interval::Limits;
 use super::walk::{Walk, parse, quoted};
+use super::written::UNITS;
 use super::{Config, KeyBinding, SortOrder, Vocabulary, profile, rules};
-use crate::model::preferences::{ThemeName, Unit};
+use crate::model::preferences::ThemeName;
 
 type Read = fn(&mut Walk<'_>, &str, &Value<'_>, &mut Config);
 
@@ -46,7 +47,6 @@ const KEYS: [(&str, Read); 16] = [
         }
     }),
     ("UNIT", |walk, key, value, config| {
-        const UNITS: [(&str, Unit); 2] = [("bytes", Unit::Bytes), ("bits", Unit::Bits)];
         if let Some(unit) = walk.one_of(key, value, &UNITS) {
             config.unit = unit;
         }
@@ -56,7 +56,9 @@ const KEYS: [(&str, Read); 16] = [
         _ => walk.wrong_type(key, value, "true or false"),
     }),
     ("INTERFACES", |walk, key, value, config| {
-        config.interfaces = walk.words(key, value, "a list of names or globs", interface);
+        config.interfaces = walk.words(key, value, "a list of names or globs", |_, name| {
+            check_interface(name)
+        });
     }),
     ("FLOW_TIMEOUT", |walk, key, value, config| {
         if let Some(timeout) = walk.seconds(key, value, Limits::FLOW_TIMEOUT) {
@@ -120,7 +122,8 @@ fn read_document(walk: &mut Walk<'_>, value: &Value<'_>, config: &mut Config) {
     }
 }
 
-fn interface(_: &Vocabulary<'_>, name: &str) -> Result<(), String> {
+/// Whether a text could be the name of an interface, or a glob for such names; the error says what it is.
+pub fn check_interface(name: &str) -> Result<(), String> {
     let never = |c: char| c.is_whitespace() || c == '/' || c == '\0';
     if name.is_empty() || name.contains(never) {
         return Err(format!(

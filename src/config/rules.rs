@@ -51,6 +51,12 @@ pub(super) fn read(
     set.rules
 }
 
+/// The keys of a rule object.
+pub fn key_names() -> impl Iterator<Item = &'static str> {
+    let profile = profile::KEYS.iter().map(|(name, _)| *name);
+    std::iter::once("match").chain(profile)
+}
+
 /// The rules read so far.
 struct RuleSet<'a> {
     key: &'a str,
@@ -135,9 +141,7 @@ impl RuleSet<'_> {
         path: &str,
         object: &Object<'_>,
     ) -> Option<SequenceProfile> {
-        let known: Vec<&str> = std::iter::once("match")
-            .chain(profile::KEYS.iter().map(|(name, _)| *name))
-            .collect();
+        let known: Vec<&str> = key_names().collect();
         walk.check_keys(&format!("{path}: "), object, &known);
         profile::read(walk, path, object, self.global)
     }

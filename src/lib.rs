@@ -2,6 +2,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod model;
 pub mod netlink;

@@ -3,8 +3,10 @@
 //! No I/O, no clock, no terminal, no libbpf: everything here is a function of what is handed in,
 //! so that each number can be tested against the definitions in README.md ("What the numbers mean").
 
+pub mod column;
 pub mod flow;
 pub mod preferences;
 pub mod rule;
 pub mod snapshot;
 pub mod tracker;
+pub mod units;

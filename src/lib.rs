@@ -2,4 +2,5 @@
 
 #![deny(unsafe_code)]
 
+pub mod keymap;
 pub mod model;

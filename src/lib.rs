@@ -2,5 +2,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod app;
 pub mod keymap;
 pub mod model;
+pub mod terminal;
+pub mod ui;

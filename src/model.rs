@@ -4,6 +4,7 @@
 //! so that each number can be tested against the definitions in README.md ("What the numbers mean").
 
 pub mod column;
+pub mod event;
 pub mod flow;
 pub mod preferences;
 pub mod rule;

@@ -6,6 +6,7 @@
 
 mod flow;
 mod interface;
+mod sort;
 mod value;
 
 use std::collections::HashMap;
@@ -18,7 +19,8 @@ use super::units;
 
 pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
 pub use interface::INTERFACE_COLUMNS;
-pub use value::{Value, shorten_endpoint, shorten_middle, sparkline};
+pub use sort::Sort;
+pub use value::{Suffix, Value, shorten_endpoint, shorten_middle, sparkline};
 
 /// Host names by address, as far as they are known.
 pub type Names = HashMap<IpAddr, Arc<str>>;
@@ -53,6 +55,13 @@ pub enum Width {
     Rate,
     /// At least the first; grows up to the second where there is room.
     Between(u16, u16),
+    /// An endpoint: shortened in the middle where it must be, comfortable where it can be.
+    Endpoint,
+}
+
+impl Width {
+    /// The widest endpoint: an IPv6 address with a port.
+    pub const ENDPOINT_MAX: u16 = 47;
 }
 
 /// On which side of its column a cell stands.
@@ -124,6 +133,15 @@ impl<T> Column<T> {
         match self.width {
             Width::Fixed(width) | Width::Between(width, _) => width,
             Width::Rate => units::rate_width(unit),
+            Width::Endpoint => 12,
+        }
+    }
+
+    /// The cells that the column should have before less important columns get any.
+    pub fn good_width(&self, unit: Unit) -> u16 {
+        match self.width {
+            Width::Endpoint => 21,
+            _ => self.min_width(unit),
         }
     }
 
@@ -131,6 +149,7 @@ impl<T> Column<T> {
     pub fn max_width(&self, unit: Unit) -> u16 {
         match self.width {
             Width::Between(_, max) => max,
+            Width::Endpoint => Width::ENDPOINT_MAX,
             _ => self.min_width(unit),
         }
     }

@@ -13,7 +13,7 @@ pub const UNKNOWN: &str = "-";
 /// Three significant digits in four cells: `0`, `1.23`, `12.3`, ` 123`.
 fn digits(value: f64) -> String {
     match value {
-        v if v == 0.0 => format!("{:>4}", 0),
+        0.0 => format!("{:>4}", 0),
         v if v < 9.995 => format!("{v:.2}"),
         v if v < 99.95 => format!("{v:.1}"),
         v => format!("{v:>4.0}"),
@@ -57,6 +57,11 @@ pub fn bytes(bytes: u64) -> String {
     with_prefix(bytes as f64, "B")
 }
 
+/// A packet rate with its unit: `5.00 kpkt/s`.
+pub fn packet_rate(packets_per_second: f64) -> String {
+    with_prefix(packets_per_second, "pkt/s")
+}
+
 /// Events per second, without a unit: `5.00k`, ` 123 `.
 pub fn per_second(value: f64) -> String {
     let (value, power) = scaled(value);
@@ -89,7 +94,7 @@ pub fn exact(count: u64) -> String {
 pub fn milliseconds(ms: f64) -> String {
     let ns = ms.max(0.0) * 1e6;
     let (value, unit) = match ns {
-        n if n == 0.0 => (0.0, "ms"),
+        0.0 => (0.0, "ms"),
         n if n < 999.5 => (n, "ns"),
         n if n < 999.5e3 => (n / 1e3, "µs"),
         n if n < 999.5e6 => (n / 1e6, "ms"),

@@ -85,7 +85,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "source",
         "source",
         "source address and port",
-        Between(14, 47),
+        Width::Endpoint,
         source,
     )
     .left()
@@ -102,7 +102,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "destination",
         "destination",
         "destination address and port",
-        Between(14, 47),
+        Width::Endpoint,
         destination,
     )
     .left()
@@ -132,7 +132,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
     .priority(80),
     Column::<Flow>::new(
         "throughput",
-        "through",
+        "thruput",
         "bytes on the wire per second, over the latest interval",
         Rate,
         |f, _| rate(f, |r| r.throughput),
@@ -175,13 +175,12 @@ pub static FLOW_COLUMNS: [Column; 33] = [
     .priority(10),
     Column::<Flow>::new(
         "jitter_history",
-        "jitter over time",
+        "trend",
         "jitter of the latest intervals, each row to its own scale",
-        Between(17, 30),
+        Between(9, 30),
         |f, _| Value::History(&f.history.jitter),
     )
-    .left()
-    .priority(45),
+    .priority(22),
     Column::<Flow>::new(
         "packets",
         "packets",
@@ -225,13 +224,12 @@ pub static FLOW_COLUMNS: [Column; 33] = [
     .priority(11),
     Column::<Flow>::new(
         "loss_history",
-        "lost over time",
+        "trend",
         "what went missing in the latest intervals, each row to its own scale",
-        Between(15, 30),
+        Between(9, 30),
         |f, _| Value::History(&f.history.lost),
     )
-    .left()
-    .priority(44),
+    .priority(22),
     Column::<Flow>::new(
         "received",
         "received",

@@ -37,7 +37,7 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
     .priority(20),
     Column::<Interface>::new(
         "throughput",
-        "through",
+        "thruput",
         "bytes on the wire per second",
         Rate,
         |i, _| Value::rate(i.rates.as_ref().map(|r| r.throughput)),
@@ -45,13 +45,12 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
     .priority(2),
     Column::<Interface>::new(
         "throughput_history",
-        "throughput over time",
+        "trend",
         "throughput of the latest intervals, each row to its own scale",
-        Between(21, 60),
+        Between(9, 60),
         |i, _| Value::History(&i.throughput_history),
     )
-    .left()
-    .priority(40),
+    .priority(22),
     Column::<Interface>::new(
         "goodput",
         "goodput",

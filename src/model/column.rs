@@ -4,6 +4,7 @@
 //! that a column is added in one place. Owns [`Value`], the text of a cell and the order of cells.
 //! Knows nothing of a terminal: widths are in cells of a fixed-width font, styles are elsewhere.
 
+mod event;
 mod flow;
 mod interface;
 mod sort;
@@ -17,6 +18,7 @@ use super::preferences::Unit;
 use super::tracker::{Flow, Interface};
 use super::units;
 
+pub use event::EVENT_COLUMNS;
 pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
 pub use interface::INTERFACE_COLUMNS;
 pub use sort::Sort;
@@ -154,9 +156,14 @@ impl<T> Column<T> {
         }
     }
 
+    /// Whether cells hold amounts, which can be compared with a number.
+    pub fn is_amount(&self) -> bool {
+        self.align == Align::Right
+    }
+
     /// Whether a first sort by this column starts with the largest value.
     pub fn sorts_descending(&self) -> bool {
-        self.align == Align::Right
+        self.is_amount()
     }
 }
 

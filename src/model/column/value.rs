@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use unicode_width::UnicodeWidthStr;
 
 use super::Context;
+use crate::model::event::TimeOfDay;
 use crate::model::flow::Protocol;
 use crate::model::tracker::{Flow, Series};
 use crate::model::units;
@@ -49,6 +50,13 @@ pub enum Value<'a> {
     Percent(f64),
     /// The latest intervals, as a sparkline.
     History(&'a Series),
+    /// A time of day; `order` puts moments in order across midnight.
+    Moment {
+        /// Larger is later.
+        order: u64,
+        /// Local time.
+        at: TimeOfDay,
+    },
 }
 
 /// What stands behind an address.
@@ -130,6 +138,7 @@ impl<'a> Value<'a> {
             Value::Rate(x) | Value::PerSecond(x) | Value::Milliseconds(x) => Some(x),
             Value::Seconds(x) | Value::Percent(x) => Some(x),
             Value::History(series) => series.iter().next_back().flatten().map(f64::from),
+            Value::Moment { order, .. } => Some(order as f64),
         }
     }
 
@@ -183,6 +192,7 @@ impl<'a> Value<'a> {
             Value::Seconds(x) => Cow::Owned(units::duration(x)),
             Value::Percent(x) => Cow::Owned(units::percent(x)),
             Value::History(series) => Cow::Owned(sparkline(series, Series::CAPACITY)),
+            Value::Moment { at, .. } => Cow::Owned(at.to_string()),
         }
     }
 

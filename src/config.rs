@@ -24,6 +24,7 @@ pub mod rule;
 mod rules;
 pub mod source;
 mod walk;
+pub mod watch;
 mod written;
 
 pub use diagnostic::Diagnostic;

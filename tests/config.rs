@@ -10,6 +10,8 @@ use flowtop::config::{Config, Vocabulary, rule};
 mod fuzz;
 #[path = "config/places.rs"]
 mod places;
+#[path = "config/watch.rs"]
+mod watch;
 #[path = "config/written.rs"]
 mod written;
 

@@ -146,39 +146,60 @@ pub fn decode(bytes: Vec<u8>, file: &str) -> Result<String, Diagnostic> {
     })
 }
 
+/// A configuration to start with, and the text that it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Defaults, file and command line.
+    pub config: Config,
+    /// The file's text; `None` where there is no file. What a [`super::watch::Watch`] begins with.
+    pub text: Option<String>,
+}
+
 /// Finds, reads and checks the configuration, and puts the command line over it.
 pub fn open(
     named: Option<&Path>,
     surroundings: &Surroundings,
     vocabulary: &Vocabulary<'_>,
     overrides: &Overrides,
-) -> Result<Config, Refusal> {
+) -> Result<Opened, Refusal> {
     let Some(path) = surroundings.find(named) else {
-        return Ok(Config::default().overridden(overrides));
+        let config = Config::default().overridden(overrides);
+        return Ok(Opened { config, text: None });
     };
     let file = path.display().to_string();
-    let bytes = surroundings
-        .read(&path)
-        .map_err(|error| Refusal::Unreadable(unreadable(&file, &error)))?;
-    let config = decode(bytes, &file)
-        .map_err(|error| vec![error])
-        .and_then(|text| Config::load(&text, &file, vocabulary))
-        .map_err(Refusal::Invalid)?;
-    Ok(Config {
-        path: Some(path),
-        ..config.overridden(overrides)
-    })
+    let bytes = surroundings.read(&path).map_err(|error| {
+        let advice = match error.kind() {
+            ErrorKind::NotFound => " (name a file that exists, or leave -c out)",
+            _ => "",
+        };
+        Refusal::Unreadable(unreadable(&file, &error) + advice)
+    })?;
+    let text = decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))?;
+    let config = configure(&text, &path, vocabulary, overrides)?;
+    let text = Some(text);
+    Ok(Opened { config, text })
 }
 
-fn unreadable(file: &str, error: &io::Error) -> String {
-    let advice = match error.kind() {
-        ErrorKind::NotFound => " (name a file that exists, or leave -c out)",
-        _ => "",
-    };
+/// What the text of a file means, with the command line over it: at the start, and when it changed.
+pub fn configure(
+    text: &str,
+    path: &Path,
+    vocabulary: &Vocabulary<'_>,
+    overrides: &Overrides,
+) -> Result<Config, Refusal> {
+    let config = Config::load(text, &path.display().to_string(), vocabulary)
+        .map_err(Refusal::Invalid)?
+        .overridden(overrides);
+    let path = Some(path.to_path_buf());
+    Ok(Config { path, ..config })
+}
+
+/// Why a file could not be read: what was tried, and the reason.
+pub(super) fn unreadable(file: &str, error: &io::Error) -> String {
     let text = error.to_string();
     let reason = text.split(" (os error").next().unwrap_or(&text);
     format!(
-        "read configuration {}: {}{advice}",
+        "read configuration {}: {}",
         harmless(file),
         uncapitalised(reason)
     )

@@ -31,6 +31,7 @@ fn write(path: &Path, text: &str) {
 
 fn open(named: Option<&Path>, surroundings: &Surroundings) -> Result<Config, String> {
     source::open(named, surroundings, &VOCABULARY, &Overrides::default())
+        .map(|opened| opened.config)
         .map_err(|refusal| refusal.to_string())
 }
 

@@ -14,6 +14,7 @@ use anyhow::Context;
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::rule::{Rule, SequenceProfile};
 
+mod bindings;
 mod describe;
 mod diagnostic;
 mod difference;
@@ -42,6 +43,10 @@ pub struct Vocabulary<'a> {
     pub actions: &'a [&'a str],
     /// Whether a text names a key.
     pub key_is_valid: fn(&str) -> bool,
+    /// Whether two texts, both valid, name the same key.
+    pub same_key: fn(&str, &str) -> bool,
+    /// Actions and the keys that they have unless the configuration gives them others.
+    pub default_keys: &'a [(&'a str, &'a [&'a str])],
 }
 
 /// The column to sort by.

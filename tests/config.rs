@@ -22,6 +22,15 @@ const VOCABULARY: Vocabulary<'static> = Vocabulary {
         let last = key.rsplit('-').next().unwrap_or_default();
         last.chars().count() == 1 || ["Esc", "Enter", "F1"].contains(&last)
     },
+    same_key: |one, other| match (one.chars().count(), other.chars().count()) {
+        (1, 1) => one == other,
+        _ => one.eq_ignore_ascii_case(other),
+    },
+    default_keys: &[
+        ("quit", &["q", "Ctrl-c"]),
+        ("pause", &["p"]),
+        ("bottom", &["G"]),
+    ],
 };
 
 fn folder(name: &str) -> PathBuf {

@@ -4,7 +4,6 @@
 //! unfiltered: control characters are made harmless on the way into a [`Diagnostic`].
 
 use std::fmt;
-use std::ops::Range;
 
 /// One error of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,18 +105,4 @@ pub(super) fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'
         .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
         .map(|(_, candidate)| format!(" (did you mean {candidate}?)"))
         .unwrap_or_default()
-}
-
-/// Where the byte at `offset` of a string's value stands in the file; `literal` is the string with its quotes.
-pub(super) fn offset_in_literal(
-    text: &str,
-    literal: Range<usize>,
-    value: &str,
-    offset: usize,
-) -> usize {
-    let inside = literal.start + 1..literal.end.saturating_sub(1);
-    match text.get(inside.clone()) {
-        Some(raw) if raw == value => inside.start + offset.min(raw.len()),
-        _ => literal.start,
-    }
 }

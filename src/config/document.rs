@@ -3,15 +3,13 @@
 //! Owns the table of keys, and reads those that are no rules and no profile: these have
 //! their own modules.
 
-use std::collections::HashMap;
+use jsonc_parser::ast::Value;
 
-use jsonc_parser::ast::{ObjectProp, StringLit, Value};
-
-use super::diagnostic::{Diagnostic, excerpt, locate, suggestion};
+use super::diagnostic::{Diagnostic, locate, suggestion};
 use super::interval::Limits;
 use super::walk::{Walk, parse, quoted};
 use super::written::UNITS;
-use super::{Config, KeyBinding, SortOrder, Vocabulary, profile, rules};
+use super::{Config, SortOrder, Vocabulary, bindings, profile, rules};
 use crate::model::preferences::ThemeName;
 
 type Read = fn(&mut Walk<'_>, &str, &Value<'_>, &mut Config);
@@ -74,7 +72,7 @@ const KEYS: [(&str, Read); 16] = [
         config.columns = walk.words(key, value, "a list of column ids", column);
     }),
     ("KEYS", |walk, key, value, config| {
-        config.keys = read_key_bindings(walk, key, value);
+        config.keys = bindings::read(walk, key, value);
     }),
     ("THEME", |walk, key, value, config| {
         let themes = ThemeName::ALL.map(|theme| (theme.id(), theme));
@@ -138,7 +136,8 @@ fn column(vocabulary: &Vocabulary<'_>, id: &str) -> Result<(), String> {
     known("column", id, vocabulary.columns)
 }
 
-fn known(what: &str, id: &str, ids: &[&str]) -> Result<(), String> {
+/// Whether an id is one of `ids`; the error suggests one.
+pub(super) fn known(what: &str, id: &str, ids: &[&str]) -> Result<(), String> {
     if ids.contains(&id) {
         return Ok(());
     }
@@ -163,86 +162,4 @@ fn read_sort(walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<SortOr
         column: id.to_string(),
         descending,
     })
-}
-
-fn read_key_bindings(walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Vec<KeyBinding> {
-    let mut bound = HashMap::new();
-    let mut bindings = Vec::new();
-    for property in walk.object(key, value).unwrap_or_default() {
-        let action = property.name.as_str();
-        if let Err(error) = known("action", action, walk.vocabulary.actions) {
-            walk.report(property, format!("{key}: {error}"));
-        }
-        bindings.push(KeyBinding {
-            action: action.to_string(),
-            keys: read_chords(walk, key, property, &mut bound),
-        });
-    }
-    bindings
-}
-
-/// The keys of one action; `bound` has the keys of the actions before it.
-fn read_chords(
-    walk: &mut Walk<'_>,
-    key: &str,
-    property: &ObjectProp<'_>,
-    bound: &mut HashMap<String, String>,
-) -> Vec<String> {
-    let path = format!("{key}.{}", excerpt(property.name.as_str()));
-    let elements = match &property.value {
-        Value::Array(array) => array.elements.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    let mut chords = Vec::new();
-    for element in elements {
-        let Value::StringLit(literal) = element else {
-            walk.wrong_type(&path, element, "a key or a list of keys");
-            continue;
-        };
-        match check_chord(walk.vocabulary, literal, bound) {
-            Err(error) => walk.report(element, format!("{path}: {error}")),
-            Ok(chord) => {
-                bound.insert(chord, excerpt(property.name.as_str()));
-                chords.push(literal.value.to_string());
-            }
-        }
-    }
-    chords
-}
-
-fn check_chord(
-    vocabulary: &Vocabulary<'_>,
-    literal: &StringLit<'_>,
-    bound: &HashMap<String, String>,
-) -> Result<String, String> {
-    if !(vocabulary.key_is_valid)(&literal.value) {
-        return Err(format!("there is no key {}", quoted(&literal.value)));
-    }
-    let chord = comparable(&literal.value);
-    match bound.get(&chord) {
-        Some(action) => Err(format!(
-            "the key {} is bound to {action} already",
-            quoted(&literal.value)
-        )),
-        None => Ok(chord),
-    }
-}
-
-/// One spelling for each chord: names and modifiers in any case, but `g` is not `G`.
-fn comparable(chord: &str) -> String {
-    let lower = chord.to_lowercase().replace('+', "-");
-    match chord.chars().next_back() {
-        Some(last) if chord.chars().count() == 1 => last.to_string(),
-        Some(last) if !lower.starts_with("ctrl") && is_single(chord) => {
-            let cut = lower.trim_end_matches(|c: char| c != '-');
-            format!("{cut}{last}")
-        }
-        _ => lower,
-    }
-}
-
-/// Whether what follows the modifiers is one character, so that its case matters.
-fn is_single(chord: &str) -> bool {
-    let last = chord.rsplit(['-', '+']).next().unwrap_or_default();
-    last.chars().count() == 1
 }

@@ -166,9 +166,8 @@ impl RuleSet<'_> {
                 self.places.push(place);
             }
             Err(errors) => {
-                for RuleError { at, message } in errors {
-                    walk.report_inside(literal, at, format!("{path}: {message}"));
-                }
+                let place = |RuleError { at, message }| (at, format!("{path}: {message}"));
+                walk.report_inside(literal, errors.into_iter().map(place));
             }
         }
     }

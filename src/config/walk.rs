@@ -10,7 +10,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::Vocabulary;
-use super::diagnostic::{Problem, excerpt, offset_in_literal, suggestion};
+use super::diagnostic::{Problem, excerpt, suggestion};
 use super::interval::{self, Limits};
 
 /// JSON as RFC 8259 has it. Where the parser is milder, serde_json has the last word.
@@ -86,11 +86,23 @@ impl<'a> Walk<'a> {
         self.problems.push(Problem { at, message });
     }
 
-    /// Notes an error at a byte of a string's value.
-    pub(super) fn report_inside(&mut self, literal: &StringLit<'_>, byte: usize, message: String) {
-        let range = literal.range.start..literal.range.end;
-        let at = offset_in_literal(self.text, range, &literal.value, byte);
-        self.problems.push(Problem { at, message });
+    /// Notes errors at bytes of a string's value.
+    pub(super) fn report_inside(
+        &mut self,
+        literal: &StringLit<'_>,
+        errors: impl IntoIterator<Item = (usize, String)>,
+    ) {
+        let inside = literal.range.start + 1..literal.range.end.saturating_sub(1);
+        // With an escape in the string, bytes of its value are not bytes of the file.
+        let plain = self.text.get(inside.clone()) == Some(literal.value.as_ref());
+        for (byte, message) in errors {
+            let at = if plain {
+                inside.start + byte.min(inside.len())
+            } else {
+                literal.range.start
+            };
+            self.problems.push(Problem { at, message });
+        }
     }
 
     pub(super) fn wrong_type(&mut self, key: &str, value: &Value<'_>, expected: &str) {

@@ -132,7 +132,7 @@ impl Watch {
         self.owed &= !stamp.is_empty();
         let differs = self.read != Some(stamp);
         let whole = self.owed || news.moved && differs && !stamp.is_empty();
-        if !whole && !(differs && self.has_settled(now)) {
+        if !(whole || differs && self.has_settled(now)) {
             return None;
         }
         let outcome = self.read_text();

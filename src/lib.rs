@@ -2,4 +2,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod demo;
 pub mod model;
+pub mod netlink;
+pub mod netns;
+pub mod probe;

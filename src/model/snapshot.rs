@@ -44,11 +44,25 @@ pub struct GapSums {
     pub squares: u128,
 }
 
+impl GapSums {
+    /// The squares are kept modulo this: more than any window can hold.
+    pub const MODULUS: u128 = 1 << 80;
+
+    /// What came between `earlier` and this, both of the same epoch.
+    pub fn since(self, earlier: GapSums) -> GapSums {
+        GapSums {
+            count: self.count.wrapping_sub(earlier.count),
+            sum: self.sum.wrapping_sub(earlier.sum),
+            squares: self.squares.wrapping_sub(earlier.squares) % GapSums::MODULUS,
+        }
+    }
+}
+
 /// What sequence tracking found out about one flow. `None` where it cannot be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sequence {
-    /// Highest number seen; TCP: of the last byte.
-    pub current: u32,
+    /// Highest number seen, unknown before the first; TCP: of the last byte.
+    pub current: Option<u32>,
     /// Packets with a readable sequence number.
     pub received: u64,
     /// Numbers not seen, less those that came late; TCP: in bytes.
@@ -88,6 +102,8 @@ pub struct FlowSample {
     pub gaps: GapSums,
     /// Sequence state; `None` where nothing is tracked.
     pub sequence: Option<Sequence>,
+    /// Tells the sequence profile with which `sequence` was made from others.
+    pub profile: u8,
     /// Index of the flow's rule in the configuration, if there are rules.
     pub rule: Option<u8>,
     /// Clock of the first packet, CLOCK_MONOTONIC ns.
@@ -231,11 +247,12 @@ impl InterfaceSample {
 pub struct Snapshot {
     /// When the pass began, CLOCK_MONOTONIC ns.
     pub taken_ns: u64,
-    /// Slots whose flow had a packet since the previous pass; the others are as they were.
+    /// Slots that changed since the previous pass; the others are as they were. Another generation than last time
+    /// means that the former flow of the slot was replaced, after its last numbers had been read.
     pub flows: Vec<FlowSample>,
-    /// Last numbers of flows that left the table since the previous pass: read for the last time.
-    pub departed: Vec<FlowSample>,
-    /// Every watched interface that has a hook.
+    /// Slots whose flow has left the table; its last numbers are in `flows`, here or earlier.
+    pub freed: Vec<u32>,
+    /// Every watched interface, those that are gone included.
     pub interfaces: Vec<InterfaceSample>,
     /// The state of the table itself.
     pub table: TableSample,

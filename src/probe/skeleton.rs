@@ -1,3 +1,9 @@
 //! What libbpf-cargo generates from src/bpf.
-#![allow(unsafe_code, missing_docs, clippy::all, clippy::unwrap_used, clippy::undocumented_unsafe_blocks)]
+#![allow(
+    unsafe_code,
+    missing_docs,
+    clippy::all,
+    clippy::unwrap_used,
+    clippy::undocumented_unsafe_blocks
+)]
 include!(concat!(env!("OUT_DIR"), "/flowtop.skel.rs"));

@@ -116,7 +116,7 @@ impl NumberTracker {
 
     /// `d`: how far a number is from the expected one.
     fn distance(&self, number: u32) -> i64 {
-        let expected = self.width.successor(self.counts.current);
+        let expected = self.width.successor(self.counts.current.unwrap_or(0));
         self.width.difference(number, expected)
     }
 
@@ -128,7 +128,7 @@ impl NumberTracker {
             highest: last,
             seen: (0..=last).collect(),
         });
-        self.counts.current = numbers[numbers.len() - 1];
+        self.counts.current = numbers.last().copied();
     }
 
     fn judge(&mut self, number: u32) {
@@ -141,7 +141,7 @@ impl NumberTracker {
             series.highest = position;
             series.seen.insert(position);
             series.seen.retain(|seen| *seen > position - WINDOW);
-            self.counts.current = number;
+            self.counts.current = Some(number);
             self.count_gap(d as u64);
         } else if series.seen.contains(&position) {
             *self.counts.duplicates.get_or_insert(0) += 1;

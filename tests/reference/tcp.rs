@@ -117,7 +117,7 @@ impl TcpTracker {
 
     fn expect(&mut self, position: i64) {
         self.expected = Some(position);
-        self.counts.current = (position - 1) as u32;
+        self.counts.current = Some((position - 1) as u32);
     }
 
     fn count_gap(&mut self, expected: i64, d: i64) {

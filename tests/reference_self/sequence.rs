@@ -14,7 +14,7 @@ fn run(width: Width, numbers: &[u32]) -> Row {
 fn row(tracker: &NumberTracker) -> Row {
     let s = tracker.counts();
     [
-        s.current.into(),
+        s.current.unwrap_or(0).into(),
         s.received,
         s.lost,
         s.reverse_errors,

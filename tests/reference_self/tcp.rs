@@ -48,7 +48,7 @@ fn check(cases: &[(&str, &[Segment], Row)]) {
             s.big_errors,
             s.restarts,
         ];
-        let row: Vec<u64> = [s.current.into(), s.received]
+        let row: Vec<u64> = [s.current.unwrap_or(0).into(), s.received]
             .into_iter()
             .chain(errors)
             .collect();

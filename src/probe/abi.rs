@@ -24,6 +24,12 @@ const _: () = assert!(size_of::<sequence_profile>() == 16);
 // SAFETY: integers and arrays of integers without padding: any bit pattern is valid.
 unsafe impl plain::Plain for rule_address {}
 
+/// A key as the kernel wants it.
+pub fn as_bytes(key: &rule_address) -> &[u8] {
+    // SAFETY: `rule_address` is plain, by the promise above.
+    unsafe { plain::as_bytes(key) }
+}
+
 /// `FLOWS_PER_SET` of types.h.
 pub const FLOWS_PER_SET: usize = 8;
 /// `INTERFACE_SLOTS` of types.h.
@@ -143,9 +149,8 @@ pub fn merge(
 
 fn decode_sequence(key: &FlowKey, slot: &flow_slot, received: u64) -> Sequence {
     let is_tcp = key.protocol == Protocol::Tcp;
-    let width_mask = if received > 0 && is_echo(key) { 0xffff } else { u32::MAX };
     Sequence {
-        current: (received > 0).then(|| slot.expected.wrapping_sub(1) & width_mask),
+        current: (received > 0).then(|| slot.expected.wrapping_sub(1)),
         received,
         lost: slot.lost,
         reverse_errors: slot.reverse_errors.into(),
@@ -155,14 +160,6 @@ fn decode_sequence(key: &FlowKey, slot: &flow_slot, received: u64) -> Sequence {
         reordered: (!is_tcp).then_some(slot.reverse_errors.into()),
         restarts: slot.restarts.into(),
         absent: slot.absent,
-    }
-}
-
-fn is_echo(key: &FlowKey) -> bool {
-    match key.protocol {
-        Protocol::Icmp => matches!(key.destination_port >> 8, 0 | 8),
-        Protocol::Icmpv6 => matches!(key.destination_port >> 8, 128 | 129),
-        Protocol::Tcp | Protocol::Udp => false,
     }
 }
 
@@ -202,7 +199,11 @@ pub struct Incidents {
 }
 
 /// Adds one CPU's totals of an interface.
-pub fn add_totals(sample: &mut InterfaceSample, incidents: &mut Incidents, of_cpu: &interface_totals) {
+pub fn add_totals(
+    sample: &mut InterfaceSample,
+    incidents: &mut Incidents,
+    of_cpu: &interface_totals,
+) {
     let interface_totals {
         ifindex: _,
         unused: _,
@@ -229,7 +230,10 @@ pub fn add_totals(sample: &mut InterfaceSample, incidents: &mut Incidents, of_cp
 const _: () = assert!(Malformed::ALL.len() == 9);
 
 fn decode_volume(volume: &volume) -> Volume {
-    Volume { packets: volume.packets, bytes: volume.bytes }
+    Volume {
+        packets: volume.packets,
+        bytes: volume.bytes,
+    }
 }
 
 #[cfg(test)]
@@ -237,7 +241,10 @@ mod tests {
     use super::*;
 
     fn slot(control: u64) -> flow_slot {
-        let mut slot = flow_slot { control, ..Default::default() };
+        let mut slot = flow_slot {
+            control,
+            ..Default::default()
+        };
         slot.key.protocol = 17;
         slot.key.family = 4;
         slot
@@ -246,16 +253,41 @@ mod tests {
     #[test]
     fn a_second_cpu_adds_and_a_former_life_does_not() {
         let slot = slot(7 << 32 | 2);
-        let counters = |generation, packets| flow_counters { generation, packets, gaps: 1, ..Default::default() };
-        let sample = merge(3, &slot, [counters(7, 10), counters(7, 5), counters(6, 1000)]).unwrap();
+        let counters = |generation, packets| flow_counters {
+            generation,
+            packets,
+            gaps: 1,
+            ..Default::default()
+        };
+        let sample = merge(
+            3,
+            &slot,
+            [counters(7, 10), counters(7, 5), counters(6, 1000)],
+        )
+        .unwrap();
         assert_eq!((sample.volume.packets, sample.gaps.count), (15, 2));
     }
 
     #[test]
     fn gaps_of_a_former_epoch_do_not_count_but_its_packets_do() {
         let slot = slot(1 << 32 | 5 << 16 | 2);
-        let counters = |epoch| flow_counters { generation: 1, epoch, packets: 1, gaps: 1, gap_sum: 9, ..Default::default() };
+        let counters = |epoch| flow_counters {
+            generation: 1,
+            epoch,
+            packets: 1,
+            gaps: 1,
+            gap_sum: 9,
+            ..Default::default()
+        };
         let sample = merge(0, &slot, [counters(5), counters(4)]).unwrap();
-        assert_eq!((sample.volume.packets, sample.gaps.count, sample.gaps.sum, sample.epoch), (2, 1, 9, 6));
+        assert_eq!(
+            (
+                sample.volume.packets,
+                sample.gaps.count,
+                sample.gaps.sum,
+                sample.epoch
+            ),
+            (2, 1, 9, 6)
+        );
     }
 }

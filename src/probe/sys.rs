@@ -37,9 +37,13 @@ impl<T: Copy> MappedArray<T> {
     /// Maps the `len` values of the array behind `map`. The values must be a multiple of 8 bytes long, as the kernel
     /// places them, and any bit pattern must be a valid `T`.
     pub fn new(map: impl AsFd, len: usize) -> Result<MappedArray<T>> {
-        ensure!(size_of::<T>().is_multiple_of(8), "values of a mapped array are padded to 8 bytes");
+        ensure!(
+            size_of::<T>().is_multiple_of(8),
+            "values of a mapped array are padded to 8 bytes"
+        );
         let bytes = (len * size_of::<T>()).next_multiple_of(page_size());
-        let length = NonZeroUsize::new(bytes).context("an array without values cannot be mapped")?;
+        let length =
+            NonZeroUsize::new(bytes).context("an array without values cannot be mapped")?;
         // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
         let memory = unsafe {
             mmap(
@@ -52,7 +56,12 @@ impl<T: Copy> MappedArray<T> {
             )
         }
         .context("map the flow table's memory")?;
-        Ok(MappedArray { memory, bytes, len, values: PhantomData })
+        Ok(MappedArray {
+            memory,
+            bytes,
+            len,
+            values: PhantomData,
+        })
     }
 
     /// Number of values.
@@ -66,7 +75,11 @@ impl<T: Copy> MappedArray<T> {
     }
 
     fn at(&self, index: usize) -> *mut T {
-        assert!(index < self.len, "index {index} of {} mapped values", self.len);
+        assert!(
+            index < self.len,
+            "index {index} of {} mapped values",
+            self.len
+        );
         // SAFETY: within the mapping, by the line above.
         unsafe { self.memory.cast::<T>().as_ptr().add(index) }
     }

@@ -31,6 +31,8 @@ pub struct FlowState {
     pub arrivals: u64,
     /// The first rule that matches.
     pub rule: Option<u8>,
+    /// The configuration under which the flow began, by count.
+    pub configuration: u32,
     profile: SequenceProfile,
     tracker: Tracker,
 }
@@ -65,6 +67,8 @@ pub struct World {
     rules: Vec<Rule>,
     global: SequenceProfile,
     fragments: FragmentTable,
+    /// How often the rules were changed.
+    pub configuration: u32,
     /// Flows by key.
     pub flows: BTreeMap<FlowKey, FlowState>,
     /// Interfaces by index.
@@ -81,6 +85,14 @@ impl World {
             global,
             ..World::default()
         }
+    }
+
+    /// Other rules for flows that begin from now on. (What becomes of older ones is not modelled.)
+    pub fn configure(&mut self, rules: Vec<Rule>, global: SequenceProfile) {
+        self.rules = rules;
+        self.global = global;
+        self.configuration += 1;
+        self.touched.clear();
     }
 
     /// One buffer at the hook of an interface.
@@ -111,6 +123,7 @@ impl World {
             payload_bytes: 0,
             arrivals: 0,
             rule: rule.map(|index| index as u8),
+            configuration: self.configuration,
             profile,
             tracker: tracker(packet, &profile, own.is_some_and(|own| own.reads_payload())),
         });

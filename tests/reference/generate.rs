@@ -188,11 +188,22 @@ fn variation() -> impl Strategy<Value = Variation> {
     )
 }
 
+/// One frame by itself.
+pub fn frame_spec() -> impl Strategy<Value = FrameSpec> {
+    (template(), variation()).prop_map(|(template, variation)| vary(&template, variation))
+}
+
 fn vary(template: &FrameSpec, variation: Variation) -> FrameSpec {
     let mut spec = template.clone();
     if let Transport::Tcp(flags, _) = &mut spec.transport {
         *flags = variation.flags;
     }
+    spec.transport = match (&spec.network, spec.transport) {
+        // Mostly the ICMP of the family.
+        (Network::V6(_), Transport::Icmp(kind, 0)) => Transport::Icmpv6(kind, 0),
+        (Network::V4(..), Transport::Icmpv6(kind, 0)) => Transport::Icmp(kind, 0),
+        (_, transport) => transport,
+    };
     match (&mut spec.network, variation.cut) {
         (Network::V4(_, place, _), Some(cut)) => *place = Some(cut),
         (Network::V6(chain), Some(cut)) => chain.push(Extension::Fragment(cut)),

@@ -193,7 +193,7 @@ fn read(frame: &[u8], link: Link, fragments: &mut FragmentTable) -> Result<Packe
 
 /// A later fragment is in the flow of its first one; if that is not known, in the one with ports 0.
 fn later_fragment(datagram: &Datagram, first: Option<&FirstFragment>) -> Result<Packet, Stop> {
-    let unknown = Protocol::from_number(datagram.next).map(|protocol| FirstFragment {
+    let unknown = transport::protocol(datagram).map(|protocol| FirstFragment {
         protocol,
         source_port: 0,
         destination_port: 0,

@@ -10,7 +10,7 @@ use super::packet::{Detail, Packet};
 
 /// Reads the transport header of a packet that is not a later fragment.
 pub fn read(frame: &[u8], datagram: &Datagram) -> Result<Packet, Stop> {
-    let protocol = Protocol::from_number(datagram.next).ok_or(Stop::Other(datagram.at))?;
+    let protocol = protocol(datagram).ok_or(Stop::Other(datagram.at))?;
     let data = &frame[datagram.at..datagram.end];
     let header = match protocol {
         Protocol::Tcp => read_tcp(data)?,
@@ -28,6 +28,17 @@ pub fn read(frame: &[u8], datagram: &Datagram) -> Result<Packet, Stop> {
         payload_bytes: header.payload,
         piece: datagram.piece,
         detail: header.detail,
+    })
+}
+
+/// The protocol of what follows, if its packets are flows. ICMP is a protocol over IPv4, ICMPv6 one over IPv6:
+/// their numbers over the other family mean nothing.
+pub fn protocol(datagram: &Datagram) -> Option<Protocol> {
+    let v6 = datagram.source.is_ipv6();
+    Protocol::from_number(datagram.next).filter(|protocol| match protocol {
+        Protocol::Icmp => !v6,
+        Protocol::Icmpv6 => v6,
+        Protocol::Tcp | Protocol::Udp => true,
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use flowtop::model::flow::FlowKey;
 use flowtop::model::rule::{Rule, SequenceProfile};
-use flowtop::model::snapshot::{FlowSample, InterfaceSample};
+use flowtop::model::snapshot::{FlowSample, InterfaceSample, Malformed, Volume};
 use flowtop::probe::{Options, Probe, TestContext};
 
 use crate::reference::account::{FlowState, World};
@@ -62,6 +62,7 @@ pub struct Duel<S> {
     /// The reference.
     pub world: World,
     samples: HashMap<FlowKey, FlowSample>,
+    baseline: HashMap<u32, (Parts, Parts)>,
     /// Two interfaces to receive frames on.
     pub interfaces: [u32; 2],
     /// Frames shown so far.
@@ -89,6 +90,7 @@ impl Duel<Probe> {
             subject: probe,
             world: World::default(),
             samples: HashMap::new(),
+            baseline: HashMap::new(),
             interfaces,
             frames: 0,
             _namespace: pair,
@@ -101,6 +103,10 @@ impl<S: Subject> Duel<S> {
     pub fn configure(&mut self, rules: Vec<Rule>, global: SequenceProfile) -> Result<()> {
         self.subject.apply_rules(&rules, &global)?;
         self.world.configure(rules, global);
+        // Interfaces count on from case to case: one difference must not be found again in all that follow.
+        for ifindex in self.interfaces {
+            self.baseline.insert(ifindex, self.parts(ifindex));
+        }
         Ok(())
     }
 
@@ -153,30 +159,53 @@ impl<S: Subject> Duel<S> {
     }
 
     fn compare_totals(&self, ifindex: u32) -> Result<()> {
-        let found = self.subject.totals(ifindex);
-        let wanted = self.world.interfaces.get(&ifindex).cloned();
-        let wanted = wanted.unwrap_or_default();
-        let found = [found.seen, found.other, found.filtered, found.untracked]
-            .into_iter()
-            .chain(found.malformed);
-        let names = ["seen", "other", "filtered", "untracked"]
-            .into_iter()
-            .chain(flowtop::model::snapshot::Malformed::ALL.map(|reason| reason.name()));
-        let wanted = [
-            wanted.seen,
-            wanted.other,
-            wanted.filtered,
-            Default::default(),
-        ]
-        .into_iter()
-        .chain(wanted.malformed);
-        for ((name, found), wanted) in names.zip(found).zip(wanted) {
+        let (found, wanted) = self.parts(ifindex);
+        let baseline = self.baseline.get(&ifindex).copied().unwrap_or_default();
+        let names = ["seen", "other", "filtered", "untracked"].into_iter();
+        let names = names.chain(Malformed::ALL.map(|reason| reason.name()));
+        for (index, name) in names.enumerate() {
+            let found = less(found[index], baseline.0[index]);
+            let wanted = less(wanted[index], baseline.1[index]);
             ensure!(
                 found == wanted,
                 "{name} of interface {ifindex}: program {found:?}, reference {wanted:?}"
             );
         }
         Ok(())
+    }
+
+    /// All parts of the totals of an interface, by the program and by the reference.
+    fn parts(&self, ifindex: u32) -> (Parts, Parts) {
+        let found = self.subject.totals(ifindex);
+        let wanted = self.world.interfaces.get(&ifindex).cloned();
+        let wanted = wanted.unwrap_or_default();
+        let untracked = Volume::default();
+        (
+            join(
+                [found.seen, found.other, found.filtered, found.untracked],
+                found.malformed,
+            ),
+            join(
+                [wanted.seen, wanted.other, wanted.filtered, untracked],
+                wanted.malformed,
+            ),
+        )
+    }
+}
+
+type Parts = [Volume; 4 + Malformed::ALL.len()];
+
+fn join(head: [Volume; 4], tail: [Volume; Malformed::ALL.len()]) -> Parts {
+    std::array::from_fn(|index| match index {
+        0..4 => head[index],
+        _ => tail[index - 4],
+    })
+}
+
+fn less(a: Volume, b: Volume) -> Volume {
+    Volume {
+        packets: a.packets - b.packets,
+        bytes: a.bytes - b.bytes,
     }
 }
 
@@ -215,7 +244,7 @@ fn compare_flow(sample: &FlowSample, state: &FlowState, configuration: u32) -> R
     let wanted = (state.rule, state.sequence());
     ensure!(
         found == wanted,
-        "{:?}: program {found:#?}, reference {wanted:#?}",
+        "{:?}:\nprogram   {found:?}\nreference {wanted:?}",
         sample.key
     );
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use flowtop::probe::Probe;
 use proptest::prelude::*;
-use proptest::test_runner::{TestCaseResult, TestRunner};
+use proptest::test_runner::{TestCaseResult, TestError, TestRunner};
 
 use crate::duel::Duel;
 use crate::reference::generate::{Case, case};
@@ -14,8 +14,8 @@ use crate::reference::sender::Sender;
 use crate::reference::spec::Place;
 use crate::support;
 
-const CASES: u32 = 450;
-const FRAMES: usize = 250;
+const CASES: u32 = 400;
+const FRAMES: usize = 600;
 const LEAST_FRAMES: usize = 100_000;
 
 /// Runs one case in a place of its own.
@@ -53,7 +53,8 @@ fn run_cases(cases: u32, link: Link) -> (usize, Kinds) {
     let seen = RefCell::new(Kinds::new());
     let config = ProptestConfig {
         cases,
-        max_shrink_iters: 3000,
+        max_shrink_time: 40_000,
+        max_shrink_iters: 20_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
@@ -67,9 +68,24 @@ fn run_cases(cases: u32, link: Link) -> (usize, Kinds) {
             }
             Ok(())
         })
-        .unwrap_or_else(|failure| panic!("{failure}"));
+        .unwrap_or_else(|failure| panic!("{}", explain(failure)));
     let frames = duel.borrow().frames;
     (frames, seen.into_inner())
+}
+
+/// The smallest case that fails, a frame a line.
+fn explain(failure: TestError<Case>) -> String {
+    let TestError::Fail(reason, case) = failure else {
+        return failure.to_string();
+    };
+    let frames = case.frames.iter().map(|frame| format!("{frame:?}\n"));
+    format!(
+        "{reason}\nfirst number {}, {:?}, rules {:?}, frames:\n{}",
+        case.start,
+        case.profile,
+        case.rules,
+        frames.collect::<String>()
+    )
 }
 
 #[test]
@@ -89,5 +105,9 @@ fn packets_of_a_device_without_ethernet_are_judged_as_the_definitions_say() {
     if !support::root() {
         return;
     }
-    run_cases(40, Link::Ip);
+    let (frames, kinds) = run_cases(40, Link::Ip);
+    assert!(
+        frames > 5000 && kinds.len() > 15,
+        "{frames} frames of {kinds:#?}"
+    );
 }

@@ -175,11 +175,11 @@ impl FlowState {
                 tracker.observe(&segment(packet, gso, packets));
             }
             // Fragments of TCP take no part and leave the next segment without a predecessor.
-            (Tracker::Tcp(tracker), _) => tracker.cut(),
+            (Tracker::Tcp(tracker), _) => tracker.forget(),
             (Tracker::Echo(tracker), Detail::Echo(number)) => tracker.observe(Some(number.into())),
             (Tracker::Payload(tracker), _) if !later => {
                 let size = match packet.protocol {
-                    Protocol::Udp => gso.size as usize,
+                    Protocol::Udp if packets > 1 => gso.size as usize,
                     _ => 0,
                 };
                 for one in segments(payload, size) {
@@ -197,8 +197,8 @@ fn segment(packet: &Packet, gso: Gso, packets: u64) -> Segment {
     };
     let payload = packet.payload_bytes as u64;
     let largest = match gso.size {
-        0 => payload,
-        size => payload.min(size.into()),
+        size @ 1.. if packets > 1 => payload.min(size.into()),
+        _ => payload,
     };
     Segment {
         seq,

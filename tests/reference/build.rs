@@ -244,6 +244,11 @@ fn inflict(bytes: &mut Vec<u8>, ip: usize, damage: Damage) {
                 *byte ^= bits;
             }
         }
+        Damage::FirstByte(value) => {
+            if let Some(byte) = bytes.get_mut(ip) {
+                *byte = value;
+            }
+        }
         Damage::IpLength(length) => set_ip_length(bytes, ip, |_| length),
         Damage::IpLengthBy(by) => {
             set_ip_length(bytes, ip, |old| old.wrapping_add_signed(by.into()))

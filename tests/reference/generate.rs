@@ -66,12 +66,12 @@ fn net(place: Place, (v6, host, bits): (bool, u8, u8)) -> IpNet {
     IpNet::V4(net.trunc())
 }
 
-/// A case of so many frames: a few kinds of traffic, each met many times with variations.
+/// A case of at most so many frames: a few kinds of traffic, each met many times with variations.
 pub fn case(frames: usize) -> impl Strategy<Value = Case> {
     let rules = prop_oneof![2 => Just(Vec::new()), 1 => vec(rule(), 1..6)];
     let start = prop_oneof![Just(0), Just(u32::MAX - 40), any::<u32>()];
     let kinds = vec(template(), 1..24);
-    let picks = vec((any::<Index>(), variation()), frames);
+    let picks = vec((any::<Index>(), variation()), 1..=frames);
     (rules, profile(), start, kinds, picks).prop_map(|(rules, profile, start, kinds, picks)| Case {
         rules,
         profile,
@@ -209,10 +209,15 @@ fn vary(template: &FrameSpec, variation: Variation) -> FrameSpec {
         (Network::V6(chain), Some(cut)) => chain.push(Extension::Fragment(cut)),
         _ => {}
     }
+    // No kernel makes aggregates of ICMP, and nothing says where their numbers would be.
+    let gso = match spec.transport {
+        Transport::Icmp(..) | Transport::Icmpv6(..) => Gso::default(),
+        _ => variation.gso,
+    };
     FrameSpec {
         payload: variation.payload,
         step: variation.step,
-        gso: variation.gso,
+        gso,
         damage: variation.damage,
         ..spec
     }
@@ -352,6 +357,7 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
         2 => prop_oneof![Just(60_u16), 0_u16..400].prop_map(Damage::Pad),
         4 => (any::<u16>(), any::<bool>()).prop_map(|(at, mend)| Damage::Truncate(at, mend)),
         3 => (any::<u16>(), any::<u8>()).prop_map(|(at, bits)| Damage::Flip(at, bits)),
+        1 => prop_oneof![0x40_u8..0x50, any::<u8>()].prop_map(Damage::FirstByte),
         1 => prop_oneof![Just(0_u16), 0_u16..100, any::<u16>()].prop_map(Damage::IpLength),
         2 => any::<i8>().prop_map(Damage::IpLengthBy),
     ];

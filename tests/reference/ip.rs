@@ -19,8 +19,8 @@ pub const MAX_EXTENSIONS: usize = 8;
 /// Why reading ended before a flow was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// No flow; the headers that were understood end at this offset.
-    Other(usize),
+    /// No flow.
+    Other,
     /// Malformed.
     Malformed(Malformed),
 }
@@ -67,7 +67,7 @@ pub fn read_ethernet(frame: &[u8]) -> Result<(Option<u16>, usize, u8), Stop> {
     match inside {
         ether_type::IPV4 => Ok((vlan, at, 4)),
         ether_type::IPV6 => Ok((vlan, at, 6)),
-        _ => Err(Stop::Other(at)),
+        _ => Err(Stop::Other),
     }
 }
 

@@ -134,13 +134,13 @@ pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTabl
             volume: volume(frame, packet.payload_offset, packet.payload_bytes, gso),
             verdict: Verdict::Flow(packet),
         },
-        Err(Stop::Other(headers)) => Classified {
-            volume: volume(frame, headers, frame.len() - headers, gso),
+        // Where the payload begins is known of flows only: of the rest, no headers are added to an aggregate.
+        Err(Stop::Other) => Classified {
+            volume: volume(frame, 0, 0, gso),
             verdict: Verdict::Other,
         },
-        // Nobody can say where the payload of a malformed frame begins: all of it is payload.
         Err(Stop::Malformed(reason)) => Classified {
-            volume: volume(frame, 0, frame.len(), gso),
+            volume: volume(frame, 0, 0, gso),
             verdict: Verdict::Malformed(reason),
         },
     }
@@ -166,7 +166,8 @@ fn read(frame: &[u8], link: Link, fragments: &mut FragmentTable) -> Result<Packe
     let mut datagram = match version {
         4 => read_ipv4(frame, at, vlan)?,
         6 => read_ipv6(frame, at, vlan)?,
-        _ => return Err(Malformed::IpVersion.into()),
+        // Without an Ethernet header nothing announces IP: the packet is of some other protocol.
+        _ => return Err(Stop::Other),
     };
     walk_extensions(frame, &mut datagram)?;
     let key = FragmentKey {
@@ -198,7 +199,7 @@ fn later_fragment(datagram: &Datagram, first: Option<&FirstFragment>) -> Result<
         source_port: 0,
         destination_port: 0,
     });
-    let first = first.copied().or(unknown).ok_or(Stop::Other(datagram.at))?;
+    let first = first.copied().or(unknown).ok_or(Stop::Other)?;
     Ok(Packet {
         vlan: datagram.vlan,
         protocol: first.protocol,

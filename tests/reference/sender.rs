@@ -45,13 +45,13 @@ impl Sender {
         };
         let key = (spec.interface, vlan, v6, kind, spec.conversation);
         let next = self.next.entry(key).or_insert(self.start);
-        let scale = if spec.step.scaled && kind == 6 {
-            unit
-        } else {
-            1
+        let distance = match (kind, spec.step.distance) {
+            (6, small @ -99..100) if spec.step.scaled => small.wrapping_mul(unit as i32),
+            // Of TCP's bytes no more than half the number space can be missing at a time.
+            (6, far) if far.unsigned_abs() > 1 << 25 => far >> 8,
+            (_, distance) => distance,
         };
-        let distance = (spec.step.distance as u32).wrapping_mul(scale);
-        let number = next.wrapping_add(distance);
+        let number = next.wrapping_add_signed(distance);
         if spec.step.follow {
             *next = number.wrapping_add(unit);
         }

@@ -126,6 +126,8 @@ pub enum Damage {
     Truncate(u16, bool),
     /// Flip these bits of the byte at this share of the first so many bytes.
     Flip(u16, u8),
+    /// This first byte of the IP header: version and header length.
+    FirstByte(u8),
     /// This IP length (total length, or payload length of IPv6).
     IpLength(u16),
     /// This much more or less IP length.

@@ -39,8 +39,8 @@ pub struct TcpTracker {
     threshold: u32,
     /// Position of the next byte in order.
     expected: Option<i64>,
-    /// The base was given up; the next one is a restart.
-    cut: bool,
+    /// There was a RST; the next base is a restart.
+    reset: bool,
     /// Payload of the largest packet so far.
     largest: u64,
     /// From the lowest missing byte to behind the highest one.
@@ -54,7 +54,7 @@ impl TcpTracker {
         TcpTracker {
             threshold,
             expected: None,
-            cut: false,
+            reset: false,
             largest: 0,
             missing: 0..0,
             counts: Sequence::default(),
@@ -66,9 +66,9 @@ impl TcpTracker {
         self.counts
     }
 
-    /// The base is not valid any more: RST, or a fragment whose place is not known.
-    pub fn cut(&mut self) {
-        self.cut |= self.expected.is_some();
+    /// A fragment: what it holds is not known, so nothing can be expected of the next segment.
+    /// That is no restart: the sender did not begin anew.
+    pub fn forget(&mut self) {
         self.expected = None;
         self.missing = 0..0;
     }
@@ -76,13 +76,14 @@ impl TcpTracker {
     /// One buffer.
     pub fn observe(&mut self, segment: &Segment) {
         if segment.rst {
-            return self.cut();
+            self.reset |= self.expected.is_some();
+            return self.forget();
         }
         if segment.length() == 0 {
             return;
         }
         let Some(expected) = self.expected else {
-            self.counts.restarts += u64::from(self.cut);
+            self.counts.restarts += u64::from(self.reset);
             return self.rebase(segment);
         };
         let d = i64::from(segment.seq.wrapping_sub(expected as u32) as i32);
@@ -105,7 +106,7 @@ impl TcpTracker {
 
     fn rebase(&mut self, segment: &Segment) {
         self.take_part(segment);
-        self.cut = false;
+        self.reset = false;
         self.missing = 0..0;
         self.expect(i64::from(segment.seq) + segment.length());
     }

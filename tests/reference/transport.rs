@@ -10,7 +10,7 @@ use super::packet::{Detail, Packet};
 
 /// Reads the transport header of a packet that is not a later fragment.
 pub fn read(frame: &[u8], datagram: &Datagram) -> Result<Packet, Stop> {
-    let protocol = protocol(datagram).ok_or(Stop::Other(datagram.at))?;
+    let protocol = protocol(datagram).ok_or(Stop::Other)?;
     let data = &frame[datagram.at..datagram.end];
     let header = match protocol {
         Protocol::Tcp => read_tcp(data)?,

@@ -2,8 +2,14 @@
 
 #![deny(unsafe_code)]
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod demo;
+pub mod keymap;
 pub mod model;
 pub mod netlink;
 pub mod netns;
 pub mod probe;
+pub mod terminal;
+pub mod ui;

@@ -3,8 +3,16 @@
 //! No I/O, no clock, no terminal, no libbpf: everything here is a function of what is handed in,
 //! so that each number can be tested against the definitions in README.md ("What the numbers mean").
 
+pub mod alert;
+pub mod column;
+pub mod event;
 pub mod flow;
+pub mod histogram;
 pub mod preferences;
+pub mod query;
 pub mod rule;
+pub mod service;
 pub mod snapshot;
 pub mod tracker;
+pub mod units;
+pub mod watch;

@@ -245,7 +245,7 @@ static __noinline int admit_flow(const struct flow_key *key, struct interface_to
 	return 0;
 }
 
-/* With the lock held: state bits, version and flags of `control` become `next`; epoch and generation stay. */
+/* With the lock held: state, version and flags of `control` become `next`; epoch and generation stay. */
 static __always_inline void change_control(struct flow_slot *slot, __u64 next)
 {
 	const __u64 kept = ~(FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT);
@@ -258,36 +258,25 @@ static __always_inline void change_control(struct flow_slot *slot, __u64 next)
 	}
 }
 
-/* A known flow under rules newer than those that admitted it. Returns 0 where it stays a flow; else the packet is
- * counted as filtered, and the flow leaves the table.
+/* A known flow under rules newer than those that admitted it. Returns whether it stays in its slot: not where no rule
+ * matches any more, nor where its numbers are found elsewhere from now on. It is then a stranger, to be admitted or
+ * filtered like any other; user space adds up what it had and what it will have.
  */
-static __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, struct interface_totals *totals,
-				      const struct observation *seen)
+static __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
 {
-	__u64 version = (__u64)(__u8)(seen->active / BANKS) << FLOW_VERSION_SHIFT;
-	int rule = match_rules(key, seen->active);
-	struct sequence_profile *profile;
+	int rule = match_rules(key, active);
+	struct sequence_profile *profile = profile_of(active % BANKS, rule < 0 ? 0 : rule);
 
-	if (!slot || !totals)
-		return -1;
-	if (rule < 0) {
-		add_volume(&totals->filtered, seen->packets, seen->bytes);
-		if (lock_flow(slot))
-			change_control(slot, FLOW_RETIRED);
-		return -1;
-	}
-	profile = profile_of(seen->active % BANKS, rule);
-	if (!profile || !lock_flow(slot))
+	if (!slot || !profile || !lock_flow(slot))
+		return 1;
+	if (rule < 0 || slot->profile != profile->id) {
+		change_control(slot, FLOW_RETIRED);
 		return 0;
-	if (slot->profile != profile->id) {
-		slot->flags = 0;
-		slot->hint = 0;
-		slot->seen = 0;
 	}
 	slot->rule = rule;
-	slot->profile = profile->id;
-	change_control(slot, FLOW_LIVE | flags_of_profile(key, profile) | version);
-	return 0;
+	change_control(slot, FLOW_LIVE | flags_of_profile(key, profile) |
+				     (__u64)(__u8)(active / BANKS) << FLOW_VERSION_SHIFT);
+	return 1;
 }
 
 static __always_inline int takes_part(const struct packet_facts *facts)
@@ -305,15 +294,17 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 	__u64 control;
 
 	slot = find_slot(&facts->key, set, &seen->slot, &control);
+	if (slot && version_of(control) != (__u8)(seen->active / BANKS)) {
+		if (!reconsider_flow(&facts->key, slot, seen->active))
+			slot = NULL;
+		else
+			control = READ_ONCE(slot->control);
+	}
 	if (!slot) {
 		if (admit_flow(&facts->key, totals, seen, set))
 			return;
 		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
 		if (!slot)
-			return;
-		control = READ_ONCE(slot->control);
-	} else if (version_of(control) != (__u8)(seen->active / BANKS)) {
-		if (reconsider_flow(&facts->key, slot, totals, seen))
 			return;
 		control = READ_ONCE(slot->control);
 	}

@@ -15,6 +15,16 @@ pub struct Volume {
     pub bytes: u64,
 }
 
+impl Volume {
+    /// What came since `earlier`.
+    pub fn since(self, earlier: Volume) -> Volume {
+        Volume {
+            packets: self.packets.wrapping_sub(earlier.packets),
+            bytes: self.bytes.wrapping_sub(earlier.bytes),
+        }
+    }
+}
+
 impl Add for Volume {
     type Output = Volume;
     fn add(self, other: Volume) -> Volume {
@@ -47,6 +57,15 @@ pub struct GapSums {
 impl GapSums {
     /// The squares are kept modulo this: more than any window can hold.
     pub const MODULUS: u128 = 1 << 80;
+
+    /// These gaps and those.
+    pub fn plus(self, other: GapSums) -> GapSums {
+        GapSums {
+            count: self.count.wrapping_add(other.count),
+            sum: self.sum.wrapping_add(other.sum),
+            squares: self.squares.wrapping_add(other.squares) % GapSums::MODULUS,
+        }
+    }
 
     /// What came between `earlier` and this, both of the same epoch.
     pub fn since(self, earlier: GapSums) -> GapSums {
@@ -81,6 +100,50 @@ pub struct Sequence {
     pub restarts: u64,
     /// Packets in which the configured place held no number.
     pub absent: u64,
+}
+
+impl Sequence {
+    /// Nothing yet, of a flow whose numbers are tracked like `other`'s.
+    pub fn none_yet(other: &Sequence) -> Sequence {
+        Sequence {
+            duplicates: other.duplicates.map(|_| 0),
+            reordered: other.reordered.map(|_| 0),
+            ..Sequence::default()
+        }
+    }
+
+    /// The same place in the series, all counts zero.
+    pub fn emptied(self) -> Sequence {
+        Sequence {
+            current: self.current,
+            ..Sequence::none_yet(&self)
+        }
+    }
+
+    /// Adds what one slot counted between two readings. `lost` may have gone down: numbers that came late; not
+    /// below zero, as they may have been lost before a reset.
+    pub fn advanced(self, before: &Sequence, now: &Sequence) -> Sequence {
+        let add = |total: u64, before: u64, now: u64| total.wrapping_add(now.wrapping_sub(before));
+        let add_known = |total: Option<u64>, before: Option<u64>, now: Option<u64>| {
+            now.map(|now| add(total.unwrap_or(0), before.unwrap_or(0), now))
+        };
+        Sequence {
+            current: now.current.or(self.current),
+            received: add(self.received, before.received, now.received),
+            lost: (self.lost + now.lost).saturating_sub(before.lost),
+            reverse_errors: add(
+                self.reverse_errors,
+                before.reverse_errors,
+                now.reverse_errors,
+            ),
+            small_errors: add(self.small_errors, before.small_errors, now.small_errors),
+            big_errors: add(self.big_errors, before.big_errors, now.big_errors),
+            duplicates: add_known(self.duplicates, before.duplicates, now.duplicates),
+            reordered: add_known(self.reordered, before.reordered, now.reordered),
+            restarts: add(self.restarts, before.restarts, now.restarts),
+            absent: add(self.absent, before.absent, now.absent),
+        }
+    }
 }
 
 /// One slot of the flow table, all CPUs added up.
@@ -234,6 +297,38 @@ pub struct InterfaceSample {
 }
 
 impl InterfaceSample {
+    /// Packets that are in no flow: other, filtered, untracked and malformed.
+    pub fn outside_flows(&self) -> Volume {
+        self.other + self.filtered + self.untracked + self.malformed_total()
+    }
+
+    /// The counters less those of `baseline`; everything else as it is.
+    pub fn counted_since(&self, baseline: &InterfaceSample) -> InterfaceSample {
+        self.with_counters(baseline, |now, then| now.since(then))
+    }
+
+    /// The counters and those of `baseline`; everything else as it is.
+    pub fn counted_beside(&self, baseline: &InterfaceSample) -> InterfaceSample {
+        self.with_counters(baseline, |now, then| now + then)
+    }
+
+    fn with_counters(
+        &self,
+        other: &InterfaceSample,
+        combine: impl Fn(Volume, Volume) -> Volume,
+    ) -> InterfaceSample {
+        InterfaceSample {
+            seen: combine(self.seen, other.seen),
+            other: combine(self.other, other.other),
+            filtered: combine(self.filtered, other.filtered),
+            untracked: combine(self.untracked, other.untracked),
+            malformed: std::array::from_fn(|reason| {
+                combine(self.malformed[reason], other.malformed[reason])
+            }),
+            ..self.clone()
+        }
+    }
+
     /// Malformed packets, whatever the reason.
     pub fn malformed_total(&self) -> Volume {
         self.malformed

@@ -15,7 +15,9 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use super::abi::{PROFILES, as_bytes, rule_address, rule_bank, sequence_profile, settings};
 use super::sys::MappedArray;
 use crate::model::flow::Protocol;
-use crate::model::rule::{MAX_RULES, Rule, SequenceProfile};
+use crate::model::rule::{
+    ByteOrder, MAX_RULES, PayloadRequirement, Rule, SequenceProfile, SequenceWidth,
+};
 
 const BANKS: u32 = 2;
 const PORTS: usize = 65536;
@@ -236,26 +238,39 @@ fn address_key(bank: u8, side: u8, net: &IpNet) -> rule_address {
     }
 }
 
+// The PROFILE_* flags of types.h.
 const PATTERN: u8 = 1;
 const OFFSET: u8 = 2;
+const WIDTH_16: u8 = 4;
+const LITTLE_ENDIAN: u8 = 8;
+const RTP: u8 = 16;
 const EXPLICIT: u8 = 32;
 
 fn encode_profile(profile: &SequenceProfile, is_own: bool) -> sequence_profile {
-    let mut flags = 0;
-    if profile.pattern.is_some() {
-        flags |= PATTERN;
-    }
-    if profile.offset.is_some() {
-        flags |= OFFSET;
-    }
-    if is_own {
-        flags |= EXPLICIT;
-    }
+    let SequenceProfile {
+        pattern,
+        offset,
+        threshold,
+        width,
+        byte_order,
+        require,
+    } = *profile;
+    let flags = [
+        (pattern.is_some(), PATTERN),
+        (offset.is_some(), OFFSET),
+        (width == SequenceWidth::Bits16, WIDTH_16),
+        (byte_order == ByteOrder::Little, LITTLE_ENDIAN),
+        (require == Some(PayloadRequirement::RtpVersion2), RTP),
+        (is_own, EXPLICIT),
+    ];
     sequence_profile {
-        pattern: profile.pattern.unwrap_or(0),
-        threshold: profile.threshold,
-        offset: profile.offset.unwrap_or(0),
-        flags,
+        pattern: pattern.unwrap_or(0),
+        threshold,
+        offset: offset.unwrap_or(0),
+        flags: flags
+            .into_iter()
+            .filter(|(set, _)| *set)
+            .fold(0, |all, (_, flag)| all | flag),
         id: 0,
         unused: 0,
     }

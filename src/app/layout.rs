@@ -1,0 +1,217 @@
+//! Where things are on a screen of a given size: pure arithmetic, shared by drawing and mouse.
+//!
+//! Lines leave in order of importance when the terminal is low, columns by priority when it is
+//! narrow. A column has its whole width or is not there.
+
+use crate::model::column::{Column, Width};
+use crate::model::preferences::Unit;
+
+/// The smallest terminal on which the dashboard is shown.
+pub const SMALLEST: (u16, u16) = (40, 10);
+
+/// Cells before the first column: the selection and a flag.
+pub const MARGIN: u16 = 2;
+
+/// Columns up to this priority stay even where endpoints have to be shortened for them.
+const CORE: u8 = 10;
+
+/// The lines of a screen, from top to bottom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Cells a line.
+    pub width: u16,
+    /// Line of the tabs.
+    pub tabs: u16,
+    /// First line of the interfaces, and how many.
+    pub interfaces: (u16, u16),
+    /// Line of the totals.
+    pub totals: u16,
+    /// Line of the column titles.
+    pub titles: u16,
+    /// First line of the body, and how many.
+    pub body: (u16, u16),
+    /// Line of the messages.
+    pub status: u16,
+    /// Line of the keys.
+    pub footer: u16,
+}
+
+impl Screen {
+    /// The lines for a terminal of this size with so many interfaces; `None` where it is too small.
+    pub fn new((width, height): (u16, u16), interfaces: usize) -> Option<Screen> {
+        if width < SMALLEST.0 || height < SMALLEST.1 {
+            return None;
+        }
+        let room = match height {
+            0..=13 => 0,
+            14..=29 => 1,
+            _ => 3,
+        };
+        let lines = room.min(u16::try_from(interfaces).unwrap_or(u16::MAX));
+        let totals = 1 + lines;
+        let top = totals + 1;
+        Some(Screen {
+            width,
+            tabs: 0,
+            interfaces: (1, lines),
+            totals,
+            titles: top,
+            body: (top + 1, height - 2 - (top + 1)),
+            status: height - 2,
+            footer: height - 1,
+        })
+    }
+
+    /// The rows of the body.
+    pub fn page(&self) -> usize {
+        usize::from(self.body.1)
+    }
+}
+
+/// A column with its place.
+#[derive(Debug)]
+pub struct Placed<T: 'static> {
+    /// Which.
+    pub column: &'static Column<T>,
+    /// Its first cell.
+    pub x: u16,
+    /// Its cells.
+    pub width: u16,
+}
+
+/// Gives places to as many of the columns as fit, in their order.
+///
+/// `endpoint` is the widest that an endpoint needs to be.
+pub fn place<T>(
+    columns: &[&'static Column<T>],
+    width: u16,
+    unit: Unit,
+    endpoint: u16,
+) -> Vec<Placed<T>> {
+    let room = width.saturating_sub(MARGIN);
+    let good = |c: &Column<T>| c.good_width(unit);
+    let least = |c: &Column<T>| c.min_width(unit);
+    let core: Vec<_> = columns
+        .iter()
+        .copied()
+        .filter(|c| c.priority <= CORE)
+        .collect();
+    let (chosen, mut widths) = if total(&core, good) <= room {
+        choose(columns, room, good)
+    } else {
+        choose(&core, room, least)
+    };
+    let used = widths.iter().sum::<u16>() + gaps(&chosen);
+    grow(
+        &chosen,
+        &mut widths,
+        room.saturating_sub(used),
+        unit,
+        endpoint,
+    );
+    let mut x = MARGIN;
+    let mut placed = Vec::with_capacity(chosen.len());
+    for (column, width) in chosen.into_iter().zip(widths) {
+        placed.push(Placed { column, x, width });
+        x += width + 1;
+    }
+    placed
+}
+
+fn gaps<T>(columns: &[&'static Column<T>]) -> u16 {
+    columns.len().saturating_sub(1) as u16
+}
+
+fn total<T>(columns: &[&'static Column<T>], width: impl Fn(&Column<T>) -> u16) -> u16 {
+    columns.iter().map(|c| width(c)).sum::<u16>() + gaps(columns)
+}
+
+/// As many columns as fit, the most important first, in their own order; with their widths.
+fn choose<T>(
+    columns: &[&'static Column<T>],
+    room: u16,
+    width: impl Fn(&Column<T>) -> u16,
+) -> (Vec<&'static Column<T>>, Vec<u16>) {
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by_key(|index| columns[*index].priority);
+    let mut fits = vec![false; columns.len()];
+    let mut used = 0;
+    for index in order {
+        let gap = u16::from(used > 0);
+        let wanted = width(columns[index]) + gap;
+        if used + wanted <= room {
+            used += wanted;
+            fits[index] = true;
+        }
+    }
+    let chosen = columns.iter().zip(fits).filter(|(_, fits)| *fits);
+    chosen.map(|(column, _)| (*column, width(column))).unzip()
+}
+
+fn grow<T>(
+    columns: &[&'static Column<T>],
+    widths: &mut [u16],
+    mut slack: u16,
+    unit: Unit,
+    endpoint: u16,
+) {
+    let limit = |c: &Column<T>| match c.width {
+        Width::Endpoint => c.max_width(unit).min(endpoint),
+        _ => c.max_width(unit),
+    };
+    let mut grown = true;
+    while slack > 0 && grown {
+        grown = false;
+        for (column, width) in columns.iter().zip(widths.iter_mut()) {
+            if slack > 0 && *width < limit(column) {
+                *width += 1;
+                slack -= 1;
+                grown = true;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::column::{DEFAULT, LOSS, by_id};
+
+    fn columns() -> Vec<&'static Column> {
+        let ids = [DEFAULT, LOSS].concat();
+        ids.into_iter().filter_map(by_id).collect()
+    }
+
+    #[test]
+    fn placed_columns_never_overlap_nor_leave_the_screen() {
+        for unit in [Unit::Bytes, Unit::Bits] {
+            for width in 0..300 {
+                let placed = place(&columns(), width, unit, 47);
+                let mut free = MARGIN;
+                for column in &placed {
+                    assert!(column.x >= free && column.x + column.width <= width.max(free));
+                    assert!(column.width >= column.column.min_width(unit));
+                    free = column.x + column.width + 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_terminal_names_flow_and_rate() {
+        let placed = place(&columns(), 40, Unit::Bytes, 21);
+        let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
+        assert_eq!(ids, ["source", "destination", "throughput"]);
+    }
+
+    #[test]
+    fn every_line_has_its_own_place() {
+        for height in 10..60 {
+            let screen = Screen::new((80, height), 5).expect("large enough");
+            assert!(screen.body.1 >= 4, "{height}");
+            assert_eq!(screen.body.0 + screen.body.1, screen.status);
+        }
+        assert_eq!(Screen::new((39, 10), 1), None);
+        assert_eq!(Screen::new((40, 9), 1), None);
+    }
+}

@@ -1,0 +1,330 @@
+//! What can be done on the dashboard, and the keys that do it: one table of bindings.
+//!
+//! Help, footer, configuration and the application read the same rows. A new key is a new row and
+//! an arm in `app`. Knows nothing of terminals: [`KeyChord`] is our own, `terminal` translates.
+
+mod chord;
+
+use std::collections::HashMap;
+
+pub use chord::{Key, KeyChord, parse_chord};
+
+/// What a key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // each is explained by its row in BINDINGS
+pub enum Action {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    SortLeft,
+    SortRight,
+    Reverse,
+    SortMenu,
+    HoldOrder,
+    ToggleUnit,
+    ToggleLoss,
+    NextView,
+    PreviousView,
+    ViewFlows,
+    ViewLoss,
+    ViewInterfaces,
+    ViewEvents,
+    Open,
+    Back,
+    Filter,
+    Pause,
+    Columns,
+    Pin,
+    HideOwnSession,
+    Reset,
+    LongerInterval,
+    ShorterInterval,
+    Names,
+    Theme,
+    Mouse,
+    Export,
+    SaveView,
+    Help,
+    Suspend,
+    Quit,
+}
+
+/// Where an action stands in the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Moving about.
+    Move,
+    /// Order and columns.
+    Table,
+    /// What is shown.
+    Show,
+    /// Everything else.
+    Program,
+}
+
+impl Group {
+    /// All groups, in the order of the help.
+    pub const ALL: [Group; 4] = [Group::Move, Group::Table, Group::Show, Group::Program];
+
+    /// The heading in the help.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Group::Move => "Move",
+            Group::Table => "Table",
+            Group::Show => "Show",
+            Group::Program => "Program",
+        }
+    }
+}
+
+/// One row: an action, its name in the configuration, its keys and its words.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// What is done.
+    pub action: Action,
+    /// The name in `KEYS` of the configuration.
+    pub id: &'static str,
+    /// The keys, as [`parse_chord`] reads them; the first one is shown in the footer.
+    pub keys: &'static [&'static str],
+    /// What it does, for the help.
+    pub help: &'static str,
+    /// A word or two for the footer, if it belongs there.
+    pub footer: Option<&'static str>,
+    /// Where it stands in the help.
+    pub group: Group,
+}
+
+const fn row(
+    group: Group,
+    action: Action,
+    id: &'static str,
+    keys: &'static [&'static str],
+    help: &'static str,
+) -> Binding {
+    Binding {
+        action,
+        id,
+        keys,
+        help,
+        footer: None,
+        group,
+    }
+}
+
+impl Binding {
+    const fn footer(mut self, words: &'static str) -> Binding {
+        self.footer = Some(words);
+        self
+    }
+}
+
+use Group::{Move, Program, Show, Table};
+
+/// All bindings, in the order of the help; the footer keeps this order too.
+#[rustfmt::skip]
+pub static BINDINGS: [Binding; 37] = [
+    row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
+    row(Program, Action::Quit, "quit", &["q", "Ctrl-C"], "leave").footer("quit"),
+    row(Table, Action::SortLeft, "sort_left", &["Left", "<"], "sort by the column to the left").footer("sort"),
+    row(Table, Action::SortRight, "sort_right", &["Right", ">"], "sort by the column to the right"),
+    row(Table, Action::Reverse, "reverse", &["r"], "reverse the order").footer("reverse"),
+    row(Table, Action::SortMenu, "sort_menu", &["s"], "pick the sort column from a list"),
+    row(Table, Action::HoldOrder, "hold_order", &["o"], "hold the order of the rows, or let it go"),
+    row(Table, Action::Columns, "columns", &["c"], "choose columns"),
+    row(Table, Action::Pin, "pin", &["P"], "pin the selected flow to the top, or let it go"),
+    row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
+    row(Show, Action::Pause, "pause", &["Space", "p"], "pause the screen; counting goes on").footer("pause"),
+    row(Show, Action::ToggleLoss, "packet_loss", &["l"], "loss columns").footer("loss"),
+    row(Show, Action::ToggleUnit, "bits", &["b"], "bits or bytes per second").footer("bits"),
+    row(Show, Action::Open, "open", &["Enter"], "detail of the selected row").footer("detail"),
+    row(Show, Action::Back, "back", &["Esc"], "back; clears the filter"),
+    row(Show, Action::NextView, "next_view", &["Tab"], "next view").footer("view"),
+    row(Show, Action::PreviousView, "previous_view", &["Shift-Tab"], "previous view"),
+    row(Show, Action::ViewFlows, "view_flows", &["1"], "view: Flows"),
+    row(Show, Action::ViewLoss, "view_loss", &["2"], "view: Loss"),
+    row(Show, Action::ViewInterfaces, "view_interfaces", &["3"], "view: Interfaces"),
+    row(Show, Action::ViewEvents, "view_events", &["4"], "view: Events"),
+    row(Show, Action::Names, "names", &["n"], "host names instead of addresses (asks the resolver)"),
+    row(Show, Action::HideOwnSession, "hide_own_session", &["x"], "hide the flow of this SSH session"),
+    row(Show, Action::Theme, "theme", &["t"], "next colour theme"),
+    row(Move, Action::Up, "up", &["Up", "k"], "a row up"),
+    row(Move, Action::Down, "down", &["Down", "j"], "a row down"),
+    row(Move, Action::PageUp, "page_up", &["PgUp"], "a page up"),
+    row(Move, Action::PageDown, "page_down", &["PgDn"], "a page down"),
+    row(Move, Action::First, "first", &["Home", "g"], "to the first row"),
+    row(Move, Action::Last, "last", &["End", "G"], "to the last row"),
+    row(Program, Action::Reset, "reset", &["z"], "start all totals at zero").footer("reset"),
+    row(Program, Action::LongerInterval, "longer_interval", &["+"], "longer interval"),
+    row(Program, Action::ShorterInterval, "shorter_interval", &["-"], "shorter interval"),
+    row(Program, Action::Export, "export", &["e"], "write what is shown to a JSON and a CSV file").footer("export"),
+    row(Program, Action::SaveView, "save_view", &["w"], "write view, columns, order and unit to a configuration file"),
+    row(Program, Action::Mouse, "mouse", &["m"], "mouse on or off (off: the terminal selects text)"),
+    row(Program, Action::Suspend, "suspend", &["Ctrl-Z"], "suspend; come back with fg"),
+];
+
+impl Action {
+    fn row(self) -> &'static Binding {
+        // Every action has a row: a test walks the ids. The first row stands in where one were missing.
+        BINDINGS
+            .iter()
+            .find(|row| row.action == self)
+            .unwrap_or(&BINDINGS[0])
+    }
+
+    /// The name in the configuration.
+    pub fn id(self) -> &'static str {
+        self.row().id
+    }
+
+    /// What it does, in a few words.
+    pub fn help(self) -> &'static str {
+        self.row().help
+    }
+
+    /// The action of that name in the configuration.
+    pub fn from_id(id: &str) -> Option<Action> {
+        BINDINGS
+            .iter()
+            .find(|row| row.id == id)
+            .map(|row| row.action)
+    }
+
+    /// The ids of all actions.
+    pub fn ids() -> impl Iterator<Item = &'static str> {
+        BINDINGS.iter().map(|row| row.id)
+    }
+}
+
+/// Which key does what, now: the table with what the configuration changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keymap {
+    actions: HashMap<KeyChord, Action>,
+    keys: Vec<(Action, Vec<KeyChord>)>,
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let keys = BINDINGS.iter().map(|row| (row.action, default_keys(row)));
+        // The table has no conflicts: a test says so.
+        Keymap::from_keys(keys.collect()).unwrap_or_else(|_| Keymap {
+            actions: HashMap::new(),
+            keys: Vec::new(),
+        })
+    }
+}
+
+fn default_keys(row: &Binding) -> Vec<KeyChord> {
+    row.keys
+        .iter()
+        .filter_map(|k| parse_chord(k).ok())
+        .collect()
+}
+
+impl Keymap {
+    /// The table with other keys for some actions: all keys of an action that is named are replaced.
+    ///
+    /// A key that two actions claim is an error that names both. A key that an override takes from
+    /// an action that is not overridden is such a conflict too: nothing changes behind one's back.
+    pub fn with_overrides<I>(overrides: I) -> Result<Keymap, String>
+    where
+        I: IntoIterator<Item = (Action, Vec<KeyChord>)>,
+    {
+        let mut keys: Vec<_> = BINDINGS
+            .iter()
+            .map(|row| (row.action, default_keys(row)))
+            .collect();
+        for (action, chords) in overrides {
+            for (_, slot) in keys.iter_mut().filter(|(a, _)| *a == action) {
+                slot.clone_from(&chords);
+            }
+        }
+        Keymap::from_keys(keys)
+    }
+
+    fn from_keys(keys: Vec<(Action, Vec<KeyChord>)>) -> Result<Keymap, String> {
+        let mut actions = HashMap::new();
+        for (action, chords) in &keys {
+            for chord in chords {
+                match actions.insert(*chord, *action) {
+                    Some(other) if other != *action => {
+                        let (a, b) = (other.id(), action.id());
+                        return Err(format!("the key {chord} is claimed by {a} and by {b}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(Keymap { actions, keys })
+    }
+
+    /// What this key does.
+    pub fn action(&self, chord: KeyChord) -> Option<Action> {
+        self.actions.get(&chord).copied()
+    }
+
+    /// The keys of an action; none if the configuration took them all.
+    pub fn keys(&self, action: Action) -> &[KeyChord] {
+        self.keys
+            .iter()
+            .find(|(a, _)| *a == action)
+            .map_or(&[], |(_, keys)| keys)
+    }
+
+    /// The keys of an action as text: `Up, k`.
+    pub fn keys_text(&self, action: Action) -> String {
+        let keys: Vec<_> = self.keys(action).iter().map(ToString::to_string).collect();
+        keys.join(", ")
+    }
+
+    /// Key and words of each action in the footer, in order.
+    pub fn footer(&self) -> impl Iterator<Item = (String, &'static str)> + '_ {
+        BINDINGS.iter().filter_map(|row| {
+            let words = row.footer?;
+            let key = self.keys(row.action).first()?.to_string();
+            let pair = match row.action {
+                Action::SortLeft => self.keys(Action::SortRight).first(),
+                _ => None,
+            };
+            Some(match pair {
+                Some(right) => (format!("{key}{right}"), words),
+                None => (key, words),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_one_row_and_every_key_is_readable() {
+        for row in &BINDINGS {
+            assert_eq!(row.action.id(), row.id);
+            assert_eq!(Action::from_id(row.id), Some(row.action));
+            for key in row.keys {
+                let chord = parse_chord(key).expect(key);
+                assert_eq!(Keymap::default().action(chord), Some(row.action), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_override_replaces_all_keys_of_its_action() {
+        let chord = parse_chord("F5").expect("a key");
+        let keymap = Keymap::with_overrides([(Action::Pause, vec![chord])]).expect("no conflict");
+        assert_eq!(keymap.action(chord), Some(Action::Pause));
+        assert_eq!(keymap.action(parse_chord("p").expect("a key")), None);
+        assert_eq!(keymap.keys_text(Action::Pause), "F5");
+    }
+
+    #[test]
+    fn a_conflict_names_both_actions() {
+        let chord = parse_chord("q").expect("a key");
+        let error = Keymap::with_overrides([(Action::Pause, vec![chord])]).expect_err("a conflict");
+        assert_eq!(error, "the key q is claimed by quit and by pause");
+    }
+}

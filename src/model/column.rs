@@ -1,0 +1,242 @@
+//! The table of columns: what can be shown of a flow or an interface, each in one row.
+//!
+//! The screen, the sort menu, the filter, the configuration and the exports all read these rows, so
+//! that a column is added in one place. Owns [`Value`], the text of a cell and the order of cells.
+//! Knows nothing of a terminal: widths are in cells of a fixed-width font, styles are elsewhere.
+
+mod event;
+mod flow;
+mod interface;
+mod sort;
+mod value;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::preferences::Unit;
+use super::tracker::{Flow, Interface};
+use super::units;
+
+pub use event::EVENT_COLUMNS;
+pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
+pub use interface::INTERFACE_COLUMNS;
+pub use sort::Sort;
+pub use value::{Suffix, Value, shorten_endpoint, shorten_middle, sparkline};
+
+/// Host names by address, as far as they are known.
+pub type Names = HashMap<IpAddr, Arc<str>>;
+
+/// What a cell depends on besides its flow.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Unit of rates.
+    pub unit: Unit,
+    /// When the numbers were read, CLOCK_MONOTONIC ns: ages count from here.
+    pub now_ns: u64,
+    /// Host names to show in place of addresses, if asked for.
+    pub names: Option<&'a Names>,
+}
+
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Context {
+            unit: Unit::Bytes,
+            now_ns: 0,
+            names: None,
+        }
+    }
+}
+
+/// How wide a column is, in cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// Always this wide.
+    Fixed(u16),
+    /// As wide as a rate in the current unit.
+    Rate,
+    /// At least the first; grows up to the second where there is room.
+    Between(u16, u16),
+    /// An endpoint: shortened in the middle where it must be, comfortable where it can be.
+    Endpoint,
+}
+
+impl Width {
+    /// The widest endpoint: an IPv6 address with a port.
+    pub const ENDPOINT_MAX: u16 = 47;
+}
+
+/// On which side of its column a cell stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// One column of the table of `T`.
+pub struct Column<T: 'static = Flow> {
+    /// The name in the configuration, the filter and the exports.
+    pub id: &'static str,
+    /// What stands in the header row.
+    pub title: &'static str,
+    /// One sentence for the help and the column chooser.
+    pub help: &'static str,
+    /// A shorter name for the filter (`loss` for `loss_percent`), if there is one.
+    pub alias: Option<&'static str>,
+    /// Cells.
+    pub width: Width,
+    /// Who leaves first when the terminal is narrow: the highest number.
+    pub priority: u8,
+    /// Side of the cell.
+    pub align: Align,
+    /// What the cell holds.
+    pub value: for<'a> fn(&'a T, &Context<'a>) -> Value<'a>,
+}
+
+impl<T> Column<T> {
+    const fn new(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        width: Width,
+        value: for<'a> fn(&'a T, &Context<'a>) -> Value<'a>,
+    ) -> Column<T> {
+        Column {
+            id,
+            title,
+            help,
+            alias: None,
+            width,
+            priority: 50,
+            align: Align::Right,
+            value,
+        }
+    }
+
+    const fn priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    const fn left(mut self) -> Self {
+        self.align = Align::Left;
+        self
+    }
+
+    const fn alias(mut self, alias: &'static str) -> Self {
+        self.alias = Some(alias);
+        self
+    }
+
+    /// The fewest cells in which the column says what it has to say.
+    pub fn min_width(&self, unit: Unit) -> u16 {
+        match self.width {
+            Width::Fixed(width) | Width::Between(width, _) => width,
+            Width::Rate => units::rate_width(unit),
+            Width::Endpoint => 12,
+        }
+    }
+
+    /// The cells that the column should have before less important columns get any.
+    pub fn good_width(&self, unit: Unit) -> u16 {
+        match self.width {
+            Width::Endpoint => 21,
+            _ => self.min_width(unit),
+        }
+    }
+
+    /// The most cells that are of use to the column.
+    pub fn max_width(&self, unit: Unit) -> u16 {
+        match self.width {
+            Width::Between(_, max) => max,
+            Width::Endpoint => Width::ENDPOINT_MAX,
+            _ => self.min_width(unit),
+        }
+    }
+
+    /// Whether cells hold amounts, which can be compared with a number.
+    pub fn is_amount(&self) -> bool {
+        self.align == Align::Right
+    }
+
+    /// Whether a first sort by this column starts with the largest value.
+    pub fn sorts_descending(&self) -> bool {
+        self.is_amount()
+    }
+}
+
+impl<T> std::fmt::Debug for Column<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+impl<T> PartialEq for Column<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+/// The flow column with this id.
+pub fn by_id(id: &str) -> Option<&'static Column> {
+    FLOW_COLUMNS.iter().find(|column| column.id == id)
+}
+
+/// The flow column with this id or filter alias.
+pub fn by_name(name: &str) -> Option<&'static Column> {
+    by_id(name).or_else(|| FLOW_COLUMNS.iter().find(|c| c.alias == Some(name)))
+}
+
+/// The ids of all flow columns, in the order in which they are listed to people.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    FLOW_COLUMNS.iter().map(|column| column.id)
+}
+
+/// The interface column with this id.
+pub fn interface_by_id(id: &str) -> Option<&'static Column<Interface>> {
+    INTERFACE_COLUMNS.iter().find(|column| column.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_aliases_are_unique() {
+        let mut names: Vec<_> = FLOW_COLUMNS
+            .iter()
+            .flat_map(|c| [Some(c.id), c.alias].into_iter().flatten())
+            .collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn the_default_sets_name_columns_that_exist() {
+        for id in [DEFAULT, LOSS, LOSS_VIEW].concat() {
+            assert!(by_id(id).is_some(), "{id}");
+        }
+    }
+
+    #[test]
+    fn titles_fit_into_their_columns_with_a_direction_mark() {
+        for column in &FLOW_COLUMNS {
+            let title = column.title.chars().count() + 1;
+            assert!(
+                title <= usize::from(column.min_width(Unit::Bytes)),
+                "{column:?}"
+            );
+        }
+        for column in &INTERFACE_COLUMNS {
+            let title = column.title.chars().count() + 1;
+            assert!(
+                title <= usize::from(column.min_width(Unit::Bytes)),
+                "{column:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The columns of a flow, in the order in which they are listed to people.
+//!
+//! What each number means is defined in README.md; a column only names it and says how wide it is.
+
+use super::value::{destination, source};
+use super::{Column, Value, Width};
+use crate::model::snapshot::Sequence;
+use crate::model::tracker::{Flow, Rates};
+
+use Width::{Between, Fixed, Rate};
+
+/// The columns of a new dashboard.
+pub const DEFAULT: &[&str] = &[
+    "protocol",
+    "source",
+    "destination",
+    "interface",
+    "throughput",
+    "goodput",
+    "packet_rate",
+    "interarrival_mean",
+    "jitter",
+    "jitter_history",
+];
+
+/// The columns that the key `l` and `-l` add.
+pub const LOSS: &[&str] = &[
+    "sequence",
+    "received",
+    "lost",
+    "loss_percent",
+    "reverse_errors",
+    "small_errors",
+    "big_errors",
+    "duplicates",
+];
+
+/// The columns of the Loss view.
+pub const LOSS_VIEW: &[&str] = &[
+    "protocol",
+    "source",
+    "destination",
+    "interface",
+    "loss_percent",
+    "lost",
+    "loss_history",
+    "received",
+    "sequence",
+    "reordered",
+    "duplicates",
+    "reverse_errors",
+    "small_errors",
+    "big_errors",
+    "restarts",
+    "absent",
+];
+
+fn rate(flow: &Flow, rate: impl Fn(&Rates) -> f64) -> Value<'_> {
+    Value::rate(flow.rates.as_ref().map(rate))
+}
+
+fn sequence(flow: &Flow, count: impl Fn(&Sequence) -> Option<u64>) -> Value<'_> {
+    match flow.sequence.as_ref().and_then(count) {
+        Some(count) => Value::Count(count),
+        None => Value::Unknown,
+    }
+}
+
+fn seconds_since(now_ns: u64, then_ns: u64) -> Value<'static> {
+    Value::Seconds(now_ns.saturating_sub(then_ns) as f64 / 1e9)
+}
+
+/// All flow columns.
+pub static FLOW_COLUMNS: [Column; 33] = [
+    Column::<Flow>::new(
+        "protocol",
+        "proto",
+        "tcp, udp, icmp or icmpv6",
+        Fixed(6),
+        |f, _| Value::Text(f.key.protocol.name()),
+    )
+    .left()
+    .priority(20),
+    Column::<Flow>::new(
+        "source",
+        "source",
+        "source address and port",
+        Width::Endpoint,
+        source,
+    )
+    .left()
+    .priority(1),
+    Column::<Flow>::new(
+        "source_port",
+        "sport",
+        "source port, or the identifier of an ICMP query",
+        Fixed(6),
+        |f, _| Value::Number(f.key.source_port.into()),
+    )
+    .priority(90),
+    Column::<Flow>::new(
+        "destination",
+        "destination",
+        "destination address and port",
+        Width::Endpoint,
+        destination,
+    )
+    .left()
+    .priority(0),
+    Column::<Flow>::new(
+        "destination_port",
+        "dport",
+        "destination port, or the ICMP type * 256 + code",
+        Fixed(6),
+        |f, _| Value::Number(f.key.destination_port.into()),
+    )
+    .priority(90),
+    Column::<Flow>::new(
+        "interface",
+        "interface",
+        "interface that the packets came in on",
+        Between(10, 15),
+        |f, _| Value::Text(&f.interface),
+    )
+    .left()
+    .priority(40),
+    Column::<Flow>::new("vlan", "vlan", "outer VLAN id", Fixed(5), |f, _| {
+        f.key
+            .vlan
+            .map_or(Value::Unknown, |id| Value::Number(id.into()))
+    })
+    .priority(80),
+    Column::<Flow>::new(
+        "throughput",
+        "thruput",
+        "bytes on the wire per second, over the latest interval",
+        Rate,
+        |f, _| rate(f, |r| r.throughput),
+    )
+    .alias("rate")
+    .priority(2),
+    Column::<Flow>::new(
+        "goodput",
+        "goodput",
+        "payload per second, over the latest interval",
+        Rate,
+        |f, _| rate(f, |r| r.goodput),
+    )
+    .priority(35),
+    Column::<Flow>::new(
+        "packet_rate",
+        "pkt/s",
+        "packets per second, over the latest interval",
+        Fixed(6),
+        |f, _| Value::per_second(f.rates.as_ref().map(|r| r.packet_rate)),
+    )
+    .alias("pps")
+    .priority(30),
+    Column::<Flow>::new(
+        "interarrival_mean",
+        "IAT",
+        "mean time between packets, over the jitter window",
+        Fixed(7),
+        |f, _| Value::milliseconds(f.interarrival.mean_ms),
+    )
+    .alias("iat")
+    .priority(25),
+    Column::<Flow>::new(
+        "jitter",
+        "jitter",
+        "jitter (sd): standard deviation of the time between packets, not RFC 3550's",
+        Fixed(7),
+        |f, _| Value::milliseconds(f.interarrival.jitter_ms),
+    )
+    .priority(10),
+    Column::<Flow>::new(
+        "jitter_history",
+        "trend",
+        "jitter of the latest intervals, each row to its own scale",
+        Between(9, 30),
+        |f, _| Value::History(&f.history.jitter),
+    )
+    .priority(22),
+    Column::<Flow>::new(
+        "packets",
+        "packets",
+        "packets since the start or the last reset",
+        Fixed(8),
+        |f, _| Value::Count(f.volume.packets),
+    )
+    .priority(60),
+    Column::<Flow>::new(
+        "bytes",
+        "bytes",
+        "bytes on the wire since the start or the last reset",
+        Fixed(7),
+        |f, _| Value::Bytes(f.volume.bytes),
+    )
+    .priority(61),
+    Column::<Flow>::new(
+        "payload_bytes",
+        "payload",
+        "payload bytes since the start or the last reset",
+        Fixed(8),
+        |f, _| Value::Bytes(f.payload_bytes),
+    )
+    .priority(62),
+    Column::<Flow>::new(
+        "loss_percent",
+        "loss",
+        "share of what was sent that did not come",
+        Fixed(6),
+        |f, _| f.loss_percent().map_or(Value::Unknown, Value::Percent),
+    )
+    .alias("loss")
+    .priority(3),
+    Column::<Flow>::new(
+        "lost",
+        "lost",
+        "numbers that did not come; TCP: bytes",
+        Fixed(6),
+        |f, _| sequence(f, |s| Some(s.lost)),
+    )
+    .priority(11),
+    Column::<Flow>::new(
+        "loss_history",
+        "trend",
+        "what went missing in the latest intervals, each row to its own scale",
+        Between(9, 30),
+        |f, _| Value::History(&f.history.lost),
+    )
+    .priority(22),
+    Column::<Flow>::new(
+        "received",
+        "received",
+        "packets with a readable sequence number",
+        Fixed(9),
+        |f, _| sequence(f, |s| Some(s.received)),
+    )
+    .priority(28),
+    Column::<Flow>::new(
+        "sequence",
+        "sequence",
+        "highest sequence number seen",
+        Fixed(10),
+        |f, _| match f.sequence.and_then(|s| s.current) {
+            Some(current) => Value::Number(current.into()),
+            None => Value::Unknown,
+        },
+    )
+    .priority(46),
+    Column::<Flow>::new(
+        "reordered",
+        "reord",
+        "packets that came after a later one",
+        Fixed(6),
+        |f, _| sequence(f, |s| s.reordered),
+    )
+    .priority(21),
+    Column::<Flow>::new(
+        "duplicates",
+        "dup",
+        "packets whose number had come before",
+        Fixed(6),
+        |f, _| sequence(f, |s| s.duplicates),
+    )
+    .priority(24),
+    Column::<Flow>::new(
+        "reverse_errors",
+        "rev",
+        "packets behind the expected number; TCP: retransmitted or reordered",
+        Fixed(6),
+        |f, _| sequence(f, |s| Some(s.reverse_errors)),
+    )
+    .priority(22),
+    Column::<Flow>::new(
+        "small_errors",
+        "small",
+        "gaps up to SEQUENCE_THRESHOLD",
+        Fixed(6),
+        |f, _| sequence(f, |s| Some(s.small_errors)),
+    )
+    .priority(26),
+    Column::<Flow>::new(
+        "big_errors",
+        "big",
+        "gaps beyond SEQUENCE_THRESHOLD",
+        Fixed(6),
+        |f, _| sequence(f, |s| Some(s.big_errors)),
+    )
+    .priority(27),
+    Column::<Flow>::new(
+        "restarts",
+        "rest",
+        "times the sender began a new series of numbers",
+        Fixed(6),
+        |f, _| sequence(f, |s| Some(s.restarts)),
+    )
+    .priority(48),
+    Column::<Flow>::new(
+        "absent",
+        "absent",
+        "packets without a number at the configured place",
+        Fixed(7),
+        |f, _| sequence(f, |s| Some(s.absent)),
+    )
+    .priority(49),
+    Column::<Flow>::new(
+        "rule",
+        "rule",
+        "rule of the configuration that the flow matches",
+        Between(8, 20),
+        |f, _| f.rule.as_deref().map_or(Value::Unknown, Value::Text),
+    )
+    .left()
+    .priority(65),
+    Column::<Flow>::new(
+        "age",
+        "age",
+        "time since the first packet",
+        Fixed(6),
+        |f, c| seconds_since(c.now_ns, f.first_seen_ns),
+    )
+    .priority(66),
+    Column::<Flow>::new(
+        "idle",
+        "idle",
+        "time since the latest packet",
+        Fixed(6),
+        |f, c| seconds_since(c.now_ns, f.last_seen_ns),
+    )
+    .priority(64),
+    Column::<Flow>::new(
+        "jitter_epochs",
+        "epochs",
+        "times the flow started anew after a pause of more than 2 s, and its first start",
+        Fixed(7),
+        |f, _| Value::Count(f.jitter_epochs.into()),
+    )
+    .priority(70),
+    Column::<Flow>::new(
+        "samples",
+        "samples",
+        "times between packets in the jitter window",
+        Fixed(8),
+        |f, _| Value::Count(f.interarrival.samples),
+    )
+    .priority(71),
+];

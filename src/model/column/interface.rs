@@ -1,0 +1,130 @@
+//! The columns of the Interfaces view.
+//!
+//! `other`, `filtered`, `untracked`, `malformed`, `ended` and the flows add up to `packets`.
+
+use super::{Column, Value, Width};
+use crate::model::tracker::Interface;
+
+use Width::{Between, Fixed, Rate};
+
+/// All interface columns.
+pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
+    Column::<Interface>::new(
+        "name",
+        "interface",
+        "name of the device",
+        Between(10, 15),
+        |i, _| Value::Text(&i.name),
+    )
+    .left()
+    .priority(0),
+    Column::<Interface>::new("state", "state", "link state", Fixed(6), |i, _| {
+        Value::Text(i.state.name())
+    })
+    .left()
+    .priority(1),
+    Column::<Interface>::new(
+        "hook",
+        "hook",
+        "how flowtop is attached",
+        Fixed(7),
+        |i, _| {
+            i.hook
+                .map_or(Value::Unknown, |hook| Value::Text(hook.name()))
+        },
+    )
+    .left()
+    .priority(20),
+    Column::<Interface>::new(
+        "throughput",
+        "thruput",
+        "bytes on the wire per second",
+        Rate,
+        |i, _| Value::rate(i.rates.as_ref().map(|r| r.throughput)),
+    )
+    .priority(2),
+    Column::<Interface>::new(
+        "throughput_history",
+        "trend",
+        "throughput of the latest intervals, each row to its own scale",
+        Between(9, 60),
+        |i, _| Value::History(&i.throughput_history),
+    )
+    .priority(22),
+    Column::<Interface>::new(
+        "goodput",
+        "goodput",
+        "payload of the flows per second",
+        Rate,
+        |i, _| Value::rate(i.rates.as_ref().map(|r| r.goodput)),
+    )
+    .priority(25),
+    Column::<Interface>::new(
+        "packet_rate",
+        "pkt/s",
+        "packets per second",
+        Fixed(6),
+        |i, _| Value::per_second(i.rates.as_ref().map(|r| r.packet_rate)),
+    )
+    .priority(3),
+    Column::<Interface>::new("flows", "flows", "flows listed", Fixed(6), |i, _| {
+        Value::Count(i.flows as u64)
+    })
+    .priority(4),
+    Column::<Interface>::new("packets", "packets", "all packets", Fixed(8), |i, _| {
+        Value::Count(i.volume.packets)
+    })
+    .priority(26),
+    Column::<Interface>::new("bytes", "bytes", "all bytes", Fixed(7), |i, _| {
+        Value::Bytes(i.volume.bytes)
+    })
+    .priority(27),
+    Column::<Interface>::new(
+        "ended",
+        "ended",
+        "packets of flows that left the table",
+        Fixed(7),
+        |i, _| Value::Count(i.ended.packets),
+    )
+    .priority(28),
+    Column::<Interface>::new(
+        "other",
+        "other",
+        "packets that are not flows: ARP and other protocols",
+        Fixed(7),
+        |i, _| Value::Count(i.counted.other.packets),
+    )
+    .priority(10),
+    Column::<Interface>::new(
+        "filtered",
+        "filtered",
+        "packets that no rule matches",
+        Fixed(9),
+        |i, _| Value::Count(i.counted.filtered.packets),
+    )
+    .priority(12),
+    Column::<Interface>::new(
+        "untracked",
+        "untracked",
+        "packets for which the flow table had no room",
+        Fixed(10),
+        |i, _| Value::Count(i.counted.untracked.packets),
+    )
+    .priority(5),
+    Column::<Interface>::new(
+        "malformed",
+        "malformed",
+        "packets that contradict themselves; by reason in the detail",
+        Fixed(10),
+        |i, _| Value::Count(i.counted.malformed_total().packets),
+    )
+    .priority(6),
+    Column::<Interface>::new(
+        "device_drops",
+        "drops",
+        "packets that the device itself dropped on receive",
+        Fixed(6),
+        |i, _| i.counted.device_drops.map_or(Value::Unknown, Value::Count),
+    )
+    .priority(7),
+];

@@ -1,0 +1,225 @@
+//! The filter language: `port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms !dns`.
+//!
+//! Terms parted by spaces must all be true; `!` in front negates one. Words match anything shown of
+//! a flow; fields take values, lists, ranges and prefixes; amounts are compared with any column of
+//! numbers, by id or alias. What cannot be read is an error with its place, never a filter.
+
+mod parse;
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+
+use super::column::{Column, Context, Value};
+use super::flow::Protocol;
+use super::preferences::Unit;
+use super::tracker::Flow;
+
+pub use parse::FIELDS;
+
+/// Why a filter cannot be read, and where: characters `start..end` of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryError {
+    /// First character of the mistake.
+    pub start: usize,
+    /// The character behind it.
+    pub end: usize,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// A filter that was understood. The empty one matches everything.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Query {
+    terms: Vec<Term>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Term {
+    negated: bool,
+    test: Test,
+}
+
+/// Which end of a flow is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Source,
+    Destination,
+    Either,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    LessOrEqual,
+    Equal,
+    GreaterOrEqual,
+    Greater,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Test {
+    Word(String),
+    Address(Side, Vec<IpNet>),
+    Port(Side, Vec<RangeInclusive<u16>>),
+    Protocol(Vec<Protocol>),
+    Interface(Vec<String>),
+    Rule(Vec<String>),
+    /// `None` in the list: untagged.
+    Vlan(Vec<Option<RangeInclusive<u16>>>),
+    /// The unit is that of a rate's number; `None`: the unit that is shown.
+    Amount(&'static Column, Comparison, f64, Option<Unit>),
+}
+
+impl Query {
+    /// Reads a filter.
+    pub fn parse(text: &str) -> Result<Query, QueryError> {
+        parse::query(text)
+    }
+
+    /// Whether everything matches.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// Whether this flow matches. `scratch` is room for its text, kept from one flow to the next.
+    pub fn matches(&self, flow: &Flow, context: &Context, scratch: &mut String) -> bool {
+        scratch.clear();
+        self.terms
+            .iter()
+            .all(|term| term.test.is_true(flow, context, scratch) != term.negated)
+    }
+
+    /// Whether all words match this text; fields and amounts never do. For rows that are not flows.
+    pub fn matches_text(&self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        self.terms.iter().all(|term| match &term.test {
+            Test::Word(word) => text.contains(word) != term.negated,
+            _ => false,
+        })
+    }
+}
+
+impl Test {
+    fn is_true(&self, flow: &Flow, context: &Context, scratch: &mut String) -> bool {
+        let key = &flow.key;
+        match self {
+            Test::Word(word) => {
+                if scratch.is_empty() {
+                    write_shown(flow, context, scratch);
+                }
+                scratch.contains(word)
+            }
+            Test::Address(side, nets) => {
+                let within = |address: IpAddr| nets.iter().any(|net| net.contains(&address));
+                side.any(within(key.source), within(key.destination))
+            }
+            Test::Port(side, ranges) => {
+                let within = |port| ranges.iter().any(|range| range.contains(&port));
+                key.protocol.has_ports()
+                    && side.any(within(key.source_port), within(key.destination_port))
+            }
+            Test::Protocol(protocols) => protocols.contains(&key.protocol),
+            Test::Interface(patterns) => patterns.iter().any(|p| is_like(p, &flow.interface)),
+            Test::Rule(patterns) => {
+                let rule = flow.rule.as_deref();
+                rule.is_some_and(|rule| patterns.iter().any(|p| is_like(p, rule)))
+            }
+            Test::Vlan(ids) => ids.iter().any(|range| match (range, key.vlan) {
+                (Some(range), Some(id)) => range.contains(&id),
+                (None, None) => true,
+                _ => false,
+            }),
+            Test::Amount(column, comparison, amount, unit) => {
+                let value = (column.value)(flow, context);
+                let bits = unit.unwrap_or(context.unit) == Unit::Bits;
+                let number = match value {
+                    Value::Rate(bytes) if bits => Some(bytes * 8.0),
+                    value => value.number(),
+                };
+                number.is_some_and(|number| comparison.holds(number, *amount))
+            }
+        }
+    }
+}
+
+impl Side {
+    fn any(self, source: bool, destination: bool) -> bool {
+        match self {
+            Side::Source => source,
+            Side::Destination => destination,
+            Side::Either => source || destination,
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Comparison::Less => left < right,
+            Comparison::LessOrEqual => left <= right,
+            Comparison::Equal => left == right,
+            Comparison::GreaterOrEqual => left >= right,
+            Comparison::Greater => left > right,
+        }
+    }
+}
+
+/// What words are looked for in: protocol, ends, interface, VLAN, rule; in lower case.
+fn write_shown(flow: &Flow, context: &Context, text: &mut String) {
+    let key = &flow.key;
+    let _ = write!(text, "{} ", key.protocol);
+    for (address, port) in [
+        (key.source, key.source_port),
+        (key.destination, key.destination_port),
+    ] {
+        let _ = match (key.protocol.has_ports(), address) {
+            (true, IpAddr::V6(_)) => write!(text, "[{address}]:{port} {address} "),
+            (true, IpAddr::V4(_)) => write!(text, "{address}:{port} "),
+            (false, _) => write!(text, "{address} "),
+        };
+        if let Some(name) = context.names.and_then(|names| names.get(&address)) {
+            let _ = write!(text, "{name} ");
+        }
+    }
+    text.push_str(&flow.interface);
+    if let Some(vlan) = key.vlan {
+        let _ = write!(text, " vlan {vlan}");
+    }
+    if let Some(rule) = &flow.rule {
+        let _ = write!(text, " {rule}");
+    }
+    text.make_ascii_lowercase();
+}
+
+/// Whether the text is like a pattern with `*` (any characters) and `?` (one), in any case.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        let same = |a: char, b: char| a == '?' || a.eq_ignore_ascii_case(&b);
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if same(*c, text[t]) => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                let Some((at, taken)) = star else {
+                    return false;
+                };
+                star = Some((at, taken + 1));
+                p = at + 1;
+                t = taken + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}

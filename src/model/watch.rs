@@ -1,0 +1,195 @@
+//! Notices what is worth an event, by comparing each report with the one before.
+//!
+//! Runs at every refresh, paused screen or not. Flows without a packet since the last report cost a
+//! comparison and nothing else; what floods is summed up.
+
+use std::collections::hash_map::Entry;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::column::{Context, by_id};
+use super::event::{EventKind, EventLog, TimeOfDay};
+use super::flow::FlowKey;
+use super::snapshot::{Hook, LinkState};
+use super::tracker::{Flow, Interface, Report};
+use super::units;
+
+/// At most this many events about flows in one report; the rest is summed up in one more.
+const MOST_AT_ONCE: usize = 20;
+
+#[derive(Clone, Copy, PartialEq)]
+struct SeenFlow {
+    gaps: u64,
+    lost: u64,
+    restarts: u64,
+    epochs: u32,
+}
+
+/// What the previous report said.
+#[derive(Default)]
+pub struct Watch {
+    flows: FxHashMap<FlowKey, SeenFlow>,
+    interfaces: FxHashMap<u32, (LinkState, Option<Hook>)>,
+    taken_ns: u64,
+    insert_failures: u64,
+    full: bool,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Watch({} flows)", self.flows.len())
+    }
+}
+
+impl Watch {
+    /// Compares the report with the one before and logs what happened.
+    pub fn observe(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
+        self.observe_flows(report, at, log);
+        self.observe_interfaces(report, at, log);
+        self.observe_table(report, at, log);
+        self.taken_ns = report.taken_ns;
+        self.forget(report);
+    }
+
+    fn observe_flows(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
+        let mut told = 0;
+        let mut untold = 0;
+        for flow in &report.flows {
+            if flow.last_seen_ns < self.taken_ns {
+                continue;
+            }
+            let seen = SeenFlow::of(flow);
+            let before = match self.flows.entry(flow.key) {
+                Entry::Occupied(mut slot) => slot.insert(seen),
+                Entry::Vacant(slot) => {
+                    slot.insert(seen);
+                    SeenFlow::UNSEEN
+                }
+            };
+            for (kind, text) in seen.changes(&before, flow) {
+                if told < MOST_AT_ONCE {
+                    let text = format!("{text}: {}", describe(flow));
+                    log.push(at, kind, Some(flow.key), text);
+                    told += 1;
+                } else {
+                    untold += 1;
+                }
+            }
+        }
+        if untold > 0 {
+            let text = format!(
+                "and {} more of flows in this interval",
+                units::exact(untold)
+            );
+            log.push(at, EventKind::Gap, None, text);
+        }
+    }
+
+    fn observe_interfaces(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
+        for interface in &report.interfaces {
+            let now = (interface.state, interface.hook);
+            let before = self.interfaces.insert(interface.ifindex, now);
+            if before != Some(now) {
+                let text = interface_text(interface, before.is_some());
+                log.push(at, EventKind::Interface, None, text);
+            }
+        }
+    }
+
+    fn observe_table(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
+        let table = &report.table;
+        let full = table.insert_failures > self.insert_failures;
+        if full && !self.full {
+            let text = format!(
+                "the flow table has no room ({} of {} slots in use): packets are not tracked (see --max-flows)",
+                units::exact(table.tracked),
+                units::exact(table.capacity)
+            );
+            log.push(at, EventKind::Table, None, text);
+        } else if self.full && !full {
+            let text = "the flow table has room again".to_owned();
+            log.push(at, EventKind::Table, None, text);
+        }
+        self.full = full;
+        self.insert_failures = table.insert_failures;
+    }
+
+    /// Drops what is remembered of flows that are gone, once that is the larger part.
+    fn forget(&mut self, report: &Report) {
+        if self.flows.len() <= 2 * report.flows.len() + 1024 {
+            return;
+        }
+        let listed: FxHashSet<FlowKey> = report.flows.iter().map(|flow| flow.key).collect();
+        self.flows.retain(|key, _| listed.contains(key));
+    }
+}
+
+impl SeenFlow {
+    /// A flow before its first packet.
+    const UNSEEN: SeenFlow = SeenFlow {
+        gaps: 0,
+        lost: 0,
+        restarts: 0,
+        epochs: 1,
+    };
+
+    fn of(flow: &Flow) -> SeenFlow {
+        let sequence = flow.sequence.unwrap_or_default();
+        SeenFlow {
+            gaps: sequence.small_errors + sequence.big_errors,
+            lost: sequence.lost,
+            restarts: sequence.restarts,
+            epochs: flow.jitter_epochs,
+        }
+    }
+
+    /// What happened since `before`. Totals that went down were set to zero: nothing happened.
+    fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
+        let mut changes = Vec::new();
+        let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
+        if self.gaps > before.gaps {
+            let missing = units::count(self.lost.saturating_sub(before.lost));
+            let bytes = match flow.key.protocol {
+                super::flow::Protocol::Tcp => " bytes",
+                _ => "",
+            };
+            let text = match self.gaps - before.gaps {
+                1 => format!("gap of {missing}{bytes} before sequence {current}"),
+                gaps => format!("{gaps} gaps, {missing}{bytes} missing, up to sequence {current}"),
+            };
+            changes.push((EventKind::Gap, text));
+        }
+        if self.restarts > before.restarts {
+            let text = format!("the sender starts again at sequence {current}");
+            changes.push((EventKind::Restart, text));
+        }
+        if self.epochs > before.epochs {
+            let text = format!("goes on after a pause, jitter epoch {}", self.epochs);
+            changes.push((EventKind::Resumed, text));
+        }
+        changes
+    }
+}
+
+fn interface_text(interface: &Interface, known: bool) -> String {
+    let hook = match interface.hook {
+        Some(hook) => format!("counted by {}", hook.name()),
+        None => "not attached".to_owned(),
+    };
+    let verb = if known { "is now" } else { "is" };
+    format!(
+        "{} {verb} {}, {hook}",
+        interface.name,
+        interface.state.name()
+    )
+}
+
+/// A flow in a few words: `udp 10.0.0.2:40000 to 10.0.0.1:5201 on veth1`.
+pub fn describe(flow: &Flow) -> String {
+    let context = Context::default();
+    let text = |id| by_id(id).map(|column| (column.value)(flow, &context).text(&context));
+    let source = text("source").unwrap_or_default();
+    let destination = text("destination").unwrap_or_default();
+    let (protocol, interface) = (flow.key.protocol, &flow.interface);
+    format!("{protocol} {source} to {destination} on {interface}")
+}

@@ -1,0 +1,146 @@
+//! The terminal: taking it over, giving it back whatever happens, and what comes in from it.
+//!
+//! [`Console`] owns the alternate screen and raw mode, and restores both when it is dropped, when
+//! the process panics and while it is suspended. [`Input`] turns bytes and signals into messages
+//! and notices that the terminal has hung up. A terminal that is gone is never an endless loop.
+
+mod input;
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdin, stdout};
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{execute, queue};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
+
+pub use input::{Input, Wake};
+
+/// Whether the screen is ours: the panic hook and the guard restore it once.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+/// The screen, as long as it is ours.
+pub struct Console {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    mouse: bool,
+}
+
+/// Whether a dashboard can be shown here; the error is one line that says what to do instead.
+pub fn check() -> Result<(), String> {
+    const WHAT: &str = "open the dashboard";
+    const INSTEAD: &str = "use --text or --json";
+    if !stdout().is_terminal() {
+        return Err(format!(
+            "{WHAT}: standard output is not a terminal ({INSTEAD})"
+        ));
+    }
+    if !stdin().is_terminal() {
+        return Err(format!(
+            "{WHAT}: standard input is not a terminal ({INSTEAD})"
+        ));
+    }
+    match std::env::var("TERM") {
+        Ok(term) if term == "dumb" => Err(format!(
+            "{WHAT}: TERM=dumb cannot move the cursor ({INSTEAD})"
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl Console {
+    /// Takes the terminal over. Call [`check`] first: it has the better words.
+    pub fn open(mouse: bool) -> io::Result<Console> {
+        HOOK.call_once(restore_before_panic);
+        enter(mouse)?;
+        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
+        match Terminal::new(backend) {
+            Ok(terminal) => Ok(Console { terminal, mouse }),
+            Err(error) => {
+                leave();
+                Err(error)
+            }
+        }
+    }
+
+    /// Columns and lines now.
+    pub fn size(&self) -> io::Result<(u16, u16)> {
+        crossterm::terminal::size()
+    }
+
+    /// Draws a frame; an error means that the terminal is gone.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        self.terminal.draw(render)?;
+        execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// Asks for mouse events, or leaves the mouse to the terminal.
+    pub fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        match on {
+            true => execute!(stdout(), EnableMouseCapture),
+            false => execute!(stdout(), DisableMouseCapture),
+        }
+    }
+
+    /// Gives the terminal back, stops the job, and takes the terminal again when it goes on.
+    ///
+    /// The whole process group stops, as with Ctrl-Z at a shell: whatever started flowtop stops too.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        leave();
+        kill(Pid::from_raw(0), Signal::SIGTSTP)?;
+        self.resume()
+    }
+
+    /// Takes the terminal again after somebody else had it (SIGCONT).
+    pub fn resume(&mut self) -> io::Result<()> {
+        enter(self.mouse)?;
+        self.terminal.clear()
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        leave();
+    }
+}
+
+fn enter(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnterAlternateScreen)?;
+    if mouse {
+        execute!(stdout(), EnableMouseCapture)?;
+    }
+    Ok(())
+}
+
+/// Restores the terminal if it is ours. On a dead terminal all of this fails, and that is fine.
+fn leave() {
+    if !ENTERED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = stdout();
+    let _ = execute!(out, EndSynchronizedUpdate, DisableMouseCapture);
+    let _ = disable_raw_mode();
+    let _ = execute!(out, LeaveAlternateScreen, Show);
+    let _ = out.flush();
+}
+
+fn restore_before_panic() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        leave();
+        print(info);
+    }));
+}

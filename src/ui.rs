@@ -1,0 +1,74 @@
+//! Drawing: a function of the application's state and a report, never of anything else.
+//!
+//! Only the rows that are visible are built, so that a frame costs the same with 50 flows and with
+//! 65,536. Nothing is ever half cut: what has no room leaves as a whole.
+
+mod ascii;
+mod empty;
+mod header;
+mod help;
+mod pen;
+mod status;
+mod table;
+pub mod theme;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use crate::app::layout::{SMALLEST, Screen};
+use crate::app::{App, Mode, View};
+use crate::model::tracker::Report;
+
+pub use theme::{Depth, Look};
+
+use pen::Pen;
+
+/// Draws the screen. Where the terminal has another size than the application knows of, nothing is
+/// drawn: the message about the new size is on its way.
+pub fn draw(frame: &mut Frame, app: &App, live: &Report, look: &Look) {
+    let area = frame.area();
+    if (area.width, area.height) != app.size() || area.is_empty() {
+        return;
+    }
+    let theme = look.theme(app.preferences().theme);
+    let buffer = frame.buffer_mut();
+    buffer.set_style(area, theme.base);
+    let mut pen = Pen::new(buffer, &theme);
+    match app.screen() {
+        Some(screen) => draw_screen(&mut pen, app, live, &screen),
+        None => draw_too_small(&mut pen, area),
+    }
+    if look.ascii {
+        ascii::reduce(buffer);
+    }
+}
+
+fn draw_screen(pen: &mut Pen, app: &App, live: &Report, screen: &Screen) {
+    let shown = app.shown(live);
+    header::draw(pen, app, live, screen);
+    match app.mode() {
+        Mode::Help(line) => help::draw(pen, app, screen, *line),
+        Mode::View => match app.view() {
+            View::Flows | View::Loss => table::draw_flows(pen, app, shown, screen),
+            View::Interfaces => table::draw_interfaces(pen, app, shown, screen),
+            View::Events => {}
+        },
+    }
+    status::draw(pen, app, shown, screen);
+}
+
+fn draw_too_small(pen: &mut Pen, area: Rect) {
+    let (columns, lines) = SMALLEST;
+    let texts = [
+        format!(
+            "flowtop needs {columns}x{lines}, this is {}x{}",
+            area.width, area.height
+        ),
+        format!("needs {columns}x{lines}"),
+        "small".to_owned(),
+    ];
+    let fits = |text: &&String| text.len() <= usize::from(area.width);
+    if let Some(text) = texts.iter().find(fits) {
+        pen.text(0, area.height / 2, area.width, text, pen.theme.warn);
+    }
+}

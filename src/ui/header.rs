@@ -1,0 +1,229 @@
+//! The lines above the table: tabs, interfaces, totals, and what is not tracked.
+
+use super::pen::{Pen, Segment};
+use crate::app::layout::Screen;
+use crate::app::{App, NAME, tabs};
+use crate::model::preferences::Unit;
+use crate::model::snapshot::LinkState;
+use crate::model::tracker::{Interface, Report};
+use crate::model::units;
+
+/// Draws all lines of the header. `live` tells how long a paused screen has been standing.
+pub fn draw(pen: &mut Pen, app: &App, live: &Report, screen: &Screen) {
+    let shown = app.shown(live);
+    let end = draw_tabs(pen, app, screen);
+    draw_state(pen, app, live, screen, end);
+    draw_interfaces(pen, app, shown, screen);
+    draw_totals(pen, app, shown, screen);
+}
+
+fn draw_tabs(pen: &mut Pen, app: &App, screen: &Screen) -> u16 {
+    let theme = pen.theme;
+    let mut end = pen.text(0, screen.tabs, screen.width, NAME, theme.accent);
+    for (view, x, text) in tabs(screen.width, app.view()) {
+        let style = if view == app.view() {
+            theme.tab
+        } else {
+            theme.base
+        };
+        end = pen.text(x, screen.tabs, screen.width - x, &text, style);
+    }
+    end
+}
+
+fn draw_state(pen: &mut Pen, app: &App, live: &Report, screen: &Screen, from: u16) {
+    let theme = pen.theme;
+    let preferences = app.preferences();
+    let mut segments = Vec::new();
+    if let Some(paused) = app.paused() {
+        let stood = live.taken_ns.saturating_sub(app.shown(live).taken_ns);
+        segments.push(Segment::new(" PAUSED ", theme.selected, 0));
+        segments.push(Segment::new(
+            format!(" since {}", paused.since),
+            theme.warn,
+            1,
+        ));
+        let stood = units::duration(stood as f64 / 1e9);
+        segments.push(Segment::new(format!(", {stood}"), theme.warn, 2));
+    } else {
+        if let Some(at) = app.reset_at() {
+            segments.push(Segment::new(format!("totals since {at}  "), theme.dim, 3));
+        }
+        let every = format!("every {} s", preferences.interval_s);
+        segments.push(Segment::new(every, theme.dim, 1));
+        if preferences.jitter_s != preferences.interval_s {
+            let window = format!(", jitter {} s", preferences.jitter_s);
+            segments.push(Segment::new(window, theme.dim, 2));
+        }
+    }
+    let x = from + 1;
+    let room = screen.width.saturating_sub(x + 1);
+    pen.line_right(x, screen.tabs, room, segments);
+}
+
+fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+    let (top, lines) = screen.interfaces;
+    let unit = app.preferences().unit;
+    if usize::from(lines) >= shown.interfaces.len() && lines > 1 {
+        for (line, interface) in (top..).zip(&shown.interfaces) {
+            let segments = interface_in_full(pen, interface, unit);
+            pen.line(1, line, screen.width - 1, segments);
+        }
+        return;
+    }
+    let mut rest = shown.interfaces.as_slice();
+    for line in top..top + lines {
+        let last = line + 1 == top + lines;
+        let mut x = 1;
+        while let Some((interface, behind)) = rest.split_first() {
+            let segments = interface_in_short(pen, interface, unit);
+            let wanted = segments_width(&segments);
+            let more = if last && !behind.is_empty() { 12 } else { 0 };
+            if x + wanted + more > screen.width && x > 1 {
+                break;
+            }
+            x = pen.line(x, line, screen.width - x - more, segments) + 3;
+            rest = behind;
+        }
+        if last && !rest.is_empty() {
+            let more = format!("+{} more", rest.len());
+            pen.text_right(
+                x,
+                line,
+                screen.width.saturating_sub(x + 1),
+                &more,
+                pen.theme.dim,
+            );
+        }
+    }
+}
+
+fn segments_width(segments: &[Segment]) -> u16 {
+    segments.iter().map(Segment::width).sum::<usize>() as u16
+}
+
+/// Name, state and hook: what an interface is.
+fn identity(pen: &Pen, interface: &Interface) -> Vec<Segment> {
+    let theme = pen.theme;
+    let state = match interface.state {
+        LinkState::Up => theme.good,
+        LinkState::Down => theme.warn,
+        LinkState::Gone => theme.bad,
+    };
+    let hook = match interface.hook {
+        Some(hook) => Segment::new(format!(" {}", hook.name()), theme.dim, 4),
+        None => Segment::new(" not attached", theme.warn, 4),
+    };
+    vec![
+        Segment::new(interface.name.clone(), theme.strong, 0),
+        Segment::new(format!(" {}", interface.state.name()), state, 1),
+        hook,
+    ]
+}
+
+fn interface_in_short(pen: &Pen, interface: &Interface, unit: Unit) -> Vec<Segment> {
+    let mut segments = identity(pen, interface);
+    if let Some(rates) = interface.rates {
+        let rate = format!(" {}", units::rate(rates.throughput, unit));
+        segments.push(Segment::new(rate, pen.theme.base, 2));
+    }
+    segments
+}
+
+fn interface_in_full(pen: &Pen, interface: &Interface, unit: Unit) -> Vec<Segment> {
+    let theme = pen.theme;
+    let mut segments = interface_in_short(pen, interface, unit);
+    if let Some(rates) = interface.rates {
+        let packets = format!("  {}", units::packet_rate(rates.packet_rate));
+        segments.push(Segment::new(packets, theme.base, 3));
+    }
+    let flows = format!("  {} flows", units::exact(interface.flows as u64));
+    segments.push(Segment::new(flows, theme.base, 5));
+    let counted = &interface.counted;
+    for (name, volume, priority) in [
+        ("other", counted.other, 8),
+        ("filtered", counted.filtered, 9),
+        ("untracked", counted.untracked, 6),
+        ("malformed", counted.malformed_total(), 7),
+    ] {
+        let style = match name {
+            "untracked" | "malformed" if volume.packets > 0 => theme.warn,
+            _ => theme.dim,
+        };
+        let text = format!("  {name} {}", units::count(volume.packets));
+        segments.push(Segment::new(text, style, priority));
+    }
+    segments
+}
+
+fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+    let theme = pen.theme;
+    let unit = app.preferences().unit;
+    let mut segments = vec![Segment::new(flows_text(app, shown), theme.strong, 0)];
+    let known = shown.interfaces.iter().any(|i| i.rates.is_some());
+    let sum = |rate: fn(&Interface) -> f64| shown.interfaces.iter().map(rate).sum::<f64>();
+    if known {
+        let through = sum(|i| i.rates.map_or(0.0, |r| r.throughput));
+        let goodput = sum(|i| i.rates.map_or(0.0, |r| r.goodput));
+        let packets = sum(|i| i.rates.map_or(0.0, |r| r.packet_rate));
+        segments.push(Segment::new(
+            format!("  {}", units::rate(through, unit)),
+            theme.strong,
+            1,
+        ));
+        segments.push(Segment::new(
+            format!("  goodput {}", units::rate(goodput, unit)),
+            theme.base,
+            4,
+        ));
+        segments.push(Segment::new(
+            format!("  {}", units::packet_rate(packets)),
+            theme.base,
+            3,
+        ));
+    }
+    let packets = |of: fn(&Interface) -> u64| shown.interfaces.iter().map(of).sum::<u64>();
+    for (name, count, trouble, priority) in [
+        ("other", packets(|i| i.counted.other.packets), false, 7),
+        (
+            "filtered",
+            packets(|i| i.counted.filtered.packets),
+            false,
+            8,
+        ),
+        (
+            "untracked",
+            packets(|i| i.counted.untracked.packets),
+            true,
+            2,
+        ),
+        (
+            "malformed",
+            packets(|i| i.counted.malformed_total().packets),
+            true,
+            6,
+        ),
+    ] {
+        let style = if trouble && count > 0 {
+            theme.warn
+        } else {
+            theme.dim
+        };
+        segments.push(Segment::new(
+            format!("  {name} {}", units::count(count)),
+            style,
+            priority,
+        ));
+    }
+    pen.line(1, screen.totals, screen.width - 1, segments);
+}
+
+fn flows_text(app: &App, shown: &Report) -> String {
+    let flows = shown.flows.len();
+    let noun = if flows == 1 { "flow" } else { "flows" };
+    let all = units::exact(flows as u64);
+    match app.hidden() {
+        0 => format!("{all} {noun}"),
+        hidden => format!("{all} {noun}, {} hidden", units::exact(hidden as u64)),
+    }
+}

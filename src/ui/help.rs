@@ -1,0 +1,63 @@
+//! The help: made from the table of bindings and the table of columns, so that it cannot be wrong.
+
+use super::empty::wrap;
+use super::pen::Pen;
+use crate::app::App;
+use crate::app::layout::Screen;
+use crate::keymap::{BINDINGS, Group};
+use crate::model::column::FLOW_COLUMNS;
+
+/// Cells of the keys and of the titles.
+const KEYS: usize = 14;
+
+enum Line {
+    Heading(&'static str),
+    Entry(String, String),
+}
+
+/// Draws the help over titles and body, scrolled down so many lines.
+pub fn draw(pen: &mut Pen, app: &App, screen: &Screen, scroll: usize) {
+    let lines = lines(app, usize::from(screen.width));
+    let top = screen.titles;
+    let height = usize::from(screen.status - top);
+    let scroll = scroll.min(lines.len().saturating_sub(height));
+    for (y, line) in (top..screen.status).zip(&lines[scroll..]) {
+        match line {
+            Line::Heading(text) => {
+                pen.text(1, y, screen.width - 1, text, pen.theme.accent);
+            }
+            Line::Entry(keys, text) => {
+                pen.text(2, y, KEYS as u16, keys, pen.theme.strong);
+                let x = 3 + KEYS as u16;
+                pen.text(x, y, screen.width - x, text, pen.theme.base);
+            }
+        }
+    }
+}
+
+fn lines(app: &App, width: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let room = width - KEYS - 4;
+    let entry = |lines: &mut Vec<Line>, keys: String, text: &str| {
+        let mut keys = keys;
+        for part in wrap(text, room) {
+            lines.push(Line::Entry(std::mem::take(&mut keys), part));
+        }
+    };
+    for group in Group::ALL {
+        lines.push(Line::Heading(group.title()));
+        for row in BINDINGS.iter().filter(|row| row.group == group) {
+            let keys = app.preferences().keymap.keys_text(row.action);
+            entry(&mut lines, keys, row.help);
+        }
+    }
+    lines.push(Line::Heading("Columns"));
+    for column in &FLOW_COLUMNS {
+        let text = match column.alias {
+            Some(alias) => format!("{} ({} or {alias})", column.help, column.id),
+            None => format!("{} ({})", column.help, column.id),
+        };
+        entry(&mut lines, column.title.to_owned(), &text);
+    }
+    lines
+}

@@ -1,0 +1,100 @@
+//! Writing into the buffer: text at a place, and lines of segments of which the least important
+//! ones leave where there is no room.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use super::theme::Theme;
+
+/// A buffer and the styles to write with.
+pub struct Pen<'a> {
+    buffer: &'a mut Buffer,
+    /// The styles.
+    pub theme: &'a Theme,
+}
+
+/// A piece of a line that is there as a whole or not at all.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    text: String,
+    style: Style,
+    priority: u8,
+}
+
+impl Segment {
+    /// A piece of text; the highest priority number leaves first.
+    pub fn new(text: impl Into<String>, style: Style, priority: u8) -> Segment {
+        Segment {
+            text: text.into(),
+            style,
+            priority,
+        }
+    }
+
+    /// The cells that it takes.
+    pub fn width(&self) -> usize {
+        self.text.width()
+    }
+}
+
+impl<'a> Pen<'a> {
+    /// A pen for this buffer.
+    pub fn new(buffer: &'a mut Buffer, theme: &'a Theme) -> Pen<'a> {
+        Pen { buffer, theme }
+    }
+
+    /// Writes text, at most `width` cells of it; returns the first cell behind it.
+    pub fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        if !self.buffer.area.contains((x, y).into()) {
+            return x;
+        }
+        let (end, _) = self
+            .buffer
+            .set_stringn(x, y, text, usize::from(width), style);
+        end
+    }
+
+    /// Writes text that ends at the right edge of `width` cells.
+    pub fn text_right(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) {
+        let used = u16::try_from(text.width()).unwrap_or(width).min(width);
+        self.text(x + width - used, y, used, text, style);
+    }
+
+    /// Styles the cells of a line.
+    pub fn style(&mut self, x: u16, y: u16, width: u16, style: Style) {
+        let area = Rect::new(x, y, width, 1).intersection(self.buffer.area);
+        self.buffer.set_style(area, style);
+    }
+
+    /// Writes the segments that fit into `width` cells; returns the first cell behind them.
+    pub fn line(&mut self, x: u16, y: u16, width: u16, segments: Vec<Segment>) -> u16 {
+        let mut end = x;
+        for segment in fitting(segments, usize::from(width)) {
+            end = self.text(end, y, x + width - end, &segment.text, segment.style);
+        }
+        end
+    }
+
+    /// Writes the segments that fit, ending at the right edge of `width` cells.
+    pub fn line_right(&mut self, x: u16, y: u16, width: u16, segments: Vec<Segment>) {
+        let segments = fitting(segments, usize::from(width));
+        let used: usize = segments.iter().map(Segment::width).sum();
+        let start = x + width - used as u16;
+        self.line(start, y, used as u16, segments);
+    }
+}
+
+fn fitting(mut segments: Vec<Segment>, width: usize) -> Vec<Segment> {
+    let mut used: usize = segments.iter().map(Segment::width).sum();
+    while used > width {
+        let last = segments
+            .iter()
+            .enumerate()
+            .max_by_key(|(i, s)| (s.priority, *i));
+        let Some((index, _)) = last else { break };
+        used -= segments.remove(index).width();
+    }
+    segments
+}

@@ -1,0 +1,233 @@
+//! Colours: four themes, each for terminals with 16, 256 or all colours, or with none.
+//!
+//! Colour is never the only sign of anything: flags, words and attributes say the same.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::model::preferences::ThemeName;
+
+/// How many colours the terminal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// None: bold, dim, underline and reverse only.
+    #[default]
+    None,
+    /// The sixteen of ANSI, as the terminal's own theme paints them.
+    Sixteen,
+    /// The palette of 256.
+    Indexed,
+    /// 24 bits.
+    True,
+}
+
+/// How the terminal can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// Colours.
+    pub depth: Depth,
+    /// Only ASCII characters.
+    pub ascii: bool,
+}
+
+impl Look {
+    /// What the environment says: NO_COLOR, COLORTERM, TERM.
+    ///
+    /// `colour`: what `--color` asks for; `None` is `auto`.
+    pub fn detect(
+        colour: Option<bool>,
+        ascii: bool,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Look {
+        let term = environment("TERM").unwrap_or_default();
+        let colorterm = environment("COLORTERM").unwrap_or_default();
+        let refused = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let depth = if colour == Some(false) || (colour.is_none() && refused) {
+            Depth::None
+        } else if colorterm == "truecolor" || colorterm == "24bit" || term.ends_with("-direct") {
+            Depth::True
+        } else if term.contains("256color") {
+            Depth::Indexed
+        } else if colour.is_none() && term.starts_with("vt") {
+            Depth::None
+        } else {
+            Depth::Sixteen
+        };
+        Look { depth, ascii }
+    }
+
+    /// The styles of this theme on this terminal.
+    pub fn theme(&self, name: ThemeName) -> Theme {
+        Theme::new(name, self.depth)
+    }
+}
+
+/// One colour in its two forms: of the sixteen, and exact.
+struct Ink(Color, (u8, u8, u8));
+
+struct Inks {
+    accent: Ink,
+    dim: Ink,
+    good: Ink,
+    warn: Ink,
+    bad: Ink,
+    spark: Ink,
+}
+
+const DARK: Inks = Inks {
+    accent: Ink(Color::Cyan, (86, 194, 214)),
+    dim: Ink(Color::DarkGray, (128, 136, 148)),
+    good: Ink(Color::Green, (126, 200, 110)),
+    warn: Ink(Color::Yellow, (229, 192, 96)),
+    bad: Ink(Color::LightRed, (240, 110, 110)),
+    spark: Ink(Color::Blue, (110, 160, 230)),
+};
+const LIGHT: Inks = Inks {
+    accent: Ink(Color::Blue, (0, 90, 156)),
+    dim: Ink(Color::DarkGray, (104, 104, 112)),
+    good: Ink(Color::Green, (0, 110, 40)),
+    warn: Ink(Color::Magenta, (146, 84, 0)),
+    bad: Ink(Color::Red, (180, 20, 30)),
+    spark: Ink(Color::Blue, (40, 90, 180)),
+};
+const HIGH_CONTRAST: Inks = Inks {
+    accent: Ink(Color::White, (255, 255, 255)),
+    dim: Ink(Color::Gray, (208, 208, 208)),
+    good: Ink(Color::LightGreen, (0, 255, 0)),
+    warn: Ink(Color::LightYellow, (255, 255, 0)),
+    bad: Ink(Color::LightRed, (255, 120, 120)),
+    spark: Ink(Color::White, (255, 255, 255)),
+};
+/// Blue, orange and their like: the palette of Okabe and Ito.
+const COLOUR_BLIND: Inks = Inks {
+    accent: Ink(Color::LightBlue, (86, 180, 233)),
+    dim: Ink(Color::DarkGray, (140, 140, 140)),
+    good: Ink(Color::LightBlue, (86, 180, 233)),
+    warn: Ink(Color::LightYellow, (240, 228, 66)),
+    bad: Ink(Color::Yellow, (230, 159, 0)),
+    spark: Ink(Color::LightBlue, (86, 180, 233)),
+};
+
+/// The styles, by what they say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Theme {
+    /// Everything else.
+    pub base: Style,
+    /// What matters less.
+    pub dim: Style,
+    /// What matters more.
+    pub strong: Style,
+    /// The program's name, the open tab, keys.
+    pub accent: Style,
+    /// The open tab.
+    pub tab: Style,
+    /// Column titles.
+    pub title: Style,
+    /// The title of the sort column.
+    pub sorted: Style,
+    /// The selected row.
+    pub selected: Style,
+    /// Fine.
+    pub good: Style,
+    /// Look at it.
+    pub warn: Style,
+    /// In trouble.
+    pub bad: Style,
+    /// Sparklines and charts.
+    pub spark: Style,
+}
+
+impl Theme {
+    fn new(name: ThemeName, depth: Depth) -> Theme {
+        let inks = match name {
+            ThemeName::Dark => &DARK,
+            ThemeName::Light => &LIGHT,
+            ThemeName::HighContrast => &HIGH_CONTRAST,
+            ThemeName::ColourBlind => &COLOUR_BLIND,
+        };
+        let plain = Style::new();
+        let ink = |ink: &Ink| colour(ink, depth).map_or(plain, |colour| plain.fg(colour));
+        let strong = plain.add_modifier(Modifier::BOLD);
+        let dim = match depth {
+            Depth::None => plain.add_modifier(Modifier::DIM),
+            _ => ink(&inks.dim),
+        };
+        let accent = ink(&inks.accent);
+        Theme {
+            base: plain,
+            dim,
+            strong,
+            accent: accent.add_modifier(Modifier::BOLD),
+            tab: accent.add_modifier(Modifier::BOLD | Modifier::REVERSED),
+            title: dim.add_modifier(Modifier::UNDERLINED),
+            sorted: accent.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+            selected: plain.add_modifier(Modifier::REVERSED),
+            good: ink(&inks.good),
+            warn: ink(&inks.warn).add_modifier(Modifier::BOLD),
+            bad: ink(&inks.bad).add_modifier(Modifier::BOLD),
+            spark: ink(&inks.spark),
+        }
+    }
+}
+
+fn colour(ink: &Ink, depth: Depth) -> Option<Color> {
+    let Ink(ansi, (r, g, b)) = *ink;
+    match depth {
+        Depth::None => None,
+        Depth::Sixteen => Some(ansi),
+        Depth::Indexed => Some(Color::Indexed(nearest_of_256(r, g, b))),
+        Depth::True => Some(Color::Rgb(r, g, b)),
+    }
+}
+
+/// The nearest colour of the 6x6x6 cube of the 256-colour palette.
+fn nearest_of_256(r: u8, g: u8, b: u8) -> u8 {
+    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let nearest = |value: u8| {
+        let distance = |level: &u8| level.abs_diff(value);
+        (0..6_u8)
+            .min_by_key(|i| distance(&LEVELS[usize::from(*i)]))
+            .unwrap_or(0)
+    };
+    16 + 36 * nearest(r) + 6 * nearest(g) + nearest(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn depth(colour: Option<bool>, variables: &[(&str, &str)]) -> Depth {
+        let find = |name: &str| {
+            let found = variables.iter().find(|(n, _)| *n == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Look::detect(colour, false, find).depth
+    }
+
+    #[test]
+    fn the_environment_says_how_many_colours_there_are() {
+        let xterm = ("TERM", "xterm-256color");
+        assert_eq!(depth(None, &[xterm]), Depth::Indexed);
+        assert_eq!(
+            depth(None, &[xterm, ("COLORTERM", "truecolor")]),
+            Depth::True
+        );
+        assert_eq!(depth(None, &[("TERM", "linux")]), Depth::Sixteen);
+        assert_eq!(depth(None, &[xterm, ("NO_COLOR", "1")]), Depth::None);
+        assert_eq!(depth(None, &[xterm, ("NO_COLOR", "")]), Depth::Indexed);
+        assert_eq!(
+            depth(Some(true), &[xterm, ("NO_COLOR", "1")]),
+            Depth::Indexed
+        );
+        assert_eq!(depth(Some(false), &[xterm]), Depth::None);
+    }
+
+    #[test]
+    fn without_colours_no_style_has_one() {
+        for name in ThemeName::ALL {
+            let theme = Theme::new(name, Depth::None);
+            for style in [theme.accent, theme.warn, theme.bad, theme.spark, theme.dim] {
+                assert_eq!((style.fg, style.bg), (None, None));
+            }
+        }
+    }
+}

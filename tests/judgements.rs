@@ -1,0 +1,142 @@
+//! Alerts and events: what is raised, what is told, and what is not.
+
+#[path = "frames/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+
+use fixture::{CLOCK, flow, losing, report};
+use flowtop::model::alert::{AlertRule, Alerts, Side};
+use flowtop::model::column::by_id;
+use flowtop::model::event::{EventKind, EventLog};
+use flowtop::model::flow::Protocol;
+use flowtop::model::snapshot::LinkState;
+use flowtop::model::tracker::Report;
+use flowtop::model::watch::Watch;
+
+fn jittery(ms: f64, second: u64) -> Report {
+    let mut flow = flow(Protocol::Udp, "10.0.0.2", 40000, "10.0.0.1", 5004);
+    flow.interarrival.jitter_ms = Some(ms);
+    let mut report = report(vec![flow]);
+    report.taken_ns = fixture::NOW + second * 1_000_000_000;
+    report
+}
+
+fn jitter_above_5(at_least_s: f64) -> Alerts {
+    let column = by_id("jitter").expect("a column");
+    let mut rule = AlertRule::new(column, Side::Above, 5.0);
+    rule.clear = 4.0;
+    rule.at_least_s = at_least_s;
+    Alerts::new(vec![rule])
+}
+
+/// The seconds at which an alert was raised (+) or cleared (-).
+fn changes(alerts: &mut Alerts, jitter: &[f64]) -> Vec<i64> {
+    let mut changes = Vec::new();
+    for (second, ms) in (0..).zip(jitter) {
+        for change in alerts.advance(&jittery(*ms, second)) {
+            changes.push(if change.raised {
+                second as i64
+            } else {
+                -(second as i64)
+            });
+        }
+    }
+    changes
+}
+
+#[test]
+fn a_value_that_trembles_at_the_bound_raises_one_alert() {
+    let mut alerts = jitter_above_5(0.0);
+    let jitter = [1.0, 5.1, 4.9, 5.1, 4.5, 3.9, 4.9, 5.1];
+    assert_eq!(changes(&mut alerts, &jitter), [1, -5, 7]);
+    assert_eq!(alerts.count(), 1);
+}
+
+#[test]
+fn trouble_must_last_before_it_is_an_alert() {
+    let mut alerts = jitter_above_5(2.0);
+    let jitter = [6.0, 6.0, 1.0, 6.0, 6.0, 6.0, 6.0];
+    assert_eq!(changes(&mut alerts, &jitter), [5]);
+}
+
+#[test]
+fn a_flow_that_goes_takes_its_alert_along() {
+    let mut alerts = jitter_above_5(0.0);
+    alerts.advance(&jittery(9.0, 0));
+    let changes = alerts.advance(&report(Vec::new()));
+    assert!(matches!(changes[..], [change] if !change.raised && change.value.is_none()));
+    assert_eq!(alerts.count(), 0);
+}
+
+#[test]
+fn too_little_is_trouble_too() {
+    let column = by_id("throughput").expect("a column");
+    let mut alerts = Alerts::new(vec![AlertRule::new(column, Side::Below, 600_000.0)]);
+    assert_eq!(alerts.advance(&jittery(0.0, 0)).len(), 1);
+    assert_eq!(alerts.rules()[0].describe(), "rate below 600000");
+}
+
+fn texts(log: &EventLog) -> Vec<String> {
+    let line = |e: &flowtop::model::event::Event| format!("{}: {}", e.kind.name(), e.text);
+    log.events().iter().map(line).collect()
+}
+
+#[test]
+fn events_tell_what_changed_and_nothing_twice() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let mut now = report(vec![losing(
+        flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5),
+        0,
+    )]);
+    let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
+    (sequence.small_errors, sequence.big_errors) = (0, 0);
+    watch.observe(&now, CLOCK, &mut log);
+    watch.observe(&now, CLOCK, &mut log);
+    assert_eq!(texts(&log), ["interface: veth1 is up, counted by tcx"]);
+
+    let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
+    (sequence.small_errors, sequence.lost, sequence.restarts) = (1, 3, 1);
+    now.flows[0].jitter_epochs = 2;
+    now.flows[0].last_seen_ns = now.taken_ns;
+    now.interfaces[0].state = LinkState::Gone;
+    now.interfaces[0].hook = None;
+    now.table.insert_failures = 1;
+    watch.observe(&now, CLOCK, &mut log);
+    watch.observe(&now, CLOCK, &mut log);
+    let flow = "udp 10.0.0.2:4 to 10.0.0.1:5 on veth1";
+    let expected = [
+        "interface: veth1 is up, counted by tcx".to_owned(),
+        format!("gap: gap of 3 before sequence 3000005003: {flow}"),
+        format!("restart: the sender starts again at sequence 3000005003: {flow}"),
+        format!("resumed: goes on after a pause, jitter epoch 2: {flow}"),
+        "interface: veth1 is now gone, not attached".to_owned(),
+        "table: the flow table has no room (0 of 0 slots in use): packets are not tracked (see --max-flows)".to_owned(),
+        "table: the flow table has room again".to_owned(),
+    ];
+    assert_eq!(texts(&log), expected);
+}
+
+#[test]
+fn totals_set_to_zero_are_no_event() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let flow = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
+    let mut now = report(vec![losing(flow, 7)]);
+    now.flows[0].last_seen_ns = now.taken_ns;
+    watch.observe(&now, CLOCK, &mut log);
+    let told = log.events().len();
+    now.flows[0].sequence = Some(Default::default());
+    watch.observe(&now, CLOCK, &mut log);
+    assert_eq!(log.events().len(), told);
+}
+
+#[test]
+fn a_flood_of_gaps_is_summed_up() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let flows =
+        (0..500).map(|port| losing(flow(Protocol::Udp, "10.0.0.2", port, "10.0.0.1", 5), 1));
+    watch.observe(&report(flows.collect()), CLOCK, &mut log);
+    let gaps = log.events().iter().filter(|e| e.kind == EventKind::Gap);
+    let last = gaps.clone().last().expect("gaps");
+    assert_eq!(gaps.count(), 21);
+    assert_eq!(last.text, "and 480 more of flows in this interval");
+}

@@ -1,6 +1,6 @@
 //! From the command line and the configuration to what the parts of a run want to hear.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::app::{Preferences, SshSession};
@@ -9,6 +9,7 @@ use crate::config::source::{self, Opened, Surroundings};
 use crate::config::{Config, Vocabulary};
 use crate::keymap::{self, Keymap};
 use crate::model::column::{self, Sort, by_id};
+use crate::model::service::Services;
 use crate::model::tracker::Intervals;
 
 /// Hands the vocabulary of columns and keys to `work`.
@@ -123,10 +124,21 @@ pub fn preferences(config: &Config) -> Preferences {
         interval_s: config.throughput_interval.as_secs_f64(),
         jitter_s: config.jitter_window().as_secs_f64(),
         keymap: Keymap::with_overrides(keys).unwrap_or_default(),
+        alerts: Vec::new(),
+        services: services(),
         session: std::env::var("SSH_CONNECTION")
             .ok()
             .and_then(|text| SshSession::parse(&text)),
     }
+}
+
+/// The names of services by port; where the file is not to be had, ports stay numbers.
+fn services() -> Arc<Services> {
+    static SERVICES: LazyLock<Arc<Services>> = LazyLock::new(|| {
+        let text = std::fs::read_to_string("/etc/services").unwrap_or_default();
+        Arc::new(Services::parse(&text))
+    });
+    SERVICES.clone()
 }
 
 /// The names that samples refer to by index.

@@ -8,121 +8,41 @@
 //! drawing. A paused screen shows its own copy of the report of that moment.
 
 mod actions;
+mod filter;
+mod judge;
 pub mod layout;
+mod menu;
+mod message;
 mod mouse;
+mod operate;
+mod preferences;
 mod rows;
 mod session;
+mod shown;
 pub mod table;
 
 use std::sync::Arc;
 
-use crate::keymap::{Action, KeyChord, Keymap};
-use crate::model::column::{Column, Context, Names, Sort, by_id, interface_by_id};
-use crate::model::column::{DEFAULT, LOSS, LOSS_VIEW};
-use crate::model::event::TimeOfDay;
-use crate::model::flow::FlowKey;
-use crate::model::preferences::{ThemeName, Unit};
-use crate::model::tracker::{Flow, Interface, Report};
+use rustc_hash::FxHashMap;
 
-use layout::{Placed, Screen, place};
-pub use mouse::{Mouse, MouseKind, NAME, tabs};
-pub use session::SshSession;
+use crate::keymap::{Action, KeyChord};
+use crate::model::alert::Alerts;
+use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, Sort};
+use crate::model::event::{Event, EventLog, TimeOfDay};
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
+use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::watch::Watch;
+
+use filter::Edit;
 use table::Table;
 
-/// What a person wants, from the configuration, the command line and the keys.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preferences {
-    /// Unit of rates.
-    pub unit: Unit,
-    /// Whether the Flows view has the loss columns.
-    pub packet_loss: bool,
-    /// Order of the Flows view.
-    pub sort: Sort,
-    /// Columns of the Flows view, without the loss columns.
-    pub columns: Vec<&'static Column>,
-    /// Colours.
-    pub theme: ThemeName,
-    /// Throughput interval, s.
-    pub interval_s: f64,
-    /// Jitter window, s.
-    pub jitter_s: f64,
-    /// Keys.
-    pub keymap: Keymap,
-    /// The SSH session that flowtop runs in, if it does.
-    pub session: Option<SshSession>,
-}
-
-impl Default for Preferences {
-    fn default() -> Self {
-        Preferences {
-            unit: Unit::Bytes,
-            packet_loss: false,
-            sort: Sort::by(&crate::model::column::FLOW_COLUMNS[0]),
-            columns: columns(DEFAULT),
-            theme: ThemeName::Dark,
-            interval_s: 1.0,
-            jitter_s: 1.0,
-            keymap: Keymap::default(),
-            session: None,
-        }
-        .sorted_by("-throughput")
-    }
-}
-
-impl Preferences {
-    fn sorted_by(mut self, sort: &str) -> Self {
-        self.sort = Sort::parse(sort).unwrap_or(self.sort);
-        self
-    }
-}
-
-fn columns(ids: &[&str]) -> Vec<&'static Column> {
-    ids.iter().filter_map(|id| by_id(id)).collect()
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Msg {
-    /// A key was pressed.
-    Key(KeyChord),
-    /// The mouse did something.
-    Mouse(Mouse),
-    /// The terminal has a new size, columns and lines.
-    Resize(u16, u16),
-    /// The report that comes with this message is new; the local time of day.
-    Refreshed(TimeOfDay),
-    /// Something to say in the status line until the next key.
-    Notice(String),
-    /// The configuration was refused: what is wrong and where. `None`: it is good again.
-    ConfigError(Option<String>),
-    /// A configuration was loaded.
-    Preferences(Box<Preferences>),
-    /// A host name became known.
-    Name(std::net::IpAddr, Arc<str>),
-}
-
-/// What the runtime shall do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Leave.
-    Quit,
-    /// Restore the terminal, stop, and come back on SIGCONT.
-    Suspend,
-    /// Write what is shown ([`App::shown_flows`], [`App::flow_columns`]) to files.
-    Export,
-    /// Take the totals of now as zero.
-    ResetBaseline,
-    /// Use this throughput interval, s.
-    SetInterval(f64),
-    /// Write the choices ([`App::preferences`]) in the configuration's form.
-    SaveView,
-    /// Look up host names, or stop doing so.
-    ResolveNames(bool),
-    /// Ask for mouse events, or leave the mouse to the terminal.
-    CaptureMouse(bool),
-    /// The flows that deserve a histogram: the one in the detail and the pinned ones.
-    Focus(Vec<FlowKey>),
-}
+pub use filter::FilterLine;
+pub use menu::MenuItem;
+pub use message::{Effect, Msg};
+pub use mouse::{Mouse, MouseKind, NAME, tabs};
+pub use preferences::{Preferences, columns};
+pub use session::SshSession;
 
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,19 +72,28 @@ impl View {
     }
 }
 
-/// What takes the keys, apart from the view.
-#[derive(Debug, Clone, PartialEq)]
+/// What takes the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// The view itself.
     View,
+    /// The filter line, with the view above it.
+    Filter,
+    /// The detail of the selected row.
+    Detail,
     /// The help, scrolled down so many lines.
     Help(usize),
+    /// The list of sort columns, with the cursor on this one.
+    SortMenu(usize),
+    /// The list of columns, with the cursor on this one.
+    Columns(usize),
 }
 
-/// A paused screen: the report of that moment, and when it was.
+/// A paused screen: the report and the events of that moment, and when it was.
 #[derive(Debug, Clone)]
 pub struct Paused {
     report: Arc<Report>,
+    log: EventLog,
     /// Local time of the pause.
     pub since: TimeOfDay,
 }
@@ -178,7 +107,16 @@ pub struct App {
     flows: Table<FlowKey, Flow>,
     losses: Table<FlowKey, Flow>,
     interfaces: Table<u32, Interface>,
+    events: Table<u64, Event>,
+    filter: FilterLine,
     hidden: usize,
+    pinned: Vec<FlowKey>,
+    held: Option<FxHashMap<FlowKey, u32>>,
+    focused: Vec<FlowKey>,
+    histograms: FxHashMap<FlowKey, Histogram>,
+    alerts: Alerts,
+    watch: Watch,
+    log: EventLog,
     endpoint_width: u16,
     size: (u16, u16),
     interface_count: usize,
@@ -188,24 +126,31 @@ pub struct App {
     notice: Option<String>,
     config_error: Option<String>,
     names: Option<Names>,
+    session_hidden: bool,
     mouse_captured: bool,
 }
 
 impl App {
     /// A dashboard for a terminal of this size, columns and lines.
     pub fn new(preferences: Preferences, size: (u16, u16)) -> App {
-        let by = |id, fallback| by_id(id).map_or(fallback, Sort::by);
-        let losses = by("loss_percent", preferences.sort);
-        let interfaces =
-            interface_by_id("name").unwrap_or(&crate::model::column::INTERFACE_COLUMNS[0]);
+        let losses = Sort::parse("-loss_percent").unwrap_or(preferences.sort);
         App {
             flows: Table::new(preferences.sort),
             losses: Table::new(losses),
-            interfaces: Table::new(Sort::by(interfaces)),
+            interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
+            events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
+            alerts: Alerts::new(preferences.alerts.clone()),
             preferences,
             view: View::Flows,
             mode: Mode::View,
+            filter: FilterLine::default(),
             hidden: 0,
+            pinned: Vec::new(),
+            held: None,
+            focused: Vec::new(),
+            histograms: FxHashMap::default(),
+            watch: Watch::default(),
+            log: EventLog::default(),
             endpoint_width: 21,
             size,
             interface_count: 0,
@@ -215,6 +160,7 @@ impl App {
             notice: None,
             config_error: None,
             names: None,
+            session_hidden: false,
             mouse_captured: true,
         }
     }
@@ -223,172 +169,115 @@ impl App {
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
         let paused = self.paused.as_ref().map(|p| p.report.clone());
         let shown = paused.as_deref().unwrap_or(live);
+        let mut effects = match msg {
+            Msg::Key(chord) => self.key(chord, live, shown),
+            Msg::Mouse(mouse) => self.mouse(mouse, live, shown),
+            msg => {
+                self.take_in(msg, live, shown);
+                Vec::new()
+            }
+        };
+        let focus = self.focus();
+        if focus != self.focused {
+            self.focused.clone_from(&focus);
+            effects.push(Effect::Focus(focus));
+        }
+        effects
+    }
+
+    fn take_in(&mut self, msg: Msg, live: &Report, shown: &Report) {
         match msg {
-            Msg::Key(chord) => return self.key(chord, live, shown),
-            Msg::Mouse(mouse) => return self.mouse(mouse, live, shown),
             Msg::Resize(width, height) => {
                 self.size = (width, height);
                 self.arrange(shown);
             }
             Msg::Refreshed(now) => {
                 self.now = now;
+                self.judge(live);
                 if self.paused.is_none() {
                     self.arrange(live);
                 }
             }
+            Msg::Histograms(list) if self.paused.is_none() => {
+                self.histograms = list.into_iter().collect();
+            }
             Msg::Notice(text) => self.notice = Some(text),
-            Msg::ConfigError(error) => self.config_error = error,
+            Msg::ConfigError(error) => self.refuse_config(error),
             Msg::Preferences(preferences) => self.prefer(*preferences, shown),
             Msg::Name(address, name) => {
                 if let Some(names) = &mut self.names {
                     names.insert(address, name);
                 }
             }
+            Msg::Histograms(_) | Msg::Key(_) | Msg::Mouse(_) => {}
         }
-        Vec::new()
-    }
-
-    fn prefer(&mut self, preferences: Preferences, shown: &Report) {
-        self.flows.sort = preferences.sort;
-        self.preferences = preferences;
-        self.config_error = None;
-        self.arrange(shown);
     }
 
     fn key(&mut self, chord: KeyChord, live: &Report, shown: &Report) -> Vec<Effect> {
         self.notice = None;
-        match self.preferences.keymap.action(chord) {
-            Some(action) => self.perform(action, live, shown),
+        let action = self.preferences.keymap.action(chord);
+        if self.mode == Mode::Filter && action != Some(Action::Suspend) {
+            return self.filter_key(chord, action, live, shown);
+        }
+        // `q` leaves what covers the view; a chord with Control leaves flowtop from everywhere.
+        if action == Some(Action::Quit) && chord.ctrl {
+            return vec![Effect::Quit];
+        }
+        match action {
+            Some(action) => self.act(action, live, shown),
             None => Vec::new(),
         }
     }
 
-    /// What is drawn: the paused report, or the live one.
-    pub fn shown<'a>(&'a self, live: &'a Report) -> &'a Report {
-        self.paused.as_ref().map_or(live, |paused| &paused.report)
+    /// Gives the action to what takes the keys now.
+    fn act(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
+        match (self.mode, action) {
+            (_, Action::Suspend) => return vec![Effect::Suspend],
+            (Mode::Help(line), _) => self.help_key(line, action),
+            (Mode::SortMenu(cursor), _) => self.sort_menu_key(cursor, action, shown),
+            (Mode::Columns(cursor), _) => self.columns_key(cursor, action),
+            (Mode::Detail, Action::Quit) => self.mode = Mode::View,
+            (Mode::Detail | Mode::View | Mode::Filter, _) => {
+                return self.perform(action, live, shown);
+            }
+        }
+        Vec::new()
     }
 
-    /// What cells depend on.
-    pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
-        Context {
-            unit: self.preferences.unit,
-            now_ns: shown.taken_ns,
-            names: self.names.as_ref(),
+    fn help_key(&mut self, line: usize, action: Action) {
+        match actions::step_of(action) {
+            Some(step) => self.mode = Mode::Help(actions::scrolled(line, step)),
+            None if matches!(action, Action::Back | Action::Help | Action::Quit) => {
+                self.mode = Mode::View;
+            }
+            None => {}
         }
     }
 
-    /// The lines of the screen; `None` where it is too small.
-    pub fn screen(&self) -> Option<Screen> {
-        Screen::new(self.size, self.interface_count)
-    }
-
-    /// The flow columns of this view, whether they have room or not.
-    pub fn flow_columns(&self) -> Vec<&'static Column> {
-        if self.view == View::Loss {
-            return columns(LOSS_VIEW);
+    fn filter_key(
+        &mut self,
+        chord: KeyChord,
+        action: Option<Action>,
+        live: &Report,
+        shown: &Report,
+    ) -> Vec<Effect> {
+        match self.filter.edit(chord) {
+            Edit::Changed => self.arrange(shown),
+            Edit::Moved => {}
+            Edit::Accepted => self.mode = Mode::View,
+            Edit::Cancelled => {
+                self.mode = Mode::View;
+                self.filter.clear();
+                self.arrange(shown);
+            }
+            Edit::NotMine => match action {
+                Some(Action::Quit) => return vec![Effect::Quit],
+                Some(action) if actions::step_of(action).is_some() => {
+                    return self.perform(action, live, shown);
+                }
+                _ => {}
+            },
         }
-        let mut chosen = self.preferences.columns.clone();
-        if self.preferences.packet_loss {
-            chosen.extend(
-                columns(LOSS)
-                    .into_iter()
-                    .filter(|c| !self.preferences.columns.contains(c)),
-            );
-        }
-        chosen
-    }
-
-    /// The flow columns that have room, with their places.
-    pub fn placed_flow_columns(&self) -> Vec<Placed<Flow>> {
-        let columns = self.flow_columns();
-        place(
-            &columns,
-            self.size.0,
-            self.preferences.unit,
-            self.endpoint_width,
-        )
-    }
-
-    /// The interface columns that have room, with their places.
-    pub fn placed_interface_columns(&self) -> Vec<Placed<Interface>> {
-        let columns: Vec<_> = crate::model::column::INTERFACE_COLUMNS.iter().collect();
-        place(
-            &columns,
-            self.size.0,
-            self.preferences.unit,
-            self.endpoint_width,
-        )
-    }
-
-    /// The flow table of this view.
-    pub fn flow_table(&self) -> &Table<FlowKey, Flow> {
-        match self.view {
-            View::Loss => &self.losses,
-            _ => &self.flows,
-        }
-    }
-
-    fn flow_table_mut(&mut self) -> &mut Table<FlowKey, Flow> {
-        match self.view {
-            View::Loss => &mut self.losses,
-            _ => &mut self.flows,
-        }
-    }
-
-    /// The interface table.
-    pub fn interface_table(&self) -> &Table<u32, Interface> {
-        &self.interfaces
-    }
-
-    /// The flows that are shown, in their order, whether they have room or not.
-    pub fn shown_flows<'a>(&'a self, live: &'a Report) -> impl Iterator<Item = &'a Flow> + 'a {
-        let flows = &self.shown(live).flows;
-        let rows = self.flow_table().rows().iter();
-        rows.filter_map(|row| flows.get(*row as usize))
-    }
-
-    /// What a person chose so far.
-    pub fn preferences(&self) -> &Preferences {
-        &self.preferences
-    }
-
-    /// The view.
-    pub fn view(&self) -> View {
-        self.view
-    }
-
-    /// What takes the keys.
-    pub fn mode(&self) -> &Mode {
-        &self.mode
-    }
-
-    /// The pause, if the screen is paused.
-    pub fn paused(&self) -> Option<&Paused> {
-        self.paused.as_ref()
-    }
-
-    /// When the totals were last set to zero.
-    pub fn reset_at(&self) -> Option<TimeOfDay> {
-        self.reset_at
-    }
-
-    /// Flows that the filter hides.
-    pub fn hidden(&self) -> usize {
-        self.hidden
-    }
-
-    /// Columns and lines of the terminal.
-    pub fn size(&self) -> (u16, u16) {
-        self.size
-    }
-
-    /// Something to say until the next key.
-    pub fn notice(&self) -> Option<&str> {
-        self.notice.as_deref()
-    }
-
-    /// What is wrong with the configuration.
-    pub fn config_error(&self) -> Option<&str> {
-        self.config_error.as_deref()
+        Vec::new()
     }
 }

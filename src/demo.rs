@@ -162,12 +162,12 @@ fn join(sender: &Namespace, receiver: &Namespace) -> Result<bool> {
         hardware_address: RECEIVER_MAC,
     };
     netns::join(&far, &near)?;
+    netns::set_up(&far, &near)?;
     let v6 = netns::has_ipv6(&far)? && netns::has_ipv6(&near)?;
     for (end, v4, address) in [
         (&far, SENDER_V4, SENDER_V6),
         (&near, RECEIVER_V4, RECEIVER_V6),
     ] {
-        netns::set_up(end)?;
         netns::add_address(end, IpNet::new(v4.into(), 24)?)?;
         if v6 {
             netns::add_address(end, IpNet::new(address.into(), 64)?)?;

@@ -32,7 +32,7 @@ use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder, OpenFlowtopSkel};
 use self::sys::MappedArray;
 use self::table::{Ageing, FlowTable};
 use crate::model::rule::{Rule, SequenceProfile};
-use crate::model::snapshot::{InterfaceSample, LinkState, Snapshot, TableSample};
+use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot, TableSample};
 
 /// What has to be known before the programs are loaded.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +93,8 @@ pub struct TestContext {
 struct Watched {
     link: Link,
     attachment: Option<Attachment>,
+    /// The hook that counts, or counted to the end of the run.
+    hook: Option<Hook>,
 }
 
 /// The loaded programs and their maps.
@@ -207,6 +209,7 @@ impl Probe {
             link.ifindex,
             Watched {
                 link: link.clone(),
+                hook: Some(attachment.hook()),
                 attachment: Some(attachment),
             },
         );
@@ -217,17 +220,42 @@ impl Probe {
     pub fn detach(&mut self, ifindex: u32) {
         if let Some(watched) = self.watched.get_mut(&ifindex) {
             watched.attachment = None;
+            watched.hook = None;
         }
     }
 
-    /// Whether packets of this interface are being counted: attached, and nobody took the program off.
-    pub fn is_attached(&self, ifindex: u32) -> bool {
-        let watched = self.watched.get(&ifindex);
-        watched.is_some_and(|w| {
-            w.attachment
+    /// Takes the programs off all hooks, waits for packets under way, and reads for the last time.
+    pub fn finish(&mut self) -> Snapshot {
+        for watched in self.watched.values_mut() {
+            watched.attachment = None;
+        }
+        // Should it fail, a packet that is under way on another CPU this moment is missed.
+        let _ = self.wait_for_programs();
+        self.snapshot()
+    }
+
+    /// Whether a program of ours was put on this interface's hook and not taken off by us.
+    pub fn is_watching(&self, ifindex: u32) -> bool {
+        self.watched
+            .get(&ifindex)
+            .is_some_and(|w| w.attachment.is_some())
+    }
+
+    /// The interfaces whose hook somebody else took our program off.
+    pub fn displaced(&mut self) -> Vec<Link> {
+        let mut displaced = Vec::new();
+        for (ifindex, watched) in &mut self.watched {
+            if watched
+                .attachment
                 .as_ref()
-                .is_some_and(|a| a.is_in_place(ifindex))
-        })
+                .is_some_and(|a| !a.is_in_place(*ifindex))
+            {
+                watched.attachment = None;
+                watched.hook = None;
+                displaced.push(watched.link.clone());
+            }
+        }
+        displaced
     }
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
@@ -238,6 +266,7 @@ impl Probe {
                 None => {
                     watched.link.state = LinkState::Gone;
                     watched.attachment = None;
+                    watched.hook = None;
                 }
             }
         }
@@ -262,7 +291,7 @@ impl Probe {
             snapshot.interfaces.push(InterfaceSample {
                 name: watched.link.display_name.clone(),
                 state: watched.link.state,
-                hook: watched.attachment.as_ref().map(Attachment::hook),
+                hook: watched.hook,
                 device_drops: watched.link.device_drops,
                 ..counted
             });

@@ -4,9 +4,13 @@
 //! 65,536. Nothing is ever half cut: what has no room leaves as a whole.
 
 mod ascii;
+mod chart;
+mod detail;
 mod empty;
+mod facts;
 mod header;
 mod help;
+mod menu;
 mod pen;
 mod status;
 mod table;
@@ -33,7 +37,7 @@ pub fn draw(frame: &mut Frame, app: &App, live: &Report, look: &Look) {
     let theme = look.theme(app.preferences().theme);
     let buffer = frame.buffer_mut();
     buffer.set_style(area, theme.base);
-    let mut pen = Pen::new(buffer, &theme);
+    let mut pen = Pen::new(buffer, &theme, look.ascii);
     match app.screen() {
         Some(screen) => draw_screen(&mut pen, app, live, &screen),
         None => draw_too_small(&mut pen, area),
@@ -47,14 +51,17 @@ fn draw_screen(pen: &mut Pen, app: &App, live: &Report, screen: &Screen) {
     let shown = app.shown(live);
     header::draw(pen, app, live, screen);
     match app.mode() {
-        Mode::Help(line) => help::draw(pen, app, screen, *line),
-        Mode::View => match app.view() {
+        Mode::Help(line) => help::draw(pen, app, screen, line),
+        Mode::SortMenu(cursor) => menu::draw_sort(pen, app, screen, cursor),
+        Mode::Columns(cursor) => menu::draw_columns(pen, app, screen, cursor),
+        Mode::Detail => detail::draw(pen, app, shown, screen),
+        Mode::View | Mode::Filter => match app.view() {
             View::Flows | View::Loss => table::draw_flows(pen, app, shown, screen),
             View::Interfaces => table::draw_interfaces(pen, app, shown, screen),
-            View::Events => {}
+            View::Events => table::draw_events(pen, app, shown, screen),
         },
     }
-    status::draw(pen, app, shown, screen);
+    status::draw(pen, app, screen);
 }
 
 fn draw_too_small(pen: &mut Pen, area: Rect) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use flowtop::demo::{Demo, INTERFACE, LedgerEntry};
 use flowtop::model::flow::Protocol;
-use flowtop::netns::{self, End, Namespace};
+use flowtop::netns::{self, End, MissingCapability, Namespace};
 use flowtop::probe::interfaces;
 use support::pair::link;
 
@@ -131,6 +131,51 @@ fn nothing_is_sent_before_the_traffic_begins() {
         std::thread::yield_now();
     }
     assert!(total(&demo) > 0);
+}
+
+#[test]
+fn the_traffic_needs_no_capability_and_neither_does_the_end() {
+    if !support::root() {
+        return;
+    }
+    let mut demo = Demo::prepare().expect("prepare the demo");
+    let witness = Witness::of(demo.namespace());
+    let unprivileged = std::thread::spawn(move || {
+        support::drop_capabilities();
+        demo.begin().expect("begin");
+        let quiet = |entry: &LedgerEntry| entry.payload_bytes == 0 || entry.refused > 0;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while demo.ledger().iter().any(quiet) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!demo.ledger().iter().any(quiet), "{:#?}", demo.ledger());
+        demo.stop();
+    });
+    unprivileged.join().expect("no panic");
+    assert!(witness.sees_it_go());
+}
+
+#[test]
+fn without_privileges_the_missing_capability_is_named() {
+    if !support::root() {
+        return;
+    }
+    let unprivileged = std::thread::spawn(|| {
+        support::drop_capabilities();
+        Demo::prepare().expect_err("no capability")
+    });
+    let error = unprivileged.join().expect("no panic");
+    assert_eq!(
+        error.downcast_ref(),
+        Some(&MissingCapability("CAP_SYS_ADMIN"))
+    );
+    let line = format!("{error:#}");
+    assert!(
+        line.starts_with(
+            "build the demo: make a network namespace: CAP_SYS_ADMIN is missing (use sudo, or: setcap "
+        ),
+        "{line}"
+    );
 }
 
 /// A namespace of the test's own with a veth pair into another namespace: the pair is there as long as the other

@@ -3,8 +3,18 @@
 #[path = "frames/fixture.rs"]
 mod fixture;
 
+use std::sync::Arc;
+
 use fixture::{dashboard, frame, many, mixed, report};
+use flowtop::app::{App, Msg, Preferences, SshSession};
+use flowtop::model::alert::{AlertRule, Side};
+use flowtop::model::column::by_id;
 use flowtop::model::flow::Protocol;
+use flowtop::model::histogram::Histogram;
+use flowtop::model::service::Services;
+use flowtop::model::snapshot::LinkState;
+use flowtop::model::tracker::Report;
+use flowtop::ui::Look;
 
 /// Draws the report after some keys and compares the frame with the one kept in `snapshots`.
 macro_rules! frame_is {
@@ -80,4 +90,171 @@ fn long_ipv6_addresses_are_shortened_in_the_middle() {
     frame_is!("ipv6_40x10", report(flows()), (40, 10), "");
     frame_is!("ipv6_80x24", report(flows()), (80, 24), "");
     frame_is!("ipv6_200x50", report(flows()), (200, 50), "");
+}
+
+#[test]
+fn filters() {
+    frame_is!(
+        "filter_80x24",
+        mixed(),
+        (80, 24),
+        "/ u d p Space l o s s > 1"
+    );
+    frame_is!("filter_kept_80x24", mixed(), (80, 24), "/ u d p Enter");
+    frame_is!(
+        "filter_mistake_80x24",
+        mixed(),
+        (80, 24),
+        "/ u d p Space p o r t : x y Left"
+    );
+    frame_is!("filter_mistake_40x10", mixed(), (40, 10), "/ s p e e d > 5");
+    frame_is!(
+        "filter_hides_all_80x24",
+        mixed(),
+        (80, 24),
+        "/ s c t p Enter"
+    );
+}
+
+#[test]
+fn menus() {
+    frame_is!("sort_menu_80x24", mixed(), (80, 24), "s Down");
+    frame_is!("sort_menu_40x10", mixed(), (40, 10), "s PgDn PgDn");
+    frame_is!("columns_80x24", mixed(), (80, 24), "c Down Space End Space");
+    frame_is!(
+        "columns_changed_80x24",
+        mixed(),
+        (80, 24),
+        "c Down Right End Space Esc"
+    );
+}
+
+/// A dashboard in which things have happened: alerts, events, a pinned flow, a histogram.
+fn eventful(size: (u16, u16), keys: &str) -> (App, Report) {
+    let before = mixed();
+    let jitter = by_id("loss_percent").expect("a column");
+    let preferences = Preferences {
+        alerts: vec![AlertRule::new(jitter, Side::Above, 1.0)],
+        services: Arc::new(Services::parse("rfe 5002/udp\nhttps 443/tcp\nssh 22/tcp\n")),
+        session: SshSession::parse("10.0.0.7 49152 10.0.0.1 22"),
+        ..Preferences::default()
+    };
+    let mut app = App::new(preferences, size);
+    app.update(Msg::Refreshed(fixture::CLOCK), &before);
+    let mut after = mixed();
+    after.taken_ns += 1_000_000_000;
+    after.interfaces[0].state = LinkState::Down;
+    for flow in &mut after.flows {
+        flow.last_seen_ns = after.taken_ns - 1000;
+        if let Some(sequence) = &mut flow.sequence {
+            sequence.small_errors += 1;
+            sequence.lost += 2;
+        }
+    }
+    app.update(Msg::Refreshed(fixture::CLOCK), &after);
+    fixture::press(&mut app, &after, keys);
+    let mut histogram = Histogram::default();
+    for i in 0..1000_u64 {
+        histogram.record(150_000 + i * i % 400_000);
+    }
+    if let Some(key) = app.flow_table().selected() {
+        app.update(Msg::Histograms(vec![(key, histogram)]), &after);
+    }
+    (app, after)
+}
+
+#[test]
+fn events_alerts_and_pins() {
+    for (name, size, keys) in [
+        ("alert_80x24", (80, 24), "Down Down P Home"),
+        ("alert_120x40", (120, 40), "2"),
+        ("events_80x24", (80, 24), "4 Down"),
+        ("events_120x40", (120, 40), "4"),
+        ("events_filtered_80x24", (80, 24), "4 / i c m p"),
+    ] {
+        let (app, report) = eventful(size, keys);
+        insta::assert_snapshot!(name, frame(&app, &report));
+    }
+}
+
+#[test]
+fn details() {
+    for (name, size, keys) in [
+        ("detail_80x24", (80, 24), "Down Enter"),
+        ("detail_120x40", (120, 40), "Down Enter"),
+        ("detail_40x10", (40, 10), "Down Enter"),
+        ("detail_v6_80x24", (80, 24), "Down Down Down Enter"),
+        ("detail_200x50", (200, 50), "Down Enter"),
+        (
+            "detail_from_an_event_80x24",
+            (80, 24),
+            "4 Down Down Down Enter",
+        ),
+        ("detail_interface_80x24", (80, 24), "3 Down Enter"),
+    ] {
+        let (app, report) = eventful(size, keys);
+        insta::assert_snapshot!(name, frame(&app, &report));
+    }
+}
+
+#[test]
+fn ascii_frames_are_ascii() {
+    let look = Look {
+        ascii: true,
+        ..Look::default()
+    };
+    for keys in ["l", "3", "4", "?", "Down Enter", "s", "/ x"] {
+        let (app, report) = eventful((120, 40), keys);
+        let frame = fixture::frame_with(&app, &report, &look);
+        assert!(frame.is_ascii(), "{frame}");
+    }
+    let (app, report) = eventful((80, 24), "Down Enter");
+    insta::assert_snapshot!(
+        "detail_ascii_80x24",
+        fixture::frame_with(&app, &report, &look)
+    );
+}
+
+#[test]
+fn every_view_is_drawn_at_every_size() {
+    let keys = [
+        "",
+        "l b",
+        "2",
+        "3",
+        "4",
+        "?",
+        "s",
+        "c",
+        "p",
+        "/ x",
+        "/ s r c :",
+        "Down Enter",
+        "3 Down Enter",
+        "4 Down Enter",
+        "End",
+        "n",
+        "? End",
+        "s End",
+        "c End",
+    ];
+    for keys in keys {
+        let (mut app, report) = eventful((80, 24), keys);
+        for width in 0..=60 {
+            for height in 0..=20 {
+                app.update(Msg::Resize(width, height), &report);
+                frame(&app, &report);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_style_is_the_only_sign_of_an_alert() {
+    let (app, report) = eventful((80, 24), "");
+    let marked = frame(&app, &report);
+    assert!(
+        marked.lines().any(|line| line.starts_with(" ! ")),
+        "{marked}"
+    );
 }

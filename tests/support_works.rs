@@ -5,7 +5,9 @@ mod support;
 use std::time::Duration;
 
 use flowtop::model::snapshot::LinkState;
+use flowtop::netns;
 use flowtop::probe::interfaces::LinkMonitor;
+use support::clock;
 use support::frames::{FrameSender, Udp, sequence_script};
 use support::pair::{self, Pair, RECEIVER_LINK};
 
@@ -24,10 +26,8 @@ fn a_quiet_pair_carries_what_was_sent_and_nothing_else() {
         &sequence_script(&[1, 2, 3], 5203, 4),
         Duration::from_millis(20),
     );
-    assert!(
-        moments[2] - moments[0] >= 40_000_000,
-        "paced too fast: {moments:?}"
-    );
+    // The first may be late; the others are never early.
+    assert!(moments[2] - moments[0] >= 39_000_000, "{moments:?}");
     // veth counts a frame from its Ethernet header on.
     let bytes = 4 * (14 + 28 + 100) + (14 + 4 + 28 + 10) + 3 * (14 + 28 + 4);
     let received = pair.received();
@@ -35,6 +35,37 @@ fn a_quiet_pair_carries_what_was_sent_and_nothing_else() {
         (received.received_packets, received.received_bytes),
         (8, bytes)
     );
+}
+
+#[test]
+fn a_sender_can_be_moved_from_cpu_to_cpu() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let sender = FrameSender::on(&pair);
+    let frame = Udp::to_port(5204).with_number(1, 0, 10).frame();
+    let mover = std::thread::spawn(move || {
+        for cpu in clock::cpus() {
+            clock::pin(cpu);
+            sender.send(&frame);
+            assert_eq!(nix::sched::sched_getcpu(), Ok(cpu));
+        }
+        clock::cpus()
+    });
+    assert_eq!(mover.join().expect("no panic").len(), 1, "pinned to one");
+    let sent = clock::cpus().len() as u64;
+    assert_eq!(pair.received().received_packets, sent);
+}
+
+#[test]
+fn a_link_has_ipv6_unless_it_is_switched_off() {
+    if !support::root() {
+        return;
+    }
+    let (with, without) = (Pair::new(), Pair::quiet());
+    assert!(netns::has_ipv6(&with.receiver_end()).expect("read"));
+    assert!(!netns::has_ipv6(&without.receiver_end()).expect("read"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What each action does to the dashboard.
 
-use super::layout::Placed;
+use super::operate::Operation;
 use super::table::Step;
 use super::{Action, App, Effect, Mode, Paused, View};
-use crate::model::column::{Column, Sort};
+use crate::model::event::EventKind;
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::tracker::Report;
 
@@ -11,9 +11,10 @@ use crate::model::tracker::Report;
 const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
 impl App {
+    /// Does it, in the view itself or in the detail.
     pub(super) fn perform(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
         if let Some(step) = step_of(action) {
-            self.step(step, shown);
+            self.operate(Operation::Step(step), shown);
             return Vec::new();
         }
         match action {
@@ -23,14 +24,30 @@ impl App {
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
+            Action::Names => return self.toggle_names(shown),
             Action::LongerInterval => return self.set_interval(true),
             Action::ShorterInterval => return self.set_interval(false),
             Action::Pause => self.toggle_pause(live),
+            Action::Open => self.open(shown),
+            Action::Back => self.back(shown),
+            Action::Filter => self.mode = Mode::Filter,
+            _ => self.change_looks(action, shown),
+        }
+        Vec::new()
+    }
+
+    /// Actions that only change how things are shown.
+    fn change_looks(&mut self, action: Action, shown: &Report) {
+        match action {
             Action::Help => self.mode = Mode::Help(0),
-            Action::Back => self.back(),
-            Action::SortLeft => self.sort_beside(-1, shown),
-            Action::SortRight => self.sort_beside(1, shown),
-            Action::Reverse => self.reverse(shown),
+            Action::SortMenu => self.open_sort_menu(),
+            Action::Columns => self.mode = Mode::Columns(0),
+            Action::SortLeft => _ = self.operate(Operation::SortBeside(-1), shown),
+            Action::SortRight => _ = self.operate(Operation::SortBeside(1), shown),
+            Action::Reverse => _ = self.operate(Operation::Reverse, shown),
+            Action::HoldOrder => self.toggle_hold(shown),
+            Action::Pin => self.toggle_pin(shown),
+            Action::HideOwnSession => self.toggle_session(shown),
             Action::ToggleUnit => self.toggle_unit(),
             Action::ToggleLoss => self.preferences.packet_loss ^= true,
             Action::Theme => self.next_theme(),
@@ -42,39 +59,97 @@ impl App {
             Action::ViewEvents => self.show(View::Events, shown),
             _ => {}
         }
-        Vec::new()
     }
 
-    pub(super) fn step(&mut self, step: Step, shown: &Report) {
-        if let Mode::Help(line) = &mut self.mode {
-            *line = scrolled(*line, step);
+    /// Opens the detail of the selected row; without a selection, of the first row on the screen.
+    fn open(&mut self, shown: &Report) {
+        if self.mode == Mode::Detail {
             return;
         }
-        let page = self.screen().map_or(1, |screen| screen.page());
-        match self.view {
-            View::Flows | View::Loss => {
-                let key = |row: u32| shown.flows[row as usize].key;
-                self.flow_table_mut().step(step, page, key);
-            }
-            View::Interfaces => {
-                let key = |row: u32| shown.interfaces[row as usize].ifindex;
-                self.interfaces.step(step, page, key);
-            }
-            View::Events => {}
+        if self.selection().is_none() {
+            self.operate(Operation::Step(Step::By(0)), shown);
+        }
+        if self.view == View::Events {
+            self.open_event(shown);
+        } else if self.selection().is_some() {
+            self.mode = Mode::Detail;
         }
     }
 
-    fn back(&mut self) {
+    /// Goes from an event to the flow that it is about.
+    fn open_event(&mut self, shown: &Report) {
+        let id = self.events.selected();
+        let log = self.shown_log();
+        let event = log.events().iter().find(|event| Some(event.id) == id);
+        let Some(key) = event.and_then(|event| event.flow) else {
+            return;
+        };
+        if !shown.flows.iter().any(|flow| flow.key == key) {
+            self.notice = Some("this flow has left the table".to_owned());
+            return;
+        }
+        self.filter.clear();
+        self.view = View::Flows;
+        self.flows.select(key);
+        self.mode = Mode::Detail;
+        self.arrange(shown);
+    }
+
+    /// One thing after the other: the detail, the filter, the selection.
+    fn back(&mut self, shown: &Report) {
         if self.mode != Mode::View {
             self.mode = Mode::View;
+        } else if !self.filter.is_empty() {
+            self.filter.clear();
+            self.arrange(shown);
+        } else {
+            self.flow_table_mut().deselect();
+            self.interfaces.deselect();
+            self.events.deselect();
+        }
+    }
+
+    fn toggle_pin(&mut self, shown: &Report) {
+        let Some(key) = self.flow_table().selected().filter(|_| self.shows_flows()) else {
+            self.notice = Some("select a flow first, to pin it".to_owned());
+            return;
+        };
+        match self.pinned.iter().position(|pinned| *pinned == key) {
+            Some(index) => _ = self.pinned.remove(index),
+            None => self.pinned.push(key),
+        }
+        self.arrange(shown);
+    }
+
+    fn toggle_session(&mut self, shown: &Report) {
+        if self.preferences.session.is_none() {
+            self.notice = Some("flowtop does not run in an SSH session".to_owned());
             return;
         }
-        self.flow_table_mut().deselect();
-        self.interfaces.deselect();
+        self.session_hidden ^= true;
+        self.arrange(shown);
+    }
+
+    fn toggle_names(&mut self, shown: &Report) -> Vec<Effect> {
+        self.names = match self.names.take() {
+            Some(_) => None,
+            None => Some(Default::default()),
+        };
+        let on = self.names.is_some();
+        let text = if on {
+            "host names: asking the resolver"
+        } else {
+            "addresses"
+        };
+        self.notice = Some(text.to_owned());
+        self.arrange(shown);
+        vec![Effect::ResolveNames(on)]
     }
 
     fn reset(&mut self) -> Vec<Effect> {
         self.reset_at = Some(self.now);
+        let text = "totals start at zero from here".to_owned();
+        self.log.push(self.now, EventKind::Reset, None, text);
         self.notice = Some("totals start at zero from here".to_owned());
         vec![Effect::ResetBaseline]
     }
@@ -108,6 +183,7 @@ impl App {
             Some(_) => None,
             None => Some(Paused {
                 report: std::sync::Arc::new(live.clone()),
+                log: self.log.clone(),
                 since: self.now,
             }),
         };
@@ -142,46 +218,10 @@ impl App {
         self.mode = Mode::View;
         self.arrange(shown);
     }
-
-    fn sort_beside(&mut self, by: isize, shown: &Report) {
-        match self.view {
-            View::Flows | View::Loss => {
-                let placed = self.placed_flow_columns();
-                let now = self.flow_table().sort.column;
-                if let Some(column) = beside(&placed, now, by) {
-                    self.sort_flows(Sort::by(column), shown);
-                }
-            }
-            View::Interfaces => {
-                let placed = self.placed_interface_columns();
-                if let Some(column) = beside(&placed, self.interfaces.sort.column, by) {
-                    self.interfaces.sort = Sort::by(column);
-                    self.arrange(shown);
-                }
-            }
-            View::Events => {}
-        }
-    }
-
-    pub(super) fn sort_flows(&mut self, sort: Sort, shown: &Report) {
-        self.flow_table_mut().sort = sort;
-        self.preferences.sort = self.flows.sort;
-        self.arrange(shown);
-    }
-
-    pub(super) fn reverse(&mut self, shown: &Report) {
-        if self.view == View::Interfaces {
-            self.interfaces.sort.descending ^= true;
-            self.arrange(shown);
-            return;
-        }
-        let mut sort = self.flow_table().sort;
-        sort.descending ^= true;
-        self.sort_flows(sort, shown);
-    }
 }
 
-fn step_of(action: Action) -> Option<Step> {
+/// The step that an action is, if it is one.
+pub(super) fn step_of(action: Action) -> Option<Step> {
     Some(match action {
         Action::Up => Step::By(-1),
         Action::Down => Step::By(1),
@@ -201,14 +241,4 @@ pub(super) fn scrolled(line: usize, step: Step) -> usize {
         Step::First => 0,
         Step::Last => usize::MAX / 2,
     }
-}
-
-fn beside<T>(placed: &[Placed<T>], now: &Column<T>, by: isize) -> Option<&'static Column<T>> {
-    let count = placed.len() as isize;
-    let index = placed.iter().position(|p| p.column == now);
-    let next = match index {
-        Some(index) => (index as isize + by).rem_euclid(count.max(1)),
-        None => 0,
-    };
-    placed.get(next as usize).map(|p| p.column)
 }

@@ -9,8 +9,10 @@ use crate::model::preferences::Unit;
 /// The smallest terminal on which the dashboard is shown.
 pub const SMALLEST: (u16, u16) = (40, 10);
 
-/// Cells before the first column: the selection and a flag.
-pub const MARGIN: u16 = 2;
+/// Cells before the first column: the selection, a flag, and a gap where there is room for one.
+pub const fn margin(width: u16) -> u16 {
+    if width < 60 { 2 } else { 3 }
+}
 
 /// Columns up to this priority stay even where endpoints have to be shortened for them.
 const CORE: u8 = 10;
@@ -88,7 +90,7 @@ pub fn place<T>(
     unit: Unit,
     endpoint: u16,
 ) -> Vec<Placed<T>> {
-    let room = width.saturating_sub(MARGIN);
+    let room = width.saturating_sub(margin(width));
     let good = |c: &Column<T>| c.good_width(unit);
     let least = |c: &Column<T>| c.min_width(unit);
     let core: Vec<_> = columns
@@ -109,7 +111,7 @@ pub fn place<T>(
         unit,
         endpoint,
     );
-    let mut x = MARGIN;
+    let mut x = margin(width);
     let mut placed = Vec::with_capacity(chosen.len());
     for (column, width) in chosen.into_iter().zip(widths) {
         placed.push(Placed { column, x, width });
@@ -187,7 +189,7 @@ mod tests {
         for unit in [Unit::Bytes, Unit::Bits] {
             for width in 0..300 {
                 let placed = place(&columns(), width, unit, 47);
-                let mut free = MARGIN;
+                let mut free = margin(width);
                 for column in &placed {
                     assert!(column.x >= free && column.x + column.width <= width.max(free));
                     assert!(column.width >= column.column.min_width(unit));

@@ -1,9 +1,8 @@
 //! What the mouse does: header click sorts, row click selects, wheel scrolls, tabs click.
 
-use super::layout::Placed;
+use super::operate::Operation;
 use super::table::Step;
 use super::{Action, App, Effect, Mode, View};
-use crate::model::column::{Column, Sort};
 use crate::model::tracker::Report;
 
 /// What the mouse did, and where.
@@ -39,77 +38,51 @@ impl App {
             return Vec::new();
         };
         match mouse.kind {
-            MouseKind::WheelUp => self.step(Step::By(-WHEEL_ROWS), shown),
-            MouseKind::WheelDown => self.step(Step::By(WHEEL_ROWS), shown),
-            MouseKind::Click | MouseKind::DoubleClick if self.mode != Mode::View => {}
-            MouseKind::Click | MouseKind::DoubleClick if mouse.y == screen.tabs => {
-                let hit = |(_, start, text): &(View, u16, String)| {
-                    (*start..*start + text.len() as u16).contains(&mouse.x)
-                };
-                if let Some((view, ..)) = tabs(screen.width, self.view).find(hit) {
-                    self.show(view, shown);
-                }
-            }
-            MouseKind::Click | MouseKind::DoubleClick if mouse.y == screen.titles => {
-                self.click_title(mouse.x, shown);
-            }
-            MouseKind::Click => {
-                self.click_row(mouse.y, shown);
-            }
-            MouseKind::DoubleClick => {
-                if self.click_row(mouse.y, shown) {
+            MouseKind::WheelUp => self.wheel(Step::By(-WHEEL_ROWS), live, shown),
+            MouseKind::WheelDown => self.wheel(Step::By(WHEEL_ROWS), live, shown),
+            _ if mouse.y == screen.tabs => self.click_tab(mouse.x, screen.width, shown),
+            _ if self.covered() => {}
+            _ if mouse.y == screen.titles => _ = self.operate(Operation::SortAt(mouse.x), shown),
+            _ if mouse.y >= screen.body.0 => {
+                let line = usize::from(mouse.y - screen.body.0);
+                let hit = self.operate(Operation::Select(line), shown);
+                if hit && mouse.kind == MouseKind::DoubleClick {
                     return self.perform(Action::Open, live, shown);
                 }
             }
+            _ => {}
         }
         Vec::new()
     }
 
-    fn click_row(&mut self, y: u16, shown: &Report) -> bool {
-        let Some(screen) = self.screen().filter(|s| y >= s.body.0) else {
-            return false;
+    /// Whether something else stands in the place of the table.
+    fn covered(&self) -> bool {
+        !matches!(self.mode, Mode::View | Mode::Filter)
+    }
+
+    fn wheel(&mut self, step: Step, live: &Report, shown: &Report) {
+        let Step::By(rows) = step else { return };
+        let action = if rows < 0 { Action::Up } else { Action::Down };
+        match self.mode {
+            Mode::View | Mode::Filter | Mode::Detail => {
+                self.operate(Operation::Step(step), shown);
+            }
+            _ => {
+                for _ in 0..rows.unsigned_abs() {
+                    self.act(action, live, shown);
+                }
+            }
+        }
+    }
+
+    fn click_tab(&mut self, x: u16, width: u16, shown: &Report) {
+        let hit = |(_, start, text): &(View, u16, String)| {
+            (*start..*start + text.len() as u16).contains(&x)
         };
-        let line = usize::from(y - screen.body.0);
-        let page = screen.page();
-        match self.view {
-            View::Flows | View::Loss => {
-                let key = |row: u32| shown.flows[row as usize].key;
-                self.flow_table_mut().select_on_screen(line, page, key)
-            }
-            View::Interfaces => {
-                let key = |row: u32| shown.interfaces[row as usize].ifindex;
-                self.interfaces.select_on_screen(line, page, key)
-            }
-            View::Events => false,
+        if let Some((view, ..)) = tabs(width, self.view).find(hit) {
+            self.show(view, shown);
         }
     }
-
-    fn click_title(&mut self, x: u16, shown: &Report) {
-        match self.view {
-            View::Flows | View::Loss => {
-                let now = self.flow_table().sort;
-                match column_at(&self.placed_flow_columns(), x) {
-                    Some(column) if column == now.column => self.reverse(shown),
-                    Some(column) => self.sort_flows(Sort::by(column), shown),
-                    None => {}
-                }
-            }
-            View::Interfaces => match column_at(&self.placed_interface_columns(), x) {
-                Some(column) if column == self.interfaces.sort.column => self.reverse(shown),
-                Some(column) => {
-                    self.interfaces.sort = Sort::by(column);
-                    self.arrange(shown);
-                }
-                None => {}
-            },
-            View::Events => {}
-        }
-    }
-}
-
-fn column_at<T>(placed: &[Placed<T>], x: u16) -> Option<&'static Column<T>> {
-    let hit = placed.iter().find(|p| (p.x..p.x + p.width).contains(&x));
-    hit.map(|p| p.column)
 }
 
 /// The cells of the program's name, in front of the tabs.

@@ -2,9 +2,12 @@
 //!
 //! Runs at each refresh over all flows, so it allocates nothing per flow.
 
-use super::App;
+use rustc_hash::FxHashMap;
+
+use super::{App, View};
 use crate::model::column::{Context, Width};
-use crate::model::tracker::Report;
+use crate::model::flow::FlowKey;
+use crate::model::tracker::{Flow, Report};
 
 /// Where all addresses are IPv4, no endpoint is wider: `255.255.255.255:65535`.
 const IPV4_ENDPOINT: u16 = 21;
@@ -14,42 +17,96 @@ impl App {
     pub(super) fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
         let page = self.screen().map_or(1, |screen| screen.page());
-        self.arrange_flows(shown, page);
-        self.arrange_interfaces(shown, page);
         let any_v6 = self.names.is_some() || shown.flows.iter().any(|f| f.key.source.is_ipv6());
         self.endpoint_width = if any_v6 {
             Width::ENDPOINT_MAX
         } else {
             IPV4_ENDPOINT
         };
+        let mut rows = self.flow_table_mut().take_rows();
+        self.filter_flows(shown, &mut rows);
+        self.hidden = shown.flows.len() - rows.len();
+        match self.view {
+            View::Flows | View::Loss => self.arrange_flows(shown, rows, page),
+            View::Interfaces => self.arrange_interfaces(shown, page),
+            View::Events => self.arrange_events(page),
+        }
     }
 
-    fn arrange_flows(&mut self, shown: &Report, page: usize) {
-        let names = self.names.take();
-        let context = Context {
-            unit: self.preferences.unit,
-            now_ns: shown.taken_ns,
-            names: names.as_ref(),
+    fn filter_flows(&self, shown: &Report, rows: &mut Vec<u32>) {
+        let query = self.filter.query();
+        let session = self.preferences.session.filter(|_| self.session_hidden);
+        let context = self.context(shown);
+        let mut scratch = String::new();
+        let mut passes = |flow: &Flow| {
+            (query.is_empty() || query.matches(flow, &context, &mut scratch))
+                && !session.is_some_and(|session| session.carries(&flow.key))
         };
-        let table = self.flow_table_mut();
-        let mut rows = table.take_rows();
         rows.clear();
-        rows.extend(0..u32::try_from(shown.flows.len()).unwrap_or(u32::MAX));
-        let hidden = shown.flows.len() - rows.len();
-        table
-            .sort
-            .apply(&mut rows, &shown.flows, &context, |flow| flow.key);
-        table.set_rows(rows, page, |row| shown.flows[row as usize].key);
-        self.hidden = hidden;
-        self.names = names;
+        for (row, flow) in (0_u32..).zip(&shown.flows) {
+            if passes(flow) {
+                rows.push(row);
+            }
+        }
+    }
+
+    fn arrange_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {
+        let flow = |row: u32| &shown.flows[row as usize];
+        let sort = self.flow_table().sort;
+        match &self.held {
+            Some(ranks) => {
+                let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
+                rows.sort_by_cached_key(|row| (rank(&flow(*row).key), flow(*row).key));
+            }
+            None => sort.apply(&mut rows, &shown.flows, &self.context(shown), |f| f.key),
+        }
+        if !self.pinned.is_empty() {
+            let is_pinned = |row: &u32| self.pinned.contains(&flow(*row).key);
+            rows.sort_by_cached_key(|row| !is_pinned(row));
+        }
+        self.flow_table_mut()
+            .set_rows(rows, page, |row| flow(row).key);
     }
 
     fn arrange_interfaces(&mut self, shown: &Report, page: usize) {
-        let context = self.context(shown);
         let mut rows: Vec<u32> = (0..shown.interfaces.len() as u32).collect();
         let sort = self.interfaces.sort;
-        sort.apply(&mut rows, &shown.interfaces, &context, |i| i.ifindex);
+        sort.apply(&mut rows, &shown.interfaces, &self.context(shown), |i| {
+            i.ifindex
+        });
         let key = |row: u32| shown.interfaces[row as usize].ifindex;
         self.interfaces.set_rows(rows, page, key);
+    }
+
+    fn arrange_events(&mut self, page: usize) {
+        let log = self.shown_log();
+        let events = log.events();
+        let query = self.filter.query();
+        let shown = |row: &u32| {
+            let event = &events[*row as usize];
+            query.is_empty() || query.matches_text(&format!("{} {}", event.kind.name(), event.text))
+        };
+        let mut rows: Vec<u32> = (0..events.len() as u32).filter(shown).collect();
+        self.events
+            .sort
+            .apply(&mut rows, events, &Context::default(), |e| e.id);
+        self.events
+            .set_rows(rows, page, |row| events[row as usize].id);
+    }
+
+    /// Keeps the order of now, whatever the numbers become, or lets it go.
+    pub(super) fn toggle_hold(&mut self, shown: &Report) {
+        let keys = |row: &u32| shown.flows.get(*row as usize).map(|flow| flow.key);
+        let ranks = self.flow_table().rows().iter().filter_map(keys).zip(0..);
+        let ranks = self
+            .held
+            .is_none()
+            .then(|| ranks.collect::<FxHashMap<_, _>>());
+        self.held = ranks;
+        self.notice = Some(match self.held {
+            Some(_) => "the order is held; new flows come last".to_owned(),
+            None => "the order follows the numbers".to_owned(),
+        });
+        self.arrange(shown);
     }
 }

@@ -115,6 +115,11 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         true
     }
 
+    /// Selects this key; its row is found when rows are set next.
+    pub fn select(&mut self, key: K) {
+        self.selected = Some(key);
+    }
+
     /// Lets the selection go.
     pub fn deselect(&mut self) {
         self.selected = None;

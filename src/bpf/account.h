@@ -161,8 +161,8 @@ static __always_inline int reads_payload(const struct packet_facts *facts, const
 	       (facts->sequence == SEQUENCE_ECHO && profile->flags & PROFILE_EXPLICIT);
 }
 
-static __always_inline __u32 judge(const struct packet *packet, const struct packet_facts *facts, struct flow_slot *slot,
-				   const struct sequence_profile *profile, __u32 packets)
+static __always_inline __u32 judge(const struct packet *packet, const struct packet_facts *facts,
+				   struct flow_slot *slot, const struct sequence_profile *profile, __u32 packets)
 {
 	if (facts->sequence == SEQUENCE_TCP || facts->sequence == SEQUENCE_TCP_FRAGMENT)
 		return judge_tcp(slot, packet, facts, packets, profile->threshold);

@@ -15,8 +15,8 @@ enum link {
 	LINK_IP, /* no Ethernet header: tun, WireGuard, ppp */
 };
 
-static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset,
-						 __u32 size, void *room)
+static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
+						 void *room)
 {
 	const __u8 *header = packet->data + offset;
 

@@ -96,8 +96,8 @@ struct packet_facts {
 };
 
 /* The seam: see above. `room` has at least `size` bytes; the result is in the packet or in `room`. */
-static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset,
-						 __u32 size, void *room);
+static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
+						 void *room);
 
 static __always_inline __u16 read_u16(const __u8 *bytes)
 {

@@ -84,8 +84,7 @@ __noinline int search_pattern(const struct search_room *room, __u32 pattern, __u
  * PATTERN_SEARCH_BYTES. What lies up to where the pattern was last time is searched first: a pattern that keeps
  * its place costs no more than its place, and the first one is still the first one.
  */
-__noinline int find_pattern(struct __sk_buff *skb, __u32 payload_offset, __u32 payload_bytes, __u32 pattern,
-				   __u32 hint)
+__noinline int find_pattern(struct __sk_buff *skb, __u32 payload_offset, __u32 payload_bytes, __u32 pattern, __u32 hint)
 {
 	__u32 zero = 0, in_memory = __builtin_bswap32(pattern);
 	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
@@ -110,8 +109,9 @@ __noinline int find_pattern(struct __sk_buff *skb, __u32 payload_offset, __u32 p
 }
 
 /* Where the number stands in the payload, from the payload's start; NOT_FOUND where the packet has none. */
-static __always_inline int find_number(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
-				       __u32 payload_offset, __u32 payload_bytes)
+static __always_inline int find_number(struct __sk_buff *skb, struct flow_slot *slot,
+				       const struct sequence_profile *profile, __u32 payload_offset,
+				       __u32 payload_bytes)
 {
 	__u32 width = profile->flags & PROFILE_WIDTH_16 ? 2 : 4;
 	__u32 at = profile->offset;
@@ -128,8 +128,9 @@ static __always_inline int find_number(struct __sk_buff *skb, struct flow_slot *
 }
 
 /* Reads the number of one payload. Returns 0, or NOT_FOUND. */
-static __always_inline int read_number(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
-				       __u32 payload_offset, __u32 payload_bytes, __u32 *number)
+static __always_inline int read_number(struct __sk_buff *skb, struct flow_slot *slot,
+				       const struct sequence_profile *profile, __u32 payload_offset,
+				       __u32 payload_bytes, __u32 *number)
 {
 	int at = find_number(skb, slot, profile, payload_offset, payload_bytes);
 	__u8 bytes[4];

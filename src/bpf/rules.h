@@ -45,7 +45,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct sequence_profile);
-	__uint(max_entries, BANKS * PROFILES);
+	__uint(max_entries, (BANKS * PROFILES));
 } sequence_profiles SEC(".maps");
 
 static __always_inline struct sequence_profile *profile_of(__u32 bank, __u32 rule)

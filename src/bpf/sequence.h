@@ -155,8 +155,8 @@ static __always_inline void begin_bytes(struct flow_slot *slot, __u32 end, int i
 }
 
 /* One TCP buffer. Returns whether it takes part: it carries payload, SYN or FIN and is no keep-alive. */
-static __always_inline int track_tcp(struct flow_slot *slot, __u32 number, __u8 tcp_flags, __u32 payload,
-				     __u32 segment, __u32 threshold)
+static __always_inline int track_tcp(struct flow_slot *slot, __u32 number, __u8 tcp_flags, __u32 payload, __u32 segment,
+				     __u32 threshold)
 {
 	int is_syn = !!(tcp_flags & TCP_SYN);
 	__u32 length = payload + is_syn + !!(tcp_flags & TCP_FIN);

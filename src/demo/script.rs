@@ -173,9 +173,10 @@ mod tests {
                 said.0 += u64::from(step.skipped);
                 said.1 += u64::from(step.duplicates);
                 said.2 += u64::from(step.reordered);
-                assert_eq!(received(&numbers).0, said.0, "open gaps after step {index}");
+                if index % 50 == 49 {
+                    assert_eq!(received(&numbers), said, "{rhythm:?} to step {index}");
+                }
             }
-            assert_eq!(received(&numbers), said, "{rhythm:?}");
         }
     }
 

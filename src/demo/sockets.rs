@@ -14,7 +14,7 @@ use super::payload::{ECHO_V4, ECHO_V6, Payload};
 use super::plan::{Kind, Place};
 use super::script::Rhythm;
 use super::traffic::{Datagrams, Sender, Stream};
-use crate::netns::Namespace;
+use crate::netns::{Namespace, needs};
 
 /// UDP numbers start a little below the wrap-around, which is no event for a receiver.
 const FIRST_NUMBER: u32 = u32::MAX - 500;
@@ -140,7 +140,9 @@ fn open(address: SocketAddr, kind: SockType, protocol: Option<SockProtocol>) -> 
         SocketAddr::V6(_) => AddressFamily::Inet6,
     };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    socket(family, kind, flags, protocol).context("open a socket")
+    socket(family, kind, flags, protocol)
+        .map_err(|errno| needs("CAP_NET_RAW", errno))
+        .context("open a socket")
 }
 
 fn bind_to(socket: &OwnedFd, address: SocketAddr) -> Result<()> {

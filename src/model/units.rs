@@ -54,6 +54,9 @@ pub const fn rate_width(unit: Unit) -> u16 {
 
 /// A number of bytes: `1.23 MB`.
 pub fn bytes(bytes: u64) -> String {
+    if bytes < 1000 {
+        return format!("{bytes:>4}  B");
+    }
     with_prefix(bytes as f64, "B")
 }
 
@@ -176,6 +179,7 @@ mod tests {
         assert_eq!(exact(1_234_567), "1,234,567");
         assert_eq!(exact(999), "999");
         assert_eq!(bytes(1_234_567), "1.23 MB");
+        assert_eq!(bytes(42), "  42  B");
         assert_eq!(per_second(5000.0), "5.00k");
         assert_eq!(per_second(12.0), "12.0 ");
     }

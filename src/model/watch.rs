@@ -154,13 +154,13 @@ impl SeenFlow {
                 _ => "",
             };
             let text = match self.gaps - before.gaps {
-                1 => format!("gap of {missing}{bytes} before sequence {current}"),
-                gaps => format!("{gaps} gaps, {missing}{bytes} missing, up to sequence {current}"),
+                1 => format!("{missing}{bytes} lost before {current}"),
+                gaps => format!("{missing}{bytes} lost in {gaps} gaps up to {current}"),
             };
             changes.push((EventKind::Gap, text));
         }
         if self.restarts > before.restarts {
-            let text = format!("the sender starts again at sequence {current}");
+            let text = format!("starts again at {current}");
             changes.push((EventKind::Restart, text));
         }
         if self.epochs > before.epochs {
@@ -184,12 +184,12 @@ fn interface_text(interface: &Interface, known: bool) -> String {
     )
 }
 
-/// A flow in a few words: `udp 10.0.0.2:40000 to 10.0.0.1:5201 on veth1`.
+/// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1`; long addresses are shortened.
 pub fn describe(flow: &Flow) -> String {
     let context = Context::default();
-    let text = |id| by_id(id).map(|column| (column.value)(flow, &context).text(&context));
+    let text = |id| by_id(id).map(|column| (column.value)(flow, &context).fit(28, &context));
     let source = text("source").unwrap_or_default();
     let destination = text("destination").unwrap_or_default();
     let (protocol, interface) = (flow.key.protocol, &flow.interface);
-    format!("{protocol} {source} to {destination} on {interface}")
+    format!("{protocol} {source} > {destination} {interface}")
 }

@@ -101,12 +101,13 @@ impl Link {
             }
         }
         let name = OsString::from_vec(name?);
-        let passes_packets = header.flags.contains(LinkFlags::Up | LinkFlags::Running);
+        // Running alone is not enough: the state of a new link is unknown at first, which counts as running.
+        let passes_packets = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
         Some(Link {
             ifindex: header.index,
             display_name: display_name(&name),
             name,
-            state: match passes_packets {
+            state: match header.flags.contains(passes_packets) {
                 true => LinkState::Up,
                 false => LinkState::Down,
             },

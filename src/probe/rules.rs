@@ -86,11 +86,6 @@ impl RuleTable {
         Ok(())
     }
 
-    /// The version now in force, modulo 256, as flows carry it.
-    pub fn version(&self) -> u8 {
-        self.version as u8
-    }
-
     fn write_addresses(&mut self, bank: u32, rules: &[Rule]) -> Result<()> {
         let old = std::mem::take(&mut self.written[bank as usize]);
         let sides = [

@@ -3,6 +3,7 @@
     unsafe_code,
     missing_docs,
     clippy::all,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::undocumented_unsafe_blocks
 )]

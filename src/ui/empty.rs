@@ -1,8 +1,8 @@
 //! What stands in the place of rows where there are none: why, and what to do.
 
 use super::pen::Pen;
-use crate::app::App;
 use crate::app::layout::Screen;
+use crate::app::{App, View};
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::Report;
 use crate::model::units;
@@ -25,10 +25,23 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
 }
 
 fn reason(app: &App, shown: &Report) -> Vec<String> {
+    if app.view() == View::Events {
+        return match app.filter().is_empty() {
+            true => vec![
+                "Nothing has happened yet.".to_owned(),
+                "Gaps, restarts, pauses, alerts and interfaces that come and go are told here."
+                    .to_owned(),
+            ],
+            false => vec![
+                "No event has these words.".to_owned(),
+                "Esc clears the filter.".to_owned(),
+            ],
+        };
+    }
     if app.hidden() > 0 {
         let hidden = units::exact(app.hidden() as u64);
         return vec![
-            format!("The filter hides all {hidden} flows."),
+            format!("All {hidden} flows are hidden."),
             "Esc clears the filter; totals are not touched by it.".to_owned(),
         ];
     }

@@ -160,6 +160,11 @@ fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let theme = pen.theme;
     let unit = app.preferences().unit;
     let mut segments = vec![Segment::new(flows_text(app, shown), theme.strong, 0)];
+    let alerts = app.alerts().count() as u64;
+    if alerts > 0 {
+        let text = format!("  {} in alert", units::exact(alerts));
+        segments.push(Segment::new(text, theme.bad, 0));
+    }
     let known = shown.interfaces.iter().any(|i| i.rates.is_some());
     let sum = |rate: fn(&Interface) -> f64| shown.interfaces.iter().map(rate).sum::<f64>();
     if known {

@@ -6,9 +6,17 @@ use crate::app::App;
 use crate::app::layout::Screen;
 use crate::keymap::{BINDINGS, Group};
 use crate::model::column::FLOW_COLUMNS;
+use crate::model::query::FIELDS;
 
 /// Cells of the keys and of the titles.
 const KEYS: usize = 14;
+
+/// What stands in front of a row.
+const FLAGS: [(&str, &str); 3] = [
+    ("!", "in front of a row: a threshold is crossed"),
+    ("*", "in front of a row: pinned to the top"),
+    ("s", "in front of a row: carries this SSH session"),
+];
 
 enum Line {
     Heading(&'static str),
@@ -51,7 +59,17 @@ fn lines(app: &App, width: usize) -> Vec<Line> {
             entry(&mut lines, keys, row.help);
         }
     }
+    lines.push(Line::Heading("Filter (terms are joined by and; ! negates)"));
+    for (field, help) in FIELDS {
+        entry(&mut lines, format!("{field}:"), help);
+    }
+    let amounts = "any column of numbers with < <= = >= >: loss>1 jitter>5ms rate>10Mbit pps>1k";
+    entry(&mut lines, "loss>1".to_owned(), amounts);
+    entry(&mut lines, "word".to_owned(), "anything shown of a flow");
     lines.push(Line::Heading("Columns"));
+    for (flag, help) in FLAGS {
+        entry(&mut lines, flag.to_owned(), help);
+    }
     for column in &FLOW_COLUMNS {
         let text = match column.alias {
             Some(alias) => format!("{} ({} or {alias})", column.help, column.id),

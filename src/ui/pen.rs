@@ -4,6 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
@@ -13,6 +14,8 @@ pub struct Pen<'a> {
     buffer: &'a mut Buffer,
     /// The styles.
     pub theme: &'a Theme,
+    /// Whether only ASCII may be drawn: charts then use other marks.
+    pub ascii: bool,
 }
 
 /// A piece of a line that is there as a whole or not at all.
@@ -41,8 +44,17 @@ impl Segment {
 
 impl<'a> Pen<'a> {
     /// A pen for this buffer.
-    pub fn new(buffer: &'a mut Buffer, theme: &'a Theme) -> Pen<'a> {
-        Pen { buffer, theme }
+    pub fn new(buffer: &'a mut Buffer, theme: &'a Theme, ascii: bool) -> Pen<'a> {
+        Pen {
+            buffer,
+            theme,
+            ascii,
+        }
+    }
+
+    /// Draws a widget.
+    pub fn widget(&mut self, widget: impl Widget, area: Rect) {
+        widget.render(area.intersection(self.buffer.area), self.buffer);
     }
 
     /// Writes text, at most `width` cells of it; returns the first cell behind it.

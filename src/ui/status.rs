@@ -1,19 +1,24 @@
 //! The two lines below the table: what there is to say, and the keys.
 
+use ratatui::style::Style;
+
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
+use crate::keymap::{Action, Keymap};
 use crate::model::column::{Sort, shorten_middle};
-use crate::model::tracker::Report;
 use crate::model::units;
 
 /// Draws status and footer.
-pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
-    draw_status(pen, app, shown, screen);
+pub fn draw(pen: &mut Pen, app: &App, screen: &Screen) {
+    match app.mode() {
+        Mode::Filter => draw_filter(pen, app, screen),
+        _ => draw_status(pen, app, screen),
+    }
     draw_footer(pen, app, screen);
 }
 
-fn draw_status(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let room = screen.width - 2;
     let message = app.config_error().map(|text| (text, theme.bad));
@@ -23,61 +28,98 @@ fn draw_status(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         pen.text(1, screen.status, room, &text, style);
         return;
     }
-    let mut segments = vec![Segment::new(order_text(app), theme.dim, 0)];
-    if let Some(position) = position_text(app, shown) {
-        segments.push(Segment::new(format!("  {position}"), theme.dim, 1));
+    if let Some(text) = selected_event(app) {
+        let text = shorten_middle(&text, usize::from(room));
+        pen.text(1, screen.status, room, &text, theme.strong);
+        return;
+    }
+    let mut segments = Vec::new();
+    if !app.filter().is_empty() {
+        let text = format!("filter: {}  ", app.filter().text());
+        segments.push(Segment::new(text, theme.accent, 1));
+    }
+    segments.push(Segment::new(order_text(app), theme.dim, 2));
+    if let Some((position, rows)) = app.selection() {
+        let (position, rows) = (units::exact(position as u64 + 1), units::exact(rows as u64));
+        segments.push(Segment::new(
+            format!("  row {position} of {rows}"),
+            theme.dim,
+            3,
+        ));
     }
     pen.line(1, screen.status, room, segments);
 }
 
+/// The whole text of the selected event: its row may be too narrow for it.
+fn selected_event(app: &App) -> Option<String> {
+    let id = app
+        .event_table()
+        .selected()
+        .filter(|_| app.view() == View::Events)?;
+    let log = app.shown_log();
+    let event = log.events().iter().find(|event| event.id == id)?;
+    Some(event.text.clone())
+}
+
 fn order_text(app: &App) -> String {
     fn text<T>(sort: &Sort<T>) -> String {
-        let direction = if sort.descending {
-            "largest first"
-        } else {
-            "smallest first"
+        let direction = match (sort.column.is_amount(), sort.descending) {
+            (true, true) => "largest first",
+            (true, false) => "smallest first",
+            (false, true) => "z to a",
+            (false, false) => "a to z",
         };
         format!("by {}, {direction}", sort.column.id)
     }
     match app.view() {
+        View::Flows | View::Loss if app.order_is_held() => "order held".to_owned(),
         View::Flows | View::Loss => text(&app.flow_table().sort),
         View::Interfaces => text(&app.interface_table().sort),
-        View::Events => "newest first".to_owned(),
+        View::Events if app.event_table().sort.descending => "newest first".to_owned(),
+        View::Events => text(&app.event_table().sort),
     }
 }
 
-fn position_text(app: &App, _shown: &Report) -> Option<String> {
-    let (position, rows) = match app.view() {
-        View::Flows | View::Loss => {
-            let table = app.flow_table();
-            (table.position()?, table.rows().len())
+/// The line that is typed into, the cursor, the mistake underlined where it stands and explained.
+fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
+    let theme = pen.theme;
+    let filter = app.filter();
+    let text: Vec<char> = filter.text().chars().chain([' ']).collect();
+    let room = usize::from(screen.width.saturating_sub(3));
+    let skip = (filter.cursor() + 1).saturating_sub(room);
+    let mut x = pen.text(1, screen.status, 1, "/", theme.accent);
+    for (index, c) in text.iter().enumerate().skip(skip).take(room) {
+        let wrong = filter
+            .error()
+            .is_some_and(|e| (e.start..e.end).contains(&index));
+        let mut style = if wrong {
+            underlined(theme.bad)
+        } else {
+            theme.base
+        };
+        if index == filter.cursor() {
+            style = style.patch(theme.selected);
         }
-        View::Interfaces => {
-            let table = app.interface_table();
-            (table.position()?, table.rows().len())
-        }
-        View::Events => return None,
+        x = pen.text(x, screen.status, 2, c.encode_utf8(&mut [0; 4]), style);
+    }
+    let Some(error) = filter.error() else {
+        return;
     };
-    let (position, rows) = (position as u64 + 1, rows as u64);
-    Some(format!(
-        "row {} of {}",
-        units::exact(position),
-        units::exact(rows)
-    ))
+    let left = usize::from(screen.width.saturating_sub(x + 2));
+    if left >= 12 {
+        let message = shorten_middle(&error.message, left);
+        pen.text(x + 1, screen.status, left as u16, &message, theme.bad);
+    }
+}
+
+fn underlined(style: Style) -> Style {
+    style.add_modifier(ratatui::style::Modifier::UNDERLINED)
 }
 
 fn draw_footer(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
-    let keymap = &app.preferences().keymap;
-    let pairs: Vec<(String, &str)> = match app.mode() {
-        Mode::View => keymap.footer().collect(),
-        Mode::Help(_) => vec![
-            ("↑↓".to_owned(), "scroll"),
-            (keymap.keys_text(crate::keymap::Action::Back), "back"),
-        ],
-    };
     let mut x = 1;
-    for (key, words) in pairs {
+    for (key, words) in footer(app) {
         let wanted = (key.chars().count() + 1 + words.chars().count()) as u16;
         if x + wanted > screen.width {
             break;
@@ -85,4 +127,49 @@ fn draw_footer(pen: &mut Pen, app: &App, screen: &Screen) {
         x = pen.text(x, screen.footer, screen.width - x, &key, theme.accent) + 1;
         x = pen.text(x, screen.footer, screen.width - x, words, theme.dim) + 2;
     }
+}
+
+fn footer(app: &App) -> Vec<(String, &'static str)> {
+    let keymap = &app.preferences().keymap;
+    let key = |action| first_key(keymap, action);
+    let pair = |a, b| format!("{}{}", key(a), key(b));
+    let move_keys = pair(Action::Up, Action::Down);
+    let sides = pair(Action::SortLeft, Action::SortRight);
+    let plain = |keys: &str, words| (keys.to_owned(), words);
+    match app.mode() {
+        Mode::View => keymap.footer().collect(),
+        Mode::Filter => vec![
+            plain("Enter", "keep"),
+            plain("Esc", "clear"),
+            plain("port:443", "src:10.0.0.0/8"),
+            plain("proto:udp", "loss>1"),
+            plain("jitter>5ms", "rate>1M"),
+            plain("!", "negates"),
+        ],
+        Mode::Detail => vec![
+            (key(Action::Back), "back"),
+            (move_keys, "other flows"),
+            (key(Action::Pin), "pin"),
+            (key(Action::Pause), "pause"),
+            (key(Action::ToggleUnit), "bits"),
+            (key(Action::Help), "help"),
+        ],
+        Mode::Help(_) => vec![(move_keys, "scroll"), (key(Action::Back), "back")],
+        Mode::SortMenu(_) => vec![
+            (move_keys, "move"),
+            (key(Action::Open), "sort by this"),
+            (key(Action::Back), "back"),
+        ],
+        Mode::Columns(_) => vec![
+            (move_keys, "move"),
+            (key(Action::Pause), "show or hide"),
+            (sides, "earlier or later"),
+            (key(Action::Back), "back"),
+        ],
+    }
+}
+
+fn first_key(keymap: &Keymap, action: Action) -> String {
+    let keys = keymap.keys(action);
+    keys.first().map(ToString::to_string).unwrap_or_default()
 }

@@ -8,67 +8,126 @@ use super::empty;
 use super::pen::Pen;
 use crate::app::App;
 use crate::app::layout::{Placed, Screen};
-use crate::model::column::{Align, Context, Sort, Value, shorten_middle};
+use crate::app::table::Table;
+use crate::model::column::{Align, Context, Sort, Value};
+use crate::model::event::{Event, EventKind};
 use crate::model::tracker::{Flow, Report};
 
 /// A flow without packets for so long is drawn as one that ended.
 const ENDED_AFTER: Duration = Duration::from_secs(2);
 
+/// How a row looks as a whole: its style, and the flag in front of it.
+struct Look {
+    style: Style,
+    flag: &'static str,
+}
+
 /// Draws the flows of the present view.
 pub fn draw_flows(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let placed = app.placed_flow_columns();
-    let table = app.flow_table();
-    draw_titles(pen, &placed, &table.sort, screen);
-    if table.rows().is_empty() {
-        empty::draw(pen, app, shown, screen);
-        return;
-    }
     let context = app.context(shown);
-    let selected = table.position();
-    for ((index, row), y) in table.page(screen.page()).zip(screen.body.0..) {
-        let Some(flow) = shown.flows.get(row as usize) else {
-            continue;
-        };
-        let style = flow_style(pen, app, shown, flow);
-        draw_cells(pen, &placed, flow, &context, y, style);
-        mark(pen, screen, y, selected == Some(index));
+    let look = |pen: &Pen, flow: &Flow| flow_look(pen, app, shown, flow);
+    let table = app.flow_table();
+    if !draw_table(pen, &placed, table, &shown.flows, &context, screen, look) {
+        empty::draw(pen, app, shown, screen);
     }
 }
 
 /// Draws the interfaces.
 pub fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let placed = app.placed_interface_columns();
-    let table = app.interface_table();
-    draw_titles(pen, &placed, &table.sort, screen);
-    if table.rows().is_empty() {
-        empty::draw(pen, app, shown, screen);
-        return;
-    }
     let context = app.context(shown);
+    let look = |pen: &Pen, _: &_| Look {
+        style: pen.theme.base,
+        flag: " ",
+    };
+    let table = app.interface_table();
+    if !draw_table(
+        pen,
+        &placed,
+        table,
+        &shown.interfaces,
+        &context,
+        screen,
+        look,
+    ) {
+        empty::draw(pen, app, shown, screen);
+    }
+}
+
+/// Draws the events.
+pub fn draw_events(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+    let placed = app.placed_event_columns();
+    let context = app.context(shown);
+    let log = app.shown_log();
+    let table = app.event_table();
+    if !draw_table(
+        pen,
+        &placed,
+        table,
+        log.events(),
+        &context,
+        screen,
+        event_look,
+    ) {
+        empty::draw(pen, app, shown, screen);
+    }
+}
+
+fn event_look(pen: &Pen, event: &Event) -> Look {
+    let (style, flag) = match event.kind {
+        EventKind::Alert => (pen.theme.bad, "!"),
+        EventKind::Gap | EventKind::Table => (pen.theme.warn, " "),
+        _ => (pen.theme.base, " "),
+    };
+    Look { style, flag }
+}
+
+/// Colour is never the only sign: each style has its flag, an ended flow has its idle time and `-`.
+fn flow_look(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Look {
+    let alert = app.alerts().raised(&flow.key).next().is_some();
+    let idle = Duration::from_nanos(shown.taken_ns.saturating_sub(flow.last_seen_ns));
+    let interval = Duration::from_secs_f64(app.preferences().interval_s.clamp(0.0, 1e6));
+    let ended = idle > ENDED_AFTER.max(interval);
+    let style = match (alert, ended) {
+        (true, _) => pen.theme.bad,
+        (false, true) => pen.theme.dim,
+        (false, false) => pen.theme.base,
+    };
+    let flag = match () {
+        () if alert => "!",
+        () if app.is_pinned(&flow.key) => "*",
+        () if app.is_own_session(&flow.key) => "s",
+        () => " ",
+    };
+    Look { style, flag }
+}
+
+/// Draws titles and rows; false where there are no rows.
+fn draw_table<K: Copy + PartialEq, T>(
+    pen: &mut Pen,
+    placed: &[Placed<T>],
+    table: &Table<K, T>,
+    items: &[T],
+    context: &Context,
+    screen: &Screen,
+    look: impl Fn(&Pen, &T) -> Look,
+) -> bool {
+    draw_titles(pen, placed, &table.sort, screen);
     let selected = table.position();
     for ((index, row), y) in table.page(screen.page()).zip(screen.body.0..) {
-        let Some(interface) = shown.interfaces.get(row as usize) else {
+        let Some(item) = items.get(row as usize) else {
             continue;
         };
-        draw_cells(pen, &placed, interface, &context, y, pen.theme.base);
-        mark(pen, screen, y, selected == Some(index));
+        let look = look(pen, item);
+        pen.text(1, y, 1, look.flag, look.style);
+        draw_cells(pen, placed, item, context, y, look.style);
+        if selected == Some(index) {
+            pen.text(0, y, 1, "▶", look.style);
+            pen.style(0, y, screen.width, pen.theme.selected);
+        }
     }
-}
-
-fn flow_style(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Style {
-    let idle = shown.taken_ns.saturating_sub(flow.last_seen_ns);
-    let interval = Duration::from_secs_f64(app.preferences().interval_s.clamp(0.0, 1e6));
-    match u128::from(idle) > (ENDED_AFTER.max(interval)).as_nanos() {
-        true => pen.theme.dim,
-        false => pen.theme.base,
-    }
-}
-
-fn mark(pen: &mut Pen, screen: &Screen, y: u16, selected: bool) {
-    if selected {
-        pen.text(0, y, 1, "▶", pen.theme.base);
-        pen.style(0, y, screen.width, pen.theme.selected);
-    }
+    !table.rows().is_empty()
 }
 
 fn draw_titles<T>(pen: &mut Pen, placed: &[Placed<T>], sort: &Sort<T>, screen: &Screen) {
@@ -112,15 +171,10 @@ fn draw_cells<T>(
         let text = value.fit(usize::from(place.width), context);
         let style = match value {
             Value::Unknown => pen.theme.dim,
-            Value::History(_) => pen.theme.spark,
-            Value::Percent(share) if share > 0.0 => pen.theme.warn,
+            Value::History(_) if style == pen.theme.base => pen.theme.spark,
+            Value::Percent(share) if share > 0.0 && style == pen.theme.base => pen.theme.warn,
             _ => style,
         };
-        if place.column.align == Align::Left && text.len() > usize::from(place.width) {
-            let text = shorten_middle(&text, usize::from(place.width));
-            write_aligned(pen, place, y, &text, style);
-        } else {
-            write_aligned(pen, place, y, &text, style);
-        }
+        write_aligned(pen, place, y, &text, style);
     }
 }

@@ -101,7 +101,8 @@ impl FrameSender {
         FrameSender::open(&pair.sender, SENDER_LINK)
     }
 
-    /// Sends one frame; waits while there is no room.
+    /// Sends one frame; waits while there is no room. Where the receiving CPU's backlog is full, veth drops it and
+    /// says nothing: what arrived is in [`Pair::received`](super::pair::Pair::received).
     pub fn send(&self, frame: &[u8]) {
         // SAFETY: pointer and length are those of a slice that outlives the call; the descriptor is open.
         let sent = unsafe {

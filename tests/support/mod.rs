@@ -64,6 +64,16 @@ fn privileges() -> Result<(), String> {
         .map_err(|error| format!("{error:#}"))
 }
 
+/// Takes all capabilities from the calling thread, for good.
+pub fn drop_capabilities() {
+    // struct __user_cap_header_struct (version 3, this thread) and twice struct __user_cap_data_struct.
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let data = [0u32; 6];
+    // SAFETY: both arrays have the size that version 3 asks for, and outlive the call, which only reads them.
+    let outcome = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
+    assert_eq!(outcome, 0, "capset: {}", std::io::Error::last_os_error());
+}
+
 /// A command that will run in the namespace: `command(&pair.sender, "ping").args(["-c", "3", "10.0.0.1"])`.
 pub fn command(namespace: &Namespace, program: &str) -> Command {
     use std::os::unix::process::CommandExt;

@@ -37,9 +37,7 @@ impl Pair {
     pub fn new() -> Pair {
         let pair = Pair::joined();
         let (sender, receiver) = (pair.sender_end(), pair.receiver_end());
-        for end in [&sender, &receiver] {
-            netns::set_up(end).expect("set a link up");
-        }
+        netns::set_up(&sender, &receiver).expect("set the links up");
         let families: [(IpAddr, IpAddr, &str); 2] = [
             (SENDER_V4.into(), RECEIVER_V4.into(), "24"),
             (SENDER_V6.into(), RECEIVER_V6.into(), "64"),
@@ -67,8 +65,8 @@ impl Pair {
                 false => Ok(()),
             };
             end.namespace.within(silence).expect("switch IPv6 off");
-            netns::set_up(&end).expect("set a link up");
         }
+        netns::set_up(&pair.sender_end(), &pair.receiver_end()).expect("set the links up");
         pair
     }
 

@@ -177,7 +177,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "jitter_history",
         "trend",
         "jitter of the latest intervals, each row to its own scale",
-        Between(9, 30),
+        Between(8, 30),
         |f, _| Value::History(&f.history.jitter),
     )
     .priority(22),
@@ -226,7 +226,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "loss_history",
         "trend",
         "what went missing in the latest intervals, each row to its own scale",
-        Between(9, 30),
+        Between(8, 30),
         |f, _| Value::History(&f.history.lost),
     )
     .priority(22),

@@ -47,7 +47,7 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
         "throughput_history",
         "trend",
         "throughput of the latest intervals, each row to its own scale",
-        Between(9, 60),
+        Between(8, 60),
         |i, _| Value::History(&i.throughput_history),
     )
     .priority(22),

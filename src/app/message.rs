@@ -1,0 +1,57 @@
+//! What the application is told, and what it asks for.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Mouse, Preferences};
+use crate::keymap::KeyChord;
+use crate::model::event::TimeOfDay;
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyChord),
+    /// The mouse did something.
+    Mouse(Mouse),
+    /// The terminal has a new size, columns and lines.
+    Resize(u16, u16),
+    /// The report that comes with this message is new; the local time of day.
+    Refreshed(TimeOfDay),
+    /// Histograms of the flows that were asked for with [`Effect::Focus`].
+    Histograms(Vec<(FlowKey, Histogram)>),
+    /// Something to say in the status line until the next key.
+    Notice(String),
+    /// The configuration was refused: what is wrong and where. `None`: it is good again.
+    ConfigError(Option<String>),
+    /// A configuration was loaded.
+    Preferences(Box<Preferences>),
+    /// A host name became known.
+    Name(IpAddr, Arc<str>),
+}
+
+/// What the runtime shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Leave.
+    Quit,
+    /// Restore the terminal, stop, and come back on SIGCONT.
+    Suspend,
+    /// Write what is shown to files and say where with [`Msg::Notice`]; see `App::shown_flows`,
+    /// `App::flow_columns`, `App::shown_events`.
+    Export,
+    /// Take the totals of now as zero.
+    ResetBaseline,
+    /// Use this throughput interval, s.
+    SetInterval(f64),
+    /// Write the choices (`App::preferences`) in the configuration's form.
+    SaveView,
+    /// Look up the names of `App::unnamed` addresses, or stop doing so.
+    ResolveNames(bool),
+    /// Ask for mouse events, or leave the mouse to the terminal.
+    CaptureMouse(bool),
+    /// The flows that deserve a histogram from now on: the selected and the pinned ones.
+    Focus(Vec<FlowKey>),
+}

@@ -1,0 +1,125 @@
+//! What can be done to the table of any view: one generic function for all three tables.
+
+use super::layout::Placed;
+use super::table::{Step, Table};
+use super::{App, View};
+use crate::model::column::{Column, EVENT_COLUMNS, FLOW_COLUMNS, INTERFACE_COLUMNS, Sort};
+use crate::model::tracker::Report;
+
+/// Something to do to a table.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Operation {
+    /// Move the selection.
+    Step(Step),
+    /// Select the row on this line of the page.
+    Select(usize),
+    /// Sort by the column so many places beside the present one.
+    SortBeside(isize),
+    /// Sort by the column at this cell, or reverse it.
+    SortAt(u16),
+    /// Sort by the column with this index among all of the view, or reverse it.
+    SortBy(usize),
+    /// Reverse the order.
+    Reverse,
+}
+
+/// A table with what operations on it need.
+struct Bench<'a, K, T: 'static> {
+    table: &'a mut Table<K, T>,
+    placed: &'a [Placed<T>],
+    columns: &'static [Column<T>],
+    page: usize,
+}
+
+impl App {
+    /// Does it to the table of the present view; false where there was nothing to do it to.
+    pub(super) fn operate(&mut self, operation: Operation, shown: &Report) -> bool {
+        let page = self.screen().map_or(1, |screen| screen.page());
+        let done = match self.view {
+            View::Flows | View::Loss => {
+                let placed = self.placed_flow_columns();
+                let key = |row: u32| shown.flows[row as usize].key;
+                let table = self.flow_table_mut();
+                Bench {
+                    table,
+                    placed: &placed,
+                    columns: &FLOW_COLUMNS,
+                    page,
+                }
+                .apply(operation, key)
+            }
+            View::Interfaces => {
+                let placed = self.placed_interface_columns();
+                let key = |row: u32| shown.interfaces[row as usize].ifindex;
+                let table = &mut self.interfaces;
+                Bench {
+                    table,
+                    placed: &placed,
+                    columns: &INTERFACE_COLUMNS,
+                    page,
+                }
+                .apply(operation, key)
+            }
+            View::Events => {
+                let placed = self.placed_event_columns();
+                let events = self.shown_log();
+                let key = |row: u32| events.events()[row as usize].id;
+                let table = &mut self.events;
+                Bench {
+                    table,
+                    placed: &placed,
+                    columns: &EVENT_COLUMNS,
+                    page,
+                }
+                .apply(operation, key)
+            }
+        };
+        if !matches!(operation, Operation::Step(_) | Operation::Select(_)) {
+            self.preferences.sort = self.flows.sort;
+            self.held = None;
+            self.arrange(shown);
+        }
+        done
+    }
+}
+
+impl<K: Copy + PartialEq, T> Bench<'_, K, T> {
+    fn apply(self, operation: Operation, key: impl Fn(u32) -> K) -> bool {
+        let sort = &mut self.table.sort;
+        let column = match operation {
+            Operation::Step(step) => {
+                self.table.step(step, self.page, key);
+                return true;
+            }
+            Operation::Select(line) => {
+                return self.table.select_on_screen(line, self.page, key);
+            }
+            Operation::Reverse => {
+                sort.descending ^= true;
+                return true;
+            }
+            Operation::SortBeside(by) => beside(self.placed, sort.column, by),
+            Operation::SortAt(x) => {
+                let hit = self
+                    .placed
+                    .iter()
+                    .find(|p| (p.x..p.x + p.width).contains(&x));
+                hit.map(|p| p.column)
+            }
+            Operation::SortBy(index) => self.columns.get(index),
+        };
+        match column {
+            Some(column) if column == sort.column => sort.descending ^= true,
+            Some(column) => *sort = Sort::by(column),
+            None => return false,
+        }
+        true
+    }
+}
+
+fn beside<T>(placed: &[Placed<T>], now: &Column<T>, by: isize) -> Option<&'static Column<T>> {
+    let count = placed.len().max(1) as isize;
+    let index = placed.iter().position(|p| p.column == now);
+    let next = index.map_or(0, |index| (index as isize + by).rem_euclid(count));
+    placed.get(next as usize).map(|p| p.column)
+}

@@ -1,0 +1,241 @@
+//! What the drawing code and the exports may ask the application.
+
+use std::net::IpAddr;
+
+use super::layout::{Placed, Screen, place};
+use super::preferences::columns;
+use super::table::Table;
+use super::{App, FilterLine, Mode, Paused, Preferences, View};
+use crate::model::alert::Alerts;
+use crate::model::column::{Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, LOSS, LOSS_VIEW};
+use crate::model::event::{Event, EventLog, TimeOfDay};
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
+use crate::model::tracker::{Flow, Interface, Report};
+
+impl App {
+    /// What is drawn: the paused report, or the live one.
+    pub fn shown<'a>(&'a self, live: &'a Report) -> &'a Report {
+        self.paused.as_ref().map_or(live, |paused| &paused.report)
+    }
+
+    /// What cells depend on.
+    pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
+        Context {
+            unit: self.preferences.unit,
+            now_ns: shown.taken_ns,
+            names: self.names.as_ref(),
+        }
+    }
+
+    /// The lines of the screen; `None` where it is too small.
+    pub fn screen(&self) -> Option<Screen> {
+        Screen::new(self.size, self.interface_count)
+    }
+
+    /// The flow columns of this view, whether they have room or not.
+    pub fn flow_columns(&self) -> Vec<&'static Column> {
+        if self.view == View::Loss {
+            return columns(LOSS_VIEW);
+        }
+        let mut chosen = self.preferences.columns.clone();
+        if self.preferences.packet_loss {
+            for column in columns(LOSS) {
+                if !chosen.contains(&column) {
+                    chosen.push(column);
+                }
+            }
+        }
+        chosen
+    }
+
+    fn place<T>(&self, columns: &[&'static Column<T>]) -> Vec<Placed<T>> {
+        let (width, unit) = (self.size.0, self.preferences.unit);
+        place(columns, width, unit, self.endpoint_width)
+    }
+
+    /// The flow columns that have room, with their places.
+    pub fn placed_flow_columns(&self) -> Vec<Placed<Flow>> {
+        self.place(&self.flow_columns())
+    }
+
+    /// The interface columns that have room, with their places.
+    pub fn placed_interface_columns(&self) -> Vec<Placed<Interface>> {
+        self.place(&INTERFACE_COLUMNS.iter().collect::<Vec<_>>())
+    }
+
+    /// The event columns, with their places.
+    pub fn placed_event_columns(&self) -> Vec<Placed<Event>> {
+        self.place(&EVENT_COLUMNS.iter().collect::<Vec<_>>())
+    }
+
+    /// The flow table of this view.
+    pub fn flow_table(&self) -> &Table<FlowKey, Flow> {
+        match self.view {
+            View::Loss => &self.losses,
+            _ => &self.flows,
+        }
+    }
+
+    pub(super) fn flow_table_mut(&mut self) -> &mut Table<FlowKey, Flow> {
+        match self.view {
+            View::Loss => &mut self.losses,
+            _ => &mut self.flows,
+        }
+    }
+
+    /// The interface table.
+    pub fn interface_table(&self) -> &Table<u32, Interface> {
+        &self.interfaces
+    }
+
+    /// The event table.
+    pub fn event_table(&self) -> &Table<u64, Event> {
+        &self.events
+    }
+
+    /// Whether the rows are flows.
+    pub fn shows_flows(&self) -> bool {
+        matches!(self.view, View::Flows | View::Loss)
+    }
+
+    /// Selected row and number of rows of this view.
+    pub fn selection(&self) -> Option<(usize, usize)> {
+        let (position, rows) = match self.view {
+            View::Flows | View::Loss => {
+                (self.flow_table().position(), self.flow_table().rows().len())
+            }
+            View::Interfaces => (self.interfaces.position(), self.interfaces.rows().len()),
+            View::Events => (self.events.position(), self.events.rows().len()),
+        };
+        position.filter(|p| *p < rows).map(|p| (p, rows))
+    }
+
+    /// The events that are drawn: those of the pause, or all.
+    pub fn shown_log(&self) -> EventLog {
+        let log = self.paused.as_ref().map_or(&self.log, |paused| &paused.log);
+        log.clone()
+    }
+
+    /// The flows that are shown, in their order, whether they have room or not.
+    pub fn shown_flows<'a>(&'a self, live: &'a Report) -> impl Iterator<Item = &'a Flow> + 'a {
+        let flows = &self.shown(live).flows;
+        let rows = self.flow_table().rows().iter();
+        rows.filter_map(|row| flows.get(*row as usize))
+    }
+
+    /// The events that are shown, in their order.
+    pub fn shown_events(&self) -> Vec<Event> {
+        let log = self.shown_log();
+        let rows = self.events.rows().iter();
+        rows.filter_map(|row| log.events().get(*row as usize).cloned())
+            .collect()
+    }
+
+    /// The selected flow, as long as it is listed.
+    pub fn selected_flow<'a>(&self, shown: &'a Report) -> Option<&'a Flow> {
+        let table = self.flow_table();
+        let row = *table.rows().get(table.position()?)?;
+        let flow = shown.flows.get(row as usize)?;
+        (Some(flow.key) == table.selected()).then_some(flow)
+    }
+
+    /// Addresses on the screen whose names are wanted and not known.
+    pub fn unnamed(&self, live: &Report) -> Vec<IpAddr> {
+        let Some(names) = &self.names else {
+            return Vec::new();
+        };
+        let page = self.screen().map_or(0, |screen| screen.page());
+        let offset = self.flow_table().offset();
+        let flows = self.shown_flows(live).skip(offset).take(page);
+        let mut addresses: Vec<IpAddr> = flows
+            .flat_map(|flow| [flow.key.source, flow.key.destination])
+            .filter(|address| !names.contains_key(address))
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
+    /// Whether host names are shown.
+    pub fn shows_names(&self) -> bool {
+        self.names.is_some()
+    }
+
+    /// What a person chose so far.
+    pub fn preferences(&self) -> &Preferences {
+        &self.preferences
+    }
+
+    /// The view.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// What takes the keys.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The filter line.
+    pub fn filter(&self) -> &FilterLine {
+        &self.filter
+    }
+
+    /// The thresholds and the flows in trouble.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// The pause, if the screen is paused.
+    pub fn paused(&self) -> Option<&Paused> {
+        self.paused.as_ref()
+    }
+
+    /// When the totals were last set to zero.
+    pub fn reset_at(&self) -> Option<TimeOfDay> {
+        self.reset_at
+    }
+
+    /// Whether this flow is pinned to the top.
+    pub fn is_pinned(&self, key: &FlowKey) -> bool {
+        self.pinned.contains(key)
+    }
+
+    /// Whether this flow carries the SSH session that flowtop runs in.
+    pub fn is_own_session(&self, key: &FlowKey) -> bool {
+        self.preferences
+            .session
+            .is_some_and(|session| session.carries(key))
+    }
+
+    /// Whether the order of the rows is held.
+    pub fn order_is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The histogram of this flow, if it is focused and one has come.
+    pub fn histogram(&self, key: &FlowKey) -> Option<&Histogram> {
+        self.histograms.get(key)
+    }
+
+    /// Flows that are not shown because of the filter.
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Columns and lines of the terminal.
+    pub fn size(&self) -> (u16, u16) {
+        self.size
+    }
+
+    /// Something to say until the next key.
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+
+    /// What is wrong with the configuration.
+    pub fn config_error(&self) -> Option<&str> {
+        self.config_error.as_deref()
+    }
+}

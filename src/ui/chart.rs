@@ -1,0 +1,164 @@
+//! Charts over time and the histogram of inter-arrival times.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::symbols::Marker;
+use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+
+use super::pen::Pen;
+use crate::model::histogram::{Histogram, lower_bound};
+use crate::model::tracker::Series;
+use crate::model::units;
+
+/// The smallest area in which a chart says something.
+pub const SMALLEST: (u16, u16) = (24, 5);
+
+/// One line of a chart.
+pub struct Trace<'a> {
+    /// What it is.
+    pub name: &'static str,
+    /// Its values.
+    pub series: &'a Series,
+    /// Its style.
+    pub style: Style,
+}
+
+/// Draws traces over the latest intervals, with the largest value at the top of the axis.
+pub fn draw_traces(
+    pen: &mut Pen,
+    area: Rect,
+    traces: &[Trace],
+    interval_s: f64,
+    label: impl Fn(f64) -> String,
+) {
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        return;
+    }
+    let points: Vec<Vec<(f64, f64)>> = traces.iter().map(|t| points(t.series)).collect();
+    let top = points.iter().flatten().map(|p| p.1).fold(0.0, f64::max);
+    let mut x = area.x;
+    for trace in traces {
+        x = pen.text(x, area.y, area.right() - x, trace.name, trace.style) + 2;
+    }
+    let largest = format!("max {}", label(top));
+    if x + largest.chars().count() as u16 <= area.right() && top > 0.0 {
+        pen.text_right(area.x, area.y, area.width, &largest, pen.theme.dim);
+    }
+    if points.iter().all(Vec::is_empty) {
+        pen.text(
+            area.x,
+            area.y + 1,
+            area.width,
+            "no values yet",
+            pen.theme.dim,
+        );
+        return;
+    }
+    let span = Series::CAPACITY as f64 - 1.0;
+    let marker = if pen.ascii {
+        Marker::Dot
+    } else {
+        Marker::Braille
+    };
+    let datasets = traces.iter().zip(&points).map(|(trace, points)| {
+        let dataset = Dataset::default().data(points).style(trace.style);
+        dataset.marker(marker).graph_type(GraphType::Line)
+    });
+    let past = format!("-{}", units::duration(span * interval_s));
+    let dim = pen.theme.dim;
+    let times = Axis::default()
+        .bounds([-span, 0.0])
+        .labels([past, "now".to_owned()]);
+    let values = Axis::default().bounds([0.0, if top > 0.0 { top } else { 1.0 }]);
+    let chart = Chart::new(datasets.collect())
+        .x_axis(times.style(dim))
+        .y_axis(values.style(dim));
+    let plot = Rect {
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
+    };
+    pen.widget(chart, plot);
+}
+
+/// The values of a series, the latest at 0.
+fn points(series: &Series) -> Vec<(f64, f64)> {
+    let count = series.iter().len() as f64;
+    let numbered = series.iter().enumerate();
+    let known = numbered.filter_map(|(i, v)| Some((i as f64 + 1.0 - count, f64::from(v?))));
+    known.collect()
+}
+
+/// Draws the histogram: percentiles, then a bar for each bucket that is in use.
+pub fn draw_histogram(pen: &mut Pen, area: Rect, histogram: Option<&Histogram>) {
+    if area.width < SMALLEST.0 || area.height < 3 {
+        return;
+    }
+    let title = "time between packets";
+    pen.text(area.x, area.y, area.width, title, pen.theme.strong);
+    let Some(histogram) = histogram.filter(|h| h.total() > 0) else {
+        let text = "gathering...";
+        pen.text(area.x, area.y + 1, area.width, text, pen.theme.dim);
+        return;
+    };
+    draw_percentiles(pen, area, histogram);
+    draw_bars(pen, area, histogram);
+}
+
+fn draw_percentiles(pen: &mut Pen, area: Rect, histogram: &Histogram) {
+    let time = |ns: Option<f64>| match ns {
+        Some(ns) => units::milliseconds(ns / 1e6).trim().to_owned(),
+        None => units::UNKNOWN.to_owned(),
+    };
+    let max = histogram.max().map(|ns| ns as f64);
+    let mut x = area.x;
+    for (name, value) in [
+        ("p50", histogram.percentile(50.0)),
+        ("p95", histogram.percentile(95.0)),
+        ("p99", histogram.percentile(99.0)),
+        ("max", max),
+    ] {
+        let text = format!("{name} {}", time(value));
+        if x + text.chars().count() as u16 > area.right() {
+            break;
+        }
+        x = pen.text(x, area.y + 1, area.right() - x, &text, pen.theme.base) + 2;
+    }
+}
+
+/// Bars from the left, one cell a bucket where there is room for no more, on an axis of times.
+fn draw_bars(pen: &mut Pen, area: Rect, histogram: &Histogram) {
+    const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+    let counts = histogram.occupied();
+    let Some(first) = histogram.first_occupied().filter(|_| area.height >= 5) else {
+        return;
+    };
+    let lines = area.height - 3;
+    let cells = (usize::from(area.width) / counts.len().max(1)).clamp(1, 4);
+    let largest = counts.iter().copied().max().unwrap_or(1).max(1);
+    let shown = counts.len().min(usize::from(area.width) / cells);
+    for (index, count) in counts.iter().take(shown).enumerate() {
+        let eighths = (*count as f64 / largest as f64 * f64::from(lines) * 8.0).ceil() as usize;
+        for line in 0..lines {
+            let filled = eighths
+                .saturating_sub(usize::from(lines - 1 - line) * 8)
+                .min(8);
+            let x = area.x + (index * cells) as u16;
+            let bar = BARS[filled].repeat(cells);
+            pen.text(x, area.y + 2 + line, cells as u16, &bar, pen.theme.spark);
+        }
+    }
+    let time = |bucket| {
+        units::milliseconds(lower_bound(bucket) as f64 / 1e6)
+            .trim()
+            .to_owned()
+    };
+    let y = area.bottom() - 1;
+    let from = time(first);
+    let end = pen.text(area.x, y, area.width, &from, pen.theme.dim);
+    let to = time(first + shown);
+    let used = (shown * cells) as u16;
+    if used > (end - area.x) + to.chars().count() as u16 {
+        pen.text_right(area.x, y, used, &to, pen.theme.dim);
+    }
+}

@@ -1,0 +1,227 @@
+//! The detail of one flow or one interface, in the place of the table.
+
+use ratatui::layout::Rect;
+
+use super::chart::{self, Trace, draw_histogram, draw_traces};
+use super::facts::{self, Fact};
+use super::pen::Pen;
+use crate::app::layout::Screen;
+use crate::app::{App, View};
+use crate::model::column::shorten_middle;
+use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::units;
+
+/// Cells of a fact of a flow: its name; its text and the gap behind it.
+const FLOW_FACT: (u16, u16) = (14, 12);
+/// The same of an interface.
+const INTERFACE_FACT: (u16, u16) = (20, 18);
+
+/// Draws the detail of the selected row.
+pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+    let area = Rect {
+        x: 1,
+        y: screen.titles,
+        width: screen.width - 2,
+        height: screen.status - screen.titles,
+    };
+    if app.view() == View::Interfaces {
+        match selected_interface(app, shown) {
+            Some(interface) => draw_interface(pen, app, shown, interface, area),
+            None => draw_gone(pen, area, "This interface is not watched any more."),
+        }
+        return;
+    }
+    match app.selected_flow(shown) {
+        Some(flow) => draw_flow(pen, app, shown, flow, area),
+        None => draw_gone(pen, area, "This flow has left the table. Esc goes back."),
+    }
+}
+
+fn draw_gone(pen: &mut Pen, area: Rect, text: &str) {
+    let text = shorten_middle(text, usize::from(area.width));
+    pen.text(area.x, area.y + 1, area.width, &text, pen.theme.strong);
+}
+
+fn selected_interface<'a>(app: &App, shown: &'a Report) -> Option<&'a Interface> {
+    let selected = app.interface_table().selected()?;
+    shown.interfaces.iter().find(|i| i.ifindex == selected)
+}
+
+fn draw_flow(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) {
+    let context = app.context(shown);
+    let mut y = area.y;
+    for line in title_lines(&facts::title(flow, &context), usize::from(area.width)) {
+        pen.text(area.x, y, area.width, &line, pen.theme.accent);
+        y += 1;
+    }
+    y = draw_inline(pen, area, y, &facts::place(app, flow));
+    let numbers = facts::numbers(flow, &context);
+    y = draw_facts(pen, rest_of(area, y), &numbers, FLOW_FACT);
+    for line in facts::relatives(flow, shown, &context) {
+        if y < area.bottom() && line.chars().count() <= usize::from(area.width) {
+            pen.text(area.x, y, area.width, &line, pen.theme.base);
+            y += 1;
+        }
+    }
+    draw_charts(pen, app, flow, rest_of(area, y + 1));
+}
+
+/// On one line, or parted before the arrow where both ends are long.
+fn title_lines(title: &str, width: usize) -> Vec<String> {
+    if title.chars().count() <= width {
+        return vec![title.to_owned()];
+    }
+    match title.split_once(" → ") {
+        Some((from, to)) => vec![
+            shorten_middle(from, width),
+            shorten_middle(&format!("→ {to}"), width),
+        ],
+        None => vec![shorten_middle(title, width)],
+    }
+}
+
+fn rest_of(area: Rect, y: u16) -> Rect {
+    let y = y.min(area.bottom());
+    Rect {
+        y,
+        height: area.bottom() - y,
+        ..area
+    }
+}
+
+/// Facts one behind the other on a line, as many as fit.
+fn draw_inline(pen: &mut Pen, area: Rect, y: u16, facts: &[Fact]) -> u16 {
+    if y >= area.bottom() || facts.is_empty() {
+        return y;
+    }
+    let mut x = area.x;
+    for (name, text) in facts {
+        let style = if *name == "ALERT" {
+            pen.theme.bad
+        } else {
+            pen.theme.base
+        };
+        let wanted = name.chars().count() + 1 + text.chars().count();
+        if usize::from(x) + wanted > usize::from(area.right()) {
+            continue;
+        }
+        x = pen.text(x, y, area.right() - x, name, pen.theme.dim) + 1;
+        x = pen.text(x, y, area.right() - x, text, style) + 3;
+    }
+    y + 1
+}
+
+/// Facts in as many columns as fit, read downwards; returns the first free line.
+fn draw_facts(
+    pen: &mut Pen,
+    area: Rect,
+    facts: &[Fact],
+    (name_width, text_width): (u16, u16),
+) -> u16 {
+    let cells = name_width + text_width;
+    let columns = usize::from(area.width / cells).max(1);
+    let lines = facts.len().div_ceil(columns);
+    for (index, (name, text)) in facts.iter().enumerate() {
+        let y = area.y + (index % lines) as u16;
+        if y >= area.bottom() {
+            continue;
+        }
+        let x = area.x + (index / lines) as u16 * cells;
+        pen.text(x, y, name_width, name, pen.theme.dim);
+        pen.text(x + name_width, y, text_width - 1, text, pen.theme.base);
+    }
+    (area.y + lines as u16).min(area.bottom())
+}
+
+/// Up to four panels, beside each other or in two rows, as many as there is room for.
+fn draw_charts(pen: &mut Pen, app: &App, flow: &Flow, area: Rect) {
+    const GAP: u16 = 2;
+    let (least_width, least_height) = chart::SMALLEST;
+    let fits = (area.width + GAP) / (least_width + GAP);
+    let columns = fits.min(if area.height >= 2 * least_height {
+        2
+    } else {
+        4
+    });
+    if columns == 0 || area.height < least_height {
+        return;
+    }
+    let rows = (area.height / least_height).min(4_u16.div_ceil(columns));
+    let (width, height) = ((area.width + GAP) / columns, area.height / rows);
+    for panel in 0..(columns * rows).min(4) {
+        let place = Rect {
+            x: area.x + panel % columns * width,
+            y: area.y + panel / columns * height,
+            width: width - GAP,
+            height,
+        };
+        draw_panel(pen, app, flow, panel, place);
+    }
+}
+
+fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
+    let theme = pen.theme;
+    let history = &flow.history;
+    let (unit, interval_s) = (app.preferences().unit, app.preferences().interval_s);
+    let trace = |name, series, style| Trace {
+        name,
+        series,
+        style,
+    };
+    let time = |ms| units::milliseconds(ms).trim().to_owned();
+    // What goes wrong comes before what merely goes: the fourth panel often has no room.
+    let loses = flow.sequence.is_some_and(|s| s.lost > 0);
+    match if loses && panel >= 2 {
+        5 - panel
+    } else {
+        panel
+    } {
+        0 => {
+            let traces = [
+                trace("IAT mean", &history.interarrival_mean, theme.good),
+                trace("jitter (sd)", &history.jitter, theme.warn),
+            ];
+            draw_traces(pen, area, &traces, interval_s, time);
+        }
+        1 => draw_histogram(pen, area, app.histogram(&flow.key)),
+        2 => {
+            let traces = [
+                trace("throughput", &history.throughput, theme.spark),
+                trace("goodput", &history.goodput, theme.good),
+            ];
+            let rate = |rate| units::rate(rate, unit).trim().to_owned();
+            draw_traces(pen, area, &traces, interval_s, rate);
+        }
+        _ => {
+            let traces = [trace("lost", &history.lost, theme.bad)];
+            draw_traces(pen, area, &traces, interval_s, |n| units::count(n as u64));
+        }
+    }
+}
+
+fn draw_interface(pen: &mut Pen, app: &App, shown: &Report, interface: &Interface, area: Rect) {
+    let hook = interface.hook.map_or("not attached", |hook| hook.name());
+    let title = format!("{} {} {hook}", interface.name, interface.state.name());
+    draw_title(pen, area, &title);
+    let y = draw_facts(
+        pen,
+        rest_of(area, area.y + 1),
+        &facts::interface(interface),
+        INTERFACE_FACT,
+    );
+    let rest = rest_of(area, y + 1);
+    let unit = app.preferences().unit;
+    let traces = [Trace {
+        name: "throughput",
+        series: &interface.throughput_history,
+        style: pen.theme.spark,
+    }];
+    let rate = |rate| units::rate(rate, unit).trim().to_owned();
+    let interval_s = shown.interval_s.max(app.preferences().interval_s);
+    draw_traces(pen, rest, &traces, interval_s, rate);
+}
+
+fn draw_title(pen: &mut Pen, area: Rect, title: &str) {
+    let title = shorten_middle(title, usize::from(area.width));
+    pen.text(area.x, area.y, area.width, &title, pen.theme.accent);
+}

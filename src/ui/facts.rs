@@ -1,0 +1,162 @@
+//! What the detail of a flow or an interface says in words and numbers.
+
+use crate::app::App;
+use crate::model::column::{Context, Value, by_id};
+use crate::model::flow::FlowKey;
+use crate::model::snapshot::Malformed;
+use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::units;
+
+/// A name and what there is to say.
+pub type Fact = (&'static str, String);
+
+fn cell(id: &str, flow: &Flow, context: &Context) -> String {
+    let value = by_id(id).map_or(Value::Unknown, |column| (column.value)(flow, context));
+    value.text(context).trim().to_owned()
+}
+
+/// The flow itself: `udp 10.0.0.2:40000 → 10.0.0.1:5201`.
+pub fn title(flow: &Flow, context: &Context) -> String {
+    let plain = Context {
+        names: None,
+        ..*context
+    };
+    let source = cell("source", flow, &plain);
+    let destination = cell("destination", flow, &plain);
+    format!("{} {source} → {destination}", flow.key.protocol)
+}
+
+/// Where the flow is, what it serves, which rule made it one.
+pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
+    let key = &flow.key;
+    let mut facts = vec![("on", flow.interface.to_string())];
+    if let Some(vlan) = key.vlan {
+        facts.push(("vlan", vlan.to_string()));
+    }
+    let services = &app.preferences().services;
+    let service = |port| {
+        services
+            .name(port, key.protocol)
+            .filter(|_| key.protocol.has_ports())
+    };
+    if let Some(name) = service(key.destination_port) {
+        facts.push(("service", name.to_owned()));
+    } else if let Some(name) = service(key.source_port) {
+        facts.push(("reply from", name.to_owned()));
+    }
+    if let Some(rule) = &flow.rule {
+        facts.push(("rule", rule.to_string()));
+    }
+    let alerts: Vec<_> = app
+        .alerts()
+        .raised(key)
+        .map(|rule| rule.describe())
+        .collect();
+    if !alerts.is_empty() {
+        facts.push(("ALERT", alerts.join(", ")));
+    }
+    facts
+}
+
+/// The numbers of a flow, by columns.
+pub fn numbers(flow: &Flow, context: &Context) -> Vec<Fact> {
+    const PLAIN: [(&str, &str); 14] = [
+        ("throughput", "throughput"),
+        ("goodput", "goodput"),
+        ("packets/s", "packet_rate"),
+        ("IAT mean", "interarrival_mean"),
+        ("jitter (sd)", "jitter"),
+        ("gaps", "samples"),
+        ("jitter epochs", "jitter_epochs"),
+        ("packets", "packets"),
+        ("bytes", "bytes"),
+        ("payload", "payload_bytes"),
+        ("first seen", "age"),
+        ("last seen", "idle"),
+        ("loss", "loss_percent"),
+        ("lost", "lost"),
+    ];
+    const SEQUENCE: [(&str, &str); 9] = [
+        ("sequence", "sequence"),
+        ("received", "received"),
+        ("reordered", "reordered"),
+        ("duplicates", "duplicates"),
+        ("reverse", "reverse_errors"),
+        ("small gaps", "small_errors"),
+        ("big gaps", "big_errors"),
+        ("restarts", "restarts"),
+        ("absent", "absent"),
+    ];
+    let fact = |(name, id): &(&'static str, &str)| {
+        let mut text = cell(id, flow, context);
+        if matches!(*id, "age" | "idle") {
+            text.push_str(" ago");
+        }
+        (*name, text)
+    };
+    let mut facts: Vec<Fact> = PLAIN.iter().map(fact).collect();
+    if flow.sequence.is_some() {
+        facts.extend(SEQUENCE.iter().map(fact));
+    }
+    facts
+}
+
+/// The same conversation seen elsewhere or in the other direction, one line each.
+pub fn relatives(flow: &Flow, shown: &Report, context: &Context) -> Vec<String> {
+    let ends = |key: &FlowKey| {
+        let source = (key.source, key.source_port);
+        (
+            key.protocol,
+            source,
+            (key.destination, key.destination_port),
+        )
+    };
+    let (protocol, source, destination) = ends(&flow.key);
+    let has_ports = protocol.has_ports();
+    let line = |other: &Flow| {
+        let way = match ends(&other.key) {
+            _ if other.key == flow.key => return None,
+            found if found == (protocol, source, destination) => "also",
+            found if has_ports && found == (protocol, destination, source) => "back",
+            _ => return None,
+        };
+        let cell = |id| cell(id, other, context);
+        Some(format!(
+            "{way} on {}: {}, jitter {}, loss {}",
+            other.interface,
+            cell("throughput"),
+            cell("jitter"),
+            cell("loss_percent")
+        ))
+    };
+    shown.flows.iter().filter_map(line).take(4).collect()
+}
+
+/// What an interface's hook counted, with malformed packets by reason.
+pub fn interface(interface: &Interface) -> Vec<Fact> {
+    let counted = &interface.counted;
+    let volume = |v: crate::model::snapshot::Volume| {
+        format!(
+            "{} in {}",
+            units::exact(v.packets),
+            units::bytes(v.bytes).trim()
+        )
+    };
+    let drops = counted
+        .device_drops
+        .map_or(units::UNKNOWN.to_owned(), units::exact);
+    let mut facts = vec![
+        ("packets", volume(interface.volume)),
+        ("ended", volume(interface.ended)),
+        ("other", volume(counted.other)),
+        ("filtered", volume(counted.filtered)),
+        ("untracked", volume(counted.untracked)),
+        ("malformed", volume(counted.malformed_total())),
+        ("device drops", drops),
+        ("flows", units::exact(interface.flows as u64)),
+    ];
+    for (reason, packets) in Malformed::ALL.iter().zip(&counted.malformed) {
+        facts.push((reason.name(), units::exact(packets.packets)));
+    }
+    facts
+}

@@ -103,8 +103,10 @@ static __always_inline void account_arrival(struct flow_slot *slot, struct flow_
 static __always_inline __u32 judge_tcp(struct flow_slot *slot, const struct packet *packet,
 				       const struct packet_facts *facts, __u32 packets, __u32 threshold)
 {
-	__u32 segment = packets > 1 && packet->gso_size ? packet->gso_size : facts->payload_bytes;
+	__u32 segment = facts->payload_bytes;
 
+	if (packets > 1 && packet->gso_size && packet->gso_size < segment)
+		segment = packet->gso_size;
 	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
 		slot->flags &= ~SEQUENCE_STARTED;
 		return 0;

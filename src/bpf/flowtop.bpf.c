@@ -57,6 +57,10 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 	parsed = parse_link(&packet, COMPLETE, facts, link);
 	if (parsed == PARSED_FLOW && facts->fragment != FRAGMENT_NONE)
 		parsed = resolve_fragment(facts);
+	if (parsed != PARSED_FLOW) {
+		facts->payload_offset = 0;
+		facts->payload_bytes = 0;
+	}
 	return parsed;
 }
 

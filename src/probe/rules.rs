@@ -93,7 +93,7 @@ impl RuleTable {
             Ordering::Release,
         );
         self.serial = serial;
-        Ok((version, serial % VERSIONS == 0))
+        Ok((version, serial.is_multiple_of(VERSIONS)))
     }
 
     fn write_addresses(&mut self, bank: u32, rules: &[Rule]) -> Result<()> {

@@ -102,6 +102,7 @@ pub struct Paused {
 #[derive(Debug)]
 pub struct App {
     preferences: Preferences,
+    configured: Preferences,
     view: View,
     mode: Mode,
     flows: Table<FlowKey, Flow>,
@@ -140,6 +141,7 @@ impl App {
             interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
             events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
             alerts: Alerts::new(preferences.alerts.clone()),
+            configured: preferences.clone(),
             preferences,
             view: View::Flows,
             mode: Mode::View,

@@ -24,8 +24,8 @@ pub struct Preferences {
     pub theme: ThemeName,
     /// Throughput interval, s.
     pub interval_s: f64,
-    /// Jitter window, s.
-    pub jitter_s: f64,
+    /// Jitter window, s; `None`: the throughput interval, whatever it becomes.
+    pub jitter_s: Option<f64>,
     /// Keys.
     pub keymap: Keymap,
     /// Thresholds.
@@ -45,12 +45,47 @@ impl Default for Preferences {
             columns: columns(DEFAULT),
             theme: ThemeName::Dark,
             interval_s: 1.0,
-            jitter_s: 1.0,
+            jitter_s: None,
             keymap: Keymap::default(),
             alerts: Vec::new(),
             services: Arc::default(),
             session: None,
         }
+    }
+}
+
+impl Preferences {
+    /// Takes over what differs between two configurations; what keys have changed since stays.
+    pub(super) fn follow(&mut self, before: &Preferences, after: Preferences) {
+        fn take<T: PartialEq>(mine: &mut T, before: &T, after: T) {
+            if *before != after {
+                *mine = after;
+            }
+        }
+        let Preferences {
+            unit,
+            packet_loss,
+            sort,
+            columns,
+            theme,
+            interval_s,
+            jitter_s,
+            keymap,
+            alerts,
+            services,
+            session,
+        } = after;
+        take(&mut self.unit, &before.unit, unit);
+        take(&mut self.packet_loss, &before.packet_loss, packet_loss);
+        take(&mut self.sort, &before.sort, sort);
+        take(&mut self.columns, &before.columns, columns);
+        take(&mut self.theme, &before.theme, theme);
+        take(&mut self.interval_s, &before.interval_s, interval_s);
+        take(&mut self.jitter_s, &before.jitter_s, jitter_s);
+        take(&mut self.keymap, &before.keymap, keymap);
+        take(&mut self.alerts, &before.alerts, alerts);
+        take(&mut self.services, &before.services, services);
+        take(&mut self.session, &before.session, session);
     }
 }
 

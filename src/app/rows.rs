@@ -13,7 +13,7 @@ use crate::model::tracker::{Flow, Report};
 const IPV4_ENDPOINT: u16 = 21;
 
 impl App {
-    /// Arranges the rows of the present view for this report.
+    /// Arranges the flows, which exports need in every view, and the rows of the present view.
     pub(super) fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
         let page = self.screen().map_or(1, |screen| screen.page());
@@ -26,8 +26,9 @@ impl App {
         let mut rows = self.flow_table_mut().take_rows();
         self.filter_flows(shown, &mut rows);
         self.hidden = shown.flows.len() - rows.len();
+        self.arrange_flows(shown, rows, page);
         match self.view {
-            View::Flows | View::Loss => self.arrange_flows(shown, rows, page),
+            View::Flows | View::Loss => {}
             View::Interfaces => self.arrange_interfaces(shown, page),
             View::Events => self.arrange_events(page),
         }

@@ -51,8 +51,8 @@ fn draw_state(pen: &mut Pen, app: &App, live: &Report, screen: &Screen, from: u1
         }
         let every = format!("every {} s", preferences.interval_s);
         segments.push(Segment::new(every, theme.dim, 1));
-        if preferences.jitter_s != preferences.interval_s {
-            let window = format!(", jitter {} s", preferences.jitter_s);
+        if let Some(jitter_s) = preferences.jitter_s {
+            let window = format!(", jitter over {jitter_s} s");
             segments.push(Segment::new(window, theme.dim, 2));
         }
     }

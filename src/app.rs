@@ -42,6 +42,7 @@ pub use menu::MenuItem;
 pub use message::{Effect, Msg};
 pub use mouse::{Mouse, MouseKind, NAME, tabs};
 pub use preferences::{Preferences, columns};
+pub use rows::loses;
 pub use session::SshSession;
 
 /// What is shown.
@@ -69,6 +70,16 @@ impl View {
             View::Interfaces => "Interfaces",
             View::Events => "Events",
         }
+    }
+
+    /// The name in the configuration: its title in lower case.
+    pub fn id(self) -> String {
+        self.title().to_ascii_lowercase()
+    }
+
+    /// The view of that name in the configuration.
+    pub fn from_id(id: &str) -> Option<View> {
+        View::ALL.into_iter().find(|view| view.id() == id)
     }
 }
 
@@ -111,6 +122,7 @@ pub struct App {
     events: Table<u64, Event>,
     filter: FilterLine,
     hidden: usize,
+    losing: usize,
     pinned: Vec<FlowKey>,
     held: Option<FxHashMap<FlowKey, u32>>,
     focused: Vec<FlowKey>,
@@ -135,6 +147,7 @@ impl App {
     /// A dashboard for a terminal of this size, columns and lines.
     pub fn new(preferences: Preferences, size: (u16, u16)) -> App {
         let losses = Sort::parse("-loss_percent").unwrap_or(preferences.sort);
+        let view = preferences.view;
         App {
             flows: Table::new(preferences.sort),
             losses: Table::new(losses),
@@ -143,10 +156,11 @@ impl App {
             alerts: Alerts::new(preferences.alerts.clone()),
             configured: preferences.clone(),
             preferences,
-            view: View::Flows,
+            view,
             mode: Mode::View,
             filter: FilterLine::default(),
             hidden: 0,
+            losing: 0,
             pinned: Vec::new(),
             held: None,
             focused: Vec::new(),

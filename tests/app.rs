@@ -262,6 +262,15 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
 }
 
 #[test]
+fn what_keys_changed_can_be_written_as_configuration() {
+    let report = mixed();
+    let app = dashboard(&report, SIZE, "b Right l t 2");
+    let settings = serde_json::to_string(&app.preferences().settings()).expect("JSON");
+    assert!(settings.contains(r#""SORT":"-goodput","THEME":"light","THROUGHPUT_INTERVAL":1.0,"UNIT":"bits","VIEW":"loss""#), "{settings}");
+    assert_eq!(View::from_id("loss"), Some(View::Loss));
+}
+
+#[test]
 fn columns_are_chosen_moved_and_never_all_gone() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "c");

@@ -216,6 +216,7 @@ impl App {
 
     pub(super) fn show(&mut self, view: View, shown: &Report) {
         self.view = view;
+        self.preferences.view = view;
         self.mode = Mode::View;
         self.arrange(shown);
     }

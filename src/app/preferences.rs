@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::SshSession;
+use serde_json::{Map, Value, json};
+
+use super::{SshSession, View};
 use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
 use crate::model::column::{Column, DEFAULT, FLOW_COLUMNS, Sort, by_id};
@@ -12,6 +14,8 @@ use crate::model::service::Services;
 /// What a person wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preferences {
+    /// The view that is open.
+    pub view: View,
     /// Unit of rates.
     pub unit: Unit,
     /// Whether the Flows view has the loss columns.
@@ -39,6 +43,7 @@ pub struct Preferences {
 impl Default for Preferences {
     fn default() -> Self {
         Preferences {
+            view: View::Flows,
             unit: Unit::Bytes,
             packet_loss: false,
             sort: Sort::parse("-throughput").unwrap_or(Sort::by(&FLOW_COLUMNS[0])),
@@ -55,6 +60,28 @@ impl Default for Preferences {
 }
 
 impl Preferences {
+    /// What keys can change, by the keys of the configuration.
+    pub fn settings(&self) -> Map<String, Value> {
+        let unit = match self.unit {
+            Unit::Bytes => "bytes",
+            Unit::Bits => "bits",
+        };
+        let columns: Vec<_> = self.columns.iter().map(|column| column.id).collect();
+        let settings = [
+            ("VIEW", json!(self.view.id())),
+            ("SORT", json!(self.sort.id())),
+            ("COLUMNS", json!(columns)),
+            ("UNIT", json!(unit)),
+            ("PACKET_LOSS", json!(self.packet_loss)),
+            ("THEME", json!(self.theme.id())),
+            ("THROUGHPUT_INTERVAL", json!(self.interval_s)),
+        ];
+        settings
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
+
     /// Takes over what differs between two configurations; what keys have changed since stays.
     pub(super) fn follow(&mut self, before: &Preferences, after: Preferences) {
         fn take<T: PartialEq>(mine: &mut T, before: &T, after: T) {
@@ -63,6 +90,7 @@ impl Preferences {
             }
         }
         let Preferences {
+            view: _,
             unit,
             packet_loss,
             sort,

@@ -12,6 +12,12 @@ use crate::model::tracker::{Flow, Report};
 /// Where all addresses are IPv4, no endpoint is wider: `255.255.255.255:65535`.
 const IPV4_ENDPOINT: u16 = 21;
 
+/// Whether numbers went missing in the latest interval.
+pub fn loses(flow: &Flow) -> bool {
+    let latest = flow.history.lost.iter().next_back().flatten();
+    flow.sequence.is_some() && latest.is_some_and(|lost| lost > 0.0)
+}
+
 impl App {
     /// Arranges the flows, which exports need in every view, and the rows of the present view.
     pub(super) fn arrange(&mut self, shown: &Report) {
@@ -26,6 +32,7 @@ impl App {
         let mut rows = self.flow_table_mut().take_rows();
         self.filter_flows(shown, &mut rows);
         self.hidden = shown.flows.len() - rows.len();
+        self.losing = shown.flows.iter().filter(|flow| loses(flow)).count();
         self.arrange_flows(shown, rows, page);
         match self.view {
             View::Flows | View::Loss => {}

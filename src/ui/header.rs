@@ -165,6 +165,10 @@ fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         let text = format!("  {} in alert", units::exact(alerts));
         segments.push(Segment::new(text, theme.bad, 0));
     }
+    if app.losing() > 0 {
+        let text = format!("  {} losing", units::exact(app.losing() as u64));
+        segments.push(Segment::new(text, theme.warn, 1));
+    }
     let known = shown.interfaces.iter().any(|i| i.rates.is_some());
     let sum = |rate: fn(&Interface) -> f64| shown.interfaces.iter().map(rate).sum::<f64>();
     if known {

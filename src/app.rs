@@ -123,6 +123,7 @@ pub struct App {
     filter: FilterLine,
     hidden: usize,
     losing: usize,
+    arranged: Option<(u64, usize)>,
     pinned: Vec<FlowKey>,
     held: Option<FxHashMap<FlowKey, u32>>,
     focused: Vec<FlowKey>,
@@ -161,6 +162,7 @@ impl App {
             filter: FilterLine::default(),
             hidden: 0,
             losing: 0,
+            arranged: None,
             pinned: Vec::new(),
             held: None,
             focused: Vec::new(),
@@ -185,6 +187,11 @@ impl App {
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
         let paused = self.paused.as_ref().map(|p| p.report.clone());
         let shown = paused.as_deref().unwrap_or(live);
+        // Rows are indices: where the report is not the one they were made for, they are made anew.
+        let uses_rows = matches!(msg, Msg::Key(_) | Msg::Mouse(_));
+        if uses_rows && self.arranged != Some((shown.taken_ns, shown.flows.len())) {
+            self.arrange(shown);
+        }
         let mut effects = match msg {
             Msg::Key(chord) => self.key(chord, live, shown),
             Msg::Mouse(mouse) => self.mouse(mouse, live, shown),

@@ -57,6 +57,16 @@ fn unknown_rates_stay_last_in_either_direction() {
 }
 
 #[test]
+fn a_report_that_was_not_announced_is_no_harm() {
+    let mut report = mixed();
+    let mut app = dashboard(&report, SIZE, "End");
+    report.flows.truncate(2);
+    frame(&app, &report);
+    press(&mut app, &report, "Down Up");
+    assert_eq!(sources(&app, &report).len(), 2);
+}
+
+#[test]
 fn every_visible_column_can_be_sorted_by() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "");

@@ -22,6 +22,7 @@ impl App {
     /// Arranges the flows, which exports need in every view, and the rows of the present view.
     pub(super) fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
+        self.arranged = Some((shown.taken_ns, shown.flows.len()));
         let page = self.screen().map_or(1, |screen| screen.page());
         let rows = self.flow_table_mut().take_rows();
         let rows = self.look_through(shown, rows);

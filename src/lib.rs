@@ -3,7 +3,15 @@
 #![deny(unsafe_code)]
 
 pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod export;
 pub mod keymap;
 pub mod model;
+pub mod netlink;
+pub mod netns;
+pub mod probe;
+pub mod runtime;
 pub mod terminal;
 pub mod ui;

@@ -115,6 +115,11 @@ impl<T> Column<T> {
         }
     }
 
+    /// Whether the cells are drawings of the latest intervals.
+    pub fn is_history(&self) -> bool {
+        self.id.ends_with("_history")
+    }
+
     const fn priority(mut self, priority: u8) -> Self {
         self.priority = priority;
         self

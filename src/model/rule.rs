@@ -15,16 +15,65 @@ pub const MAX_RULE_TERMS: usize = 1024;
 /// A pattern is looked for at the first this many bytes of a payload.
 pub const PATTERN_SEARCH_BYTES: usize = 5000;
 
+/// The bits of a payload's sequence number, after which it begins again at 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SequenceWidth {
+    /// Two bytes.
+    Bits16,
+    /// Four bytes.
+    #[default]
+    Bits32,
+}
+
+impl SequenceWidth {
+    /// Number of bits.
+    pub const fn bits(self) -> u32 {
+        match self {
+            SequenceWidth::Bits16 => 16,
+            SequenceWidth::Bits32 => 32,
+        }
+    }
+
+    /// Number of bytes in the payload.
+    pub const fn bytes(self) -> usize {
+        self.bits() as usize / 8
+    }
+}
+
+/// The order of the bytes of a payload's sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ByteOrder {
+    /// Most significant byte first: network order.
+    #[default]
+    Big,
+    /// Least significant byte first.
+    Little,
+}
+
+/// What a payload must look like for its number to be read at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PayloadRequirement {
+    /// The top two bits of byte 0 are 2: the version of RTP (RFC 3550 section 5.1).
+    RtpVersion2,
+}
+
 /// Where a UDP or ICMP payload carries its sequence number, and how its gaps are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceProfile {
-    /// The big-endian 32-bit word to look for at any alignment; `None`: no search.
+    /// The big-endian 32-bit word to look for at any alignment, whatever the number's
+    /// own `width` and `byte_order`; `None`: no search.
     pub pattern: Option<u32>,
     /// Bytes from the payload's start, or from the pattern's first byte, to the number.
     /// `None` without a pattern: no payload sequence; `None` with a pattern counts as 0.
     pub offset: Option<u16>,
     /// A gap is small while sequence number - previous one <= threshold, else big. At least 1.
     pub threshold: u32,
+    /// Size of the number. Differences are signed and modulo 2^bits.
+    pub width: SequenceWidth,
+    /// Order of the number's bytes.
+    pub byte_order: ByteOrder,
+    /// A payload that does not meet this has no number: it counts as `absent`. `None`: any payload does.
+    pub require: Option<PayloadRequirement>,
 }
 
 impl SequenceProfile {
@@ -33,6 +82,9 @@ impl SequenceProfile {
         pattern: None,
         offset: None,
         threshold: 10,
+        width: SequenceWidth::Bits32,
+        byte_order: ByteOrder::Big,
+        require: None,
     };
 
     /// Whether payloads are looked at with this profile.

@@ -15,6 +15,16 @@ pub struct Volume {
     pub bytes: u64,
 }
 
+impl Volume {
+    /// What came since `earlier`.
+    pub fn since(self, earlier: Volume) -> Volume {
+        Volume {
+            packets: self.packets.wrapping_sub(earlier.packets),
+            bytes: self.bytes.wrapping_sub(earlier.bytes),
+        }
+    }
+}
+
 impl Add for Volume {
     type Output = Volume;
     fn add(self, other: Volume) -> Volume {
@@ -44,11 +54,34 @@ pub struct GapSums {
     pub squares: u128,
 }
 
+impl GapSums {
+    /// The squares are kept modulo this: more than any window can hold.
+    pub const MODULUS: u128 = 1 << 80;
+
+    /// These gaps and those.
+    pub fn plus(self, other: GapSums) -> GapSums {
+        GapSums {
+            count: self.count.wrapping_add(other.count),
+            sum: self.sum.wrapping_add(other.sum),
+            squares: self.squares.wrapping_add(other.squares) % GapSums::MODULUS,
+        }
+    }
+
+    /// What came between `earlier` and this, both of the same epoch.
+    pub fn since(self, earlier: GapSums) -> GapSums {
+        GapSums {
+            count: self.count.wrapping_sub(earlier.count),
+            sum: self.sum.wrapping_sub(earlier.sum),
+            squares: self.squares.wrapping_sub(earlier.squares) % GapSums::MODULUS,
+        }
+    }
+}
+
 /// What sequence tracking found out about one flow. `None` where it cannot be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sequence {
-    /// Highest number seen; TCP: of the last byte.
-    pub current: u32,
+    /// Highest number seen, unknown before the first; TCP: of the last byte.
+    pub current: Option<u32>,
     /// Packets with a readable sequence number.
     pub received: u64,
     /// Numbers not seen, less those that came late; TCP: in bytes.
@@ -67,6 +100,50 @@ pub struct Sequence {
     pub restarts: u64,
     /// Packets in which the configured place held no number.
     pub absent: u64,
+}
+
+impl Sequence {
+    /// Nothing yet, of a flow whose numbers are tracked like `other`'s.
+    pub fn none_yet(other: &Sequence) -> Sequence {
+        Sequence {
+            duplicates: other.duplicates.map(|_| 0),
+            reordered: other.reordered.map(|_| 0),
+            ..Sequence::default()
+        }
+    }
+
+    /// The same place in the series, all counts zero.
+    pub fn emptied(self) -> Sequence {
+        Sequence {
+            current: self.current,
+            ..Sequence::none_yet(&self)
+        }
+    }
+
+    /// Adds what one slot counted between two readings. `lost` may have gone down: numbers that came late; not
+    /// below zero, as they may have been lost before a reset.
+    pub fn advanced(self, before: &Sequence, now: &Sequence) -> Sequence {
+        let add = |total: u64, before: u64, now: u64| total.wrapping_add(now.wrapping_sub(before));
+        let add_known = |total: Option<u64>, before: Option<u64>, now: Option<u64>| {
+            now.map(|now| add(total.unwrap_or(0), before.unwrap_or(0), now))
+        };
+        Sequence {
+            current: now.current.or(self.current),
+            received: add(self.received, before.received, now.received),
+            lost: (self.lost + now.lost).saturating_sub(before.lost),
+            reverse_errors: add(
+                self.reverse_errors,
+                before.reverse_errors,
+                now.reverse_errors,
+            ),
+            small_errors: add(self.small_errors, before.small_errors, now.small_errors),
+            big_errors: add(self.big_errors, before.big_errors, now.big_errors),
+            duplicates: add_known(self.duplicates, before.duplicates, now.duplicates),
+            reordered: add_known(self.reordered, before.reordered, now.reordered),
+            restarts: add(self.restarts, before.restarts, now.restarts),
+            absent: add(self.absent, before.absent, now.absent),
+        }
+    }
 }
 
 /// One slot of the flow table, all CPUs added up.
@@ -88,6 +165,8 @@ pub struct FlowSample {
     pub gaps: GapSums,
     /// Sequence state; `None` where nothing is tracked.
     pub sequence: Option<Sequence>,
+    /// Tells the sequence profile with which `sequence` was made from others.
+    pub profile: u8,
     /// Index of the flow's rule in the configuration, if there are rules.
     pub rule: Option<u8>,
     /// Clock of the first packet, CLOCK_MONOTONIC ns.
@@ -218,6 +297,38 @@ pub struct InterfaceSample {
 }
 
 impl InterfaceSample {
+    /// Packets that are in no flow: other, filtered, untracked and malformed.
+    pub fn outside_flows(&self) -> Volume {
+        self.other + self.filtered + self.untracked + self.malformed_total()
+    }
+
+    /// The counters less those of `baseline`; everything else as it is.
+    pub fn counted_since(&self, baseline: &InterfaceSample) -> InterfaceSample {
+        self.with_counters(baseline, |now, then| now.since(then))
+    }
+
+    /// The counters and those of `baseline`; everything else as it is.
+    pub fn counted_beside(&self, baseline: &InterfaceSample) -> InterfaceSample {
+        self.with_counters(baseline, |now, then| now + then)
+    }
+
+    fn with_counters(
+        &self,
+        other: &InterfaceSample,
+        combine: impl Fn(Volume, Volume) -> Volume,
+    ) -> InterfaceSample {
+        InterfaceSample {
+            seen: combine(self.seen, other.seen),
+            other: combine(self.other, other.other),
+            filtered: combine(self.filtered, other.filtered),
+            untracked: combine(self.untracked, other.untracked),
+            malformed: std::array::from_fn(|reason| {
+                combine(self.malformed[reason], other.malformed[reason])
+            }),
+            ..self.clone()
+        }
+    }
+
     /// Malformed packets, whatever the reason.
     pub fn malformed_total(&self) -> Volume {
         self.malformed
@@ -231,11 +342,12 @@ impl InterfaceSample {
 pub struct Snapshot {
     /// When the pass began, CLOCK_MONOTONIC ns.
     pub taken_ns: u64,
-    /// Slots whose flow had a packet since the previous pass; the others are as they were.
+    /// Slots that changed since the previous pass; the others are as they were. Another generation than last time
+    /// means that the former flow of the slot was replaced, after its last numbers had been read.
     pub flows: Vec<FlowSample>,
-    /// Last numbers of flows that left the table since the previous pass: read for the last time.
-    pub departed: Vec<FlowSample>,
-    /// Every watched interface that has a hook.
+    /// Slots whose flow has left the table; its last numbers are in `flows`, here or earlier.
+    pub freed: Vec<u32>,
+    /// Every watched interface, those that are gone included.
     pub interfaces: Vec<InterfaceSample>,
     /// The state of the table itself.
     pub table: TableSample,

@@ -1,6 +1,13 @@
 //! Rates, windows, history and ageing, made out of snapshots.
 //!
-//! Owns the list of flows as the screen and the exports see it. Pure: time comes in with each snapshot.
+//! Here are the values that the screen and the exports show; how they come about is in the modules below.
+
+mod advance;
+mod interfaces;
+mod window;
+
+pub use advance::FlowTracker;
+pub use window::{Intervals, statistics};
 
 use super::flow::FlowKey;
 use super::snapshot::{Hook, InterfaceSample, LinkState, Sequence, TableSample, Volume};

@@ -154,7 +154,7 @@ impl SeenFlow {
     /// What happened since `before`. Totals that went down were set to zero: nothing happened.
     fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
         let mut changes = Vec::new();
-        let current = flow.sequence.map_or(0, |s| s.current);
+        let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
         if self.gaps > before.gaps {
             let missing = units::count(self.lost.saturating_sub(before.lost));
             let bytes = match flow.key.protocol {

@@ -243,8 +243,8 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "sequence",
         "highest sequence number seen",
         Fixed(10),
-        |f, _| match &f.sequence {
-            Some(s) => Value::Number(s.current.into()),
+        |f, _| match f.sequence.and_then(|s| s.current) {
+            Some(current) => Value::Number(current.into()),
             None => Value::Unknown,
         },
     )

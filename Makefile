@@ -1,0 +1,59 @@
+# flowtop: build, run, test, install. `make help` lists what there is.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+
+CARGO ?= cargo
+CARGO_TARGET_DIR ?= target
+PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
+C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h)
+SHELL_FILES := scripts/install-needs
+
+# What needs root runs under sudo where we are not root; cargo itself never does.
+SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
+RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
+HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+
+.PHONY: build demo run test check bench install uninstall help
+
+build: ## build the release
+	@scripts/install-needs build
+	$(CARGO) build --locked --release
+
+demo: build ## open the dashboard on generated traffic; text tables for ten seconds where there is no terminal
+	@if [ -t 1 ]; then exec $(SUDO) $(PROGRAM) --demo; else exec $(SUDO) $(PROGRAM) --demo --text --duration 10; fi
+
+run: build ## open the dashboard: make run ARGS="-i eth0"
+	@$(SUDO) $(PROGRAM) $(ARGS)
+
+test: ## run all tests, those that need root included
+	@scripts/install-needs build test
+	$(RUNNER) $(CARGO) test --locked --no-fail-fast
+
+check: ## formatting, lints, documentation, licences: no root needed
+	@scripts/install-needs build check
+	$(CARGO) fmt --check
+	clang-format --dry-run -Werror $(C_FILES)
+	@for file in $(SHELL_FILES); do sh -n $$file; done
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	$(CARGO) test --locked --quiet --test architecture --test docs --test licences
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; fi
+
+bench: ## measure costs, each beside its baseline
+	@scripts/install-needs build
+	$(RUNNER) $(CARGO) bench --locked
+
+install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
+	@[ -x $(PROGRAM) ] || { echo "flowtop: install $(PROGRAM): not built yet (run: make)" >&2; exit 1; }
+	install -D -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/flowtop"
+	install -D -m 644 config.json "$(DESTDIR)$(PREFIX)/share/doc/flowtop/config.json"
+	install -D -m 644 config.schema.json "$(DESTDIR)$(PREFIX)/share/doc/flowtop/config.schema.json"
+
+uninstall: ## remove what install put there
+	rm -f "$(DESTDIR)$(PREFIX)/bin/flowtop"
+	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/flowtop"
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

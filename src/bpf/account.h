@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* Stateful: from a parsed packet to the counters. */
+#ifndef FLOWTOP_ACCOUNT_H
+#define FLOWTOP_ACCOUNT_H
+
+#include "interarrival.h"
+#include "payload.h"
+#include "rules.h"
+#include "sequence.h"
+#include "table.h"
+#include "totals.h"
+
+#define MAX_SEGMENTS 128 /* of a UDP aggregate whose numbers are read one by one */
+
+/* Key: what all fragments of a packet share. Written and read by this program. When it is full, the entry used
+ * least recently goes, and later fragments of that packet are counted in the flow with ports 0.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment_ports);
+	__uint(max_entries, 16384);
+} fragments SEC(".maps");
+
+/* One packet of one flow, on its way to the counters. */
+struct observation {
+	__u64 now;
+	__u32 packets;
+	__u32 active;
+	__u64 bytes;
+	__u32 slot;
+	__u32 is_new;
+};
+
+/* Gives a first fragment's ports to the later ones, or takes them from it. */
+__noinline int resolve_fragment(struct packet_facts *facts)
+{
+	struct fragment_key key = {};
+	struct fragment_ports *known;
+
+	if (!facts)
+		return PARSED_OTHER;
+	key.identification = facts->identification;
+	key.vlan = facts->key.vlan;
+	key.protocol = facts->fragment_protocol;
+	key.family = facts->key.family;
+
+	__builtin_memcpy(key.source, facts->key.source, 16);
+	__builtin_memcpy(key.destination, facts->key.destination, 16);
+	if (facts->fragment == FRAGMENT_FIRST) {
+		struct fragment_ports ports = {
+			.source_port = facts->key.source_port,
+			.destination_port = facts->key.destination_port,
+			.protocol = facts->key.protocol,
+		};
+
+		bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
+		return PARSED_FLOW;
+	}
+	known = bpf_map_lookup_elem(&fragments, &key);
+	if (known) {
+		facts->key.source_port = known->source_port;
+		facts->key.destination_port = known->destination_port;
+		facts->key.protocol = known->protocol;
+	}
+	if (facts->key.protocol == IPPROTO_TCP)
+		facts->sequence = SEQUENCE_TCP_FRAGMENT;
+	else if (facts->key.protocol != IPPROTO_UDP &&
+		 facts->key.protocol != (facts->key.family == FAMILY_IPV4 ? IPPROTO_ICMP : NEXT_ICMPV6))
+		return PARSED_OTHER;
+	return PARSED_FLOW;
+}
+
+/* Counters of this CPU, made this flow's own. */
+static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, __u64 control)
+{
+	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
+	struct flow_counters *counters;
+
+	if (!of_cpu)
+		return NULL;
+	counters = bpf_map_lookup_elem(of_cpu, &slot);
+	if (!counters)
+		return NULL;
+	if (counters->generation != generation_of(control))
+		begin_generation(counters, generation_of(control), epoch_of(control));
+	else if (counters->epoch != epoch_of(control))
+		begin_epoch(counters, epoch_of(control));
+	return counters;
+}
+
+static __always_inline void account_arrival(struct flow_slot *slot, struct flow_counters *counters, __u64 now)
+{
+	__s64 gap = now - __sync_lock_test_and_set(&slot->last_arrival, now);
+
+	if (gap > (__s64)JITTER_STOP_NS)
+		next_epoch(slot);
+	else
+		add_gap(counters, gap);
+}
+
+/* Judges with the lock held. Returns the packets whose number was readable. */
+static __always_inline __u32 judge_tcp(struct flow_slot *slot, const struct packet *packet,
+				       const struct packet_facts *facts, __u32 packets, __u32 threshold)
+{
+	__u32 segment = facts->payload_bytes;
+
+	if (packets > 1 && packet->gso_size && packet->gso_size < segment)
+		segment = packet->gso_size;
+	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
+		slot->flags &= ~SEQUENCE_STARTED;
+		return 0;
+	}
+	return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment, threshold) ? packets : 0;
+}
+
+/* One payload: its number is read and judged, or it is absent. Returns the numbers read: 0 or 1. Global, so that
+ * the verifier looks at it once.
+ */
+__noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+			       __u32 payload_offset, __u32 payload_bytes)
+{
+	__u32 number;
+
+	if (!slot || !profile)
+		return 0;
+	if (read_number(skb, slot, profile, payload_offset, payload_bytes, &number)) {
+		slot->absent += 1;
+		return 0;
+	}
+	track_number(slot, number, !!(profile->flags & PROFILE_WIDTH_16), profile->threshold);
+	return 1;
+}
+
+/* Each of an aggregate's datagrams carries its own number. */
+static __noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot,
+				       const struct sequence_profile *profile, const struct packet_facts *facts,
+				       __u32 segment)
+{
+	__u32 received = 0;
+
+	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
+		__u32 start = i * segment, length;
+
+		if (start >= facts->payload_bytes)
+			break;
+		length = facts->payload_bytes - start;
+		if (length > segment)
+			length = segment;
+		received += judge_payload(skb, slot, profile, facts->payload_offset + start, length);
+	}
+	return received;
+}
+
+/* Whether the configured place in the payload is to be read, rather than the protocol's own number. */
+static __always_inline int reads_payload(const struct packet_facts *facts, const struct sequence_profile *profile)
+{
+	if (!(profile->flags & (PROFILE_PATTERN | PROFILE_OFFSET)) || facts->fragment == FRAGMENT_LATER)
+		return 0;
+	return facts->sequence == SEQUENCE_PAYLOAD ||
+	       (facts->sequence == SEQUENCE_ECHO && profile->flags & PROFILE_EXPLICIT);
+}
+
+static __always_inline __u32 judge(const struct packet *packet, const struct packet_facts *facts,
+				   struct flow_slot *slot, const struct sequence_profile *profile, __u32 packets)
+{
+	if (facts->sequence == SEQUENCE_TCP || facts->sequence == SEQUENCE_TCP_FRAGMENT)
+		return judge_tcp(slot, packet, facts, packets, profile->threshold);
+	if (reads_payload(facts, profile)) {
+		if (packets > 1 && packet->gso_size && facts->payload_bytes > packet->gso_size)
+			return judge_segments(packet->context, slot, profile, facts, packet->gso_size);
+		return judge_payload(packet->context, slot, profile, facts->payload_offset, facts->payload_bytes);
+	}
+	if (facts->sequence == SEQUENCE_ECHO) {
+		track_number(slot, facts->number, 1, profile->threshold);
+		return packets;
+	}
+	return 0;
+}
+
+static __always_inline void account_sequence(const struct packet *packet, const struct packet_facts *facts,
+					     struct flow_slot *slot, struct flow_counters *counters,
+					     struct interface_totals *totals, const struct observation *seen)
+{
+	struct sequence_profile *profile;
+
+	if (!lock_flow(slot)) {
+		totals->contended += 1;
+		__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
+		return;
+	}
+	if (READ_ONCE(slot->control) & FLOW_RESYNC) {
+		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
+		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
+	}
+	profile = profile_of(seen->active % BANKS, slot->rule);
+	if (profile)
+		counters->sequenced += judge(packet, facts, slot, profile, seen->packets);
+	unlock_flow(slot);
+}
+
+static __always_inline int is_echo(const struct flow_key *key)
+{
+	__u8 type = key->destination_port >> 8;
+
+	if (key->family == FAMILY_IPV4)
+		return key->protocol == IPPROTO_ICMP && (type == 0 || type == 8);
+	return key->protocol == NEXT_ICMPV6 && (type == 128 || type == 129);
+}
+
+static __always_inline __u64 flags_of_profile(const struct flow_key *key, const struct sequence_profile *profile)
+{
+	if (key->protocol == IPPROTO_TCP || is_echo(key) || profile->flags & (PROFILE_PATTERN | PROFILE_OFFSET))
+		return FLOW_SEQUENCED;
+	return 0;
+}
+
+/* New flow: rules first, then a slot. Returns 0 and the slot's index, or where the packet is counted instead. */
+static __noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
+				 __u32 set)
+{
+	struct newcomer newcomer = { .key = *key, .set = set, .now = seen->now, .active = seen->active };
+	struct sequence_profile *profile;
+	int rule, slot;
+
+	if (!totals)
+		return -1;
+	rule = match_rules(&newcomer.key, seen->active);
+	if (rule < 0) {
+		add_volume(&totals->filtered, seen->packets, seen->bytes);
+		return -1;
+	}
+	newcomer.rule = rule;
+	profile = profile_of(seen->active % BANKS, rule);
+	if (profile) {
+		newcomer.profile = profile->id;
+		newcomer.flags = flags_of_profile(&newcomer.key, profile);
+	}
+	slot = claim_slot(&newcomer);
+	if (slot < 0) {
+		add_volume(&totals->untracked, seen->packets, seen->bytes);
+		return -1;
+	}
+	totals->evicted += newcomer.evicted;
+	seen->slot = slot;
+	seen->is_new = newcomer.published;
+	return 0;
+}
+
+/* With the lock held: state, version and flags of `control` become `next`; epoch and generation stay. */
+static __always_inline void change_control(struct flow_slot *slot, __u64 next)
+{
+	const __u64 kept = ~(FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT);
+
+	for (int i = 0; i < LOCK_WAIT; i++) {
+		__u64 control = READ_ONCE(slot->control);
+
+		if (__sync_val_compare_and_swap(&slot->control, control, (control & kept) | next) == control)
+			return;
+	}
+}
+
+/* A known flow under rules newer than those that admitted it. Returns whether it stays in its slot: not where no rule
+ * matches any more, nor where its numbers are found elsewhere from now on. It is then a stranger, to be admitted or
+ * filtered like any other; user space adds up what it had and what it will have.
+ */
+static __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
+{
+	int rule = match_rules(key, active);
+	struct sequence_profile *profile = profile_of(active % BANKS, rule < 0 ? 0 : rule);
+
+	if (!slot || !profile || !lock_flow(slot))
+		return 1;
+	if (rule < 0 || slot->profile != profile->id) {
+		change_control(slot, FLOW_RETIRED);
+		return 0;
+	}
+	slot->rule = rule;
+	change_control(slot, FLOW_LIVE | flags_of_profile(key, profile) |
+				     (__u64)(__u8)(active / BANKS) << FLOW_VERSION_SHIFT);
+	return 1;
+}
+
+static __always_inline int takes_part(const struct packet_facts *facts)
+{
+	return facts->sequence != SEQUENCE_TCP || facts->payload_bytes ||
+	       facts->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
+}
+
+static __always_inline void account_flow(const struct packet *packet, const struct packet_facts *facts, __u32 cpu,
+					 struct interface_totals *totals, struct observation *seen)
+{
+	__u32 set = ((__u32)hash_flow(&facts->key) & set_mask) * FLOWS_PER_SET;
+	struct flow_counters *counters;
+	struct flow_slot *slot;
+	__u64 control;
+
+	slot = find_slot(&facts->key, set, &seen->slot, &control);
+	if (slot && version_of(control) != (__u8)(seen->active / BANKS)) {
+		if (!reconsider_flow(&facts->key, slot, seen->active))
+			slot = NULL;
+		else
+			control = READ_ONCE(slot->control);
+	}
+	if (!slot) {
+		if (admit_flow(&facts->key, totals, seen, set))
+			return;
+		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
+		if (!slot)
+			return;
+		control = READ_ONCE(slot->control);
+	}
+	counters = counters_of(cpu, seen->slot, control);
+	if (!counters)
+		return;
+	counters->packets += seen->packets;
+	counters->bytes += seen->bytes;
+	counters->payload_bytes += facts->payload_bytes;
+	if (!seen->is_new)
+		account_arrival(slot, counters, seen->now);
+	if (control & FLOW_SEQUENCED && takes_part(facts))
+		account_sequence(packet, facts, slot, counters, totals, seen);
+}
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0
+/* flowtop's kernel side: one program a kind of device, on its ingress hook. It never decides about a packet. */
+#include <stddef.h>
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "types.h"
+#include "parse.h"
+#include "account.h"
+
+enum link {
+	LINK_ETHERNET,
+	LINK_IP, /* no Ethernet header: tun, WireGuard, ppp */
+};
+
+static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
+						 void *room)
+{
+	const __u8 *header = packet->data + offset;
+
+	if (mode == FAST)
+		return (const void *)(header + size) > packet->data_end ? NULL : header;
+	return bpf_skb_load_bytes(packet->context, offset, room, size) ? NULL : room;
+}
+
+static __always_inline int parse_link(const struct packet *packet, enum mode mode, struct packet_facts *facts,
+				      enum link link)
+{
+	return link == LINK_ETHERNET ? parse_frame(packet, mode, facts) : parse_bare(packet, mode, facts);
+}
+
+static __always_inline struct packet packet_of(struct __sk_buff *skb)
+{
+	return (struct packet){
+		.context = skb,
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.length = skb->len,
+		.ifindex = skb->ifindex,
+		.gso_segments = skb->gso_segs,
+		.gso_size = skb->gso_size,
+		.vlan = skb->vlan_present ? skb->vlan_tci & 0xfff : VLAN_NONE,
+	};
+}
+
+/* What FAST mode could not read. Global, so that the verifier looks at it once. */
+__noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *facts, int link)
+{
+	struct packet packet = packet_of(skb);
+	int parsed;
+
+	if (!facts)
+		return PARSED_OTHER;
+	*facts = (struct packet_facts){ .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
+	parsed = parse_link(&packet, COMPLETE, facts, link);
+	if (parsed == PARSED_FLOW && facts->fragment != FRAGMENT_NONE)
+		parsed = resolve_fragment(facts);
+	if (parsed != PARSED_FLOW) {
+		facts->payload_offset = 0;
+		facts->payload_bytes = 0;
+	}
+	return parsed;
+}
+
+/* Everything that the hook sees comes through here, and is counted in exactly one place. */
+static __always_inline int observe(struct __sk_buff *skb, enum link link)
+{
+	struct packet packet = packet_of(skb);
+	struct packet_facts facts = { .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
+	struct observation seen = {};
+	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	struct interface_totals *totals = totals_of(cpu, packet.ifindex);
+	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
+	int parsed;
+
+	if (!totals || !now_set)
+		return TC_ACT_UNSPEC;
+	parsed = parse_link(&packet, FAST, &facts, link);
+	if (parsed == PARSED_UNREADABLE)
+		parsed = parse_completely(skb, &facts, link);
+	seen.packets = wire_packets(&packet, facts.payload_bytes);
+	seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset);
+	add_volume(&totals->seen, seen.packets, seen.bytes);
+	if (parsed == PARSED_FLOW) {
+		seen.active = READ_ONCE(now_set->active);
+		seen.now = bpf_ktime_get_ns();
+		account_flow(&packet, &facts, cpu, totals, &seen);
+	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
+		add_volume(&totals->malformed[facts.malformed], seen.packets, seen.bytes);
+	} else {
+		add_volume(&totals->other, seen.packets, seen.bytes);
+	}
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int flowtop_frame(struct __sk_buff *skb)
+{
+	return observe(skb, LINK_ETHERNET);
+}
+
+SEC("tc")
+int flowtop_packet(struct __sk_buff *skb)
+{
+	return observe(skb, LINK_IP);
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

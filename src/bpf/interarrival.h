@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* Pure: exact integer sums over the gaps between arrivals. No map, no helper. */
+#ifndef FLOWTOP_INTERARRIVAL_H
+#define FLOWTOP_INTERARRIVAL_H
+
+#include "parse.h"
+
+/* Adds one gap, ns. Two CPUs that meet within the clock's reach may see a small negative one: the sum stays exact. */
+static __always_inline void add_gap(struct flow_counters *counters, __s64 gap)
+{
+	__u64 square = (__u64)(gap * gap);
+	__u64 low = counters->gap_squares_low + square;
+
+	counters->gaps += 1;
+	counters->gap_sum += (__u64)gap;
+	counters->gap_squares_high += low < square;
+	counters->gap_squares_low = low;
+}
+
+/* What an earlier epoch had gathered is dropped. */
+static __always_inline void begin_epoch(struct flow_counters *counters, __u16 epoch)
+{
+	counters->epoch = epoch;
+	counters->gap_squares_high = 0;
+	counters->gap_squares_low = 0;
+	counters->gap_sum = 0;
+	counters->gaps = 0;
+}
+
+/* What an earlier flow in this slot had gathered on this CPU is dropped. */
+static __always_inline void begin_generation(struct flow_counters *counters, __u32 generation, __u16 epoch)
+{
+	begin_epoch(counters, epoch);
+	counters->generation = generation;
+	counters->packets = 0;
+	counters->bytes = 0;
+	counters->payload_bytes = 0;
+	counters->sequenced = 0;
+}
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* Stateful: the flow table. Finding, claiming, locking and giving up slots. */
+#ifndef FLOWTOP_TABLE_H
+#define FLOWTOP_TABLE_H
+
+#include "types.h"
+
+#define HASH_WORDS 12 /* of 32 bits: the key and a zero */
+#define CLAIM_WAIT 64 /* looks at a slot that another CPU is filling */
+#define LOCK_WAIT 1024 /* tries to lock a flow that another CPU holds */
+#define NO_SLOT -1
+#define FOUND FLOWS_PER_SET
+
+#define READ_ONCE(x) (*(volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
+
+/* Set before the load: fresh random numbers, so that nobody can choose collisions, and the number of sets - 1. */
+const volatile __u32 hash_keys[HASH_WORDS] = {};
+const volatile __u64 hash_multiplier = 0x9e3779b97f4a7c15ULL;
+const volatile __u32 set_mask = 0;
+
+/* Key: slot. Written by this program, under the rules of flow_slot.control; user space reads all of it, retires
+ * idle flows and frees retired ones. When a set is full, see claim_slot().
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_slot);
+	__uint(max_entries, FLOWS_PER_SET); /* set before the load */
+} flow_table SEC(".maps");
+
+struct flow_counters_of_cpu {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct flow_counters));
+	__uint(max_entries, FLOWS_PER_SET);
+};
+
+/* Key: CPU, then the slot of flow_table. Written by this program on its own CPU; user space only reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+	__uint(max_entries, 1); /* possible CPUs: set before the load */
+	__array(values, struct flow_counters_of_cpu);
+} flow_counters SEC(".maps");
+
+const struct flow_counters flow_counters_type __attribute__((used)) = {};
+
+/* Key: 0. Written by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct settings);
+	__uint(max_entries, 1);
+} settings SEC(".maps");
+
+static __always_inline __u32 generation_of(__u64 control)
+{
+	return control >> FLOW_GENERATION_SHIFT;
+}
+
+static __always_inline __u16 epoch_of(__u64 control)
+{
+	return control >> FLOW_EPOCH_SHIFT;
+}
+
+static __always_inline __u8 version_of(__u64 control)
+{
+	return control >> FLOW_VERSION_SHIFT;
+}
+
+/* NH, the universal hash of UMAC (RFC 4418 section 5.2.2), with a finalizer so that every bit counts. */
+static __always_inline __u64 hash_flow(const struct flow_key *key)
+{
+	const __u32 *words = (const __u32 *)key;
+	__u64 hash = 0;
+
+#pragma unroll
+	for (int i = 0; i < HASH_WORDS; i += 2) {
+		__u32 second = i + 1 < HASH_WORDS - 1 ? words[i + 1] : 0;
+
+		hash += (__u64)(words[i] + hash_keys[i]) * (__u64)(second + hash_keys[i + 1]);
+	}
+	hash ^= hash >> 32;
+	hash *= hash_multiplier;
+	return hash ^ hash >> 29;
+}
+
+static __always_inline int same_flow(const struct flow_key *a, const struct flow_key *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	/* The slot's key is at a multiple of 8, and so is the packet's. */
+	return x[0] == y[0] && x[1] == y[1] && x[3] == y[3] && x[2] == y[2] && x[4] == y[4] &&
+	       *(const __u32 *)(x + 5) == *(const __u32 *)(y + 5);
+}
+
+/* The slot of a known flow; NULL for an unknown one. `control` is what it said then. */
+static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u32 set, __u32 *index, __u64 *control)
+{
+#pragma unroll
+	for (__u32 i = 0; i < FLOWS_PER_SET; i++) {
+		__u32 at = set + i;
+		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
+
+		if (!slot)
+			return NULL;
+		*control = READ_ONCE(slot->control);
+		if ((*control & FLOW_STATE) == FLOW_LIVE && same_flow(&slot->key, key)) {
+			*index = at;
+			return slot;
+		}
+	}
+	return NULL;
+}
+
+/* What a new flow starts with. */
+struct newcomer {
+	struct flow_key key;
+	__u32 set; /* first slot of its set */
+	__u64 now;
+	__u32 active; /* settings.active */
+	__u8 rule;
+	__u8 profile; /* id */
+	__u8 evicted; /* out: whether it replaced a flow */
+	__u8 published; /* out: whether this CPU brought it in, not another one at the same time */
+	__u64 flags; /* of control */
+};
+
+static __always_inline void publish(struct flow_slot *slot, const struct newcomer *newcomer, __u64 generation)
+{
+	slot->key = newcomer->key;
+	slot->last_arrival = newcomer->now;
+	slot->first_arrival = newcomer->now;
+	slot->expected = 0;
+	slot->seen = 0;
+	slot->lost = 0;
+	slot->absent = 0;
+	slot->reverse_errors = 0;
+	slot->small_errors = 0;
+	slot->big_errors = 0;
+	slot->duplicates = 0;
+	slot->restarts = 0;
+	slot->candidate = 0;
+	slot->hint = 0;
+	slot->epochs_high = 0;
+	slot->rule = newcomer->rule;
+	slot->flags = 0;
+	slot->base_age = 0;
+	slot->profile = newcomer->profile;
+	__sync_lock_test_and_set(&slot->control, generation | newcomer->flags | FLOW_LIVE |
+							 (__u64)(__u8)(newcomer->active / BANKS) << FLOW_VERSION_SHIFT);
+}
+
+/* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
+
+/* A slot that another CPU is filling: what it became, if it does so soon. */
+__noinline __u64 await_claimed(struct flow_slot *slot)
+{
+	__u64 control;
+
+	if (!slot)
+		return FLOW_CLAIMED;
+	control = READ_ONCE(slot->control);
+	for (int i = 0; i < CLAIM_WAIT && (control & FLOW_STATE) == FLOW_CLAIMED; i++)
+		control = READ_ONCE(slot->control);
+	return control;
+}
+
+/* Looks once through the set: the flow itself, should another CPU have brought it in (then FOUND + its place in the
+ * set); else the first free place; else that of the flow idle longest, if it may be replaced: idle beyond the limit,
+ * and read since its last packet. NO_SLOT where there is none.
+ */
+__noinline int choose_slot(const struct newcomer *newcomer, const struct settings *now_set)
+{
+	int free = NO_SLOT, idle = NO_SLOT;
+	__u64 oldest;
+
+	if (!newcomer || !now_set)
+		return NO_SLOT;
+	oldest = newcomer->now - now_set->evict_idle_ns;
+	if (oldest > now_set->scanned_at)
+		oldest = now_set->scanned_at;
+	for (__u32 i = 0; i < FLOWS_PER_SET; i++) {
+		__u32 at = newcomer->set + i;
+		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
+		__u64 control;
+
+		if (!slot)
+			return NO_SLOT;
+		control = READ_ONCE(slot->control);
+		if ((control & FLOW_STATE) == FLOW_CLAIMED)
+			control = await_claimed(slot);
+		if ((control & FLOW_STATE) == FLOW_FREE && free == NO_SLOT)
+			free = i;
+		if ((control & FLOW_STATE) != FLOW_LIVE)
+			continue;
+		if (same_flow(&slot->key, &newcomer->key))
+			return FOUND + i;
+		if (!(control & FLOW_LOCKED) && slot->last_arrival < oldest) {
+			oldest = slot->last_arrival;
+			idle = i;
+		}
+	}
+	return free != NO_SLOT ? free : idle;
+}
+
+/* Whether the slot may become a newcomer's, going by what `control` says and when it was read last. */
+static __always_inline int is_available(const struct flow_slot *slot, __u64 control, const struct settings *now_set)
+{
+	if ((control & FLOW_STATE) == FLOW_FREE)
+		return 1;
+	return (control & (FLOW_STATE | FLOW_LOCKED)) == FLOW_LIVE &&
+	       READ_ONCE(slot->last_arrival) < now_set->scanned_at;
+}
+
+/* Brings a new flow in. Returns its slot, or NO_SLOT where its set is full of flows that may not go. */
+static __noinline int claim_slot(struct newcomer *newcomer)
+{
+	__u32 zero = 0;
+	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
+
+	if (!now_set)
+		return NO_SLOT;
+	for (int attempt = 0; attempt < FLOWS_PER_SET; attempt++) {
+		int chosen = choose_slot(newcomer, now_set);
+		__u32 at = newcomer->set + (chosen & (FLOWS_PER_SET - 1));
+		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
+		__u64 control, generation;
+
+		if (!slot || chosen == NO_SLOT)
+			return NO_SLOT;
+		if (chosen >= FOUND)
+			return at;
+		control = READ_ONCE(slot->control);
+		if (!is_available(slot, control, now_set))
+			continue;
+		generation = (generation_of(control) + 1ULL) << FLOW_GENERATION_SHIFT;
+		if (__sync_val_compare_and_swap(&slot->control, control, generation | FLOW_CLAIMED) != control)
+			continue;
+		newcomer->evicted = (control & FLOW_STATE) == FLOW_LIVE;
+		newcomer->published = 1;
+		publish(slot, newcomer, generation);
+		return at;
+	}
+	return NO_SLOT;
+}
+
+/* Takes the lock that another CPU held a moment ago. */
+__noinline int lock_contended(struct flow_slot *slot)
+{
+	if (!slot)
+		return 0;
+	for (int i = 0; i < LOCK_WAIT; i++) {
+		__u64 control = READ_ONCE(slot->control);
+
+		if (control & FLOW_LOCKED)
+			continue;
+		if ((control & FLOW_STATE) != FLOW_LIVE)
+			return 0;
+		if (__sync_val_compare_and_swap(&slot->control, control, control | FLOW_LOCKED) == control)
+			return 1;
+	}
+	return 0;
+}
+
+/* The flow had stopped: a new jitter epoch. Safe beside the holder of the lock. */
+__noinline int next_epoch(struct flow_slot *slot)
+{
+	if (!slot)
+		return 0;
+	for (int i = 0; i < LOCK_WAIT; i++) {
+		__u64 control = READ_ONCE(slot->control);
+		__u16 epoch = epoch_of(control) + 1;
+		__u64 next = (control & ~(0xffffULL << FLOW_EPOCH_SHIFT)) | (__u64)epoch << FLOW_EPOCH_SHIFT;
+
+		if (__sync_val_compare_and_swap(&slot->control, control, next) != control)
+			continue;
+		slot->epochs_high += !epoch;
+		return 1;
+	}
+	return 0;
+}
+
+/* From here to unlock_flow() the holder alone changes the slot's second half, `expected` and `control`. */
+static __always_inline int lock_flow(struct flow_slot *slot)
+{
+	__u64 control = READ_ONCE(slot->control);
+
+	if (!(control & FLOW_LOCKED) && (control & FLOW_STATE) == FLOW_LIVE &&
+	    __sync_val_compare_and_swap(&slot->control, control, control | FLOW_LOCKED) == control)
+		return 1;
+	return lock_contended(slot);
+}
+
+/* Others may have changed flags or the epoch meanwhile: those stay. The usual way is a full barrier. */
+static __always_inline void unlock_flow(struct flow_slot *slot)
+{
+	__u64 control = READ_ONCE(slot->control);
+
+	if (__sync_val_compare_and_swap(&slot->control, control, control & ~FLOW_LOCKED) != control)
+		__sync_fetch_and_and(&slot->control, ~FLOW_LOCKED);
+}
+
+#endif

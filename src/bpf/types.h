@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* ABI: the structs that the kernel program and src/probe/abi.rs share.
+ *
+ * Only fixed-width integers and arrays, natural alignment, padding by name: the Rust side is generated
+ * from these, and both sides assert the sizes. No bool, no bit-fields, no unions.
+ */
+#ifndef FLOWTOP_TYPES_H
+#define FLOWTOP_TYPES_H
+
+#include <linux/types.h>
+
+#define FLOWS_PER_SET 8
+#define MAX_RULES 64
+#define PROFILES (MAX_RULES + 1) /* one a rule, and the global one at index MAX_RULES */
+#define RULE_NONE MAX_RULES
+#define BANKS 2
+#define VLAN_NONE 0xffff
+#define PATTERN_SEARCH_BYTES 5000
+#define JITTER_STOP_NS 2000000000ULL /* a longer gap means that the flow had stopped */
+#define INTERFACE_SLOTS 1024 /* of interface_totals; slot 0 takes what has no slot of its own */
+#define INTERFACE_PROBES 8
+#define PORTS 65536
+
+enum family {
+	FAMILY_IPV4 = 4,
+	FAMILY_IPV6 = 6,
+};
+
+/* Ports in host byte order; an IPv4 address is the first four bytes of its array, the rest zero. */
+struct flow_key {
+	__u32 ifindex;
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 source[16];
+	__u8 destination[16];
+	__u16 vlan; /* VLAN_NONE: untagged */
+	__u8 protocol; /* IP protocol number */
+	__u8 family;
+};
+
+/* flow_slot.control, from the lowest bit: state, flags, version (8 bits), epoch (16), generation (32).
+ * Changed by atomic operations only; the state from a value without FLOW_LOCKED only.
+ */
+#define FLOW_FREE 0ULL /* nobody's: may be claimed */
+#define FLOW_CLAIMED 1ULL /* a CPU is writing the key */
+#define FLOW_LIVE 2ULL /* the key is valid */
+#define FLOW_RETIRED 3ULL /* no packet finds it any more; user space frees it after a rest */
+#define FLOW_STATE 3ULL
+#define FLOW_LOCKED (1ULL << 2) /* one CPU is judging a sequence number */
+#define FLOW_SEQUENCED (1ULL << 3) /* its payloads carry sequence numbers */
+#define FLOW_RESYNC (1ULL << 4) /* a number was not judged: the next one is a new base */
+#define FLOW_FOCUSED (1ULL << 5) /* keeps a histogram of its gaps */
+#define FLOW_VERSION_SHIFT 8 /* rule version that admitted the flow */
+#define FLOW_EPOCH_SHIFT 16
+#define FLOW_GENERATION_SHIFT 32
+
+/* flow_slot.flags */
+#define SEQUENCE_STARTED 1 /* `expected` is valid */
+#define SEQUENCE_CANDIDATE 2 /* `candidate` waits for its successor */
+#define SEQUENCE_STOPPED 4 /* TCP: a RST came; the next segment begins a new series */
+
+/* What must be one per flow, whatever CPU a packet comes in on. The first cache line is what every packet
+ * needs; the second is for sequence numbers and what is rare.
+ */
+struct flow_slot {
+	__u64 control;
+	__u64 last_arrival; /* CLOCK_MONOTONIC ns */
+	struct flow_key key;
+	__u32 expected; /* what the next in-order packet carries */
+
+	__u64 first_arrival; /* CLOCK_MONOTONIC ns */
+	__u64 seen; /* bit n: number expected - 1 - n was seen; TCP: first (low) and end (high word) of what is missing */
+	__u64 lost;
+	__u64 absent;
+	__u32 reverse_errors;
+	__u32 small_errors;
+	__u32 big_errors;
+	__u32 duplicates;
+	__u32 restarts;
+	__u32 candidate;
+	__u16 hint; /* TCP: largest payload of a segment; else: where the pattern was last */
+	__u16 epochs_high; /* carry of the 16-bit epoch in control */
+	__u8 rule; /* index of its first matching rule, or RULE_NONE */
+	__u8 flags;
+	__u8 base_age; /* numbers from the base of the series to expected - 1, at most 64; older ones were never missed */
+	__u8 profile; /* id of the sequence profile that its state was made with */
+};
+
+/* What one CPU counted of one flow: plain stores, no atomics. Sums of gaps are of the current epoch;
+ * the squares are 80 bits wide, and wrap.
+ */
+struct flow_counters {
+	__u32 generation; /* the life of the slot that all of this belongs to */
+	__u16 epoch; /* the jitter epoch that the gaps belong to */
+	__u16 gap_squares_high;
+	__u64 gap_squares_low; /* ns^2 */
+	__u64 gap_sum; /* ns */
+	__u64 gaps;
+	__u64 packets;
+	__u64 bytes;
+	__u64 payload_bytes;
+	__u64 sequenced; /* packets with a readable sequence number */
+};
+
+struct volume {
+	__u64 packets;
+	__u64 bytes;
+};
+
+enum malformed {
+	MALFORMED_FRAME,
+	MALFORMED_IP_TRUNCATED,
+	MALFORMED_IP_VERSION,
+	MALFORMED_IP_HEADER_LENGTH,
+	MALFORMED_IP_LENGTH,
+	MALFORMED_EXTENSIONS,
+	MALFORMED_TRANSPORT_TRUNCATED,
+	MALFORMED_TCP_OFFSET,
+	MALFORMED_UDP_LENGTH,
+	MALFORMED_REASONS,
+};
+
+/* What one CPU counted on one interface, outside the flows and in all. */
+struct interface_totals {
+	__u32 ifindex; /* written by user space; 0: free */
+	__u32 unused;
+	struct volume seen; /* everything, before anything was decided */
+	struct volume other;
+	struct volume filtered;
+	struct volume untracked;
+	struct volume malformed[MALFORMED_REASONS];
+	__u64 evicted; /* flows replaced by one of this interface */
+	__u64 contended; /* sequence numbers not judged: another CPU held the flow too long */
+	__u64 unused_tail[3];
+};
+
+/* Written by user space, read with every packet. */
+struct settings {
+	__u64 scanned_at; /* when the latest complete pass over the table began, CLOCK_MONOTONIC ns */
+	__u64 evict_idle_ns; /* a flow idle longer than this may be replaced */
+	__u32 active; /* rule version * BANKS + bank; one word, so that a packet sees one configuration */
+	__u32 rules[BANKS]; /* number of rules in the bank; 0: every packet is part of a flow */
+	__u32 unused;
+};
+
+/* Where a payload carries its sequence number. */
+#define PROFILE_PATTERN 1 /* look for `pattern` first */
+#define PROFILE_OFFSET 2 /* the number is at `offset` */
+#define PROFILE_WIDTH_16 4 /* 16 bits, not 32 */
+#define PROFILE_LITTLE_ENDIAN 8
+#define PROFILE_RTP 16 /* only where the RTP version is 2 */
+#define PROFILE_EXPLICIT 32 /* the rule's own: applies to ICMP echo too */
+
+struct sequence_profile {
+	__u32 pattern;
+	__u32 threshold;
+	__u16 offset;
+	__u8 flags;
+	__u8 id; /* tells profiles apart; the same content keeps its id */
+	__u32 unused;
+};
+
+/* Key of rule_addresses: longest prefix match over bank, side, family and address. */
+struct rule_address {
+	__u32 prefix_length; /* 24 + bits of the address */
+	__u8 bank;
+	__u8 side; /* 0: source, 1: destination */
+	__u8 family;
+	__u8 address[16];
+	__u8 unused;
+};
+#define RULE_ADDRESS_FIXED_BITS 24
+
+/* Masks of the rules that a protocol, or any port, satisfies. */
+struct rule_bank {
+	__u64 protocols[4]; /* in the order TCP, UDP, ICMP, ICMPv6 */
+	__u64 any_source_port;
+	__u64 any_destination_port;
+};
+
+/* First fragment to the later ones. */
+struct fragment_key {
+	__u8 source[16];
+	__u8 destination[16];
+	__u32 identification;
+	__u16 vlan;
+	__u8 protocol; /* as the fragment's own header names it */
+	__u8 family;
+};
+
+struct fragment_ports {
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 protocol; /* of the flow, past further headers */
+	__u8 unused[3];
+};
+
+_Static_assert(sizeof(struct flow_key) == 44, "flow_key");
+_Static_assert(sizeof(struct flow_slot) == 128, "flow_slot: two cache lines");
+_Static_assert(__builtin_offsetof(struct flow_slot, first_arrival) == 64, "flow_slot: first line");
+_Static_assert(sizeof(struct flow_counters) == 64, "flow_counters: one cache line");
+_Static_assert(sizeof(struct interface_totals) == 256, "interface_totals: four cache lines");
+_Static_assert(sizeof(struct settings) == 32, "settings");
+_Static_assert(sizeof(struct sequence_profile) == 16, "sequence_profile");
+_Static_assert(sizeof(struct rule_address) == 24, "rule_address");
+_Static_assert(sizeof(struct rule_bank) == 48, "rule_bank");
+_Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
+_Static_assert(sizeof(struct fragment_ports) == 8, "fragment_ports");
+
+#endif

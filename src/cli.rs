@@ -1,0 +1,270 @@
+//! The command line: which options there are, and how a run ends.
+//!
+//! Owns [`Arguments`], the exit codes and [`Failure`], the one-line error that `main` prints.
+//! No logic beyond reading words into values: it opens no file, asks for no interface and
+//! must not know what a run does with the options.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, ValueEnum};
+
+use crate::config::interval::{self, Limits};
+use crate::config::{Overrides, check_interface};
+
+/// How a run ends, as scripts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All was well; also after `q`, and after SIGINT or SIGTERM in a run without a screen.
+    Fine = 0,
+    /// Something failed while running.
+    Failed = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// No such interface, or no BPF on this kernel (EX_UNAVAILABLE).
+    Unavailable = 69,
+    /// A privilege is missing (EX_NOPERM).
+    Privilege = 77,
+    /// The configuration is wrong or may not be trusted (EX_CONFIG).
+    Config = 78,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+/// Why a run cannot go on, and the exit code that says so.
+///
+/// Shown as `flowtop: what was tried: why it failed (what to do)`, one line for each line of `message`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How the run ends.
+    pub code: Exit,
+    /// What was tried, why it failed, what to do; without the program's name.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with this code and message.
+    pub fn new(code: Exit, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.message.lines().enumerate() {
+            let newline = if number == 0 { "" } else { "\n" };
+            write!(f, "{newline}flowtop: {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<crate::config::Refusal> for Failure {
+    fn from(refusal: crate::config::Refusal) -> Failure {
+        Failure::new(Exit::Config, refusal.to_string())
+    }
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo flowtop                          every interface that is up, except loopback
+  sudo flowtop -i eth0,wlan*            these interfaces; globs are for flowtop, so quote them
+  sudo flowtop -t 0.5 -j 10             twice a second; jitter over the last ten seconds
+  sudo flowtop -l -c voip.json          loss columns; the rules of voip.json
+  sudo flowtop --json --duration 60 | jq .flows
+  flowtop --check-config -c voip.json   is the file right, and what does it mean
+  sudo flowtop --demo                   see it work, with traffic of its own
+
+Without sudo: setcap cap_bpf,cap_net_admin+ep on the program.";
+
+/// The quality of network flows, live: throughput, jitter and loss, measured in the kernel.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "flowtop", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Arguments {
+    /// Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed.
+    /// [default: every interface that is up, except loopback]
+    #[arg(short, long = "interface", value_name = "NAME", value_delimiter = ',', num_args = 1..,
+          value_parser = interface)]
+    pub interfaces: Vec<String>,
+
+    /// Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]
+    #[arg(short, long, value_name = "SECONDS", value_parser = throughput_interval,
+          allow_negative_numbers = true)]
+    pub throughput_interval: Option<Duration>,
+
+    /// Window over which inter-arrival mean and jitter are computed.
+    /// [default: the throughput interval]
+    #[arg(short, long, value_name = "SECONDS", value_parser = jitter_interval,
+          allow_negative_numbers = true)]
+    pub jitter_interval: Option<Duration>,
+
+    /// Start in bits per second.
+    #[arg(short, long)]
+    pub bits: bool,
+
+    /// Start with the loss columns.
+    #[arg(short = 'l', long)]
+    pub packet_loss: bool,
+
+    /// Configuration file; it must exist.
+    /// [default: ./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Size of the flow table. [default: 65536]
+    #[arg(long, value_name = "N", default_value_t = 65536, hide_default_value = true,
+          value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub max_flows: u32,
+
+    /// How the run shows what it found, and when it ends.
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Validate the configuration, say what it means, and leave.
+    #[arg(long, conflicts_with = "print_config")]
+    pub check_config: bool,
+
+    /// Write the effective configuration (defaults, file, command line) as config.json, and leave.
+    #[arg(long)]
+    pub print_config: bool,
+
+    /// Watch generated traffic in a private pair of network namespaces.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// How the run shows what it found, and when it ends.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Output {
+    /// No screen: one JSON object per interval on standard output.
+    #[arg(long, conflicts_with = "text")]
+    pub json: bool,
+
+    /// No screen: a plain table per interval.
+    #[arg(long)]
+    pub text: bool,
+
+    /// Stop after this time.
+    #[arg(long, value_name = "SECONDS", value_parser = duration, allow_negative_numbers = true)]
+    pub duration: Option<Duration>,
+
+    /// Stop after this many intervals.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// When to use colours. `NO_COLOR` is honoured.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
+
+    /// Draw with ASCII characters only.
+    #[arg(long)]
+    pub ascii: bool,
+}
+
+/// What the words of a command line ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Invocation {
+    /// A run with these arguments.
+    Run(Box<Arguments>),
+    /// This text (help or version) on standard output, and nothing else.
+    Print(String),
+}
+
+impl Arguments {
+    /// Reads a command line, the program's name first; `-packet_loss` means `--packet-loss`.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, Failure> {
+        match Arguments::try_parse_from(words.into_iter().map(modern_spelling)) {
+            Ok(arguments) => Ok(Invocation::Run(Box::new(arguments))),
+            Err(error) => match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                    Ok(Invocation::Print(error.to_string()))
+                }
+                _ => Err(usage_failure(&error)),
+            },
+        }
+    }
+
+    /// What the command line says about settings that the configuration has, too.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            interfaces: self.interfaces.clone(),
+            throughput_interval: self.throughput_interval,
+            jitter_interval: self.jitter_interval,
+            bits: self.bits,
+            packet_loss: self.packet_loss,
+        }
+    }
+}
+
+fn modern_spelling(word: OsString) -> OsString {
+    if word == "-packet_loss" {
+        return "--packet-loss".into();
+    }
+    word
+}
+
+/// One line out of clap's paragraph: the error and its tips, without usage and colours.
+fn usage_failure(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let said: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(|line| line.trim().trim_start_matches("error: "))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let (tips, said): (Vec<&str>, Vec<&str>) =
+        said.into_iter().partition(|line| line.starts_with("tip: "));
+    let mut advice: Vec<&str> = tips.iter().map(|tip| &tip["tip: ".len()..]).collect();
+    advice.push("see: flowtop --help");
+    let message = format!("command line: {} ({})", said.join(" "), advice.join("; "));
+    Failure::new(Exit::Usage, message)
+}
+
+fn interface(word: &str) -> Result<String, String> {
+    check_interface(word).map(|()| word.to_string())
+}
+
+fn throughput_interval(word: &str) -> Result<Duration, String> {
+    interval::read(word, Limits::THROUGHPUT)
+}
+
+fn jitter_interval(word: &str) -> Result<Duration, String> {
+    interval::read(word, Limits::JITTER)
+}
+
+fn duration(word: &str) -> Result<Duration, String> {
+    interval::read(word, Limits::RUN)
+}

@@ -1,0 +1,170 @@
+//! What a configuration means, in words: the output of `--check-config`.
+//!
+//! Says nothing that is not in [`Config`]; whether interfaces exist is not its business.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::Config;
+use super::diagnostic::harmless;
+use super::rule::{address_text, port_text, protocol_words};
+use crate::model::preferences::Unit;
+use crate::model::rule::{
+    ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
+};
+
+/// The whole configuration, a line for each setting and each rule.
+pub(super) fn describe(config: &Config) -> String {
+    let source = match &config.path {
+        Some(path) => format!("{} is valid.", path.display()),
+        None => "There is no configuration file: these are the built-in defaults.".into(),
+    };
+    let mut lines = vec![source, rules_headline(&config.rules)];
+    for (number, rule) in config.rules.iter().enumerate() {
+        lines.push(format!("  {}. {}", number + 1, rule_in_words(rule)));
+        if let Some(profile) = &rule.profile {
+            lines.push(format!("     {}", profile_in_words(profile)));
+        }
+    }
+    let sequence = profile_in_words(&config.sequence);
+    lines.push(if config.rules.iter().any(|rule| rule.profile.is_some()) {
+        format!("Other flows: {sequence}")
+    } else {
+        format!("All flows: {sequence}")
+    });
+    lines.extend(settings(config));
+    let lines: Vec<String> = lines.iter().map(|line| harmless(line)).collect();
+    lines.join("\n") + "\n"
+}
+
+fn rules_headline(rules: &[Rule]) -> String {
+    let order = match rules.len() {
+        0 => {
+            return "Rules: none, so every TCP, UDP, ICMP and ICMPv6 packet belongs to a flow."
+                .into();
+        }
+        1 => "",
+        _ => "the first that matches is the flow's; ",
+    };
+    let terms: usize = rules.iter().map(Rule::terms).sum();
+    format!(
+        "Rules: {} of at most {MAX_RULES}, terms: {terms} of at most {MAX_RULE_TERMS}; \
+         {order}packets that match none are counted as filtered.",
+        rules.len()
+    )
+}
+
+fn settings(config: &Config) -> Vec<String> {
+    let or = |list: &[String], none: &str| match list {
+        [] => none.to_string(),
+        _ => list.join(", "),
+    };
+    let order = if config.sort.descending {
+        "largest"
+    } else {
+        "smallest"
+    };
+    let unit = match config.unit {
+        Unit::Bytes => "bytes",
+        Unit::Bits => "bits",
+    };
+    let mut lines = vec![
+        format!(
+            "Throughput and goodput over {}, inter-arrival time and jitter over {}.",
+            seconds(config.throughput_interval),
+            seconds(config.jitter_window())
+        ),
+        format!(
+            "Idle flows leave the table after {}.",
+            seconds(config.flow_timeout)
+        ),
+        format!(
+            "Interfaces: {}.",
+            or(&config.interfaces, "all that are up, except loopback")
+        ),
+        format!(
+            "Screen: {unit} per second, sorted by {}, {order} first; loss columns {}; theme {}.",
+            config.sort.column,
+            if config.packet_loss { "on" } else { "off" },
+            config.theme.id()
+        ),
+        format!("Columns: {}.", or(&config.columns, "the default set")),
+    ];
+    for binding in &config.keys {
+        lines.push(format!(
+            "Key for {}: {}.",
+            binding.action,
+            or(&binding.keys, "none")
+        ));
+    }
+    lines
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+fn rule_in_words(rule: &Rule) -> String {
+    let protocols = match protocol_words(&rule.protocols).as_slice() {
+        [] => "any protocol".to_string(),
+        words => alternatives(words.iter()),
+    };
+    let end = |addresses: &[IpNet], ports: &[RangeInclusive<u16>], any: &str| {
+        let address = match addresses {
+            [] => any.to_string(),
+            _ => alternatives(addresses.iter().map(address_text)),
+        };
+        match ports {
+            [] => address,
+            _ => format!(
+                "{address} port {}",
+                alternatives(ports.iter().map(port_text))
+            ),
+        }
+    };
+    let words = format!(
+        "{protocols} from {} to {}",
+        end(&rule.sources, &rule.source_ports, "anywhere"),
+        end(&rule.destinations, &rule.destination_ports, "anywhere")
+    );
+    match rule.terms() {
+        1 => format!("{}: {words}", rule.name),
+        terms => format!("{}: {words} ({terms} terms)", rule.name),
+    }
+}
+
+/// `a, b or c`.
+fn alternatives(items: impl Iterator<Item = impl Display>) -> String {
+    let mut items: Vec<String> = items.map(|item| item.to_string()).collect();
+    match items.pop() {
+        Some(last) if items.is_empty() => last,
+        Some(last) => format!("{} or {last}", items.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Where the number is and how gaps are judged.
+fn profile_in_words(profile: &SequenceProfile) -> String {
+    let order = match profile.byte_order {
+        ByteOrder::Big => "big",
+        ByteOrder::Little => "little",
+    };
+    let number = format!("{}-bit {order}-endian number", profile.width.bits());
+    let offset = profile.offset.unwrap_or(0);
+    let place = match profile.pattern {
+        _ if !profile.reads_payload() => "sequence numbers of TCP and ICMP echo only".into(),
+        None => format!("sequence number: {number} at byte {offset} of UDP and ICMP payloads"),
+        Some(pattern) => format!(
+            "sequence number: {number} {offset} bytes after the beginning of {pattern:#010x} \
+             in UDP and ICMP payloads"
+        ),
+    };
+    let only = match profile.require {
+        Some(PayloadRequirement::RtpVersion2) => ", if they are RTP version 2",
+        None => "",
+    };
+    format!("{place}{only}; a gap is big above {}", profile.threshold)
+}

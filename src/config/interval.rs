@@ -1,0 +1,51 @@
+//! Lengths of time as people write them: seconds, fractions allowed.
+//!
+//! Owns the limits of every such setting, so that file and command line agree.
+
+use std::time::Duration;
+
+const DAY: f64 = 86_400.0;
+
+/// From the shortest to the longest time that a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Shortest time, s; 0 stands for any time longer than nothing.
+    pub shortest: f64,
+    /// Longest time, s.
+    pub longest: f64,
+}
+
+impl Limits {
+    /// The throughput interval.
+    pub const THROUGHPUT: Limits = Limits::new(0.1, DAY);
+    /// The jitter window.
+    pub const JITTER: Limits = Limits::new(0.0, DAY);
+    /// The time after which an idle flow is aged out.
+    pub const FLOW_TIMEOUT: Limits = Limits::new(0.1, 7.0 * DAY);
+    /// The length of a run.
+    pub const RUN: Limits = Limits::new(0.0, 3650.0 * DAY);
+
+    const fn new(shortest: f64, longest: f64) -> Limits {
+        Limits { shortest, longest }
+    }
+}
+
+/// Reads seconds such as `0.5`; the error says what would be right.
+pub fn read(text: &str, limits: Limits) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of seconds such as 0.5".to_string())?;
+    if !seconds.is_finite() {
+        return Err("expected a finite number of seconds".into());
+    }
+    if seconds < limits.shortest {
+        return Err(format!("must be at least {} s", limits.shortest));
+    }
+    if seconds > limits.longest {
+        return Err(format!("must be at most {} s", limits.longest));
+    }
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be more than 0 s".into()),
+    }
+}

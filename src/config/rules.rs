@@ -1,0 +1,222 @@
+//! `RULES` and `EXAMPLES`: the three ways to write them down, and the limits on them.
+//!
+//! An object name -> rule, a list of rules, or an object whose keys are the rules themselves;
+//! the two object forms may be mixed. Each rule is a text or an object with `match`.
+
+use std::collections::HashSet;
+
+use jsonc_parser::ast::{Object, ObjectProp, ObjectPropName, StringLit, Value};
+use jsonc_parser::common::{Range, Ranged};
+
+use super::diagnostic::{excerpt, harmless};
+use super::profile;
+use super::rule::{self, RuleError};
+use super::walk::{Walk, kind, quoted};
+use crate::model::rule::{MAX_RULE_TERMS, MAX_RULES, Rule, SequenceProfile};
+
+const EXPECTED: &str = "a rule is a string of five fields, or an object with \"match\"";
+
+/// Reads a set of rules; `key` is `RULES` or `EXAMPLES`. Only rules that are `applied` are limited in number.
+pub(super) fn read(
+    walk: &mut Walk<'_>,
+    key: &str,
+    value: &Value<'_>,
+    global: &SequenceProfile,
+    applied: bool,
+) -> Vec<Rule> {
+    let mut set = RuleSet {
+        key,
+        global,
+        keys: HashSet::new(),
+        names: HashSet::new(),
+        rules: Vec::new(),
+        places: Vec::new(),
+    };
+    match value {
+        Value::Array(array) => {
+            for (index, element) in array.elements.iter().enumerate() {
+                set.read_value(walk, (index + 1).to_string(), element.range(), element);
+            }
+        }
+        Value::Object(object) => {
+            for property in &object.properties {
+                set.read_property(walk, property);
+            }
+        }
+        _ => walk.wrong_type(key, value, "an object or a list of rules"),
+    }
+    if applied {
+        set.check_limits(walk);
+    }
+    set.rules
+}
+
+/// The keys of a rule object.
+pub fn key_names() -> impl Iterator<Item = &'static str> {
+    let profile = profile::KEYS.iter().map(|(name, _)| *name);
+    std::iter::once("match").chain(profile)
+}
+
+/// The rules read so far.
+struct RuleSet<'a> {
+    key: &'a str,
+    global: &'a SequenceProfile,
+    keys: HashSet<String>,
+    names: HashSet<String>,
+    rules: Vec<Rule>,
+    /// Where each of `rules` begins.
+    places: Vec<Range>,
+}
+
+impl RuleSet<'_> {
+    /// A name and its rule, or a rule and perhaps its name.
+    fn read_property(&mut self, walk: &mut Walk<'_>, property: &ObjectProp<'_>) {
+        let key = property.name.as_str();
+        if !self.keys.insert(key.to_string()) {
+            let message = format!("{}: the key {} is there twice", self.key, quoted(key));
+            walk.report(property, message);
+            return;
+        }
+        let key_is_rule = rule::parse("", key).is_ok();
+        match &property.value {
+            Value::StringLit(literal) => {
+                let value_is_rule = rule::parse("", &literal.value).is_ok();
+                if !value_is_rule && (key_is_rule || looks_like_a_rule(key, &literal.value)) {
+                    self.read_key(walk, &literal.value, property, None);
+                } else {
+                    self.read_value(walk, key.into(), property.range(), &property.value);
+                }
+            }
+            Value::Object(object) if object.get("match").is_some() => {
+                self.read_value(walk, key.into(), property.range(), &property.value);
+            }
+            Value::Object(object) if key_is_rule || fields(key) > 3 => {
+                self.read_key(walk, key, property, Some(object));
+            }
+            Value::NullKeyword(_) if fields(key) > 1 => self.read_key(walk, key, property, None),
+            Value::BooleanLit(on) if on.value && fields(key) > 1 => {
+                self.read_key(walk, key, property, None);
+            }
+            _ => self.read_value(walk, key.into(), property.range(), &property.value),
+        }
+    }
+
+    /// A rule as a string or an object.
+    fn read_value(&mut self, walk: &mut Walk<'_>, name: String, place: Range, value: &Value<'_>) {
+        let path = self.path(&name);
+        match value {
+            Value::StringLit(literal) => self.read_text(walk, name, place, literal, None),
+            Value::Object(object) => match object.get("match") {
+                None => {
+                    walk.report(value, format!("{path}: {EXPECTED}; \"match\" is missing"));
+                    self.read_options(walk, &path, object);
+                }
+                Some(property) => match walk.string(&format!("{path}.match"), &property.value) {
+                    Some(text) => self.read_text(walk, name, place, text, Some(object)),
+                    None => {
+                        self.read_options(walk, &path, object);
+                    }
+                },
+            },
+            _ => walk.report(value, format!("{path}: {EXPECTED}, not {}", kind(value))),
+        }
+    }
+
+    /// A rule that is a key of the object.
+    fn read_key(
+        &mut self,
+        walk: &mut Walk<'_>,
+        name: &str,
+        property: &ObjectProp<'_>,
+        options: Option<&Object<'_>>,
+    ) {
+        if let ObjectPropName::String(literal) = &property.name {
+            self.read_text(walk, name.into(), property.range(), literal, options);
+        }
+    }
+
+    fn read_options(
+        &self,
+        walk: &mut Walk<'_>,
+        path: &str,
+        object: &Object<'_>,
+    ) -> Option<SequenceProfile> {
+        let known: Vec<&str> = key_names().collect();
+        walk.check_keys(&format!("{path}: "), object, &known);
+        profile::read(walk, path, object, self.global)
+    }
+
+    fn read_text(
+        &mut self,
+        walk: &mut Walk<'_>,
+        name: String,
+        place: Range,
+        literal: &StringLit<'_>,
+        options: Option<&Object<'_>>,
+    ) {
+        let path = self.path(&name);
+        self.check_name(walk, &name, place);
+        let profile = options.and_then(|object| self.read_options(walk, &path, object));
+        match rule::parse(&name, &literal.value) {
+            Ok(rule) => {
+                if let Some(object) = options {
+                    profile::check_protocols(walk, &path, object, &rule);
+                }
+                self.rules.push(Rule { profile, ..rule });
+                self.places.push(place);
+            }
+            Err(errors) => {
+                let place = |RuleError { at, message }| (at, format!("{path}: {message}"));
+                walk.report_inside(literal, errors.into_iter().map(place));
+            }
+        }
+    }
+
+    fn check_name(&mut self, walk: &mut Walk<'_>, name: &str, place: Range) {
+        if name.trim().is_empty() || harmless(name) != name {
+            let message = format!("{}: a rule needs a printable name", self.path(name));
+            walk.report(&place, message);
+        }
+        if !self.names.insert(name.to_string()) {
+            let message = format!("{}: two rules are named {}", self.key, quoted(name));
+            walk.report(&place, message);
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}.{}", self.key, excerpt(name))
+    }
+
+    fn check_limits(&self, walk: &mut Walk<'_>) {
+        let count = self.rules.len();
+        if let Some(place) = self.places.get(MAX_RULES) {
+            let message = format!(
+                "{}: {count} rules, at most {MAX_RULES} are possible",
+                self.key
+            );
+            walk.report(place, message);
+        }
+        let mut terms: usize = 0;
+        for (rule, place) in self.rules.iter().zip(&self.places) {
+            let before = terms;
+            terms = terms.saturating_add(rule.terms());
+            if before <= MAX_RULE_TERMS && terms > MAX_RULE_TERMS {
+                let message = format!(
+                    "{}: with this rule there are {terms} terms (lists multiply inside a rule), \
+                     at most {MAX_RULE_TERMS} are possible",
+                    self.path(&rule.name)
+                );
+                walk.report(place, message);
+            }
+        }
+    }
+}
+
+fn fields(text: &str) -> usize {
+    text.split_whitespace().count()
+}
+
+/// For a key and a value that are both no good rule: whether the key was meant to be one.
+fn looks_like_a_rule(key: &str, value: &str) -> bool {
+    fields(value) == 1 && fields(key) > 2
+}

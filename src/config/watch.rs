@@ -1,0 +1,193 @@
+//! Notices that the configuration file changed, in whatever way it was saved.
+//!
+//! Owns the decision when a file is whole: after its writer closed it or it was moved into place;
+//! where no such event comes (other file systems, folders replaced), after it has been the same for
+//! a while. Has no thread: whoever owns the [`Watch`] waits for its descriptor and calls it.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Refusal;
+use super::source::{Surroundings, decode, unreadable};
+
+mod folders;
+
+use folders::Folders;
+
+/// The file is looked at this often, events or not.
+const CHECK_EVERY: Duration = Duration::from_millis(200);
+/// Without an event, a file that stays the same for this long is whole.
+const SETTLED: Duration = Duration::from_millis(400);
+/// No file, or an empty one: most likely about to be written again.
+const SETTLED_EMPTY: Duration = Duration::from_millis(1000);
+
+/// Tells one state of a file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stamp {
+    Missing,
+    Present {
+        device: u64,
+        inode: u64,
+        size: u64,
+        modified: (i64, i64),
+        changed: (i64, i64),
+    },
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Stamp {
+        fs::metadata(path).map_or(Stamp::Missing, |metadata| Stamp::from(&metadata))
+    }
+
+    fn is_empty(self) -> bool {
+        matches!(self, Stamp::Missing | Stamp::Present { size: 0, .. })
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Stamp {
+        Stamp::Present {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// A configuration file under watch.
+///
+/// Wait until the descriptor is readable or [`Watch::next_check`] has passed, then call [`Watch::changed`].
+#[derive(Debug)]
+pub struct Watch {
+    path: PathBuf,
+    surroundings: Surroundings,
+    folders: Folders,
+    /// What the owner of the watch knows.
+    reported: Result<String, Refusal>,
+    /// The file when it was read last.
+    read: Option<Stamp>,
+    /// The file when it was looked at last, and since when it has been so.
+    unchanged_since: (Stamp, Instant),
+    /// The file was complete at some moment, and has not been read since.
+    owed: bool,
+    next_check: Instant,
+}
+
+impl Watch {
+    /// Watches a file whose text, as far as the caller knows, is `text`.
+    /// Fails only where the process can't have another descriptor.
+    pub fn new(path: &Path, surroundings: &Surroundings, text: &str) -> io::Result<Watch> {
+        Ok(Watch::over(Folders::new()?, path, surroundings, text))
+    }
+
+    /// The same without events, as on a file system that sends none.
+    pub fn without_events(
+        path: &Path,
+        surroundings: &Surroundings,
+        text: &str,
+    ) -> io::Result<Watch> {
+        Ok(Watch::over(Folders::silent()?, path, surroundings, text))
+    }
+
+    fn over(mut folders: Folders, path: &Path, surroundings: &Surroundings, text: &str) -> Watch {
+        folders.follow(path);
+        Watch {
+            path: path.to_path_buf(),
+            surroundings: surroundings.clone(),
+            folders,
+            reported: Ok(text.to_string()),
+            read: None,
+            unchanged_since: (Stamp::of(path), Instant::now()),
+            owed: false,
+            next_check: Instant::now(),
+        }
+    }
+
+    /// How long to wait at most until the next call of [`Watch::changed`].
+    pub fn next_check(&self) -> Duration {
+        self.next_check.saturating_duration_since(Instant::now())
+    }
+
+    /// The new text of the file, or why there is none; `None` if nothing changed or a writer is at work.
+    /// Never blocks. The same text or error is not told twice in a row.
+    pub fn changed(&mut self) -> Option<Result<String, Refusal>> {
+        let now = Instant::now();
+        let news = self.folders.news(now);
+        if !news.any() && !self.owed && now < self.next_check {
+            return None;
+        }
+        self.next_check = now + CHECK_EVERY;
+        self.folders.follow(&self.path);
+        self.owed |= news.complete;
+        if self.folders.is_being_written(now) {
+            return None;
+        }
+        let stamp = self.look(now);
+        self.owed &= !stamp.is_empty();
+        let differs = self.read != Some(stamp);
+        let whole = self.owed || news.moved && differs && !stamp.is_empty();
+        if !(whole || differs && self.has_settled(now)) {
+            return None;
+        }
+        let outcome = self.read_text();
+        if self.look(now) != stamp || self.was_disturbed(now) {
+            return None;
+        }
+        self.owed = false;
+        self.read = Some(stamp);
+        if outcome == self.reported {
+            return None;
+        }
+        self.reported.clone_from(&outcome);
+        Some(outcome)
+    }
+
+    fn look(&mut self, now: Instant) -> Stamp {
+        let stamp = Stamp::of(&self.path);
+        if self.unchanged_since.0 != stamp {
+            self.unchanged_since = (stamp, now);
+        }
+        stamp
+    }
+
+    fn has_settled(&self, now: Instant) -> bool {
+        let (stamp, since) = self.unchanged_since;
+        let patience = if stamp.is_empty() {
+            SETTLED_EMPTY
+        } else {
+            SETTLED
+        };
+        now.saturating_duration_since(since) >= patience
+    }
+
+    /// Whether somebody wrote while the file was read, so that the text may be half old and half new.
+    fn was_disturbed(&mut self, now: Instant) -> bool {
+        let news = self.folders.news(now);
+        self.owed |= news.complete;
+        if news.any() {
+            self.next_check = now;
+        }
+        news.complete || self.folders.is_being_written(now)
+    }
+
+    fn read_text(&self) -> Result<String, Refusal> {
+        let file = self.path.display().to_string();
+        let bytes = self
+            .surroundings
+            .read(&self.path)
+            .map_err(|error| Refusal::Unreadable(unreadable(&file, &error)))?;
+        decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.folders.as_fd()
+    }
+}

@@ -1,0 +1,73 @@
+//! What leaves flowtop as text: one JSON object an interval, a plain table, a CSV file.
+//!
+//! One table of formats. Exporters know the model and the table of columns, and write to whatever they are handed.
+
+mod csv;
+mod json;
+mod text;
+
+use std::io::{self, Write};
+
+use crate::model::preferences::Unit;
+use crate::model::tracker::Report;
+
+/// What one export says: the report, and what surrounds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// UTC, RFC 3339 with milliseconds.
+    pub time: &'a str,
+    /// Throughput intervals that the rates cover: more than 1 where the reader could not keep up.
+    pub intervals: u64,
+    /// The numbers.
+    pub report: &'a Report,
+    /// The configuration in force.
+    pub config: ConfigState<'a>,
+    /// Unit of rates where they are written for people.
+    pub unit: Unit,
+}
+
+/// Which configuration is in force.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ConfigState<'a> {
+    /// The file, if one was read.
+    pub path: Option<&'a str>,
+    /// Counts the configurations that came into force; the first is 1.
+    pub generation: u64,
+    /// What is wrong with the file now.
+    pub error: Option<&'a str>,
+}
+
+/// Writes records in one format.
+pub trait Exporter {
+    /// Writes one record.
+    fn write(&self, record: &Record, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// A format by its name.
+pub struct Format {
+    /// The name, and the ending of a file.
+    pub name: &'static str,
+    /// Who writes it.
+    pub exporter: &'static (dyn Exporter + Sync),
+}
+
+/// All formats.
+pub static FORMATS: [Format; 3] = [
+    Format {
+        name: "json",
+        exporter: &json::Json,
+    },
+    Format {
+        name: "csv",
+        exporter: &csv::Csv,
+    },
+    Format {
+        name: "txt",
+        exporter: &text::Text,
+    },
+];
+
+/// The format of that name.
+pub fn format(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
+}

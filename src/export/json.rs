@@ -1,0 +1,236 @@
+//! The headless record: one JSON object a line. A contract with scripts: fields are added, never changed.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Exporter, Record};
+use crate::model::snapshot::{Malformed, Sequence, Volume};
+use crate::model::tracker::{Flow, Interface, Report};
+
+const SCHEMA: u32 = 1;
+
+/// One object a line.
+pub struct Json;
+
+impl Exporter for Json {
+    fn write(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, &Line::of(record))?;
+        out.write_all(b"\n")
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: u32,
+    time: &'a str,
+    interval_s: f64,
+    intervals: u64,
+    interfaces: Vec<InterfaceRecord<'a>>,
+    flows: Vec<FlowRecord<'a>>,
+    kernel: KernelRecord,
+    config: ConfigRecord<'a>,
+}
+
+#[derive(Serialize)]
+struct VolumeRecord {
+    packets: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct MalformedRecord {
+    packets: u64,
+    bytes: u64,
+    reasons: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct InterfaceRecord<'a> {
+    name: &'a str,
+    ifindex: u32,
+    state: &'static str,
+    hook: Option<&'static str>,
+    packets: u64,
+    bytes: u64,
+    throughput: Option<f64>,
+    goodput: Option<f64>,
+    packet_rate: Option<f64>,
+    flows: usize,
+    seen: VolumeRecord,
+    ended: VolumeRecord,
+    other: VolumeRecord,
+    filtered: VolumeRecord,
+    untracked: VolumeRecord,
+    malformed: MalformedRecord,
+    device_drops: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct FlowRecord<'a> {
+    interface: &'a str,
+    vlan: Option<u16>,
+    protocol: &'static str,
+    source: std::net::IpAddr,
+    source_port: u16,
+    destination: std::net::IpAddr,
+    destination_port: u16,
+    packets: u64,
+    bytes: u64,
+    payload_bytes: u64,
+    throughput: Option<f64>,
+    goodput: Option<f64>,
+    packet_rate: Option<f64>,
+    interarrival_mean_ms: Option<f64>,
+    jitter_ms: Option<f64>,
+    interarrival_samples: u64,
+    jitter_epochs: u32,
+    sequence: Option<SequenceRecord>,
+    rule: Option<&'a str>,
+    first_seen_s: f64,
+    last_seen_s: f64,
+}
+
+#[derive(Serialize)]
+struct SequenceRecord {
+    current: Option<u32>,
+    received: u64,
+    lost: u64,
+    loss_percent: Option<f64>,
+    reverse_errors: u64,
+    small_errors: u64,
+    big_errors: u64,
+    duplicates: Option<u64>,
+    reordered: Option<u64>,
+    restarts: u64,
+    absent: u64,
+}
+
+#[derive(Serialize)]
+struct KernelRecord {
+    flows_tracked: u64,
+    flows_evicted: u64,
+    insert_failures: u64,
+    sequence_contended: u64,
+    map_memory_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ConfigRecord<'a> {
+    path: Option<&'a str>,
+    generation: u64,
+    error: Option<&'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn of(record: &Record<'a>) -> Line<'a> {
+        let report = record.report;
+        Line {
+            schema: SCHEMA,
+            time: record.time,
+            interval_s: report.interval_s,
+            intervals: record.intervals,
+            interfaces: report.interfaces.iter().map(interface).collect(),
+            flows: report
+                .flows
+                .iter()
+                .map(|flow| flow_record(flow, report))
+                .collect(),
+            kernel: KernelRecord {
+                flows_tracked: report.table.tracked,
+                flows_evicted: report.table.evicted,
+                insert_failures: report.table.insert_failures,
+                sequence_contended: report.table.contended,
+                map_memory_bytes: report.table.memory_bytes,
+            },
+            config: ConfigRecord {
+                path: record.config.path,
+                generation: record.config.generation,
+                error: record.config.error,
+            },
+        }
+    }
+}
+
+fn volume(volume: Volume) -> VolumeRecord {
+    VolumeRecord {
+        packets: volume.packets,
+        bytes: volume.bytes,
+    }
+}
+
+fn interface(interface: &Interface) -> InterfaceRecord<'_> {
+    let counted = &interface.counted;
+    let malformed = counted.malformed_total();
+    let reasons = Malformed::ALL.iter().zip(&counted.malformed);
+    InterfaceRecord {
+        name: &interface.name,
+        ifindex: interface.ifindex,
+        state: interface.state.name(),
+        hook: interface.hook.map(|hook| hook.name()),
+        packets: interface.volume.packets,
+        bytes: interface.volume.bytes,
+        throughput: interface.rates.map(|r| r.throughput),
+        goodput: interface.rates.map(|r| r.goodput),
+        packet_rate: interface.rates.map(|r| r.packet_rate),
+        flows: interface.flows,
+        seen: volume(counted.seen),
+        ended: volume(interface.ended),
+        other: volume(counted.other),
+        filtered: volume(counted.filtered),
+        untracked: volume(counted.untracked),
+        malformed: MalformedRecord {
+            packets: malformed.packets,
+            bytes: malformed.bytes,
+            reasons: reasons
+                .filter(|(_, volume)| volume.packets > 0)
+                .map(|(reason, volume)| (reason.name(), volume.packets))
+                .collect(),
+        },
+        device_drops: counted.device_drops,
+    }
+}
+
+fn flow_record<'a>(flow: &'a Flow, report: &Report) -> FlowRecord<'a> {
+    let seconds_ago = |ns: u64| report.taken_ns.saturating_sub(ns) as f64 / 1e9;
+    FlowRecord {
+        interface: &flow.interface,
+        vlan: flow.key.vlan,
+        protocol: flow.key.protocol.name(),
+        source: flow.key.source,
+        source_port: flow.key.source_port,
+        destination: flow.key.destination,
+        destination_port: flow.key.destination_port,
+        packets: flow.volume.packets,
+        bytes: flow.volume.bytes,
+        payload_bytes: flow.payload_bytes,
+        throughput: flow.rates.map(|r| r.throughput),
+        goodput: flow.rates.map(|r| r.goodput),
+        packet_rate: flow.rates.map(|r| r.packet_rate),
+        interarrival_mean_ms: flow.interarrival.mean_ms,
+        jitter_ms: flow.interarrival.jitter_ms,
+        interarrival_samples: flow.interarrival.samples,
+        jitter_epochs: flow.jitter_epochs,
+        sequence: flow.sequence.map(|s| sequence(&s, flow.loss_percent())),
+        rule: flow.rule.as_deref(),
+        first_seen_s: seconds_ago(flow.first_seen_ns),
+        last_seen_s: seconds_ago(flow.last_seen_ns),
+    }
+}
+
+fn sequence(sequence: &Sequence, loss_percent: Option<f64>) -> SequenceRecord {
+    SequenceRecord {
+        current: sequence.current,
+        received: sequence.received,
+        lost: sequence.lost,
+        loss_percent,
+        reverse_errors: sequence.reverse_errors,
+        small_errors: sequence.small_errors,
+        big_errors: sequence.big_errors,
+        duplicates: sequence.duplicates,
+        reordered: sequence.reordered,
+        restarts: sequence.restarts,
+        absent: sequence.absent,
+    }
+}

@@ -1,0 +1,118 @@
+//! A plain table an interval, for people who read a log: busiest flows first, the same columns as the screen.
+
+use std::io::{self, Write};
+
+use unicode_width::UnicodeWidthStr;
+
+use super::{Exporter, Record};
+use crate::model::column::{Align, Column, Context, DEFAULT, LOSS, by_id};
+use crate::model::tracker::{Flow, Interface};
+use crate::model::units;
+
+/// Interfaces line by line, then the flows.
+pub struct Text;
+
+impl Exporter for Text {
+    fn write(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        let context = Context {
+            unit: record.unit,
+            now_ns: record.report.taken_ns,
+            names: None,
+        };
+        writeln!(out, "{}", record.time)?;
+        if let Some(error) = record.config.error {
+            writeln!(out, "configuration refused: {error}")?;
+        }
+        for interface in &record.report.interfaces {
+            writeln!(out, "{}", summary(interface, &context))?;
+        }
+        write_flows(record, &context, out)?;
+        writeln!(out)
+    }
+}
+
+fn summary(interface: &Interface, context: &Context) -> String {
+    let hook = interface.hook.map_or("not attached", |hook| hook.name());
+    let rate = interface.rates.map_or(units::UNKNOWN.to_owned(), |r| {
+        units::rate(r.throughput, context.unit)
+    });
+    let mut line = format!(
+        "{}  {}  {hook}  {}  {} flows  {} packets",
+        interface.name,
+        interface.state.name(),
+        rate.trim_start(),
+        interface.flows,
+        interface.volume.packets,
+    );
+    let counted = &interface.counted;
+    for (name, volume) in [
+        ("ended", interface.ended),
+        ("other", counted.other),
+        ("filtered", counted.filtered),
+        ("untracked", counted.untracked),
+        ("malformed", counted.malformed_total()),
+    ] {
+        if volume.packets > 0 {
+            line += &format!("  {name} {}", volume.packets);
+        }
+    }
+    line
+}
+
+fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+    let columns: Vec<&Column> = [DEFAULT, LOSS]
+        .concat()
+        .into_iter()
+        .filter_map(by_id)
+        .filter(|column| !column.is_history())
+        .collect();
+    let mut flows: Vec<&Flow> = record.report.flows.iter().collect();
+    let throughput = |flow: &Flow| flow.rates.map_or(0.0, |r| r.throughput);
+    flows.sort_by(|a, b| {
+        throughput(b)
+            .total_cmp(&throughput(a))
+            .then(a.key.cmp(&b.key))
+    });
+    let rows: Vec<Vec<String>> = flows
+        .iter()
+        .map(|flow| {
+            columns
+                .iter()
+                .map(|c| (c.value)(flow, context).text(context).trim().to_owned())
+                .collect()
+        })
+        .collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| {
+            rows.iter()
+                .map(|row| row[at].width())
+                .chain([column.title.width()])
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let titles: Vec<String> = columns
+        .iter()
+        .map(|column| column.title.to_owned())
+        .collect();
+    for row in std::iter::once(&titles).chain(&rows) {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&columns)
+            .zip(&widths)
+            .map(|((text, column), width)| padded(text, column.align, *width))
+            .collect();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn padded(text: &str, align: Align, width: usize) -> String {
+    let space = " ".repeat(width.saturating_sub(text.width()));
+    match align {
+        Align::Left => text.to_owned() + &space,
+        Align::Right => space + text,
+    }
+}

@@ -1,0 +1,203 @@
+//! The tracker on hand-made snapshots.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+use crate::model::flow::Protocol;
+use crate::model::snapshot::InterfaceSample;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn key(port: u16) -> FlowKey {
+    FlowKey {
+        ifindex: 7,
+        vlan: None,
+        protocol: Protocol::Udp,
+        source: Ipv4Addr::LOCALHOST.into(),
+        destination: Ipv4Addr::LOCALHOST.into(),
+        source_port: port,
+        destination_port: 9,
+    }
+}
+
+fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
+    FlowSample {
+        slot,
+        generation,
+        key: key(port),
+        volume: Volume {
+            packets,
+            bytes: packets * 100,
+        },
+        payload_bytes: packets * 58,
+        epoch: 1,
+        gaps: GapSums::default(),
+        sequence: None,
+        profile: 0,
+        rule: None,
+        first_seen_ns: 1,
+        last_seen_ns: 2,
+    }
+}
+
+fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
+    Snapshot {
+        taken_ns: at * SECOND,
+        flows: flows.to_vec(),
+        freed: freed.to_vec(),
+        interfaces: vec![InterfaceSample {
+            ifindex: 7,
+            name: "veth1".into(),
+            ..Default::default()
+        }],
+        ..Snapshot::default()
+    }
+}
+
+fn tracker() -> FlowTracker {
+    FlowTracker::new(
+        Intervals {
+            refresh_ns: SECOND,
+            jitter_ns: SECOND,
+        },
+        0,
+    )
+}
+
+#[test]
+fn rates_are_over_the_true_time_since_the_last_interval() {
+    let mut tracker = tracker();
+    tracker.advance(&snapshot(2, &[sample(0, 1, 1, 10)], &[]));
+    tracker.close_interval();
+    let rates = tracker.report().flows[0].rates.unwrap();
+    assert_eq!(
+        (rates.throughput, rates.goodput, rates.packet_rate),
+        (500.0, 290.0, 5.0)
+    );
+    tracker.advance(&snapshot(3, &[], &[]));
+    tracker.close_interval();
+    assert_eq!(tracker.report().flows[0].rates.unwrap().throughput, 0.0);
+}
+
+#[test]
+fn two_slots_of_one_flow_are_one_flow() {
+    let mut tracker = tracker();
+    tracker.advance(&snapshot(
+        1,
+        &[sample(0, 1, 1, 10), sample(5, 1, 1, 1)],
+        &[],
+    ));
+    assert_eq!(tracker.report().flows.len(), 1);
+    assert_eq!(tracker.report().flows[0].volume.packets, 11);
+    tracker.advance(&snapshot(2, &[sample(0, 1, 1, 12)], &[5]));
+    assert_eq!(tracker.report().flows[0].volume.packets, 13);
+}
+
+#[test]
+fn a_replaced_flow_ends_with_what_was_read_last_and_the_sum_stays() {
+    let mut tracker = tracker();
+    tracker.advance(&snapshot(
+        1,
+        &[sample(0, 1, 1, 10), sample(1, 1, 2, 1)],
+        &[],
+    ));
+    tracker.advance(&snapshot(2, &[sample(0, 2, 3, 4)], &[]));
+    let report = tracker.report();
+    let ports: Vec<u16> = report
+        .flows
+        .iter()
+        .map(|flow| flow.key.source_port)
+        .collect();
+    assert_eq!(ports.len(), 2);
+    assert!(ports.contains(&2) && ports.contains(&3));
+    assert_eq!(report.interfaces[0].ended.packets, 10);
+    assert_eq!(report.interfaces[0].volume.packets, 15);
+}
+
+#[test]
+fn a_flow_that_comes_back_into_its_own_slot_stays_listed() {
+    let mut tracker = tracker();
+    tracker.advance(&snapshot(1, &[sample(0, 1, 1, 10)], &[]));
+    tracker.advance(&snapshot(2, &[sample(0, 2, 1, 5)], &[]));
+    assert_eq!(tracker.report().flows[0].volume.packets, 15);
+    assert_eq!(tracker.report().interfaces[0].ended.packets, 0);
+}
+
+#[test]
+fn places_of_other_flows_survive_a_removal() {
+    let mut tracker = tracker();
+    tracker.advance(&snapshot(
+        1,
+        &[sample(0, 1, 1, 1), sample(1, 1, 2, 2), sample(2, 1, 3, 3)],
+        &[],
+    ));
+    tracker.advance(&snapshot(2, &[], &[0]));
+    tracker.advance(&snapshot(
+        3,
+        &[sample(2, 1, 3, 30), sample(1, 1, 2, 20)],
+        &[],
+    ));
+    let mut found: Vec<_> = tracker
+        .report()
+        .flows
+        .iter()
+        .map(|f| (f.key.source_port, f.volume.packets))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found, [(2, 20), (3, 30)]);
+}
+
+#[test]
+fn a_new_epoch_drops_the_gaps_of_the_one_before() {
+    let mut tracker = tracker();
+    let gaps = |count, gap: u64| GapSums {
+        count,
+        sum: count * gap,
+        squares: u128::from(count) * u128::from(gap).pow(2),
+    };
+    let with = |epoch, gaps| FlowSample {
+        epoch,
+        gaps,
+        ..sample(0, 1, 1, 10)
+    };
+    tracker.advance(&snapshot(1, &[with(1, gaps(9, 1_000_000))], &[]));
+    tracker.advance(&snapshot(1, &[with(2, gaps(3, 2_000_000))], &[]));
+    tracker.close_interval();
+    let flow = &tracker.report().flows[0];
+    assert_eq!(
+        (
+            flow.interarrival.samples,
+            flow.interarrival.mean_ms,
+            flow.jitter_epochs
+        ),
+        (3, Some(2.0), 2)
+    );
+}
+
+#[test]
+fn a_reset_starts_totals_at_zero_and_loses_nothing_after_it() {
+    let mut tracker = tracker();
+    let lossy = |packets, lost| FlowSample {
+        sequence: Some(Sequence {
+            received: packets,
+            lost,
+            duplicates: Some(0),
+            reordered: Some(0),
+            ..Sequence::default()
+        }),
+        ..sample(0, 1, 1, packets)
+    };
+    tracker.advance(&snapshot(1, &[lossy(10, 4)], &[]));
+    tracker.reset();
+    tracker.advance(&snapshot(2, &[lossy(13, 3)], &[]));
+    let flow = &tracker.report().flows[0];
+    assert_eq!(
+        (
+            flow.volume.packets,
+            flow.sequence.unwrap().received,
+            flow.sequence.unwrap().lost
+        ),
+        (3, 3, 0)
+    );
+    assert_eq!(tracker.report().interfaces[0].volume.packets, 3);
+}

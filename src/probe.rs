@@ -1,0 +1,450 @@
+//! The side that faces the kernel: loads the programs, attaches them, reads what they count.
+//!
+//! The only module with `unsafe` and the only one that knows libbpf. What leaves it are `model::snapshot` types.
+//! A `Probe` lives on one thread, in the network namespace whose interfaces it watches.
+
+pub mod abi;
+pub mod attach;
+pub mod interfaces;
+pub mod privileges;
+mod rules;
+mod skeleton;
+pub mod sys;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use libbpf_rs::libbpf_sys::bpf_map_create_opts;
+use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
+use libbpf_rs::{
+    MapCore, MapFlags, MapHandle, MapType, OpenObject, ProgramInput, num_possible_cpus,
+};
+
+use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
+use self::attach::Attachment;
+use self::interfaces::{Link, LinkHeader};
+use self::rules::RuleTable;
+use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder, OpenFlowtopSkel};
+use self::sys::MappedArray;
+use self::table::{Ageing, FlowTable};
+use crate::model::rule::{Rule, SequenceProfile};
+use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot, TableSample};
+
+/// What has to be known before the programs are loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Flows that the table is made for; it has at least twice as many slots.
+    pub max_flows: u32,
+    /// A flow idle for longer leaves the table.
+    pub flow_timeout: Duration,
+    /// How often [`Probe::snapshot`] will be called: at least once a second.
+    pub refresh: Duration,
+    /// Use the clsact filter even where there is TCX.
+    pub clsact_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            max_flows: 65536,
+            flow_timeout: Duration::from_secs(60),
+            refresh: Duration::from_secs(1),
+            clsact_only: false,
+        }
+    }
+}
+
+impl Options {
+    /// Slots of the table: a power of two, times two, and at least one set.
+    pub fn slots(&self) -> usize {
+        (self.max_flows.max(1) as usize)
+            .next_power_of_two()
+            .max(FLOWS_PER_SET / 2)
+            * 2
+    }
+
+    fn ageing(&self) -> Ageing {
+        Ageing {
+            timeout_ns: self.flow_timeout.as_nanos() as u64,
+            rest_ns: self.refresh.as_nanos() as u64,
+        }
+    }
+}
+
+/// What comes with a packet of a test run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TestContext {
+    /// Device that the packet came in on; 0: loopback.
+    pub ifindex: u32,
+    /// Packets that the buffer stands for; 0: not told.
+    pub gso_segs: u32,
+    /// Payload bytes of each of them; 0: no aggregate.
+    pub gso_size: u32,
+    /// The packet starts with its IP header.
+    pub is_bare: bool,
+}
+
+/// An interface that is or was watched.
+#[derive(Debug)]
+struct Watched {
+    link: Link,
+    attachment: Option<Attachment>,
+    /// The hook that counts, or counted to the end of the run.
+    hook: Option<Hook>,
+}
+
+/// The loaded programs and their maps.
+pub struct Probe {
+    // Before the programs: what is attached goes first.
+    watched: BTreeMap<u32, Watched>,
+    table: FlowTable,
+    rules: RuleTable,
+    counters_of_first_cpu: MapHandle,
+    skeleton: FlowtopSkel<'static>,
+    memory_bytes: u64,
+    clsact_only: bool,
+}
+
+impl Probe {
+    /// Loads the programs and maps the flow table. Nothing is attached yet; without rules every packet is a flow's.
+    pub fn load(options: &Options) -> Result<Probe> {
+        libbpf_rs::set_print(None);
+        let cpus = num_possible_cpus().context("count the CPUs")?;
+        // One object a run, and it lives as long as the run does.
+        let storage: &'static mut MaybeUninit<OpenObject> =
+            Box::leak(Box::new(MaybeUninit::uninit()));
+        let mut open = FlowtopSkelBuilder::default()
+            .open(storage)
+            .context("open the kernel program")?;
+        let slots = options.slots();
+        let counters = inner_maps("flow_counters", size_of::<flow_counters>(), slots, cpus)?;
+        let totals = inner_maps(
+            "flow_totals",
+            size_of::<interface_totals>(),
+            INTERFACE_SLOTS,
+            cpus,
+        )?;
+        size_maps(&mut open, slots, cpus, &counters[0], &totals[0])?;
+        seed(&mut open, slots)?;
+        let skeleton = open.load().context("load the kernel program")?;
+        fill_outer(&skeleton.maps.flow_counters, &counters)?;
+        fill_outer(&skeleton.maps.interface_totals, &totals)?;
+        let memory_bytes =
+            memory_of(&skeleton) + counters.iter().chain(&totals).map(memlock).sum::<u64>();
+        let table = FlowTable::new(
+            MappedArray::new(skeleton.maps.flow_table.as_fd(), slots)?,
+            map_all(&counters, slots)?,
+            map_all(&totals, INTERFACE_SLOTS)?,
+            MappedArray::new(skeleton.maps.settings.as_fd(), 1)?,
+            options.ageing(),
+        );
+        let maps = &skeleton.maps;
+        let rules = RuleTable::new(
+            MapHandle::try_from(&maps.rule_addresses)?,
+            maps.rule_ports.as_fd(),
+            maps.rule_banks.as_fd(),
+            maps.sequence_profiles.as_fd(),
+        )?;
+        let counters_of_first_cpu = counters.into_iter().next().context("no CPU")?;
+        let mut probe = Probe {
+            watched: BTreeMap::new(),
+            table,
+            rules,
+            counters_of_first_cpu,
+            skeleton,
+            memory_bytes,
+            clsact_only: options.clsact_only,
+        };
+        probe.apply_rules(&[], &SequenceProfile::OFF)?;
+        Ok(probe)
+    }
+
+    /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
+    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
+        self.rules.apply(rules, global, self.table.settings())?;
+        self.wait_for_programs()
+    }
+
+    /// Returns when no program runs any more that began before the call: the kernel waits for a grace period
+    /// whenever user space updates an array of maps.
+    fn wait_for_programs(&self) -> Result<()> {
+        let fd = self.counters_of_first_cpu.as_fd().as_raw_fd();
+        self.skeleton
+            .maps
+            .flow_counters
+            .update(&0u32.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
+            .context("wait for packets under the former rules")
+    }
+
+    /// Changes the time after which idle flows leave, and the refresh period.
+    pub fn set_ageing(&mut self, flow_timeout: Duration, refresh: Duration) {
+        self.table.set_ageing(
+            Options {
+                flow_timeout,
+                refresh,
+                ..Options::default()
+            }
+            .ageing(),
+        );
+    }
+
+    /// Starts to watch an interface, or attaches again to one that is watched.
+    pub fn attach(&mut self, link: &Link) -> Result<()> {
+        let program = match link.header {
+            LinkHeader::Ethernet => self.skeleton.progs.flowtop_frame.as_fd(),
+            LinkHeader::Ip => self.skeleton.progs.flowtop_packet.as_fd(),
+            LinkHeader::Unsupported(kind) => {
+                anyhow::bail!(
+                    "devices of hardware type {kind} have neither an Ethernet header nor bare IP packets"
+                )
+            }
+        };
+        self.table.add_interface(link.ifindex)?;
+        let attachment = attach::attach(program, link.ifindex, self.clsact_only)?;
+        self.watched.insert(
+            link.ifindex,
+            Watched {
+                link: link.clone(),
+                hook: Some(attachment.hook()),
+                attachment: Some(attachment),
+            },
+        );
+        Ok(())
+    }
+
+    /// Takes the program off an interface; its totals stay.
+    pub fn detach(&mut self, ifindex: u32) {
+        if let Some(watched) = self.watched.get_mut(&ifindex) {
+            watched.attachment = None;
+            watched.hook = None;
+        }
+    }
+
+    /// Takes the programs off all hooks, waits for packets under way, and reads for the last time.
+    pub fn finish(&mut self) -> Snapshot {
+        for watched in self.watched.values_mut() {
+            watched.attachment = None;
+        }
+        // Should it fail, a packet that is under way on another CPU this moment is missed.
+        let _ = self.wait_for_programs();
+        self.snapshot()
+    }
+
+    /// Whether a program of ours was put on this interface's hook and not taken off by us.
+    pub fn is_watching(&self, ifindex: u32) -> bool {
+        self.watched
+            .get(&ifindex)
+            .is_some_and(|w| w.attachment.is_some())
+    }
+
+    /// The interfaces whose hook somebody else took our program off.
+    pub fn displaced(&mut self) -> Vec<Link> {
+        let mut displaced = Vec::new();
+        for (ifindex, watched) in &mut self.watched {
+            if watched
+                .attachment
+                .as_ref()
+                .is_some_and(|a| !a.is_in_place(*ifindex))
+            {
+                watched.attachment = None;
+                watched.hook = None;
+                displaced.push(watched.link.clone());
+            }
+        }
+        displaced
+    }
+
+    /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
+    pub fn note_links(&mut self, links: &[Link]) {
+        for (ifindex, watched) in &mut self.watched {
+            match links.iter().find(|link| link.ifindex == *ifindex) {
+                Some(link) => watched.link = link.clone(),
+                None => {
+                    watched.link.state = LinkState::Gone;
+                    watched.attachment = None;
+                    watched.hook = None;
+                }
+            }
+        }
+    }
+
+    /// Indices of the interfaces that are or were watched.
+    pub fn watched(&self) -> impl Iterator<Item = u32> + '_ {
+        self.watched.keys().copied()
+    }
+
+    /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let mut snapshot = self.table.scan();
+        snapshot.table = TableSample {
+            capacity: self.table.capacity() as u64,
+            tracked: self.table.tracked(),
+            memory_bytes: self.memory_bytes,
+            ..TableSample::default()
+        };
+        for (ifindex, watched) in &self.watched {
+            let (counted, incidents) = self.table.interface(*ifindex);
+            snapshot.interfaces.push(InterfaceSample {
+                name: watched.link.display_name.clone(),
+                state: watched.link.state,
+                hook: watched.hook,
+                device_drops: watched.link.device_drops,
+                ..counted
+            });
+            snapshot.table.evicted += incidents.evicted;
+            snapshot.table.contended += incidents.contended;
+            snapshot.table.insert_failures += counted.untracked.packets;
+        }
+        snapshot
+    }
+
+    /// What was counted on an interface, watched or not: for test runs.
+    pub fn interface_totals(&self, ifindex: u32) -> InterfaceSample {
+        self.table.interface(ifindex).0
+    }
+
+    /// Gives an interface its own totals without attaching to it: for test runs.
+    pub fn prepare_interface(&mut self, ifindex: u32) -> Result<()> {
+        self.table.add_interface(ifindex)
+    }
+
+    /// Runs the very program that would be attached on one frame (BPF_PROG_TEST_RUN), `repeat` times. Returns what
+    /// the program returned, and the mean time of a run. Frames below 14 bytes are refused by the kernel.
+    pub fn test_frame(
+        &self,
+        frame: &[u8],
+        context: TestContext,
+        repeat: u32,
+    ) -> Result<(i32, Duration)> {
+        let mut skb = test_context_bytes(context);
+        let input = ProgramInput {
+            data_in: Some(frame),
+            context_in: Some(&mut skb),
+            repeat,
+            ..ProgramInput::default()
+        };
+        let program = if context.is_bare {
+            &self.skeleton.progs.flowtop_packet
+        } else {
+            &self.skeleton.progs.flowtop_frame
+        };
+        let output = program
+            .test_run(input)
+            .context("run the kernel program on a frame")?;
+        Ok((output.return_value as i32, output.duration))
+    }
+}
+
+/// `struct __sk_buff`, as far as a test run may set it.
+fn test_context_bytes(context: TestContext) -> [u8; 192] {
+    const IFINDEX: usize = 40;
+    const GSO_SEGS: usize = 164;
+    const GSO_SIZE: usize = 176;
+    let mut bytes = [0; 192];
+    for (at, value) in [
+        (IFINDEX, context.ifindex),
+        (GSO_SEGS, context.gso_segs),
+        (GSO_SIZE, context.gso_size),
+    ] {
+        bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+    }
+    bytes
+}
+
+fn inner_maps(name: &str, value_size: usize, len: usize, cpus: usize) -> Result<Vec<MapHandle>> {
+    let options = bpf_map_create_opts {
+        sz: size_of::<bpf_map_create_opts>() as _,
+        map_flags: libbpf_rs::libbpf_sys::BPF_F_MMAPABLE,
+        ..Default::default()
+    };
+    (0..cpus)
+        .map(|_| {
+            MapHandle::create(
+                MapType::Array,
+                Some(name),
+                4,
+                value_size as u32,
+                len as u32,
+                &options,
+            )
+            .with_context(|| format!("create the map {name} with {len} entries"))
+        })
+        .collect()
+}
+
+fn size_maps(
+    open: &mut OpenFlowtopSkel<'static>,
+    slots: usize,
+    cpus: usize,
+    counters: &MapHandle,
+    totals: &MapHandle,
+) -> Result<()> {
+    let maps = &mut open.maps;
+    maps.flow_table.set_max_entries(slots as u32)?;
+    maps.flow_counters.set_max_entries(cpus as u32)?;
+    maps.flow_counters.set_inner_map_fd(counters.as_fd())?;
+    maps.interface_totals.set_max_entries(cpus as u32)?;
+    maps.interface_totals.set_inner_map_fd(totals.as_fd())?;
+    Ok(())
+}
+
+/// The hash of this run is its own.
+fn seed(open: &mut OpenFlowtopSkel<'static>, slots: usize) -> Result<()> {
+    let constants = open
+        .maps
+        .rodata_data
+        .as_deref_mut()
+        .context("the kernel program has no constants")?;
+    for key in &mut constants.hash_keys {
+        *key = getrandom::u32().context("draw the seed of the flow table's hash")?;
+    }
+    constants.set_mask = (slots / FLOWS_PER_SET) as u32 - 1;
+    Ok(())
+}
+
+fn fill_outer(outer: &impl MapCore, inner: &[MapHandle]) -> Result<()> {
+    for (cpu, map) in inner.iter().enumerate() {
+        outer
+            .update(
+                &(cpu as u32).to_ne_bytes(),
+                &map.as_fd().as_raw_fd().to_ne_bytes(),
+                MapFlags::ANY,
+            )
+            .context("give each CPU its counters")?;
+    }
+    Ok(())
+}
+
+fn map_all<T: Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<MappedArray<T>>> {
+    maps.iter()
+        .map(|map| MappedArray::new(map.as_fd(), len))
+        .collect()
+}
+
+fn memlock(map: &impl MapCore) -> u64 {
+    map.query_fdinfo()
+        .ok()
+        .and_then(|info| info.memlock)
+        .unwrap_or(0)
+}
+
+fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
+    let maps = &skeleton.maps;
+    [
+        &maps.flow_table,
+        &maps.fragments,
+        &maps.search_rooms,
+        &maps.rule_addresses,
+        &maps.rule_ports,
+        &maps.rule_banks,
+        &maps.sequence_profiles,
+        &maps.settings,
+    ]
+    .into_iter()
+    .map(memlock)
+    .sum()
+}

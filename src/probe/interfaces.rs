@@ -1,0 +1,315 @@
+//! Which interfaces there are, which of them are wanted, and when that changes.
+//!
+//! Owns the list of links as rtnetlink tells it, the selection by `-i`, and the subscription to changes.
+//! A name is bytes: the kernel allows all but `/`, `:` and white space. [`display_name`] makes it harmless.
+//! Everything here sees the network namespace of the thread that opened it. Knows nothing of BPF.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use netlink_packet_core::NlasIterator;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkFlags, LinkHeader as RawLinkHeader, LinkMessage, Stats64};
+use unicode_width::UnicodeWidthChar;
+
+use crate::model::snapshot::LinkState;
+use crate::netlink::{Connection, Subscription};
+
+const RTM_NEWLINK: u16 = 16;
+const RTNLGRP_LINK: u32 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_STATS64: u16 = 23;
+/// struct ifinfomsg.
+const LINK_HEADER_BYTES: usize = 16;
+
+/// What the packets of a device start with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkHeader {
+    /// An Ethernet header.
+    Ethernet,
+    /// An IP header.
+    Ip,
+    /// Something that flowtop can't read; the number is the device's `ARPHRD_*` type.
+    Unsupported(u16),
+}
+
+impl LinkHeader {
+    /// The header by `ARPHRD_*` type (linux/if_arp.h).
+    pub const fn from_device_type(arphrd: u16) -> LinkHeader {
+        match arphrd {
+            // ETHER, LOOPBACK
+            1 | 772 => LinkHeader::Ethernet,
+            // PPP, RAWIP, TUNNEL, TUNNEL6, SIT, IPGRE, IP6GRE, NONE (tun, WireGuard)
+            512 | 519 | 768 | 769 | 776 | 778 | 823 | 0xfffe => LinkHeader::Ip,
+            other => LinkHeader::Unsupported(other),
+        }
+    }
+}
+
+/// One interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Index of the device: it stays over a rename, and is not used again while the device lives.
+    pub ifindex: u32,
+    /// The name, byte for byte.
+    pub name: OsString,
+    /// The name as it may be shown; different names stay different.
+    pub display_name: String,
+    /// Up (and able to pass packets) or down; never gone.
+    pub state: LinkState,
+    /// Whether this is a loopback device.
+    pub is_loopback: bool,
+    /// What its packets start with.
+    pub header: LinkHeader,
+    /// Packets received but dropped by the device or its driver: rx_dropped + rx_missed_errors, the sum that
+    /// /proc/net/dev shows as `drop`. (The kernel also adds packets to it that nothing wanted after the hook.)
+    pub device_drops: Option<u64>,
+    /// The device's own counters, if it has any.
+    pub counters: Option<DeviceCounters>,
+}
+
+/// A device's own counters. What a packet and a byte is differs between drivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeviceCounters {
+    /// Packets received.
+    pub received_packets: u64,
+    /// Bytes received.
+    pub received_bytes: u64,
+    /// Packets sent.
+    pub sent_packets: u64,
+    /// Bytes sent.
+    pub sent_bytes: u64,
+    /// Packets that could not be sent.
+    pub sent_dropped: u64,
+}
+
+impl Link {
+    /// Reads what follows the netlink header of an RTM_NEWLINK message.
+    fn decode(payload: &[u8]) -> Option<Link> {
+        let header = RawLinkHeader::parse(payload).ok()?;
+        let device_type = u16::from_ne_bytes(*payload.get(2..)?.first_chunk()?);
+        let mut name = None;
+        let mut stats = None;
+        for attribute in NlasIterator::new(&payload[LINK_HEADER_BYTES..]).flatten() {
+            match attribute.kind() {
+                IFLA_IFNAME => name = Some(until_nul(attribute.value()).to_vec()),
+                IFLA_STATS64 => stats = Stats64::parse(attribute.value()).ok(),
+                _ => {}
+            }
+        }
+        let name = OsString::from_vec(name?);
+        // Running alone is not enough: the state of a new link is unknown at first, which counts as running.
+        let passes_packets = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
+        Some(Link {
+            ifindex: header.index,
+            display_name: display_name(&name),
+            name,
+            state: match header.flags.contains(passes_packets) {
+                true => LinkState::Up,
+                false => LinkState::Down,
+            },
+            is_loopback: header.flags.contains(LinkFlags::Loopback),
+            header: LinkHeader::from_device_type(device_type),
+            device_drops: stats.map(|s| s.rx_dropped.wrapping_add(s.rx_missed_errors)),
+            counters: stats.map(|s| DeviceCounters {
+                received_packets: s.rx_packets,
+                received_bytes: s.rx_bytes,
+                sent_packets: s.tx_packets,
+                sent_bytes: s.tx_bytes,
+                sent_dropped: s.tx_dropped,
+            }),
+        })
+    }
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|b| *b == 0).next().unwrap_or(bytes)
+}
+
+/// A name that can go to a terminal, a log and JSON: control characters, bidi controls, invisible characters and
+/// invalid UTF-8 come out as escapes, and so does the backslash, so that different names stay different.
+pub fn display_name(name: &OsStr) -> String {
+    let mut shown = String::new();
+    for chunk in name.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => shown.push_str("\\\\"),
+                c if is_harmless(c) => shown.push(c),
+                c => shown.extend(c.escape_unicode()),
+            }
+        }
+        for byte in chunk.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    shown
+}
+
+/// Whether a character takes room on the screen and moves nothing else.
+fn is_harmless(c: char) -> bool {
+    let invisible = matches!(
+        c,
+        '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+    );
+    !invisible && c.width().is_some_and(|width| width > 0)
+}
+
+/// Lists the links of the calling thread's network namespace, by ifindex.
+pub fn list() -> io::Result<Vec<Link>> {
+    list_through(&mut Connection::open()?)
+}
+
+fn list_through(connection: &mut Connection) -> io::Result<Vec<Link>> {
+    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let mut links = connection.dump(&request, |incoming| {
+        (incoming.kind == RTM_NEWLINK)
+            .then(|| Link::decode(incoming.payload))
+            .flatten()
+    })?;
+    links.sort_by_key(|link| link.ifindex);
+    links.dedup_by_key(|link| link.ifindex);
+    Ok(links)
+}
+
+/// Notices that links came, went or changed.
+#[derive(Debug)]
+pub struct LinkMonitor {
+    events: Subscription,
+    requests: Connection,
+}
+
+impl LinkMonitor {
+    /// Subscribes, in the calling thread's network namespace. Needs no privilege, and none later either.
+    ///
+    /// Open it before the first [`list`](LinkMonitor::list), so that nothing is missed in between.
+    pub fn open() -> io::Result<LinkMonitor> {
+        Ok(LinkMonitor {
+            events: Subscription::open(RTNLGRP_LINK)?,
+            requests: Connection::open()?,
+        })
+    }
+
+    /// Whether anything may have changed since the last call; never blocks. Then [`list`](LinkMonitor::list) says
+    /// how things are now: events are not replayed, so one that the kernel had no room for costs nothing.
+    pub fn changed(&mut self) -> io::Result<bool> {
+        self.events.drain()
+    }
+
+    /// Lists the links of the namespace in which the monitor was opened, by ifindex.
+    pub fn list(&mut self) -> io::Result<Vec<Link>> {
+        list_through(&mut self.requests)
+    }
+}
+
+impl AsFd for LinkMonitor {
+    /// Readable when [`changed`](LinkMonitor::changed) has something to say.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+}
+
+/// An interface was asked for by name and is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoSuchInterface {
+    /// The name as it was given.
+    pub name: OsString,
+}
+
+impl fmt::Display for NoSuchInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = display_name(&self.name);
+        write!(f, "attach to {name}: no such interface (see: ip link)")
+    }
+}
+
+impl std::error::Error for NoSuchInterface {}
+
+/// Which interfaces are wanted: names and globs, or, without any, every link that is up except loopback.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    patterns: Vec<OsString>,
+}
+
+impl Selection {
+    /// A selection by names and globs; `*` stands for any bytes, `?` for any one byte, nothing else is special.
+    pub fn new<S: Into<OsString>>(patterns: impl IntoIterator<Item = S>) -> Selection {
+        Selection {
+            patterns: patterns.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// Whether this link is wanted. A link whose packets can't be read is wanted only by its full name.
+    pub fn wants(&self, link: &Link) -> bool {
+        if self.patterns.contains(&link.name) {
+            return true;
+        }
+        let readable = !matches!(link.header, LinkHeader::Unsupported(_));
+        if self.patterns.is_empty() {
+            return readable && !link.is_loopback && link.state == LinkState::Up;
+        }
+        let name = link.name.as_bytes();
+        readable && self.globs().any(|glob| glob_matches(glob.as_bytes(), name))
+    }
+
+    /// The links that are wanted, as they come.
+    pub fn choose<'a>(&'a self, links: &'a [Link]) -> impl Iterator<Item = &'a Link> {
+        links.iter().filter(|link| self.wants(link))
+    }
+
+    /// Fails on the first plain name that no link has. A glob may match nothing yet.
+    pub fn require_names(&self, links: &[Link]) -> Result<(), NoSuchInterface> {
+        let missing = |name: &&OsString| !is_glob(name) && links.iter().all(|l| l.name != **name);
+        match self.patterns.iter().find(missing) {
+            Some(name) => Err(NoSuchInterface { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The plain names that no link has now: those the run waits for.
+    pub fn missing<'a>(&'a self, links: &'a [Link]) -> impl Iterator<Item = &'a OsStr> {
+        self.patterns
+            .iter()
+            .filter(|name| !is_glob(name) && links.iter().all(|link| link.name != **name))
+            .map(OsString::as_os_str)
+    }
+
+    fn globs(&self) -> impl Iterator<Item = &OsString> {
+        self.patterns.iter().filter(|pattern| is_glob(pattern))
+    }
+}
+
+fn is_glob(pattern: &OsStr) -> bool {
+    pattern.as_bytes().iter().any(|b| matches!(b, b'*' | b'?'))
+}
+
+/// Matches greedily from the left and, on a mismatch, lets the latest `*` take one byte more.
+fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
+    let (mut g, mut n) = (0, 0);
+    let mut latest_star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match glob.get(g) {
+            Some(b'*') => {
+                latest_star = Some((g, n));
+                g += 1;
+            }
+            Some(&b) if b == b'?' || b == name[n] => {
+                g += 1;
+                n += 1;
+            }
+            _ => match &mut latest_star {
+                Some((star, taken)) => {
+                    *taken += 1;
+                    (g, n) = (*star + 1, *taken);
+                }
+                None => return false,
+            },
+        }
+    }
+    glob[g..].iter().all(|b| *b == b'*')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Turns rules into the masks that the kernel program intersects, writes them into the idle bank, and switches.
+//!
+//! Owns both banks and the ids of the sequence profiles. The meaning of a rule is `model::rule::Rule::matches`.
+
+use std::collections::BTreeMap;
+use std::mem::offset_of;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result, ensure};
+use ipnet::IpNet;
+use libbpf_rs::{MapCore, MapFlags, MapHandle};
+
+use super::abi::{PROFILES, as_bytes, rule_address, rule_bank, sequence_profile, settings};
+use super::sys::MappedArray;
+use crate::model::flow::Protocol;
+use crate::model::rule::{
+    ByteOrder, MAX_RULES, PayloadRequirement, Rule, SequenceProfile, SequenceWidth,
+};
+
+const BANKS: u32 = 2;
+const PORTS: usize = 65536;
+const FIXED_BITS: u32 = 24;
+const SOURCE: u8 = 0;
+const DESTINATION: u8 = 1;
+
+/// The kernel's side of the configuration.
+#[derive(Debug)]
+pub struct RuleTable {
+    addresses: MapHandle,
+    ports: MappedArray<u64>,
+    banks: MappedArray<rule_bank>,
+    profiles: MappedArray<sequence_profile>,
+    written: [Vec<rule_address>; 2],
+    /// Profiles by their content: a content keeps its id, so that flows whose profile stays keep their state.
+    ids: Vec<sequence_profile>,
+    version: u32,
+}
+
+impl RuleTable {
+    /// Takes the maps `rule_addresses`, `rule_ports`, `rule_banks` and `sequence_profiles`.
+    pub fn new(
+        addresses: MapHandle,
+        ports: impl AsFd,
+        banks: impl AsFd,
+        profiles: impl AsFd,
+    ) -> Result<RuleTable> {
+        Ok(RuleTable {
+            addresses,
+            ports: MappedArray::new(ports, BANKS as usize * 2 * PORTS)?,
+            banks: MappedArray::new(banks, BANKS as usize)?,
+            profiles: MappedArray::new(profiles, BANKS as usize * PROFILES)?,
+            written: [Vec::new(), Vec::new()],
+            ids: Vec::new(),
+            version: 0,
+        })
+    }
+
+    /// Puts rules and the global profile in force, all at once from one packet to the next. Before the idle bank is
+    /// written, no packet may still be reading it: the caller waits for running programs after each switch.
+    pub fn apply(
+        &mut self,
+        rules: &[Rule],
+        global: &SequenceProfile,
+        now_set: &MappedArray<settings>,
+    ) -> Result<()> {
+        ensure!(
+            rules.len() <= MAX_RULES,
+            "{} rules: there is room for {MAX_RULES}",
+            rules.len()
+        );
+        let version = self.version + 1;
+        let bank = version % BANKS;
+        self.write_addresses(bank, rules)?;
+        self.write_ports(bank, rules);
+        self.write_bank(bank, rules);
+        self.write_profiles(bank, rules, global);
+        now_set
+            .half_word(0, offset_of!(settings, rules) + 4 * bank as usize)
+            .store(rules.len() as u32, Ordering::Release);
+        now_set
+            .half_word(0, offset_of!(settings, active))
+            .store(version * BANKS + bank, Ordering::Release);
+        self.version = version;
+        Ok(())
+    }
+
+    fn write_addresses(&mut self, bank: u32, rules: &[Rule]) -> Result<()> {
+        let old = std::mem::take(&mut self.written[bank as usize]);
+        let sides = [
+            (SOURCE, prefix_masks(rules, |rule| &rule.sources)),
+            (DESTINATION, prefix_masks(rules, |rule| &rule.destinations)),
+        ];
+        let mut written = Vec::new();
+        for (side, masks) in sides {
+            for (net, mask) in masks {
+                let key = address_key(bank as u8, side, &net);
+                self.addresses
+                    .update(as_bytes(&key), &mask.to_ne_bytes(), MapFlags::ANY)
+                    .with_context(|| format!("write the rules of {net}"))?;
+                written.push(key);
+            }
+        }
+        let is_kept = |key: &rule_address| written.iter().any(|new| as_bytes(new) == as_bytes(key));
+        for key in old.iter().filter(|key| !is_kept(key)) {
+            self.addresses
+                .delete(as_bytes(key))
+                .context("remove the former rules")?;
+        }
+        self.written[bank as usize] = written;
+        Ok(())
+    }
+
+    fn write_ports(&self, bank: u32, rules: &[Rule]) {
+        for side in [SOURCE, DESTINATION] {
+            let start = (bank as usize * 2 + side as usize) * PORTS;
+            let any = mask_of(rules, |rule| ranges(rule, side).is_empty());
+            for port in 0..PORTS {
+                self.ports.write(start + port, any);
+            }
+            for (bit, rule) in rules.iter().enumerate() {
+                for port in ranges(rule, side).iter().cloned().flatten() {
+                    let at = start + usize::from(port);
+                    self.ports.write(at, self.ports.read(at) | 1 << bit);
+                }
+            }
+        }
+    }
+
+    fn write_bank(&self, bank: u32, rules: &[Rule]) {
+        let satisfied_by = |protocol| {
+            mask_of(rules, |rule| {
+                rule.protocols.is_empty() || rule.protocols.contains(&protocol)
+            })
+        };
+        let masks = rule_bank {
+            protocols: [
+                Protocol::Tcp,
+                Protocol::Udp,
+                Protocol::Icmp,
+                Protocol::Icmpv6,
+            ]
+            .map(satisfied_by),
+            any_source_port: mask_of(rules, |rule| rule.source_ports.is_empty()),
+            any_destination_port: mask_of(rules, |rule| rule.destination_ports.is_empty()),
+        };
+        self.banks.write(bank as usize, masks);
+    }
+
+    fn write_profiles(&mut self, bank: u32, rules: &[Rule], global: &SequenceProfile) {
+        for at in 0..PROFILES {
+            let own = rules.get(at).and_then(|rule| rule.profile);
+            let profile = encode_profile(own.as_ref().unwrap_or(global), own.is_some());
+            let profile = self.with_id(profile);
+            self.profiles.write(bank as usize * PROFILES + at, profile);
+        }
+    }
+
+    fn with_id(&mut self, mut profile: sequence_profile) -> sequence_profile {
+        let same = |known: &sequence_profile| {
+            (known.pattern, known.threshold, known.offset, known.flags)
+                == (
+                    profile.pattern,
+                    profile.threshold,
+                    profile.offset,
+                    profile.flags,
+                )
+        };
+        let position = self.ids.iter().position(same).unwrap_or_else(|| {
+            self.ids.push(profile);
+            self.ids.len() - 1
+        });
+        profile.id = position as u8;
+        profile
+    }
+}
+
+fn ranges(rule: &Rule, side: u8) -> &[std::ops::RangeInclusive<u16>] {
+    if side == SOURCE {
+        &rule.source_ports
+    } else {
+        &rule.destination_ports
+    }
+}
+
+fn mask_of(rules: &[Rule], satisfied: impl Fn(&Rule) -> bool) -> u64 {
+    rules
+        .iter()
+        .enumerate()
+        .filter(|(_, rule)| satisfied(rule))
+        .fold(0, |mask, (bit, _)| mask | 1 << bit)
+}
+
+/// Every prefix that a rule names, and the two that hold all addresses, with the mask of the rules whose list is
+/// empty or holds a prefix that covers it: what the longest match finds is then the whole answer.
+fn prefix_masks(rules: &[Rule], list: impl Fn(&Rule) -> &Vec<IpNet>) -> BTreeMap<IpNet, u64> {
+    let all = ["0.0.0.0/0", "::/0"]
+        .into_iter()
+        .filter_map(|net| net.parse().ok());
+    let named = rules
+        .iter()
+        .flat_map(|rule| list(rule).iter().map(IpNet::trunc));
+    all.chain(named)
+        .map(|net: IpNet| {
+            let covers = |rule: &Rule| {
+                list(rule).is_empty() || list(rule).iter().any(|own| own.contains(&net))
+            };
+            (net, mask_of(rules, covers))
+        })
+        .collect()
+}
+
+fn address_key(bank: u8, side: u8, net: &IpNet) -> rule_address {
+    let mut address = [0; 16];
+    let family = match net.network() {
+        IpAddr::V4(v4) => {
+            address[..4].copy_from_slice(&v4.octets());
+            4
+        }
+        IpAddr::V6(v6) => {
+            address = v6.octets();
+            6
+        }
+    };
+    rule_address {
+        prefix_length: FIXED_BITS + u32::from(net.prefix_len()),
+        bank,
+        side,
+        family,
+        address,
+        unused: 0,
+    }
+}
+
+// The PROFILE_* flags of types.h.
+const PATTERN: u8 = 1;
+const OFFSET: u8 = 2;
+const WIDTH_16: u8 = 4;
+const LITTLE_ENDIAN: u8 = 8;
+const RTP: u8 = 16;
+const EXPLICIT: u8 = 32;
+
+fn encode_profile(profile: &SequenceProfile, is_own: bool) -> sequence_profile {
+    let SequenceProfile {
+        pattern,
+        offset,
+        threshold,
+        width,
+        byte_order,
+        require,
+    } = *profile;
+    let flags = [
+        (pattern.is_some(), PATTERN),
+        (offset.is_some(), OFFSET),
+        (width == SequenceWidth::Bits16, WIDTH_16),
+        (byte_order == ByteOrder::Little, LITTLE_ENDIAN),
+        (require == Some(PayloadRequirement::RtpVersion2), RTP),
+        (is_own, EXPLICIT),
+    ];
+    sequence_profile {
+        pattern: pattern.unwrap_or(0),
+        threshold,
+        offset: offset.unwrap_or(0),
+        flags: flags
+            .into_iter()
+            .filter(|(set, _)| *set)
+            .fold(0, |all, (_, flag)| all | flag),
+        id: 0,
+        unused: 0,
+    }
+}

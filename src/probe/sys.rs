@@ -1,0 +1,126 @@
+//! The few things that only raw system interfaces give: mapped BPF arrays and the monotonic clock.
+//!
+//! A mapped array is changed by the kernel program while it is read: it is only ever accessed by volatile copies of
+//! whole values and by atomics on single words, never by references.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::time::{ClockId, clock_gettime};
+
+/// CLOCK_MONOTONIC, ns: the clock of `bpf_ktime_get_ns`.
+pub fn monotonic_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+        now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+    })
+}
+
+/// The values of a BPF array with BPF_F_MMAPABLE, as memory.
+#[derive(Debug)]
+pub struct MappedArray<T: Copy> {
+    memory: NonNull<std::ffi::c_void>,
+    bytes: usize,
+    len: usize,
+    values: PhantomData<T>,
+}
+
+// SAFETY: the memory belongs to this value alone until it is dropped, and is accessed only as described above.
+unsafe impl<T: Copy + Send> Send for MappedArray<T> {}
+
+impl<T: Copy> MappedArray<T> {
+    /// Maps the `len` values of the array behind `map`. The values must be a multiple of 8 bytes long, as the kernel
+    /// places them, and any bit pattern must be a valid `T`.
+    pub fn new(map: impl AsFd, len: usize) -> Result<MappedArray<T>> {
+        ensure!(
+            size_of::<T>().is_multiple_of(8),
+            "values of a mapped array are padded to 8 bytes"
+        );
+        let bytes = (len * size_of::<T>()).next_multiple_of(page_size());
+        let length =
+            NonZeroUsize::new(bytes).context("an array without values cannot be mapped")?;
+        // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
+        let memory = unsafe {
+            mmap(
+                None,
+                length,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_SHARED,
+                map,
+                0,
+            )
+        }
+        .context("map the flow table's memory")?;
+        Ok(MappedArray {
+            memory,
+            bytes,
+            len,
+            values: PhantomData,
+        })
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn at(&self, index: usize) -> *mut T {
+        assert!(
+            index < self.len,
+            "index {index} of {} mapped values",
+            self.len
+        );
+        // SAFETY: within the mapping, by the line above.
+        unsafe { self.memory.cast::<T>().as_ptr().add(index) }
+    }
+
+    /// A copy of one value: each word of it is whole, the words may be of different moments.
+    pub fn read(&self, index: usize) -> T {
+        // SAFETY: in bounds and aligned (page-aligned start, sizes of a multiple of 8); any bit pattern is a T.
+        unsafe { self.at(index).read_volatile() }
+    }
+
+    /// Replaces one value that no program writes.
+    pub fn write(&self, index: usize, value: T) {
+        // SAFETY: as in `read`.
+        unsafe { self.at(index).write_volatile(value) }
+    }
+
+    /// The 64-bit word at `offset` bytes of a value, for atomic access.
+    pub fn word(&self, index: usize, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(8) && offset + 8 <= size_of::<T>());
+        // SAFETY: in bounds and aligned by the assertion; others change it by whole words only.
+        unsafe { AtomicU64::from_ptr(self.at(index).cast::<u8>().add(offset).cast()) }
+    }
+
+    /// The 32-bit word at `offset` bytes of a value, for atomic access.
+    pub fn half_word(&self, index: usize, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset + 4 <= size_of::<T>());
+        // SAFETY: in bounds and aligned by the assertion; others change it by whole words only.
+        unsafe { AtomicU32::from_ptr(self.at(index).cast::<u8>().add(offset).cast()) }
+    }
+}
+
+impl<T: Copy> Drop for MappedArray<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `new`, and no borrow of it is left.
+        let _ = unsafe { munmap(self.memory, self.bytes) };
+    }
+}
+
+fn page_size() -> usize {
+    nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .map_or(4096, |size| size as usize)
+}

@@ -1,0 +1,232 @@
+//! Reads the flow table in mapped memory, retires idle flows and frees what has rested.
+//!
+//! Owns the mappings and what each slot looked like last time. No system call in a pass. Knows nothing of rates.
+
+use std::mem::offset_of;
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+
+use super::abi::{self, Control, INTERFACE_PROBES, INTERFACE_SLOTS, Incidents, State};
+use super::abi::{flow_counters, flow_slot, interface_totals, settings};
+use super::sys::{MappedArray, monotonic_ns};
+use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
+
+const CONTROL: usize = offset_of!(flow_slot, control);
+const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
+
+/// What a slot looked like when it was read last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    generation: u32,
+    last_arrival: u64,
+    /// When its flow was found retired; 0: it is not.
+    retired_at: u64,
+}
+
+/// How long flows stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ageing {
+    /// A flow idle for longer is retired, ns.
+    pub timeout_ns: u64,
+    /// A retired slot rests this long before it is free again, ns: one refresh period. A flow idle for twice this
+    /// may be replaced by a new one.
+    pub rest_ns: u64,
+}
+
+/// The flow table as user space sees it.
+#[derive(Debug)]
+pub struct FlowTable {
+    slots: MappedArray<flow_slot>,
+    counters: Vec<MappedArray<flow_counters>>,
+    totals: Vec<MappedArray<interface_totals>>,
+    settings: MappedArray<settings>,
+    known: Vec<Known>,
+    ageing: Ageing,
+    tracked: u64,
+}
+
+impl FlowTable {
+    /// Takes the mapped arrays; `counters` and `totals` have one for each possible CPU.
+    pub fn new(
+        slots: MappedArray<flow_slot>,
+        counters: Vec<MappedArray<flow_counters>>,
+        totals: Vec<MappedArray<interface_totals>>,
+        settings: MappedArray<settings>,
+        ageing: Ageing,
+    ) -> FlowTable {
+        let known = vec![Known::default(); slots.len()];
+        let mut table = FlowTable {
+            slots,
+            counters,
+            totals,
+            settings,
+            known,
+            ageing,
+            tracked: 0,
+        };
+        table.set_ageing(ageing);
+        table
+    }
+
+    /// Slots in the table.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Flows in the table at the latest pass.
+    pub fn tracked(&self) -> u64 {
+        self.tracked
+    }
+
+    /// Changes how long flows stay; takes effect with the next packet and the next pass.
+    pub fn set_ageing(&mut self, ageing: Ageing) {
+        self.ageing = ageing;
+        self.settings
+            .word(0, offset_of!(settings, evict_idle_ns))
+            .store(2 * ageing.rest_ns, Ordering::Release);
+    }
+
+    /// The settings that the kernel program reads with every packet.
+    pub fn settings(&self) -> &MappedArray<settings> {
+        &self.settings
+    }
+
+    /// One pass over the table: what changed, what left; retires and frees on the way.
+    pub fn scan(&mut self) -> Snapshot {
+        let mut snapshot = Snapshot {
+            taken_ns: monotonic_ns(),
+            ..Snapshot::default()
+        };
+        self.tracked = 0;
+        for index in 0..self.slots.len() {
+            self.scan_slot(index, &mut snapshot);
+        }
+        // From here on a flow that has been silent since the pass began may be replaced: all of it has been read.
+        self.settings
+            .word(0, offset_of!(settings, scanned_at))
+            .store(snapshot.taken_ns, Ordering::Release);
+        snapshot
+    }
+
+    fn scan_slot(&mut self, index: usize, snapshot: &mut Snapshot) {
+        let control = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
+        match control.state() {
+            State::Free | State::Claimed => {}
+            State::Live => {
+                self.tracked += 1;
+                self.report_change(index, control, snapshot);
+                self.retire_if_idle(index, control, snapshot.taken_ns);
+            }
+            State::Retired => self.free_if_rested(index, control, snapshot),
+        }
+    }
+
+    fn report_change(&mut self, index: usize, control: Control, snapshot: &mut Snapshot) {
+        let last_arrival = self.slots.word(index, LAST_ARRIVAL).load(Ordering::Acquire);
+        let known = self.known[index];
+        if known.generation == control.generation() && known.last_arrival == last_arrival {
+            return;
+        }
+        let Some(sample) = self.read_flow(index, control) else {
+            return;
+        };
+        snapshot.flows.push(sample);
+        self.known[index] = Known {
+            generation: control.generation(),
+            last_arrival,
+            retired_at: 0,
+        };
+    }
+
+    /// The flow in a slot; `None` where it was replaced while it was read: the next pass sees its successor.
+    fn read_flow(&self, index: usize, control: Control) -> Option<FlowSample> {
+        let slot = self.slots.read(index);
+        let counters = self.counters.iter().map(|of_cpu| of_cpu.read(index));
+        let sample = abi::merge(index as u32, &slot, counters)?;
+        let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
+        (sample.generation == control.generation() && now.generation() == control.generation())
+            .then_some(sample)
+    }
+
+    fn retire_if_idle(&mut self, index: usize, control: Control, now: u64) {
+        let known = self.known[index];
+        let idle = now.saturating_sub(known.last_arrival) > self.ageing.timeout_ns;
+        if known.generation != control.generation() || !idle || control.0 & Control::LOCKED != 0 {
+            return;
+        }
+        let retired = control.with_state(State::Retired);
+        let word = self.slots.word(index, CONTROL);
+        if word
+            .compare_exchange(control.0, retired.0, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            self.known[index].retired_at = now;
+        }
+    }
+
+    /// A packet that found the flow just before it was retired may still have been counted: the last numbers are
+    /// read after the rest.
+    fn free_if_rested(&mut self, index: usize, control: Control, snapshot: &mut Snapshot) {
+        let now = snapshot.taken_ns;
+        if self.known[index].retired_at == 0 || self.known[index].generation != control.generation()
+        {
+            // Retired by the kernel program, because new rules exclude it.
+            self.report_change(index, control, snapshot);
+            self.known[index].retired_at = now;
+            return;
+        }
+        if now - self.known[index].retired_at < self.ageing.rest_ns {
+            return;
+        }
+        if let Some(sample) = self.read_flow(index, control) {
+            snapshot.flows.push(sample);
+        }
+        snapshot.freed.push(index as u32);
+        self.known[index] = Known {
+            generation: control.generation(),
+            ..Known::default()
+        };
+        let free = Control(control.0 >> 32 << 32);
+        self.slots
+            .word(index, CONTROL)
+            .store(free.0, Ordering::Release);
+    }
+
+    /// All CPUs' totals of an interface.
+    pub fn interface(&self, ifindex: u32) -> (InterfaceSample, Incidents) {
+        let mut sample = InterfaceSample {
+            ifindex,
+            ..InterfaceSample::default()
+        };
+        let mut incidents = Incidents::default();
+        for of_cpu in &self.totals {
+            if let Some(at) = probe_slots(ifindex).find(|at| of_cpu.read(*at).ifindex == ifindex) {
+                abi::add_totals(&mut sample, &mut incidents, &of_cpu.read(at));
+            }
+        }
+        (sample, incidents)
+    }
+
+    /// Gives an interface its place in the totals. An error says that no place is left.
+    pub fn add_interface(&self, ifindex: u32) -> Result<()> {
+        for of_cpu in &self.totals {
+            let place = probe_slots(ifindex)
+                .find(|at| matches!(of_cpu.read(*at).ifindex, i if i == 0 || i == ifindex));
+            let Some(at) = place else {
+                anyhow::bail!("there is no room left for the totals of another interface");
+            };
+            of_cpu
+                .half_word(at, offset_of!(interface_totals, ifindex))
+                .store(ifindex, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Where an interface's totals may be: the same order as `totals_of` in totals.h; slot 0 is everybody else's.
+fn probe_slots(ifindex: u32) -> impl Iterator<Item = usize> {
+    (0..INTERFACE_PROBES)
+        .map(move |i| (ifindex as usize + i) % INTERFACE_SLOTS)
+        .filter(|at| *at != 0)
+}

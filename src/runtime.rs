@@ -1,0 +1,47 @@
+//! Brings everything together: the only module that knows all others, and the only one that does I/O on its own.
+//!
+//! What can fail at start fails before the screen is touched. The sampler's thread owns the kernel side; this thread
+//! owns the tracker and the application; snapshots come over a channel.
+
+mod dashboard;
+mod error;
+mod headless;
+mod reload;
+mod sampler;
+mod session;
+mod setup;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use crate::cli::{Arguments, Exit, Failure, Invocation};
+use crate::config::source::Surroundings;
+
+/// Runs flowtop with this command line, the program's name first, to its end.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let arguments = match Arguments::read(words)? {
+        Invocation::Run(arguments) => *arguments,
+        Invocation::Print(text) => return print(&text),
+    };
+    let surroundings = Surroundings::of_process();
+    if arguments.check_config || arguments.print_config {
+        return print(&setup::explain_config(&arguments, &surroundings)?);
+    }
+    let session = session::Session::start(arguments, surroundings)?;
+    if session.is_headless() {
+        headless::run(session)
+    } else {
+        dashboard::run(session)
+    }
+}
+
+/// Writes to standard output; a reader that went away is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Failed,
+            format!("write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,362 @@
+//! The thread that owns the kernel side: attaches, follows interfaces as they come and go, reads at a steady pace.
+//!
+//! Commands come in over a channel, snapshots and notices go out over another; each side is woken through a socket
+//! that poll(2) can wait for.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::model::rule::{Rule, SequenceProfile};
+use crate::model::snapshot::Snapshot;
+use crate::netns::Namespace;
+use crate::probe::interfaces::{Link, LinkHeader, LinkMonitor, Selection};
+use crate::probe::{Options, Probe, privileges};
+
+/// What the sampler needs to know, at start and whenever it changes.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// Interfaces to watch.
+    pub selection: Selection,
+    /// Which packets are flows.
+    pub rules: Vec<Rule>,
+    /// Where sequence numbers are, unless a rule says otherwise.
+    pub sequence: SequenceProfile,
+    /// An idle flow leaves after this.
+    pub flow_timeout: Duration,
+    /// Time between two readings.
+    pub refresh: Duration,
+}
+
+/// What the sampler and others tell the main thread.
+#[derive(Debug)]
+pub enum Update {
+    /// A reading.
+    Snapshot(Box<Snapshot>),
+    /// The new assignment is in force; the packets from here on are counted by it.
+    Reassigned,
+    /// Something that a person should know.
+    Notice(String),
+    /// A signal came.
+    Signal(i32),
+}
+
+enum Command {
+    Assign(Box<Assignment>),
+    Finish,
+}
+
+/// A way to tell the main thread something, and to wake it.
+#[derive(Debug)]
+pub struct Outlet {
+    updates: Sender<Update>,
+    wake: UnixStream,
+}
+
+impl Outlet {
+    /// Another way to the same place.
+    pub fn try_clone(&self) -> std::io::Result<Outlet> {
+        Ok(Outlet {
+            updates: self.updates.clone(),
+            wake: self.wake.try_clone()?,
+        })
+    }
+
+    /// Tells the main thread. Where it has gone, nobody is left to be told.
+    pub fn tell(&self, update: Update) {
+        let _ = self.updates.send(update);
+        // Full: it will be woken anyway.
+        let _ = (&self.wake).write(&[0]);
+    }
+}
+
+/// The main thread's end.
+#[derive(Debug)]
+pub struct Inlet {
+    updates: Receiver<Update>,
+    wake: UnixStream,
+}
+
+impl Inlet {
+    /// Both ends.
+    pub fn pair() -> std::io::Result<(Outlet, Inlet)> {
+        let (sender, receiver) = channel();
+        let (wake, woken) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        Ok((
+            Outlet {
+                updates: sender,
+                wake,
+            },
+            Inlet {
+                updates: receiver,
+                wake: woken,
+            },
+        ))
+    }
+
+    /// Everything that was told since the last call.
+    pub fn take(&mut self) -> Vec<Update> {
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        self.updates.try_iter().collect()
+    }
+}
+
+impl AsFd for Inlet {
+    /// Readable when something was told.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+/// The running sampler.
+#[derive(Debug)]
+pub struct Sampler {
+    commands: Sender<Command>,
+    wake: UnixStream,
+    thread: Option<JoinHandle<Option<Snapshot>>>,
+}
+
+impl Sampler {
+    /// Loads and attaches on a thread of its own, in `namespace` if one is given; returns when packets are counted.
+    pub fn start(
+        assignment: Assignment,
+        max_flows: u32,
+        namespace: Option<Namespace>,
+        outlet: Outlet,
+    ) -> Result<Sampler> {
+        let (commands, receiver) = channel();
+        let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
+        woken.set_nonblocking(true)?;
+        let (ready, started) = channel();
+        let thread = std::thread::Builder::new()
+            .name("sampler".into())
+            .spawn(move || {
+                let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
+                match made {
+                    Ok(mut worker) => {
+                        let _ = ready.send(Ok(()));
+                        Some(worker.run())
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                        None
+                    }
+                }
+            })
+            .context("start the sampler's thread")?;
+        started
+            .recv()
+            .map_err(|_| anyhow!("the sampler's thread ended at once"))??;
+        Ok(Sampler {
+            commands,
+            wake,
+            thread: Some(thread),
+        })
+    }
+
+    /// Puts another assignment in force; answered by [`Update::Reassigned`].
+    pub fn assign(&self, assignment: Assignment) {
+        self.command(Command::Assign(Box::new(assignment)));
+    }
+
+    /// Stops counting and returns the last numbers.
+    pub fn finish(&mut self) -> Option<Snapshot> {
+        self.command(Command::Finish);
+        self.thread.take()?.join().ok().flatten()
+    }
+
+    fn command(&self, command: Command) {
+        let _ = self.commands.send(command);
+        let _ = (&self.wake).write(&[0]);
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+struct Worker {
+    probe: Probe,
+    monitor: LinkMonitor,
+    assignment: Assignment,
+    outlet: Outlet,
+    commands: Receiver<Command>,
+    wake: UnixStream,
+    /// Links that could not be attached to, and are not tried again while they stay as they are.
+    refused: Vec<u32>,
+}
+
+impl Worker {
+    fn make(
+        assignment: Assignment,
+        max_flows: u32,
+        namespace: Option<Namespace>,
+        outlet: Outlet,
+        commands: Receiver<Command>,
+        wake: UnixStream,
+    ) -> Result<Worker> {
+        if let Some(namespace) = namespace {
+            namespace.enter()?;
+        }
+        privileges::check()?;
+        let monitor = LinkMonitor::open().context("follow the interfaces")?;
+        let links = crate::probe::interfaces::list().context("list the interfaces")?;
+        assignment.selection.require_names(&links)?;
+        let mut probe = Probe::load(&Options {
+            max_flows,
+            flow_timeout: assignment.flow_timeout,
+            refresh: assignment.refresh,
+            clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
+        })?;
+        probe.apply_rules(&assignment.rules, &assignment.sequence)?;
+        for link in assignment.selection.choose(&links) {
+            let attached = probe.attach(link);
+            attached.with_context(|| format!("attach to {}", link.display_name))?;
+        }
+        Ok(Worker {
+            probe,
+            monitor,
+            assignment,
+            outlet,
+            commands,
+            wake,
+            refused: Vec::new(),
+        })
+    }
+
+    fn run(&mut self) -> Snapshot {
+        let mut due = Instant::now() + self.assignment.refresh;
+        loop {
+            self.wait_until(due);
+            while let Ok(command) = self.commands.try_recv() {
+                match command {
+                    Command::Finish => return self.probe.finish(),
+                    Command::Assign(assignment) => {
+                        due = Instant::now() + assignment.refresh;
+                        self.reassign(*assignment);
+                    }
+                }
+            }
+            if self.monitor.changed().unwrap_or(true) {
+                self.follow_links();
+            }
+            if Instant::now() >= due {
+                self.reattach();
+                self.outlet
+                    .tell(Update::Snapshot(Box::new(self.probe.snapshot())));
+                due = next_due(due, self.assignment.refresh);
+            }
+        }
+    }
+
+    fn wait_until(&mut self, due: Instant) {
+        let left = due.saturating_duration_since(Instant::now());
+        // Rounded up: a wait that ends too early would be a loop of empty waits.
+        let timeout =
+            PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+        let mut fds = [
+            PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.monitor.as_fd(), PollFlags::POLLIN),
+        ];
+        // Interrupted: the loop looks at everything anyway.
+        let _ = poll(&mut fds, timeout);
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+    }
+
+    fn reassign(&mut self, assignment: Assignment) {
+        self.probe
+            .set_ageing(assignment.flow_timeout, assignment.refresh);
+        let changed = assignment.rules != self.assignment.rules
+            || assignment.sequence != self.assignment.sequence;
+        if changed
+            && let Err(error) = self
+                .probe
+                .apply_rules(&assignment.rules, &assignment.sequence)
+        {
+            self.outlet
+                .tell(Update::Notice(format!("rules: {error:#}")));
+        }
+        let reselected = assignment.selection != self.assignment.selection;
+        self.assignment = assignment;
+        if reselected {
+            self.refused.clear();
+            self.follow_links();
+        }
+        self.outlet
+            .tell(Update::Snapshot(Box::new(self.probe.snapshot())));
+        self.outlet.tell(Update::Reassigned);
+    }
+
+    /// Attaches to what is wanted now, lets go of what is wanted no more.
+    fn follow_links(&mut self) {
+        let Ok(links) = self.monitor.list() else {
+            return;
+        };
+        self.probe.note_links(&links);
+        self.refused
+            .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
+        let watched: Vec<u32> = self.probe.watched().collect();
+        for link in &links {
+            // A link that went down is watched on: its packets may come back.
+            let keeps =
+                self.probe.is_watching(link.ifindex) && self.assignment.selection.wants(&up(link));
+            match (
+                keeps || self.assignment.selection.wants(link),
+                self.probe.is_watching(link.ifindex),
+            ) {
+                (true, false) => self.attach(link),
+                (false, true) if watched.contains(&link.ifindex) => self.probe.detach(link.ifindex),
+                _ => {}
+            }
+        }
+    }
+
+    fn attach(&mut self, link: &Link) {
+        if self.refused.contains(&link.ifindex) {
+            return;
+        }
+        if let Err(error) = self.probe.attach(link) {
+            self.refused.push(link.ifindex);
+            let text = format!("attach to {}: {error:#}", link.display_name);
+            self.outlet.tell(Update::Notice(text));
+        }
+    }
+
+    /// Somebody may have taken our program off a hook.
+    fn reattach(&mut self) {
+        for link in self.probe.displaced() {
+            self.outlet.tell(Update::Notice(format!(
+                "{}: the program was taken off the hook; attaching again",
+                link.display_name
+            )));
+            self.attach(&link);
+        }
+    }
+}
+
+fn up(link: &Link) -> Link {
+    Link {
+        state: crate::model::snapshot::LinkState::Up,
+        header: LinkHeader::Ethernet,
+        ..link.clone()
+    }
+}
+
+/// Readings keep their pace; those that were missed (a stopped process) are skipped.
+fn next_due(due: Instant, refresh: Duration) -> Instant {
+    let now = Instant::now();
+    let next = due + refresh;
+    if next > now { next } else { now + refresh }
+}

@@ -1,0 +1,280 @@
+//! One run: the sampler, the tracker, the configuration, the demo, and the clock that closes intervals.
+//!
+//! What happens is told by [`Session::pump`]; what to make of it is up to the dashboard or the headless run.
+
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+use super::error::failure;
+use super::reload::{Change, Reload};
+use super::sampler::{Assignment, Inlet, Outlet, Sampler, Update};
+use super::setup::{self, Timing};
+use crate::cli::{Arguments, Exit, Failure};
+use crate::config::Config;
+use crate::config::source::{Opened, Surroundings};
+use crate::demo::Demo;
+use crate::model::tracker::FlowTracker;
+use crate::probe::interfaces::Selection;
+use crate::probe::sys::monotonic_ns;
+
+/// The longest wait without looking around.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// An interval that ends with the run is not split by a hair's breadth.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// What happened since the last look.
+#[derive(Debug)]
+pub enum Happening {
+    /// So many throughput intervals are over; rates are those of this time.
+    IntervalClosed(u64),
+    /// The configuration file changed.
+    Config(Change),
+    /// Something that a person should know.
+    Notice(String),
+    /// The run is to end.
+    Stop,
+    /// Totals are to start at zero.
+    Reset,
+}
+
+/// One run.
+pub struct Session {
+    /// The command line.
+    pub arguments: Arguments,
+    /// The numbers.
+    pub tracker: FlowTracker,
+    /// The configuration.
+    pub reload: Reload,
+    sampler: Sampler,
+    demo: Option<Demo>,
+    inlet: Inlet,
+    timing: Timing,
+    refreshes: u32,
+    ends: Option<Instant>,
+    intervals_left: Option<u64>,
+}
+
+impl Session {
+    /// Everything that can fail, before anything is shown.
+    pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
+        let (demo, opened) = prepare(&arguments, &surroundings)?;
+        let timing = Timing::of(&opened.config);
+        if !wants_headless(&arguments) {
+            crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
+        }
+        let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
+        listen_for_signals(&outlet).map_err(|e| io_failure("listen for signals", &e))?;
+        let assignment = assignment(&opened.config, timing, demo.as_ref());
+        let namespace = match &demo {
+            Some(demo) => Some(
+                demo.namespace()
+                    .try_clone()
+                    .map_err(|e| io_failure("start the demo", &e))?,
+            ),
+            None => None,
+        };
+        let sampler = Sampler::start(assignment, arguments.max_flows, namespace, outlet)
+            .map_err(|error| failure("", &error))?;
+        let mut tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
+        tracker.set_rules(setup::rule_names(&opened.config));
+        let mut session = Session {
+            ends: arguments
+                .output
+                .duration
+                .map(|duration| Instant::now() + duration + GRACE),
+            intervals_left: arguments.output.count,
+            reload: Reload::new(opened, arguments.overrides(), &surroundings),
+            arguments,
+            tracker,
+            sampler,
+            demo,
+            inlet,
+            timing,
+            refreshes: 0,
+        };
+        if let Some(demo) = &mut session.demo {
+            demo.begin()
+                .map_err(|error| failure("start the demo", &error))?;
+        }
+        Ok(session)
+    }
+
+    /// Whether the run has no screen.
+    pub fn is_headless(&self) -> bool {
+        wants_headless(&self.arguments)
+    }
+
+    /// How long nothing needs to be looked at, unless [`wake`](Self::wake) becomes readable.
+    pub fn patience(&self) -> Duration {
+        let until_end = self
+            .ends
+            .map(|end| end.saturating_duration_since(Instant::now()));
+        [until_end, self.reload.next_check()]
+            .into_iter()
+            .flatten()
+            .fold(LONGEST_WAIT, Duration::min)
+    }
+
+    /// Readable when there is something for [`pump`](Self::pump).
+    pub fn wake(&self) -> BorrowedFd<'_> {
+        self.inlet.as_fd()
+    }
+
+    /// Takes in what the other threads told, looks at the configuration file and at the clock.
+    pub fn pump(&mut self) -> Vec<Happening> {
+        let mut happenings = Vec::new();
+        for update in self.inlet.take() {
+            match update {
+                Update::Snapshot(snapshot) => {
+                    self.tracker.advance(&snapshot);
+                    self.refreshes += 1;
+                }
+                Update::Reassigned => {
+                    self.tracker
+                        .set_rules(setup::rule_names(self.reload.config()));
+                }
+                Update::Notice(text) => happenings.push(Happening::Notice(text)),
+                Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
+                Update::Signal(_) => happenings.push(Happening::Stop),
+            }
+        }
+        if let Some(change) = self.reload.check() {
+            if let Change::Loaded(_) = change {
+                self.reassign();
+            }
+            happenings.push(Happening::Config(change));
+        }
+        self.look_at_the_clock(&mut happenings);
+        happenings
+    }
+
+    fn look_at_the_clock(&mut self, happenings: &mut Vec<Happening>) {
+        let intervals = u64::from(self.refreshes / self.timing.refreshes);
+        let now = Instant::now();
+        let ends_soon = self
+            .ends
+            .is_some_and(|end| now + GRACE + self.timing.refresh / 4 >= end);
+        if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
+            happenings.push(Happening::Stop);
+            return;
+        }
+        if intervals == 0 {
+            return;
+        }
+        if let Some(left) = &mut self.intervals_left {
+            *left = left.saturating_sub(intervals);
+            if *left == 0 {
+                happenings.push(Happening::Stop);
+                return;
+            }
+        }
+        self.refreshes %= self.timing.refreshes;
+        self.tracker.close_interval();
+        happenings.push(Happening::IntervalClosed(intervals));
+    }
+
+    /// Stops counting; the report is then that of the whole run, its last interval the one that was under way.
+    pub fn finish(&mut self) {
+        if let Some(last) = self.sampler.finish() {
+            for update in self.inlet.take() {
+                if let Update::Snapshot(snapshot) = update {
+                    self.tracker.advance(&snapshot);
+                }
+            }
+            self.tracker.advance(&last);
+            self.tracker.close_interval();
+        }
+        self.demo = None;
+    }
+
+    /// Another throughput interval, from here on.
+    pub fn set_interval(&mut self, seconds: f64) {
+        let config = self.reload.config();
+        let throughput = Duration::from_secs_f64(seconds);
+        let jitter = match config.jitter_interval {
+            Some(own) => own,
+            None => throughput,
+        };
+        self.retime(Timing::new(throughput, jitter));
+    }
+
+    fn reassign(&mut self) {
+        self.retime(Timing::of(self.reload.config()));
+    }
+
+    fn retime(&mut self, timing: Timing) {
+        if timing != self.timing {
+            self.timing = timing;
+            self.refreshes = 0;
+            self.tracker.set_intervals(timing.intervals());
+        }
+        self.sampler
+            .assign(assignment(self.reload.config(), timing, self.demo.as_ref()));
+    }
+}
+
+fn wants_headless(arguments: &Arguments) -> bool {
+    arguments.output.json || arguments.output.text || !std::io::stdout().is_terminal()
+}
+
+fn io_failure(what: &str, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("{what}: {error}"))
+}
+
+/// The demo, if asked for, and the configuration: the demo brings its own, unless a file is named.
+fn prepare(
+    arguments: &Arguments,
+    surroundings: &Surroundings,
+) -> Result<(Option<Demo>, Opened), Failure> {
+    if !arguments.demo {
+        return Ok((None, setup::open_config(arguments, surroundings)?));
+    }
+    crate::probe::privileges::check()
+        .map_err(|refusal| failure("start the demo", &refusal.into()))?;
+    let demo = Demo::prepare().map_err(|error| failure("start the demo", &error))?;
+    if arguments.config.is_some() {
+        let opened = setup::open_config(arguments, surroundings)?;
+        return Ok((Some(demo), opened));
+    }
+    let text = demo.config();
+    let loaded = setup::with_vocabulary(|vocabulary| {
+        Config::load(&text, "the demo's configuration", vocabulary)
+    });
+    let config = loaded.map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::new(Exit::Config, lines.join("\n"))
+    })?;
+    let config = config.overridden(&arguments.overrides());
+    Ok((Some(demo), Opened { config, text: None }))
+}
+
+fn assignment(config: &Config, timing: Timing, demo: Option<&Demo>) -> Assignment {
+    Assignment {
+        selection: match demo {
+            Some(demo) => Selection::new([demo.interface()]),
+            None => Selection::new(config.interfaces.iter()),
+        },
+        rules: config.rules.clone(),
+        sequence: config.sequence,
+        flow_timeout: config.flow_timeout,
+        refresh: timing.refresh,
+    }
+}
+
+/// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals.
+fn listen_for_signals(outlet: &Outlet) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])?;
+    let outlet = outlet.try_clone()?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                outlet.tell(Update::Signal(signal));
+            }
+        })?;
+    Ok(())
+}

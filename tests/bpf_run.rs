@@ -1,0 +1,16 @@
+//! The kernel program, run on single frames by BPF_PROG_TEST_RUN, against the independent reference model.
+//!
+//! Every frame goes to both. Afterwards each flow's packets, bytes, payload bytes, arrivals and sequence
+//! numbers, and each interface's totals by reason, must be the same to the last digit.
+
+mod reference;
+mod support;
+
+#[path = "bpf_run/duel.rs"]
+mod duel;
+#[path = "bpf_run/generated.rs"]
+mod generated;
+#[path = "bpf_run/listed.rs"]
+mod listed;
+#[path = "bpf_run/truncated.rs"]
+mod truncated;

@@ -1,0 +1,251 @@
+//! The seam: a kernel program and the reference get the same frames, and have to agree.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use flowtop::model::flow::FlowKey;
+use flowtop::model::rule::{Rule, SequenceProfile};
+use flowtop::model::snapshot::{FlowSample, InterfaceSample, Malformed, Volume};
+use flowtop::probe::{Options, Probe, TestContext};
+
+use crate::reference::account::{FlowState, World};
+use crate::reference::packet::{Classified, Gso, Link};
+use crate::support::pair::{Pair, RECEIVER_LINK};
+
+/// TC_ACT_UNSPEC: the programs behind us have their turn.
+const UNSPEC: i32 = -1;
+/// BPF_PROG_TEST_RUN refuses frames with nothing behind the Ethernet header.
+pub const SHORTEST: usize = 15;
+/// A page less head and tail room: older kernels refuse longer frames.
+pub const LONGEST: usize = 3500;
+
+/// What is put to the test.
+pub trait Subject {
+    /// Puts rules and the global profile in force.
+    fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()>;
+    /// Runs the program on a frame; what it returned.
+    fn run(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Result<i32>;
+    /// Flows that had packets since the last call.
+    fn flows(&mut self) -> Vec<FlowSample>;
+    /// Totals of an interface.
+    fn totals(&self, ifindex: u32) -> InterfaceSample;
+}
+
+impl Subject for Probe {
+    fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
+        Probe::apply_rules(self, rules, global)
+    }
+
+    fn run(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Result<i32> {
+        let context = TestContext {
+            ifindex,
+            gso_segs: gso.segs,
+            gso_size: gso.size,
+            is_bare: link == Link::Ip,
+        };
+        Ok(self.test_frame(frame, context, 1)?.0)
+    }
+
+    fn flows(&mut self) -> Vec<FlowSample> {
+        self.snapshot().flows
+    }
+
+    fn totals(&self, ifindex: u32) -> InterfaceSample {
+        self.interface_totals(ifindex)
+    }
+}
+
+/// A loaded program and the reference, with all that they were shown so far.
+pub struct Duel<S> {
+    subject: S,
+    /// The reference.
+    pub world: World,
+    samples: HashMap<FlowKey, FlowSample>,
+    baseline: HashMap<u32, (Parts, Parts)>,
+    /// Two interfaces to receive frames on.
+    pub interfaces: [u32; 2],
+    /// Frames shown so far.
+    pub frames: usize,
+    _namespace: Pair,
+}
+
+impl Duel<Probe> {
+    /// Loads the program in a namespace of its own, which the calling thread enters for good.
+    pub fn begin(max_flows: u32) -> Duel<Probe> {
+        let pair = Pair::quiet();
+        pair.receiver.enter().expect("enter the namespace");
+        let ifindex = pair.receiver.ifindex(RECEIVER_LINK).expect("the link");
+        let interfaces = [1, ifindex];
+        let options = Options {
+            max_flows,
+            flow_timeout: Duration::from_secs(3600),
+            ..Options::default()
+        };
+        let mut probe = Probe::load(&options).expect("load the program");
+        for ifindex in interfaces {
+            probe.prepare_interface(ifindex).expect("make totals");
+        }
+        Duel {
+            subject: probe,
+            world: World::default(),
+            samples: HashMap::new(),
+            baseline: HashMap::new(),
+            interfaces,
+            frames: 0,
+            _namespace: pair,
+        }
+    }
+}
+
+impl<S: Subject> Duel<S> {
+    /// Other rules and another profile for both.
+    pub fn configure(&mut self, rules: Vec<Rule>, global: SequenceProfile) -> Result<()> {
+        self.subject.apply_rules(&rules, &global)?;
+        self.world.configure(rules, global);
+        // Interfaces count on from case to case: one difference must not be found again in all that follow.
+        for ifindex in self.interfaces {
+            self.baseline.insert(ifindex, self.parts(ifindex));
+        }
+        Ok(())
+    }
+
+    /// Shows both a frame, unless it has a length that cannot be tried. What the reference says.
+    pub fn show(
+        &mut self,
+        interface: usize,
+        link: Link,
+        frame: &[u8],
+        gso: Gso,
+    ) -> Result<Option<Classified>> {
+        if !can_be_tried(frame) {
+            return Ok(None);
+        }
+        let ifindex = self.interfaces[interface];
+        let returned = self
+            .subject
+            .run(ifindex, link, frame, gso)
+            .with_context(|| {
+                format!("{} bytes on {ifindex}, {gso:?}: {frame:02x?}", frame.len())
+            })?;
+        ensure!(returned == UNSPEC, "the program returned {returned}");
+        self.frames += 1;
+        Ok(Some(self.world.observe(ifindex, link, frame, gso)))
+    }
+
+    /// Says where the two disagree.
+    pub fn compare(&mut self) -> Result<()> {
+        for sample in self.subject.flows() {
+            let key = sample.key;
+            ensure!(
+                self.world.flows.contains_key(&key),
+                "a flow that the reference does not know: {sample:#?}"
+            );
+            let before = self.samples.insert(key, sample);
+            let slots = before.map_or(sample.slot, |before| before.slot);
+            ensure!(slots == sample.slot, "one flow in two slots: {key:?}");
+        }
+        for key in &self.world.touched {
+            let Some(sample) = self.samples.get(key) else {
+                anyhow::bail!("a flow that the program does not know: {key:?}");
+            };
+            let state = &self.world.flows[key];
+            compare_flow(sample, state, self.world.configuration)?;
+        }
+        for ifindex in self.interfaces {
+            self.compare_totals(ifindex)?;
+        }
+        Ok(())
+    }
+
+    fn compare_totals(&self, ifindex: u32) -> Result<()> {
+        let (found, wanted) = self.parts(ifindex);
+        let baseline = self.baseline.get(&ifindex).copied().unwrap_or_default();
+        let names = ["seen", "other", "filtered", "untracked"].into_iter();
+        let names = names.chain(Malformed::ALL.map(|reason| reason.name()));
+        for (index, name) in names.enumerate() {
+            let found = less(found[index], baseline.0[index]);
+            let wanted = less(wanted[index], baseline.1[index]);
+            ensure!(
+                found == wanted,
+                "{name} of interface {ifindex}: program {found:?}, reference {wanted:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// All parts of the totals of an interface, by the program and by the reference.
+    fn parts(&self, ifindex: u32) -> (Parts, Parts) {
+        let found = self.subject.totals(ifindex);
+        let wanted = self.world.interfaces.get(&ifindex).cloned();
+        let wanted = wanted.unwrap_or_default();
+        let untracked = Volume::default();
+        (
+            join(
+                [found.seen, found.other, found.filtered, found.untracked],
+                found.malformed,
+            ),
+            join(
+                [wanted.seen, wanted.other, wanted.filtered, untracked],
+                wanted.malformed,
+            ),
+        )
+    }
+}
+
+type Parts = [Volume; 4 + Malformed::ALL.len()];
+
+fn join(head: [Volume; 4], tail: [Volume; Malformed::ALL.len()]) -> Parts {
+    std::array::from_fn(|index| match index {
+        0..4 => head[index],
+        _ => tail[index - 4],
+    })
+}
+
+fn less(a: Volume, b: Volume) -> Volume {
+    Volume {
+        packets: a.packets - b.packets,
+        bytes: a.bytes - b.bytes,
+    }
+}
+
+/// BPF_PROG_TEST_RUN refuses frames whose IP header, if the Ethernet type says that there is one, is not all there
+/// (Linux 6.18; older ones only those with nothing at all). Behind a VLAN tag it does not look.
+fn can_be_tried(frame: &[u8]) -> bool {
+    let shortest = match frame.get(12..14) {
+        Some([0x08, 0x00]) => SHORTEST - 1 + 20,
+        Some([0x86, 0xdd]) => SHORTEST - 1 + 40,
+        _ => SHORTEST,
+    };
+    (shortest..=LONGEST).contains(&frame.len())
+}
+
+fn compare_flow(sample: &FlowSample, state: &FlowState, configuration: u32) -> Result<()> {
+    let found = (sample.volume, sample.payload_bytes, sample.gaps.count + 1);
+    let wanted = (state.volume, state.payload_bytes, state.arrivals);
+    ensure!(
+        found == wanted,
+        "{:?}: program {found:?}, reference {wanted:?}",
+        sample.key
+    );
+    // The arrivals of one epoch: its gaps cover all the time from the first to the last.
+    let time = sample.last_seen_ns - sample.first_seen_ns;
+    ensure!(
+        (sample.epoch, sample.gaps.sum) == (1, time),
+        "{:?}: gaps of {} ns in {time} ns, epoch {}",
+        sample.key,
+        sample.gaps.sum,
+        sample.epoch
+    );
+    if state.configuration != configuration {
+        return Ok(());
+    }
+    let found = (sample.rule, sample.sequence);
+    let wanted = (state.rule, state.sequence());
+    ensure!(
+        found == wanted,
+        "{:?}:\nprogram   {found:?}\nreference {wanted:?}",
+        sample.key
+    );
+    Ok(())
+}

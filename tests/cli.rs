@@ -1,0 +1,171 @@
+//! The command line, as far as it needs no privilege: what words mean, and what errors say.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use flowtop::cli::{Arguments, ColorChoice, Exit, Failure, Invocation};
+
+fn read(words: &[&str]) -> Result<Arguments, Failure> {
+    let words = std::iter::once("flowtop").chain(words.iter().copied());
+    match Arguments::read(words.map(OsString::from))? {
+        Invocation::Run(arguments) => Ok(*arguments),
+        Invocation::Print(text) => panic!("printed {text}"),
+    }
+}
+
+fn printed(word: &str) -> String {
+    match Arguments::read(["flowtop", word].map(OsString::from)) {
+        Ok(Invocation::Print(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn error(words: &[&str]) -> String {
+    let failure = read(words).expect_err("a usage error");
+    assert_eq!(failure.code, Exit::Usage);
+    let text = failure.to_string();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("flowtop: command line: "), "{text}");
+    assert!(text.ends_with("see: flowtop --help)"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+    text
+}
+
+#[test]
+fn without_options_everything_is_default() {
+    let arguments = read(&[]).expect("valid");
+    assert!(arguments.interfaces.is_empty() && arguments.config.is_none());
+    assert_eq!(arguments.throughput_interval, None);
+    assert_eq!(arguments.jitter_interval, None);
+    assert_eq!(arguments.max_flows, 65536);
+    assert_eq!(arguments.output.color, ColorChoice::Auto);
+    assert_eq!(arguments.overrides(), flowtop::config::Overrides::default());
+}
+
+#[test]
+fn interfaces_come_as_lists_and_repeated() {
+    let arguments = read(&["-i", "veth1,eth*", "--interface", "wl?n0", "-iens3"]).expect("valid");
+    assert_eq!(arguments.interfaces, ["veth1", "eth*", "wl?n0", "ens3"]);
+}
+
+#[test]
+fn the_seeds_spelling_of_packet_loss_works() {
+    for words in [["-packet_loss"], ["--packet-loss"], ["-l"]] {
+        assert!(read(&words).expect("valid").packet_loss, "{words:?}");
+    }
+    assert!(
+        read(&["-b", "-packet_loss", "-t", "2"])
+            .expect("valid")
+            .packet_loss
+    );
+}
+
+#[test]
+fn times_are_seconds_with_fractions() {
+    let arguments = read(&["-t", "0.1", "-j", "0.0005", "--duration=1.5"]).expect("valid");
+    assert_eq!(
+        arguments.throughput_interval,
+        Some(Duration::from_millis(100))
+    );
+    assert_eq!(arguments.jitter_interval, Some(Duration::from_micros(500)));
+    assert_eq!(arguments.output.duration, Some(Duration::from_millis(1500)));
+    assert!(read(&["-t", "86400", "-j", "86400"]).is_ok());
+}
+
+#[test]
+fn times_out_of_range_are_usage_errors_that_say_the_range() {
+    for (words, part) in [
+        (["-t", "0.09"], "must be at least 0.1 s"),
+        (["-t", "-1"], "must be at least 0.1 s"),
+        (["-t", "nan"], "finite"),
+        (["-t", "inf"], "finite"),
+        (["-t", "1s"], "expected a number of seconds"),
+        (["-t", ""], ""),
+        (["-j", "0"], "must be more than 0 s"),
+        (["-j", "1e-30"], "must be more than 0 s"),
+        (["-j", "86401"], "must be at most 86400 s"),
+        (["--duration", "0"], "must be more than 0 s"),
+        (["--duration", "1e300"], "must be at most"),
+    ] {
+        let text = error(&words);
+        assert!(text.contains(part), "{text}");
+        assert!(text.contains(words[0]), "{text}");
+    }
+}
+
+#[test]
+fn other_usage_errors_are_one_line_with_advice() {
+    for (words, part) in [
+        (&["--jsn"][..], "--json"),
+        (&["--color", "blue"], "auto, always, never"),
+        (&["--json", "--text"], "cannot be used with"),
+        (&["--max-flows", "0"], "--max-flows"),
+        (&["--max-flows", "99999999999"], "--max-flows"),
+        (&["--count", "0"], "--count"),
+        (&["-i", "eth0,"], "\"\" can't be the name of an interface"),
+        (
+            &["-i", "eth 0"],
+            "\"eth 0\" can't be the name of an interface",
+        ),
+        (&["-c"], "--config"),
+        (&["eth0"], "eth0"),
+        (&["--check-config", "--print-config"], "cannot be used with"),
+        (&["-l", "-l"], "--packet-loss"),
+    ] {
+        let text = error(words);
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn help_names_every_option_and_has_examples() {
+    let help = printed("--help");
+    for option in [
+        "-i, --interface",
+        "-t, --throughput-interval",
+        "-j, --jitter-interval",
+        "-b, --bits",
+        "-l, --packet-loss",
+        "-c, --config",
+        "--json",
+        "--text",
+        "--duration",
+        "--count",
+        "--max-flows",
+        "--check-config",
+        "--print-config",
+        "--demo",
+        "--color",
+        "--ascii",
+        "-h, --help",
+        "-V, --version",
+        "Examples:",
+    ] {
+        assert!(help.contains(option), "{option}\n{help}");
+    }
+    assert!(printed("-h").contains("Examples:"));
+    assert_eq!(
+        printed("-V"),
+        format!("flowtop {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn exit_codes_are_those_that_scripts_know() {
+    let codes = [
+        Exit::Fine,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Unavailable,
+        Exit::Privilege,
+        Exit::Config,
+    ];
+    assert_eq!(codes.map(Exit::code), [0, 1, 2, 69, 77, 78]);
+}
+
+#[test]
+fn a_failure_is_a_line_for_each_line_of_its_message() {
+    let failure = Failure::new(Exit::Config, "config.json:1:1: a\nconfig.json:2:1: b");
+    let lines = "flowtop: config.json:1:1: a\nflowtop: config.json:2:1: b";
+    assert_eq!(failure.to_string(), lines);
+}

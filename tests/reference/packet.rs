@@ -1,0 +1,215 @@
+//! What one frame is: a packet of a flow, something else, or malformed.
+//!
+//! The headers are read in [`super::ip`] and [`super::transport`]; here they become a judgement, and
+//! fragments find their first one.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use flowtop::model::flow::Protocol;
+use flowtop::model::snapshot::{Malformed, Volume};
+
+use super::ip::{Datagram, Stop, read_ethernet, read_ipv4, read_ipv6, walk_extensions};
+use super::transport;
+
+/// What a frame of a device starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// An Ethernet header.
+    Ethernet,
+    /// An IP header: tun, WireGuard, ppp.
+    Ip,
+}
+
+/// What the socket buffer says about being an aggregate; all zero for a plain packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gso {
+    /// Packets that the buffer stands for, if known.
+    pub segs: u32,
+    /// Payload bytes of each of them but the last.
+    pub size: u32,
+}
+
+/// Whether a packet is all of an IP datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The whole datagram.
+    Whole,
+    /// The first fragment: transport header, but not all of the payload.
+    First,
+    /// A later fragment: no transport header.
+    Later,
+}
+
+/// What sequence tracking needs from the transport header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// A TCP segment.
+    Tcp {
+        /// Sequence number of the first byte, or of SYN or FIN.
+        seq: u32,
+        /// SYN flag.
+        syn: bool,
+        /// FIN flag.
+        fin: bool,
+        /// RST flag.
+        rst: bool,
+    },
+    /// An echo request or reply and its own sequence number.
+    Echo(u16),
+    /// Any other ICMP or ICMPv6 message, UDP, and every later fragment.
+    None,
+}
+
+/// A packet that belongs to a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Id of the outer VLAN tag.
+    pub vlan: Option<u16>,
+    /// Layer-4 protocol.
+    pub protocol: Protocol,
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Source port or ICMP identifier.
+    pub source_port: u16,
+    /// Destination port or ICMP type * 256 + code.
+    pub destination_port: u16,
+    /// Where the payload begins in the frame.
+    pub payload_offset: usize,
+    /// Effective data.
+    pub payload_bytes: usize,
+    /// Fragment or not.
+    pub piece: Piece,
+    /// For sequence tracking.
+    pub detail: Detail,
+}
+
+/// The judgement of one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A packet of a flow.
+    Flow(Packet),
+    /// Something that is no flow.
+    Other,
+    /// A frame that ends before its headers do, or contradicts itself.
+    Malformed(Malformed),
+}
+
+/// A judged frame and what it weighs on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Classified {
+    /// What it is.
+    pub verdict: Verdict,
+    /// Packets and bytes on the wire.
+    pub volume: Volume,
+}
+
+/// What names a fragmented datagram: the next header is the one of the fragmentable part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FragmentKey {
+    vlan: Option<u16>,
+    source: IpAddr,
+    destination: IpAddr,
+    next: u8,
+    identification: u32,
+}
+
+/// The final protocol and ports of a datagram whose first fragment was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstFragment {
+    protocol: Protocol,
+    source_port: u16,
+    destination_port: u16,
+}
+
+/// First fragments by datagram, on all interfaces.
+pub type FragmentTable = HashMap<FragmentKey, FirstFragment>;
+
+/// Judges one frame. First fragments are remembered in `fragments`, later ones looked up there.
+pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTable) -> Classified {
+    match read(frame, link, fragments) {
+        Ok(packet) => Classified {
+            volume: volume(frame, packet.payload_offset, packet.payload_bytes, gso),
+            verdict: Verdict::Flow(packet),
+        },
+        // Where the payload begins is known of flows only: of the rest, no headers are added to an aggregate.
+        Err(Stop::Other) => Classified {
+            volume: volume(frame, 0, 0, gso),
+            verdict: Verdict::Other,
+        },
+        Err(Stop::Malformed(reason)) => Classified {
+            volume: volume(frame, 0, 0, gso),
+            verdict: Verdict::Malformed(reason),
+        },
+    }
+}
+
+fn volume(frame: &[u8], headers: usize, payload: usize, gso: Gso) -> Volume {
+    let packets = match gso {
+        Gso { segs: 0, size: 0 } => 1,
+        Gso { segs: 0, size } => (payload as u64).div_ceil(size.into()).max(1),
+        Gso { segs, .. } => segs.into(),
+    };
+    Volume {
+        packets,
+        bytes: frame.len() as u64 + (packets - 1) * headers as u64,
+    }
+}
+
+fn read(frame: &[u8], link: Link, fragments: &mut FragmentTable) -> Result<Packet, Stop> {
+    let (vlan, at, version) = match link {
+        Link::Ethernet => read_ethernet(frame)?,
+        Link::Ip => (None, 0, frame.first().map_or(4, |byte| byte >> 4)),
+    };
+    let mut datagram = match version {
+        4 => read_ipv4(frame, at, vlan)?,
+        6 => read_ipv6(frame, at, vlan)?,
+        // Without an Ethernet header nothing announces IP: the packet is of some other protocol.
+        _ => return Err(Stop::Other),
+    };
+    walk_extensions(frame, &mut datagram)?;
+    let key = FragmentKey {
+        vlan,
+        source: datagram.source,
+        destination: datagram.destination,
+        next: datagram.fragmentable,
+        identification: datagram.identification,
+    };
+    if datagram.piece == Piece::Later {
+        return later_fragment(&datagram, fragments.get(&key));
+    }
+    let packet = transport::read(frame, &datagram)?;
+    if datagram.piece == Piece::First {
+        let first = FirstFragment {
+            protocol: packet.protocol,
+            source_port: packet.source_port,
+            destination_port: packet.destination_port,
+        };
+        fragments.insert(key, first);
+    }
+    Ok(packet)
+}
+
+/// A later fragment is in the flow of its first one; if that is not known, in the one with ports 0.
+fn later_fragment(datagram: &Datagram, first: Option<&FirstFragment>) -> Result<Packet, Stop> {
+    let unknown = transport::protocol(datagram).map(|protocol| FirstFragment {
+        protocol,
+        source_port: 0,
+        destination_port: 0,
+    });
+    let first = first.copied().or(unknown).ok_or(Stop::Other)?;
+    Ok(Packet {
+        vlan: datagram.vlan,
+        protocol: first.protocol,
+        source: datagram.source,
+        destination: datagram.destination,
+        source_port: first.source_port,
+        destination_port: first.destination_port,
+        payload_offset: datagram.at,
+        payload_bytes: datagram.end - datagram.at,
+        piece: Piece::Later,
+        detail: Detail::None,
+    })
+}

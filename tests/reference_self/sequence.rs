@@ -1,0 +1,251 @@
+//! Series of numbers and what they amount to, one line each.
+
+use flowtop::model::rule::SequenceWidth as Width;
+
+use crate::reference::sequence::NumberTracker;
+
+/// current, received, lost, reverse, small, big, duplicates, reordered, restarts, absent
+type Row = [u64; 10];
+
+fn run(width: Width, numbers: &[u32]) -> Row {
+    let mut tracker = NumberTracker::new(width, 10);
+    numbers.iter().for_each(|n| tracker.observe(Some(*n)));
+    row(&tracker)
+}
+
+fn row(tracker: &NumberTracker) -> Row {
+    let s = tracker.counts();
+    [
+        s.current.unwrap_or(0).into(),
+        s.received,
+        s.lost,
+        s.reverse_errors,
+        s.small_errors,
+        s.big_errors,
+        s.duplicates.expect("known"),
+        s.reordered.expect("known"),
+        s.restarts,
+        s.absent,
+    ]
+}
+
+fn check(width: Width, cases: &[(&str, &[u32], Row)]) {
+    for (name, numbers, expected) in cases {
+        assert_eq!(run(width, numbers), *expected, "{name}");
+    }
+}
+
+#[test]
+fn numbers_near_each_other() {
+    check(
+        Width::Bits32,
+        &[
+            ("in order", &[5, 6, 7], [7, 3, 0, 0, 0, 0, 0, 0, 0, 0]),
+            ("one missing", &[5, 7], [7, 2, 1, 0, 1, 0, 0, 0, 0, 0]),
+            (
+                "threshold 10: 10 from the previous is small",
+                &[5, 15],
+                [15, 2, 9, 0, 1, 0, 0, 0, 0, 0],
+            ),
+            ("11 is big", &[5, 16], [16, 2, 10, 0, 0, 1, 0, 0, 0, 0]),
+            ("reordered", &[5, 7, 6, 8], [8, 4, 0, 1, 1, 0, 0, 1, 0, 0]),
+            (
+                "duplicate of the highest",
+                &[5, 6, 6],
+                [6, 3, 0, 0, 0, 0, 1, 0, 0, 0],
+            ),
+            (
+                "duplicate of an older one",
+                &[5, 6, 7, 5],
+                [7, 4, 0, 0, 0, 0, 1, 0, 0, 0],
+            ),
+            ("late twice", &[5, 7, 6, 6], [7, 4, 0, 1, 1, 0, 1, 1, 0, 0]),
+            (
+                "older than the first, never lost",
+                &[5, 4],
+                [5, 2, 0, 1, 0, 0, 0, 1, 0, 0],
+            ),
+            (
+                "and that one again",
+                &[5, 4, 4],
+                [5, 3, 0, 1, 0, 0, 1, 1, 0, 0],
+            ),
+            (
+                "wrap-around",
+                &[u32::MAX - 1, u32::MAX, 0, 1],
+                [1, 4, 0, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            (
+                "reordered at the wrap",
+                &[u32::MAX, 1, 0],
+                [1, 3, 0, 1, 1, 0, 0, 1, 0, 0],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_window_knows_the_last_64_numbers() {
+    // 0, then 1 missing, then 2 to 64: the highest is 64, so 1 is the oldest number of the window.
+    let mut numbers = vec![0];
+    numbers.extend(2..=64);
+    numbers.push(1);
+    assert_eq!(
+        run(Width::Bits32, &numbers),
+        [64, 65, 0, 1, 1, 0, 0, 1, 0, 0]
+    );
+    // With 65 it is outside: late, but the loss stays.
+    numbers.insert(64, 65);
+    assert_eq!(
+        run(Width::Bits32, &numbers),
+        [65, 66, 1, 1, 1, 0, 0, 1, 0, 0]
+    );
+    // A number that was seen, but is outside: late too.
+    let mut numbers: Vec<u32> = (0..=64).collect();
+    numbers.push(0);
+    assert_eq!(
+        run(Width::Bits32, &numbers),
+        [64, 66, 0, 1, 0, 0, 0, 1, 0, 0]
+    );
+}
+
+#[test]
+fn a_sender_that_starts_again_is_not_loss() {
+    let far = (1 << 24) + 6;
+    check(
+        Width::Bits32,
+        &[
+            (
+                "2^24 ahead of the expected 6 is a gap",
+                &[5, far],
+                [far.into(), 2, 1 << 24, 0, 0, 1, 0, 0, 0, 0],
+            ),
+            (
+                "one more is held",
+                &[5, far + 1],
+                [5, 2, 0, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            (
+                "and believed with its successor",
+                &[5, far + 1, far + 2],
+                [u64::from(far) + 2, 3, 0, 0, 0, 0, 0, 0, 1, 0],
+            ),
+            (
+                "or judged",
+                &[5, far + 1, 6],
+                [u64::from(far) + 1, 3, (1 << 24) + 1, 0, 0, 1, 0, 0, 0, 0],
+            ),
+            (
+                "1024 behind is late",
+                &[2000, 977],
+                [2000, 2, 0, 1, 0, 0, 0, 1, 0, 0],
+            ),
+            (
+                "1025 is held",
+                &[2000, 976],
+                [2000, 2, 0, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            (
+                "restart from zero",
+                &[2000, 0, 1, 2],
+                [2, 4, 0, 0, 0, 0, 0, 0, 1, 0],
+            ),
+            (
+                "candidate and successor are both seen",
+                &[2000, 0, 1, 0],
+                [1, 4, 0, 0, 0, 0, 1, 0, 1, 0],
+            ),
+            (
+                "what was before the candidate was never lost",
+                &[9000, 50, 51, 49],
+                [51, 4, 0, 1, 0, 0, 0, 1, 1, 0],
+            ),
+            (
+                "two that do not follow on are two late ones",
+                &[2000, 0, 2, 2001],
+                [2001, 4, 0, 2, 0, 0, 0, 2, 0, 0],
+            ),
+            (
+                "the loss of the old series stays",
+                &[2000, 2003, 0, 1],
+                [1, 4, 2, 0, 1, 0, 0, 0, 1, 0],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rfc_3550_a1_two_sequential_packets_validate_a_jump() {
+    // A jump, its successor, and on in order: no loss anywhere.
+    let numbers = [1, 2, 3, 1 << 30, (1 << 30) + 1, (1 << 30) + 2];
+    assert_eq!(
+        run(Width::Bits32, &numbers),
+        [(1 << 30) + 2, 6, 0, 0, 0, 0, 0, 0, 1, 0]
+    );
+}
+
+#[test]
+fn echo_has_16_bits() {
+    check(
+        Width::Bits16,
+        &[
+            (
+                "wrap-around",
+                &[65534, 65535, 0, 1],
+                [1, 4, 0, 0, 0, 0, 0, 0, 0, 0],
+            ),
+            (
+                "3000 ahead of the expected is a gap",
+                &[1, 3002],
+                [3002, 2, 3000, 0, 0, 1, 0, 0, 0, 0],
+            ),
+            ("3001 is held", &[1, 3003], [1, 2, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (
+                "100 behind is late",
+                &[200, 101],
+                [200, 2, 0, 1, 0, 0, 0, 1, 0, 0],
+            ),
+            ("101 is held", &[200, 100], [200, 2, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (
+                "ping again with the same identifier",
+                &[500, 1, 2, 3],
+                [3, 4, 0, 0, 0, 0, 0, 0, 1, 0],
+            ),
+            (
+                "restart across the wrap",
+                &[500, 65535, 0, 1],
+                [1, 4, 0, 0, 0, 0, 0, 0, 1, 0],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_absent_number_changes_nothing_else() {
+    let mut tracker = NumberTracker::new(Width::Bits32, 10);
+    for number in [
+        None,
+        Some(5),
+        None,
+        Some(6),
+        Some(90_000_000),
+        None,
+        Some(90_000_001),
+    ] {
+        tracker.observe(number);
+    }
+    assert_eq!(
+        row(&tracker),
+        [90_000_001, 4, 0, 0, 0, 0, 0, 0, 1, 3],
+        "not even a candidate"
+    );
+}
+
+#[test]
+fn a_threshold_of_one_makes_every_gap_big() {
+    let mut tracker = NumberTracker::new(Width::Bits32, 1);
+    for number in [5, 7] {
+        tracker.observe(Some(number));
+    }
+    assert_eq!(row(&tracker), [7, 2, 1, 0, 0, 1, 0, 0, 0, 0]);
+}

@@ -111,6 +111,8 @@ pub fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
         &maps.rule_banks,
         &maps.sequence_profiles,
         &maps.settings,
+        &maps.verdicts,
+        &maps.gap_histograms,
     ]
     .into_iter()
     .map(memlock)

@@ -171,13 +171,14 @@ impl Probe {
     }
 
     /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
-    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
+    /// Returns their version, as samples carry it.
+    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
         let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
         self.wait_for_programs()?;
         if begins_anew {
             self.table.forget_versions_before(version);
         }
-        Ok(())
+        Ok(version)
     }
 
     /// Returns when no program runs any more that began before the call: the kernel waits for a grace period

@@ -6,6 +6,7 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -39,12 +40,17 @@ pub struct Assignment {
 /// What the sampler and others tell the main thread.
 #[derive(Debug)]
 pub enum Update {
-    /// A reading.
-    Snapshot(Box<Snapshot>),
+    /// A reading; `is_due`: at the end of a refresh period, not before its time.
+    Snapshot {
+        /// What was read.
+        snapshot: Box<Snapshot>,
+        /// Whether it ends a refresh period.
+        is_due: bool,
+    },
     /// Histograms of the flows in focus, as of the latest reading.
     Histograms(Vec<(FlowKey, Histogram)>),
-    /// The new assignment is in force; the packets from here on are counted by it.
-    Reassigned,
+    /// Rules of this version are in force, with these names; readings from here on refer to them.
+    Ruled(u8, Vec<Arc<str>>),
     /// Something that a person should know.
     Notice(String),
     /// A signal came.
@@ -168,7 +174,7 @@ impl Sampler {
         })
     }
 
-    /// Puts another assignment in force; answered by [`Update::Reassigned`].
+    /// Puts another assignment in force; answered by [`Update::Ruled`].
     pub fn assign(&self, assignment: Assignment) {
         self.command(Command::Assign(Box::new(assignment)));
     }
@@ -229,7 +235,8 @@ impl Worker {
             refresh: assignment.refresh,
             clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
         })?;
-        probe.apply_rules(&assignment.rules, &assignment.sequence)?;
+        let version = probe.apply_rules(&assignment.rules, &assignment.sequence)?;
+        outlet.tell(Update::Ruled(version, names(&assignment.rules)));
         for link in assignment.selection.choose(&links) {
             let attached = probe.attach(link);
             attached.with_context(|| format!("attach to {}", link.display_name))?;
@@ -264,15 +271,15 @@ impl Worker {
             }
             if Instant::now() >= due {
                 self.reattach();
-                self.read();
+                self.read(true);
                 due = next_due(due, self.assignment.refresh);
             }
         }
     }
 
-    fn read(&mut self) {
+    fn read(&mut self, is_due: bool) {
         let snapshot = Box::new(self.probe.snapshot());
-        self.outlet.tell(Update::Snapshot(snapshot));
+        self.outlet.tell(Update::Snapshot { snapshot, is_due });
         let histograms = self.probe.histograms();
         if !histograms.is_empty() {
             self.outlet.tell(Update::Histograms(histograms));
@@ -297,15 +304,10 @@ impl Worker {
     fn reassign(&mut self, assignment: Assignment) {
         self.probe
             .set_ageing(assignment.flow_timeout, assignment.refresh);
-        let changed = assignment.rules != self.assignment.rules
-            || assignment.sequence != self.assignment.sequence;
-        if changed
-            && let Err(error) = self
-                .probe
-                .apply_rules(&assignment.rules, &assignment.sequence)
+        if assignment.rules != self.assignment.rules
+            || assignment.sequence != self.assignment.sequence
         {
-            self.outlet
-                .tell(Update::Notice(format!("rules: {error:#}")));
+            self.change_rules(&assignment);
         }
         let reselected = assignment.selection != self.assignment.selection;
         self.assignment = assignment;
@@ -313,9 +315,18 @@ impl Worker {
             self.refused.clear();
             self.follow_links();
         }
-        self.outlet
-            .tell(Update::Snapshot(Box::new(self.probe.snapshot())));
-        self.outlet.tell(Update::Reassigned);
+    }
+
+    fn change_rules(&mut self, assignment: &Assignment) {
+        // What was counted under the former rules is told first.
+        self.read(false);
+        let applied = self
+            .probe
+            .apply_rules(&assignment.rules, &assignment.sequence);
+        self.outlet.tell(match applied {
+            Ok(version) => Update::Ruled(version, names(&assignment.rules)),
+            Err(error) => Update::Notice(format!("rules: {error:#}")),
+        });
     }
 
     /// Attaches to what is wanted now, lets go of what is wanted no more.
@@ -363,6 +374,13 @@ impl Worker {
             self.attach(&link);
         }
     }
+}
+
+fn names(rules: &[Rule]) -> Vec<Arc<str>> {
+    rules
+        .iter()
+        .map(|rule| Arc::from(rule.name.as_str()))
+        .collect()
 }
 
 fn up(link: &Link) -> Link {

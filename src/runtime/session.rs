@@ -11,8 +11,9 @@ use signal_hook::iterator::Signals;
 
 use super::error::failure;
 use super::reload::{Change, Reload};
-use super::sampler::{Assignment, Inlet, Outlet, Sampler, Update};
+use super::sampler::{Assignment, Sampler};
 use super::setup::{self, Timing};
+use super::updates::{Inlet, Outlet, Update};
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{Opened, Surroundings};

@@ -16,7 +16,7 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -333,6 +333,11 @@ impl Probe {
     /// Gives an interface its own totals without attaching to it: for test runs.
     pub fn prepare_interface(&mut self, ifindex: u32) -> Result<()> {
         self.table.add_interface(ifindex)
+    }
+
+    /// The program for frames: for test runs that call it from a program of their own.
+    pub fn frame_program(&self) -> BorrowedFd<'_> {
+        self.skeleton.progs.flowtop_frame.as_fd()
     }
 
     /// Runs the very program that would be attached on one frame (BPF_PROG_TEST_RUN), `repeat` times. Returns what

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod frames;
 pub mod pair;
+pub mod pty;
 
 use std::io::Write;
 use std::process::{Child, Command};

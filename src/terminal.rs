@@ -32,8 +32,8 @@ static HOOK: Once = Once::new();
 
 /// The screen, as long as it is ours.
 pub struct Console {
-    /// Never dropped: where the terminal is gone, its own `drop` complains on standard error, which is gone too,
-    /// and panics. [`leave`] does what it would.
+    /// Never dropped: ratatui's own drop prints to standard error where the terminal is gone, and
+    /// that panics. [`leave`] does what is needed.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
     /// What is on the screen is not what was drawn last.

@@ -127,6 +127,7 @@ impl Dashboard {
                 self.session.tracker.reset();
                 Msg::Refreshed(now())
             }
+            Happening::Histograms(list) => Msg::Histograms(list),
             Happening::Stop => return,
         };
         self.tell(msg);
@@ -151,7 +152,8 @@ impl Dashboard {
             }
             Effect::SetInterval(seconds) => self.session.set_interval(seconds),
             Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
-            Effect::SaveView | Effect::ResolveNames(_) | Effect::Focus(_) => {}
+            Effect::Focus(keys) => self.session.focus(keys),
+            Effect::SaveView | Effect::ResolveNames(_) => {}
         }
         Ok(())
     }

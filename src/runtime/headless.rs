@@ -36,7 +36,7 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
                 Happening::Reset => session.tracker.reset(),
                 Happening::Notice(text) | Happening::Config(Change::Refused(text)) => say(&text),
                 Happening::Config(Change::Loaded(text)) => say(&format!("configuration: {text}")),
-                Happening::Config(Change::Mended) => {}
+                Happening::Config(Change::Mended) | Happening::Histograms(_) => {}
             }
         }
     }

@@ -34,7 +34,7 @@ pub trait Subject {
 
 impl Subject for Probe {
     fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
-        Probe::apply_rules(self, rules, global)
+        Probe::apply_rules(self, rules, global).map(drop)
     }
 
     fn run(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Result<i32> {

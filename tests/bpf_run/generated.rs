@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use flowtop::model::rule::{MAX_RULE_TERMS, Rule};
 use flowtop::probe::Probe;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestError, TestRunner};
 
 use crate::duel::Duel;
-use crate::reference::generate::{Case, case};
+use crate::reference::generate::{Case, RuleSpec, case};
 use crate::reference::packet::{Link, Verdict};
 use crate::reference::sender::Sender;
 use crate::reference::spec::Place;
@@ -20,8 +21,7 @@ const LEAST_FRAMES: usize = 100_000;
 
 /// Runs one case in a place of its own.
 fn run(duel: &mut Duel<Probe>, case: &Case, place: Place, link: Link) -> anyhow::Result<Kinds> {
-    let rules = case.rules.iter().enumerate();
-    let rules = rules.map(|(index, rule)| rule.at(place, index)).collect();
+    let rules = rules_at(&case.rules, place);
     duel.configure(rules, case.profile)?;
     let mut sender = Sender::new(case.start);
     let mut kinds = Kinds::new();
@@ -36,6 +36,19 @@ fn run(duel: &mut Duel<Probe>, case: &Case, place: Place, link: Link) -> anyhow:
     Ok(kinds)
 }
 
+/// The rules for a place, as many as a configuration may have.
+fn rules_at(specs: &[RuleSpec], place: Place) -> Vec<Rule> {
+    let mut terms = 0;
+    let rules = specs.iter().enumerate();
+    rules
+        .map(|(index, rule)| rule.at(place, index))
+        .take_while(|rule| {
+            terms += rule.terms();
+            terms <= MAX_RULE_TERMS
+        })
+        .collect()
+}
+
 type Kinds = BTreeMap<String, usize>;
 
 fn kind(verdict: &Verdict) -> String {
@@ -48,7 +61,7 @@ fn kind(verdict: &Verdict) -> String {
 
 /// Runs cases until there were enough of them, or shrinks the first one that fails.
 fn run_cases(cases: u32, link: Link) -> (usize, Kinds) {
-    let duel = RefCell::new(Duel::begin(1 << 18));
+    let duel = RefCell::new(Duel::begin(1 << 16));
     let place = RefCell::new(0_u16);
     let seen = RefCell::new(Kinds::new());
     let config = ProptestConfig {

@@ -79,6 +79,8 @@ pub struct PayloadSpec {
     pub length: u16,
     /// Where the pattern is put, if the profile has one, in each segment of an aggregate.
     pub pattern_at: Option<u16>,
+    /// Where the pattern is put a second time, perhaps in front of the first one.
+    pub again_at: Option<u16>,
     /// What fills the rest.
     pub filler: u8,
 }

@@ -1,6 +1,8 @@
 //! Series of numbers and what they amount to, one line each.
 
-use crate::reference::sequence::{NumberTracker, Width};
+use flowtop::model::rule::SequenceWidth as Width;
+
+use crate::reference::sequence::NumberTracker;
 
 /// current, received, lost, reverse, small, big, duplicates, reordered, restarts, absent
 type Row = [u64; 10];

@@ -5,9 +5,13 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod clock;
+pub mod craft;
+
 pub mod frames;
 pub mod pair;
+pub mod program;
 pub mod pty;
+pub mod relay;
 
 use std::io::Write;
 use std::process::{Child, Command};

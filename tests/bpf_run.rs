@@ -6,6 +6,8 @@
 mod reference;
 mod support;
 
+#[path = "bpf_run/arrivals.rs"]
+mod arrivals;
 #[path = "bpf_run/duel.rs"]
 mod duel;
 #[path = "bpf_run/generated.rs"]

@@ -133,8 +133,8 @@ impl<S: Subject> Duel<S> {
         Ok(Some(self.world.observe(ifindex, link, frame, gso)))
     }
 
-    /// Says where the two disagree.
-    pub fn compare(&mut self) -> Result<()> {
+    /// Takes over what the program counted since the last time.
+    pub fn read(&mut self) -> Result<()> {
         for sample in self.subject.flows() {
             let key = sample.key;
             ensure!(
@@ -142,9 +142,20 @@ impl<S: Subject> Duel<S> {
                 "a flow that the reference does not know: {sample:#?}"
             );
             let before = self.samples.insert(key, sample);
-            let slots = before.map_or(sample.slot, |before| before.slot);
-            ensure!(slots == sample.slot, "one flow in two slots: {key:?}");
+            let slot = before.map_or(sample.slot, |before| before.slot);
+            ensure!(slot == sample.slot, "one flow in two slots: {key:?}");
         }
+        Ok(())
+    }
+
+    /// The program's flows as they were when they were read last.
+    pub fn samples(&self) -> impl Iterator<Item = &FlowSample> {
+        self.samples.values()
+    }
+
+    /// Says where the two disagree.
+    pub fn compare(&mut self) -> Result<()> {
+        self.read()?;
         for key in &self.world.touched {
             let Some(sample) = self.samples.get(key) else {
                 anyhow::bail!("a flow that the program does not know: {key:?}");

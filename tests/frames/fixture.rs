@@ -88,7 +88,7 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
 pub fn losing(mut flow: Flow, lost: u64) -> Flow {
     let udp = flow.key.protocol != Protocol::Tcp;
     flow.sequence = Some(Sequence {
-        current: 3_000_005_003,
+        current: Some(3_000_005_003),
         received: 5000,
         lost,
         reverse_errors: 4,

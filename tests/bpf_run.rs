@@ -16,3 +16,5 @@ mod generated;
 mod listed;
 #[path = "bpf_run/truncated.rs"]
 mod truncated;
+#[path = "bpf_run/wire.rs"]
+mod wire;

@@ -27,7 +27,7 @@ fn show_by(
         let bytes = frame(spec, place, Link::Ethernet, &profile, *number);
         let shown = duel.show(0, Link::Ethernet, &bytes, spec.gso);
         shown.expect("a run").expect("a frame that can be tried");
-        if (index + 1) % step != 0 && index + 1 < frames.len() {
+        if !(index + 1).is_multiple_of(step) && index + 1 < frames.len() {
             continue;
         }
         duel.compare()

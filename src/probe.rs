@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod attach;
+mod focus;
 pub mod interfaces;
 pub mod privileges;
 mod rules;
@@ -26,11 +27,14 @@ use libbpf_rs::{
 
 use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
 use self::attach::Attachment;
+use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
 use self::rules::RuleTable;
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder, OpenFlowtopSkel};
 use self::sys::MappedArray;
 use self::table::{Ageing, FlowTable};
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot, TableSample};
 
@@ -103,6 +107,7 @@ pub struct Probe {
     watched: BTreeMap<u32, Watched>,
     table: FlowTable,
     rules: RuleTable,
+    focus: Focus,
     counters_of_first_cpu: MapHandle,
     skeleton: FlowtopSkel<'static>,
     memory_bytes: u64,
@@ -149,11 +154,13 @@ impl Probe {
             maps.rule_banks.as_fd(),
             maps.sequence_profiles.as_fd(),
         )?;
+        let focus = Focus::new(MapHandle::try_from(&maps.gap_histograms)?);
         let counters_of_first_cpu = counters.into_iter().next().context("no CPU")?;
         let mut probe = Probe {
             watched: BTreeMap::new(),
             table,
             rules,
+            focus,
             counters_of_first_cpu,
             skeleton,
             memory_bytes,
@@ -165,8 +172,12 @@ impl Probe {
 
     /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
     pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
-        self.rules.apply(rules, global, self.table.settings())?;
-        self.wait_for_programs()
+        let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
+        self.wait_for_programs()?;
+        if begins_anew {
+            self.table.forget_versions_before(version);
+        }
+        Ok(())
     }
 
     /// Returns when no program runs any more that began before the call: the kernel waits for a grace period
@@ -178,6 +189,16 @@ impl Probe {
             .flow_counters
             .update(&0u32.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
             .context("wait for packets under the former rules")
+    }
+
+    /// These flows keep histograms of their gaps from their next reading on, and no others.
+    pub fn focus(&mut self, keys: Vec<FlowKey>) {
+        self.focus.set(keys, &self.table);
+    }
+
+    /// The histograms of the flows in focus, as far as they had packets since.
+    pub fn histograms(&self) -> Vec<(FlowKey, Histogram)> {
+        self.focus.read()
     }
 
     /// Changes the time after which idle flows leave, and the refresh period.
@@ -280,6 +301,8 @@ impl Probe {
     /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
     pub fn snapshot(&mut self) -> Snapshot {
         let mut snapshot = self.table.scan();
+        // Without a histogram all else is still right.
+        let _ = self.focus.follow(&snapshot.flows, &self.table);
         snapshot.table = TableSample {
             capacity: self.table.capacity() as u64,
             tracked: self.table.tracked(),
@@ -443,6 +466,8 @@ fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
         &maps.rule_banks,
         &maps.sequence_profiles,
         &maps.settings,
+        &maps.verdicts,
+        &maps.gap_histograms,
     ]
     .into_iter()
     .map(memlock)

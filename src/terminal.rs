@@ -7,6 +7,7 @@
 mod input;
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdin, stdout};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use crossterm::{execute, queue};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
 pub use input::{Input, Wake};
@@ -31,7 +33,9 @@ static HOOK: Once = Once::new();
 
 /// The screen, as long as it is ours.
 pub struct Console {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: ratatui's own drop prints to standard error where the terminal is gone, and
+    /// that panics. [`leave`] does what is needed.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
 }
 
@@ -64,7 +68,10 @@ impl Console {
         enter(mouse)?;
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
         match Terminal::new(backend) {
-            Ok(terminal) => Ok(Console { terminal, mouse }),
+            Ok(terminal) => Ok(Console {
+                terminal: ManuallyDrop::new(terminal),
+                mouse,
+            }),
             Err(error) => {
                 leave();
                 Err(error)
@@ -105,7 +112,9 @@ impl Console {
     /// Takes the terminal again after somebody else had it (SIGCONT).
     pub fn resume(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
-        self.terminal.clear()
+        // Not `clear`: that asks the terminal where its cursor is, and waits for an answer.
+        let (width, height) = self.size()?;
+        self.terminal.resize(Rect::new(0, 0, width, height))
     }
 }
 

@@ -85,7 +85,6 @@ static __always_inline int observe(struct __sk_buff *skb, enum link link)
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(now_set->active);
-		seen.now = bpf_ktime_get_ns();
 		account_flow(&packet, &facts, cpu, totals, &seen);
 	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
 		add_volume(&totals->malformed[facts.malformed], seen.packets, seen.bytes);

@@ -59,6 +59,9 @@ impl Watch {
                 continue;
             }
             let seen = SeenFlow::of(flow);
+            if seen == SeenFlow::UNSEEN {
+                continue;
+            }
             let before = match self.flows.entry(flow.key) {
                 Entry::Occupied(mut slot) => slot.insert(seen),
                 Entry::Vacant(slot) => {
@@ -112,6 +115,11 @@ impl Watch {
         }
         self.full = full;
         self.insert_failures = table.insert_failures;
+    }
+
+    /// Tells that all totals start at zero: what was remembered of them means nothing any more.
+    pub fn start_at_zero(&mut self) {
+        self.flows.clear();
     }
 
     /// Drops what is remembered of flows that are gone, once that is the larger part.

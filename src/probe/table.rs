@@ -193,6 +193,35 @@ impl FlowTable {
             .store(free.0, Ordering::Release);
     }
 
+    /// Marks a flow as one that keeps a histogram, or no longer; a slot that has another flow by now stays as it is.
+    pub fn set_focused(&self, slot: u32, generation: u32, focused: bool) {
+        self.change_control(slot as usize, |control| {
+            let same = control.state() == State::Live && control.generation() == generation;
+            let flag = if focused { Control::FOCUSED } else { 0 };
+            same.then_some(Control(control.0 & !Control::FOCUSED | flag))
+        });
+    }
+
+    /// Makes every flow be considered anew at its next packet that other rules than those of `version` admitted:
+    /// versions are about to be used again.
+    pub fn forget_versions_before(&self, version: u8) {
+        for slot in 0..self.slots.len() {
+            self.change_control(slot, |control| {
+                (control.version() != version).then_some(control.without_version())
+            });
+        }
+    }
+
+    fn change_control(&self, index: usize, change: impl Fn(Control) -> Option<Control>) {
+        let change = |word| change(Control(word)).map(|control| control.0);
+        // Refused changes need nothing to be done.
+        let _ = self.slots.word(index, CONTROL).fetch_update(
+            Ordering::AcqRel,
+            Ordering::Acquire,
+            change,
+        );
+    }
+
     /// All CPUs' totals of an interface.
     pub fn interface(&self, ifindex: u32) -> (InterfaceSample, Incidents) {
         let mut sample = InterfaceSample {

@@ -122,6 +122,7 @@ impl Dashboard {
                 self.session.tracker.reset();
                 Msg::Refreshed(now())
             }
+            Happening::Histograms(list) => Msg::Histograms(list),
             Happening::Stop => return,
         };
         self.tell(msg);
@@ -146,7 +147,8 @@ impl Dashboard {
             }
             Effect::SetInterval(seconds) => self.session.set_interval(seconds),
             Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
-            Effect::SaveView | Effect::ResolveNames(_) | Effect::Focus(_) => {}
+            Effect::Focus(keys) => self.session.focus(keys),
+            Effect::SaveView | Effect::ResolveNames(_) => {}
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
                     eprintln!("flowtop: configuration: {text}")
                 }
                 Happening::Config(Change::Refused(text)) => eprintln!("flowtop: {text}"),
-                Happening::Config(Change::Mended) => {}
+                Happening::Config(Change::Mended) | Happening::Histograms(_) => {}
             }
         }
     }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
@@ -39,6 +41,8 @@ pub struct Assignment {
 pub enum Update {
     /// A reading.
     Snapshot(Box<Snapshot>),
+    /// Histograms of the flows in focus, as of the latest reading.
+    Histograms(Vec<(FlowKey, Histogram)>),
     /// The new assignment is in force; the packets from here on are counted by it.
     Reassigned,
     /// Something that a person should know.
@@ -49,6 +53,7 @@ pub enum Update {
 
 enum Command {
     Assign(Box<Assignment>),
+    Focus(Vec<FlowKey>),
     Finish,
 }
 
@@ -168,6 +173,11 @@ impl Sampler {
         self.command(Command::Assign(Box::new(assignment)));
     }
 
+    /// These flows keep histograms from here on; told by [`Update::Histograms`] with each reading.
+    pub fn focus(&self, keys: Vec<FlowKey>) {
+        self.command(Command::Focus(keys));
+    }
+
     /// Stops counting and returns the last numbers.
     pub fn finish(&mut self) -> Option<Snapshot> {
         self.command(Command::Finish);
@@ -242,6 +252,7 @@ impl Worker {
             while let Ok(command) = self.commands.try_recv() {
                 match command {
                     Command::Finish => return self.probe.finish(),
+                    Command::Focus(keys) => self.probe.focus(keys),
                     Command::Assign(assignment) => {
                         due = Instant::now() + assignment.refresh;
                         self.reassign(*assignment);
@@ -253,10 +264,18 @@ impl Worker {
             }
             if Instant::now() >= due {
                 self.reattach();
-                self.outlet
-                    .tell(Update::Snapshot(Box::new(self.probe.snapshot())));
+                self.read();
                 due = next_due(due, self.assignment.refresh);
             }
+        }
+    }
+
+    fn read(&mut self) {
+        let snapshot = Box::new(self.probe.snapshot());
+        self.outlet.tell(Update::Snapshot(snapshot));
+        let histograms = self.probe.histograms();
+        if !histograms.is_empty() {
+            self.outlet.tell(Update::Histograms(histograms));
         }
     }
 

@@ -17,6 +17,8 @@ use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{Opened, Surroundings};
 use crate::demo::Demo;
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
 use crate::model::tracker::FlowTracker;
 use crate::probe::interfaces::Selection;
 use crate::probe::sys::monotonic_ns;
@@ -39,6 +41,8 @@ pub enum Happening {
     Stop,
     /// Totals are to start at zero.
     Reset,
+    /// Histograms of the flows in focus.
+    Histograms(Vec<(FlowKey, Histogram)>),
 }
 
 /// One run.
@@ -137,6 +141,7 @@ impl Session {
                     self.tracker
                         .set_rules(setup::rule_names(self.reload.config()));
                 }
+                Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
                 Update::Signal(_) => happenings.push(Happening::Stop),
@@ -189,6 +194,11 @@ impl Session {
             self.tracker.close_interval();
         }
         self.demo = None;
+    }
+
+    /// These flows keep histograms from here on.
+    pub fn focus(&self, keys: Vec<FlowKey>) {
+        self.sampler.focus(keys);
     }
 
     /// Another throughput interval, from here on.

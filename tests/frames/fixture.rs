@@ -79,7 +79,7 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
         flow.history.interarrival_mean.push(Some(1.0 + wave / 10.0));
         flow.history
             .lost
-            .push(Some(if i % 13 == 0 { wave } else { 0.0 }));
+            .push(Some(if i % 13 == 5 { wave } else { 0.0 }));
     }
     flow
 }
@@ -185,6 +185,7 @@ pub fn mixed() -> Report {
         young,
     ];
     let mut report = report(flows);
+    report.flows[2].history.lost.push(Some(5.0));
     let mut gone = interface(9, "wlan0-guest-network");
     gone.state = LinkState::Gone;
     gone.hook = None;

@@ -63,3 +63,22 @@ pub fn pin(cpu: usize) {
     set.set(cpu).expect("a CPU number");
     sched_setaffinity(Pid::from_raw(0), &set).expect("sched_setaffinity");
 }
+
+/// Returns when no CPU has more than so many received frames waiting.
+pub fn wait_for_backlog(frames: usize) {
+    /// Column of /proc/net/softnet_stat.
+    const BACKLOG: usize = 11;
+    let longest = || {
+        let table = std::fs::read_to_string("/proc/net/softnet_stat").expect("softnet_stat");
+        let of_cpu = |line: &str| {
+            let word = line.split_whitespace().nth(BACKLOG).expect("a backlog");
+            usize::from_str_radix(word, 16).expect("a number")
+        };
+        table.lines().map(of_cpu).max().unwrap_or(0)
+    };
+    let deadline = now_ns() + 30_000_000_000;
+    while longest() > frames {
+        assert!(now_ns() < deadline, "a CPU's backlog stays full");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

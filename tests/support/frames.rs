@@ -6,7 +6,7 @@ use std::time::Duration;
 use etherparse::{PacketBuilder, VlanId};
 use flowtop::netns::Namespace;
 
-use super::clock::{Pacer, now_ns};
+use super::clock::{self, Pacer, now_ns};
 use super::pair::{
     RECEIVER_MAC, RECEIVER_V4, RECEIVER_V6, SENDER_LINK, SENDER_MAC, SENDER_V4, SENDER_V6,
 };
@@ -124,6 +124,17 @@ impl FrameSender {
         }
     }
 
+    /// Sends all frames, and waits now and then until the receiving CPUs have worked off what they were given, so that
+    /// no backlog overflows: what was sent arrives.
+    pub fn send_in_step<'a>(&self, frames: impl IntoIterator<Item = &'a [u8]>) {
+        for (number, frame) in frames.into_iter().enumerate() {
+            if number % STEP == 0 {
+                clock::wait_for_backlog(STEP);
+            }
+            self.send(frame);
+        }
+    }
+
     /// Sends a frame each `gap`; returns when (CLOCK_MONOTONIC, ns) each call of send began.
     pub fn send_paced(&self, frames: &[Vec<u8>], gap: Duration) -> Vec<u64> {
         self.send_with_gaps(frames.iter().map(|frame| (frame.as_slice(), gap)))
@@ -197,6 +208,9 @@ impl FrameSender {
         );
     }
 }
+
+/// A CPU's backlog has room for 1000 frames by default, and others may send as well.
+const STEP: usize = 100;
 
 /// struct virtio_net_hdr.
 const VNET_HEADER_BYTES: usize = 10;

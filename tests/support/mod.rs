@@ -5,8 +5,11 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod clock;
+pub mod craft;
+
 pub mod frames;
 pub mod pair;
+pub mod program;
 
 use std::io::Write;
 use std::process::{Child, Command};

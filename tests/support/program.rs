@@ -1,0 +1,269 @@
+//! The program itself, run headless in a namespace: started, listened to, ended.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use flowtop::netns::Namespace;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::Background;
+use super::pair::{Pair, RECEIVER_LINK};
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_flowtop");
+
+/// Whatever is waited for comes sooner, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A headless run with `--json`. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Flowtop {
+    child: Background,
+    records: Receiver<Value>,
+    errors: Option<JoinHandle<String>>,
+    folder: TempDir,
+    latest: Value,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The last record.
+    pub record: Value,
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// What it wrote to standard error.
+    pub errors: String,
+}
+
+impl Flowtop {
+    /// Watches the receiving end of a pair with a configuration (a JSON text), ten records a second.
+    pub fn watch(pair: &Pair, config: &str) -> Flowtop {
+        let arguments = ["-i", RECEIVER_LINK, "-t", "0.1"];
+        Flowtop::start(&pair.receiver, config, &arguments)
+    }
+
+    /// Runs in a namespace with a configuration and further arguments; returns when it counts on all its hooks.
+    pub fn start(namespace: &Namespace, config: &str, arguments: &[&str]) -> Flowtop {
+        Flowtop::start_with(namespace, config, arguments, |_| {})
+    }
+
+    /// The same, after `prepare` has seen the command.
+    pub fn start_with(
+        namespace: &Namespace,
+        config: &str,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Flowtop {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, config).expect("write the configuration");
+        let mut command = super::command(namespace, PROGRAM);
+        command.arg("--json").arg("-c").arg(path).args(arguments);
+        prepare(&mut command);
+        let mut run = Flowtop::spawn(&mut command, folder);
+        run.until("hooks on all interfaces", |record| {
+            interfaces(record).all(|interface| !interface["hook"].is_null())
+        });
+        run
+    }
+
+    fn spawn(command: &mut Command, folder: TempDir) -> Flowtop {
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Background::spawn(command);
+        let output = BufReader::new(child.0.stdout.take().expect("standard output"));
+        let mut errors = child.0.stderr.take().expect("standard error");
+        let (sender, records) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let record = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+                if sender.send(record).is_err() {
+                    return;
+                }
+            }
+        });
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = errors.read_to_string(&mut text);
+            text
+        });
+        Flowtop {
+            child,
+            records,
+            errors: Some(errors),
+            folder,
+            latest: Value::Null,
+        }
+    }
+
+    /// The configuration file of this run.
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.path().join("config.json")
+    }
+
+    /// Replaces the configuration file by renaming another one over it.
+    pub fn rename_config(&self, text: &str) {
+        let new = self.folder.path().join("config.json.new");
+        std::fs::write(&new, text).expect("write the configuration");
+        std::fs::rename(new, self.config_path()).expect("rename");
+    }
+
+    /// The next record.
+    pub fn record(&mut self) -> &Value {
+        match self.records.recv_timeout(PATIENCE) {
+            Ok(record) => self.latest = record,
+            Err(RecvTimeoutError::Timeout) => panic!("no record for {PATIENCE:?}"),
+            Err(RecvTimeoutError::Disconnected) => {
+                let _ = self.child.0.kill();
+                panic!("the run ended: {}", self.take_errors())
+            }
+        }
+        &self.latest
+    }
+
+    /// The next record that is as `wanted`; fails where there is none for a long time.
+    pub fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> &Value {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(self.record()) {
+            let late = Instant::now() > deadline;
+            assert!(!late, "waited in vain for {what}: {:#}", self.latest);
+        }
+        &self.latest
+    }
+
+    /// Waits until so many packets were counted on one interface, or none came for a second: the test will tell.
+    pub fn settle(&mut self, packets: u64) {
+        let mut silent_since = Instant::now();
+        let mut counted = 0;
+        loop {
+            let now = interfaces(self.record())
+                .map(|i| number(&i["packets"]))
+                .max();
+            if now.unwrap_or(0) != counted {
+                (counted, silent_since) = (now.unwrap_or(0), Instant::now());
+            }
+            if counted >= packets || silent_since.elapsed() > Duration::from_secs(1) {
+                return;
+            }
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(self.pid(), signal).expect("kill");
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.0.id() as i32)
+    }
+
+    /// Ends the run by SIGTERM; every record must add up.
+    pub fn finish(self) -> Ended {
+        self.signal(Signal::SIGTERM);
+        let ended = self.wait();
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        assert_adds_up(&ended.record);
+        ended
+    }
+
+    /// Ends the run by SIGTERM and returns the last record.
+    pub fn last_record(self) -> Value {
+        self.finish().record
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(mut self) -> Ended {
+        while let Ok(record) = self.records.recv_timeout(PATIENCE) {
+            self.latest = record;
+        }
+        let status = self.child.0.wait().expect("wait");
+        Ended {
+            record: std::mem::take(&mut self.latest),
+            code: status.code(),
+            errors: self.take_errors(),
+        }
+    }
+
+    fn take_errors(&mut self) -> String {
+        let thread = self.errors.take();
+        thread.map_or_else(String::new, |thread| thread.join().expect("no panic"))
+    }
+}
+
+/// Runs the program to its end with these arguments and nothing else.
+pub fn run_to_end(namespace: &Namespace, arguments: &[&str]) -> std::process::Output {
+    let mut command = super::command(namespace, PROGRAM);
+    command.args(arguments).stdin(Stdio::null());
+    command.output().expect("run flowtop")
+}
+
+/// A count in a record.
+pub fn number(value: &Value) -> u64 {
+    value
+        .as_u64()
+        .unwrap_or_else(|| panic!("a count, not {value}"))
+}
+
+/// The interfaces of a record.
+pub fn interfaces(record: &Value) -> impl Iterator<Item = &Value> {
+    record["interfaces"].as_array().expect("interfaces").iter()
+}
+
+/// The flows of a record.
+pub fn flows(record: &Value) -> impl Iterator<Item = &Value> {
+    record["flows"].as_array().expect("flows").iter()
+}
+
+/// An interface by name.
+pub fn interface<'a>(record: &'a Value, name: &str) -> &'a Value {
+    interfaces(record)
+        .find(|interface| interface["name"] == name)
+        .unwrap_or_else(|| panic!("no interface {name} in {record:#}"))
+}
+
+/// The one flow of this protocol to this port.
+pub fn flow_to<'a>(record: &'a Value, protocol: &str, port: u16) -> &'a Value {
+    only(record, |flow| {
+        flow["protocol"] == protocol && flow["destination_port"] == port
+    })
+}
+
+/// The one flow that is as wanted.
+pub fn only(record: &Value, wanted: impl Fn(&Value) -> bool) -> &Value {
+    let found: Vec<_> = flows(record).filter(|flow| wanted(flow)).collect();
+    let [flow] = found[..] else {
+        panic!("{} flows instead of one: {record:#}", found.len());
+    };
+    flow
+}
+
+/// Packets and bytes of a part of an interface, or of a flow.
+pub fn volume(value: &Value) -> (u64, u64) {
+    (number(&value["packets"]), number(&value["bytes"]))
+}
+
+/// On each interface: flows and everything beside them are what the hook saw, in packets and in bytes.
+pub fn assert_adds_up(record: &Value) {
+    for interface in interfaces(record) {
+        let of_flows = flows(record)
+            .filter(|flow| flow["interface"] == interface["name"])
+            .map(volume);
+        let beside = ["ended", "other", "filtered", "untracked", "malformed"]
+            .into_iter()
+            .map(|part| volume(&interface[part]));
+        let sum = of_flows
+            .chain(beside)
+            .fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        assert_eq!(sum, volume(interface), "parts and whole: {interface:#}");
+        assert_eq!(sum, volume(&interface["seen"]), "parts and hook");
+    }
+}

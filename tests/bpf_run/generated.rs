@@ -44,7 +44,7 @@ pub fn run<S: Subject>(
 }
 
 /// The rules for a place, as many as a configuration may have.
-fn rules_at(specs: &[RuleSpec], place: Place) -> Vec<Rule> {
+pub fn rules_at(specs: &[RuleSpec], place: Place) -> Vec<Rule> {
     let mut terms = 0;
     let rules = specs.iter().enumerate();
     rules

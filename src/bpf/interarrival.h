@@ -3,7 +3,7 @@
 #ifndef FLOWTOP_INTERARRIVAL_H
 #define FLOWTOP_INTERARRIVAL_H
 
-#include "parse.h"
+#include "packet.h"
 
 /* Adds one gap, ns. Two CPUs that meet within the clock's reach may see a small negative one: the sum stays exact. */
 static __always_inline void add_gap(struct flow_counters *counters, __s64 gap)

@@ -6,7 +6,7 @@
 #ifndef FLOWTOP_SEQUENCE_H
 #define FLOWTOP_SEQUENCE_H
 
-#include "parse.h"
+#include "packet.h"
 
 #define SEEN_WINDOW 64
 #define SERIES_AHEAD (1 << 24) /* further ahead or behind, and a restart of the sender is considered */

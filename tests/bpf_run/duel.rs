@@ -36,7 +36,7 @@ pub trait Subject {
 
 impl Subject for Probe {
     fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
-        Probe::apply_rules(self, rules, global)
+        Probe::apply_rules(self, rules, global).map(drop)
     }
 
     /// BPF_PROG_TEST_RUN refuses frames whose IP header, if the Ethernet type says that there is one, is not all

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse.h"
+#include "packet.h"
 
 struct test {
 	const char *name;
@@ -111,7 +111,7 @@ static inline struct packet packet_in(struct buffer *buffer, __u16 vlan)
 	};
 }
 
-/* The seam of parse.h, as the kernel has it: in place within the linear part, copied from anywhere, or not at all. */
+/* The seam of packet.h, as the kernel has it: in place within the linear part, copied from anywhere, or not at all. */
 static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
 						 void *room)
 {

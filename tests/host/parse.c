@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* parse.h: frames written out by hand, what becomes of them, and that nothing beyond them is ever read. */
+/* parse.h and transport.h: frames written out by hand, what becomes of them, and that nothing beyond them is ever read. */
 #include "host.h"
 
 #include "frames.h"
+#include "parse.h"
 
 static struct packet_facts facts_of(const struct packet *packet)
 {

@@ -110,6 +110,7 @@ fn the_window_knows_the_last_64_numbers() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_sender_that_starts_again_is_not_loss() {
     let far = (1 << 24) + 6;
     check(

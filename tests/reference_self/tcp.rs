@@ -116,6 +116,7 @@ fn only_what_takes_up_numbers_takes_part() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn gaps_are_counted_in_bytes_and_judged_in_packets() {
     check(&[
         (

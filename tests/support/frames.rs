@@ -92,7 +92,7 @@ impl FrameSender {
         let socket = namespace
             .within(|| Ok(packet_socket()?))
             .expect("an AF_PACKET socket");
-        bind(&socket, ifindex).expect("bind to the link");
+        bind(&socket, ifindex, 0).expect("bind to the link");
         FrameSender { socket }
     }
 
@@ -189,36 +189,50 @@ impl FrameSender {
     }
 
     fn expect_vnet_header(&self, on: bool) {
-        let value = libc::c_int::from(on);
-        // SAFETY: the option's value is a C int that outlives the call; the descriptor is open.
-        let outcome = unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                15, // PACKET_VNET_HDR
-                (&raw const value).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-        assert_eq!(
-            outcome,
-            0,
-            "PACKET_VNET_HDR: {}",
-            std::io::Error::last_os_error()
-        );
+        set_option(&self.socket, libc::SOL_PACKET, PACKET_VNET_HDR, on.into());
     }
+}
+
+/// Frames of a socket come and go behind a struct virtio_net_hdr: what offloads are still to be done.
+pub(super) const PACKET_VNET_HDR: libc::c_int = 15;
+
+/// Sets an option whose value is a C int.
+pub(super) fn set_option(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) {
+    // SAFETY: the option's value is a C int that outlives the call; the descriptor is open.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    let error = std::io::Error::last_os_error();
+    assert_eq!(outcome, 0, "option {option}: {error}");
 }
 
 /// A CPU's backlog has room for 1000 frames by default, and others may send as well.
 const STEP: usize = 100;
 
 /// struct virtio_net_hdr.
-const VNET_HEADER_BYTES: usize = 10;
+pub(super) const VNET_HEADER_BYTES: usize = 10;
 
 /// A socket that sends and never receives: protocol 0.
 fn packet_socket() -> std::io::Result<OwnedFd> {
+    raw_socket(0)
+}
+
+/// A socket for the frames of this protocol.
+pub(super) fn raw_socket(protocol: u16) -> std::io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, i32::from(protocol.to_be())) };
     match fd {
         -1 => Err(std::io::Error::last_os_error()),
         // SAFETY: the descriptor was just made, and nobody else has it.
@@ -226,11 +240,13 @@ fn packet_socket() -> std::io::Result<OwnedFd> {
     }
 }
 
-fn bind(socket: &OwnedFd, ifindex: u32) -> std::io::Result<()> {
+/// Ties the socket to a link, for the frames that it was made for.
+pub(super) fn bind(socket: &OwnedFd, ifindex: u32, protocol: u16) -> std::io::Result<()> {
     // SAFETY: sockaddr_ll is made of integers, for which zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_ifindex = ifindex as i32;
+    address.sll_protocol = protocol.to_be();
     // SAFETY: the address outlives the call, and its length is right; the descriptor is open.
     let outcome = unsafe {
         libc::bind(

@@ -16,7 +16,7 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -170,13 +170,14 @@ impl Probe {
     }
 
     /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
-    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
+    /// Returns their version, as samples carry it.
+    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
         let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
         self.wait_for_programs()?;
         if begins_anew {
             self.table.forget_versions_before(version);
         }
-        Ok(())
+        Ok(version)
     }
 
     /// Returns when no program runs any more that began before the call: the kernel waits for a grace period
@@ -332,6 +333,11 @@ impl Probe {
     /// Gives an interface its own totals without attaching to it: for test runs.
     pub fn prepare_interface(&mut self, ifindex: u32) -> Result<()> {
         self.table.add_interface(ifindex)
+    }
+
+    /// The program for frames: for test runs that call it from a program of their own.
+    pub fn frame_program(&self) -> BorrowedFd<'_> {
+        self.skeleton.progs.flowtop_frame.as_fd()
     }
 
     /// Runs the very program that would be attached on one frame (BPF_PROG_TEST_RUN), `repeat` times. Returns what

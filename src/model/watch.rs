@@ -155,8 +155,9 @@ impl SeenFlow {
     fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
         let mut changes = Vec::new();
         let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
-        if self.gaps > before.gaps {
-            let missing = units::count(self.lost.saturating_sub(before.lost));
+        // Gaps that late packets have filled again are reordering, not loss.
+        if self.gaps > before.gaps && self.lost > before.lost {
+            let missing = units::count(self.lost - before.lost);
             let bytes = match flow.key.protocol {
                 super::flow::Protocol::Tcp => " bytes",
                 _ => "",

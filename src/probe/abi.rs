@@ -149,6 +149,7 @@ pub fn merge(
         sequence: tracked.then(|| decode_sequence(&key, slot, received)),
         profile: slot.profile,
         rule: (slot.rule != RULE_NONE).then_some(slot.rule),
+        rules_version: control.version(),
         first_seen_ns: slot.first_arrival,
         last_seen_ns: slot.last_arrival,
     })

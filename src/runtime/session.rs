@@ -11,8 +11,9 @@ use signal_hook::iterator::Signals;
 
 use super::error::failure;
 use super::reload::{Change, Reload};
-use super::sampler::{Assignment, Inlet, Outlet, Sampler, Update};
+use super::sampler::{Assignment, Sampler};
 use super::setup::{self, Timing};
+use super::updates::{Inlet, Outlet, Update};
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{Opened, Surroundings};
@@ -83,8 +84,7 @@ impl Session {
         };
         let sampler = Sampler::start(assignment, arguments.max_flows, namespace, outlet)
             .map_err(|error| failure("", &error))?;
-        let mut tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
-        tracker.set_rules(setup::rule_names(&opened.config));
+        let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
         let mut session = Session {
             ends: arguments
                 .output
@@ -133,14 +133,11 @@ impl Session {
         let mut happenings = Vec::new();
         for update in self.inlet.take() {
             match update {
-                Update::Snapshot(snapshot) => {
+                Update::Snapshot { snapshot, is_due } => {
                     self.tracker.advance(&snapshot);
-                    self.refreshes += 1;
+                    self.refreshes += u32::from(is_due);
                 }
-                Update::Reassigned => {
-                    self.tracker
-                        .set_rules(setup::rule_names(self.reload.config()));
-                }
+                Update::Ruled(version, names) => self.tracker.set_rules(version, names),
                 Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
@@ -186,7 +183,7 @@ impl Session {
     pub fn finish(&mut self) {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.take() {
-                if let Update::Snapshot(snapshot) = update {
+                if let Update::Snapshot { snapshot, .. } = update {
                     self.tracker.advance(&snapshot);
                 }
             }

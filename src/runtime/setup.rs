@@ -142,14 +142,6 @@ fn services() -> Arc<Services> {
     SERVICES.clone()
 }
 
-/// The names that samples refer to by index.
-pub fn rule_names(config: &Config) -> impl Iterator<Item = Arc<str>> + '_ {
-    config
-        .rules
-        .iter()
-        .map(|rule| Arc::from(rule.name.as_str()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,6 +146,7 @@ pub fn report(flows: Vec<Flow>) -> Report {
         interval_s: 1.0,
         flows,
         interfaces: vec![veth1],
+        rules: Vec::new(),
         table: Default::default(),
     }
 }

@@ -92,7 +92,7 @@ impl FrameSender {
         let socket = namespace
             .within(|| Ok(packet_socket()?))
             .expect("an AF_PACKET socket");
-        bind(&socket, ifindex).expect("bind to the link");
+        bind(&socket, ifindex, 0).expect("bind to the link");
         FrameSender { socket }
     }
 
@@ -158,11 +158,29 @@ impl FrameSender {
     /// Sends one aggregate (a GSO buffer): the kernel takes it as `gso_size`-byte segments of a TCP/IPv4 or TCP/IPv6
     /// packet whose headers are `header_bytes` long, 20 of them TCP. The receiving hook sees one buffer.
     pub fn send_aggregate(&self, frame: &[u8], v6: bool, header_bytes: u16, gso_size: u16) {
+        let gso_type = if v6 { 4 } else { 1 }; // VIRTIO_NET_HDR_GSO_TCPV4 or 6
+        let words = [header_bytes, gso_size, header_bytes - 20, 16];
+        self.send_with_vnet_header(1, gso_type, words, frame);
+    }
+
+    /// The same for UDP, of either family: 8 of the header's bytes are UDP. Needs Linux 6.2.
+    pub fn send_udp_aggregate(&self, frame: &[u8], header_bytes: u16, gso_size: u16) {
+        // VIRTIO_NET_HDR_GSO_UDP_L4
+        let words = [header_bytes, gso_size, header_bytes - 8, 6];
+        self.send_with_vnet_header(1, 5, words, frame);
+    }
+
+    /// Sends one plain frame of which, if it fills a page, only so many bytes are in the linear part of the buffer.
+    pub fn send_paged(&self, frame: &[u8], linear_bytes: u16) {
+        self.send_with_vnet_header(0, 0, [linear_bytes, 0, 0, 0], frame);
+    }
+
+    /// `words`: hdr_len, gso_size, csum_start, csum_offset; `flags` 1: VIRTIO_NET_HDR_F_NEEDS_CSUM.
+    fn send_with_vnet_header(&self, flags: u8, gso_type: u8, words: [u16; 4], frame: &[u8]) {
         let mut message = Vec::with_capacity(VNET_HEADER_BYTES + frame.len());
-        let gso_type = if v6 { 4 } else { 1 };
-        message.extend([1, gso_type]); // VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4 or 6
-        for word in [header_bytes, gso_size, header_bytes - 20, 16] {
-            message.extend(word.to_ne_bytes()); // hdr_len, gso_size, csum_start, csum_offset
+        message.extend([flags, gso_type]);
+        for word in words {
+            message.extend(word.to_ne_bytes());
         }
         message.extend(frame);
         self.expect_vnet_header(true);
@@ -171,36 +189,50 @@ impl FrameSender {
     }
 
     fn expect_vnet_header(&self, on: bool) {
-        let value = libc::c_int::from(on);
-        // SAFETY: the option's value is a C int that outlives the call; the descriptor is open.
-        let outcome = unsafe {
-            libc::setsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                15, // PACKET_VNET_HDR
-                (&raw const value).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-        assert_eq!(
-            outcome,
-            0,
-            "PACKET_VNET_HDR: {}",
-            std::io::Error::last_os_error()
-        );
+        set_option(&self.socket, libc::SOL_PACKET, PACKET_VNET_HDR, on.into());
     }
+}
+
+/// Frames of a socket come and go behind a struct virtio_net_hdr: what offloads are still to be done.
+pub(super) const PACKET_VNET_HDR: libc::c_int = 15;
+
+/// Sets an option whose value is a C int.
+pub(super) fn set_option(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) {
+    // SAFETY: the option's value is a C int that outlives the call; the descriptor is open.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    let error = std::io::Error::last_os_error();
+    assert_eq!(outcome, 0, "option {option}: {error}");
 }
 
 /// A CPU's backlog has room for 1000 frames by default, and others may send as well.
 const STEP: usize = 100;
 
 /// struct virtio_net_hdr.
-const VNET_HEADER_BYTES: usize = 10;
+pub(super) const VNET_HEADER_BYTES: usize = 10;
 
 /// A socket that sends and never receives: protocol 0.
 fn packet_socket() -> std::io::Result<OwnedFd> {
+    raw_socket(0)
+}
+
+/// A socket for the frames of this protocol.
+pub(super) fn raw_socket(protocol: u16) -> std::io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, i32::from(protocol.to_be())) };
     match fd {
         -1 => Err(std::io::Error::last_os_error()),
         // SAFETY: the descriptor was just made, and nobody else has it.
@@ -208,11 +240,13 @@ fn packet_socket() -> std::io::Result<OwnedFd> {
     }
 }
 
-fn bind(socket: &OwnedFd, ifindex: u32) -> std::io::Result<()> {
+/// Ties the socket to a link, for the frames that it was made for.
+pub(super) fn bind(socket: &OwnedFd, ifindex: u32, protocol: u16) -> std::io::Result<()> {
     // SAFETY: sockaddr_ll is made of integers, for which zero is a value.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_ifindex = ifindex as i32;
+    address.sll_protocol = protocol.to_be();
     // SAFETY: the address outlives the call, and its length is right; the descriptor is open.
     let outcome = unsafe {
         libc::bind(

@@ -38,20 +38,7 @@ impl Pair {
         let pair = Pair::joined();
         let (sender, receiver) = (pair.sender_end(), pair.receiver_end());
         netns::set_up(&sender, &receiver).expect("set the links up");
-        let families: [(IpAddr, IpAddr, &str); 2] = [
-            (SENDER_V4.into(), RECEIVER_V4.into(), "24"),
-            (SENDER_V6.into(), RECEIVER_V6.into(), "64"),
-        ];
-        for (ours, theirs, prefix) in families {
-            for (end, address, other, mac) in [
-                (&sender, ours, theirs, RECEIVER_MAC),
-                (&receiver, theirs, ours, SENDER_MAC),
-            ] {
-                let net = format!("{address}/{prefix}").parse().expect("an address");
-                netns::add_address(end, net).expect("add an address");
-                netns::add_neighbour(end, other, mac).expect("add a neighbour");
-            }
-        }
+        give_addresses(&sender, &receiver);
         pair
     }
 
@@ -107,6 +94,24 @@ impl Pair {
         link(&self.receiver, RECEIVER_LINK)
             .counters
             .expect("counters")
+    }
+}
+
+/// Gives a sending and a receiving end, with their hardware addresses, the addresses of both families.
+pub fn give_addresses(sender: &End, receiver: &End) {
+    let families: [(IpAddr, IpAddr, &str); 2] = [
+        (SENDER_V4.into(), RECEIVER_V4.into(), "24"),
+        (SENDER_V6.into(), RECEIVER_V6.into(), "64"),
+    ];
+    for (ours, theirs, prefix) in families {
+        for (end, address, other, mac) in [
+            (sender, ours, theirs, RECEIVER_MAC),
+            (receiver, theirs, ours, SENDER_MAC),
+        ] {
+            let net = format!("{address}/{prefix}").parse().expect("an address");
+            netns::add_address(end, net).expect("add an address");
+            netns::add_neighbour(end, other, mac).expect("add a neighbour");
+        }
     }
 }
 

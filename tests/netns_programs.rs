@@ -1,0 +1,287 @@
+//! The program on a veth pair between programs that others wrote: what it counts is what they report.
+
+#[path = "netns_programs/iperf3.rs"]
+mod iperf3;
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+
+use iperf3::Report;
+use serde_json::Value;
+use support::pair::{Pair, RECEIVER_LINK};
+use support::program::{self, Flowtop, number, volume};
+use support::relay::{Chain, Verdict};
+
+/// Segments with a timestamp option: Ethernet, IP, TCP.
+const V4_HEADERS: u64 = 14 + 20 + 32;
+const V6_HEADERS: u64 = 14 + 40 + 32;
+/// What a SYN has more: maximum segment size, SACK permitted and window scale, with fewer fillers.
+const SYN_EXTRA: u64 = 8;
+
+#[test]
+fn pings_are_counted_one_by_one_and_none_is_lost() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::new();
+    let mut run = Flowtop::watch(&pair, "{}");
+    let quick = ["-c", "20", "-i", "0.01", "-s", "100"];
+    let ping = |more: &[&str]| support::run(&pair.sender, "ping", &[&quick[..], more].concat());
+    let said = [ping(&["10.0.0.1"]), ping(&["-6", "fd00::1"])];
+    for said in said {
+        assert!(
+            said.contains("20 packets transmitted, 20 received"),
+            "{said}"
+        );
+    }
+    run.settle(40);
+    let record = run.last_record();
+    let of = |protocol, port, headers: u64| {
+        let flow = program::flow_to(&record, protocol, port);
+        assert_eq!(volume(flow), (20, 20 * (headers + 100)));
+        assert_eq!(number(&flow["payload_bytes"]), 20 * 100);
+        let sequence = &flow["sequence"];
+        assert_eq!(sequence["current"], 20, "{sequence}");
+        assert_eq!(sequence["received"], 20, "{sequence}");
+        assert_eq!(sequence["loss_percent"], 0.0, "{sequence}");
+        assert_eq!(sequence["reverse_errors"], 0, "{sequence}");
+    };
+    of("icmp", 8 * 256, 14 + 20 + 8);
+    of("icmpv6", 128 * 256, 14 + 40 + 8);
+}
+
+/// Of struct tcp_info, up to the bytes retransmitted.
+const INFO_BYTES: usize = 216;
+
+/// The kernel's own account of a connection (struct tcp_info).
+fn tcp_info(socket: &TcpStream) -> [u8; INFO_BYTES] {
+    let mut info = [0u8; INFO_BYTES];
+    let mut length = info.len() as libc::socklen_t;
+    // SAFETY: the buffer and its length outlive the call; the descriptor is open.
+    let outcome = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &mut length,
+        )
+    };
+    assert_eq!((outcome, length), (0, INFO_BYTES as u32));
+    info
+}
+
+fn u32_at(info: &[u8; INFO_BYTES], at: usize) -> u64 {
+    u64::from(u32::from_ne_bytes(
+        info[at..at + 4].try_into().expect("four bytes"),
+    ))
+}
+
+fn u64_at(info: &[u8; INFO_BYTES], at: usize) -> u64 {
+    u64::from_ne_bytes(info[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// What the kernels at both ends say of a connection that carried data one way.
+struct Transfer {
+    /// Data that was written and read.
+    bytes: u64,
+    /// Segments that came, with data or without.
+    segments: u64,
+    /// Those with data.
+    data_segments: u64,
+    /// Data that was sent more than once.
+    retransmitted: u64,
+}
+
+impl Transfer {
+    fn of(pair: &Pair, address: &str, bytes: usize) -> Transfer {
+        let listen = || Ok(TcpListener::bind(address)?);
+        let listener = pair.receiver.within(listen).expect("listen");
+        let connect = || Ok(TcpStream::connect(address)?);
+        let mut sender = pair.sender.within(connect).expect("connect");
+        let (mut receiver, _) = listener.accept().expect("accept");
+        let reader = std::thread::spawn(move || {
+            let received = std::io::copy(&mut receiver, &mut std::io::sink()).expect("read");
+            (received, tcp_info(&receiver))
+        });
+        sender.write_all(&vec![0x61; bytes]).expect("write");
+        sender.shutdown(std::net::Shutdown::Write).expect("FIN");
+        let (received, info) = reader.join().expect("no panic");
+        assert_eq!(received, bytes as u64);
+        assert_eq!(sender.read(&mut [0]).expect("its FIN"), 0);
+        Transfer {
+            bytes: received,
+            segments: u32_at(&info, 140),
+            data_segments: u32_at(&info, 152),
+            retransmitted: u64_at(&tcp_info(&sender), 208),
+        }
+    }
+
+    /// A busy machine retransmits now and then: the data is then counted again, as far as it came.
+    fn assert_payload(&self, payload: u64, sequence: &Value) {
+        let most = self.bytes + self.retransmitted;
+        assert!(
+            (self.bytes..=most).contains(&payload),
+            "{payload}, {}",
+            self.bytes
+        );
+        if self.retransmitted > 0 {
+            return;
+        }
+        // SYN and, unless it comes with data, FIN take part as well.
+        let tracked = number(&sequence["received"]) - self.data_segments;
+        assert!(
+            tracked == 1 || tracked == 2,
+            "{sequence}, {}",
+            self.data_segments
+        );
+        assert_eq!(sequence["lost"], 0, "{sequence}");
+        assert_eq!(sequence["reverse_errors"], 0, "{sequence}");
+    }
+}
+
+#[test]
+fn tcp_is_counted_in_segments_as_the_receiving_kernel_counts_them() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::new();
+    let mut run = Flowtop::watch(&pair, "{}");
+    for (address, port, headers) in [
+        ("10.0.0.1:7001", 7001, V4_HEADERS),
+        ("[fd00::1]:7002", 7002, V6_HEADERS),
+    ] {
+        let before = pair.received().received_packets;
+        let transfer = Transfer::of(&pair, address, 10_000_001);
+        // The receiver's account was read before its own FIN was sent, and acknowledged.
+        let packets = transfer.segments + 1;
+        let record = run.until("all segments", |record| {
+            let mut flows = program::flows(record);
+            flows
+                .any(|flow| flow["destination_port"] == port && number(&flow["packets"]) >= packets)
+        });
+        let flow = program::flow_to(record, "tcp", port);
+        let payload = number(&flow["payload_bytes"]);
+        let bytes = payload + packets * headers + SYN_EXTRA;
+        assert_eq!(volume(flow), (packets, bytes));
+        let buffers = pair.received().received_packets - before;
+        assert!(
+            packets > 2 * buffers,
+            "{packets} packets in {buffers} buffers"
+        );
+        transfer.assert_payload(payload, &flow["sequence"]);
+    }
+    run.last_record();
+}
+
+#[test]
+fn what_iperf3_receives_over_tcp_is_what_is_counted() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::new();
+    let mut run = Flowtop::watch(&pair, "{}");
+    for (address, headers) in [("10.0.0.1", V4_HEADERS), ("fd00::1", V6_HEADERS)] {
+        let arguments = ["-c", address, "-n", "20M"];
+        let report = Report::of(&pair.sender, &pair.receiver, &arguments);
+        let port = report.client_port();
+        // Its control connection is a flow of its own.
+        let is_data = |flow: &Value| flow["source_port"] == port && flow["protocol"] == "tcp";
+        let cookie = 37;
+        let received = report.received_bytes() + cookie;
+        let record = run.until("its bytes", |record| {
+            let mut flows = program::flows(record);
+            flows.any(|flow| is_data(flow) && number(&flow["payload_bytes"]) >= received)
+        });
+        let flow = program::only(record, is_data);
+        let (packets, bytes) = volume(flow);
+        let payload = number(&flow["payload_bytes"]);
+        let sent = report.sent_bytes() + report.retransmitted() * 1448 + cookie;
+        assert!(
+            (received..=sent).contains(&payload),
+            "{received} {payload} {sent}"
+        );
+        assert_eq!(bytes, payload + packets * headers + SYN_EXTRA);
+        assert!(packets >= payload / 1448);
+    }
+    run.last_record();
+}
+
+/// UDP numbers where iperf3 has them: behind two words of time.
+const IPERF3: &str =
+    r#"{"RULES": {"iperf3": {"match": "- - - 5201 UDP", "OFFSET": 8}, "rest": "- - - - -"}}"#;
+
+/// Lets TCP (the end of the test) wait until the datagrams have been read.
+fn is_tcp(frame: &[u8]) -> bool {
+    let v4 = frame[12..14] == [0x08, 0x00] && frame[23] == 6;
+    v4 || frame[12..14] == [0x86, 0xdd] && frame[20] == 6
+}
+
+/// Measures over a relay that treats the n-th datagram by `fate`; report and count must agree.
+fn compare_udp(address: &str, fate: fn(u64) -> Verdict) -> Report {
+    let chain = Chain::new();
+    let arguments = ["-i", RECEIVER_LINK, "-t", "0.1"];
+    let run = Flowtop::start(&chain.receiver, IPERF3, &arguments);
+    let mut datagrams = 0;
+    let relay = chain.relay(move |frame| {
+        if is_tcp(frame) {
+            return if datagrams < 2 {
+                Verdict::Pass
+            } else {
+                Verdict::Later
+            };
+        }
+        datagrams += u64::from(frame.len() > 900);
+        if frame.len() > 900 {
+            fate(datagrams)
+        } else {
+            Verdict::Pass
+        }
+    });
+    let arguments = ["-c", address, "-u", "-b", "12M", "-l", "1000", "-t", "1.5"];
+    let report = Report::of(&chain.sender, &chain.receiver, &arguments);
+    drop(relay);
+    let record = run.last_record();
+    let flow = program::flow_to(&record, "udp", 5201);
+    let sequence = &flow["sequence"];
+    let (sent, lost, out_of_order) = report.datagrams();
+    assert_eq!(number(&sequence["current"]), sent, "{sequence}");
+    assert_eq!(number(&sequence["received"]), sent - lost, "{sequence}");
+    assert_eq!(number(&sequence["lost"]), lost, "{sequence}");
+    assert_eq!(number(&sequence["reordered"]), out_of_order, "{sequence}");
+    // It says hello with four bytes before it begins.
+    assert_eq!(sequence["absent"], 1, "{sequence}");
+    assert_eq!(number(&flow["packets"]), sent - lost + 1);
+    assert_eq!(number(&flow["payload_bytes"]), (sent - lost) * 1000 + 4);
+    assert_eq!(flow["rule"], "iperf3");
+    report
+}
+
+#[test]
+fn what_iperf3_receives_over_udp_is_what_is_counted() {
+    if !support::root() {
+        return;
+    }
+    let (sent, ..) = compare_udp("10.0.0.1", |_| Verdict::Pass).datagrams();
+    assert!(sent > 1000, "{sent}");
+}
+
+#[test]
+fn what_iperf3_calls_lost_and_out_of_order_is_called_so_here() {
+    if !support::root() {
+        return;
+    }
+    let fate = |number| match number {
+        n if n % 50 == 0 => Verdict::Drop,
+        n if n % 150 == 76 => Verdict::Drop,
+        n if n % 37 == 5 => Verdict::Swap,
+        _ => Verdict::Pass,
+    };
+    let (sent, lost, out_of_order) = compare_udp("fd00::1", fate).datagrams();
+    assert!(
+        lost >= sent / 50 && out_of_order >= sent / 50,
+        "{sent} {lost} {out_of_order}"
+    );
+}

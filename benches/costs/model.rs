@@ -64,7 +64,7 @@ impl Run {
 }
 
 fn sample(slot: u32) -> FlowSample {
-    let protocol = if slot % 3 == 0 {
+    let protocol = if slot.is_multiple_of(3) {
         Protocol::Udp
     } else {
         Protocol::Tcp

@@ -7,7 +7,7 @@ ARGS ?=
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
-C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h)
+C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs
 
 # What needs root runs under sudo where we are not root; cargo itself never does.
@@ -41,9 +41,9 @@ check: ## formatting, lints, documentation, licences: no root needed
 	$(CARGO) test --locked --quiet --test architecture --test docs --test licences
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; fi
 
-bench: ## measure costs, each beside its baseline
+bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build
-	$(RUNNER) $(CARGO) bench --locked
+	$(RUNNER) $(CARGO) bench --locked --bench costs
 
 install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
 	@[ -x $(PROGRAM) ] || { echo "flowtop: install $(PROGRAM): not built yet (run: make)" >&2; exit 1; }

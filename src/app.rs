@@ -42,6 +42,7 @@ pub use menu::MenuItem;
 pub use message::{Effect, Msg};
 pub use mouse::{Mouse, MouseKind, NAME, tabs};
 pub use preferences::{Preferences, columns};
+pub use rows::loses;
 pub use session::SshSession;
 
 /// What is shown.
@@ -69,6 +70,16 @@ impl View {
             View::Interfaces => "Interfaces",
             View::Events => "Events",
         }
+    }
+
+    /// The name in the configuration: its title in lower case.
+    pub fn id(self) -> String {
+        self.title().to_ascii_lowercase()
+    }
+
+    /// The view of that name in the configuration.
+    pub fn from_id(id: &str) -> Option<View> {
+        View::ALL.into_iter().find(|view| view.id() == id)
     }
 }
 
@@ -102,6 +113,7 @@ pub struct Paused {
 #[derive(Debug)]
 pub struct App {
     preferences: Preferences,
+    configured: Preferences,
     view: View,
     mode: Mode,
     flows: Table<FlowKey, Flow>,
@@ -110,6 +122,8 @@ pub struct App {
     events: Table<u64, Event>,
     filter: FilterLine,
     hidden: usize,
+    losing: usize,
+    arranged: Option<(u64, usize)>,
     pinned: Vec<FlowKey>,
     held: Option<FxHashMap<FlowKey, u32>>,
     focused: Vec<FlowKey>,
@@ -134,17 +148,21 @@ impl App {
     /// A dashboard for a terminal of this size, columns and lines.
     pub fn new(preferences: Preferences, size: (u16, u16)) -> App {
         let losses = Sort::parse("-loss_percent").unwrap_or(preferences.sort);
+        let view = preferences.view;
         App {
             flows: Table::new(preferences.sort),
             losses: Table::new(losses),
             interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
             events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
             alerts: Alerts::new(preferences.alerts.clone()),
+            configured: preferences.clone(),
             preferences,
-            view: View::Flows,
+            view,
             mode: Mode::View,
             filter: FilterLine::default(),
             hidden: 0,
+            losing: 0,
+            arranged: None,
             pinned: Vec::new(),
             held: None,
             focused: Vec::new(),
@@ -169,6 +187,11 @@ impl App {
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
         let paused = self.paused.as_ref().map(|p| p.report.clone());
         let shown = paused.as_deref().unwrap_or(live);
+        // Rows are indices: where the report is not the one they were made for, they are made anew.
+        let uses_rows = matches!(msg, Msg::Key(_) | Msg::Mouse(_));
+        if uses_rows && self.arranged != Some((shown.taken_ns, shown.flows.len())) {
+            self.arrange(shown);
+        }
         let mut effects = match msg {
             Msg::Key(chord) => self.key(chord, live, shown),
             Msg::Mouse(mouse) => self.mouse(mouse, live, shown),

@@ -5,7 +5,9 @@
 
 pub mod abi;
 pub mod attach;
+mod focus;
 pub mod interfaces;
+mod maps;
 pub mod privileges;
 mod rules;
 mod skeleton;
@@ -14,23 +16,24 @@ pub mod table;
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
-use libbpf_rs::{
-    MapCore, MapFlags, MapHandle, MapType, OpenObject, ProgramInput, num_possible_cpus,
-};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, num_possible_cpus};
 
 use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
 use self::attach::Attachment;
+use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
+use self::maps::{fill_outer, inner_maps, map_all, memlock, memory_of, seed, size_maps};
 use self::rules::RuleTable;
-use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder, OpenFlowtopSkel};
+use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
 use self::table::{Ageing, FlowTable};
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot, TableSample};
 
@@ -103,6 +106,7 @@ pub struct Probe {
     watched: BTreeMap<u32, Watched>,
     table: FlowTable,
     rules: RuleTable,
+    focus: Focus,
     counters_of_first_cpu: MapHandle,
     skeleton: FlowtopSkel<'static>,
     memory_bytes: u64,
@@ -149,11 +153,13 @@ impl Probe {
             maps.rule_banks.as_fd(),
             maps.sequence_profiles.as_fd(),
         )?;
+        let focus = Focus::new(MapHandle::try_from(&maps.gap_histograms)?);
         let counters_of_first_cpu = counters.into_iter().next().context("no CPU")?;
         let mut probe = Probe {
             watched: BTreeMap::new(),
             table,
             rules,
+            focus,
             counters_of_first_cpu,
             skeleton,
             memory_bytes,
@@ -164,9 +170,14 @@ impl Probe {
     }
 
     /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
-    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
-        self.rules.apply(rules, global, self.table.settings())?;
-        self.wait_for_programs()
+    /// Returns their version, as samples carry it.
+    pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
+        let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
+        self.wait_for_programs()?;
+        if begins_anew {
+            self.table.forget_versions_before(version);
+        }
+        Ok(version)
     }
 
     /// Returns when no program runs any more that began before the call: the kernel waits for a grace period
@@ -178,6 +189,16 @@ impl Probe {
             .flow_counters
             .update(&0u32.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
             .context("wait for packets under the former rules")
+    }
+
+    /// These flows keep histograms of their gaps from their next reading on, and no others.
+    pub fn focus(&mut self, keys: Vec<FlowKey>) {
+        self.focus.set(keys, &self.table);
+    }
+
+    /// The histograms of the flows in focus, as far as they had packets since.
+    pub fn histograms(&self) -> Vec<(FlowKey, Histogram)> {
+        self.focus.read()
     }
 
     /// Changes the time after which idle flows leave, and the refresh period.
@@ -280,6 +301,8 @@ impl Probe {
     /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
     pub fn snapshot(&mut self) -> Snapshot {
         let mut snapshot = self.table.scan();
+        // Without a histogram all else is still right.
+        let _ = self.focus.follow(&snapshot.flows, &self.table);
         snapshot.table = TableSample {
             capacity: self.table.capacity() as u64,
             tracked: self.table.tracked(),
@@ -310,6 +333,11 @@ impl Probe {
     /// Gives an interface its own totals without attaching to it: for test runs.
     pub fn prepare_interface(&mut self, ifindex: u32) -> Result<()> {
         self.table.add_interface(ifindex)
+    }
+
+    /// The program for frames: for test runs that call it from a program of their own.
+    pub fn frame_program(&self) -> BorrowedFd<'_> {
+        self.skeleton.progs.flowtop_frame.as_fd()
     }
 
     /// Runs the very program that would be attached on one frame (BPF_PROG_TEST_RUN), `repeat` times. Returns what
@@ -353,98 +381,4 @@ fn test_context_bytes(context: TestContext) -> [u8; 192] {
         bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     }
     bytes
-}
-
-fn inner_maps(name: &str, value_size: usize, len: usize, cpus: usize) -> Result<Vec<MapHandle>> {
-    let options = bpf_map_create_opts {
-        sz: size_of::<bpf_map_create_opts>() as _,
-        map_flags: libbpf_rs::libbpf_sys::BPF_F_MMAPABLE,
-        ..Default::default()
-    };
-    (0..cpus)
-        .map(|_| {
-            MapHandle::create(
-                MapType::Array,
-                Some(name),
-                4,
-                value_size as u32,
-                len as u32,
-                &options,
-            )
-            .with_context(|| format!("create the map {name} with {len} entries"))
-        })
-        .collect()
-}
-
-fn size_maps(
-    open: &mut OpenFlowtopSkel<'static>,
-    slots: usize,
-    cpus: usize,
-    counters: &MapHandle,
-    totals: &MapHandle,
-) -> Result<()> {
-    let maps = &mut open.maps;
-    maps.flow_table.set_max_entries(slots as u32)?;
-    maps.flow_counters.set_max_entries(cpus as u32)?;
-    maps.flow_counters.set_inner_map_fd(counters.as_fd())?;
-    maps.interface_totals.set_max_entries(cpus as u32)?;
-    maps.interface_totals.set_inner_map_fd(totals.as_fd())?;
-    Ok(())
-}
-
-/// The hash of this run is its own.
-fn seed(open: &mut OpenFlowtopSkel<'static>, slots: usize) -> Result<()> {
-    let constants = open
-        .maps
-        .rodata_data
-        .as_deref_mut()
-        .context("the kernel program has no constants")?;
-    for key in &mut constants.hash_keys {
-        *key = getrandom::u32().context("draw the seed of the flow table's hash")?;
-    }
-    constants.set_mask = (slots / FLOWS_PER_SET) as u32 - 1;
-    Ok(())
-}
-
-fn fill_outer(outer: &impl MapCore, inner: &[MapHandle]) -> Result<()> {
-    for (cpu, map) in inner.iter().enumerate() {
-        outer
-            .update(
-                &(cpu as u32).to_ne_bytes(),
-                &map.as_fd().as_raw_fd().to_ne_bytes(),
-                MapFlags::ANY,
-            )
-            .context("give each CPU its counters")?;
-    }
-    Ok(())
-}
-
-fn map_all<T: Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<MappedArray<T>>> {
-    maps.iter()
-        .map(|map| MappedArray::new(map.as_fd(), len))
-        .collect()
-}
-
-fn memlock(map: &impl MapCore) -> u64 {
-    map.query_fdinfo()
-        .ok()
-        .and_then(|info| info.memlock)
-        .unwrap_or(0)
-}
-
-fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
-    let maps = &skeleton.maps;
-    [
-        &maps.flow_table,
-        &maps.fragments,
-        &maps.search_rooms,
-        &maps.rule_addresses,
-        &maps.rule_ports,
-        &maps.rule_banks,
-        &maps.sequence_profiles,
-        &maps.settings,
-    ]
-    .into_iter()
-    .map(memlock)
-    .sum()
 }

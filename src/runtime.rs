@@ -10,6 +10,7 @@ mod reload;
 mod sampler;
 mod session;
 mod setup;
+mod updates;
 
 use std::ffi::OsString;
 use std::io::Write;

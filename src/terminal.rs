@@ -7,6 +7,7 @@
 mod input;
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdin, stdout};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +32,12 @@ static HOOK: Once = Once::new();
 
 /// The screen, as long as it is ours.
 pub struct Console {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: ratatui's own drop prints to standard error where the terminal is gone, and
+    /// that panics. [`leave`] does what is needed.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
+    /// What is on the screen is not what was drawn last.
+    stale: bool,
 }
 
 /// Whether a dashboard can be shown here; the error is one line that says what to do instead.
@@ -64,7 +69,11 @@ impl Console {
         enter(mouse)?;
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
         match Terminal::new(backend) {
-            Ok(terminal) => Ok(Console { terminal, mouse }),
+            Ok(terminal) => Ok(Console {
+                terminal: ManuallyDrop::new(terminal),
+                mouse,
+                stale: false,
+            }),
             Err(error) => {
                 leave();
                 Err(error)
@@ -80,8 +89,19 @@ impl Console {
     /// Draws a frame; an error means that the terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.stale) {
+            // Terminal::clear would ask the terminal where the cursor is, and wait for an answer.
+            let size = self.terminal.size()?;
+            self.terminal.resize(size.into())?;
+        }
         self.terminal.draw(render)?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// The next frame is drawn as a whole: the terminal had another size, if only for a moment, and
+    /// nobody knows what it made of its cells.
+    pub fn redraw_all(&mut self) {
+        self.stale = true;
     }
 
     /// Asks for mouse events, or leaves the mouse to the terminal.
@@ -104,8 +124,11 @@ impl Console {
 
     /// Takes the terminal again after somebody else had it (SIGCONT).
     pub fn resume(&mut self) -> io::Result<()> {
+        // A shell may have put its own modes back meanwhile; what was kept of before would hide that.
+        let _ = disable_raw_mode();
         enter(self.mouse)?;
-        self.terminal.clear()
+        self.stale = true;
+        Ok(())
     }
 }
 

@@ -14,7 +14,9 @@ use flowtop::model::histogram::Histogram;
 use flowtop::model::service::Services;
 use flowtop::model::snapshot::LinkState;
 use flowtop::model::tracker::Report;
-use flowtop::ui::Look;
+use flowtop::ui::{self, Look};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 
 /// Draws the report after some keys and compares the frame with the one kept in `snapshots`.
 macro_rules! frame_is {
@@ -240,11 +242,13 @@ fn every_view_is_drawn_at_every_size() {
     ];
     for keys in keys {
         let (mut app, report) = eventful((80, 24), keys);
-        for width in 0..=60 {
-            for height in 0..=20 {
-                app.update(Msg::Resize(width, height), &report);
-                frame(&app, &report);
-            }
+        let backend = TestBackend::new(80, 24);
+        let mut terminal = Terminal::new(backend).expect("a terminal");
+        for (width, height) in (0..=60).flat_map(|w| (0..=20).map(move |h| (w, h))) {
+            app.update(Msg::Resize(width, height), &report);
+            terminal.backend_mut().resize(width, height);
+            let drawn = terminal.draw(|frame| ui::draw(frame, &app, &report, &Look::default()));
+            assert!(drawn.is_ok(), "{keys} at {width}x{height}");
         }
     }
 }

@@ -148,6 +148,7 @@ impl App {
 
     fn reset(&mut self) -> Vec<Effect> {
         self.reset_at = Some(self.now);
+        self.watch.start_at_zero();
         let text = "totals start at zero from here".to_owned();
         self.log.push(self.now, EventKind::Reset, None, text);
         self.notice = Some("totals start at zero from here".to_owned());
@@ -215,6 +216,7 @@ impl App {
 
     pub(super) fn show(&mut self, view: View, shown: &Report) {
         self.view = view;
+        self.preferences.view = view;
         self.mode = Mode::View;
         self.arrange(shown);
     }

@@ -60,13 +60,13 @@ impl App {
     }
 
     pub(super) fn prefer(&mut self, preferences: Preferences, shown: &Report) {
-        if preferences.sort != self.preferences.sort {
-            self.flows.sort = preferences.sort;
-        }
-        if preferences.alerts != self.preferences.alerts {
+        if preferences.alerts != self.configured.alerts {
             self.alerts = Alerts::new(preferences.alerts.clone());
         }
-        self.preferences = preferences;
+        self.preferences
+            .follow(&self.configured, preferences.clone());
+        self.flows.sort = self.preferences.sort;
+        self.configured = preferences;
         self.config_error = None;
         self.log
             .push(self.now, EventKind::Config, None, "loaded".to_owned());

@@ -39,39 +39,20 @@ impl App {
             View::Flows | View::Loss => {
                 let placed = self.placed_flow_columns();
                 let key = |row: u32| shown.flows[row as usize].key;
-                let table = self.flow_table_mut();
-                Bench {
-                    table,
-                    placed: &placed,
-                    columns: &FLOW_COLUMNS,
-                    page,
-                }
-                .apply(operation, key)
+                Bench::new(self.flow_table_mut(), &placed, &FLOW_COLUMNS, page)
+                    .apply(operation, key)
             }
             View::Interfaces => {
                 let placed = self.placed_interface_columns();
                 let key = |row: u32| shown.interfaces[row as usize].ifindex;
-                let table = &mut self.interfaces;
-                Bench {
-                    table,
-                    placed: &placed,
-                    columns: &INTERFACE_COLUMNS,
-                    page,
-                }
-                .apply(operation, key)
+                Bench::new(&mut self.interfaces, &placed, &INTERFACE_COLUMNS, page)
+                    .apply(operation, key)
             }
             View::Events => {
                 let placed = self.placed_event_columns();
-                let events = self.shown_log();
-                let key = |row: u32| events.events()[row as usize].id;
-                let table = &mut self.events;
-                Bench {
-                    table,
-                    placed: &placed,
-                    columns: &EVENT_COLUMNS,
-                    page,
-                }
-                .apply(operation, key)
+                let log = self.shown_log();
+                let key = |row: u32| log.events()[row as usize].id;
+                Bench::new(&mut self.events, &placed, &EVENT_COLUMNS, page).apply(operation, key)
             }
         };
         if !matches!(operation, Operation::Step(_) | Operation::Select(_)) {
@@ -83,7 +64,21 @@ impl App {
     }
 }
 
-impl<K: Copy + PartialEq, T> Bench<'_, K, T> {
+impl<'a, K: Copy + PartialEq, T> Bench<'a, K, T> {
+    fn new(
+        table: &'a mut Table<K, T>,
+        placed: &'a [Placed<T>],
+        columns: &'static [Column<T>],
+        page: usize,
+    ) -> Self {
+        Bench {
+            table,
+            placed,
+            columns,
+            page,
+        }
+    }
+
     fn apply(self, operation: Operation, key: impl Fn(u32) -> K) -> bool {
         let sort = &mut self.table.sort;
         let column = match operation {

@@ -12,42 +12,54 @@ use crate::model::tracker::{Flow, Report};
 /// Where all addresses are IPv4, no endpoint is wider: `255.255.255.255:65535`.
 const IPV4_ENDPOINT: u16 = 21;
 
+/// Whether numbers went missing in the latest interval.
+pub fn loses(flow: &Flow) -> bool {
+    let latest = || flow.history.lost.iter().next_back().flatten();
+    flow.sequence.is_some() && latest().is_some_and(|lost| lost > 0.0)
+}
+
 impl App {
-    /// Arranges the rows of the present view for this report.
+    /// Arranges the flows, which exports need in every view, and the rows of the present view.
     pub(super) fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
+        self.arranged = Some((shown.taken_ns, shown.flows.len()));
         let page = self.screen().map_or(1, |screen| screen.page());
-        let any_v6 = self.names.is_some() || shown.flows.iter().any(|f| f.key.source.is_ipv6());
-        self.endpoint_width = if any_v6 {
-            Width::ENDPOINT_MAX
-        } else {
-            IPV4_ENDPOINT
-        };
-        let mut rows = self.flow_table_mut().take_rows();
-        self.filter_flows(shown, &mut rows);
+        let rows = self.flow_table_mut().take_rows();
+        let rows = self.look_through(shown, rows);
         self.hidden = shown.flows.len() - rows.len();
+        self.arrange_flows(shown, rows, page);
         match self.view {
-            View::Flows | View::Loss => self.arrange_flows(shown, rows, page),
+            View::Flows | View::Loss => {}
             View::Interfaces => self.arrange_interfaces(shown, page),
             View::Events => self.arrange_events(page),
         }
     }
 
-    fn filter_flows(&self, shown: &Report, rows: &mut Vec<u32>) {
+    /// One pass over all flows: which rows the filter shows, how wide endpoints are, how many lose.
+    fn look_through(&mut self, shown: &Report, mut rows: Vec<u32>) -> Vec<u32> {
         let query = self.filter.query();
         let session = self.preferences.session.filter(|_| self.session_hidden);
         let context = self.context(shown);
         let mut scratch = String::new();
-        let mut passes = |flow: &Flow| {
-            (query.is_empty() || query.matches(flow, &context, &mut scratch))
-                && !session.is_some_and(|session| session.carries(&flow.key))
-        };
+        let mut wide = self.names.is_some();
+        let mut losing = 0;
         rows.clear();
         for (row, flow) in (0_u32..).zip(&shown.flows) {
-            if passes(flow) {
+            wide |= flow.key.source.is_ipv6();
+            losing += usize::from(loses(flow));
+            if (query.is_empty() || query.matches(flow, &context, &mut scratch))
+                && !session.is_some_and(|session| session.carries(&flow.key))
+            {
                 rows.push(row);
             }
         }
+        self.losing = losing;
+        self.endpoint_width = if wide {
+            Width::ENDPOINT_MAX
+        } else {
+            IPV4_ENDPOINT
+        };
+        rows
     }
 
     fn arrange_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {

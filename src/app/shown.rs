@@ -224,6 +224,11 @@ impl App {
         self.hidden
     }
 
+    /// Flows that lost something in the latest interval.
+    pub fn losing(&self) -> usize {
+        self.losing
+    }
+
     /// Columns and lines of the terminal.
     pub fn size(&self) -> (u16, u16) {
         self.size

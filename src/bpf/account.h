@@ -22,6 +22,16 @@ struct {
 	__uint(max_entries, 16384);
 } fragments SEC(".maps");
 
+/* Key: slot of flow_table. Entries are made and removed by user space, which also sets FLOW_FOCUSED; this program
+ * only counts.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct gap_histogram);
+	__uint(max_entries, FOCUSED_FLOWS);
+} gap_histograms SEC(".maps");
+
 /* One packet of one flow, on its way to the counters. */
 struct observation {
 	__u64 now;
@@ -89,22 +99,39 @@ static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, 
 	return counters;
 }
 
-static __always_inline void account_arrival(struct flow_slot *slot, struct flow_counters *counters, __u64 now)
+/* The flow that somebody looks at keeps a histogram. Shared by all CPUs: atomic. */
+static __noinline int record_gap(__u32 slot, __s64 gap)
 {
-	__s64 gap = now - __sync_lock_test_and_set(&slot->last_arrival, now);
+	struct gap_histogram *histogram = bpf_map_lookup_elem(&gap_histograms, &slot);
+	__u32 bucket = gap_bucket(gap < 0 ? 0 : gap);
 
-	if (gap > (__s64)JITTER_STOP_NS)
+	if (histogram && bucket < HISTOGRAM_BUCKETS)
+		__sync_fetch_and_add(&histogram->counts[bucket], 1);
+	return 0;
+}
+
+static __always_inline void account_arrival(struct flow_slot *slot, struct flow_counters *counters, __u64 control,
+					    const struct observation *seen)
+{
+	__s64 gap = seen->now - __sync_lock_test_and_set(&slot->last_arrival, seen->now);
+
+	if (gap > (__s64)JITTER_STOP_NS) {
 		next_epoch(slot);
-	else
-		add_gap(counters, gap);
+		return;
+	}
+	add_gap(counters, gap);
+	if (control & FLOW_FOCUSED)
+		record_gap(seen->slot, gap);
 }
 
 /* Judges with the lock held. Returns the packets whose number was readable. */
 static __always_inline __u32 judge_tcp(struct flow_slot *slot, const struct packet *packet,
 				       const struct packet_facts *facts, __u32 packets, __u32 threshold)
 {
-	__u32 segment = packets > 1 && packet->gso_size ? packet->gso_size : facts->payload_bytes;
+	__u32 segment = facts->payload_bytes;
 
+	if (packets > 1 && packet->gso_size && packet->gso_size < segment)
+		segment = packet->gso_size;
 	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
 		slot->flags &= ~SEQUENCE_STARTED;
 		return 0;
@@ -191,7 +218,7 @@ static __always_inline void account_sequence(const struct packet *packet, const 
 		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
 		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
 	}
-	profile = profile_of(seen->active % BANKS, slot->rule);
+	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
 	if (profile)
 		counters->sequenced += judge(packet, facts, slot, profile, seen->packets);
 	unlock_flow(slot);
@@ -215,9 +242,9 @@ static __always_inline __u64 flags_of_profile(const struct flow_key *key, const 
 
 /* New flow: rules first, then a slot. Returns 0 and the slot's index, or where the packet is counted instead. */
 static __noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
-				 __u32 set)
+				 __u64 hash)
 {
-	struct newcomer newcomer = { .key = *key, .set = set, .now = seen->now, .active = seen->active };
+	struct newcomer newcomer = { .key = *key, .set = set_of(hash), .now = seen->now, .active = seen->active };
 	struct sequence_profile *profile;
 	int rule, slot;
 
@@ -225,11 +252,17 @@ static __noinline int admit_flow(const struct flow_key *key, struct interface_to
 		return -1;
 	rule = match_rules(&newcomer.key, seen->active);
 	if (rule < 0) {
+		struct verdict *verdict = verdict_of(hash);
+
+		if (verdict) {
+			verdict->key = newcomer.key;
+			verdict->active = seen->active;
+		}
 		add_volume(&totals->filtered, seen->packets, seen->bytes);
 		return -1;
 	}
 	newcomer.rule = rule;
-	profile = profile_of(seen->active % BANKS, rule);
+	profile = profile_of(ACTIVE_BANK(seen->active), rule);
 	if (profile) {
 		newcomer.profile = profile->id;
 		newcomer.flags = flags_of_profile(&newcomer.key, profile);
@@ -265,7 +298,7 @@ static __always_inline void change_control(struct flow_slot *slot, __u64 next)
 static __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
 {
 	int rule = match_rules(key, active);
-	struct sequence_profile *profile = profile_of(active % BANKS, rule < 0 ? 0 : rule);
+	struct sequence_profile *profile = profile_of(ACTIVE_BANK(active), rule < 0 ? 0 : rule);
 
 	if (!slot || !profile || !lock_flow(slot))
 		return 1;
@@ -275,7 +308,7 @@ static __noinline int reconsider_flow(const struct flow_key *key, struct flow_sl
 	}
 	slot->rule = rule;
 	change_control(slot, FLOW_LIVE | flags_of_profile(key, profile) |
-				     (__u64)(__u8)(active / BANKS) << FLOW_VERSION_SHIFT);
+				     (__u64)ACTIVE_VERSION(active) << FLOW_VERSION_SHIFT);
 	return 1;
 }
 
@@ -288,20 +321,25 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 static __always_inline void account_flow(const struct packet *packet, const struct packet_facts *facts, __u32 cpu,
 					 struct interface_totals *totals, struct observation *seen)
 {
-	__u32 set = ((__u32)hash_flow(&facts->key) & set_mask) * FLOWS_PER_SET;
+	__u64 hash = hash_flow(&facts->key);
 	struct flow_counters *counters;
 	struct flow_slot *slot;
 	__u64 control;
 
-	slot = find_slot(&facts->key, set, &seen->slot, &control);
-	if (slot && version_of(control) != (__u8)(seen->active / BANKS)) {
+	slot = find_slot(&facts->key, set_of(hash), &seen->slot, &control);
+	if (!slot && was_filtered(&facts->key, hash, seen->active)) {
+		add_volume(&totals->filtered, seen->packets, seen->bytes);
+		return;
+	}
+	seen->now = bpf_ktime_get_ns();
+	if (slot && version_of(control) != ACTIVE_VERSION(seen->active)) {
 		if (!reconsider_flow(&facts->key, slot, seen->active))
 			slot = NULL;
 		else
 			control = READ_ONCE(slot->control);
 	}
 	if (!slot) {
-		if (admit_flow(&facts->key, totals, seen, set))
+		if (admit_flow(&facts->key, totals, seen, hash))
 			return;
 		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
 		if (!slot)
@@ -315,7 +353,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 	counters->bytes += seen->bytes;
 	counters->payload_bytes += facts->payload_bytes;
 	if (!seen->is_new)
-		account_arrival(slot, counters, seen->now);
+		account_arrival(slot, counters, control, seen);
 	if (control & FLOW_SEQUENCED && takes_part(facts))
 		account_sequence(packet, facts, slot, counters, totals, seen);
 }

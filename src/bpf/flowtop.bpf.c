@@ -57,6 +57,10 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 	parsed = parse_link(&packet, COMPLETE, facts, link);
 	if (parsed == PARSED_FLOW && facts->fragment != FRAGMENT_NONE)
 		parsed = resolve_fragment(facts);
+	if (parsed != PARSED_FLOW) {
+		facts->payload_offset = 0;
+		facts->payload_bytes = 0;
+	}
 	return parsed;
 }
 
@@ -81,7 +85,6 @@ static __always_inline int observe(struct __sk_buff *skb, enum link link)
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(now_set->active);
-		seen.now = bpf_ktime_get_ns();
 		account_flow(&packet, &facts, cpu, totals, &seen);
 	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
 		add_volume(&totals->malformed[facts.malformed], seen.packets, seen.bytes);

@@ -3,7 +3,7 @@
 #ifndef FLOWTOP_INTERARRIVAL_H
 #define FLOWTOP_INTERARRIVAL_H
 
-#include "parse.h"
+#include "packet.h"
 
 /* Adds one gap, ns. Two CPUs that meet within the clock's reach may see a small negative one: the sum stays exact. */
 static __always_inline void add_gap(struct flow_counters *counters, __s64 gap)
@@ -15,6 +15,23 @@ static __always_inline void add_gap(struct flow_counters *counters, __s64 gap)
 	counters->gap_sum += (__u64)gap;
 	counters->gap_squares_high += low < square;
 	counters->gap_squares_low = low;
+}
+
+/* The bucket of a gap: with e the index of its highest set bit, 2 * e + the bit below it; the last one is open. The
+ * definition is bucket_of in src/model/histogram.rs.
+ */
+static __always_inline __u32 gap_bucket(__u64 gap)
+{
+	__u32 e = 0, bucket;
+
+	if (gap < 2)
+		return gap;
+#pragma unroll
+	for (int width = 32; width; width /= 2)
+		if (gap >> (e + width))
+			e += width;
+	bucket = 2 * e + ((gap >> (e - 1)) & 1);
+	return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }
 
 /* What an earlier epoch had gathered is dropped. */

@@ -1,126 +1,19 @@
 /* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
-/* Pure: from a packet's headers to a flow key and what the metrics need. No map, no helper, no state.
- *
- * The includer provides packet_header(), which yields `size` bytes at `offset`, or NULL where they cannot be had.
- * Each function comes in two modes, chosen at compile time: FAST reads in place and gives up (PARSED_UNREADABLE)
- * on fragments, extension headers and whatever is not in the linear part; COMPLETE copies and knows everything.
- */
+/* Pure: from a packet's headers to a flow key and what the metrics need. No map, no helper, no state. */
 #ifndef FLOWTOP_PARSE_H
 #define FLOWTOP_PARSE_H
 
 #include <linux/if_ether.h>
-#include <linux/in.h>
 
-#include "types.h"
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
+#include "transport.h"
 
 #define MAX_VLAN_TAGS 8
 #define MAX_EXTENSIONS 8
-
-enum mode {
-	FAST,
-	COMPLETE,
-};
-
-enum parsed {
-	PARSED_FLOW,
-	PARSED_OTHER,
-	PARSED_MALFORMED, /* why: packet_facts.malformed */
-	PARSED_UNREADABLE, /* FAST mode only: ask again in COMPLETE mode */
-};
-
-enum sequence_kind {
-	SEQUENCE_NONE,
-	SEQUENCE_TCP,
-	SEQUENCE_ECHO,
-	SEQUENCE_PAYLOAD,
-	SEQUENCE_TCP_FRAGMENT, /* its bytes cannot be placed: the series begins anew behind it */
-};
-
-enum fragment_kind {
-	FRAGMENT_NONE,
-	FRAGMENT_FIRST,
-	FRAGMENT_LATER,
-};
-
-#define TCP_FIN 0x01
-#define TCP_SYN 0x02
-#define TCP_RST 0x04
 
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_MORE_FRAGMENTS 0x0001
 #define IPV6_FRAGMENT_OFFSET 0xfff8
-
-#define NEXT_HOP_BY_HOP 0
-#define NEXT_ROUTING 43
-#define NEXT_FRAGMENT 44
-#define NEXT_ESP 50
-#define NEXT_AH 51
-#define NEXT_ICMPV6 58
-#define NEXT_NONE 59
-#define NEXT_DESTINATION 60
-#define NEXT_MOBILITY 135
-
-/* What packet_header() works on, and what came with the packet. */
-struct packet {
-	void *context;
-	void *data;
-	void *data_end;
-	__u32 length; /* of the whole buffer */
-	__u32 ifindex;
-	__u32 gso_segments;
-	__u32 gso_size;
-	__u16 vlan; /* the tag that the kernel moved out of the data, or VLAN_NONE */
-	__u16 unused;
-};
-
-struct packet_facts {
-	struct flow_key key;
-	__u32 malformed; /* enum malformed */
-	__u32 payload_offset; /* from the buffer's start */
-	__u32 payload_bytes;
-	__u32 ip_end; /* where the IP packet ends in the buffer */
-	__u32 number; /* TCP sequence number; ICMP echo sequence number */
-	__u32 identification; /* of fragments */
-	__u8 tcp_flags;
-	__u8 sequence; /* enum sequence_kind */
-	__u8 fragment; /* enum fragment_kind */
-	__u8 fragment_protocol; /* as the fragment's own header names it */
-	__u8 walk_next; /* of the walk over extension headers: what comes next, and where */
-	__u8 unused[3];
-	__u32 walk_offset;
-};
-
-/* The seam: see above. `room` has at least `size` bytes; the result is in the packet or in `room`. */
-static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
-						 void *room);
-
-static __always_inline __u16 read_u16(const __u8 *bytes)
-{
-	return (__u16)(bytes[0] << 8 | bytes[1]);
-}
-
-static __always_inline __u32 read_u32(const __u8 *bytes)
-{
-	return (__u32)bytes[0] << 24 | (__u32)bytes[1] << 16 | (__u32)bytes[2] << 8 | bytes[3];
-}
-
-/* Where a header cannot be had: not in the linear part, or not there at all. */
-static __always_inline int unreadable(struct packet_facts *facts, enum mode mode, enum malformed reason)
-{
-	facts->malformed = reason;
-	return mode == FAST ? PARSED_UNREADABLE : PARSED_MALFORMED;
-}
-
-static __always_inline int malformed(struct packet_facts *facts, enum malformed reason)
-{
-	facts->malformed = reason;
-	return PARSED_MALFORMED;
-}
 
 /* Ethernet and VLAN tags: the ethertype behind them, or a negative number where the frame ends. */
 static __always_inline int parse_ethernet(const struct packet *packet, enum mode mode, struct packet_facts *facts,
@@ -148,119 +41,6 @@ static __always_inline int parse_ethernet(const struct packet *packet, enum mode
 		*offset += 4;
 	}
 	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD ? -1 : ethertype;
-}
-
-/* RFC 9293: ports, sequence number, data offset. */
-static __always_inline int parse_tcp(const struct packet *packet, enum mode mode, struct packet_facts *facts,
-				     __u32 offset)
-{
-	__u8 room[20];
-	const __u8 *header;
-	__u32 length;
-
-	if (offset + 20 > facts->ip_end)
-		return malformed(facts, MALFORMED_TRANSPORT_TRUNCATED);
-	header = packet_header(packet, mode, offset, 20, room);
-	if (!header)
-		return unreadable(facts, mode, MALFORMED_TRANSPORT_TRUNCATED);
-	length = (header[12] >> 4) * 4;
-	if (length < 20 || offset + length > facts->ip_end)
-		return malformed(facts, MALFORMED_TCP_OFFSET);
-	facts->key.source_port = read_u16(header);
-	facts->key.destination_port = read_u16(header + 2);
-	facts->number = read_u32(header + 4);
-	facts->tcp_flags = header[13];
-	facts->sequence = facts->fragment == FRAGMENT_NONE ? SEQUENCE_TCP : SEQUENCE_TCP_FRAGMENT;
-	facts->payload_offset = offset + length;
-	facts->payload_bytes = facts->ip_end - offset - length;
-	return PARSED_FLOW;
-}
-
-/* RFC 768; a length of 0 is a jumbogram's (RFC 2675) or an offload's. */
-static __always_inline int parse_udp(const struct packet *packet, enum mode mode, struct packet_facts *facts,
-				     __u32 offset)
-{
-	__u8 room[8];
-	const __u8 *header;
-	__u32 length, available;
-
-	if (offset + 8 > facts->ip_end)
-		return malformed(facts, MALFORMED_TRANSPORT_TRUNCATED);
-	header = packet_header(packet, mode, offset, 8, room);
-	if (!header)
-		return unreadable(facts, mode, MALFORMED_TRANSPORT_TRUNCATED);
-	length = read_u16(header + 4);
-	if (length && length < 8)
-		return malformed(facts, MALFORMED_UDP_LENGTH);
-	available = facts->ip_end - offset;
-	if (!length || length > available)
-		length = available;
-	facts->key.source_port = read_u16(header);
-	facts->key.destination_port = read_u16(header + 2);
-	facts->sequence = SEQUENCE_PAYLOAD;
-	facts->payload_offset = offset + 8;
-	facts->payload_bytes = length - 8;
-	return PARSED_FLOW;
-}
-
-/* RFC 792 and RFC 4443: the query messages carry an identifier, the echo messages a sequence number. */
-static __always_inline int parse_icmp(const struct packet *packet, enum mode mode, struct packet_facts *facts,
-				      __u32 offset)
-{
-	__u8 room[8];
-	const __u8 *header;
-	__u8 type;
-	int is_echo, is_query;
-	__u32 available = facts->ip_end - offset;
-
-	if (offset + 4 > facts->ip_end)
-		return malformed(facts, MALFORMED_TRANSPORT_TRUNCATED);
-	header = packet_header(packet, mode, offset, 4, room);
-	if (!header)
-		return unreadable(facts, mode, MALFORMED_TRANSPORT_TRUNCATED);
-	type = header[0];
-	facts->key.destination_port = read_u16(header);
-	is_echo = facts->key.family == FAMILY_IPV4 ? type == 0 || type == 8 : type == 128 || type == 129;
-	is_query = is_echo || (facts->key.family == FAMILY_IPV4 && type >= 13 && type <= 18);
-	facts->sequence = SEQUENCE_PAYLOAD;
-	if (is_query) {
-		if (offset + 8 > facts->ip_end)
-			return malformed(facts, MALFORMED_TRANSPORT_TRUNCATED);
-		header = packet_header(packet, mode, offset, 8, room);
-		if (!header)
-			return unreadable(facts, mode, MALFORMED_TRANSPORT_TRUNCATED);
-		facts->key.source_port = read_u16(header + 4);
-		if (is_echo) {
-			facts->number = read_u16(header + 6);
-			facts->sequence = SEQUENCE_ECHO;
-		}
-	}
-	facts->payload_bytes = available > 8 ? available - 8 : 0;
-	facts->payload_offset = facts->ip_end - facts->payload_bytes;
-	return PARSED_FLOW;
-}
-
-/* A fragment that has no transport header: its flow is looked up by the caller. */
-static __always_inline int parse_later_fragment(struct packet_facts *facts, __u32 offset)
-{
-	facts->payload_offset = offset;
-	facts->payload_bytes = facts->ip_end - offset;
-	return PARSED_FLOW;
-}
-
-static __always_inline int parse_transport(const struct packet *packet, enum mode mode, struct packet_facts *facts,
-					   __u8 protocol, __u32 offset)
-{
-	facts->key.protocol = protocol;
-	if (facts->fragment == FRAGMENT_LATER)
-		return parse_later_fragment(facts, offset);
-	if (protocol == IPPROTO_TCP)
-		return parse_tcp(packet, mode, facts, offset);
-	if (protocol == IPPROTO_UDP)
-		return parse_udp(packet, mode, facts, offset);
-	if (protocol == (facts->key.family == FAMILY_IPV4 ? IPPROTO_ICMP : NEXT_ICMPV6))
-		return parse_icmp(packet, mode, facts, offset);
-	return PARSED_OTHER;
 }
 
 static __always_inline int is_extension(const struct packet_facts *facts, __u8 protocol)

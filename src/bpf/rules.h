@@ -10,6 +10,8 @@
 
 #include "table.h"
 
+#define VERDICTS 4096
+
 /* Key: bank, side, family, prefix. Value: mask of the rules whose lists hold the prefix or a shorter one.
  * Written by user space; holds every prefix of at most 1024 rule terms in both banks.
  */
@@ -47,6 +49,31 @@ struct {
 	__type(value, struct sequence_profile);
 	__uint(max_entries, (BANKS * PROFILES));
 } sequence_profiles SEC(".maps");
+
+/* Key: part of the flow's hash. What no rule matched, so that the next packet of it need not ask them all again. An
+ * entry gives way to the next flow that comes to its place. Written and read by this program on its own CPU.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct verdict);
+	__uint(max_entries, VERDICTS);
+} verdicts SEC(".maps");
+
+static __always_inline struct verdict *verdict_of(__u64 hash)
+{
+	__u32 at = (hash >> 32) % VERDICTS;
+
+	return bpf_map_lookup_elem(&verdicts, &at);
+}
+
+/* Whether the rules in force were asked about this five-tuple, and none matched. */
+static __always_inline int was_filtered(const struct flow_key *key, __u64 hash, __u32 active)
+{
+	struct verdict *verdict = verdict_of(hash);
+
+	return verdict && verdict->active == active && same_flow(&verdict->key, key);
+}
 
 static __always_inline struct sequence_profile *profile_of(__u32 bank, __u32 rule)
 {
@@ -94,7 +121,7 @@ static __always_inline int first_rule(__u64 mask)
 /* The first rule that the five-tuple matches; RULE_NONE without rules; negative where it matches none. */
 static __noinline int match_rules(const struct flow_key *key, __u32 active)
 {
-	__u32 zero = 0, bank = active % BANKS;
+	__u32 zero = 0, bank = ACTIVE_BANK(active);
 	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
 	struct rule_bank *rules;
 	__u64 mask;

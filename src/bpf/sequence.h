@@ -6,7 +6,7 @@
 #ifndef FLOWTOP_SEQUENCE_H
 #define FLOWTOP_SEQUENCE_H
 
-#include "parse.h"
+#include "packet.h"
 
 #define SEEN_WINDOW 64
 #define SERIES_AHEAD (1 << 24) /* further ahead or behind, and a restart of the sender is considered */
@@ -133,8 +133,11 @@ static __always_inline void fill_missing(struct flow_slot *slot, __u32 number, _
 static __always_inline void lose_bytes(struct flow_slot *slot, __u32 number, __u32 distance, __u32 threshold)
 {
 	__u32 segment = slot->hint ? slot->hint : 1;
-	__u32 first = slot->lost ? (__u32)slot->seen : slot->expected;
+	__u32 first = (__u32)slot->seen;
 
+	/* Nothing missing in this series: what is lost, if anything is, was lost by a former one. */
+	if (!slot->lost || first == (__u32)(slot->seen >> 32))
+		first = slot->expected;
 	if ((distance + segment - 1) / segment < threshold)
 		slot->small_errors += 1;
 	else
@@ -184,7 +187,7 @@ static __always_inline int track_tcp(struct flow_slot *slot, __u32 number, __u8 
 		slot->reverse_errors += 1;
 		fill_missing(slot, number, number + length);
 	}
-	if ((__s32)(number + length - slot->expected) > 0)
+	if (distance >= 0 || (__s32)(number + length - slot->expected) > 0)
 		slot->expected = number + length;
 	return 1;
 }

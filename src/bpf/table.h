@@ -90,6 +90,12 @@ static __always_inline __u64 hash_flow(const struct flow_key *key)
 	return hash ^ hash >> 29;
 }
 
+/* The first slot of the set that the flow belongs to. */
+static __always_inline __u32 set_of(__u64 hash)
+{
+	return ((__u32)hash & set_mask) * FLOWS_PER_SET;
+}
+
 static __always_inline int same_flow(const struct flow_key *a, const struct flow_key *b)
 {
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
@@ -153,7 +159,7 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->base_age = 0;
 	slot->profile = newcomer->profile;
 	__sync_lock_test_and_set(&slot->control, generation | newcomer->flags | FLOW_LIVE |
-							 (__u64)(__u8)(newcomer->active / BANKS) << FLOW_VERSION_SHIFT);
+							 (__u64)ACTIVE_VERSION(newcomer->active) << FLOW_VERSION_SHIFT);
 }
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */

@@ -20,6 +20,8 @@
 #define INTERFACE_SLOTS 1024 /* of interface_totals; slot 0 takes what has no slot of its own */
 #define INTERFACE_PROBES 8
 #define PORTS 65536
+#define HISTOGRAM_BUCKETS 64
+#define FOCUSED_FLOWS 64 /* slots that may keep a histogram at a time */
 
 enum family {
 	FAMILY_IPV4 = 4,
@@ -134,11 +136,17 @@ struct interface_totals {
 	__u64 unused_tail[3];
 };
 
+/* settings.active, from the lowest bit: bank (1 bit), version (8 bits, 1 to 255, as flow slots carry it; 0 is never in
+ * force), serial number (23 bits).
+ */
+#define ACTIVE_BANK(active) ((active)&1)
+#define ACTIVE_VERSION(active) ((__u8)((active) >> 1))
+
 /* Written by user space, read with every packet. */
 struct settings {
 	__u64 scanned_at; /* when the latest complete pass over the table began, CLOCK_MONOTONIC ns */
 	__u64 evict_idle_ns; /* a flow idle longer than this may be replaced */
-	__u32 active; /* rule version * BANKS + bank; one word, so that a packet sees one configuration */
+	__u32 active; /* the configuration in force: see ACTIVE_BANK; one word, so that a packet sees one of them */
 	__u32 rules[BANKS]; /* number of rules in the bank; 0: every packet is part of a flow */
 	__u32 unused;
 };
@@ -178,6 +186,18 @@ struct rule_bank {
 	__u64 any_destination_port;
 };
 
+/* A five-tuple that no rule matched. */
+struct verdict {
+	struct flow_key key;
+	__u32 active; /* the configuration by which it was judged */
+	__u64 unused[2];
+};
+
+/* How often gaps of each length came: two buckets for each power of two of ns, the last one open. */
+struct gap_histogram {
+	__u64 counts[HISTOGRAM_BUCKETS];
+};
+
 /* First fragment to the later ones. */
 struct fragment_key {
 	__u8 source[16];
@@ -204,6 +224,8 @@ _Static_assert(sizeof(struct settings) == 32, "settings");
 _Static_assert(sizeof(struct sequence_profile) == 16, "sequence_profile");
 _Static_assert(sizeof(struct rule_address) == 24, "rule_address");
 _Static_assert(sizeof(struct rule_bank) == 48, "rule_bank");
+_Static_assert(sizeof(struct verdict) == 64, "verdict: one cache line");
+_Static_assert(sizeof(struct gap_histogram) == 512, "gap_histogram");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment_ports) == 8, "fragment_ports");
 

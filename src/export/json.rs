@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Exporter, Record};
 use crate::model::snapshot::{Malformed, Sequence, Volume};
-use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
 const SCHEMA: u32 = 1;
 
@@ -29,6 +29,7 @@ struct Line<'a> {
     intervals: u64,
     interfaces: Vec<InterfaceRecord<'a>>,
     flows: Vec<FlowRecord<'a>>,
+    rules: Vec<RuleRecord<'a>>,
     kernel: KernelRecord,
     config: ConfigRecord<'a>,
 }
@@ -108,6 +109,14 @@ struct SequenceRecord {
 }
 
 #[derive(Serialize)]
+struct RuleRecord<'a> {
+    name: &'a str,
+    packets: u64,
+    bytes: u64,
+    flows: usize,
+}
+
+#[derive(Serialize)]
 struct KernelRecord {
     flows_tracked: u64,
     flows_evicted: u64,
@@ -137,6 +146,7 @@ impl<'a> Line<'a> {
                 .iter()
                 .map(|flow| flow_record(flow, report))
                 .collect(),
+            rules: report.rules.iter().map(rule).collect(),
             kernel: KernelRecord {
                 flows_tracked: report.table.tracked,
                 flows_evicted: report.table.evicted,
@@ -216,6 +226,15 @@ fn flow_record<'a>(flow: &'a Flow, report: &Report) -> FlowRecord<'a> {
         rule: flow.rule.as_deref(),
         first_seen_s: seconds_ago(flow.first_seen_ns),
         last_seen_s: seconds_ago(flow.last_seen_ns),
+    }
+}
+
+fn rule(rule: &RuleReport) -> RuleRecord<'_> {
+    RuleRecord {
+        name: &rule.name,
+        packets: rule.volume.packets,
+        bytes: rule.volume.bytes,
+        flows: rule.flows,
     }
 }
 

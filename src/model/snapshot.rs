@@ -167,8 +167,10 @@ pub struct FlowSample {
     pub sequence: Option<Sequence>,
     /// Tells the sequence profile with which `sequence` was made from others.
     pub profile: u8,
-    /// Index of the flow's rule in the configuration, if there are rules.
+    /// Index of the flow's rule among those of `rules_version`, if there are rules.
     pub rule: Option<u8>,
+    /// The version of the rules that the flow was judged by last.
+    pub rules_version: u8,
     /// Clock of the first packet, CLOCK_MONOTONIC ns.
     pub first_seen_ns: u64,
     /// Clock of the latest packet, CLOCK_MONOTONIC ns.

@@ -141,6 +141,19 @@ pub struct Interface {
     pub throughput_history: Series,
 }
 
+/// What came of one rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleReport {
+    /// The rule's name in the configuration.
+    pub name: std::sync::Arc<str>,
+    /// Packets of the flows whose first matching rule it is.
+    pub volume: Volume,
+    /// Such flows that are listed.
+    pub flows: usize,
+    /// When a packet matched last, or when the rule came into force, CLOCK_MONOTONIC ns.
+    pub last_match_ns: u64,
+}
+
 /// What a view shows at one moment: the flows, the interfaces and the state of the table.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
@@ -152,6 +165,8 @@ pub struct Report {
     pub flows: Vec<Flow>,
     /// All interfaces that are or were watched in this run.
     pub interfaces: Vec<Interface>,
+    /// The rules in force, in their order.
+    pub rules: Vec<RuleReport>,
     /// The state of the table itself.
     pub table: TableSample,
 }

@@ -59,6 +59,9 @@ impl Watch {
                 continue;
             }
             let seen = SeenFlow::of(flow);
+            if seen == SeenFlow::UNSEEN {
+                continue;
+            }
             let before = match self.flows.entry(flow.key) {
                 Entry::Occupied(mut slot) => slot.insert(seen),
                 Entry::Vacant(slot) => {
@@ -114,6 +117,11 @@ impl Watch {
         self.insert_failures = table.insert_failures;
     }
 
+    /// Tells that all totals start at zero: what was remembered of them means nothing any more.
+    pub fn start_at_zero(&mut self) {
+        self.flows.clear();
+    }
+
     /// Drops what is remembered of flows that are gone, once that is the larger part.
     fn forget(&mut self, report: &Report) {
         if self.flows.len() <= 2 * report.flows.len() + 1024 {
@@ -147,8 +155,9 @@ impl SeenFlow {
     fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
         let mut changes = Vec::new();
         let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
-        if self.gaps > before.gaps {
-            let missing = units::count(self.lost.saturating_sub(before.lost));
+        // Gaps that late packets have filled again are reordering, not loss.
+        if self.gaps > before.gaps && self.lost > before.lost {
+            let missing = units::count(self.lost - before.lost);
             let bytes = match flow.key.protocol {
                 super::flow::Protocol::Tcp => " bytes",
                 _ => "",

@@ -63,6 +63,8 @@ impl Control {
     /// `FLOW_LOCKED`.
     pub const LOCKED: u64 = 1 << 2;
     const SEQUENCED: u64 = 1 << 3;
+    /// `FLOW_FOCUSED`.
+    pub const FOCUSED: u64 = 1 << 5;
 
     /// Whose the slot is.
     pub const fn state(self) -> State {
@@ -88,7 +90,12 @@ impl Control {
         (self.0 >> 16) as u16
     }
 
-    /// The rule version that admitted the flow, modulo 256.
+    /// The same word, admitted by no rules that are or will be in force.
+    pub const fn without_version(self) -> Control {
+        Control(self.0 & !(0xff << 8))
+    }
+
+    /// The rule version that admitted the flow.
     pub const fn version(self) -> u8 {
         (self.0 >> 8) as u8
     }
@@ -142,6 +149,7 @@ pub fn merge(
         sequence: tracked.then(|| decode_sequence(&key, slot, received)),
         profile: slot.profile,
         rule: (slot.rule != RULE_NONE).then_some(slot.rule),
+        rules_version: control.version(),
         first_seen_ns: slot.first_arrival,
         last_seen_ns: slot.last_arrival,
     })

@@ -20,6 +20,12 @@ use crate::model::rule::{
 };
 
 const BANKS: u32 = 2;
+/// Flows carry 8 bits of a version, and 0 is never in force.
+const VERSIONS: u32 = 255;
+/// `settings.active` has room for 23 bits of the serial number.
+const MAX_SERIAL: u32 = (1 << 23) - 1;
+/// Ids of profiles have 8 bits.
+const PROFILE_IDS: usize = 256;
 const PORTS: usize = 65536;
 const FIXED_BITS: u32 = 24;
 const SOURCE: u8 = 0;
@@ -33,9 +39,10 @@ pub struct RuleTable {
     banks: MappedArray<rule_bank>,
     profiles: MappedArray<sequence_profile>,
     written: [Vec<rule_address>; 2],
-    /// Profiles by their content: a content keeps its id, so that flows whose profile stays keep their state.
-    ids: Vec<sequence_profile>,
-    version: u32,
+    /// Profiles by their content, with the serial number of their latest use: a content keeps its id, so that flows
+    /// whose profile stays keep their state.
+    ids: Vec<(sequence_profile, u32)>,
+    serial: u32,
 }
 
 impl RuleTable {
@@ -53,37 +60,40 @@ impl RuleTable {
             profiles: MappedArray::new(profiles, BANKS as usize * PROFILES)?,
             written: [Vec::new(), Vec::new()],
             ids: Vec::new(),
-            version: 0,
+            serial: 0,
         })
     }
 
     /// Puts rules and the global profile in force, all at once from one packet to the next. Before the idle bank is
-    /// written, no packet may still be reading it: the caller waits for running programs after each switch.
+    /// written, no packet may still be reading it: the caller waits for running programs after each switch. Returns
+    /// the version that flows carry from now on, and whether versions begin anew with it.
     pub fn apply(
         &mut self,
         rules: &[Rule],
         global: &SequenceProfile,
         now_set: &MappedArray<settings>,
-    ) -> Result<()> {
+    ) -> Result<(u8, bool)> {
         ensure!(
             rules.len() <= MAX_RULES,
             "{} rules: there is room for {MAX_RULES}",
             rules.len()
         );
-        let version = self.version + 1;
-        let bank = version % BANKS;
+        let serial = self.serial.wrapping_add(1) & MAX_SERIAL;
+        let version = (serial % VERSIONS + 1) as u8;
+        let bank = serial % BANKS;
         self.write_addresses(bank, rules)?;
         self.write_ports(bank, rules);
         self.write_bank(bank, rules);
-        self.write_profiles(bank, rules, global);
+        self.write_profiles(bank, rules, global, serial);
         now_set
             .half_word(0, offset_of!(settings, rules) + 4 * bank as usize)
             .store(rules.len() as u32, Ordering::Release);
-        now_set
-            .half_word(0, offset_of!(settings, active))
-            .store(version * BANKS + bank, Ordering::Release);
-        self.version = version;
-        Ok(())
+        now_set.half_word(0, offset_of!(settings, active)).store(
+            serial << 9 | u32::from(version) << 1 | bank,
+            Ordering::Release,
+        );
+        self.serial = serial;
+        Ok((version, serial.is_multiple_of(VERSIONS)))
     }
 
     fn write_addresses(&mut self, bank: u32, rules: &[Rule]) -> Result<()> {
@@ -148,31 +158,37 @@ impl RuleTable {
         self.banks.write(bank as usize, masks);
     }
 
-    fn write_profiles(&mut self, bank: u32, rules: &[Rule], global: &SequenceProfile) {
+    fn write_profiles(&mut self, bank: u32, rules: &[Rule], global: &SequenceProfile, serial: u32) {
         for at in 0..PROFILES {
             let own = rules.get(at).and_then(|rule| rule.profile);
             let profile = encode_profile(own.as_ref().unwrap_or(global), own.is_some());
-            let profile = self.with_id(profile);
-            self.profiles.write(bank as usize * PROFILES + at, profile);
+            let id = self.id_of(&profile, serial);
+            self.profiles.write(
+                bank as usize * PROFILES + at,
+                sequence_profile { id, ..profile },
+            );
         }
     }
 
-    fn with_id(&mut self, mut profile: sequence_profile) -> sequence_profile {
-        let same = |known: &sequence_profile| {
-            (known.pattern, known.threshold, known.offset, known.flags)
-                == (
-                    profile.pattern,
-                    profile.threshold,
-                    profile.offset,
-                    profile.flags,
-                )
-        };
-        let position = self.ids.iter().position(same).unwrap_or_else(|| {
-            self.ids.push(profile);
-            self.ids.len() - 1
+    /// The id of this content. When all are taken, that of the content used longest ago is given away.
+    fn id_of(&mut self, profile: &sequence_profile, serial: u32) -> u8 {
+        let content = |p: &sequence_profile| (p.pattern, p.threshold, p.offset, p.flags);
+        let known = self
+            .ids
+            .iter()
+            .position(|(own, _)| content(own) == content(profile));
+        let at = known.unwrap_or_else(|| {
+            if self.ids.len() < PROFILE_IDS {
+                self.ids.push((*profile, serial));
+                return self.ids.len() - 1;
+            }
+            let age =
+                |(_, (_, used)): &(usize, &(sequence_profile, u32))| serial.wrapping_sub(*used);
+            let oldest = self.ids.iter().enumerate().max_by_key(age);
+            oldest.map_or(0, |(at, _)| at)
         });
-        profile.id = position as u8;
-        profile
+        self.ids[at] = (*profile, serial);
+        at as u8
     }
 }
 

@@ -58,7 +58,12 @@ impl Dashboard {
             let patience = self.draw_if_due()?;
             let wake = self.input.next_event(patience, Some(self.session.wake()))?;
             let effects = match wake {
-                Wake::Msg(msg) => self.tell(msg),
+                Wake::Msg(msg) => {
+                    if matches!(msg, Msg::Resize(..)) {
+                        self.console.redraw_all();
+                    }
+                    self.tell(msg)
+                }
                 Wake::HungUp => return Ok(()),
                 Wake::Continued => {
                     self.console.resume()?;
@@ -122,6 +127,7 @@ impl Dashboard {
                 self.session.tracker.reset();
                 Msg::Refreshed(now())
             }
+            Happening::Histograms(list) => Msg::Histograms(list),
             Happening::Stop => return,
         };
         self.tell(msg);
@@ -146,7 +152,8 @@ impl Dashboard {
             }
             Effect::SetInterval(seconds) => self.session.set_interval(seconds),
             Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
-            Effect::SaveView | Effect::ResolveNames(_) | Effect::Focus(_) => {}
+            Effect::Focus(keys) => self.session.focus(keys),
+            Effect::SaveView | Effect::ResolveNames(_) => {}
         }
         Ok(())
     }

@@ -4,8 +4,9 @@
 //! that poll(2) can wait for.
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::updates::{Outlet, Update};
+use crate::model::flow::FlowKey;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
@@ -34,87 +37,10 @@ pub struct Assignment {
     pub refresh: Duration,
 }
 
-/// What the sampler and others tell the main thread.
-#[derive(Debug)]
-pub enum Update {
-    /// A reading.
-    Snapshot(Box<Snapshot>),
-    /// The new assignment is in force; the packets from here on are counted by it.
-    Reassigned,
-    /// Something that a person should know.
-    Notice(String),
-    /// A signal came.
-    Signal(i32),
-}
-
 enum Command {
     Assign(Box<Assignment>),
+    Focus(Vec<FlowKey>),
     Finish,
-}
-
-/// A way to tell the main thread something, and to wake it.
-#[derive(Debug)]
-pub struct Outlet {
-    updates: Sender<Update>,
-    wake: UnixStream,
-}
-
-impl Outlet {
-    /// Another way to the same place.
-    pub fn try_clone(&self) -> std::io::Result<Outlet> {
-        Ok(Outlet {
-            updates: self.updates.clone(),
-            wake: self.wake.try_clone()?,
-        })
-    }
-
-    /// Tells the main thread. Where it has gone, nobody is left to be told.
-    pub fn tell(&self, update: Update) {
-        let _ = self.updates.send(update);
-        // Full: it will be woken anyway.
-        let _ = (&self.wake).write(&[0]);
-    }
-}
-
-/// The main thread's end.
-#[derive(Debug)]
-pub struct Inlet {
-    updates: Receiver<Update>,
-    wake: UnixStream,
-}
-
-impl Inlet {
-    /// Both ends.
-    pub fn pair() -> std::io::Result<(Outlet, Inlet)> {
-        let (sender, receiver) = channel();
-        let (wake, woken) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
-        Ok((
-            Outlet {
-                updates: sender,
-                wake,
-            },
-            Inlet {
-                updates: receiver,
-                wake: woken,
-            },
-        ))
-    }
-
-    /// Everything that was told since the last call.
-    pub fn take(&mut self) -> Vec<Update> {
-        let mut bytes = [0; 64];
-        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
-        self.updates.try_iter().collect()
-    }
-}
-
-impl AsFd for Inlet {
-    /// Readable when something was told.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
-    }
 }
 
 /// The running sampler.
@@ -163,9 +89,14 @@ impl Sampler {
         })
     }
 
-    /// Puts another assignment in force; answered by [`Update::Reassigned`].
+    /// Puts another assignment in force; answered by [`Update::Ruled`].
     pub fn assign(&self, assignment: Assignment) {
         self.command(Command::Assign(Box::new(assignment)));
+    }
+
+    /// These flows keep histograms from here on; told by [`Update::Histograms`] with each reading.
+    pub fn focus(&self, keys: Vec<FlowKey>) {
+        self.command(Command::Focus(keys));
     }
 
     /// Stops counting and returns the last numbers.
@@ -209,7 +140,7 @@ impl Worker {
         if let Some(namespace) = namespace {
             namespace.enter()?;
         }
-        privileges::check()?;
+        privileges::check().context("load the kernel program")?;
         let monitor = LinkMonitor::open().context("follow the interfaces")?;
         let links = crate::probe::interfaces::list().context("list the interfaces")?;
         assignment.selection.require_names(&links)?;
@@ -219,7 +150,8 @@ impl Worker {
             refresh: assignment.refresh,
             clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
         })?;
-        probe.apply_rules(&assignment.rules, &assignment.sequence)?;
+        let version = probe.apply_rules(&assignment.rules, &assignment.sequence)?;
+        outlet.tell(Update::Ruled(version, names(&assignment.rules)));
         for link in assignment.selection.choose(&links) {
             let attached = probe.attach(link);
             attached.with_context(|| format!("attach to {}", link.display_name))?;
@@ -242,6 +174,7 @@ impl Worker {
             while let Ok(command) = self.commands.try_recv() {
                 match command {
                     Command::Finish => return self.probe.finish(),
+                    Command::Focus(keys) => self.probe.focus(keys),
                     Command::Assign(assignment) => {
                         due = Instant::now() + assignment.refresh;
                         self.reassign(*assignment);
@@ -253,10 +186,18 @@ impl Worker {
             }
             if Instant::now() >= due {
                 self.reattach();
-                self.outlet
-                    .tell(Update::Snapshot(Box::new(self.probe.snapshot())));
+                self.read(true);
                 due = next_due(due, self.assignment.refresh);
             }
+        }
+    }
+
+    fn read(&mut self, is_due: bool) {
+        let snapshot = Box::new(self.probe.snapshot());
+        self.outlet.tell(Update::Snapshot { snapshot, is_due });
+        let histograms = self.probe.histograms();
+        if !histograms.is_empty() {
+            self.outlet.tell(Update::Histograms(histograms));
         }
     }
 
@@ -278,15 +219,10 @@ impl Worker {
     fn reassign(&mut self, assignment: Assignment) {
         self.probe
             .set_ageing(assignment.flow_timeout, assignment.refresh);
-        let changed = assignment.rules != self.assignment.rules
-            || assignment.sequence != self.assignment.sequence;
-        if changed
-            && let Err(error) = self
-                .probe
-                .apply_rules(&assignment.rules, &assignment.sequence)
+        if assignment.rules != self.assignment.rules
+            || assignment.sequence != self.assignment.sequence
         {
-            self.outlet
-                .tell(Update::Notice(format!("rules: {error:#}")));
+            self.change_rules(&assignment);
         }
         let reselected = assignment.selection != self.assignment.selection;
         self.assignment = assignment;
@@ -294,9 +230,18 @@ impl Worker {
             self.refused.clear();
             self.follow_links();
         }
-        self.outlet
-            .tell(Update::Snapshot(Box::new(self.probe.snapshot())));
-        self.outlet.tell(Update::Reassigned);
+    }
+
+    fn change_rules(&mut self, assignment: &Assignment) {
+        // What was counted under the former rules is told first.
+        self.read(false);
+        let applied = self
+            .probe
+            .apply_rules(&assignment.rules, &assignment.sequence);
+        self.outlet.tell(match applied {
+            Ok(version) => Update::Ruled(version, names(&assignment.rules)),
+            Err(error) => Update::Notice(format!("rules: {error:#}")),
+        });
     }
 
     /// Attaches to what is wanted now, lets go of what is wanted no more.
@@ -344,6 +289,13 @@ impl Worker {
             self.attach(&link);
         }
     }
+}
+
+fn names(rules: &[Rule]) -> Vec<Arc<str>> {
+    rules
+        .iter()
+        .map(|rule| Arc::from(rule.name.as_str()))
+        .collect()
 }
 
 fn up(link: &Link) -> Link {

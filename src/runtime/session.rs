@@ -11,12 +11,15 @@ use signal_hook::iterator::Signals;
 
 use super::error::failure;
 use super::reload::{Change, Reload};
-use super::sampler::{Assignment, Inlet, Outlet, Sampler, Update};
+use super::sampler::{Assignment, Sampler};
 use super::setup::{self, Timing};
+use super::updates::{Inlet, Outlet, Update};
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{Opened, Surroundings};
 use crate::demo::Demo;
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
 use crate::model::tracker::FlowTracker;
 use crate::probe::interfaces::Selection;
 use crate::probe::sys::monotonic_ns;
@@ -39,6 +42,8 @@ pub enum Happening {
     Stop,
     /// Totals are to start at zero.
     Reset,
+    /// Histograms of the flows in focus.
+    Histograms(Vec<(FlowKey, Histogram)>),
 }
 
 /// One run.
@@ -79,8 +84,7 @@ impl Session {
         };
         let sampler = Sampler::start(assignment, arguments.max_flows, namespace, outlet)
             .map_err(|error| failure("", &error))?;
-        let mut tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
-        tracker.set_rules(setup::rule_names(&opened.config));
+        let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
         let mut session = Session {
             ends: arguments
                 .output
@@ -129,14 +133,12 @@ impl Session {
         let mut happenings = Vec::new();
         for update in self.inlet.take() {
             match update {
-                Update::Snapshot(snapshot) => {
+                Update::Snapshot { snapshot, is_due } => {
                     self.tracker.advance(&snapshot);
-                    self.refreshes += 1;
+                    self.refreshes += u32::from(is_due);
                 }
-                Update::Reassigned => {
-                    self.tracker
-                        .set_rules(setup::rule_names(self.reload.config()));
-                }
+                Update::Ruled(version, names) => self.tracker.set_rules(version, names),
+                Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
                 Update::Signal(_) => happenings.push(Happening::Stop),
@@ -181,7 +183,7 @@ impl Session {
     pub fn finish(&mut self) {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.take() {
-                if let Update::Snapshot(snapshot) = update {
+                if let Update::Snapshot { snapshot, .. } = update {
                     self.tracker.advance(&snapshot);
                 }
             }
@@ -189,6 +191,11 @@ impl Session {
             self.tracker.close_interval();
         }
         self.demo = None;
+    }
+
+    /// These flows keep histograms from here on.
+    pub fn focus(&self, keys: Vec<FlowKey>) {
+        self.sampler.focus(keys);
     }
 
     /// Another throughput interval, from here on.

@@ -112,6 +112,7 @@ pub fn preferences(config: &Config) -> Preferences {
         Some((keymap::Action::from_id(&binding.action)?, chords.collect()))
     });
     Preferences {
+        view: defaults.view,
         unit: config.unit,
         packet_loss: config.packet_loss,
         sort: Sort::parse(&config.sort.to_string()).unwrap_or(defaults.sort),
@@ -122,7 +123,7 @@ pub fn preferences(config: &Config) -> Preferences {
         },
         theme: config.theme,
         interval_s: config.throughput_interval.as_secs_f64(),
-        jitter_s: config.jitter_window().as_secs_f64(),
+        jitter_s: config.jitter_interval.map(|window| window.as_secs_f64()),
         keymap: Keymap::with_overrides(keys).unwrap_or_default(),
         alerts: Vec::new(),
         services: services(),
@@ -139,14 +140,6 @@ fn services() -> Arc<Services> {
         Arc::new(Services::parse(&text))
     });
     SERVICES.clone()
-}
-
-/// The names that samples refer to by index.
-pub fn rule_names(config: &Config) -> impl Iterator<Item = Arc<str>> + '_ {
-    config
-        .rules
-        .iter()
-        .map(|rule| Arc::from(rule.name.as_str()))
 }
 
 #[cfg(test)]

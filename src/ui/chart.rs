@@ -44,17 +44,15 @@ pub fn draw_traces(
     if x + largest.chars().count() as u16 <= area.right() && top > 0.0 {
         pen.text_right(area.x, area.y, area.width, &largest, pen.theme.dim);
     }
+    let plot = Rect {
+        y: area.y + 1,
+        height: area.height - 1,
+        ..area
+    };
     if points.iter().all(Vec::is_empty) {
-        pen.text(
-            area.x,
-            area.y + 1,
-            area.width,
-            "no values yet",
-            pen.theme.dim,
-        );
+        pen.text(plot.x, plot.y, plot.width, "no values yet", pen.theme.dim);
         return;
     }
-    let span = Series::CAPACITY as f64 - 1.0;
     let marker = if pen.ascii {
         Marker::Dot
     } else {
@@ -64,21 +62,19 @@ pub fn draw_traces(
         let dataset = Dataset::default().data(points).style(trace.style);
         dataset.marker(marker).graph_type(GraphType::Line)
     });
-    let past = format!("-{}", units::duration(span * interval_s));
-    let dim = pen.theme.dim;
-    let times = Axis::default()
-        .bounds([-span, 0.0])
-        .labels([past, "now".to_owned()]);
-    let values = Axis::default().bounds([0.0, if top > 0.0 { top } else { 1.0 }]);
     let chart = Chart::new(datasets.collect())
-        .x_axis(times.style(dim))
-        .y_axis(values.style(dim));
-    let plot = Rect {
-        y: area.y + 1,
-        height: area.height - 1,
-        ..area
-    };
+        .x_axis(time_axis(interval_s).style(pen.theme.dim))
+        .y_axis(Axis::default().bounds([0.0, if top > 0.0 { top } else { 1.0 }]));
     pen.widget(chart, plot);
+}
+
+/// As many intervals as a series remembers, the latest at 0.
+fn time_axis(interval_s: f64) -> Axis<'static> {
+    let span = Series::CAPACITY as f64 - 1.0;
+    let past = format!("-{}", units::duration(span * interval_s));
+    Axis::default()
+        .bounds([-span, 0.0])
+        .labels([past, "now".to_owned()])
 }
 
 /// The values of a series, the latest at 0.

@@ -24,56 +24,49 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     }
 }
 
-fn reason(app: &App, shown: &Report) -> Vec<String> {
-    if app.view() == View::Events {
-        return match app.filter().is_empty() {
-            true => vec![
-                "Nothing has happened yet.".to_owned(),
-                "Gaps, restarts, pauses, alerts and interfaces that come and go are told here."
-                    .to_owned(),
-            ],
-            false => vec![
-                "No event has these words.".to_owned(),
-                "Esc clears the filter.".to_owned(),
-            ],
-        };
-    }
-    if app.hidden() > 0 {
-        let hidden = units::exact(app.hidden() as u64);
-        return vec![
-            format!("All {hidden} flows are hidden."),
-            "Esc clears the filter; totals are not touched by it.".to_owned(),
-        ];
-    }
-    if shown.interfaces.is_empty() {
-        return vec![
-            "No interface is watched.".to_owned(),
-            "Start with -i NAME to choose one; ip link lists them.".to_owned(),
-        ];
-    }
-    let names: Vec<&str> = shown.interfaces.iter().map(|i| i.name.as_str()).collect();
+/// What is the case, and what to do about it.
+fn reason(app: &App, shown: &Report) -> [String; 2] {
+    let nothing_is_hidden = app.filter().is_empty();
+    let [what, next] = match app.view() {
+        View::Events if nothing_is_hidden => [
+            "Nothing has happened yet.",
+            "Gaps, restarts, pauses, alerts and interfaces that come and go are told here.",
+        ],
+        View::Events => ["No event has these words.", "Esc clears the filter."],
+        _ if shown.interfaces.is_empty() => [
+            "No interface is watched.",
+            "Start with -i NAME to choose one; ip link lists them.",
+        ],
+        _ if app.hidden() > 0 => {
+            let hidden = units::exact(app.hidden() as u64);
+            let what = format!("All {hidden} flows are hidden.");
+            let next = "Esc clears the filter; totals are not touched by it.";
+            return [what, next.to_owned()];
+        }
+        _ => return no_traffic(shown),
+    };
+    [what.to_owned(), next.to_owned()]
+}
+
+fn no_traffic(shown: &Report) -> [String; 2] {
+    let interfaces = &shown.interfaces;
+    let names: Vec<&str> = interfaces.iter().map(|i| i.name.as_str()).collect();
     let names = names.join(", ");
-    let filtered: u64 = shown
-        .interfaces
-        .iter()
-        .map(|i| i.counted.filtered.packets)
-        .sum();
+    let filtered: u64 = interfaces.iter().map(|i| i.counted.filtered.packets).sum();
     if filtered > 0 {
-        return vec![
-            format!(
-                "{} packets came in on {names}; none matches a rule.",
-                units::exact(filtered)
-            ),
+        let filtered = units::exact(filtered);
+        return [
+            format!("{filtered} packets came in on {names}; none matches a rule."),
             "RULES in the configuration say which packets are flows.".to_owned(),
         ];
     }
-    if shown.interfaces.iter().all(|i| i.state != LinkState::Up) {
-        return vec![
+    if interfaces.iter().all(|i| i.state != LinkState::Up) {
+        return [
             format!("Not up: {names}."),
             "Flows appear as soon as packets come in; see ip link.".to_owned(),
         ];
     }
-    vec![
+    [
         format!("No TCP, UDP or ICMP packet came in on {names} yet."),
         "flowtop sees what comes in, not what goes out. Flows appear by themselves.".to_owned(),
     ]

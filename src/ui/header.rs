@@ -51,8 +51,8 @@ fn draw_state(pen: &mut Pen, app: &App, live: &Report, screen: &Screen, from: u1
         }
         let every = format!("every {} s", preferences.interval_s);
         segments.push(Segment::new(every, theme.dim, 1));
-        if preferences.jitter_s != preferences.interval_s {
-            let window = format!(", jitter {} s", preferences.jitter_s);
+        if let Some(jitter_s) = preferences.jitter_s {
+            let window = format!(", jitter over {jitter_s} s");
             segments.push(Segment::new(window, theme.dim, 2));
         }
     }
@@ -158,69 +158,60 @@ fn interface_in_full(pen: &Pen, interface: &Interface, unit: Unit) -> Vec<Segmen
 
 fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let theme = pen.theme;
-    let unit = app.preferences().unit;
     let mut segments = vec![Segment::new(flows_text(app, shown), theme.strong, 0)];
     let alerts = app.alerts().count() as u64;
     if alerts > 0 {
         let text = format!("  {} in alert", units::exact(alerts));
         segments.push(Segment::new(text, theme.bad, 0));
     }
-    let known = shown.interfaces.iter().any(|i| i.rates.is_some());
-    let sum = |rate: fn(&Interface) -> f64| shown.interfaces.iter().map(rate).sum::<f64>();
-    if known {
-        let through = sum(|i| i.rates.map_or(0.0, |r| r.throughput));
-        let goodput = sum(|i| i.rates.map_or(0.0, |r| r.goodput));
-        let packets = sum(|i| i.rates.map_or(0.0, |r| r.packet_rate));
-        segments.push(Segment::new(
-            format!("  {}", units::rate(through, unit)),
-            theme.strong,
-            1,
-        ));
-        segments.push(Segment::new(
-            format!("  goodput {}", units::rate(goodput, unit)),
-            theme.base,
-            4,
-        ));
-        segments.push(Segment::new(
-            format!("  {}", units::packet_rate(packets)),
-            theme.base,
-            3,
-        ));
+    if app.losing() > 0 {
+        let text = format!("  {} losing", units::exact(app.losing() as u64));
+        segments.push(Segment::new(text, theme.warn, 1));
     }
-    let packets = |of: fn(&Interface) -> u64| shown.interfaces.iter().map(of).sum::<u64>();
-    for (name, count, trouble, priority) in [
-        ("other", packets(|i| i.counted.other.packets), false, 7),
-        (
-            "filtered",
-            packets(|i| i.counted.filtered.packets),
-            false,
-            8,
-        ),
-        (
-            "untracked",
-            packets(|i| i.counted.untracked.packets),
-            true,
-            2,
-        ),
-        (
-            "malformed",
-            packets(|i| i.counted.malformed_total().packets),
-            true,
-            6,
-        ),
-    ] {
-        let style = if trouble && count > 0 {
-            theme.warn
-        } else {
-            theme.dim
-        };
-        segments.push(Segment::new(
-            format!("  {name} {}", units::count(count)),
-            style,
-            priority,
-        ));
-    }
+    segments.extend(rates(pen, app, shown));
+    segments.extend(outside_flows(pen, shown));
     pen.line(1, screen.totals, screen.width - 1, segments);
+}
+
+/// The rates of all interfaces together.
+fn rates(pen: &Pen, app: &App, shown: &Report) -> Vec<Segment> {
+    let theme = pen.theme;
+    let unit = app.preferences().unit;
+    let known: Vec<_> = shown.interfaces.iter().filter_map(|i| i.rates).collect();
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let through: f64 = known.iter().map(|r| r.throughput).sum();
+    let goodput: f64 = known.iter().map(|r| r.goodput).sum();
+    let packets: f64 = known.iter().map(|r| r.packet_rate).sum();
+    let through = format!("  {}", units::rate(through, unit));
+    let goodput = format!("  goodput {}", units::rate(goodput, unit));
+    let packets = format!("  {}", units::packet_rate(packets));
+    vec![
+        Segment::new(through, theme.strong, 1),
+        Segment::new(goodput, theme.base, 4),
+        Segment::new(packets, theme.base, 3),
+    ]
+}
+
+/// What was counted and is in no flow; what is not tracked stays longest.
+fn outside_flows(pen: &Pen, shown: &Report) -> Vec<Segment> {
+    let theme = pen.theme;
+    let sum = |of: fn(&Interface) -> u64| shown.interfaces.iter().map(of).sum::<u64>();
+    let other = sum(|i| i.counted.other.packets);
+    let filtered = sum(|i| i.counted.filtered.packets);
+    let untracked = sum(|i| i.counted.untracked.packets);
+    let malformed = sum(|i| i.counted.malformed_total().packets);
+    let trouble = |count| if count > 0 { theme.warn } else { theme.dim };
+    let segment = |name, count, style, priority| {
+        Segment::new(format!("  {name} {}", units::count(count)), style, priority)
+    };
+    vec![
+        segment("other", other, theme.dim, 7),
+        segment("filtered", filtered, theme.dim, 8),
+        segment("untracked", untracked, trouble(untracked), 2),
+        segment("malformed", malformed, trouble(malformed), 6),
+    ]
 }
 
 fn flows_text(app: &App, shown: &Report) -> String {

@@ -12,9 +12,13 @@ use crate::model::query::FIELDS;
 const KEYS: usize = 14;
 
 /// What stands in front of a row.
-const FLAGS: [(&str, &str); 3] = [
+const FLAGS: [(&str, &str); 4] = [
     ("!", "in front of a row: a threshold is crossed"),
     ("*", "in front of a row: pinned to the top"),
+    (
+        "↓",
+        "in front of a row: numbers went missing in the latest interval",
+    ),
     ("s", "in front of a row: carries this SSH session"),
 ];
 

@@ -1,6 +1,8 @@
 //! Writing into the buffer: text at a place, and lines of segments of which the least important
 //! ones leave where there is no room.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -62,6 +64,7 @@ impl<'a> Pen<'a> {
         if !self.buffer.area.contains((x, y).into()) {
             return x;
         }
+        let text = harmless(text);
         let (end, _) = self
             .buffer
             .set_stringn(x, y, text, usize::from(width), style);
@@ -95,6 +98,23 @@ impl<'a> Pen<'a> {
         let used: usize = segments.iter().map(Segment::width).sum();
         let start = x + width - used as u16;
         self.line(start, y, used as u16, segments);
+    }
+}
+
+/// Text from outside (names of interfaces, hosts, rules) must not steer the terminal: control
+/// characters and those that turn the direction of text or hide in it become `?`.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let harms = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    match text.contains(harms) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(
+            text.chars()
+                .map(|c| if harms(c) { '?' } else { c })
+                .collect(),
+        ),
     }
 }
 

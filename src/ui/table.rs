@@ -6,9 +6,9 @@ use ratatui::style::Style;
 
 use super::empty;
 use super::pen::Pen;
-use crate::app::App;
 use crate::app::layout::{Placed, Screen};
 use crate::app::table::Table;
+use crate::app::{App, loses};
 use crate::model::column::{Align, Context, Sort, Value};
 use crate::model::event::{Event, EventKind};
 use crate::model::tracker::{Flow, Report};
@@ -97,6 +97,7 @@ fn flow_look(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Look {
     let flag = match () {
         () if alert => "!",
         () if app.is_pinned(&flow.key) => "*",
+        () if loses(flow) => "↓",
         () if app.is_own_session(&flow.key) => "s",
         () => " ",
     };

@@ -160,7 +160,11 @@ impl Theme {
             tab: accent.add_modifier(Modifier::BOLD | Modifier::REVERSED),
             title: dim.add_modifier(Modifier::UNDERLINED),
             sorted: accent.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-            selected: plain.add_modifier(Modifier::REVERSED),
+            // One bar in the terminal's own colours, whatever its cells had: flags keep their meaning.
+            selected: match depth {
+                Depth::None => plain.add_modifier(Modifier::REVERSED),
+                _ => plain.fg(Color::Reset).add_modifier(Modifier::REVERSED),
+            },
             good: ink(&inks.good),
             warn: ink(&inks.warn).add_modifier(Modifier::BOLD),
             bad: ink(&inks.bad).add_modifier(Modifier::BOLD),

@@ -79,7 +79,7 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
         flow.history.interarrival_mean.push(Some(1.0 + wave / 10.0));
         flow.history
             .lost
-            .push(Some(if i % 13 == 0 { wave } else { 0.0 }));
+            .push(Some(if i % 13 == 5 { wave } else { 0.0 }));
     }
     flow
 }
@@ -88,7 +88,7 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
 pub fn losing(mut flow: Flow, lost: u64) -> Flow {
     let udp = flow.key.protocol != Protocol::Tcp;
     flow.sequence = Some(Sequence {
-        current: 3_000_005_003,
+        current: Some(3_000_005_003),
         received: 5000,
         lost,
         reverse_errors: 4,
@@ -146,6 +146,7 @@ pub fn report(flows: Vec<Flow>) -> Report {
         interval_s: 1.0,
         flows,
         interfaces: vec![veth1],
+        rules: Vec::new(),
         table: Default::default(),
     }
 }
@@ -185,6 +186,7 @@ pub fn mixed() -> Report {
         young,
     ];
     let mut report = report(flows);
+    report.flows[2].history.lost.push(Some(5.0));
     let mut gone = interface(9, "wlan0-guest-network");
     gone.state = LinkState::Gone;
     gone.hook = None;

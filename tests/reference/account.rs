@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flowtop::model::flow::{FlowKey, Protocol};
-use flowtop::model::rule::{Rule, SequenceProfile};
+use flowtop::model::rule::{Rule, SequenceProfile, SequenceWidth};
 use flowtop::model::snapshot::{Malformed, Sequence, Volume};
 
 use super::packet::{Classified, Detail, FragmentTable, Gso, Link, Packet, Piece, Verdict};
 use super::payload::{read_number, segments};
-use super::sequence::{NumberTracker, Width};
+use super::sequence::NumberTracker;
 use super::tcp::{Segment, TcpTracker};
 
 /// How the sequence numbers of a flow are judged.
@@ -147,9 +147,9 @@ fn tracker(packet: &Packet, profile: &SequenceProfile, by_own_rule: bool) -> Tra
     };
     // Fragments whose first one is not known have type 0 and code 0 too, but no number: nothing is judged.
     if echo && !by_own_rule {
-        Tracker::Echo(NumberTracker::new(Width::Bits16, profile.threshold))
+        Tracker::Echo(NumberTracker::new(SequenceWidth::Bits16, profile.threshold))
     } else if profile.reads_payload() {
-        Tracker::Payload(NumberTracker::new(Width::Bits32, profile.threshold))
+        Tracker::Payload(NumberTracker::new(profile.width, profile.threshold))
     } else {
         Tracker::Nothing
     }

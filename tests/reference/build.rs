@@ -7,7 +7,7 @@ use etherparse::{
     Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader, SingleVlanHeader, TcpHeader, TcpOptions,
     UdpHeader, VlanId, ether_type, ip_number,
 };
-use flowtop::model::rule::SequenceProfile;
+use flowtop::model::rule::{ByteOrder, SequenceProfile, SequenceWidth};
 
 use super::packet::Link;
 use super::payload;
@@ -201,21 +201,37 @@ fn fill(spec: &PayloadSpec, segment: u64, profile: &SequenceProfile, number: u32
         let number = number.wrapping_add(index as u32);
         match (profile.pattern, spec.pattern_at) {
             (Some(pattern), Some(at)) => {
-                put(one, at.into(), pattern);
+                if let Some(again) = spec.again_at {
+                    put(one, again.into(), &pattern.to_be_bytes());
+                }
+                put(one, at.into(), &pattern.to_be_bytes());
                 if offset >= 4 {
-                    put(one, usize::from(at) + offset, number);
+                    put(one, usize::from(at) + offset, &encode(number, profile));
                 }
             }
-            (None, _) if profile.offset.is_some() => put(one, offset, number),
+            (None, _) if profile.offset.is_some() => put(one, offset, &encode(number, profile)),
             _ => {}
+        }
+        if profile.require.is_some() && spec.filler % 8 != 7 {
+            put(one, 0, &[0x80]);
         }
     }
     bytes
 }
 
-fn put(bytes: &mut [u8], at: usize, word: u32) {
-    if let Some(room) = bytes.get_mut(at..at + 4) {
-        room.copy_from_slice(&word.to_be_bytes());
+fn encode(number: u32, profile: &SequenceProfile) -> Vec<u8> {
+    let [a, b, c, d] = number.to_be_bytes();
+    match (profile.width, profile.byte_order) {
+        (SequenceWidth::Bits32, ByteOrder::Big) => vec![a, b, c, d],
+        (SequenceWidth::Bits32, ByteOrder::Little) => vec![d, c, b, a],
+        (SequenceWidth::Bits16, ByteOrder::Big) => vec![c, d],
+        (SequenceWidth::Bits16, ByteOrder::Little) => vec![d, c],
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, word: &[u8]) {
+    if let Some(room) = bytes.get_mut(at..at + word.len()) {
+        room.copy_from_slice(word);
     }
 }
 

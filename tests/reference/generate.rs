@@ -1,7 +1,9 @@
 //! proptest strategies: cases of rules, a sequence profile, and some hundred frames that hang together.
 
 use flowtop::model::flow::Protocol;
-use flowtop::model::rule::{Rule, SequenceProfile};
+use flowtop::model::rule::{
+    ByteOrder, MAX_RULES, PayloadRequirement, Rule, SequenceProfile, SequenceWidth,
+};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proptest::collection::vec;
 use proptest::option;
@@ -68,7 +70,8 @@ fn net(place: Place, (v6, host, bits): (bool, u8, u8)) -> IpNet {
 
 /// A case of at most so many frames: a few kinds of traffic, each met many times with variations.
 pub fn case(frames: usize) -> impl Strategy<Value = Case> {
-    let rules = prop_oneof![2 => Just(Vec::new()), 1 => vec(rule(), 1..6)];
+    let many = vec(rule(), 30..=MAX_RULES);
+    let rules = prop_oneof![20 => Just(Vec::new()), 10 => vec(rule(), 1..6), 1 => many];
     let start = prop_oneof![Just(0), Just(u32::MAX - 40), any::<u32>()];
     let kinds = vec(template(), 1..24);
     let picks = vec((any::<Index>(), variation()), 1..=frames);
@@ -96,11 +99,19 @@ pub fn profile() -> impl Strategy<Value = SequenceProfile> {
         prop_oneof![20 => 0_u16..40, 1 => 0_u16..3000, 1 => any::<u16>()],
     );
     let threshold = prop_oneof![4 => 1_u32..20, 1 => Just(10), 1 => any::<u32>()];
-    (pattern, offset, threshold).prop_map(|(pattern, offset, threshold)| SequenceProfile {
-        pattern,
-        offset,
-        threshold: threshold.max(1),
-    })
+    let width = prop_oneof![3 => Just(SequenceWidth::Bits32), 1 => Just(SequenceWidth::Bits16)];
+    let order = prop_oneof![3 => Just(ByteOrder::Big), 1 => Just(ByteOrder::Little)];
+    let require = option::weighted(0.1, Just(PayloadRequirement::RtpVersion2));
+    (pattern, offset, threshold, width, order, require).prop_map(
+        |(pattern, offset, threshold, width, byte_order, require)| SequenceProfile {
+            pattern,
+            offset,
+            threshold: threshold.max(1),
+            width,
+            byte_order,
+            require,
+        },
+    )
 }
 
 /// A rule that matches some of the generated flows.
@@ -294,13 +305,13 @@ fn transport() -> impl Strategy<Value = Transport> {
 
 fn payload() -> impl Strategy<Value = PayloadSpec> {
     let length = prop_oneof![1 => Just(0_u16), 1 => Just(1), 4 => 0_u16..64, 8 => 20_u16..200, 1 => 0_u16..1500];
-    let at = prop_oneof![4 => 0_u16..40, 1 => 0_u16..1500];
-    (length, option::weighted(0.9, at), any::<u8>()).prop_map(|(length, pattern_at, filler)| {
-        PayloadSpec {
-            length,
-            pattern_at,
-            filler,
-        }
+    let at = || prop_oneof![4 => 0_u16..40, 1 => 0_u16..1500];
+    let places = (option::weighted(0.9, at()), option::weighted(0.1, at()));
+    (length, places, any::<u8>()).prop_map(|(length, (pattern_at, again_at), filler)| PayloadSpec {
+        length,
+        pattern_at,
+        again_at,
+        filler,
     })
 }
 

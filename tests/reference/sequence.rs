@@ -5,43 +5,33 @@
 
 use std::collections::BTreeSet;
 
+use flowtop::model::rule::SequenceWidth;
 use flowtop::model::snapshot::Sequence;
 
 /// "Seen already" is exact for the last so many numbers.
 pub const WINDOW: i64 = 64;
 
-/// How wide the numbers are, and how far from `expected` one may be before it is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
-    /// A word in the payload.
-    Bits32,
-    /// The sequence number of ICMP echo.
-    Bits16,
+/// The signed difference of two numbers of this width.
+fn difference(width: SequenceWidth, a: u32, b: u32) -> i64 {
+    match width {
+        SequenceWidth::Bits32 => i64::from(a.wrapping_sub(b) as i32),
+        SequenceWidth::Bits16 => i64::from((a as u16).wrapping_sub(b as u16) as i16),
+    }
 }
 
-impl Width {
-    /// The signed difference of two numbers of this width.
-    fn difference(self, a: u32, b: u32) -> i64 {
-        match self {
-            Width::Bits32 => i64::from(a.wrapping_sub(b) as i32),
-            Width::Bits16 => i64::from((a as u16).wrapping_sub(b as u16) as i16),
-        }
+/// The number behind this one.
+fn successor(width: SequenceWidth, number: u32) -> u32 {
+    match width {
+        SequenceWidth::Bits32 => number.wrapping_add(1),
+        SequenceWidth::Bits16 => (number as u16).wrapping_add(1).into(),
     }
+}
 
-    /// The number behind this one.
-    fn successor(self, number: u32) -> u32 {
-        match self {
-            Width::Bits32 => number.wrapping_add(1),
-            Width::Bits16 => (number as u16).wrapping_add(1).into(),
-        }
-    }
-
-    /// Whether a number so far from `expected` could be the start of a new series.
-    fn far(self, difference: i64) -> bool {
-        match self {
-            Width::Bits32 => !(-1024..=1 << 24).contains(&difference),
-            Width::Bits16 => !(-100..=3000).contains(&difference),
-        }
+/// Whether a number so far from `expected` could be the start of a new series.
+fn is_far(width: SequenceWidth, difference: i64) -> bool {
+    match width {
+        SequenceWidth::Bits32 => !(-1024..=1 << 24).contains(&difference),
+        SequenceWidth::Bits16 => !(-100..=3000).contains(&difference),
     }
 }
 
@@ -59,7 +49,7 @@ struct Series {
 /// Judges the numbers of one flow in the order in which they arrive.
 #[derive(Debug, Clone)]
 pub struct NumberTracker {
-    width: Width,
+    width: SequenceWidth,
     threshold: u32,
     series: Option<Series>,
     candidate: Option<u32>,
@@ -68,7 +58,7 @@ pub struct NumberTracker {
 
 impl NumberTracker {
     /// A tracker that has seen nothing.
-    pub fn new(width: Width, threshold: u32) -> NumberTracker {
+    pub fn new(width: SequenceWidth, threshold: u32) -> NumberTracker {
         let counts = Sequence {
             duplicates: Some(0),
             reordered: Some(0),
@@ -100,14 +90,14 @@ impl NumberTracker {
             return;
         }
         if let Some(candidate) = self.candidate.take() {
-            if number == self.width.successor(candidate) {
+            if number == successor(self.width, candidate) {
                 self.counts.restarts += 1;
                 self.begin(&[candidate, number]);
                 return;
             }
             self.judge(candidate);
         }
-        if self.width.far(self.distance(number)) {
+        if is_far(self.width, self.distance(number)) {
             self.candidate = Some(number);
         } else {
             self.judge(number);
@@ -116,8 +106,8 @@ impl NumberTracker {
 
     /// `d`: how far a number is from the expected one.
     fn distance(&self, number: u32) -> i64 {
-        let expected = self.width.successor(self.counts.current.unwrap_or(0));
-        self.width.difference(number, expected)
+        let expected = successor(self.width, self.counts.current.unwrap_or(0));
+        difference(self.width, number, expected)
     }
 
     /// A new series with these consecutive numbers.

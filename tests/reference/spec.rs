@@ -79,6 +79,8 @@ pub struct PayloadSpec {
     pub length: u16,
     /// Where the pattern is put, if the profile has one, in each segment of an aggregate.
     pub pattern_at: Option<u16>,
+    /// Where the pattern is put a second time, perhaps in front of the first one.
+    pub again_at: Option<u16>,
     /// What fills the rest.
     pub filler: u8,
 }
@@ -115,6 +117,26 @@ pub struct FrameSpec {
     pub gso: Gso,
     /// Damage done at the end.
     pub damage: Vec<Damage>,
+}
+
+impl FrameSpec {
+    /// A plain frame of IPv4 with a payload of so many zeros.
+    pub fn plain(transport: Transport, length: u16) -> FrameSpec {
+        FrameSpec {
+            interface: 0,
+            tags: vec![],
+            network: Network::V4(0, None, vec![]),
+            transport,
+            conversation: Conversation::default(),
+            payload: PayloadSpec {
+                length,
+                ..PayloadSpec::default()
+            },
+            step: Step::default(),
+            gso: Gso::default(),
+            damage: vec![],
+        }
+    }
 }
 
 /// A change of the finished frame.

@@ -13,9 +13,8 @@ use crate::reference::sender::Sender;
 use crate::reference::spec::Place;
 
 const PROFILE: SequenceProfile = SequenceProfile {
-    pattern: None,
     offset: Some(0),
-    threshold: 10,
+    ..SequenceProfile::OFF
 };
 
 /// UDP from 10.0.0.1:1000 to 10.0.0.2:`port` with these bytes.

@@ -1,6 +1,6 @@
 //! Where a payload's number is found.
 
-use flowtop::model::rule::SequenceProfile;
+use flowtop::model::rule::{ByteOrder, PayloadRequirement, SequenceProfile, SequenceWidth};
 
 use crate::reference::payload::{read_number, segments};
 
@@ -8,7 +8,7 @@ fn profile(pattern: Option<u32>, offset: Option<u16>) -> SequenceProfile {
     SequenceProfile {
         pattern,
         offset,
-        threshold: 10,
+        ..SequenceProfile::OFF
     }
 }
 
@@ -84,4 +84,36 @@ fn an_aggregate_has_a_payload_for_each_segment() {
     assert_eq!(lengths(&[0; 10], 4), [4, 4, 2]);
     assert_eq!(lengths(&[0; 10], 0), [10]);
     assert_eq!(lengths(&[], 4), [0]);
+}
+
+#[test]
+fn numbers_have_two_widths_and_two_orders() {
+    let payload = [0x80, 1, 2, 3, 4];
+    let read = |width, byte_order, offset| {
+        let profile = SequenceProfile {
+            width,
+            byte_order,
+            ..profile(None, Some(offset))
+        };
+        read_number(&payload, &profile)
+    };
+    use {ByteOrder::*, SequenceWidth::*};
+    assert_eq!(read(Bits32, Little, 1), Some(0x0403_0201));
+    assert_eq!(read(Bits16, Big, 3), Some(0x0304));
+    assert_eq!(read(Bits16, Little, 3), Some(0x0403));
+    assert_eq!(read(Bits16, Big, 4), None, "one byte is missing");
+}
+
+#[test]
+fn a_payload_that_is_not_rtp_has_no_rtp_number() {
+    let rtp = SequenceProfile {
+        require: Some(PayloadRequirement::RtpVersion2),
+        width: SequenceWidth::Bits16,
+        ..profile(None, Some(2))
+    };
+    assert_eq!(read_number(&[0x80, 0, 0, 7], &rtp), Some(7));
+    assert_eq!(read_number(&[0xbf, 0, 0, 7], &rtp), Some(7));
+    assert_eq!(read_number(&[0x40, 0, 0, 7], &rtp), None);
+    assert_eq!(read_number(&[0xc0, 0, 0, 7], &rtp), None);
+    assert_eq!(read_number(&[], &rtp), None);
 }

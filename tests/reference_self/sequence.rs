@@ -1,6 +1,8 @@
 //! Series of numbers and what they amount to, one line each.
 
-use crate::reference::sequence::{NumberTracker, Width};
+use flowtop::model::rule::SequenceWidth as Width;
+
+use crate::reference::sequence::NumberTracker;
 
 /// current, received, lost, reverse, small, big, duplicates, reordered, restarts, absent
 type Row = [u64; 10];
@@ -108,6 +110,7 @@ fn the_window_knows_the_last_64_numbers() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_sender_that_starts_again_is_not_loss() {
     let far = (1 << 24) + 6;
     check(
@@ -148,6 +151,15 @@ fn a_sender_that_starts_again_is_not_loss() {
                 &[2000, 0, 1, 2],
                 [2, 4, 0, 0, 0, 0, 0, 0, 1, 0],
             ),
+        ],
+    );
+}
+
+#[test]
+fn a_new_series_begins_with_the_candidate() {
+    check(
+        Width::Bits32,
+        &[
             (
                 "candidate and successor are both seen",
                 &[2000, 0, 1, 0],

@@ -229,7 +229,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         Between(8, 30),
         |f, _| Value::History(&f.history.lost),
     )
-    .priority(22),
+    .priority(12),
     Column::<Flow>::new(
         "received",
         "received",

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::interfaces::InterfaceLedger;
 use super::window::{Intervals, Window};
-use super::{Flow, History, Interarrival, Rates, Report};
+use super::{Flow, History, Interarrival, Rates, Report, RuleReport};
 use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, GapSums, Sequence, Snapshot, TableSample, Volume};
 
@@ -47,7 +47,7 @@ pub struct FlowTracker {
     by_key: FxHashMap<FlowKey, u32>,
     slots: Vec<SlotMemory>,
     interfaces: InterfaceLedger,
-    rules: Vec<Arc<str>>,
+    rules_version: u8,
     table_baseline: TableSample,
     intervals: Intervals,
     /// Number of the window's step that the next gaps belong to, and when it began.
@@ -65,7 +65,7 @@ impl FlowTracker {
             by_key: FxHashMap::default(),
             slots: Vec::new(),
             interfaces: InterfaceLedger::default(),
-            rules: Vec::new(),
+            rules_version: 0,
             table_baseline: TableSample::default(),
             intervals,
             step: 0,
@@ -79,9 +79,21 @@ impl FlowTracker {
         &self.report
     }
 
-    /// Names of the rules, by the index that samples carry.
-    pub fn set_rules(&mut self, names: impl IntoIterator<Item = Arc<str>>) {
-        self.rules = names.into_iter().collect();
+    /// The rules of this version by name, in the order that samples refer to; one that keeps its name keeps its totals.
+    pub fn set_rules(&mut self, version: u8, names: impl IntoIterator<Item = Arc<str>>) {
+        let former = std::mem::take(&mut self.report.rules);
+        let now = self.report.taken_ns;
+        let rules = names.into_iter().map(|name| {
+            let known = former.iter().find(|rule| rule.name == name).cloned();
+            known.unwrap_or(RuleReport {
+                name,
+                volume: Volume::default(),
+                flows: 0,
+                last_match_ns: now,
+            })
+        });
+        self.report.rules = rules.collect();
+        self.rules_version = version;
     }
 
     /// Other intervals from here on; windows begin anew.
@@ -118,6 +130,29 @@ impl FlowTracker {
             }
         }
         self.interfaces.sum_up(&mut self.report);
+        self.count_flows_of_rules();
+    }
+
+    fn count_flows_of_rules(&mut self) {
+        for rule in &mut self.report.rules {
+            rule.flows = 0;
+        }
+        for name in self
+            .report
+            .flows
+            .iter()
+            .filter_map(|flow| flow.rule.as_ref())
+        {
+            // The names are shared: the same pointer is the same rule.
+            if let Some(rule) = self
+                .report
+                .rules
+                .iter_mut()
+                .find(|rule| Arc::ptr_eq(&rule.name, name))
+            {
+                rule.flows += 1;
+            }
+        }
     }
 
     /// Ends the throughput interval: rates, windows and histories are those of the time since the previous call.
@@ -144,6 +179,9 @@ impl FlowTracker {
             flow.payload_bytes = 0;
             flow.sequence = flow.sequence.map(Sequence::emptied);
             (state.volume_then, state.payload_then, state.lost_then) = Default::default();
+        }
+        for rule in &mut self.report.rules {
+            rule.volume = Volume::default();
         }
         self.interfaces.reset(&mut self.report);
         let table = &mut self.report.table;
@@ -174,10 +212,16 @@ impl FlowTracker {
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
-        let rule = sample
-            .rule
-            .and_then(|rule| self.rules.get(usize::from(rule)));
-        flow.rule = rule.cloned();
+        if sample.rules_version == self.rules_version {
+            let rule = sample
+                .rule
+                .and_then(|rule| self.report.rules.get_mut(usize::from(rule)));
+            flow.rule = rule.as_ref().map(|rule| rule.name.clone());
+            if let Some(rule) = rule {
+                rule.volume += sample.volume.since(memory.volume);
+                rule.last_match_ns = rule.last_match_ns.max(sample.last_seen_ns);
+            }
+        }
         if let Some(now) = sample.sequence {
             let before = flow.sequence.unwrap_or_else(|| Sequence::none_yet(&now));
             flow.sequence = Some(before.advanced(&memory.sequence, &now));

@@ -35,6 +35,7 @@ fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
         sequence: None,
         profile: 0,
         rule: None,
+        rules_version: 1,
         first_seen_ns: 1,
         last_seen_ns: 2,
     }
@@ -200,4 +201,27 @@ fn a_reset_starts_totals_at_zero_and_loses_nothing_after_it() {
         (3, 3, 0)
     );
     assert_eq!(tracker.report().interfaces[0].volume.packets, 3);
+}
+
+#[test]
+fn packets_count_for_the_rule_of_their_time() {
+    let mut tracker = tracker();
+    let by = |rules_version, rule, packets| FlowSample {
+        rules_version,
+        rule: Some(rule),
+        ..sample(0, 1, 1, packets)
+    };
+    tracker.set_rules(1, [Arc::from("voice")]);
+    tracker.advance(&snapshot(1, &[by(1, 0, 10)], &[]));
+    tracker.set_rules(2, [Arc::from("rest"), Arc::from("voice")]);
+    // Not judged by the new rules yet: index 0 is still the former one.
+    tracker.advance(&snapshot(2, &[by(1, 0, 12)], &[]));
+    tracker.advance(&snapshot(3, &[by(2, 0, 15)], &[]));
+    let rules = &tracker.report().rules;
+    let found: Vec<_> = rules
+        .iter()
+        .map(|r| (&*r.name, r.volume.packets, r.flows))
+        .collect();
+    assert_eq!(found, [("rest", 3, 1), ("voice", 10, 0)]);
+    assert_eq!(tracker.report().flows[0].rule.as_deref(), Some("rest"));
 }

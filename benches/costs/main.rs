@@ -1,0 +1,57 @@
+//! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, reading, model, start.
+#![allow(missing_docs)]
+
+mod drive;
+mod frames;
+mod machine;
+mod model;
+mod packets;
+mod reading;
+mod sample;
+mod start;
+mod table;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use drive::Driver;
+use table::Table;
+
+const ABOUT: &str = "# What flowtop costs\n\n\
+    Written by `make bench`: medians of interleaved samples (A B A B ...), each baseline measured in the same run, in CPU time of the measuring thread (start: by the clock). \
+    `spread` is the distance of the quartiles as a share of the median; `noisy` where it is more than 15 %. \
+    Compare ratios rather than figures.\n\n";
+
+fn main() -> Result<()> {
+    let chosen: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    let wants = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
+    let machine = machine::describe();
+    print!("{machine}");
+    machine::settle_down();
+    let mut table = Table::default();
+    let driver = Driver::load()?;
+    if wants("packets") {
+        packets::measure(&driver, &mut table)?;
+    }
+    if wants("reading") {
+        reading::measure(&driver, &mut table)?;
+    }
+    if wants("model") {
+        model::measure(&mut table)?;
+    }
+    if wants("start") {
+        start::measure(&mut table)?;
+    }
+    if chosen.is_empty() {
+        let notes = include_str!("../notes.md");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("BENCHMARKS.md");
+        std::fs::write(&file, format!("{ABOUT}{machine}{}\n{notes}", table.text))
+            .context("write BENCHMARKS.md")?;
+    }
+    Ok(())
+}

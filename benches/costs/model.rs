@@ -1,0 +1,281 @@
+//! What the model, the order of the rows and a frame cost.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use anyhow::Result;
+use flowtop::app::{App, Msg, Preferences};
+use flowtop::keymap::parse_chord;
+use flowtop::model::event::TimeOfDay;
+use flowtop::model::flow::{FlowKey, Protocol};
+use flowtop::model::snapshot::{FlowSample, GapSums, Sequence, Snapshot, Volume};
+use flowtop::model::tracker::{FlowTracker, Intervals, Report, Series};
+use flowtop::ui::{self, Look};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use crate::sample::{Stopwatch, Summary, interleaved};
+use crate::table::{Line, Table, Target};
+
+const SECOND: u64 = 1_000_000_000;
+const ROUNDS: usize = 9;
+
+/// A run of so many flows, a second from snapshot to snapshot.
+struct Run {
+    tracker: FlowTracker,
+    snapshot: Snapshot,
+    idle: Vec<FlowSample>,
+}
+
+impl Run {
+    fn of(flows: u32) -> Run {
+        let intervals = Intervals {
+            refresh_ns: SECOND,
+            jitter_ns: SECOND,
+        };
+        let mut run = Run {
+            tracker: FlowTracker::new(intervals, 0),
+            snapshot: Snapshot {
+                flows: (0..flows).map(sample).collect(),
+                ..Snapshot::default()
+            },
+            idle: Vec::new(),
+        };
+        run.refresh();
+        run
+    }
+
+    /// From here on only one flow in `share` has packets.
+    fn rest(&mut self, share: usize) {
+        let active = self.snapshot.flows.iter().step_by(share).copied().collect();
+        self.idle = std::mem::replace(&mut self.snapshot.flows, active);
+    }
+
+    /// A second goes by. ms that the tracker took.
+    fn refresh(&mut self) -> f64 {
+        self.snapshot.taken_ns += SECOND;
+        for (i, flow) in (0_u64..).zip(&mut self.snapshot.flows) {
+            count(flow, 1 + i % 97, self.snapshot.taken_ns);
+        }
+        let watch = Stopwatch::start();
+        self.tracker.advance(&self.snapshot);
+        self.tracker.close_interval();
+        watch.ms()
+    }
+}
+
+fn sample(slot: u32) -> FlowSample {
+    let protocol = if slot % 3 == 0 {
+        Protocol::Udp
+    } else {
+        Protocol::Tcp
+    };
+    FlowSample {
+        slot,
+        generation: 1,
+        key: FlowKey {
+            ifindex: 1,
+            vlan: None,
+            protocol,
+            source: IpAddr::from(Ipv4Addr::from(
+                0x0a00_0000 + slot.wrapping_mul(7919) % 0x100_0000,
+            )),
+            destination: IpAddr::from([10, 255, 0, 1]),
+            source_port: 40000,
+            destination_port: 443,
+        },
+        volume: Volume::default(),
+        payload_bytes: 0,
+        epoch: 1,
+        gaps: GapSums::default(),
+        sequence: (protocol == Protocol::Tcp).then(Sequence::default),
+        profile: 0,
+        rule: None,
+        rules_version: 0,
+        first_seen_ns: 1,
+        last_seen_ns: 1,
+    }
+}
+
+fn count(flow: &mut FlowSample, packets: u64, now: u64) {
+    let gap = SECOND / packets;
+    flow.volume.packets += packets;
+    flow.volume.bytes += packets * 1000;
+    flow.payload_bytes += packets * 940;
+    flow.gaps.count += packets;
+    flow.gaps.sum += packets * gap;
+    flow.gaps.squares += u128::from(packets) * u128::from(gap) * u128::from(gap);
+    flow.last_seen_ns = now;
+    if let Some(sequence) = &mut flow.sequence {
+        sequence.received += packets;
+        sequence.current = Some(sequence.received as u32 * 940);
+    }
+}
+
+/// Measures all of it.
+pub fn measure(table: &mut Table) -> Result<()> {
+    table.begin(
+        "The model: rates, jitter windows, histories, a second from reading to reading",
+        "ms a reading. Target: 1 and 10 % of a CPU.",
+    );
+    for (flows, most) in [(100_000, 10.0), (1_000_000, 100.0)] {
+        let mut run = Run::of(flows);
+        for share in [1, 100] {
+            let what = match share {
+                1 => format!("{flows} flows, all active"),
+                _ => format!("{flows} flows, one in a hundred active"),
+            };
+            if share > 1 {
+                run.rest(share);
+            }
+            let [cost] = interleaved(ROUNDS, |_| Ok(run.refresh()))?;
+            add(table, &what, "ms", None, cost, Target::Most(most));
+        }
+    }
+    memory(table);
+    screens(table)
+}
+
+fn add(
+    table: &mut Table,
+    what: &str,
+    unit: &'static str,
+    baseline: Option<Summary>,
+    flowtop: Summary,
+    target: Target,
+) {
+    table.add(&Line {
+        what: what.to_owned(),
+        unit,
+        baseline,
+        flowtop,
+        target,
+    });
+}
+
+/// Bytes that the allocator has given out.
+fn allocated() -> f64 {
+    // SAFETY: no arguments, and the result is made of integers.
+    let info = unsafe { libc::mallinfo2() };
+    (info.uordblks + info.hblkhd) as f64
+}
+
+fn memory(table: &mut Table) {
+    const FLOWS: u32 = 100_000;
+    for (share, what) in [
+        (1, "bytes of a flow in the model, history full"),
+        (
+            usize::MAX,
+            "bytes of a flow in the model that had one packet",
+        ),
+    ] {
+        let before = allocated();
+        let mut run = Run::of(FLOWS);
+        run.rest(share);
+        for _ in 0..=Series::CAPACITY {
+            run.refresh();
+        }
+        (run.idle, run.snapshot.flows) = Default::default();
+        let bytes = (allocated() - before) / f64::from(FLOWS);
+        add(
+            table,
+            what,
+            "bytes",
+            None,
+            Summary::once(bytes),
+            Target::Most(1024.0),
+        );
+    }
+}
+
+fn report(flows: u32) -> Report {
+    let mut run = Run::of(flows);
+    for _ in 0..3 {
+        run.refresh();
+    }
+    run.tracker.report().clone()
+}
+
+/// A dashboard on a report, with a filter if one is given.
+struct Dashboard<'a> {
+    app: App,
+    report: &'a Report,
+    terminal: Terminal<TestBackend>,
+}
+
+impl<'a> Dashboard<'a> {
+    fn on(report: &'a Report, filter: &str) -> Result<Dashboard<'a>> {
+        let mut app = App::new(Preferences::default(), (120, 40));
+        app.update(Msg::Refreshed(TimeOfDay::default()), report);
+        if !filter.is_empty() {
+            let letters = filter.chars().map(String::from);
+            for key in ["/".into()]
+                .into_iter()
+                .chain(letters)
+                .chain(["enter".into()])
+            {
+                let chord = parse_chord(&key).map_err(anyhow::Error::msg)?;
+                app.update(Msg::Key(chord), report);
+            }
+        }
+        let terminal = Terminal::new(TestBackend::new(120, 40))?;
+        Ok(Dashboard {
+            app,
+            report,
+            terminal,
+        })
+    }
+
+    fn arrange(&mut self) -> f64 {
+        let watch = Stopwatch::start();
+        self.app
+            .update(Msg::Refreshed(TimeOfDay::default()), self.report);
+        watch.ms()
+    }
+
+    fn draw(&mut self) -> Result<f64> {
+        let watch = Stopwatch::start();
+        let (app, report) = (&self.app, self.report);
+        self.terminal
+            .draw(|frame| ui::draw(frame, app, report, &Look::default()))?;
+        Ok(watch.ms())
+    }
+}
+
+fn screens(table: &mut Table) -> Result<()> {
+    table.begin(
+        "The dashboard at 120x40",
+        "ms. Baseline: the same with 50 flows.",
+    );
+    let (few, many) = (report(50), report(65_536));
+    for filter in ["", "proto=tcp"] {
+        let mut boards = [Dashboard::on(&few, filter)?, Dashboard::on(&many, filter)?];
+        let name = if filter.is_empty() {
+            "sort"
+        } else {
+            "filter and sort"
+        };
+        let [base, cost] = interleaved(ROUNDS, |i| Ok(boards[i].arrange()))?;
+        add(
+            table,
+            &format!("{name} 65,536 flows"),
+            "ms",
+            Some(base),
+            cost,
+            Target::None,
+        );
+        let [drawn_few, drawn_many] = interleaved(ROUNDS, |i| boards[i].draw())?;
+        let what = format!("a frame with 65,536 flows ({name})");
+        add(
+            table,
+            &what,
+            "ms",
+            Some(drawn_few),
+            drawn_many,
+            Target::More(10.0),
+        );
+        let [base, cost] = interleaved(ROUNDS, |i| Ok(boards[i].arrange() + boards[i].draw()?))?;
+        let what = format!("{name}, then a frame, 65,536 flows");
+        add(table, &what, "ms", Some(base), cost, Target::More(10.0));
+    }
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! What a packet costs in the kernel.
+
+use anyhow::Result;
+use flowtop::model::rule::{Rule, SequenceProfile};
+use flowtop::probe::{Options, Probe};
+
+use crate::drive::{Course, Driver};
+use crate::frames::{PATTERN, Shape};
+use crate::sample::{Summary, interleaved};
+use crate::table::{Line, Table, Target};
+
+const ROUNDS: usize = 61;
+/// Runs a sample: about a millisecond, so that it is seldom interrupted.
+const RUNS: u32 = 10_000;
+const MOST_FLOWS: u32 = 131_072;
+/// The device of test runs.
+const LOOPBACK: u32 = 1;
+
+const EMPTY: u32 = 0;
+const CLOCK: u32 = 1;
+const HASH: u32 = 2;
+const FRESH_HASH: u32 = 3;
+const PLAIN: u32 = 4;
+const PATTERNED: u32 = 5;
+const RULED: u32 = 6;
+
+struct Bench<'a> {
+    driver: &'a Driver,
+    table: &'a mut Table,
+}
+
+/// Measures all of them.
+pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
+    let mut plain = load(&[], &SequenceProfile::OFF)?;
+    let patterned = load(&[], &pattern_profile())?;
+    let mut ruled = load(&rules(), &SequenceProfile::OFF)?;
+    for (place, name) in [
+        (EMPTY, "empty"),
+        (CLOCK, "clock_only"),
+        (HASH, "hash_only"),
+        (FRESH_HASH, "hash_fresh"),
+    ] {
+        driver.place(place, name)?;
+    }
+    driver.place_program(PLAIN, plain.frame_program())?;
+    driver.place_program(PATTERNED, patterned.frame_program())?;
+    driver.place_program(RULED, ruled.frame_program())?;
+    let mut bench = Bench { driver, table };
+    bench.known_flows()?;
+    bench.many_flows()?;
+    bench.patterns()?;
+    bench.rules(&mut plain, &mut ruled)?;
+    bench.table.text += &format!("\n{}\n", outside(&plain));
+    Ok(())
+}
+
+fn load(rules: &[Rule], profile: &SequenceProfile) -> Result<Probe> {
+    let mut probe = Probe::load(&Options {
+        max_flows: MOST_FLOWS,
+        ..Options::default()
+    })?;
+    probe.prepare_interface(LOOPBACK)?;
+    probe.apply_rules(rules, profile)?;
+    Ok(probe)
+}
+
+fn pattern_profile() -> SequenceProfile {
+    SequenceProfile {
+        pattern: Some(u32::from_be_bytes(PATTERN)),
+        offset: Some(4),
+        ..SequenceProfile::OFF
+    }
+}
+
+/// 64 rules; the last one is for the frames that are measured.
+fn rules() -> Vec<Rule> {
+    let rule = |i: u16, source: String| Rule {
+        name: format!("rule {i}"),
+        sources: vec![source.parse().expect("a prefix")],
+        destinations: Vec::new(),
+        source_ports: Vec::new(),
+        destination_ports: vec![i..=i + 10, 5000..=6000],
+        protocols: Vec::new(),
+        profile: None,
+    };
+    let others = (0..63).map(|i| rule(100 * i, format!("172.16.{i}.0/24")));
+    others.chain([rule(7000, "10.0.0.0/8".into())]).collect()
+}
+
+/// What the table had no room for, so that nobody is misled.
+fn outside(probe: &Probe) -> String {
+    let totals = probe.interface_totals(LOOPBACK);
+    format!(
+        "Of {} packets shown to the program without rules, {} found no room in the table of {} flows.",
+        totals.seen.packets, totals.untracked.packets, MOST_FLOWS
+    )
+}
+
+impl Bench<'_> {
+    /// Empty, clock, baseline and flowtop in turn.
+    fn four(&self, shape: &Shape, flows: u32, runs: u32) -> Result<[Summary; 4]> {
+        let mut courses: [Course; 4] = std::array::from_fn(|_| Course::of(shape, flows));
+        interleaved(ROUNDS, |subject| {
+            let place = [EMPTY, CLOCK, HASH, PLAIN][subject];
+            self.driver.run(place, shape, &mut courses[subject], runs)
+        })
+    }
+
+    fn known_flows(&mut self) -> Result<()> {
+        self.table.begin(
+            "A packet of a known flow",
+            "ns above an empty program. Baseline: a program that only parses the five-tuple, reads the clock once and \
+             adds packets and bytes in a per-CPU hash map. The TCP segments' sequence numbers go on.",
+        );
+        let shapes = [
+            ("UDP over IPv4, 64 bytes", Shape::udp(false, 64)),
+            ("UDP over IPv6, 64 bytes", Shape::udp(true, 64)),
+            ("TCP over IPv4, 1500 bytes", Shape::tcp(false, 1514)),
+            ("TCP over IPv6, 1500 bytes", Shape::tcp(true, 1514)),
+        ];
+        let mut floor = None;
+        for (name, shape) in shapes {
+            let [empty, clock, hash, flowtop] = self.four(&shape, 1, RUNS)?;
+            self.table.add(&Line {
+                what: name.to_owned(),
+                unit: "ns",
+                baseline: Some(hash.above(empty)),
+                flowtop: flowtop.above(empty),
+                target: Target::Ratio(1.3),
+            });
+            floor = floor.or(Some((empty, clock, flowtop)));
+        }
+        if let Some((empty, clock, flowtop)) = floor {
+            self.table.add(&Line {
+                what: "UDP over IPv4, 64 bytes, against the clock alone".to_owned(),
+                unit: "ns",
+                baseline: Some(clock.above(empty)),
+                flowtop: flowtop.above(empty),
+                target: Target::None,
+            });
+            let limit = Summary {
+                median: clock.median + 15.0,
+                ..clock
+            };
+            self.table.add(&Line {
+                what: "the same in all, against empty + clock + 15 ns".to_owned(),
+                unit: "ns",
+                baseline: Some(limit),
+                flowtop,
+                target: Target::Ratio(1.3),
+            });
+        }
+        Ok(())
+    }
+
+    fn many_flows(&mut self) -> Result<()> {
+        self.table.begin(
+            "A packet of one of many flows, in an order that jumps about",
+            "ns above an empty program; baseline as above.",
+        );
+        let shapes = [
+            ("UDP over IPv4, 64 bytes", Shape::udp(false, 64)),
+            ("TCP over IPv4, 1500 bytes", Shape::tcp(false, 1514)),
+            ("TCP over IPv6, 1500 bytes", Shape::tcp(true, 1514)),
+        ];
+        for flows in [1024, 16_384, MOST_FLOWS] {
+            for (name, shape) in &shapes {
+                self.warm_up(shape, flows)?;
+                let [empty, _, hash, flowtop] = self.four(shape, flows, RUNS)?;
+                self.table.add(&Line {
+                    what: format!("{name}, {flows} flows"),
+                    unit: "ns",
+                    baseline: Some(hash.above(empty)),
+                    flowtop: flowtop.above(empty),
+                    target: Target::Ratio(if flows == MOST_FLOWS { 1.0 } else { 1.3 }),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Every flow once, so that all of them are known.
+    fn warm_up(&self, shape: &Shape, flows: u32) -> Result<()> {
+        let hash = self.driver.map("flows")?;
+        crate::reading::empty_map(&hash)?;
+        for place in [HASH, PLAIN] {
+            let mut course = Course::of(shape, flows);
+            self.driver.run(place, shape, &mut course, flows)?;
+        }
+        Ok(())
+    }
+
+    fn patterns(&mut self) -> Result<()> {
+        self.table.begin(
+            "A sequence number behind a 32-bit pattern, UDP over IPv4",
+            "ns in all. Baseline: the same packet where no pattern is configured.",
+        );
+        let shape = Shape::udp(false, 1514);
+        let course = Course::of(&shape, 1);
+        let absent = Target::More(200.0);
+        self.pattern("absent, 1472 random bytes", &shape, course.clone(), absent)?;
+        let mut hostile = shape.clone();
+        hostile.frame[shape.payload..].fill(PATTERN[0]);
+        self.pattern(
+            "absent, 1472 times its first byte",
+            &hostile,
+            course.clone(),
+            Target::None,
+        )?;
+        for place in [0, 64, 700, 1464] {
+            let name = format!("always at byte {place}, number in order");
+            let placed = shape.clone().with_pattern(place);
+            let course = course.clone().with_number(&placed, place + 4);
+            self.pattern(&name, &placed, course, Target::None)?;
+        }
+        let moving = course.clone().with_moving_pattern(&shape, 1024);
+        self.pattern(
+            "at another byte of 1024 each time",
+            &shape,
+            moving,
+            Target::None,
+        )?;
+        let mut jumbo = shape.clone();
+        jumbo.frame[16..18].copy_from_slice(&5028_u16.to_be_bytes());
+        jumbo.frame[38..40].copy_from_slice(&5008_u16.to_be_bytes());
+        let course = course.lengthened(5042);
+        self.pattern("absent, 5000 random bytes", &jumbo, course, Target::None)
+    }
+
+    fn pattern(&mut self, name: &str, shape: &Shape, course: Course, target: Target) -> Result<()> {
+        let mut courses = [course.clone(), course];
+        let [plain, patterned] = interleaved(ROUNDS, |subject| {
+            let place = [PLAIN, PATTERNED][subject];
+            self.driver
+                .run(place, shape, &mut courses[subject], RUNS / 4)
+        })?;
+        self.table.add(&Line {
+            what: name.to_owned(),
+            unit: "ns",
+            baseline: Some(plain),
+            flowtop: patterned,
+            target,
+        });
+        Ok(())
+    }
+
+    fn rules(&mut self, plain: &mut Probe, ruled: &mut Probe) -> Result<()> {
+        self.table.begin(
+            "64 rules, and the first packet of a flow",
+            "ns above an empty program, UDP over IPv4, 64 bytes. Baseline: the per-CPU hash map, which has no rules.",
+        );
+        let shape = Shape::udp(false, 64);
+        let mut filtered = shape.clone();
+        filtered.frame[26..30].copy_from_slice(&[192, 168, 0, 2]);
+        let mut courses: [Course; 4] = std::array::from_fn(|_| Course::of(&shape, 1));
+        courses[3] = Course::of(&shape, 1).staying();
+        let [empty, hash, known, none] = interleaved(ROUNDS, |subject| {
+            let place = [EMPTY, HASH, RULED, RULED][subject];
+            let shape = if subject == 3 { &filtered } else { &shape };
+            self.driver.run(place, shape, &mut courses[subject], RUNS)
+        })?;
+        for (what, flowtop, target) in [
+            ("64 rules, known flow", known, Target::Ratio(1.3)),
+            (
+                "64 rules, packet that none of them matches",
+                none,
+                Target::None,
+            ),
+        ] {
+            self.table.add(&Line {
+                what: what.to_owned(),
+                unit: "ns",
+                baseline: Some(hash.above(empty)),
+                flowtop: flowtop.above(empty),
+                target,
+            });
+        }
+        self.fresh_flows(&shape, plain, ruled)
+    }
+
+    /// Each packet the first one of its flow; the tables are emptied between the samples.
+    fn fresh_flows(&mut self, shape: &Shape, plain: &mut Probe, ruled: &mut Probe) -> Result<()> {
+        let mut courses: [Course; 4] = std::array::from_fn(|_| Course::of(shape, 1 << 24));
+        let fresh = self.driver.map("fresh_flows")?;
+        let [empty, hash, new, new_ruled] = interleaved(5, |subject| {
+            let place = [EMPTY, FRESH_HASH, PLAIN, RULED][subject];
+            match subject {
+                1 => crate::reading::empty_map(&fresh)?,
+                2 => crate::reading::empty_table(plain),
+                3 => crate::reading::empty_table(ruled),
+                _ => {}
+            }
+            self.driver.run(place, shape, &mut courses[subject], 50_000)
+        })?;
+        for (what, flowtop) in [
+            ("first packet of a flow, no rules", new),
+            ("first packet of a flow, 64 rules", new_ruled),
+        ] {
+            self.table.add(&Line {
+                what: what.to_owned(),
+                unit: "ns",
+                baseline: Some(hash.above(empty)),
+                flowtop: flowtop.above(empty),
+                target: Target::None,
+            });
+        }
+        Ok(())
+    }
+}

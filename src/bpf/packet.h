@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* Pure: a packet's bytes, what is known of it, and how its headers are read.
+ *
+ * The includer provides packet_header(), which yields `size` bytes at `offset`, or NULL where they cannot be had.
+ * Each function comes in two modes, chosen at compile time: FAST reads in place and gives up (PARSED_UNREADABLE)
+ * on fragments, extension headers and whatever is not in the linear part; COMPLETE copies and knows everything.
+ */
+#ifndef FLOWTOP_PACKET_H
+#define FLOWTOP_PACKET_H
+
+#include "types.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+enum mode {
+	FAST,
+	COMPLETE,
+};
+
+enum parsed {
+	PARSED_FLOW,
+	PARSED_OTHER,
+	PARSED_MALFORMED, /* why: packet_facts.malformed */
+	PARSED_UNREADABLE, /* FAST mode only: ask again in COMPLETE mode */
+};
+
+enum sequence_kind {
+	SEQUENCE_NONE,
+	SEQUENCE_TCP,
+	SEQUENCE_ECHO,
+	SEQUENCE_PAYLOAD,
+	SEQUENCE_TCP_FRAGMENT, /* its bytes cannot be placed: the series begins anew behind it */
+};
+
+enum fragment_kind {
+	FRAGMENT_NONE,
+	FRAGMENT_FIRST,
+	FRAGMENT_LATER,
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+
+#define NEXT_HOP_BY_HOP 0
+#define NEXT_ROUTING 43
+#define NEXT_FRAGMENT 44
+#define NEXT_ESP 50
+#define NEXT_AH 51
+#define NEXT_ICMPV6 58
+#define NEXT_NONE 59
+#define NEXT_DESTINATION 60
+#define NEXT_MOBILITY 135
+
+/* What packet_header() works on, and what came with the packet. */
+struct packet {
+	void *context;
+	void *data;
+	void *data_end;
+	__u32 length; /* of the whole buffer */
+	__u32 ifindex;
+	__u32 gso_segments;
+	__u32 gso_size;
+	__u16 vlan; /* the tag that the kernel moved out of the data, or VLAN_NONE */
+	__u16 unused;
+};
+
+struct packet_facts {
+	struct flow_key key;
+	__u32 malformed; /* enum malformed */
+	__u32 payload_offset; /* from the buffer's start */
+	__u32 payload_bytes;
+	__u32 ip_end; /* where the IP packet ends in the buffer */
+	__u32 number; /* TCP sequence number; ICMP echo sequence number */
+	__u32 identification; /* of fragments */
+	__u8 tcp_flags;
+	__u8 sequence; /* enum sequence_kind */
+	__u8 fragment; /* enum fragment_kind */
+	__u8 fragment_protocol; /* as the fragment's own header names it */
+	__u8 walk_next; /* of the walk over extension headers: what comes next, and where */
+	__u8 unused[3];
+	__u32 walk_offset;
+};
+
+/* The seam: see above. `room` has at least `size` bytes; the result is in the packet or in `room`. */
+static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
+						 void *room);
+
+static __always_inline __u16 read_u16(const __u8 *bytes)
+{
+	return (__u16)(bytes[0] << 8 | bytes[1]);
+}
+
+static __always_inline __u32 read_u32(const __u8 *bytes)
+{
+	return (__u32)bytes[0] << 24 | (__u32)bytes[1] << 16 | (__u32)bytes[2] << 8 | bytes[3];
+}
+
+/* Where a header cannot be had: not in the linear part, or not there at all. */
+static __always_inline int unreadable(struct packet_facts *facts, enum mode mode, enum malformed reason)
+{
+	facts->malformed = reason;
+	return mode == FAST ? PARSED_UNREADABLE : PARSED_MALFORMED;
+}
+
+static __always_inline int malformed(struct packet_facts *facts, enum malformed reason)
+{
+	facts->malformed = reason;
+	return PARSED_MALFORMED;
+}
+
+#endif

@@ -1,0 +1,98 @@
+//! How the other threads tell the main thread something, and wake it where it waits in poll(2).
+//!
+//! One [`Inlet`], as many [`Outlet`]s as there are threads.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::model::flow::FlowKey;
+use crate::model::histogram::Histogram;
+use crate::model::snapshot::Snapshot;
+
+/// What the sampler and others tell the main thread.
+#[derive(Debug)]
+pub enum Update {
+    /// A reading; `is_due`: at the end of a refresh period, not before its time.
+    Snapshot {
+        /// What was read.
+        snapshot: Box<Snapshot>,
+        /// Whether it ends a refresh period.
+        is_due: bool,
+    },
+    /// Histograms of the flows in focus, as of the latest reading.
+    Histograms(Vec<(FlowKey, Histogram)>),
+    /// Rules of this version are in force, with these names; readings from here on refer to them.
+    Ruled(u8, Vec<Arc<str>>),
+    /// Something that a person should know.
+    Notice(String),
+    /// A signal came.
+    Signal(i32),
+}
+
+/// A way to tell the main thread something, and to wake it.
+#[derive(Debug)]
+pub struct Outlet {
+    updates: Sender<Update>,
+    wake: UnixStream,
+}
+
+impl Outlet {
+    /// Another way to the same place.
+    pub fn try_clone(&self) -> std::io::Result<Outlet> {
+        Ok(Outlet {
+            updates: self.updates.clone(),
+            wake: self.wake.try_clone()?,
+        })
+    }
+
+    /// Tells the main thread. Where it has gone, nobody is left to be told.
+    pub fn tell(&self, update: Update) {
+        let _ = self.updates.send(update);
+        // Full: it will be woken anyway.
+        let _ = (&self.wake).write(&[0]);
+    }
+}
+
+/// The main thread's end.
+#[derive(Debug)]
+pub struct Inlet {
+    updates: Receiver<Update>,
+    wake: UnixStream,
+}
+
+impl Inlet {
+    /// Both ends.
+    pub fn pair() -> std::io::Result<(Outlet, Inlet)> {
+        let (sender, receiver) = channel();
+        let (wake, woken) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        Ok((
+            Outlet {
+                updates: sender,
+                wake,
+            },
+            Inlet {
+                updates: receiver,
+                wake: woken,
+            },
+        ))
+    }
+
+    /// Everything that was told since the last call.
+    pub fn take(&mut self) -> Vec<Update> {
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        self.updates.try_iter().collect()
+    }
+}
+
+impl AsFd for Inlet {
+    /// Readable when something was told.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}

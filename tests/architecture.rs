@@ -1,0 +1,329 @@
+//! Who may know whom, read from the sources: ARCHITECTURE.md says the same in words.
+//!
+//! A source here is a file without its comments and without what stands behind `#[cfg(test)]`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules of the library, and those of its modules that each may name.
+const KNOWS: [(&str, &[&str]); 13] = [
+    ("model", &[]),
+    ("keymap", &[]),
+    ("netlink", &[]),
+    ("netns", &["netlink"]),
+    ("export", &["model"]),
+    ("config", &["model"]),
+    ("probe", &["model", "netlink"]),
+    ("app", &["model", "keymap"]),
+    ("ui", &["model", "keymap", "app"]),
+    ("terminal", &["keymap", "app"]),
+    ("cli", &["config"]),
+    ("demo", &["model", "netns"]),
+    (
+        "runtime",
+        &[
+            "app", "cli", "config", "demo", "export", "keymap", "model", "netlink", "netns",
+            "probe", "terminal", "ui",
+        ],
+    ),
+];
+
+/// What only some modules may name. A name that ends with `_` stands for all that begin with it.
+const RESERVED: [(&[&str], &[&str]); 12] = [
+    (&["libbpf_"], &["probe"]),
+    (&["unsafe", "allow(unsafe_code"], &["probe"]),
+    (&["ratatui"], &["ui", "terminal"]),
+    (&["crossterm"], &["terminal"]),
+    (&["clap"], &["cli"]),
+    (&["netlink_"], &["netlink", "netns", "probe"]),
+    (
+        &["nix"],
+        &[
+            "config", "demo", "netlink", "netns", "probe", "runtime", "terminal",
+        ],
+    ),
+    (
+        &["std::fs", "File"],
+        &["config", "netns", "probe", "runtime"],
+    ),
+    (
+        &[
+            "TcpStream",
+            "TcpListener",
+            "UdpSocket",
+            "UnixStream",
+            "ToSocketAddrs",
+        ],
+        &["demo", "runtime", "terminal"],
+    ),
+    (
+        &[
+            "Instant::now",
+            "SystemTime::now",
+            "Timestamp::now",
+            "Zoned::now",
+        ],
+        &["config", "demo", "netns", "runtime", "terminal"],
+    ),
+    (
+        &["std::thread", "thread::spawn", "std::env"],
+        &["config", "demo", "netns", "runtime", "terminal", "main"],
+    ),
+    (
+        &["println!", "print!", "eprintln!", "eprint!", "dbg!"],
+        &["main", "runtime"],
+    ),
+];
+
+/// What says nothing about what is inside.
+const EMPTY_NAMES: [&str; 6] = ["util", "utils", "helpers", "manager", "common", "misc"];
+
+const LONGEST_FILE: usize = 400;
+
+struct Source {
+    path: PathBuf,
+    /// Name of the module of the library, or `main`, `lib`.
+    module: String,
+    code: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).expect("a folder");
+    for entry in entries {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+fn all_files() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(&root().join("src"), &mut found);
+    found.sort();
+    assert!(found.len() > 50, "where are the sources?");
+    found
+}
+
+fn without_comments_and_tests(text: &str) -> String {
+    let code = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default();
+    let lines = code.lines().map(|line| match line.find("//") {
+        Some(at) if !line[..at].ends_with(':') => &line[..at],
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn sources() -> Vec<Source> {
+    let rust = all_files().into_iter().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".rs") && !name.ends_with("tests.rs")
+    });
+    rust.map(|path| {
+        let inside = path.strip_prefix(root().join("src")).expect("in src");
+        let first = inside.iter().next().expect("a name").to_string_lossy();
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        Source {
+            module: first.trim_end_matches(".rs").to_owned(),
+            code: without_comments_and_tests(&text),
+            path: inside.to_owned(),
+        }
+    })
+    .collect()
+}
+
+/// Whether `code` has `name` as a word of its own, or as a word's beginning if it ends with `_`.
+fn mentions(code: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(name).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + name.len()..].chars().next();
+        let is_whole = name.ends_with('_') || name.ends_with('!') || !after.is_some_and(is_word);
+        is_whole && !before.is_some_and(is_word)
+    })
+}
+
+/// The modules of the library that `code` names: `crate::model::flow`, `use crate::{app, ui::pen}`.
+fn modules_named(code: &str) -> Vec<String> {
+    let mut named = Vec::new();
+    for (at, prefix) in code.match_indices("crate::") {
+        let rest = &code[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => named.extend(first_words_of_list(list)),
+            None => named.push(first_word(rest)),
+        }
+    }
+    named
+}
+
+fn first_word(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+/// Of `app, ui::{pen, theme}, model}; ...`: app, ui, model.
+fn first_words_of_list(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut depth = 0;
+    let mut expects_word = true;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => expects_word = true,
+            c if expects_word && !c.is_whitespace() => {
+                words.push(first_word(&text[at..]));
+                expects_word = false;
+            }
+            _ => {}
+        }
+    }
+    words
+}
+
+#[test]
+fn no_module_names_another_that_it_must_not_know() {
+    for source in sources() {
+        let Some((_, known)) = KNOWS.iter().find(|(module, _)| *module == source.module) else {
+            let listed = matches!(&*source.module, "main" | "lib");
+            assert!(listed, "{}: not in the table", source.path.display());
+            continue;
+        };
+        for named in modules_named(&source.code) {
+            assert!(
+                named == source.module || known.contains(&&*named),
+                "src/{} names crate::{named}: {} must not know it",
+                source.path.display(),
+                source.module
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_modules_that_may_touch_the_world_do() {
+    for source in sources() {
+        for (names, modules) in RESERVED {
+            for name in names {
+                assert!(
+                    modules.contains(&&*source.module) || !mentions(&source.code, name),
+                    "src/{} has {name}, which is for {}",
+                    source.path.display(),
+                    modules.join(", ")
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_way_leads_around_the_names() {
+    for source in sources() {
+        assert!(
+            !source.code.contains("super::super::"),
+            "src/{} climbs by super::super",
+            source.path.display()
+        );
+        assert!(
+            source.module == "main" || !source.code.contains("flowtop::"),
+            "src/{} names the library from outside",
+            source.path.display()
+        );
+    }
+}
+
+#[test]
+fn the_pure_headers_have_no_map_and_no_helper() {
+    for header in [
+        "types",
+        "packet",
+        "transport",
+        "parse",
+        "sequence",
+        "interarrival",
+    ] {
+        let path = root().join(format!("src/bpf/{header}.h"));
+        let text = fs::read_to_string(&path).expect("a header");
+        for name in ["bpf_", "SEC(", "__sync_", "READ_ONCE"] {
+            assert!(!text.contains(name), "src/bpf/{header}.h has {name}");
+        }
+        for line in text.lines().filter(|line| line.starts_with("#include \"")) {
+            let included = line.split('"').nth(1).unwrap_or_default();
+            assert!(
+                ["types.h", "packet.h", "transport.h"].contains(&included),
+                "src/bpf/{header}.h includes {included}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_follows() {
+    for path in all_files() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("LICENSE") {
+            continue;
+        }
+        let lines = fs::read_to_string(&path).expect("UTF-8").lines().count();
+        assert!(
+            lines <= LONGEST_FILE,
+            "{} has {lines} lines, more than {LONGEST_FILE}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_file_begins_by_saying_what_it_owns() {
+    for path in all_files() {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_said = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("rs") => text.starts_with("//!") || name == "tests.rs",
+            Some("h") => text.lines().nth(1).is_some_and(|line| {
+                ["/* ABI: ", "/* Pure: ", "/* Stateful: "]
+                    .iter()
+                    .any(|kind| line.starts_with(kind))
+            }),
+            _ => true,
+        };
+        assert!(is_said, "{}: the first lines do not say", path.display());
+    }
+}
+
+#[test]
+fn no_name_of_a_file_is_empty_of_meaning() {
+    for path in all_files() {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        assert!(
+            !EMPTY_NAMES.contains(&&*stem),
+            "{}: name it after what it does",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_reader_of_sources_reads_them_right() {
+    let named =
+        modules_named("use crate::{app, ui::{pen, theme}, model};\nlet x = crate::cli::Exit;");
+    assert_eq!(named, ["app", "ui", "model", "cli"]);
+    assert!(mentions("use libbpf_rs::Map;", "libbpf_"));
+    assert!(mentions("unsafe { }", "unsafe"));
+    assert!(!mentions("deny(unsafe_code)", "unsafe"));
+    assert!(!mentions("let phoenix = 1;", "nix"));
+    let text = "a // b\nlet url = \"http://c\";\n#[cfg(test)]\nmod tests {\n d }";
+    let code = without_comments_and_tests(text);
+    assert_eq!(code, "a \nlet url = \"http://c\";");
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* interarrival.h: sums that are exact, and start again where they should. */
+#include "host.h"
+
+#include "interarrival.h"
+
+typedef unsigned __int128 u128;
+
+#define BITS_80 (((u128)1 << 80) - 1)
+
+static u128 squares_of(const struct flow_counters *counters)
+{
+	return (u128)counters->gap_squares_high << 64 | counters->gap_squares_low;
+}
+
+static void expect_sums(const char *of, const struct flow_counters *counters, long long gaps, long long sum,
+			u128 squares)
+{
+	expect(of, "gaps", counters->gaps, gaps);
+	expect(of, "gap_sum", counters->gap_sum, sum);
+	expect(of, "low word of the squares", counters->gap_squares_low, (__u64)squares);
+	expect(of, "high word of the squares", counters->gap_squares_high, (__u16)(squares >> 64));
+}
+
+static void gaps_add_up(void)
+{
+	struct flow_counters counters = {};
+
+	add_gap(&counters, 3);
+	add_gap(&counters, 4);
+	add_gap(&counters, 0);
+	expect_sums("3, 4 and 0 ns", &counters, 3, 7, 25);
+}
+
+static void a_negative_gap_leaves_the_sum_exact(void)
+{
+	struct flow_counters counters = {};
+
+	add_gap(&counters, -5);
+	expect_sums("-5 ns", &counters, 1, -5, 25);
+	add_gap(&counters, 1000);
+	expect_sums("-5 and 1000 ns", &counters, 2, 995, 1000025);
+}
+
+static void squares_carry_into_the_high_word(void)
+{
+	struct flow_counters counters = {};
+	u128 squares = 0;
+
+	for (int i = 1; i <= 5; i++) {
+		add_gap(&counters, 2000000000);
+		squares += (u128)2000000000 * 2000000000;
+		expect_sums("gaps of two seconds", &counters, i, i * 2000000000LL, squares);
+	}
+	/* 5 * 4e18 = 2e19 = 2^64 + 1553255926290448384 */
+	expect("five gaps of two seconds", "high word", counters.gap_squares_high, 1);
+	expect("five gaps of two seconds", "low word", counters.gap_squares_low, 1553255926290448384LL);
+}
+
+static void a_sum_of_exactly_two_to_the_64_carries(void)
+{
+	struct flow_counters counters = {};
+
+	/* (2^30)^2 = 2^60, sixteen times */
+	for (int i = 0; i < 16; i++)
+		add_gap(&counters, 1 << 30);
+	expect_sums("2^64", &counters, 16, 16LL << 30, (u128)1 << 64);
+}
+
+static void squares_wrap_at_80_bits(void)
+{
+	struct flow_counters counters = {};
+	u128 squares = 0;
+
+	/* 2^80 / (2e9)^2 is about 302,000 */
+	for (int i = 0; i < 700000; i++) {
+		add_gap(&counters, 1999999999 - i % 3);
+		squares += (u128)(1999999999 - i % 3) * (1999999999 - i % 3);
+	}
+	squares &= BITS_80;
+	expect("700,000 gaps", "squares are as wide sums say", squares_of(&counters) == squares, 1);
+}
+
+static struct flow_counters some(void)
+{
+	return (struct flow_counters){
+		.generation = 3,
+		.epoch = 4,
+		.gap_squares_high = 5,
+		.gap_squares_low = 6,
+		.gap_sum = 7,
+		.gaps = 8,
+		.packets = 9,
+		.bytes = 10,
+		.payload_bytes = 11,
+		.sequenced = 12,
+	};
+}
+
+static void a_new_epoch_drops_the_gaps_and_keeps_the_counts(void)
+{
+	struct flow_counters counters = some();
+
+	begin_epoch(&counters, 5);
+	expect_sums("a new epoch", &counters, 0, 0, 0);
+	expect("a new epoch", "epoch", counters.epoch, 5);
+	expect("a new epoch", "generation", counters.generation, 3);
+	expect("a new epoch", "packets", counters.packets, 9);
+	expect("a new epoch", "bytes", counters.bytes, 10);
+	expect("a new epoch", "payload_bytes", counters.payload_bytes, 11);
+	expect("a new epoch", "sequenced", counters.sequenced, 12);
+}
+
+static void a_new_generation_drops_everything(void)
+{
+	struct flow_counters counters = some(), empty = { .generation = 4, .epoch = 1 };
+
+	begin_generation(&counters, 4, 1);
+	expect("a new generation", "all but its names is zero", memcmp(&counters, &empty, sizeof(empty)), 0);
+}
+
+static const struct test TESTS[] = {
+	{ TEST(gaps_add_up) },
+	{ TEST(a_negative_gap_leaves_the_sum_exact) },
+	{ TEST(squares_carry_into_the_high_word) },
+	{ TEST(a_sum_of_exactly_two_to_the_64_carries) },
+	{ TEST(squares_wrap_at_80_bits) },
+	{ TEST(a_new_epoch_drops_the_gaps_and_keeps_the_counts) },
+	{ TEST(a_new_generation_drops_everything) },
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests(TESTS, COUNT(TESTS), argc, argv);
+}

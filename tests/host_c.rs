@@ -1,0 +1,161 @@
+//! The pure headers of the kernel program, compiled for the host with its own compiler and its sanitizers.
+//!
+//! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+const FLAGS: [&str; 10] = [
+    "-std=gnu11",
+    "-O1",
+    "-g",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-missing-field-initializers",
+    "-I",
+    "src/bpf",
+    "-pipe",
+];
+const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+/// A test here for each one of tests/host/`$program`.c, and one that says that none is missing.
+macro_rules! host_tests {
+    ($program:ident: $($test:ident)+) => {
+        mod $program {
+            const NAME: &str = stringify!($program);
+
+            fn program() -> &'static std::path::Path {
+                static PROGRAM: std::sync::OnceLock<std::path::PathBuf> = std::sync::OnceLock::new();
+                PROGRAM.get_or_init(|| super::compile(NAME))
+            }
+
+            #[test]
+            fn every_test_of_the_file_is_listed_here() {
+                super::expect_list(program(), &[$(stringify!($test)),+]);
+            }
+
+            $(#[test]
+            fn $test() {
+                super::expect_success(program(), stringify!($test));
+            })+
+        }
+    };
+}
+
+host_tests! { parse:
+    headers_tell_the_flow_and_its_payload
+    fragments_are_told_apart
+    what_is_no_flow_is_other
+    what_ends_early_or_contradicts_itself_is_malformed
+    addresses_are_the_packets_own
+    a_frame_cut_at_any_byte_is_never_read_beyond_its_end
+    a_flow_whose_ip_packet_is_cut_is_malformed
+    a_changed_byte_is_no_reason_to_read_beyond_the_end
+    it_does_not_matter_how_much_lies_in_the_linear_part
+    reading_in_place_and_copying_agree_where_both_can
+    an_aggregate_stands_for_its_packets
+}
+
+host_tests! { sequence:
+    numbers_in_order_count_nothing
+    a_gap_counts_what_is_missing_and_is_small_or_big
+    a_number_seen_already_is_a_duplicate_and_nothing_else
+    a_late_number_was_not_lost
+    a_number_older_than_the_window_is_late_and_stays_lost
+    what_came_before_the_first_number_was_never_missed
+    a_sender_that_starts_again_loses_nothing
+    a_number_out_of_series_waits_for_its_successor
+    numbers_of_16_bits_wrap_and_restart_in_their_own_width
+}
+
+host_tests! { tcp:
+    a_stream_in_order_counts_nothing
+    acknowledgements_and_keep_alives_take_no_part
+    a_gap_is_the_bytes_that_are_missing
+    bytes_that_fill_a_gap_were_not_lost
+    what_comes_again_and_fills_nothing_is_a_reverse_error
+    a_reset_and_a_new_connection_begin_a_new_series
+    the_largest_segment_is_remembered_in_16_bits
+}
+
+host_tests! { interarrival:
+    gaps_add_up
+    a_negative_gap_leaves_the_sum_exact
+    squares_carry_into_the_high_word
+    a_sum_of_exactly_two_to_the_64_carries
+    squares_wrap_at_80_bits
+    a_new_epoch_drops_the_gaps_and_keeps_the_counts
+    a_new_generation_drops_everything
+}
+
+fn compiler(arguments: &[&str], source: &Path, program: &Path) -> Output {
+    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    Command::new(&compiler)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .arg(source)
+        .arg("-o")
+        .arg(program)
+        .output()
+        .unwrap_or_else(|error| panic!("run {}: {error}", compiler.display()))
+}
+
+/// Whether this machine's compiler comes with the sanitizers' run-time libraries.
+fn has_sanitizers() -> bool {
+    static AVAILABLE: OnceLock<bool> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("empty.c");
+        std::fs::write(&source, "int main(void) { return 0; }\n").expect("write a file");
+        let program = folder.path().join("empty");
+        let works = compiler(&SANITIZERS, &source, &program).status.success()
+            && Command::new(&program)
+                .status()
+                .is_ok_and(|status| status.success());
+        if !works {
+            eprintln!("no sanitizers here: reads beyond a packet are not noticed");
+        }
+        works
+    })
+}
+
+fn compile(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("host-{name}"));
+    let mut arguments = FLAGS.to_vec();
+    if has_sanitizers() {
+        arguments.extend(SANITIZERS);
+    }
+    let source = PathBuf::from(format!("tests/host/{name}.c"));
+    let output = compiler(&arguments, &source, &program);
+    assert!(
+        output.status.success(),
+        "compile {}:\n{}",
+        source.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    program
+}
+
+fn expect_list(program: &Path, listed: &[&str]) {
+    let output = Command::new(program).output().expect("run the program");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let existing: BTreeSet<&str> = text.lines().collect();
+    assert_eq!(existing, listed.iter().copied().collect());
+}
+
+fn expect_success(program: &Path, test: &str) {
+    let output = Command::new(program)
+        .arg(test)
+        .output()
+        .expect("run the program");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

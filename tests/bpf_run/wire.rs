@@ -97,7 +97,7 @@ impl Wire {
 
 impl Subject for Wire {
     fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
-        self.probe.apply_rules(rules, global)
+        self.probe.apply_rules(rules, global).map(drop)
     }
 
     /// The device takes frames up to its MTU; the kernel drops a frame that ends inside its tag, or behind it.

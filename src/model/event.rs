@@ -46,6 +46,8 @@ pub enum EventKind {
     Table,
     /// The totals were set to zero.
     Reset,
+    /// Something else that a person should know.
+    Notice,
 }
 
 impl EventKind {
@@ -61,6 +63,7 @@ impl EventKind {
             EventKind::Config => "config",
             EventKind::Table => "table",
             EventKind::Reset => "reset",
+            EventKind::Notice => "notice",
         }
     }
 }

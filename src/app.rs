@@ -27,11 +27,11 @@ use rustc_hash::FxHashMap;
 
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::Alerts;
-use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, Sort};
+use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Sort};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
-use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 use crate::model::watch::Watch;
 
 use filter::Edit;
@@ -119,6 +119,8 @@ pub struct App {
     flows: Table<FlowKey, Flow>,
     losses: Table<FlowKey, Flow>,
     interfaces: Table<u32, Interface>,
+    rules: Table<u32, RuleReport>,
+    in_rules: bool,
     events: Table<u64, Event>,
     filter: FilterLine,
     hidden: usize,
@@ -134,6 +136,7 @@ pub struct App {
     endpoint_width: u16,
     size: (u16, u16),
     interface_count: usize,
+    rule_count: usize,
     paused: Option<Paused>,
     now: TimeOfDay,
     reset_at: Option<TimeOfDay>,
@@ -153,6 +156,8 @@ impl App {
             flows: Table::new(preferences.sort),
             losses: Table::new(losses),
             interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
+            rules: Table::new(Sort::by(&RULE_COLUMNS[0])),
+            in_rules: false,
             events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
             alerts: Alerts::new(preferences.alerts.clone()),
             configured: preferences.clone(),
@@ -172,6 +177,7 @@ impl App {
             endpoint_width: 21,
             size,
             interface_count: 0,
+            rule_count: 0,
             paused: None,
             now: TimeOfDay::default(),
             reset_at: None,

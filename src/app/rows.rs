@@ -23,6 +23,7 @@ impl App {
     pub(super) fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
         self.arranged = Some((shown.taken_ns, shown.flows.len()));
+        self.arrange_rules(shown);
         let page = self.screen().map_or(1, |screen| screen.page());
         let rows = self.flow_table_mut().take_rows();
         let rows = self.look_through(shown, rows);
@@ -88,6 +89,15 @@ impl App {
         });
         let key = |row: u32| shown.interfaces[row as usize].ifindex;
         self.interfaces.set_rows(rows, page, key);
+    }
+
+    /// Rules stay in their own order: the first one that matches counts.
+    fn arrange_rules(&mut self, shown: &Report) {
+        self.rule_count = shown.rules.len();
+        self.in_rules &= self.rule_count > 0;
+        let page = self.screen().map_or(1, |screen| screen.rules.1.into());
+        let rows = (0..self.rule_count as u32).collect();
+        self.rules.set_rows(rows, page, |row| row);
     }
 
     fn arrange_events(&mut self, page: usize) {

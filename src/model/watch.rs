@@ -4,18 +4,28 @@
 //! comparison and nothing else; what floods is summed up.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::column::{Context, by_id};
 use super::event::{EventKind, EventLog, TimeOfDay};
-use super::flow::FlowKey;
+use super::flow::{FlowKey, Protocol};
 use super::snapshot::{Hook, LinkState};
-use super::tracker::{Flow, Interface, Report};
+use super::tracker::{Flow, Interface, Report, RuleReport};
 use super::units;
 
 /// At most this many events about flows in one report; the rest is summed up in one more.
 const MOST_AT_ONCE: usize = 20;
+
+/// A rule without a packet for so long is worth an event, s.
+const SILENCE_S: u64 = 60;
+
+/// At most this many flows' late packets are told in one report; the others wait.
+const LATE_AT_ONCE: usize = 3;
+
+/// After late packets of a flow were told, more of them are told together after this, ns.
+const LATE_AGAIN_NS: u64 = 60_000_000_000;
 
 #[derive(Clone, Copy, PartialEq)]
 struct SeenFlow {
@@ -23,12 +33,23 @@ struct SeenFlow {
     lost: u64,
     restarts: u64,
     epochs: u32,
+    late: u64,
+}
+
+/// Late packets of one flow that were told.
+#[derive(Clone, Copy)]
+struct ToldLate {
+    late: u64,
+    told_ns: u64,
+    at: TimeOfDay,
 }
 
 /// What the previous report said.
 #[derive(Default)]
 pub struct Watch {
     flows: FxHashMap<FlowKey, SeenFlow>,
+    late: FxHashMap<FlowKey, ToldLate>,
+    silent_rules: FxHashSet<Arc<str>>,
     interfaces: FxHashMap<u32, (LinkState, Option<Hook>)>,
     taken_ns: u64,
     insert_failures: u64,
@@ -46,6 +67,7 @@ impl Watch {
     pub fn observe(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         self.observe_flows(report, at, log);
         self.observe_interfaces(report, at, log);
+        self.observe_rules(report, at, log);
         self.observe_table(report, at, log);
         self.taken_ns = report.taken_ns;
         self.forget(report);
@@ -53,6 +75,7 @@ impl Watch {
 
     fn observe_flows(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         let mut told = 0;
+        let mut late_told = 0;
         let mut untold = 0;
         for flow in &report.flows {
             if flow.last_seen_ns < self.taken_ns {
@@ -69,6 +92,13 @@ impl Watch {
                     SeenFlow::UNSEEN
                 }
             };
+            if late_told < LATE_AT_ONCE
+                && let Some(text) = self.late_text(flow, seen.late, report.taken_ns, at)
+            {
+                let text = format!("{text}: {}", describe(flow));
+                log.push(at, EventKind::Late, Some(flow.key), text);
+                late_told += 1;
+            }
             for (kind, text) in seen.changes(&before, flow) {
                 if told < MOST_AT_ONCE {
                     let text = format!("{text}: {}", describe(flow));
@@ -85,6 +115,54 @@ impl Watch {
                 units::exact(untold)
             );
             log.push(at, EventKind::Gap, None, text);
+        }
+    }
+
+    /// What to tell of late packets: the first at once, more of them once a minute.
+    fn late_text(&mut self, flow: &Flow, late: u64, now_ns: u64, at: TimeOfDay) -> Option<String> {
+        if late == 0 {
+            return None;
+        }
+        let told = self.late.get(&flow.key).copied();
+        let (before, since) = match told.filter(|told| told.late <= late) {
+            Some(told) if told.late == late => return None,
+            Some(told) if now_ns.saturating_sub(told.told_ns) < LATE_AGAIN_NS => return None,
+            Some(told) => (told.late, Some(told.at)),
+            None => (0, None),
+        };
+        let told_ns = now_ns;
+        self.late.insert(flow.key, ToldLate { late, told_ns, at });
+        let count = units::count(late - before);
+        // Retransmitted and overtaken segments of TCP look the same.
+        let verb = match flow.key.protocol {
+            Protocol::Tcp => "retransmitted or late",
+            _ => "came late",
+        };
+        Some(match since {
+            Some(since) => format!("{count} {verb} since {since}"),
+            None => format!("{count} {verb}"),
+        })
+    }
+
+    fn observe_rules(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
+        for rule in &report.rules {
+            let silent = is_silent(rule, report.taken_ns);
+            let text = match (silent, self.silent_rules.contains(&rule.name)) {
+                (true, false) => {
+                    self.silent_rules.insert(rule.name.clone());
+                    format!("rule {}: no packet for {SILENCE_S} s", rule.name)
+                }
+                (false, true) => {
+                    self.silent_rules.remove(&rule.name);
+                    format!("rule {}: packets again", rule.name)
+                }
+                _ => continue,
+            };
+            log.push(at, EventKind::Rule, None, text);
+        }
+        if self.silent_rules.len() > report.rules.len() {
+            let in_force = |name: &Arc<str>| report.rules.iter().any(|rule| rule.name == *name);
+            self.silent_rules.retain(in_force);
         }
     }
 
@@ -120,6 +198,7 @@ impl Watch {
     /// Tells that all totals start at zero: what was remembered of them means nothing any more.
     pub fn start_at_zero(&mut self) {
         self.flows.clear();
+        self.late.clear();
     }
 
     /// Drops what is remembered of flows that are gone, once that is the larger part.
@@ -129,6 +208,7 @@ impl Watch {
         }
         let listed: FxHashSet<FlowKey> = report.flows.iter().map(|flow| flow.key).collect();
         self.flows.retain(|key, _| listed.contains(key));
+        self.late.retain(|key, _| listed.contains(key));
     }
 }
 
@@ -139,6 +219,7 @@ impl SeenFlow {
         lost: 0,
         restarts: 0,
         epochs: 1,
+        late: 0,
     };
 
     fn of(flow: &Flow) -> SeenFlow {
@@ -148,6 +229,7 @@ impl SeenFlow {
             lost: sequence.lost,
             restarts: sequence.restarts,
             epochs: flow.jitter_epochs,
+            late: sequence.reordered.unwrap_or(sequence.reverse_errors),
         }
     }
 
@@ -155,14 +237,16 @@ impl SeenFlow {
     fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
         let mut changes = Vec::new();
         let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
-        // Gaps that late packets have filled again are reordering, not loss.
+        // Gaps that late packets have filled again are no loss: of those, the late packets are told.
         if self.gaps > before.gaps && self.lost > before.lost {
             let missing = units::count(self.lost - before.lost);
             let bytes = match flow.key.protocol {
-                super::flow::Protocol::Tcp => " bytes",
+                Protocol::Tcp => " bytes",
                 _ => "",
             };
-            let text = match self.gaps - before.gaps {
+            // Each gap that stayed open lacks at least one number.
+            let gaps = (self.gaps - before.gaps).min(self.lost - before.lost);
+            let text = match gaps {
                 1 => format!("{missing}{bytes} lost before {current}"),
                 gaps => format!("{missing}{bytes} lost in {gaps} gaps up to {current}"),
             };
@@ -191,6 +275,11 @@ fn interface_text(interface: &Interface, known: bool) -> String {
         interface.name,
         interface.state.name()
     )
+}
+
+/// Whether the rule has not matched for a minute.
+pub fn is_silent(rule: &RuleReport, now_ns: u64) -> bool {
+    now_ns.saturating_sub(rule.last_match_ns) >= SILENCE_S * 1_000_000_000
 }
 
 /// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1`; long addresses are shortened.

@@ -38,7 +38,12 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         let text = format!("filter: {}  ", app.filter().text());
         segments.push(Segment::new(text, theme.accent, 1));
     }
-    segments.push(Segment::new(order_text(app), theme.dim, 2));
+    if app.in_rules() {
+        let hint = "Enter shows its flows; the first rule that matches counts".to_owned();
+        segments.push(Segment::new(hint, theme.dim, 2));
+    } else {
+        segments.push(Segment::new(order_text(app), theme.dim, 2));
+    }
     if let Some((position, rows)) = app.selection() {
         let (position, rows) = (units::exact(position as u64 + 1), units::exact(rows as u64));
         segments.push(Segment::new(

@@ -294,6 +294,7 @@ pub fn shorten_middle(text: &str, width: usize) -> String {
     let head = take_width(text.chars(), room / 2);
     let tail = take_width(text.chars().rev(), room - room / 2);
     let tail: String = tail.chars().rev().collect();
+    let (head, tail) = (head.trim_end_matches('…'), tail.trim_start_matches('…'));
     format!("{head}…{tail}")
 }
 

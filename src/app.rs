@@ -231,6 +231,11 @@ impl App {
                 self.histograms = list.into_iter().collect();
             }
             Msg::Notice(text) => self.notice = Some(text),
+            Msg::Happened(kind, text) => {
+                self.log.push(self.now, kind, None, text.clone());
+                self.notice = Some(text);
+                self.arrange(shown);
+            }
             Msg::ConfigError(error) => self.refuse_config(error),
             Msg::Preferences(preferences) => self.prefer(*preferences, shown),
             Msg::Name(address, name) => {

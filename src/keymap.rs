@@ -47,6 +47,7 @@ pub enum Action {
     Mouse,
     Export,
     SaveView,
+    Reload,
     Help,
     Suspend,
     Quit,
@@ -125,7 +126,7 @@ use Group::{Move, Program, Show, Table};
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 37] = [
+pub static BINDINGS: [Binding; 38] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", "Ctrl-C"], "leave").footer("quit"),
     row(Table, Action::SortLeft, "sort_left", &["Left", "<"], "sort by the column to the left").footer("sort"),
@@ -161,6 +162,7 @@ pub static BINDINGS: [Binding; 37] = [
     row(Program, Action::ShorterInterval, "shorter_interval", &["-"], "shorter interval"),
     row(Program, Action::Export, "export", &["e"], "write what is shown to a JSON and a CSV file").footer("export"),
     row(Program, Action::SaveView, "save_view", &["w"], "write view, columns, order and unit to a configuration file"),
+    row(Program, Action::Reload, "reload", &["R"], "read the configuration file again"),
     row(Program, Action::Mouse, "mouse", &["m"], "mouse on or off (off: the terminal selects text)"),
     row(Program, Action::Suspend, "suspend", &["Ctrl-Z"], "suspend; come back with fg"),
 ];

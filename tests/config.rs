@@ -19,6 +19,8 @@ mod written;
 
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
     columns: &["source", "destination", "throughput", "jitter", "loss"],
+    amounts: &["throughput", "jitter", "loss"],
+    views: &["flows", "loss", "interfaces", "events"],
     actions: &["quit", "reset", "pause", "filter", "top", "bottom"],
     key_is_valid: |key| {
         let last = key.rsplit('-').next().unwrap_or_default();

@@ -21,6 +21,7 @@ impl App {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Export => return vec![Effect::Export],
+            Action::Reload => return vec![Effect::Reload],
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),

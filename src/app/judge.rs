@@ -68,8 +68,6 @@ impl App {
         self.flows.sort = self.preferences.sort;
         self.configured = preferences;
         self.config_error = None;
-        self.log
-            .push(self.now, EventKind::Config, None, "loaded".to_owned());
         self.arrange(shown);
     }
 }

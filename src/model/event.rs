@@ -50,6 +50,8 @@ pub enum EventKind {
     Table,
     /// The totals were set to zero.
     Reset,
+    /// Something else that a person should know.
+    Notice,
 }
 
 impl EventKind {
@@ -67,6 +69,7 @@ impl EventKind {
             EventKind::Rule => "rule",
             EventKind::Table => "table",
             EventKind::Reset => "reset",
+            EventKind::Notice => "notice",
         }
     }
 }

@@ -139,6 +139,11 @@ impl<S: Subject> Duel<S> {
         if !self.subject.can_try(frame) {
             return Ok(None);
         }
+        // A damaged frame may have become ICMP, of which no kernel makes aggregates: see `generate`.
+        let gso = match gso != Gso::default() && self.world.is_icmp(link, frame) {
+            true => Gso::default(),
+            false => gso,
+        };
         let ifindex = self.interfaces[interface];
         let returned = self
             .subject

@@ -19,6 +19,7 @@ mod describe;
 mod diagnostic;
 mod difference;
 mod document;
+mod edit;
 pub mod interval;
 mod profile;
 pub mod rule;
@@ -30,6 +31,7 @@ mod written;
 
 pub use diagnostic::Diagnostic;
 pub use document::{check_interface, key_names};
+pub use edit::edited;
 pub use profile::{READY_MADE, ReadyMade};
 pub use rules::key_names as rule_key_names;
 pub use written::schema;

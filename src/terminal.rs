@@ -22,7 +22,6 @@ use crossterm::{execute, queue};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
 pub use input::{Input, Wake};
@@ -37,6 +36,8 @@ pub struct Console {
     /// that panics. [`leave`] does what is needed.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
+    /// What is on the screen is not what was drawn last.
+    stale: bool,
 }
 
 /// Whether a dashboard can be shown here; the error is one line that says what to do instead.
@@ -71,6 +72,7 @@ impl Console {
             Ok(terminal) => Ok(Console {
                 terminal: ManuallyDrop::new(terminal),
                 mouse,
+                stale: false,
             }),
             Err(error) => {
                 leave();
@@ -87,8 +89,19 @@ impl Console {
     /// Draws a frame; an error means that the terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
+        if std::mem::take(&mut self.stale) {
+            // Terminal::clear would ask the terminal where the cursor is, and wait for an answer.
+            let size = self.terminal.size()?;
+            self.terminal.resize(size.into())?;
+        }
         self.terminal.draw(render)?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
+    }
+
+    /// The next frame is drawn as a whole: the terminal had another size, if only for a moment, and
+    /// nobody knows what it made of its cells.
+    pub fn redraw_all(&mut self) {
+        self.stale = true;
     }
 
     /// Asks for mouse events, or leaves the mouse to the terminal.
@@ -111,10 +124,11 @@ impl Console {
 
     /// Takes the terminal again after somebody else had it (SIGCONT).
     pub fn resume(&mut self) -> io::Result<()> {
+        // A shell may have put its own modes back meanwhile; what was kept of before would hide that.
+        let _ = disable_raw_mode();
         enter(self.mouse)?;
-        // Not `clear`: that asks the terminal where its cursor is, and waits for an answer.
-        let (width, height) = self.size()?;
-        self.terminal.resize(Rect::new(0, 0, width, height))
+        self.stale = true;
+        Ok(())
     }
 }
 

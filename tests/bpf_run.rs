@@ -6,11 +6,19 @@
 mod reference;
 mod support;
 
+#[path = "bpf_run/arrivals.rs"]
+mod arrivals;
+#[path = "bpf_run/conservation.rs"]
+mod conservation;
 #[path = "bpf_run/duel.rs"]
 mod duel;
 #[path = "bpf_run/generated.rs"]
 mod generated;
 #[path = "bpf_run/listed.rs"]
 mod listed;
+#[path = "bpf_run/settled.rs"]
+mod settled;
 #[path = "bpf_run/truncated.rs"]
 mod truncated;
+#[path = "bpf_run/wire.rs"]
+mod wire;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flowtop::config::{Config, Vocabulary, rule};
 
+#[path = "config/edit.rs"]
+mod edit;
 #[path = "config/fuzz.rs"]
 mod fuzz;
 #[path = "config/places.rs"]

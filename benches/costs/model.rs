@@ -64,7 +64,7 @@ impl Run {
 }
 
 fn sample(slot: u32) -> FlowSample {
-    let protocol = if slot % 3 == 0 {
+    let protocol = if slot.is_multiple_of(3) {
         Protocol::Udp
     } else {
         Protocol::Tcp
@@ -90,6 +90,7 @@ fn sample(slot: u32) -> FlowSample {
         sequence: (protocol == Protocol::Tcp).then(Sequence::default),
         profile: 0,
         rule: None,
+        rules_version: 0,
         first_seen_ns: 1,
         last_seen_ns: 1,
     }

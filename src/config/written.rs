@@ -76,6 +76,10 @@ pub(super) struct Written {
 }
 
 /// A rule's five fields as text, or an object with that text and where the sequence number is.
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the schema's descriptions, too"
+)]
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum WrittenRule {

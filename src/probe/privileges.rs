@@ -15,6 +15,30 @@ pub enum Refusal {
     OldKernel(String),
 }
 
+/// What a failure to measure comes from, where that can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Rights of this process.
+    Privilege,
+    /// Abilities of this kernel.
+    Kernel,
+}
+
+/// What an error of loading or attaching comes from.
+pub fn lack(error: &anyhow::Error) -> Option<Lack> {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return Some(match refusal {
+            Refusal::MissingCapabilities(_) | Refusal::UserNamespace => Lack::Privilege,
+            Refusal::OldKernel(_) => Lack::Kernel,
+        });
+    }
+    match error.downcast_ref::<libbpf_rs::Error>()?.kind() {
+        libbpf_rs::ErrorKind::PermissionDenied => Some(Lack::Privilege),
+        libbpf_rs::ErrorKind::Unsupported => Some(Lack::Kernel),
+        _ => None,
+    }
+}
+
 /// The oldest kernel that flowtop runs on.
 pub const OLDEST_KERNEL: (u32, u32) = (5, 15);
 

@@ -15,11 +15,17 @@ use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
 
+/// The program stamps an arrival before it has judged the packet. A flow that was read so soon after its last
+/// arrival, ns, is read once more.
+const JUDGED_NS: u64 = 10_000_000;
+
 /// What a slot looked like when it was read last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     generation: u32,
     last_arrival: u64,
+    /// The read may have come between the last arrival and its judgement.
+    is_fresh: bool,
     /// When its flow was found retired; 0: it is not.
     retired_at: u64,
 }
@@ -125,7 +131,9 @@ impl FlowTable {
     fn report_change(&mut self, index: usize, control: Control, snapshot: &mut Snapshot) {
         let last_arrival = self.slots.word(index, LAST_ARRIVAL).load(Ordering::Acquire);
         let known = self.known[index];
-        if known.generation == control.generation() && known.last_arrival == last_arrival {
+        let is_known =
+            known.generation == control.generation() && known.last_arrival == last_arrival;
+        if is_known && !known.is_fresh {
             return;
         }
         let Some(sample) = self.read_flow(index, control) else {
@@ -135,6 +143,7 @@ impl FlowTable {
         self.known[index] = Known {
             generation: control.generation(),
             last_arrival,
+            is_fresh: snapshot.taken_ns.saturating_sub(last_arrival) < JUDGED_NS,
             retired_at: 0,
         };
     }

@@ -58,7 +58,12 @@ impl Dashboard {
             let patience = self.draw_if_due()?;
             let wake = self.input.next_event(patience, Some(self.session.wake()))?;
             let effects = match wake {
-                Wake::Msg(msg) => self.tell(msg),
+                Wake::Msg(msg) => {
+                    if matches!(msg, Msg::Resize(..)) {
+                        self.console.redraw_all();
+                    }
+                    self.tell(msg)
+                }
                 Wake::HungUp => return Ok(()),
                 Wake::Continued => {
                     self.console.resume()?;

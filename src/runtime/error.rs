@@ -1,26 +1,32 @@
 //! From what went wrong to the exit code that the documentation promises.
 
 use crate::cli::{Exit, Failure};
+use crate::netns::MissingCapability;
 use crate::probe::interfaces::NoSuchInterface;
-use crate::probe::privileges::Refusal;
+use crate::probe::privileges::{self, Lack};
 
-/// The failure that an error of the kernel side is, in one line.
+/// The failure that an error is, in one line: what was tried, and why it failed. Errors that say themselves what was
+/// tried have the last word.
 pub fn failure(what: &str, error: &anyhow::Error) -> Failure {
     if let Some(missing) = error.downcast_ref::<NoSuchInterface>() {
         return Failure::new(Exit::Unavailable, missing.to_string());
     }
-    let code = match error.downcast_ref::<Refusal>() {
-        Some(Refusal::OldKernel(_)) => Exit::Unavailable,
-        Some(_) => Exit::Privilege,
-        None => Exit::Failed,
-    };
     let text = format!("{error:#}").replace('\n', " ");
-    Failure::new(
-        code,
-        if what.is_empty() {
-            text
-        } else {
-            format!("{what}: {text}")
-        },
-    )
+    let text = if what.is_empty() {
+        text
+    } else {
+        format!("{what}: {text}")
+    };
+    Failure::new(code_of(error), text)
+}
+
+fn code_of(error: &anyhow::Error) -> Exit {
+    if error.downcast_ref::<MissingCapability>().is_some() {
+        return Exit::Privilege;
+    }
+    match privileges::lack(error) {
+        Some(Lack::Privilege) => Exit::Privilege,
+        Some(Lack::Kernel) => Exit::Unavailable,
+        None => Exit::Failed,
+    }
 }

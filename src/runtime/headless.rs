@@ -34,14 +34,19 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
                     return Ok(());
                 }
                 Happening::Reset => session.tracker.reset(),
-                Happening::Notice(text) => eprintln!("flowtop: {text}"),
-                Happening::Config(Change::Loaded(text)) => {
-                    eprintln!("flowtop: configuration: {text}")
-                }
-                Happening::Config(Change::Refused(text)) => eprintln!("flowtop: {text}"),
+                Happening::Notice(text) | Happening::Config(Change::Refused(text)) => say(&text),
+                Happening::Config(Change::Loaded(text)) => say(&format!("configuration: {text}")),
                 Happening::Config(Change::Mended) | Happening::Histograms(_) => {}
             }
         }
+    }
+}
+
+/// A line on standard error for each line of the text; nobody needs to be there to read it.
+fn say(text: &str) {
+    let mut errors = io::stderr().lock();
+    for line in text.lines() {
+        let _ = writeln!(errors, "flowtop: {line}");
     }
 }
 

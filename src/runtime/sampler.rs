@@ -140,7 +140,7 @@ impl Worker {
         if let Some(namespace) = namespace {
             namespace.enter()?;
         }
-        privileges::check()?;
+        privileges::check().context("load the kernel program")?;
         let monitor = LinkMonitor::open().context("follow the interfaces")?;
         let links = crate::probe::interfaces::list().context("list the interfaces")?;
         assignment.selection.require_names(&links)?;

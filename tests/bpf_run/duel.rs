@@ -24,6 +24,8 @@ pub const LONGEST: usize = 3500;
 pub trait Subject {
     /// Puts rules and the global profile in force.
     fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()>;
+    /// Whether it can be shown such a frame.
+    fn can_try(&self, frame: &[u8]) -> bool;
     /// Runs the program on a frame; what it returned.
     fn run(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Result<i32>;
     /// Flows that had packets since the last call.
@@ -35,6 +37,17 @@ pub trait Subject {
 impl Subject for Probe {
     fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
         Probe::apply_rules(self, rules, global).map(drop)
+    }
+
+    /// BPF_PROG_TEST_RUN refuses frames whose IP header, if the Ethernet type says that there is one, is not all
+    /// there (Linux 6.18; older ones only those with nothing at all). Behind a VLAN tag it does not look.
+    fn can_try(&self, frame: &[u8]) -> bool {
+        let shortest = match frame.get(12..14) {
+            Some([0x08, 0x00]) => SHORTEST - 1 + 20,
+            Some([0x86, 0xdd]) => SHORTEST - 1 + 40,
+            _ => SHORTEST,
+        };
+        (shortest..=LONGEST).contains(&frame.len())
     }
 
     fn run(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Result<i32> {
@@ -86,8 +99,15 @@ impl Duel<Probe> {
         for ifindex in interfaces {
             probe.prepare_interface(ifindex).expect("make totals");
         }
+        Duel::new(probe, interfaces, pair)
+    }
+}
+
+impl<S: Subject> Duel<S> {
+    /// Neither has seen anything yet.
+    pub fn new(subject: S, interfaces: [u32; 2], pair: Pair) -> Duel<S> {
         Duel {
-            subject: probe,
+            subject,
             world: World::default(),
             samples: HashMap::new(),
             baseline: HashMap::new(),
@@ -96,9 +116,7 @@ impl Duel<Probe> {
             _namespace: pair,
         }
     }
-}
 
-impl<S: Subject> Duel<S> {
     /// Other rules and another profile for both.
     pub fn configure(&mut self, rules: Vec<Rule>, global: SequenceProfile) -> Result<()> {
         self.subject.apply_rules(&rules, &global)?;
@@ -118,7 +136,7 @@ impl<S: Subject> Duel<S> {
         frame: &[u8],
         gso: Gso,
     ) -> Result<Option<Classified>> {
-        if !can_be_tried(frame) {
+        if !self.subject.can_try(frame) {
             return Ok(None);
         }
         let ifindex = self.interfaces[interface];
@@ -133,8 +151,8 @@ impl<S: Subject> Duel<S> {
         Ok(Some(self.world.observe(ifindex, link, frame, gso)))
     }
 
-    /// Says where the two disagree.
-    pub fn compare(&mut self) -> Result<()> {
+    /// Takes over what the program counted since the last time.
+    pub fn read(&mut self) -> Result<()> {
         for sample in self.subject.flows() {
             let key = sample.key;
             ensure!(
@@ -142,9 +160,20 @@ impl<S: Subject> Duel<S> {
                 "a flow that the reference does not know: {sample:#?}"
             );
             let before = self.samples.insert(key, sample);
-            let slots = before.map_or(sample.slot, |before| before.slot);
-            ensure!(slots == sample.slot, "one flow in two slots: {key:?}");
+            let slot = before.map_or(sample.slot, |before| before.slot);
+            ensure!(slot == sample.slot, "one flow in two slots: {key:?}");
         }
+        Ok(())
+    }
+
+    /// The program's flows as they were when they were read last.
+    pub fn samples(&self) -> impl Iterator<Item = &FlowSample> {
+        self.samples.values()
+    }
+
+    /// Says where the two disagree.
+    pub fn compare(&mut self) -> Result<()> {
+        self.read()?;
         for key in &self.world.touched {
             let Some(sample) = self.samples.get(key) else {
                 anyhow::bail!("a flow that the program does not know: {key:?}");
@@ -207,17 +236,6 @@ fn less(a: Volume, b: Volume) -> Volume {
         packets: a.packets - b.packets,
         bytes: a.bytes - b.bytes,
     }
-}
-
-/// BPF_PROG_TEST_RUN refuses frames whose IP header, if the Ethernet type says that there is one, is not all there
-/// (Linux 6.18; older ones only those with nothing at all). Behind a VLAN tag it does not look.
-fn can_be_tried(frame: &[u8]) -> bool {
-    let shortest = match frame.get(12..14) {
-        Some([0x08, 0x00]) => SHORTEST - 1 + 20,
-        Some([0x86, 0xdd]) => SHORTEST - 1 + 40,
-        _ => SHORTEST,
-    };
-    (shortest..=LONGEST).contains(&frame.len())
 }
 
 fn compare_flow(sample: &FlowSample, state: &FlowState, configuration: u32) -> Result<()> {

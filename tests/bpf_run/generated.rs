@@ -4,23 +4,27 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use flowtop::model::rule::{MAX_RULE_TERMS, Rule};
-use flowtop::probe::Probe;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestError, TestRunner};
 
-use crate::duel::Duel;
+use crate::duel::{Duel, Subject};
 use crate::reference::generate::{Case, RuleSpec, case};
 use crate::reference::packet::{Link, Verdict};
 use crate::reference::sender::Sender;
 use crate::reference::spec::Place;
 use crate::support;
 
-const CASES: u32 = 400;
-const FRAMES: usize = 600;
+const CASES: u32 = 340;
+const FRAMES: usize = 640;
 const LEAST_FRAMES: usize = 100_000;
 
 /// Runs one case in a place of its own.
-fn run(duel: &mut Duel<Probe>, case: &Case, place: Place, link: Link) -> anyhow::Result<Kinds> {
+pub fn run<S: Subject>(
+    duel: &mut Duel<S>,
+    case: &Case,
+    place: Place,
+    link: Link,
+) -> anyhow::Result<Kinds> {
     let rules = rules_at(&case.rules, place);
     duel.configure(rules, case.profile)?;
     let mut sender = Sender::new(case.start);
@@ -30,6 +34,9 @@ fn run(duel: &mut Duel<Probe>, case: &Case, place: Place, link: Link) -> anyhow:
         let judged = duel.show(spec.interface.into(), link, &frame, spec.gso)?;
         if let Some(judged) = judged {
             *kinds.entry(kind(&judged.verdict)).or_default() += 1;
+            if judged.volume.packets > 1 {
+                *kinds.entry("aggregate".into()).or_default() += 1;
+            }
         }
     }
     duel.compare()?;
@@ -37,7 +44,7 @@ fn run(duel: &mut Duel<Probe>, case: &Case, place: Place, link: Link) -> anyhow:
 }
 
 /// The rules for a place, as many as a configuration may have.
-fn rules_at(specs: &[RuleSpec], place: Place) -> Vec<Rule> {
+pub fn rules_at(specs: &[RuleSpec], place: Place) -> Vec<Rule> {
     let mut terms = 0;
     let rules = specs.iter().enumerate();
     rules
@@ -49,7 +56,8 @@ fn rules_at(specs: &[RuleSpec], place: Place) -> Vec<Rule> {
         .collect()
 }
 
-type Kinds = BTreeMap<String, usize>;
+/// How often there was what.
+pub type Kinds = BTreeMap<String, usize>;
 
 fn kind(verdict: &Verdict) -> String {
     match verdict {
@@ -60,8 +68,13 @@ fn kind(verdict: &Verdict) -> String {
 }
 
 /// Runs cases until there were enough of them, or shrinks the first one that fails.
-fn run_cases(cases: u32, link: Link) -> (usize, Kinds) {
-    let duel = RefCell::new(Duel::begin(1 << 16));
+pub fn run_cases<S: Subject>(
+    duel: Duel<S>,
+    cases: u32,
+    link: Link,
+    strategy: impl Strategy<Value = Case>,
+) -> (usize, Kinds) {
+    let duel = RefCell::new(duel);
     let place = RefCell::new(0_u16);
     let seen = RefCell::new(Kinds::new());
     let config = ProptestConfig {
@@ -72,7 +85,7 @@ fn run_cases(cases: u32, link: Link) -> (usize, Kinds) {
         ..ProptestConfig::default()
     };
     TestRunner::new(config)
-        .run(&case(FRAMES), |case| -> TestCaseResult {
+        .run(&strategy, |case| -> TestCaseResult {
             *place.borrow_mut() += 1;
             let kinds = run(&mut duel.borrow_mut(), &case, Place(*place.borrow()), link);
             let kinds = kinds.map_err(|error| TestCaseError::fail(format!("{error:#}")))?;
@@ -106,7 +119,7 @@ fn a_hundred_thousand_generated_frames_are_judged_as_the_definitions_say() {
     if !support::root() {
         return;
     }
-    let (frames, kinds) = run_cases(CASES, Link::Ethernet);
+    let (frames, kinds) = run_cases(Duel::begin(1 << 16), CASES, Link::Ethernet, case(FRAMES));
     assert!(frames >= LEAST_FRAMES, "{frames} frames only");
     let reasons = flowtop::model::snapshot::Malformed::ALL.map(|reason| reason.name().to_string());
     let missing: Vec<_> = reasons.iter().filter(|r| !kinds.contains_key(*r)).collect();
@@ -118,7 +131,7 @@ fn packets_of_a_device_without_ethernet_are_judged_as_the_definitions_say() {
     if !support::root() {
         return;
     }
-    let (frames, kinds) = run_cases(40, Link::Ip);
+    let (frames, kinds) = run_cases(Duel::begin(1 << 16), 40, Link::Ip, case(FRAMES));
     assert!(
         frames > 5000 && kinds.len() > 15,
         "{frames} frames of {kinds:#?}"

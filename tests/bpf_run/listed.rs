@@ -6,28 +6,8 @@ use flowtop::probe::Probe;
 use crate::duel::Duel;
 use crate::reference::build::frame;
 use crate::reference::packet::{Gso, Link};
-use crate::reference::spec::{
-    Conversation, Cut, Damage, FrameSpec, Network, PayloadSpec, Place, Step, Transport, UdpLength,
-};
+use crate::reference::spec::{Cut, Damage, FrameSpec, Network, Place, Transport, UdpLength};
 use crate::support;
-
-/// A plain frame of IPv4.
-fn plain(transport: Transport, length: u16) -> FrameSpec {
-    FrameSpec {
-        interface: 0,
-        tags: vec![],
-        network: Network::V4(0, None, vec![]),
-        transport,
-        conversation: Conversation::default(),
-        payload: PayloadSpec {
-            length,
-            ..PayloadSpec::default()
-        },
-        step: Step::default(),
-        gso: Gso::default(),
-        damage: vec![],
-    }
-}
 
 /// Shows frames with their numbers, comparing after each.
 fn show(duel: &mut Duel<Probe>, profile: SequenceProfile, frames: &[(FrameSpec, u32)]) {
@@ -47,7 +27,7 @@ fn show_by(
         let bytes = frame(spec, place, Link::Ethernet, &profile, *number);
         let shown = duel.show(0, Link::Ethernet, &bytes, spec.gso);
         shown.expect("a run").expect("a frame that can be tried");
-        if (index + 1) % step != 0 && index + 1 < frames.len() {
+        if !(index + 1).is_multiple_of(step) && index + 1 < frames.len() {
             continue;
         }
         duel.compare()
@@ -59,7 +39,7 @@ const SYN: u8 = 1;
 const RST: u8 = 4;
 
 fn tcp(flags: u8, seq: u32, length: u16) -> (FrameSpec, u32) {
-    (plain(Transport::Tcp(flags, 0), length), seq)
+    (FrameSpec::plain(Transport::Tcp(flags, 0), length), seq)
 }
 
 #[test]
@@ -135,11 +115,11 @@ fn what_is_no_flow_has_no_headers_to_repeat() {
         spec.gso = Gso { segs: 3, size: 20 };
         (spec, 0)
     };
-    let mut later = plain(Transport::Raw(51), 60);
+    let mut later = FrameSpec::plain(Transport::Raw(51), 60);
     later.network = Network::V4(0, Some(cut), vec![]);
-    let mut short = plain(Transport::Udp(UdpLength::Says(7)), 60);
+    let mut short = FrameSpec::plain(Transport::Udp(UdpLength::Says(7)), 60);
     short.damage = vec![Damage::Pad(90)];
-    let gre = plain(Transport::Raw(47), 60);
+    let gre = FrameSpec::plain(Transport::Raw(47), 60);
     let frames = [later, short, gre].map(aggregate);
     show(&mut duel, SequenceProfile::OFF, &frames);
 }
@@ -162,7 +142,7 @@ fn a_pattern_is_found_at_every_position_whatever_was_there_before() {
     let mixed = (0..300).map(|n: u16| n.wrapping_mul(40503) % length);
     let places = up.chain(down).chain(mixed).enumerate();
     let frames = places.map(|(number, at)| {
-        let mut spec = plain(Transport::Udp(UdpLength::Right), length);
+        let mut spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), length);
         spec.payload.filler = if at % 2 == 0 { 1 } else { 200 };
         spec.payload.pattern_at = Some(at);
         spec.payload.again_at = Some(at.wrapping_mul(31) % (length + 500));

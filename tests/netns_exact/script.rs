@@ -112,6 +112,7 @@ pub fn steps() -> Vec<Step> {
     parts.into_iter().flatten().collect()
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn plain() -> Vec<Step> {
     let options = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]; // timestamps
     vec![

@@ -107,6 +107,7 @@ fn late(late: u64, before: Expected) -> Expected {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn at_the_start() -> Vec<Case> {
     let twice = |duplicates, before| Expected {
         duplicates,
@@ -230,6 +231,7 @@ fn received(received: u64, before: Expected) -> Expected {
     Expected { received, ..before }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn behind_a_pattern() -> Vec<Case> {
     let at = |place: usize, number| with_pattern(place + 40, place, place + 4, number);
     let places = |places: [usize; 3]| (1..).zip(places).map(|(n, place)| at(place, n)).collect();

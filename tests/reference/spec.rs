@@ -119,6 +119,26 @@ pub struct FrameSpec {
     pub damage: Vec<Damage>,
 }
 
+impl FrameSpec {
+    /// A plain frame of IPv4 with a payload of so many zeros.
+    pub fn plain(transport: Transport, length: u16) -> FrameSpec {
+        FrameSpec {
+            interface: 0,
+            tags: vec![],
+            network: Network::V4(0, None, vec![]),
+            transport,
+            conversation: Conversation::default(),
+            payload: PayloadSpec {
+                length,
+                ..PayloadSpec::default()
+            },
+            step: Step::default(),
+            gso: Gso::default(),
+            damage: vec![],
+        }
+    }
+}
+
 /// A change of the finished frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {

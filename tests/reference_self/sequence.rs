@@ -110,6 +110,7 @@ fn the_window_knows_the_last_64_numbers() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn a_sender_that_starts_again_is_not_loss() {
     let far = (1 << 24) + 6;
     check(
@@ -150,6 +151,15 @@ fn a_sender_that_starts_again_is_not_loss() {
                 &[2000, 0, 1, 2],
                 [2, 4, 0, 0, 0, 0, 0, 0, 1, 0],
             ),
+        ],
+    );
+}
+
+#[test]
+fn a_new_series_begins_with_the_candidate() {
+    check(
+        Width::Bits32,
+        &[
             (
                 "candidate and successor are both seen",
                 &[2000, 0, 1, 0],

@@ -116,6 +116,7 @@ fn only_what_takes_up_numbers_takes_part() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn gaps_are_counted_in_bytes_and_judged_in_packets() {
     check(&[
         (
@@ -138,6 +139,12 @@ fn gaps_are_counted_in_bytes_and_judged_in_packets() {
             &[data(0, 10), data(910, 100)],
             [1009, 2, 900, 0, 1, 0, 0],
         ),
+    ]);
+}
+
+#[test]
+fn bytes_that_fill_a_gap_are_not_lost() {
+    check(&[
         (
             "filled",
             &[data(0, 100), data(200, 100), data(100, 100)],

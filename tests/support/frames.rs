@@ -158,11 +158,29 @@ impl FrameSender {
     /// Sends one aggregate (a GSO buffer): the kernel takes it as `gso_size`-byte segments of a TCP/IPv4 or TCP/IPv6
     /// packet whose headers are `header_bytes` long, 20 of them TCP. The receiving hook sees one buffer.
     pub fn send_aggregate(&self, frame: &[u8], v6: bool, header_bytes: u16, gso_size: u16) {
+        let gso_type = if v6 { 4 } else { 1 }; // VIRTIO_NET_HDR_GSO_TCPV4 or 6
+        let words = [header_bytes, gso_size, header_bytes - 20, 16];
+        self.send_with_vnet_header(1, gso_type, words, frame);
+    }
+
+    /// The same for UDP, of either family: 8 of the header's bytes are UDP. Needs Linux 6.2.
+    pub fn send_udp_aggregate(&self, frame: &[u8], header_bytes: u16, gso_size: u16) {
+        // VIRTIO_NET_HDR_GSO_UDP_L4
+        let words = [header_bytes, gso_size, header_bytes - 8, 6];
+        self.send_with_vnet_header(1, 5, words, frame);
+    }
+
+    /// Sends one plain frame of which, if it fills a page, only so many bytes are in the linear part of the buffer.
+    pub fn send_paged(&self, frame: &[u8], linear_bytes: u16) {
+        self.send_with_vnet_header(0, 0, [linear_bytes, 0, 0, 0], frame);
+    }
+
+    /// `words`: hdr_len, gso_size, csum_start, csum_offset; `flags` 1: VIRTIO_NET_HDR_F_NEEDS_CSUM.
+    fn send_with_vnet_header(&self, flags: u8, gso_type: u8, words: [u16; 4], frame: &[u8]) {
         let mut message = Vec::with_capacity(VNET_HEADER_BYTES + frame.len());
-        let gso_type = if v6 { 4 } else { 1 };
-        message.extend([1, gso_type]); // VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4 or 6
-        for word in [header_bytes, gso_size, header_bytes - 20, 16] {
-            message.extend(word.to_ne_bytes()); // hdr_len, gso_size, csum_start, csum_offset
+        message.extend([flags, gso_type]);
+        for word in words {
+            message.extend(word.to_ne_bytes());
         }
         message.extend(frame);
         self.expect_vnet_header(true);

@@ -10,6 +10,7 @@ pub mod craft;
 pub mod frames;
 pub mod pair;
 pub mod program;
+pub mod pty;
 pub mod relay;
 
 use std::io::Write;

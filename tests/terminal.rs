@@ -1,0 +1,77 @@
+//! The real program on a pseudo-terminal: keys, sizes, suspension, and every way in which a terminal can end.
+//!
+//! Run with root rights on the demo's private namespaces; the screen is read by a terminal parser.
+
+mod support;
+
+#[path = "terminal/ends.rs"]
+mod ends;
+#[path = "terminal/keys.rs"]
+mod keys;
+#[path = "terminal/sizes.rs"]
+mod sizes;
+
+use std::process::Command;
+
+use support::pty::{Control, Pty};
+
+/// A dashboard in a folder of its own, which is its home too.
+struct Dashboard {
+    pty: Pty,
+    #[allow(dead_code, reason = "it goes away with the dashboard")]
+    folder: tempfile::TempDir,
+}
+
+/// The program with these arguments, free of what the environment of the tests would change on the screen.
+fn flowtop(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    command.args(arguments).current_dir(folder.path());
+    for name in ["NO_COLOR", "COLORTERM", "SSH_CONNECTION", "SUDO_UID"] {
+        command.env_remove(name);
+    }
+    command
+        .env("HOME", folder.path())
+        .env("XDG_CONFIG_HOME", folder.path().join("xdg"));
+    command
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+impl Dashboard {
+    /// The demo, with its flows on the screen.
+    fn demo(size: (u16, u16), arguments: &[&str]) -> Dashboard {
+        let folder = folder();
+        let mut command = flowtop(&folder, &["--demo"]);
+        command.args(arguments);
+        Dashboard::open(command, folder, size, Control::Controlling)
+    }
+
+    fn open(
+        mut command: Command,
+        folder: tempfile::TempDir,
+        size: (u16, u16),
+        control: Control,
+    ) -> Dashboard {
+        let pty = Pty::start(&mut command, size, control);
+        let mut dashboard = Dashboard { pty, folder };
+        dashboard.wait_for_flows();
+        dashboard
+    }
+
+    fn wait_for_flows(&mut self) {
+        self.pty.wait_for("flows", |pty| {
+            pty.text().contains(" 12 flows ") && pty.text().contains("192.0.2.2")
+        });
+    }
+
+    fn wait_for_tabs(&mut self) {
+        self.pty.wait_for("tabs and footer", |pty| {
+            let lines = pty.lines();
+            lines
+                .first()
+                .is_some_and(|line| line.contains("1 Flows  2 Loss"))
+        });
+    }
+}

@@ -1,0 +1,125 @@
+//! How a run on a terminal ends, and what it leaves behind.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::support::pty::{Control, Pty, sequence};
+use super::support::root;
+use super::{Dashboard, flowtop, folder};
+
+/// What is promised: the program has ended so long after the terminal, or a signal, said so.
+const PROMISED: Duration = Duration::from_secs(2);
+
+#[test]
+fn both_keys_that_quit_restore_the_terminal() {
+    if !root() {
+        return;
+    }
+    for key in ["q", "Ctrl-C"] {
+        let mut dashboard = Dashboard::demo((80, 24), &[]);
+        let screen = dashboard.pty.screen();
+        assert!(screen.alternate_screen() && screen.hide_cursor());
+        dashboard.pty.press(key);
+        let status = dashboard.pty.wait_for_exit(PROMISED);
+        assert_eq!(status.code(), Some(0), "{key}");
+        dashboard.pty.assert_restored();
+        assert_eq!(dashboard.pty.after_leaving().replace("\x1b[?25h", ""), "");
+    }
+}
+
+#[test]
+fn signals_end_the_run_in_time_and_restore_the_terminal() {
+    if !root() {
+        return;
+    }
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        let mut dashboard = Dashboard::demo((80, 24), &[]);
+        dashboard.pty.signal(signal);
+        let status = dashboard.pty.wait_for_exit(PROMISED);
+        assert_eq!(status.code(), Some(0), "{signal}");
+        dashboard.pty.assert_restored();
+    }
+}
+
+#[test]
+fn a_signal_while_the_help_is_open_or_the_screen_is_paused_ends_the_run_too() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    for (key, text) in [("p", "PAUSED"), ("?", "Esc back")] {
+        dashboard.pty.press(key);
+        dashboard.pty.wait_for_text(text);
+    }
+    dashboard.pty.signal(Signal::SIGTERM);
+    assert!(dashboard.pty.wait_for_exit(PROMISED).success());
+    dashboard.pty.assert_restored();
+}
+
+#[test]
+fn a_terminal_that_hangs_up_ends_the_run_with_and_without_a_signal() {
+    if !root() {
+        return;
+    }
+    for control in [Control::Controlling, Control::JustOpen] {
+        let folder = folder();
+        let command = flowtop(&folder, &["--demo"]);
+        let mut dashboard = Dashboard::open(command, folder, (80, 24), control);
+        let before = dashboard.pty.cpu_time().expect("a running process");
+        let start = Instant::now();
+        dashboard.pty.hang_up();
+        let mut used = before;
+        let status = loop {
+            used = dashboard.pty.cpu_time().unwrap_or(used);
+            if let Some(status) = dashboard.pty.try_exit() {
+                break status;
+            }
+            assert!(start.elapsed() < PROMISED, "{control:?}: still running");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let burnt = used.saturating_sub(before);
+        assert!(
+            burnt < Duration::from_millis(500),
+            "{control:?}: {burnt:?} of CPU"
+        );
+        // A controlling terminal sends SIGHUP, which is handled; nothing else may end the process.
+        assert_eq!(status.signal(), None, "{control:?}: {status}");
+        assert_eq!(status.code(), Some(0), "{control:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_cannot_show_a_dashboard_is_one_line() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let mut command = flowtop(&folder, &["--demo"]);
+    command.env("TERM", "dumb");
+    let mut pty = Pty::start(&mut command, (80, 24), Control::Controlling);
+    let status = pty.wait_for_exit(super::support::pty::PATIENCE);
+    assert_eq!(status.code(), Some(1));
+    let text = String::from_utf8_lossy(pty.raw()).into_owned();
+    assert_eq!(
+        text,
+        "flowtop: open the dashboard: TERM=dumb cannot move the cursor (use --text or --json)\r\n"
+    );
+}
+
+#[test]
+fn the_mouse_is_captured_while_the_dashboard_is_open() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    assert_eq!(dashboard.pty.count(sequence::MOUSE_ON), 1);
+    dashboard.pty.press("m");
+    dashboard
+        .pty
+        .wait_for_text("mouse: the terminal selects text");
+    assert_eq!(dashboard.pty.count(sequence::MOUSE_OFF), 1);
+    let mode = dashboard.pty.screen().mouse_protocol_mode();
+    assert_eq!(mode, vt100::MouseProtocolMode::None);
+}

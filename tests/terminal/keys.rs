@@ -1,0 +1,143 @@
+//! Every key of the table of bindings, pressed once: each must show on the screen.
+
+use flowtop::keymap::BINDINGS;
+
+use super::support::root;
+use super::{Dashboard, flowtop, folder};
+use crate::support::pty::Control;
+
+/// What a key must change on the screen.
+#[derive(Debug, Clone, Copy)]
+enum Sign {
+    /// This text appears.
+    Shows(&'static str),
+    /// This text goes away.
+    Hides(&'static str),
+    /// The status line tells of another order.
+    Order,
+}
+
+use Sign::{Hides, Order, Shows};
+
+/// A key, and the sign that it worked.
+type Press = (&'static str, Sign);
+
+/// How the keys of one action are tried.
+struct Trial {
+    id: &'static str,
+    before: &'static [Press],
+    sign: Sign,
+    after: &'static [Press],
+}
+
+const fn trial(
+    id: &'static str,
+    before: &'static [Press],
+    sign: Sign,
+    after: &'static [Press],
+) -> Trial {
+    Trial {
+        id,
+        before,
+        sign,
+        after,
+    }
+}
+
+/// These end or stop the program and have tests of their own.
+const ELSEWHERE: [&str; 3] = ["quit", "suspend", "save_view"];
+
+const TO_FLOWS: Press = ("1", Shows("by throughput, largest"));
+
+#[rustfmt::skip]
+const TRIALS: &[Trial] = &[
+    trial("help", &[], Shows("this help"), &[("Esc", Hides("this help"))]),
+    trial("sort_left", &[], Order, &[("Right", Order)]),
+    trial("sort_right", &[], Order, &[("Left", Order)]),
+    trial("reverse", &[], Shows("smallest first"), &[("r", Shows("largest first"))]),
+    trial("sort_menu", &[], Shows("sort by this"), &[("Esc", Hides("sort by this"))]),
+    trial("hold_order", &[], Shows("order is held"), &[("o", Hides("held"))]),
+    trial("columns", &[], Shows("show or hide"), &[("Esc", Hides("show or hide"))]),
+    trial("pin", &[("Home", Shows("row 1 of"))], Shows("▶*"), &[("P", Hides("▶*"))]),
+    trial("filter", &[], Shows("negates"), &[("Esc", Hides("negates"))]),
+    trial("pause", &[], Shows("PAUSED"), &[("p", Hides("PAUSED"))]),
+    trial("packet_loss", &[], Shows(" lost "), &[("l", Hides(" lost "))]),
+    trial("bits", &[], Shows("bit/s"), &[("b", Hides("bit/s"))]),
+    trial("open", &[("Home", Shows("row 1 of"))], Shows("other flows"), &[("Esc", Hides("other flows"))]),
+    trial("back", &[("?", Shows("this help"))], Hides("this help"), &[]),
+    trial("next_view", &[], Shows("by loss_percent"), &[TO_FLOWS]),
+    trial("previous_view", &[], Shows("newest first"), &[TO_FLOWS]),
+    trial("view_flows", &[("2", Shows("by loss_percent"))], Shows("by throughput"), &[]),
+    trial("view_loss", &[], Shows("by loss_percent"), &[TO_FLOWS]),
+    trial("view_interfaces", &[], Shows("by name"), &[TO_FLOWS]),
+    trial("view_events", &[], Shows("newest first"), &[TO_FLOWS]),
+    trial("names", &[], Shows("host names"), &[("n", Shows(" addresses"))]),
+    trial("hide_own_session", &[], Hides("192.0.2.2:8080"), &[("x", Shows("192.0.2.2:8080"))]),
+    trial("theme", &[], Shows("theme: light"), &[("t", Shows("contrast")), ("t", Shows("blind")), ("t", Shows("dark")), ("Esc", Hides("theme:"))]),
+    trial("up", &[("Home", Shows("row 1 of")), ("Down", Shows("row 2 of"))], Shows("row 1 of"), &[]),
+    trial("down", &[("Home", Shows("row 1 of"))], Shows("row 2 of"), &[]),
+    trial("page_up", &[("End", Shows("row 12 of"))], Hides("row 12 of"), &[]),
+    trial("page_down", &[("Home", Shows("row 1 of"))], Hides("row 1 of"), &[]),
+    trial("first", &[("End", Shows("row 12 of"))], Shows("row 1 of"), &[]),
+    trial("last", &[("Home", Shows("row 1 of"))], Shows("row 12 of"), &[]),
+    trial("reset", &[], Shows("totals start at zero"), &[("Esc", Hides("totals start at zero"))]),
+    trial("longer_interval", &[], Shows("every 2 s"), &[("-", Shows("every 1 s"))]),
+    trial("shorter_interval", &[], Shows("every 0.5 s"), &[("+", Shows("every 1 s"))]),
+    trial("export", &[], Shows("wrote 12 flows"), &[("Esc", Hides("wrote"))]),
+    trial("mouse", &[], Shows("mouse: the terminal"), &[("m", Shows("mouse: clicks")), ("Esc", Hides("mouse:"))]),
+];
+
+#[test]
+fn every_key_of_the_help_does_what_it_says() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let mut command = flowtop(&folder, &["--demo"]);
+    // One of the demo's flows is taken for the session that flowtop runs in.
+    command.env("SSH_CONNECTION", "192.0.2.2 8080 192.0.2.1 45001");
+    let mut dashboard = Dashboard::open(command, folder, (180, 40), Control::Controlling);
+    for row in BINDINGS.iter().filter(|row| !ELSEWHERE.contains(&row.id)) {
+        let trial = TRIALS.iter().find(|trial| trial.id == row.id);
+        let trial = trial.unwrap_or_else(|| panic!("{} has no trial", row.id));
+        for key in row.keys {
+            for (key, sign) in trial.before {
+                dashboard.press(row.id, key, *sign);
+            }
+            dashboard.press(row.id, key, trial.sign);
+            for (key, sign) in trial.after {
+                dashboard.press(row.id, key, *sign);
+            }
+        }
+    }
+    for row in TRIALS {
+        assert!(
+            BINDINGS.iter().any(|b| b.id == row.id),
+            "{} is gone",
+            row.id
+        );
+    }
+}
+
+impl Dashboard {
+    /// Presses a key and waits for its sign.
+    fn press(&mut self, id: &str, key: &str, sign: Sign) {
+        let before = order(&self.pty.text());
+        self.pty.press(key);
+        self.pty.wait_for(&format!("{id}: {key}: {sign:?}"), |pty| {
+            let text = pty.text();
+            match sign {
+                Shows(part) => text.contains(part),
+                Hides(part) => !text.contains(part),
+                Order => order(&text).is_some() && order(&text) != before,
+            }
+        });
+    }
+}
+
+/// What the status line says of the order.
+fn order(screen: &str) -> Option<String> {
+    let line = screen.lines().find(|line| line.starts_with(" by "))?;
+    let end = line.find(" first").or(line.find(" to "))?;
+    Some(line[..end].to_owned())
+}

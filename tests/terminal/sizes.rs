@@ -1,0 +1,100 @@
+//! Any size at any moment.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::support::pty::Control;
+use super::support::root;
+use super::{Dashboard, flowtop, folder};
+
+#[test]
+fn any_size_at_any_moment() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    for key in ["1", "2", "3", "4", "1", "?", "?", "s"] {
+        dashboard.pty.press(key);
+        for size in [
+            (120, 40),
+            (10, 3),
+            (200, 50),
+            (1, 1),
+            (40, 10),
+            (0, 0),
+            (80, 24),
+        ] {
+            dashboard.pty.resize(size);
+        }
+        dashboard.wait_for_tabs();
+    }
+    dashboard.pty.press("Ctrl-C");
+    assert!(
+        dashboard
+            .pty
+            .wait_for_exit(Duration::from_secs(2))
+            .success()
+    );
+    dashboard.pty.assert_restored();
+}
+
+#[test]
+fn each_size_is_filled() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    for size in [(120, 40), (200, 50), (40, 10), (80, 24)] {
+        dashboard.pty.resize(size);
+        let (columns, lines) = (usize::from(size.0), usize::from(size.1));
+        dashboard.pty.wait_for(&format!("{size:?}"), |pty| {
+            let shown = pty.lines();
+            // The footer stands on the last line, the interval at the right end of the first.
+            shown.len() == lines
+                && shown[lines - 1].contains("help")
+                && shown[0].trim_end().chars().count() + 1 >= columns
+        });
+    }
+    for size in [(10, 3), (1, 1)] {
+        dashboard.pty.resize(size);
+        dashboard.pty.read_some(Duration::from_millis(300));
+    }
+    dashboard.pty.resize((80, 24));
+    dashboard.wait_for_tabs();
+}
+
+#[test]
+fn a_terminal_that_is_too_small_says_so() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    dashboard.pty.resize((30, 8));
+    dashboard.pty.wait_for("a line about the size", |pty| {
+        !pty.text().contains("192.0.2.2") && pty.text().contains("40x10")
+    });
+}
+
+#[test]
+fn a_terminal_without_a_size_is_survived() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let mut command = flowtop(&folder, &["--demo"]);
+    let pty = super::Pty::start(&mut command, (0, 0), Control::Controlling);
+    let mut dashboard = Dashboard { pty, folder };
+    dashboard
+        .pty
+        .wait_for("a screen", |pty| pty.screen().alternate_screen());
+    dashboard.pty.resize((80, 24));
+    dashboard.wait_for_flows();
+    dashboard.pty.signal(Signal::SIGTERM);
+    assert!(
+        dashboard
+            .pty
+            .wait_for_exit(Duration::from_secs(2))
+            .success()
+    );
+}

@@ -134,6 +134,8 @@ pub struct App {
     watch: Watch,
     log: EventLog,
     endpoint_width: u16,
+    /// Flows first seen before this have been measured for it, ns.
+    measured_ns: u64,
     size: (u16, u16),
     interface_count: usize,
     rule_count: usize,
@@ -174,7 +176,8 @@ impl App {
             histograms: FxHashMap::default(),
             watch: Watch::default(),
             log: EventLog::default(),
-            endpoint_width: 21,
+            endpoint_width: rows::IPV4_ENDPOINT,
+            measured_ns: 0,
             size,
             interface_count: 0,
             rule_count: 0,

@@ -109,7 +109,7 @@ fn events_tell_what_changed_and_nothing_twice() {
         "interface: veth1 is up, counted by tcx".to_owned(),
         format!("gap: 3 lost before 3000005003: {flow}"),
         format!("restart: starts again at 3000005003: {flow}"),
-        format!("resumed: goes on after a pause, jitter epoch 2: {flow}"),
+        format!("resumed: jitter epoch 2: {flow}"),
         "interface: veth1 is now gone, not attached".to_owned(),
         "table: the flow table has no room (0 of 0 slots in use): packets are not tracked (see --max-flows)".to_owned(),
         "table: the flow table has room again".to_owned(),
@@ -194,4 +194,18 @@ fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
     assert_eq!(observe(62, 62), ["rule: rule voice: packets again"]);
     assert!(observe(63, 62).is_empty());
     assert_eq!(observe(122, 62), ["rule: rule voice: no packet for 60 s"]);
+}
+
+#[test]
+fn a_heartbeat_is_not_told_as_a_stream_that_goes_on() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let mut now = report(vec![flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5)]);
+    for beat in 1..20 {
+        now.taken_ns += 5_000_000_000;
+        now.flows[0].last_seen_ns = now.taken_ns;
+        now.flows[0].volume.packets = beat.into();
+        now.flows[0].jitter_epochs = beat;
+        watch.observe(&now, CLOCK, &mut log);
+    }
+    assert_eq!(log.events().len(), 1, "{:?}", texts(&log));
 }

@@ -148,7 +148,10 @@ impl App {
 
     fn toggle_names(&mut self, shown: &Report) -> Vec<Effect> {
         self.names = match self.names.take() {
-            Some(_) => None,
+            Some(_) => {
+                (self.endpoint_width, self.measured_ns) = (super::rows::IPV4_ENDPOINT, 0);
+                None
+            }
             None => Some(Default::default()),
         };
         let on = self.names.is_some();

@@ -8,6 +8,7 @@ mod event;
 mod flow;
 mod interface;
 mod rule;
+mod shorten;
 mod sort;
 mod value;
 
@@ -23,8 +24,9 @@ pub use event::EVENT_COLUMNS;
 pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
 pub use interface::INTERFACE_COLUMNS;
 pub use rule::RULE_COLUMNS;
+pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::Sort;
-pub use value::{Suffix, Value, shorten_endpoint, shorten_middle, sparkline};
+pub use value::{Suffix, Value, sparkline};
 
 /// Host names by address, as far as they are known.
 pub type Names = HashMap<IpAddr, Arc<str>>;

@@ -3,7 +3,6 @@
 //! Runs at every refresh, paused screen or not. Flows without a packet since the last report cost a
 //! comparison and nothing else; what floods is summed up.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -18,8 +17,11 @@ use super::units;
 /// At most this many events about flows in one report; the rest is summed up in one more.
 const MOST_AT_ONCE: usize = 20;
 
-/// A rule without a packet for so long is worth an event, s.
-const SILENCE_S: u64 = 60;
+/// A rule without a packet for so long is worth an event, ns.
+const SILENCE_NS: u64 = 60_000_000_000;
+
+/// A flow with fewer packets between two pauses is no stream: that it goes on is not worth an event.
+const STREAM_PACKETS: u64 = 10;
 
 /// At most this many flows' late packets are told in one report; the others wait.
 const LATE_AT_ONCE: usize = 3;
@@ -34,6 +36,15 @@ struct SeenFlow {
     restarts: u64,
     epochs: u32,
     late: u64,
+    /// Packets when the latest jitter epoch was noticed.
+    packets_then: u64,
+}
+
+/// A rule in force, since when it is known, and whether its silence was told.
+#[derive(Clone, Copy)]
+struct SeenRule {
+    since_ns: u64,
+    silent: bool,
 }
 
 /// Late packets of one flow that were told.
@@ -49,7 +60,7 @@ struct ToldLate {
 pub struct Watch {
     flows: FxHashMap<FlowKey, SeenFlow>,
     late: FxHashMap<FlowKey, ToldLate>,
-    silent_rules: FxHashSet<Arc<str>>,
+    rules: FxHashMap<Arc<str>, SeenRule>,
     interfaces: FxHashMap<u32, (LinkState, Option<Hook>)>,
     taken_ns: u64,
     insert_failures: u64,
@@ -81,17 +92,17 @@ impl Watch {
             if flow.last_seen_ns < self.taken_ns {
                 continue;
             }
-            let seen = SeenFlow::of(flow);
+            let mut seen = SeenFlow::of(flow);
             if seen == SeenFlow::UNSEEN {
                 continue;
             }
-            let before = match self.flows.entry(flow.key) {
-                Entry::Occupied(mut slot) => slot.insert(seen),
-                Entry::Vacant(slot) => {
-                    slot.insert(seen);
-                    SeenFlow::UNSEEN
-                }
+            let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
+            let before = *slot;
+            seen.packets_then = match seen.epochs == before.epochs {
+                true => before.packets_then,
+                false => flow.volume.packets,
             };
+            *slot = seen;
             if late_told < LATE_AT_ONCE
                 && let Some(text) = self.late_text(flow, seen.late, report.taken_ns, at)
             {
@@ -146,23 +157,26 @@ impl Watch {
 
     fn observe_rules(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         for rule in &report.rules {
-            let silent = is_silent(rule, report.taken_ns);
-            let text = match (silent, self.silent_rules.contains(&rule.name)) {
-                (true, false) => {
-                    self.silent_rules.insert(rule.name.clone());
-                    format!("rule {}: no packet for {SILENCE_S} s", rule.name)
-                }
+            let new = SeenRule {
+                since_ns: report.taken_ns,
+                silent: false,
+            };
+            let seen = self.rules.entry(rule.name.clone()).or_insert(new);
+            let since_ns = rule.last_match_ns.max(seen.since_ns);
+            let silent = report.taken_ns.saturating_sub(since_ns) >= SILENCE_NS;
+            let text = match (std::mem::replace(&mut seen.silent, silent), silent) {
                 (false, true) => {
-                    self.silent_rules.remove(&rule.name);
-                    format!("rule {}: packets again", rule.name)
+                    let seconds = SILENCE_NS / 1_000_000_000;
+                    format!("rule {}: no packet for {seconds} s", rule.name)
                 }
+                (true, false) => format!("rule {}: packets again", rule.name),
                 _ => continue,
             };
             log.push(at, EventKind::Rule, None, text);
         }
-        if self.silent_rules.len() > report.rules.len() {
+        if self.rules.len() > report.rules.len() {
             let in_force = |name: &Arc<str>| report.rules.iter().any(|rule| rule.name == *name);
-            self.silent_rules.retain(in_force);
+            self.rules.retain(|name, _| in_force(name));
         }
     }
 
@@ -197,7 +211,13 @@ impl Watch {
 
     /// Tells that all totals start at zero: what was remembered of them means nothing any more.
     pub fn start_at_zero(&mut self) {
-        self.flows.clear();
+        for seen in self.flows.values_mut() {
+            let epochs = seen.epochs;
+            *seen = SeenFlow {
+                epochs,
+                ..SeenFlow::UNSEEN
+            };
+        }
         self.late.clear();
     }
 
@@ -220,6 +240,7 @@ impl SeenFlow {
         restarts: 0,
         epochs: 1,
         late: 0,
+        packets_then: 0,
     };
 
     fn of(flow: &Flow) -> SeenFlow {
@@ -230,6 +251,7 @@ impl SeenFlow {
             restarts: sequence.restarts,
             epochs: flow.jitter_epochs,
             late: sequence.reordered.unwrap_or(sequence.reverse_errors),
+            packets_then: 0,
         }
     }
 
@@ -256,8 +278,9 @@ impl SeenFlow {
             let text = format!("starts again at {current}");
             changes.push((EventKind::Restart, text));
         }
-        if self.epochs > before.epochs {
-            let text = format!("goes on after a pause, jitter epoch {}", self.epochs);
+        let packets = flow.volume.packets.saturating_sub(before.packets_then);
+        if self.epochs > before.epochs && packets >= STREAM_PACKETS {
+            let text = format!("jitter epoch {}", self.epochs);
             changes.push((EventKind::Resumed, text));
         }
         changes
@@ -279,7 +302,7 @@ fn interface_text(interface: &Interface, known: bool) -> String {
 
 /// Whether the rule has not matched for a minute.
 pub fn is_silent(rule: &RuleReport, now_ns: u64) -> bool {
-    now_ns.saturating_sub(rule.last_match_ns) >= SILENCE_S * 1_000_000_000
+    now_ns.saturating_sub(rule.last_match_ns) >= SILENCE_NS
 }
 
 /// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1`; long addresses are shortened.

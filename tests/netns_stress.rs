@@ -18,8 +18,8 @@ use support::frames::{FrameSender, Udp};
 use support::pair::{self, Pair, RECEIVER_LINK};
 use support::program::{self, Flowtop, flows, number, volume};
 
-/// 64 slots; numbers at the start of payloads; a flow may be replaced half a second after its last packet.
-const ARGUMENTS: [&str; 6] = ["-i", RECEIVER_LINK, "-t", "0.25", "--max-flows", "32"];
+/// 64 slots; numbers at the start of payloads; a flow may be replaced two seconds after its last packet.
+const ARGUMENTS: [&str; 6] = ["-i", RECEIVER_LINK, "-t", "1", "--max-flows", "32"];
 const NUMBERED: &str = r#"{"PATTERN": "0xFFFFFFFF", "OFFSET": 0}"#;
 
 /// Short flows of each of the two senders.
@@ -45,6 +45,9 @@ struct Storm<'a> {
     which: u16,
     /// Rounds of lasting flows so far.
     rounds: u32,
+    /// When the latest of them began, and the longest time between two, ns.
+    latest: u64,
+    longest_pause: u64,
     total: Volume,
 }
 
@@ -56,6 +59,11 @@ impl Storm<'_> {
 
     /// A numbered packet of each lasting flow.
     fn keep_lasting(&mut self) {
+        let began = clock::now_ns();
+        if self.rounds > 0 {
+            self.longest_pause = self.longest_pause.max(began - self.latest);
+        }
+        self.latest = began;
         let own = LASTING + OWN * self.which;
         let shared = LASTING + 2 * OWN;
         for port in (own..own + OWN).chain(shared..shared + SHARED) {
@@ -106,12 +114,16 @@ fn lasting_flows(record: &Value) -> Vec<&Value> {
 fn start_with_lasting(pair: &Pair, storms: &mut [Storm; 2]) -> Flowtop {
     for _ in 0..5 {
         for storm in storms.iter_mut() {
-            (storm.rounds, storm.total) = (0, Volume::default());
+            (storm.rounds, storm.longest_pause) = (0, 0);
+            storm.total = Volume::default();
         }
         let mut run = Flowtop::start(&pair.receiver, NUMBERED, &ARGUMENTS);
         storms.iter_mut().for_each(Storm::keep_lasting);
-        run.settle(2 * u64::from(OWN + SHARED));
-        if lasting_flows(run.record()).len() == usize::from(2 * OWN + SHARED) {
+        let packets = 2 * u64::from(OWN + SHARED);
+        let record = run.until("the lasting flows", |record| {
+            volume(program::interface(record, RECEIVER_LINK)).0 >= packets
+        });
+        if lasting_flows(record).len() == usize::from(2 * OWN + SHARED) {
             return run;
         }
     }
@@ -152,6 +164,8 @@ fn a_storm_of_short_flows_loses_no_packet_and_leaves_lasting_flows_exact() {
         sender: &sender,
         which,
         rounds: 0,
+        latest: 0,
+        longest_pause: 0,
         total: Volume::default(),
     });
     let mut run = start_with_lasting(&pair, &mut storms);
@@ -169,6 +183,11 @@ fn a_storm_of_short_flows_loses_no_packet_and_leaves_lasting_flows_exact() {
     let record = run.last_record();
     let interface = program::interface(&record, RECEIVER_LINK);
     assert_eq!(volume(interface), (sent.packets, sent.bytes));
+    let pause = storms.iter().map(|storm| storm.longest_pause).max();
+    assert!(
+        pause < Some(1_900_000_000),
+        "the machine stood still: {pause:?} ns"
+    );
     assert_lasting(&record, storms.map(|storm| storm.rounds));
     let kernel = &record["kernel"];
     assert!(number(&kernel["flows_evicted"]) > 0, "{kernel}");

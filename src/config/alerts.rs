@@ -128,7 +128,10 @@ fn amount(walk: &mut Walk<'_>, path: &str, value: &Value<'_>) -> Option<f64> {
     match literal.value.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Some(number),
         _ => {
-            walk.report(value, format!("{path}: expected a finite number, at least 0"));
+            walk.report(
+                value,
+                format!("{path}: expected a finite number, at least 0"),
+            );
             None
         }
     }

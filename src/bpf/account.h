@@ -100,7 +100,7 @@ static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, 
 }
 
 /* The flow that somebody looks at keeps a histogram. Shared by all CPUs: atomic. */
-static __noinline int record_gap(__u32 slot, __s64 gap)
+__noinline int record_gap(__u32 slot, __s64 gap)
 {
 	struct gap_histogram *histogram = bpf_map_lookup_elem(&gap_histograms, &slot);
 	__u32 bucket = gap_bucket(gap < 0 ? 0 : gap);
@@ -158,12 +158,13 @@ __noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, co
 }
 
 /* Each of an aggregate's datagrams carries its own number. */
-static __noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot,
-				       const struct sequence_profile *profile, const struct packet_facts *facts,
-				       __u32 segment)
+__noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+				const struct packet_facts *facts, __u32 segment)
 {
 	__u32 received = 0;
 
+	if (!slot || !profile || !facts)
+		return 0;
 	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
 		__u32 start = i * segment, length;
 
@@ -241,15 +242,19 @@ static __always_inline __u64 flags_of_profile(const struct flow_key *key, const 
 }
 
 /* New flow: rules first, then a slot. Returns 0 and the slot's index, or where the packet is counted instead. */
-static __noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
-				 __u64 hash)
+__noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
+			  __u64 hash)
 {
-	struct newcomer newcomer = { .key = *key, .set = set_of(hash), .now = seen->now, .active = seen->active };
+	struct newcomer newcomer = {};
 	struct sequence_profile *profile;
 	int rule, slot;
 
-	if (!totals)
+	if (!key || !totals || !seen)
 		return -1;
+	newcomer.key = *key;
+	newcomer.set = set_of(hash);
+	newcomer.now = seen->now;
+	newcomer.active = seen->active;
 	rule = match_rules(&newcomer.key, seen->active);
 	if (rule < 0) {
 		struct verdict *verdict = verdict_of(hash);
@@ -295,12 +300,16 @@ static __always_inline void change_control(struct flow_slot *slot, __u64 next)
  * matches any more, nor where its numbers are found elsewhere from now on. It is then a stranger, to be admitted or
  * filtered like any other; user space adds up what it had and what it will have.
  */
-static __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
+__noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
 {
-	int rule = match_rules(key, active);
-	struct sequence_profile *profile = profile_of(ACTIVE_BANK(active), rule < 0 ? 0 : rule);
+	struct sequence_profile *profile;
+	int rule;
 
-	if (!slot || !profile || !lock_flow(slot))
+	if (!key || !slot)
+		return 1;
+	rule = match_rules(key, active);
+	profile = profile_of(ACTIVE_BANK(active), rule < 0 ? 0 : rule);
+	if (!profile || !lock_flow(slot))
 		return 1;
 	if (rule < 0 || slot->profile != profile->id) {
 		change_control(slot, FLOW_RETIRED);

@@ -224,7 +224,10 @@ impl Dashboard {
 fn look(session: &Session) -> Look {
     let colour = match session.arguments.output.color {
         ColorChoice::Auto => None,
-        ColorChoice::Always => Some(true),
+        ColorChoice::Always => {
+            crate::terminal::force_colours();
+            Some(true)
+        }
         ColorChoice::Never => Some(false),
     };
     Look::detect(colour, session.arguments.output.ascii, |name| {

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use anyhow::{Context, Result};
 
 use super::reload::Reload;
-use crate::app::App;
+use crate::app::{App, View};
 use crate::export::{self, Record};
 use crate::model::tracker::Report;
 
@@ -17,7 +17,11 @@ pub fn write(app: &App, live: &Report, reload: &Reload) -> Result<String> {
         flows: app.shown_flows(live).cloned().collect(),
         ..app.shown(live).clone()
     };
-    let events = app.shown_events();
+    // The filter is that of the view: where flows are filtered, no event is.
+    let events = match app.view() {
+        View::Events => app.shown_events(),
+        _ => app.shown_log().events().to_vec(),
+    };
     let record = Record {
         time: &format!("{:.3}", jiff::Timestamp::now()),
         intervals: 1,

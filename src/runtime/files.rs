@@ -57,7 +57,7 @@ fn write_one(format: &export::Format, record: &Record, name: &str) -> Result<()>
     let written = format
         .exporter
         .write(record, &mut out)
-        .and_then(|()| Ok(out.into_inner()?.sync_all()?));
+        .and_then(|()| out.into_inner()?.sync_all());
     if written.is_err() {
         let _ = fs::remove_file(name);
     }

@@ -66,6 +66,7 @@ fn rules_stand_below_the_interfaces() {
 #[test]
 fn empty_states_say_what_to_do() {
     frame_is!("empty", report(Vec::new()), (80, 24), "");
+    frame_is!("before_the_first_reading", Report::default(), (80, 24), "");
     let mut nothing = report(Vec::new());
     nothing.interfaces.clear();
     frame_is!("no_interface", nothing, (80, 24), "");

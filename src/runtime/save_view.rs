@@ -216,7 +216,7 @@ mod tests {
         fs::write(&file, "{\n  \"OFFSET\": 4,\n}").expect("write");
         let error = save(&bits(), Some(&file), &surroundings(folder.path())).expect_err("refused");
         assert!(
-            format!("{error:#}").contains("config.json:3:1: "),
+            format!("{error:#}").contains("config.json:2:14: "),
             "{error:#}"
         );
         assert_eq!(

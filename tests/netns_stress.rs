@@ -381,6 +381,6 @@ fn hundreds_of_changes_of_the_rules_under_traffic_lose_no_packet() {
     println!("{} packets, {interface:#?}", sent.packets);
     assert_eq!(interface.counted.seen, sent);
     assert_eq!(sum(&report), sent);
+    // Whether a flow ended meanwhile is a matter of how long it was excluded at a time.
     assert!(interface.counted.filtered.packets > 0, "{interface:?}");
-    assert!(interface.ended.packets > 0, "{interface:?}");
 }

@@ -33,6 +33,8 @@ pub struct Reload {
     is_fixed: bool,
     path: Option<String>,
     watch: Option<Watch>,
+    /// Configurations loaded so far, and the one that the sampler has put in force.
+    loaded: u64,
     generation: u64,
     error: Option<String>,
 }
@@ -57,6 +59,7 @@ impl Reload {
             surroundings,
             is_fixed,
             watch,
+            loaded: 1,
             generation: 1,
             error: None,
         }
@@ -160,6 +163,16 @@ impl Reload {
         with_vocabulary(|vocabulary| source::configure(text, path, vocabulary, &self.overrides))
     }
 
+    /// The number of the configuration loaded last.
+    pub fn loaded(&self) -> u64 {
+        self.loaded
+    }
+
+    /// The configuration of this number is in force: packets are counted by it.
+    pub fn confirm(&mut self, number: u64) {
+        self.generation = number;
+    }
+
     fn take(&mut self, config: Config) -> Option<Change> {
         let was_wrong = self.error.take().is_some();
         if config == self.config {
@@ -167,7 +180,7 @@ impl Reload {
         }
         let difference = Config::difference(&self.config, &config);
         self.config = config;
-        self.generation += 1;
+        self.loaded += 1;
         Some(Change::Loaded(difference))
     }
 }

@@ -25,6 +25,8 @@ use crate::probe::{Options, Probe, privileges};
 /// What the sampler needs to know, at start and whenever it changes.
 #[derive(Debug, Clone)]
 pub struct Assignment {
+    /// The number of the configuration that it comes from.
+    pub number: u64,
     /// Interfaces to watch.
     pub selection: Selection,
     /// Which packets are flows.
@@ -89,7 +91,7 @@ impl Sampler {
         })
     }
 
-    /// Puts another assignment in force; answered by [`Update::Ruled`].
+    /// Puts another assignment in force; answered by [`Update::Assigned`].
     pub fn assign(&self, assignment: Assignment) {
         self.command(Command::Assign(Box::new(assignment)));
     }
@@ -230,6 +232,7 @@ impl Worker {
             self.refused.clear();
             self.follow_links();
         }
+        self.outlet.tell(Update::Assigned(self.assignment.number));
     }
 
     fn change_rules(&mut self, assignment: &Assignment) {

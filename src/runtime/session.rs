@@ -84,7 +84,7 @@ impl Session {
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         listen_for_signals(&outlet).map_err(|e| io_failure("listen for signals", &e))?;
-        let assignment = assignment(&opened.config, timing, demo.as_ref());
+        let assignment = assignment(1, &opened.config, timing, demo.as_ref());
         let namespace = match &demo {
             Some(demo) => Some(
                 demo.namespace()
@@ -160,6 +160,7 @@ impl Session {
                     self.tracker.advance(&snapshot);
                     self.refreshes += u32::from(is_due);
                 }
+                Update::Assigned(number) => self.reload.confirm(number),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
                 Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
@@ -279,8 +280,12 @@ impl Session {
             self.refreshes = 0;
             self.tracker.set_intervals(timing.intervals());
         }
-        self.sampler
-            .assign(assignment(self.reload.config(), timing, self.demo.as_ref()));
+        self.sampler.assign(assignment(
+            self.reload.loaded(),
+            self.reload.config(),
+            timing,
+            self.demo.as_ref(),
+        ));
     }
 }
 
@@ -319,8 +324,9 @@ fn prepare(
     Ok((Some(demo), Opened { config, text: None }))
 }
 
-fn assignment(config: &Config, timing: Timing, demo: Option<&Demo>) -> Assignment {
+fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&Demo>) -> Assignment {
     Assignment {
+        number,
         selection: match demo {
             Some(demo) => Selection::new([demo.interface()]),
             None => Selection::new(config.interfaces.iter()),

@@ -25,6 +25,8 @@ pub enum Update {
     },
     /// Histograms of the flows in focus, as of the latest reading.
     Histograms(Vec<(FlowKey, Histogram)>),
+    /// The assignment of this configuration is in force.
+    Assigned(u64),
     /// Rules of this version are in force, with these names; readings from here on refer to them.
     Ruled(u8, Vec<Arc<str>>),
     /// The name of an address, or that it has none.

@@ -81,15 +81,19 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 	return PARSED_FLOW;
 }
 
+/* Counters of this CPU, whoever's they are. */
+static __always_inline struct flow_counters *counters_at(__u32 cpu, __u32 slot)
+{
+	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
+
+	return of_cpu ? bpf_map_lookup_elem(of_cpu, &slot) : NULL;
+}
+
 /* Counters of this CPU, made this flow's own. */
 static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, __u64 control)
 {
-	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
-	struct flow_counters *counters;
+	struct flow_counters *counters = counters_at(cpu, slot);
 
-	if (!of_cpu)
-		return NULL;
-	counters = bpf_map_lookup_elem(of_cpu, &slot);
 	if (!counters)
 		return NULL;
 	if (counters->generation != generation_of(control))
@@ -100,7 +104,7 @@ static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, 
 }
 
 /* The flow that somebody looks at keeps a histogram. Shared by all CPUs: atomic. */
-static __noinline int record_gap(__u32 slot, __s64 gap)
+__noinline int record_gap(__u32 slot, __s64 gap)
 {
 	struct gap_histogram *histogram = bpf_map_lookup_elem(&gap_histograms, &slot);
 	__u32 bucket = gap_bucket(gap < 0 ? 0 : gap);
@@ -158,12 +162,13 @@ __noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, co
 }
 
 /* Each of an aggregate's datagrams carries its own number. */
-static __noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot,
-				       const struct sequence_profile *profile, const struct packet_facts *facts,
-				       __u32 segment)
+__noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+				const struct packet_facts *facts, __u32 segment)
 {
 	__u32 received = 0;
 
+	if (!slot || !profile || !facts)
+		return 0;
 	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
 		__u32 start = i * segment, length;
 
@@ -241,15 +246,18 @@ static __always_inline __u64 flags_of_profile(const struct flow_key *key, const 
 }
 
 /* New flow: rules first, then a slot. Returns 0 and the slot's index, or where the packet is counted instead. */
-static __noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
-				 __u64 hash)
+__noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
+			  __u64 hash)
 {
-	struct newcomer newcomer = { .key = *key, .set = set_of(hash), .now = seen->now, .active = seen->active };
+	struct newcomer newcomer = { .home = home_of(hash) };
 	struct sequence_profile *profile;
 	int rule, slot;
 
-	if (!totals)
+	if (!key || !totals || !seen)
 		return -1;
+	newcomer.key = *key;
+	newcomer.now = seen->now;
+	newcomer.active = seen->active;
 	rule = match_rules(&newcomer.key, seen->active);
 	if (rule < 0) {
 		struct verdict *verdict = verdict_of(hash);
@@ -279,28 +287,35 @@ static __noinline int admit_flow(const struct flow_key *key, struct interface_to
 }
 
 /* With the lock held: state, version and flags of `control` become `next`; epoch and generation stay. */
-static __always_inline void change_control(struct flow_slot *slot, __u64 next)
+__noinline int change_control(struct flow_slot *slot, __u64 next)
 {
 	const __u64 kept = ~(FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT);
 
+	if (!slot)
+		return 0;
 	for (int i = 0; i < LOCK_WAIT; i++) {
 		__u64 control = READ_ONCE(slot->control);
 
 		if (__sync_val_compare_and_swap(&slot->control, control, (control & kept) | next) == control)
-			return;
+			return 1;
 	}
+	return 0;
 }
 
 /* A known flow under rules newer than those that admitted it. Returns whether it stays in its slot: not where no rule
  * matches any more, nor where its numbers are found elsewhere from now on. It is then a stranger, to be admitted or
  * filtered like any other; user space adds up what it had and what it will have.
  */
-static __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
+__noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slot, __u32 active)
 {
-	int rule = match_rules(key, active);
-	struct sequence_profile *profile = profile_of(ACTIVE_BANK(active), rule < 0 ? 0 : rule);
+	struct sequence_profile *profile;
+	int rule;
 
-	if (!slot || !profile || !lock_flow(slot))
+	if (!key || !slot)
+		return 1;
+	rule = match_rules(key, active);
+	profile = profile_of(ACTIVE_BANK(active), rule < 0 ? 0 : rule);
+	if (!profile || !lock_flow(slot))
 		return 1;
 	if (rule < 0 || slot->profile != profile->id) {
 		change_control(slot, FLOW_RETIRED);
@@ -326,11 +341,15 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 	struct flow_slot *slot;
 	__u64 control;
 
-	slot = find_slot(&facts->key, set_of(hash), &seen->slot, &control);
+	slot = find_slot(&facts->key, home_of(hash), &seen->slot, &control);
 	if (!slot && was_filtered(&facts->key, hash, seen->active)) {
 		add_volume(&totals->filtered, seen->packets, seen->bytes);
 		return;
 	}
+	/* The clock waits for all loads before it: the counters' cache line is asked for while the slot's is on its way. */
+	counters = counters_at(cpu, seen->slot);
+	if (counters)
+		(void)READ_ONCE(counters->generation);
 	seen->now = bpf_ktime_get_ns();
 	if (slot && version_of(control) != ACTIVE_VERSION(seen->active)) {
 		if (!reconsider_flow(&facts->key, slot, seen->active))

@@ -7,6 +7,7 @@ ARGS ?=
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
+PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs
 
@@ -15,7 +16,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 
-.PHONY: build demo run test check bench install uninstall help
+.PHONY: build demo run test check bench screenshots install uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -44,6 +45,11 @@ check: ## formatting, lints, documentation, licences: no root needed
 bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build
 	$(RUNNER) $(CARGO) bench --locked --bench costs
+
+screenshots: build ## make the pictures in docs/screenshots from the real program (needs tmux and python3)
+	@[ -x $(PICTURE_TOOLS)/bin/python ] || python3 -m venv $(PICTURE_TOOLS)
+	@$(PICTURE_TOOLS)/bin/python -c "import rich" 2>/dev/null || $(PICTURE_TOOLS)/bin/pip install --quiet rich==15.0.0
+	$(PICTURE_TOOLS)/bin/python scripts/screenshots docs/screenshots $(SUDO) $(PROGRAM) --demo
 
 install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
 	@[ -x $(PROGRAM) ] || { echo "flowtop: install $(PROGRAM): not built yet (run: make)" >&2; exit 1; }

@@ -27,11 +27,11 @@ use rustc_hash::FxHashMap;
 
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::Alerts;
-use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, Sort};
+use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Sort};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
-use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 use crate::model::watch::Watch;
 
 use filter::Edit;
@@ -119,6 +119,8 @@ pub struct App {
     flows: Table<FlowKey, Flow>,
     losses: Table<FlowKey, Flow>,
     interfaces: Table<u32, Interface>,
+    rules: Table<u32, RuleReport>,
+    in_rules: bool,
     events: Table<u64, Event>,
     filter: FilterLine,
     hidden: usize,
@@ -132,8 +134,11 @@ pub struct App {
     watch: Watch,
     log: EventLog,
     endpoint_width: u16,
+    /// Flows first seen before this have been measured for it, ns.
+    measured_ns: u64,
     size: (u16, u16),
     interface_count: usize,
+    rule_count: usize,
     paused: Option<Paused>,
     now: TimeOfDay,
     reset_at: Option<TimeOfDay>,
@@ -153,6 +158,8 @@ impl App {
             flows: Table::new(preferences.sort),
             losses: Table::new(losses),
             interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
+            rules: Table::new(Sort::by(&RULE_COLUMNS[0])),
+            in_rules: false,
             events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
             alerts: Alerts::new(preferences.alerts.clone()),
             configured: preferences.clone(),
@@ -169,9 +176,11 @@ impl App {
             histograms: FxHashMap::default(),
             watch: Watch::default(),
             log: EventLog::default(),
-            endpoint_width: 21,
+            endpoint_width: rows::IPV4_ENDPOINT,
+            measured_ns: 0,
             size,
             interface_count: 0,
+            rule_count: 0,
             paused: None,
             now: TimeOfDay::default(),
             reset_at: None,
@@ -225,6 +234,11 @@ impl App {
                 self.histograms = list.into_iter().collect();
             }
             Msg::Notice(text) => self.notice = Some(text),
+            Msg::Happened(kind, text) => {
+                self.log.push(self.now, kind, None, text.clone());
+                self.notice = Some(text);
+                self.arrange(shown);
+            }
             Msg::ConfigError(error) => self.refuse_config(error),
             Msg::Preferences(preferences) => self.prefer(*preferences, shown),
             Msg::Name(address, name) => {

@@ -14,11 +14,13 @@ use anyhow::Context;
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::rule::{Rule, SequenceProfile};
 
+mod alerts;
 mod bindings;
 mod describe;
 mod diagnostic;
 mod difference;
 mod document;
+mod edit;
 pub mod interval;
 mod profile;
 pub mod rule;
@@ -28,8 +30,10 @@ mod walk;
 pub mod watch;
 mod written;
 
+pub use alerts::Alert;
 pub use diagnostic::Diagnostic;
 pub use document::{check_interface, key_names};
+pub use edit::edited;
 pub use profile::{READY_MADE, ReadyMade};
 pub use rules::key_names as rule_key_names;
 pub use written::schema;
@@ -39,6 +43,10 @@ pub use written::schema;
 pub struct Vocabulary<'a> {
     /// Ids of all columns.
     pub columns: &'a [&'a str],
+    /// Ids of those columns that are amounts, which thresholds can be set for.
+    pub amounts: &'a [&'a str],
+    /// Ids of all views.
+    pub views: &'a [&'a str],
     /// Ids of all actions.
     pub actions: &'a [&'a str],
     /// Whether a text names a key.
@@ -75,7 +83,7 @@ pub struct KeyBinding {
 }
 
 /// Every setting, with the value that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The file that was read; `None`: built-in defaults only.
     pub path: Option<PathBuf>,
@@ -103,6 +111,10 @@ pub struct Config {
     pub keys: Vec<KeyBinding>,
     /// The colours.
     pub theme: ThemeName,
+    /// Id of the view that is open at first.
+    pub view: String,
+    /// Thresholds for flows.
+    pub alerts: Vec<Alert>,
 }
 
 impl Default for Config {
@@ -124,6 +136,8 @@ impl Default for Config {
             columns: Vec::new(),
             keys: Vec::new(),
             theme: ThemeName::Dark,
+            view: "flows".into(),
+            alerts: Vec::new(),
         }
     }
 }

@@ -8,6 +8,8 @@ mod text;
 
 use std::io::{self, Write};
 
+use crate::model::alert::Alerts;
+use crate::model::event::Event;
 use crate::model::preferences::Unit;
 use crate::model::tracker::Report;
 
@@ -24,6 +26,10 @@ pub struct Record<'a> {
     pub config: ConfigState<'a>,
     /// Unit of rates where they are written for people.
     pub unit: Unit,
+    /// The events to write with the flows; `None`: none were asked for.
+    pub events: Option<&'a [Event]>,
+    /// Thresholds, and the flows that violate them.
+    pub alerts: &'a Alerts,
 }
 
 /// Which configuration is in force.

@@ -47,6 +47,7 @@ pub enum Action {
     Mouse,
     Export,
     SaveView,
+    Reload,
     Help,
     Suspend,
     Quit,
@@ -125,24 +126,24 @@ use Group::{Move, Program, Show, Table};
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 37] = [
+pub static BINDINGS: [Binding; 38] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", "Ctrl-C"], "leave").footer("quit"),
+    row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
+    row(Show, Action::Open, "open", &["Enter"], "detail of the selected row").footer("detail"),
+    row(Show, Action::Back, "back", &["Esc"], "back; clears the filter"),
+    row(Show, Action::NextView, "next_view", &["Tab"], "next view").footer("view"),
+    row(Show, Action::PreviousView, "previous_view", &["Shift-Tab"], "previous view"),
+    row(Show, Action::Pause, "pause", &["Space", "p"], "pause the screen; counting goes on").footer("pause"),
     row(Table, Action::SortLeft, "sort_left", &["Left", "<"], "sort by the column to the left").footer("sort"),
     row(Table, Action::SortRight, "sort_right", &["Right", ">"], "sort by the column to the right"),
+    row(Show, Action::ToggleUnit, "bits", &["b"], "bits or bytes per second").footer("bits"),
+    row(Show, Action::ToggleLoss, "packet_loss", &["l"], "loss columns").footer("loss"),
     row(Table, Action::Reverse, "reverse", &["r"], "reverse the order").footer("reverse"),
     row(Table, Action::SortMenu, "sort_menu", &["s"], "pick the sort column from a list"),
     row(Table, Action::HoldOrder, "hold_order", &["o"], "hold the order of the rows, or let it go"),
     row(Table, Action::Columns, "columns", &["c"], "choose columns"),
     row(Table, Action::Pin, "pin", &["P"], "pin the selected flow to the top, or let it go"),
-    row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
-    row(Show, Action::Pause, "pause", &["Space", "p"], "pause the screen; counting goes on").footer("pause"),
-    row(Show, Action::ToggleLoss, "packet_loss", &["l"], "loss columns").footer("loss"),
-    row(Show, Action::ToggleUnit, "bits", &["b"], "bits or bytes per second").footer("bits"),
-    row(Show, Action::Open, "open", &["Enter"], "detail of the selected row").footer("detail"),
-    row(Show, Action::Back, "back", &["Esc"], "back; clears the filter"),
-    row(Show, Action::NextView, "next_view", &["Tab"], "next view").footer("view"),
-    row(Show, Action::PreviousView, "previous_view", &["Shift-Tab"], "previous view"),
     row(Show, Action::ViewFlows, "view_flows", &["1"], "view: Flows"),
     row(Show, Action::ViewLoss, "view_loss", &["2"], "view: Loss"),
     row(Show, Action::ViewInterfaces, "view_interfaces", &["3"], "view: Interfaces"),
@@ -161,6 +162,7 @@ pub static BINDINGS: [Binding; 37] = [
     row(Program, Action::ShorterInterval, "shorter_interval", &["-"], "shorter interval"),
     row(Program, Action::Export, "export", &["e"], "write what is shown to a JSON and a CSV file").footer("export"),
     row(Program, Action::SaveView, "save_view", &["w"], "write view, columns, order and unit to a configuration file"),
+    row(Program, Action::Reload, "reload", &["R"], "read the configuration file again"),
     row(Program, Action::Mouse, "mouse", &["m"], "mouse on or off (off: the terminal selects text)"),
     row(Program, Action::Suspend, "suspend", &["Ctrl-Z"], "suspend; come back with fg"),
 ];
@@ -280,7 +282,7 @@ impl Keymap {
     }
 
     /// Key and words of each action in the footer, in order.
-    pub fn footer(&self) -> impl Iterator<Item = (String, &'static str)> + '_ {
+    pub fn footer(&self) -> impl Iterator<Item = (Action, String, &'static str)> + '_ {
         BINDINGS.iter().filter_map(|row| {
             let words = row.footer?;
             let key = self.keys(row.action).first()?.to_string();
@@ -289,8 +291,8 @@ impl Keymap {
                 _ => None,
             };
             Some(match pair {
-                Some(right) => (format!("{key}{right}"), words),
-                None => (key, words),
+                Some(right) => (row.action, format!("{key}{right}"), words),
+                None => (row.action, key, words),
             })
         })
     }

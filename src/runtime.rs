@@ -5,9 +5,12 @@
 
 mod dashboard;
 mod error;
+mod files;
 mod headless;
+mod names;
 mod reload;
 mod sampler;
+mod save_view;
 mod session;
 mod setup;
 mod updates;

@@ -62,6 +62,11 @@ pub fn check() -> Result<(), String> {
     }
 }
 
+/// Colours even where NO_COLOR is set, which crossterm looks at by itself.
+pub fn force_colours() {
+    crossterm::style::force_color_output(true);
+}
+
 impl Console {
     /// Takes the terminal over. Call [`check`] first: it has the better words.
     pub fn open(mouse: bool) -> io::Result<Console> {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flowtop::config::{Config, Vocabulary, rule};
 
+#[path = "config/edit.rs"]
+mod edit;
 #[path = "config/fuzz.rs"]
 mod fuzz;
 #[path = "config/places.rs"]
@@ -17,6 +19,8 @@ mod written;
 
 const VOCABULARY: Vocabulary<'static> = Vocabulary {
     columns: &["source", "destination", "throughput", "jitter", "loss"],
+    amounts: &["throughput", "jitter", "loss"],
+    views: &["flows", "loss", "interfaces", "events"],
     actions: &["quit", "reset", "pause", "filter", "top", "bottom"],
     key_is_valid: |key| {
         let last = key.rsplit('-').next().unwrap_or_default();

@@ -5,7 +5,7 @@ mod fixture;
 
 use std::sync::Arc;
 
-use fixture::{dashboard, frame, many, mixed, report};
+use fixture::{dashboard, frame, many, mixed, report, ruled};
 use flowtop::app::{App, Msg, Preferences, SshSession};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::by_id;
@@ -51,8 +51,22 @@ fn views() {
 }
 
 #[test]
+fn rules_stand_below_the_interfaces() {
+    frame_is!("rules_80x24", ruled(mixed(), 3), (80, 24), "3");
+    frame_is!(
+        "rules_120x40",
+        ruled(mixed(), 3),
+        (120, 40),
+        "3 Down Down Down"
+    );
+    frame_is!("rules_40x10", ruled(mixed(), 12), (40, 10), "3");
+    frame_is!("rules_last_80x24", ruled(mixed(), 64), (80, 24), "3 End");
+}
+
+#[test]
 fn empty_states_say_what_to_do() {
     frame_is!("empty", report(Vec::new()), (80, 24), "");
+    frame_is!("before_the_first_reading", Report::default(), (80, 24), "");
     let mut nothing = report(Vec::new());
     nothing.interfaces.clear();
     frame_is!("no_interface", nothing, (80, 24), "");
@@ -133,7 +147,7 @@ fn menus() {
 
 /// A dashboard in which things have happened: alerts, events, a pinned flow, a histogram.
 fn eventful(size: (u16, u16), keys: &str) -> (App, Report) {
-    let before = mixed();
+    let before = ruled(mixed(), 2);
     let jitter = by_id("loss_percent").expect("a column");
     let preferences = Preferences {
         alerts: vec![AlertRule::new(jitter, Side::Above, 1.0)],
@@ -143,7 +157,7 @@ fn eventful(size: (u16, u16), keys: &str) -> (App, Report) {
     };
     let mut app = App::new(preferences, size);
     app.update(Msg::Refreshed(fixture::CLOCK), &before);
-    let mut after = mixed();
+    let mut after = ruled(mixed(), 2);
     after.taken_ns += 1_000_000_000;
     after.interfaces[0].state = LinkState::Down;
     for flow in &mut after.flows {
@@ -190,7 +204,7 @@ fn details() {
         (
             "detail_from_an_event_80x24",
             (80, 24),
-            "4 Down Down Down Enter",
+            "4 Down Down Down Down Down Enter",
         ),
         ("detail_interface_80x24", (80, 24), "3 Down Enter"),
     ] {
@@ -233,6 +247,7 @@ fn every_view_is_drawn_at_every_size() {
         "/ s r c :",
         "Down Enter",
         "3 Down Enter",
+        "3 End",
         "4 Down Enter",
         "End",
         "n",

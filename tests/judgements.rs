@@ -4,10 +4,10 @@
 #[allow(dead_code)]
 mod fixture;
 
-use fixture::{CLOCK, flow, losing, report};
+use fixture::{CLOCK, NOW, flow, losing, report, ruled};
 use flowtop::model::alert::{AlertRule, Alerts, Side};
 use flowtop::model::column::by_id;
-use flowtop::model::event::{EventKind, EventLog};
+use flowtop::model::event::{EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
 use flowtop::model::snapshot::LinkState;
 use flowtop::model::tracker::Report;
@@ -90,6 +90,7 @@ fn events_tell_what_changed_and_nothing_twice() {
     )]);
     let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
     (sequence.small_errors, sequence.big_errors) = (0, 0);
+    sequence.reordered = Some(0);
     watch.observe(&now, CLOCK, &mut log);
     watch.observe(&now, CLOCK, &mut log);
     assert_eq!(texts(&log), ["interface: veth1 is up, counted by tcx"]);
@@ -108,7 +109,7 @@ fn events_tell_what_changed_and_nothing_twice() {
         "interface: veth1 is up, counted by tcx".to_owned(),
         format!("gap: 3 lost before 3000005003: {flow}"),
         format!("restart: starts again at 3000005003: {flow}"),
-        format!("resumed: goes on after a pause, jitter epoch 2: {flow}"),
+        format!("resumed: jitter epoch 2: {flow}"),
         "interface: veth1 is now gone, not attached".to_owned(),
         "table: the flow table has no room (0 of 0 slots in use): packets are not tracked (see --max-flows)".to_owned(),
         "table: the flow table has room again".to_owned(),
@@ -139,4 +140,72 @@ fn a_flood_of_gaps_is_summed_up() {
     let last = gaps.clone().next_back().expect("gaps");
     assert_eq!(gaps.count(), 21);
     assert_eq!(last.text, "and 480 more of flows in this interval");
+}
+
+/// The events of a report whose only flow was given this many late packets at this second.
+fn late_at(watch: &mut Watch, log: &mut EventLog, second: u64, late: u64) -> Vec<String> {
+    let told = log.events().len();
+    let flow = losing(flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5), 0);
+    let mut now = report(vec![flow]);
+    now.taken_ns += second * 1_000_000_000;
+    now.flows[0].last_seen_ns = now.taken_ns;
+    let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
+    // Each late packet filled the gap that it had left.
+    (sequence.small_errors, sequence.big_errors) = (late, 0);
+    sequence.reordered = Some(late);
+    let at = TimeOfDay {
+        second: (second % 60) as u8,
+        ..CLOCK
+    };
+    watch.observe(&now, at, log);
+    texts(log).split_off(told)
+}
+
+#[test]
+fn reordering_is_told_at_once_and_then_once_a_minute() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let mut at = |second, late| late_at(&mut watch, &mut log, second, late);
+    assert_eq!(at(0, 0), ["interface: veth1 is up, counted by tcx"]);
+    let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
+    assert_eq!(at(1, 3), [format!("late: 3 came late: {flow}")]);
+    for second in 2..61 {
+        assert!(at(second, 3 + 10 * second).is_empty());
+    }
+    let text = format!("late: 610 came late since 10:42:01: {flow}");
+    assert_eq!(at(61, 613), [text]);
+    assert!(at(200, 613).is_empty(), "nothing new");
+}
+
+#[test]
+fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let mut now = ruled(report(Vec::new()), 1);
+    let mut observe = |second: u64, matched: u64| {
+        now.taken_ns = NOW + second * 1_000_000_000;
+        now.rules[0].last_match_ns = NOW + matched * 1_000_000_000;
+        let told = log.events().len();
+        watch.observe(&now, CLOCK, &mut log);
+        texts(&log).split_off(told)
+    };
+    assert_eq!(observe(0, 0).len(), 1, "the interface");
+    assert!(observe(59, 0).is_empty());
+    assert_eq!(observe(60, 0), ["rule: rule voice: no packet for 60 s"]);
+    assert!(observe(61, 0).is_empty());
+    assert_eq!(observe(62, 62), ["rule: rule voice: packets again"]);
+    assert!(observe(63, 62).is_empty());
+    assert_eq!(observe(122, 62), ["rule: rule voice: no packet for 60 s"]);
+}
+
+#[test]
+fn a_heartbeat_is_not_told_as_a_stream_that_goes_on() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let mut now = report(vec![flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5)]);
+    for beat in 1..20 {
+        now.taken_ns += 5_000_000_000;
+        now.flows[0].last_seen_ns = now.taken_ns;
+        now.flows[0].volume.packets = beat.into();
+        now.flows[0].jitter_epochs = beat;
+        watch.observe(&now, CLOCK, &mut log);
+    }
+    assert_eq!(log.events().len(), 1, "{:?}", texts(&log));
 }

@@ -1,5 +1,7 @@
 //! The program on a veth pair: every frame of a script is counted once, in the right place, to the byte.
 
+#[path = "netns_exact/beside.rs"]
+mod beside;
 #[path = "netns_exact/script.rs"]
 mod script;
 mod support;

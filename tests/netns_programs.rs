@@ -219,7 +219,8 @@ fn is_tcp(frame: &[u8]) -> bool {
     v4 || frame[12..14] == [0x86, 0xdd] && frame[20] == 6
 }
 
-/// Measures over a relay that treats the n-th datagram by `fate`; report and count must agree.
+/// Measures at a pace at which the receiving socket has room for what comes in the time that a busy machine may keep the
+/// server waiting. Goes over a relay that treats the n-th datagram by `fate`; report and count must agree.
 fn compare_udp(address: &str, fate: fn(u64) -> Verdict) -> Report {
     let chain = Chain::new();
     let arguments = ["-i", RECEIVER_LINK, "-t", "0.1"];
@@ -233,14 +234,14 @@ fn compare_udp(address: &str, fate: fn(u64) -> Verdict) -> Report {
                 Verdict::Later
             };
         }
-        datagrams += u64::from(frame.len() > 900);
-        if frame.len() > 900 {
+        datagrams += u64::from(frame.len() > 100);
+        if frame.len() > 100 {
             fate(datagrams)
         } else {
             Verdict::Pass
         }
     });
-    let arguments = ["-c", address, "-u", "-b", "12M", "-l", "1000", "-t", "1.5"];
+    let arguments = ["-c", address, "-u", "-b", "320k", "-l", "100", "-t", "3"];
     let report = Report::of(&chain.sender, &chain.receiver, &arguments);
     drop(relay);
     let record = run.last_record();
@@ -254,7 +255,7 @@ fn compare_udp(address: &str, fate: fn(u64) -> Verdict) -> Report {
     // It says hello with four bytes before it begins.
     assert_eq!(sequence["absent"], 1, "{sequence}");
     assert_eq!(number(&flow["packets"]), sent - lost + 1);
-    assert_eq!(number(&flow["payload_bytes"]), (sent - lost) * 1000 + 4);
+    assert_eq!(number(&flow["payload_bytes"]), (sent - lost) * 100 + 4);
     assert_eq!(flow["rule"], "iperf3");
     report
 }

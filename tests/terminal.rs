@@ -6,10 +6,16 @@ mod support;
 
 #[path = "terminal/ends.rs"]
 mod ends;
+#[path = "terminal/files.rs"]
+mod files;
 #[path = "terminal/keys.rs"]
 mod keys;
+#[path = "terminal/looks.rs"]
+mod looks;
 #[path = "terminal/sizes.rs"]
 mod sizes;
+#[path = "terminal/stops.rs"]
+mod stops;
 
 use std::process::Command;
 
@@ -18,7 +24,6 @@ use support::pty::{Control, Pty};
 /// A dashboard in a folder of its own, which is its home too.
 struct Dashboard {
     pty: Pty,
-    #[allow(dead_code, reason = "it goes away with the dashboard")]
     folder: tempfile::TempDir,
 }
 

@@ -1,5 +1,5 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
-//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, reading, model, start.
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, reading, model, refresh, start.
 #![allow(missing_docs)]
 
 mod drive;
@@ -8,6 +8,7 @@ mod machine;
 mod model;
 mod packets;
 mod reading;
+mod refresh;
 mod sample;
 mod start;
 mod table;
@@ -43,6 +44,9 @@ fn main() -> Result<()> {
     }
     if wants("model") {
         model::measure(&mut table)?;
+    }
+    if wants("refresh") {
+        refresh::measure(&mut table)?;
     }
     if wants("start") {
         start::measure(&mut table)?;

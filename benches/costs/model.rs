@@ -17,17 +17,19 @@ use crate::sample::{Stopwatch, Summary, interleaved};
 use crate::table::{Line, Table, Target};
 
 const SECOND: u64 = 1_000_000_000;
-const ROUNDS: usize = 9;
+/// Samples of each line.
+pub const ROUNDS: usize = 9;
 
 /// A run of so many flows, a second from snapshot to snapshot.
-struct Run {
+pub struct Run {
     tracker: FlowTracker,
     snapshot: Snapshot,
     idle: Vec<FlowSample>,
 }
 
 impl Run {
-    fn of(flows: u32) -> Run {
+    /// A run after its first reading.
+    pub fn of(flows: u32) -> Run {
         let intervals = Intervals {
             refresh_ns: SECOND,
             jitter_ns: SECOND,
@@ -45,13 +47,13 @@ impl Run {
     }
 
     /// From here on only one flow in `share` has packets.
-    fn rest(&mut self, share: usize) {
+    pub fn rest(&mut self, share: usize) {
         let active = self.snapshot.flows.iter().step_by(share).copied().collect();
         self.idle = std::mem::replace(&mut self.snapshot.flows, active);
     }
 
     /// A second goes by. ms that the tracker took.
-    fn refresh(&mut self) -> f64 {
+    pub fn refresh(&mut self) -> f64 {
         self.snapshot.taken_ns += SECOND;
         for (i, flow) in (0_u64..).zip(&mut self.snapshot.flows) {
             count(flow, 1 + i % 97, self.snapshot.taken_ns);
@@ -61,10 +63,15 @@ impl Run {
         self.tracker.close_interval();
         watch.ms()
     }
+
+    /// What there is to show.
+    pub fn report(&self) -> &Report {
+        self.tracker.report()
+    }
 }
 
 fn sample(slot: u32) -> FlowSample {
-    let protocol = if slot % 3 == 0 {
+    let protocol = if slot.is_multiple_of(3) {
         Protocol::Udp
     } else {
         Protocol::Tcp
@@ -135,7 +142,8 @@ pub fn measure(table: &mut Table) -> Result<()> {
     screens(table)
 }
 
-fn add(
+/// A line of the table.
+pub fn add(
     table: &mut Table,
     what: &str,
     unit: &'static str,

@@ -1,7 +1,7 @@
 //! What reading the flow table costs.
 
 use std::ffi::c_void;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -11,7 +11,7 @@ use libbpf_rs::{MapCore, MapFlags};
 
 use crate::drive::{Course, Driver};
 use crate::frames::Shape;
-use crate::sample::{Stopwatch, interleaved};
+use crate::sample::{Stopwatch, Summary, interleaved};
 use crate::table::{Line, Table, Target};
 
 const ROUNDS: usize = 7;
@@ -56,7 +56,7 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
     };
     touch(1)?;
     let mut found = [0; 4];
-    let [walk, batch, all, few] = interleaved(ROUNDS, |subject| {
+    let medians = interleaved(ROUNDS, |subject| {
         if subject >= 2 {
             touch(if subject == 2 { 1 } else { 100 })?;
         }
@@ -73,6 +73,12 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
         found[2] * 100 >= found[0] * 99,
         "the table lacks flows: {found:?}"
     );
+    report(table, medians);
+    Ok(())
+}
+
+/// The times of [`measure`]: by keys, in batches, all active, few active.
+fn report(table: &mut Table, [walk, batch, all, few]: [Summary; 4]) {
     table.begin(
         "Reading 100,000 flows, all CPUs added up",
         "ms. Baselines: a per-CPU hash map of as many flows.",
@@ -110,7 +116,6 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
         few,
         Target::None,
     );
-    Ok(())
 }
 
 fn walk_keys(map: &impl MapCore) -> Result<usize> {
@@ -122,7 +127,7 @@ fn walk_keys(map: &impl MapCore) -> Result<usize> {
 }
 
 /// BPF_MAP_LOOKUP_BATCH until the end.
-fn read_batches(map: &(impl MapCore + AsFd)) -> Result<usize> {
+fn read_batches(map: &impl MapCore) -> Result<usize> {
     const BATCH: usize = 8192;
     let cpus = libbpf_rs::num_possible_cpus().context("count the CPUs")?;
     let mut keys = vec![0_u8; BATCH * map.key_size() as usize];

@@ -21,6 +21,7 @@ impl App {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
             Action::Export => return vec![Effect::Export],
+            Action::Reload => return vec![Effect::Reload],
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
@@ -69,11 +70,24 @@ impl App {
         if self.selection().is_none() {
             self.operate(Operation::Step(Step::By(0)), shown);
         }
-        if self.view == View::Events {
+        if self.in_rules && self.view == View::Interfaces {
+            self.open_rule(shown);
+        } else if self.view == View::Events {
             self.open_event(shown);
         } else if self.selection().is_some() {
             self.mode = Mode::Detail;
         }
+    }
+
+    /// Goes from a rule to its flows: a filter of its name, with `?` for what means something else in a filter.
+    fn open_rule(&mut self, shown: &Report) {
+        let index = self.rules.selected().map(|index| index as usize);
+        let Some(rule) = index.and_then(|index| shown.rules.get(index)) else {
+            return;
+        };
+        let name = rule.name.replace([' ', ',', '<', '>', '=', '*'], "?");
+        self.filter.set(&format!("rule:{name}"));
+        self.show(View::Flows, shown);
     }
 
     /// Goes from an event to the flow that it is about.
@@ -105,6 +119,8 @@ impl App {
         } else {
             self.flow_table_mut().deselect();
             self.interfaces.deselect();
+            self.rules.deselect();
+            self.in_rules = false;
             self.events.deselect();
         }
     }
@@ -132,7 +148,10 @@ impl App {
 
     fn toggle_names(&mut self, shown: &Report) -> Vec<Effect> {
         self.names = match self.names.take() {
-            Some(_) => None,
+            Some(_) => {
+                (self.endpoint_width, self.measured_ns) = (super::rows::IPV4_ENDPOINT, 0);
+                None
+            }
             None => Some(Default::default()),
         };
         let on = self.names.is_some();

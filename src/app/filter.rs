@@ -58,6 +58,13 @@ impl FilterLine {
         *self = FilterLine::default();
     }
 
+    /// Replaces the line.
+    pub fn set(&mut self, text: &str) {
+        self.text = text.chars().collect();
+        self.cursor = self.text.len();
+        self.read();
+    }
+
     /// Takes a key.
     pub fn edit(&mut self, chord: KeyChord) -> Edit {
         if chord.ctrl || chord.alt {

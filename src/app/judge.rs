@@ -55,6 +55,8 @@ impl App {
         {
             let text = format!("refused, the last good one stays: {error}");
             self.log.push(self.now, EventKind::Config, None, text);
+            // What was said before must not hide the error.
+            self.notice = None;
         }
         self.config_error = error;
     }
@@ -68,8 +70,6 @@ impl App {
         self.flows.sort = self.preferences.sort;
         self.configured = preferences;
         self.config_error = None;
-        self.log
-            .push(self.now, EventKind::Config, None, "loaded".to_owned());
         self.arrange(shown);
     }
 }

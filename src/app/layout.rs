@@ -32,6 +32,8 @@ pub struct Screen {
     pub titles: u16,
     /// First line of the body, and how many.
     pub body: (u16, u16),
+    /// Line of the titles of the rules and how many rules are below it; none: (0, 0).
+    pub rules: (u16, u16),
     /// Line of the messages.
     pub status: u16,
     /// Line of the keys.
@@ -59,9 +61,25 @@ impl Screen {
             totals,
             titles: top,
             body: (top + 1, height - 2 - (top + 1)),
+            rules: (0, 0),
             status: height - 2,
             footer: height - 1,
         })
+    }
+
+    /// The same with a table of so many rules below the body, which keeps a line for each of so many rows, or half.
+    pub fn with_rules(mut self, rows: usize, rules: usize) -> Screen {
+        let (top, height) = self.body;
+        if rules == 0 || rows == 0 {
+            return self;
+        }
+        let lines = |count: usize| u16::try_from(count).unwrap_or(u16::MAX / 4);
+        let gap = u16::from(height >= 10);
+        let room = height - 1 - gap;
+        let body = lines(rows).min((room / 2).max(room.saturating_sub(lines(rules))));
+        self.body = (top, body);
+        self.rules = (top + body + gap, lines(rules).min(room - body));
+        self
     }
 
     /// The rows of the body.

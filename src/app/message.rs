@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Mouse, Preferences};
 use crate::keymap::KeyChord;
-use crate::model::event::TimeOfDay;
+use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 
@@ -24,6 +24,8 @@ pub enum Msg {
     Histograms(Vec<(FlowKey, Histogram)>),
     /// Something to say in the status line until the next key.
     Notice(String),
+    /// Something happened outside of the numbers: said in the status line, and kept as an event.
+    Happened(EventKind, String),
     /// The configuration was refused: what is wrong and where. `None`: it is good again.
     ConfigError(Option<String>),
     /// A configuration was loaded.
@@ -46,6 +48,8 @@ pub enum Effect {
     ResetBaseline,
     /// Use this throughput interval, s.
     SetInterval(f64),
+    /// Read the configuration file again, now.
+    Reload,
     /// Write the choices (`App::preferences`) in the configuration's form.
     SaveView,
     /// Look up the names of `App::unnamed` addresses, or stop doing so.

@@ -43,6 +43,12 @@ impl App {
             _ if mouse.y == screen.tabs => self.click_tab(mouse.x, screen.width, shown),
             _ if self.covered() => {}
             _ if mouse.y == screen.titles => _ = self.operate(Operation::SortAt(mouse.x), shown),
+            _ if screen.rules.1 > 0 && mouse.y > screen.rules.0 => {
+                let hit = self.select_rule(usize::from(mouse.y - screen.rules.0 - 1));
+                if hit && mouse.kind == MouseKind::DoubleClick {
+                    return self.perform(Action::Open, live, shown);
+                }
+            }
             _ if mouse.y >= screen.body.0 => {
                 let line = usize::from(mouse.y - screen.body.0);
                 let hit = self.operate(Operation::Select(line), shown);

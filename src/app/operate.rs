@@ -34,6 +34,9 @@ struct Bench<'a, K, T: 'static> {
 impl App {
     /// Does it to the table of the present view; false where there was nothing to do it to.
     pub(super) fn operate(&mut self, operation: Operation, shown: &Report) -> bool {
+        if self.view == View::Interfaces && self.operate_rules(operation, shown) {
+            return true;
+        }
         let page = self.screen().map_or(1, |screen| screen.page());
         let done = match self.view {
             View::Flows | View::Loss => {
@@ -61,6 +64,64 @@ impl App {
             self.arrange(shown);
         }
         done
+    }
+}
+
+impl App {
+    /// The part that the rules below the interfaces take: a step beyond the last interface goes to the first rule, one
+    /// beyond the first rule back. True where nothing is left to do to the interfaces.
+    fn operate_rules(&mut self, operation: Operation, shown: &Report) -> bool {
+        let down = matches!(operation, Operation::Step(Step::By(n) | Step::Pages(n)) if n > 0);
+        let up = matches!(operation, Operation::Step(Step::By(n) | Step::Pages(n)) if n < 0);
+        match (self.in_rules, operation) {
+            (true, Operation::Step(Step::First)) => self.leave_rules(Step::First, shown),
+            (true, _) if up && self.rules.position() == Some(0) => {
+                self.leave_rules(Step::Last, shown)
+            }
+            (true, Operation::Step(step)) => self.step_rules(step),
+            (true, Operation::Select(_)) => {
+                self.in_rules = false;
+                self.rules.deselect();
+                return false;
+            }
+            (false, Operation::Step(Step::Last)) if !self.rules.rows().is_empty() => {
+                self.step_rules(Step::Last);
+            }
+            (false, _) if down && self.at_last_interface() => self.step_rules(Step::First),
+            _ => return false,
+        }
+        true
+    }
+
+    fn at_last_interface(&self) -> bool {
+        let last = self.interfaces.rows().len().checked_sub(1);
+        !self.rules.rows().is_empty() && self.interfaces.position() == last
+    }
+
+    fn step_rules(&mut self, step: Step) {
+        self.in_rules = true;
+        self.interfaces.deselect();
+        let page = self.screen().map_or(1, |screen| screen.rules.1.into());
+        self.rules.step(step, page, |row| row);
+    }
+
+    fn leave_rules(&mut self, step: Step, shown: &Report) {
+        self.in_rules = false;
+        self.rules.deselect();
+        let page = self.screen().map_or(1, |screen| screen.page());
+        let key = |row: u32| shown.interfaces[row as usize].ifindex;
+        self.interfaces.step(step, page, key);
+    }
+
+    /// Selects the rule on this line of the rules; false where there is none.
+    pub(super) fn select_rule(&mut self, line: usize) -> bool {
+        let page = self.screen().map_or(1, |screen| screen.rules.1.into());
+        let hit = self.rules.select_on_screen(line, page, |row| row);
+        if hit {
+            self.in_rules = true;
+            self.interfaces.deselect();
+        }
+        hit
     }
 }
 

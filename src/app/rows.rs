@@ -5,12 +5,12 @@
 use rustc_hash::FxHashMap;
 
 use super::{App, View};
-use crate::model::column::{Context, Width};
+use crate::model::column::{Context, Width, by_id};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Report};
 
 /// Where all addresses are IPv4, no endpoint is wider: `255.255.255.255:65535`.
-const IPV4_ENDPOINT: u16 = 21;
+pub(super) const IPV4_ENDPOINT: u16 = 21;
 
 /// Whether numbers went missing in the latest interval.
 pub fn loses(flow: &Flow) -> bool {
@@ -23,8 +23,10 @@ impl App {
     pub(super) fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
         self.arranged = Some((shown.taken_ns, shown.flows.len()));
+        self.arrange_rules(shown);
         let page = self.screen().map_or(1, |screen| screen.page());
         let rows = self.flow_table_mut().take_rows();
+        self.measure_endpoints(shown);
         let rows = self.look_through(shown, rows);
         self.hidden = shown.flows.len() - rows.len();
         self.arrange_flows(shown, rows, page);
@@ -35,17 +37,15 @@ impl App {
         }
     }
 
-    /// One pass over all flows: which rows the filter shows, how wide endpoints are, how many lose.
+    /// One pass over all flows: which rows the filter shows, how many lose.
     fn look_through(&mut self, shown: &Report, mut rows: Vec<u32>) -> Vec<u32> {
         let query = self.filter.query();
         let session = self.preferences.session.filter(|_| self.session_hidden);
         let context = self.context(shown);
         let mut scratch = String::new();
-        let mut wide = self.names.is_some();
         let mut losing = 0;
         rows.clear();
         for (row, flow) in (0_u32..).zip(&shown.flows) {
-            wide |= flow.key.source.is_ipv6();
             losing += usize::from(loses(flow));
             if (query.is_empty() || query.matches(flow, &context, &mut scratch))
                 && !session.is_some_and(|session| session.carries(&flow.key))
@@ -54,12 +54,31 @@ impl App {
             }
         }
         self.losing = losing;
-        self.endpoint_width = if wide {
-            Width::ENDPOINT_MAX
-        } else {
-            IPV4_ENDPOINT
-        };
         rows
+    }
+
+    /// How wide the ends of flows are. Only flows that are new are looked at, and columns never get narrower again:
+    /// they would jump with each flow that comes and goes.
+    fn measure_endpoints(&mut self, shown: &Report) {
+        if self.names.is_some() {
+            self.endpoint_width = Width::ENDPOINT_MAX;
+        }
+        if self.measured_ns > shown.taken_ns {
+            self.measured_ns = 0;
+        }
+        for flow in &shown.flows {
+            if self.endpoint_width >= Width::ENDPOINT_MAX {
+                break;
+            }
+            if flow.first_seen_ns < self.measured_ns || flow.key.source.is_ipv4() {
+                continue;
+            }
+            for column in ["source", "destination"].into_iter().filter_map(by_id) {
+                let text = (column.value)(flow, &Context::default()).text(&Context::default());
+                self.endpoint_width = self.endpoint_width.max(text.chars().count() as u16);
+            }
+        }
+        self.measured_ns = shown.taken_ns;
     }
 
     fn arrange_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {
@@ -88,6 +107,15 @@ impl App {
         });
         let key = |row: u32| shown.interfaces[row as usize].ifindex;
         self.interfaces.set_rows(rows, page, key);
+    }
+
+    /// Rules stay in their own order: the first one that matches counts.
+    fn arrange_rules(&mut self, shown: &Report) {
+        self.rule_count = shown.rules.len();
+        self.in_rules &= self.rule_count > 0;
+        let page = self.screen().map_or(1, |screen| screen.rules.1.into());
+        let rows = (0..self.rule_count as u32).collect();
+        self.rules.set_rows(rows, page, |row| row);
     }
 
     fn arrange_events(&mut self, page: usize) {

@@ -7,11 +7,13 @@ use super::preferences::columns;
 use super::table::Table;
 use super::{App, FilterLine, Mode, Paused, Preferences, View};
 use crate::model::alert::Alerts;
-use crate::model::column::{Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, LOSS, LOSS_VIEW};
+use crate::model::column::{
+    Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, LOSS, LOSS_VIEW, RULE_COLUMNS,
+};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
-use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
 impl App {
     /// What is drawn: the paused report, or the live one.
@@ -30,7 +32,14 @@ impl App {
 
     /// The lines of the screen; `None` where it is too small.
     pub fn screen(&self) -> Option<Screen> {
-        Screen::new(self.size, self.interface_count)
+        let screen = Screen::new(self.size, self.interface_count)?;
+        let covered = !matches!(self.mode, Mode::View | Mode::Filter);
+        Some(match self.view {
+            View::Interfaces if !covered => {
+                screen.with_rules(self.interface_count, self.rule_count)
+            }
+            _ => screen,
+        })
     }
 
     /// The flow columns of this view, whether they have room or not.
@@ -64,6 +73,11 @@ impl App {
         self.place(&INTERFACE_COLUMNS.iter().collect::<Vec<_>>())
     }
 
+    /// The rule columns that have room, with their places.
+    pub fn placed_rule_columns(&self) -> Vec<Placed<RuleReport>> {
+        self.place(&RULE_COLUMNS.iter().collect::<Vec<_>>())
+    }
+
     /// The event columns, with their places.
     pub fn placed_event_columns(&self) -> Vec<Placed<Event>> {
         self.place(&EVENT_COLUMNS.iter().collect::<Vec<_>>())
@@ -89,6 +103,16 @@ impl App {
         &self.interfaces
     }
 
+    /// The rule table, below the interfaces.
+    pub fn rule_table(&self) -> &Table<u32, RuleReport> {
+        &self.rules
+    }
+
+    /// Whether the selection is among the rules.
+    pub fn in_rules(&self) -> bool {
+        self.in_rules && self.view == View::Interfaces
+    }
+
     /// The event table.
     pub fn event_table(&self) -> &Table<u64, Event> {
         &self.events
@@ -105,6 +129,7 @@ impl App {
             View::Flows | View::Loss => {
                 (self.flow_table().position(), self.flow_table().rows().len())
             }
+            View::Interfaces if self.in_rules => (self.rules.position(), self.rules.rows().len()),
             View::Interfaces => (self.interfaces.position(), self.interfaces.rows().len()),
             View::Events => (self.events.position(), self.events.rows().len()),
         };

@@ -249,13 +249,14 @@ static __always_inline __u64 flags_of_profile(const struct flow_key *key, const 
 __noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
 			  __u64 hash)
 {
-	struct newcomer newcomer = { .home = home_of(hash) };
+	struct newcomer newcomer = {};
 	struct sequence_profile *profile;
 	int rule, slot;
 
 	if (!key || !totals || !seen)
 		return -1;
 	newcomer.key = *key;
+	newcomer.home = home_of(hash);
 	newcomer.now = seen->now;
 	newcomer.active = seen->active;
 	rule = match_rules(&newcomer.key, seen->active);

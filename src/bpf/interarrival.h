@@ -26,7 +26,6 @@ static __always_inline __u32 gap_bucket(__u64 gap)
 
 	if (gap < 2)
 		return gap;
-#pragma unroll
 	for (int width = 32; width; width /= 2)
 		if (gap >> (e + width))
 			e += width;

@@ -204,6 +204,11 @@ static __always_inline int parse_frame(const struct packet *packet, enum mode mo
 
 	if (ethertype < 0)
 		return unreadable(facts, mode, MALFORMED_FRAME);
+	if (mode == COMPLETE) {
+		/* Kept where the verifier does not follow its value, as in walk_extensions(): one way for all tags. */
+		facts->walk_offset = offset;
+		offset = *(volatile __u32 *)&facts->walk_offset;
+	}
 	if (ethertype == ETH_P_IP)
 		return parse_ipv4(packet, mode, facts, offset);
 	if (ethertype == ETH_P_IPV6)

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::Config;
 use super::diagnostic::harmless;
 use super::rule::{address_text, port_text, protocol_words};
+use super::{Alert, Config};
+use crate::model::alert::Side;
 use crate::model::preferences::Unit;
 use crate::model::rule::{
     ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
@@ -86,13 +87,15 @@ fn settings(config: &Config) -> Vec<String> {
             or(&config.interfaces, "all that are up, except loopback")
         ),
         format!(
-            "Screen: {unit} per second, sorted by {}, {order} first; loss columns {}; theme {}.",
+            "Screen: {unit} per second, view {}, sorted by {}, {order} first; loss columns {}; theme {}.",
+            config.view,
             config.sort.column,
             if config.packet_loss { "on" } else { "off" },
             config.theme.id()
         ),
         format!("Columns: {}.", or(&config.columns, "the default set")),
     ];
+    lines.extend(config.alerts.iter().map(alert_in_words));
     for binding in &config.keys {
         lines.push(format!(
             "Key for {}: {}.",
@@ -101,6 +104,24 @@ fn settings(config: &Config) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn alert_in_words(alert: &Alert) -> String {
+    let side = match alert.side {
+        Side::Above => "above",
+        Side::Below => "below",
+    };
+    let lasting = match alert.at_least.is_zero() {
+        true => String::new(),
+        false => format!(" for {}", seconds(alert.at_least)),
+    };
+    let Alert {
+        column,
+        bound,
+        clear,
+        ..
+    } = alert;
+    format!("Alert: {column} {side} {bound}{lasting}; over when back at {clear}.")
 }
 
 fn seconds(duration: Duration) -> String {

@@ -9,13 +9,13 @@ use super::diagnostic::{Diagnostic, locate, suggestion};
 use super::interval::Limits;
 use super::walk::{Walk, parse, quoted};
 use super::written::UNITS;
-use super::{Config, SortOrder, Vocabulary, bindings, profile, rules};
+use super::{Config, SortOrder, Vocabulary, alerts, bindings, profile, rules};
 use crate::model::preferences::ThemeName;
 
 type Read = fn(&mut Walk<'_>, &str, &Value<'_>, &mut Config);
 
 /// Every key of the file. Read in this order: rules inherit from the profile before them.
-const KEYS: [(&str, Read); 16] = [
+const KEYS: [(&str, Read); 18] = [
     ("$schema", |walk, key, value, _| {
         walk.string(key, value);
     }),
@@ -79,6 +79,17 @@ const KEYS: [(&str, Read); 16] = [
         if let Some(theme) = walk.one_of(key, value, &themes) {
             config.theme = theme;
         }
+    }),
+    ("VIEW", |walk, key, value, config| {
+        if let Some(literal) = walk.string(key, value) {
+            match known("view", &literal.value, walk.vocabulary.views) {
+                Ok(()) => config.view = literal.value.to_string(),
+                Err(error) => walk.report(value, format!("{key}: {error}")),
+            }
+        }
+    }),
+    ("ALERTS", |walk, key, value, config| {
+        config.alerts = alerts::read(walk, key, value);
     }),
 ];
 

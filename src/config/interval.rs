@@ -22,6 +22,8 @@ impl Limits {
     pub const JITTER: Limits = Limits::new(0.0, DAY);
     /// The time after which an idle flow is aged out.
     pub const FLOW_TIMEOUT: Limits = Limits::new(0.1, 7.0 * DAY);
+    /// How long trouble must last before it is an alert.
+    pub const ALERT: Limits = Limits::new(0.0, DAY);
     /// The length of a run.
     pub const RUN: Limits = Limits::new(0.0, 3650.0 * DAY);
 

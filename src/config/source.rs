@@ -101,6 +101,15 @@ impl Surroundings {
         read_limited(&file)
     }
 
+    /// Reads the text of the file if it may be trusted.
+    pub fn read_text(&self, path: &Path) -> Result<String, Refusal> {
+        let file = path.display().to_string();
+        let bytes = self
+            .read(path)
+            .map_err(|error| Refusal::Unreadable(unreadable(&file, &error)))?;
+        decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))
+    }
+
     /// Why a file with this owner and mode may not be read, if it may not.
     fn distrust(&self, owner: u32, mode: u32) -> Option<String> {
         if mode & 0o002 != 0 {
@@ -147,7 +156,7 @@ pub fn decode(bytes: Vec<u8>, file: &str) -> Result<String, Diagnostic> {
 }
 
 /// A configuration to start with, and the text that it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Opened {
     /// Defaults, file and command line.
     pub config: Config,

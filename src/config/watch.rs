@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Refusal;
-use super::source::{Surroundings, decode, unreadable};
+use super::source::Surroundings;
 
 mod folders;
 
@@ -109,6 +109,11 @@ impl Watch {
         }
     }
 
+    /// What the owner has written or read by itself and need not be told.
+    pub fn expect(&mut self, text: &str) {
+        self.reported = Ok(text.to_string());
+    }
+
     /// How long to wait at most until the next call of [`Watch::changed`].
     pub fn next_check(&self) -> Duration {
         self.next_check.saturating_duration_since(Instant::now())
@@ -135,7 +140,7 @@ impl Watch {
         if !(whole || differs && self.has_settled(now)) {
             return None;
         }
-        let outcome = self.read_text();
+        let outcome = self.surroundings.read_text(&self.path);
         if self.look(now) != stamp || self.was_disturbed(now) {
             return None;
         }
@@ -174,15 +179,6 @@ impl Watch {
             self.next_check = now;
         }
         news.complete || self.folders.is_being_written(now)
-    }
-
-    fn read_text(&self) -> Result<String, Refusal> {
-        let file = self.path.display().to_string();
-        let bytes = self
-            .surroundings
-            .read(&self.path)
-            .map_err(|error| Refusal::Unreadable(unreadable(&file, &error)))?;
-        decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))
     }
 }
 

@@ -10,7 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::profile::{BYTE_ORDERS, MAX_OFFSET, PATTERN_OFF, READY_MADE};
-use super::{Config, KeyBinding, rule};
+use super::{Alert, Config, KeyBinding, rule};
+use crate::model::alert::Side;
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::rule::{PayloadRequirement, Rule, SequenceProfile};
 
@@ -73,9 +74,43 @@ pub(super) struct Written {
     /// Colours of the screen.
     #[schemars(extend("enum" = ThemeName::ALL.map(ThemeName::id)))]
     theme: &'static str,
+    /// The view that is open at first: flows, loss, interfaces or events.
+    view: String,
+    /// Thresholds: a flow beyond one is marked, makes an event, and is named in the JSON output.
+    alerts: Vec<WrittenAlert>,
+}
+
+/// A threshold for one column of flows. Exactly one of above and below is there.
+#[derive(Serialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenAlert {
+    /// Id of a column of amounts, in the unit of the JSON output: loss_percent in %, jitter in ms,
+    /// throughput in bytes per second.
+    #[schemars(required)]
+    column: String,
+    /// Trouble is above this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0))]
+    above: Option<f64>,
+    /// Trouble is below this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0))]
+    below: Option<f64>,
+    /// The alert ends when the value is back across this; missing: nine tenths of above, eleven tenths of below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0))]
+    clear: Option<f64>,
+    /// For so many seconds the value must be beyond the bound before there is an alert.
+    #[serde(rename = "for", serialize_with = "seconds")]
+    #[schemars(with = "f64", range(min = 0, max = 86400))]
+    at_least: Duration,
 }
 
 /// A rule's five fields as text, or an object with that text and where the sequence number is.
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the comments are the schema's descriptions, too"
+)]
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum WrittenRule {
@@ -167,6 +202,8 @@ impl From<&Config> for Written {
             columns,
             keys,
             theme,
+            view,
+            alerts,
         } = config;
         let named = |rule: &Rule| (rule.name.clone(), WrittenRule::from(rule));
         let binding = |binding: &KeyBinding| (binding.action.clone(), binding.keys.clone());
@@ -187,6 +224,24 @@ impl From<&Config> for Written {
             columns: columns.clone(),
             keys: InOrder(keys.iter().map(binding).collect()),
             theme: theme.id(),
+            view: view.clone(),
+            alerts: alerts.iter().map(WrittenAlert::from).collect(),
+        }
+    }
+}
+
+impl From<&Alert> for WrittenAlert {
+    fn from(alert: &Alert) -> WrittenAlert {
+        let (above, below) = match alert.side {
+            Side::Above => (Some(alert.bound), None),
+            Side::Below => (None, Some(alert.bound)),
+        };
+        WrittenAlert {
+            column: alert.column.clone(),
+            above,
+            below,
+            clear: Some(alert.clear),
+            at_least: alert.at_least,
         }
     }
 }

@@ -26,7 +26,7 @@ impl Exporter for Csv {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::Text(text) => (*text).to_owned(),
+        Value::Text(text) | Value::Sentence(text) => (*text).to_owned(),
         Value::Endpoint { address, .. } => address.to_string(),
         other => other.number().map(|n| n.to_string()).unwrap_or_default(),
     }

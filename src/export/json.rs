@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{Exporter, Record};
+use crate::model::alert::{AlertRule, Alerts};
+use crate::model::event::Event;
 use crate::model::snapshot::{Malformed, Sequence, Volume};
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
@@ -32,6 +34,8 @@ struct Line<'a> {
     rules: Vec<RuleRecord<'a>>,
     kernel: KernelRecord,
     config: ConfigRecord<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<EventRecord<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -89,6 +93,7 @@ struct FlowRecord<'a> {
     jitter_epochs: u32,
     sequence: Option<SequenceRecord>,
     rule: Option<&'a str>,
+    alerts: Vec<String>,
     first_seen_s: f64,
     last_seen_s: f64,
 }
@@ -126,6 +131,13 @@ struct KernelRecord {
 }
 
 #[derive(Serialize)]
+struct EventRecord<'a> {
+    time: String,
+    kind: &'static str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
 struct ConfigRecord<'a> {
     path: Option<&'a str>,
     generation: u64,
@@ -144,7 +156,7 @@ impl<'a> Line<'a> {
             flows: report
                 .flows
                 .iter()
-                .map(|flow| flow_record(flow, report))
+                .map(|flow| flow_record(flow, report, record.alerts))
                 .collect(),
             rules: report.rules.iter().map(rule).collect(),
             kernel: KernelRecord {
@@ -159,7 +171,16 @@ impl<'a> Line<'a> {
                 generation: record.config.generation,
                 error: record.config.error,
             },
+            events: record.events.map(|list| list.iter().map(event).collect()),
         }
+    }
+}
+
+fn event(event: &Event) -> EventRecord<'_> {
+    EventRecord {
+        time: event.at.to_string(),
+        kind: event.kind.name(),
+        text: &event.text,
     }
 }
 
@@ -202,7 +223,7 @@ fn interface(interface: &Interface) -> InterfaceRecord<'_> {
     }
 }
 
-fn flow_record<'a>(flow: &'a Flow, report: &Report) -> FlowRecord<'a> {
+fn flow_record<'a>(flow: &'a Flow, report: &Report, alerts: &Alerts) -> FlowRecord<'a> {
     let seconds_ago = |ns: u64| report.taken_ns.saturating_sub(ns) as f64 / 1e9;
     FlowRecord {
         interface: &flow.interface,
@@ -224,6 +245,7 @@ fn flow_record<'a>(flow: &'a Flow, report: &Report) -> FlowRecord<'a> {
         jitter_epochs: flow.jitter_epochs,
         sequence: flow.sequence.map(|s| sequence(&s, flow.loss_percent())),
         rule: flow.rule.as_deref(),
+        alerts: alerts.raised(&flow.key).map(AlertRule::describe).collect(),
         first_seen_s: seconds_ago(flow.first_seen_ns),
         last_seen_s: seconds_ago(flow.last_seen_ns),
     }

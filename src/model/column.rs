@@ -1,4 +1,4 @@
-//! The table of columns: what can be shown of a flow or an interface, each in one row.
+//! The table of columns: what can be shown of a flow, an interface, an event or a rule, each in one row.
 //!
 //! The screen, the sort menu, the filter, the configuration and the exports all read these rows, so
 //! that a column is added in one place. Owns [`Value`], the text of a cell and the order of cells.
@@ -7,6 +7,8 @@
 mod event;
 mod flow;
 mod interface;
+mod rule;
+mod shorten;
 mod sort;
 mod value;
 
@@ -21,8 +23,10 @@ use super::units;
 pub use event::EVENT_COLUMNS;
 pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
 pub use interface::INTERFACE_COLUMNS;
+pub use rule::RULE_COLUMNS;
+pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::Sort;
-pub use value::{Suffix, Value, shorten_endpoint, shorten_middle, sparkline};
+pub use value::{Suffix, Value, sparkline};
 
 /// Host names by address, as far as they are known.
 pub type Names = HashMap<IpAddr, Arc<str>>;

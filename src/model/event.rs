@@ -30,6 +30,8 @@ impl fmt::Display for TimeOfDay {
 pub enum EventKind {
     /// Sequence numbers went missing.
     Gap,
+    /// Packets came after later ones.
+    Late,
     /// A sender began a new series of sequence numbers.
     Restart,
     /// A flow that had stopped goes on, with a new jitter epoch.
@@ -42,10 +44,14 @@ pub enum EventKind {
     Interface,
     /// The configuration was loaded or refused.
     Config,
+    /// A rule of the configuration matches nothing, or something again.
+    Rule,
     /// The flow table is full, or has room again.
     Table,
     /// The totals were set to zero.
     Reset,
+    /// Something else that a person should know.
+    Notice,
 }
 
 impl EventKind {
@@ -53,14 +59,17 @@ impl EventKind {
     pub const fn name(self) -> &'static str {
         match self {
             EventKind::Gap => "gap",
+            EventKind::Late => "late",
             EventKind::Restart => "restart",
             EventKind::Resumed => "resumed",
             EventKind::Alert => "alert",
             EventKind::Cleared => "cleared",
             EventKind::Interface => "interface",
             EventKind::Config => "config",
+            EventKind::Rule => "rule",
             EventKind::Table => "table",
             EventKind::Reset => "reset",
+            EventKind::Notice => "notice",
         }
     }
 }

@@ -3,19 +3,31 @@
 //! Runs at every refresh, paused screen or not. Flows without a packet since the last report cost a
 //! comparison and nothing else; what floods is summed up.
 
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::column::{Context, by_id};
 use super::event::{EventKind, EventLog, TimeOfDay};
-use super::flow::FlowKey;
+use super::flow::{FlowKey, Protocol};
 use super::snapshot::{Hook, LinkState};
-use super::tracker::{Flow, Interface, Report};
+use super::tracker::{Flow, Interface, Report, RuleReport};
 use super::units;
 
 /// At most this many events about flows in one report; the rest is summed up in one more.
 const MOST_AT_ONCE: usize = 20;
+
+/// A rule without a packet for so long is worth an event, ns.
+const SILENCE_NS: u64 = 60_000_000_000;
+
+/// A flow with fewer packets between two pauses is no stream: that it goes on is not worth an event.
+const STREAM_PACKETS: u64 = 10;
+
+/// At most this many flows' late packets are told in one report; the others wait.
+const LATE_AT_ONCE: usize = 3;
+
+/// After late packets of a flow were told, more of them are told together after this, ns.
+const LATE_AGAIN_NS: u64 = 60_000_000_000;
 
 #[derive(Clone, Copy, PartialEq)]
 struct SeenFlow {
@@ -23,12 +35,32 @@ struct SeenFlow {
     lost: u64,
     restarts: u64,
     epochs: u32,
+    late: u64,
+    /// Packets when the latest jitter epoch was noticed.
+    packets_then: u64,
+}
+
+/// A rule in force, since when it is known, and whether its silence was told.
+#[derive(Clone, Copy)]
+struct SeenRule {
+    since_ns: u64,
+    silent: bool,
+}
+
+/// Late packets of one flow that were told.
+#[derive(Clone, Copy)]
+struct ToldLate {
+    late: u64,
+    told_ns: u64,
+    at: TimeOfDay,
 }
 
 /// What the previous report said.
 #[derive(Default)]
 pub struct Watch {
     flows: FxHashMap<FlowKey, SeenFlow>,
+    late: FxHashMap<FlowKey, ToldLate>,
+    rules: FxHashMap<Arc<str>, SeenRule>,
     interfaces: FxHashMap<u32, (LinkState, Option<Hook>)>,
     taken_ns: u64,
     insert_failures: u64,
@@ -46,6 +78,7 @@ impl Watch {
     pub fn observe(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         self.observe_flows(report, at, log);
         self.observe_interfaces(report, at, log);
+        self.observe_rules(report, at, log);
         self.observe_table(report, at, log);
         self.taken_ns = report.taken_ns;
         self.forget(report);
@@ -53,22 +86,30 @@ impl Watch {
 
     fn observe_flows(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         let mut told = 0;
+        let mut late_told = 0;
         let mut untold = 0;
         for flow in &report.flows {
             if flow.last_seen_ns < self.taken_ns {
                 continue;
             }
-            let seen = SeenFlow::of(flow);
+            let mut seen = SeenFlow::of(flow);
             if seen == SeenFlow::UNSEEN {
                 continue;
             }
-            let before = match self.flows.entry(flow.key) {
-                Entry::Occupied(mut slot) => slot.insert(seen),
-                Entry::Vacant(slot) => {
-                    slot.insert(seen);
-                    SeenFlow::UNSEEN
-                }
+            let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
+            let before = *slot;
+            seen.packets_then = match seen.epochs == before.epochs {
+                true => before.packets_then,
+                false => flow.volume.packets,
             };
+            *slot = seen;
+            if late_told < LATE_AT_ONCE
+                && let Some(text) = self.late_text(flow, seen.late, report.taken_ns, at)
+            {
+                let text = format!("{text}: {}", describe(flow));
+                log.push(at, EventKind::Late, Some(flow.key), text);
+                late_told += 1;
+            }
             for (kind, text) in seen.changes(&before, flow) {
                 if told < MOST_AT_ONCE {
                     let text = format!("{text}: {}", describe(flow));
@@ -85,6 +126,57 @@ impl Watch {
                 units::exact(untold)
             );
             log.push(at, EventKind::Gap, None, text);
+        }
+    }
+
+    /// What to tell of late packets: the first at once, more of them once a minute.
+    fn late_text(&mut self, flow: &Flow, late: u64, now_ns: u64, at: TimeOfDay) -> Option<String> {
+        if late == 0 {
+            return None;
+        }
+        let told = self.late.get(&flow.key).copied();
+        let (before, since) = match told.filter(|told| told.late <= late) {
+            Some(told) if told.late == late => return None,
+            Some(told) if now_ns.saturating_sub(told.told_ns) < LATE_AGAIN_NS => return None,
+            Some(told) => (told.late, Some(told.at)),
+            None => (0, None),
+        };
+        let told_ns = now_ns;
+        self.late.insert(flow.key, ToldLate { late, told_ns, at });
+        let count = units::count(late - before);
+        // Retransmitted and overtaken segments of TCP look the same.
+        let verb = match flow.key.protocol {
+            Protocol::Tcp => "retransmitted or late",
+            _ => "came late",
+        };
+        Some(match since {
+            Some(since) => format!("{count} {verb} since {since}"),
+            None => format!("{count} {verb}"),
+        })
+    }
+
+    fn observe_rules(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
+        for rule in &report.rules {
+            let new = SeenRule {
+                since_ns: report.taken_ns,
+                silent: false,
+            };
+            let seen = self.rules.entry(rule.name.clone()).or_insert(new);
+            let since_ns = rule.last_match_ns.max(seen.since_ns);
+            let silent = report.taken_ns.saturating_sub(since_ns) >= SILENCE_NS;
+            let text = match (std::mem::replace(&mut seen.silent, silent), silent) {
+                (false, true) => {
+                    let seconds = SILENCE_NS / 1_000_000_000;
+                    format!("rule {}: no packet for {seconds} s", rule.name)
+                }
+                (true, false) => format!("rule {}: packets again", rule.name),
+                _ => continue,
+            };
+            log.push(at, EventKind::Rule, None, text);
+        }
+        if self.rules.len() > report.rules.len() {
+            let in_force = |name: &Arc<str>| report.rules.iter().any(|rule| rule.name == *name);
+            self.rules.retain(|name, _| in_force(name));
         }
     }
 
@@ -119,7 +211,14 @@ impl Watch {
 
     /// Tells that all totals start at zero: what was remembered of them means nothing any more.
     pub fn start_at_zero(&mut self) {
-        self.flows.clear();
+        for seen in self.flows.values_mut() {
+            let epochs = seen.epochs;
+            *seen = SeenFlow {
+                epochs,
+                ..SeenFlow::UNSEEN
+            };
+        }
+        self.late.clear();
     }
 
     /// Drops what is remembered of flows that are gone, once that is the larger part.
@@ -129,6 +228,7 @@ impl Watch {
         }
         let listed: FxHashSet<FlowKey> = report.flows.iter().map(|flow| flow.key).collect();
         self.flows.retain(|key, _| listed.contains(key));
+        self.late.retain(|key, _| listed.contains(key));
     }
 }
 
@@ -139,6 +239,8 @@ impl SeenFlow {
         lost: 0,
         restarts: 0,
         epochs: 1,
+        late: 0,
+        packets_then: 0,
     };
 
     fn of(flow: &Flow) -> SeenFlow {
@@ -148,6 +250,8 @@ impl SeenFlow {
             lost: sequence.lost,
             restarts: sequence.restarts,
             epochs: flow.jitter_epochs,
+            late: sequence.reordered.unwrap_or(sequence.reverse_errors),
+            packets_then: 0,
         }
     }
 
@@ -155,14 +259,16 @@ impl SeenFlow {
     fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
         let mut changes = Vec::new();
         let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
-        // Gaps that late packets have filled again are reordering, not loss.
+        // Gaps that late packets have filled again are no loss: of those, the late packets are told.
         if self.gaps > before.gaps && self.lost > before.lost {
             let missing = units::count(self.lost - before.lost);
             let bytes = match flow.key.protocol {
-                super::flow::Protocol::Tcp => " bytes",
+                Protocol::Tcp => " bytes",
                 _ => "",
             };
-            let text = match self.gaps - before.gaps {
+            // Each gap that stayed open lacks at least one number.
+            let gaps = (self.gaps - before.gaps).min(self.lost - before.lost);
+            let text = match gaps {
                 1 => format!("{missing}{bytes} lost before {current}"),
                 gaps => format!("{missing}{bytes} lost in {gaps} gaps up to {current}"),
             };
@@ -172,8 +278,9 @@ impl SeenFlow {
             let text = format!("starts again at {current}");
             changes.push((EventKind::Restart, text));
         }
-        if self.epochs > before.epochs {
-            let text = format!("goes on after a pause, jitter epoch {}", self.epochs);
+        let packets = flow.volume.packets.saturating_sub(before.packets_then);
+        if self.epochs > before.epochs && packets >= STREAM_PACKETS {
+            let text = format!("jitter epoch {}", self.epochs);
             changes.push((EventKind::Resumed, text));
         }
         changes
@@ -191,6 +298,11 @@ fn interface_text(interface: &Interface, known: bool) -> String {
         interface.name,
         interface.state.name()
     )
+}
+
+/// Whether the rule has not matched for a minute.
+pub fn is_silent(rule: &RuleReport, now_ns: u64) -> bool {
+    now_ns.saturating_sub(rule.last_match_ns) >= SILENCE_NS
 }
 
 /// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1`; long addresses are shortened.

@@ -1,17 +1,14 @@
 //! A run on a terminal: messages to the application, its wishes carried out, frames when something changed.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::time::{Duration, Instant};
 
+use super::names::Resolver;
 use super::reload::Change;
 use super::session::{Happening, Session};
-use super::setup;
+use super::{files, save_view, setup};
 use crate::app::{App, Effect, Msg};
 use crate::cli::{ColorChoice, Exit, Failure};
-use crate::export::{self, Record};
-use crate::model::event::TimeOfDay;
-use crate::model::tracker::Report;
+use crate::model::event::{EventKind, TimeOfDay};
 use crate::terminal::{Console, Input, Wake};
 use crate::ui::{self, Look};
 
@@ -33,6 +30,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
         input,
         console,
         look,
+        names: Resolver::default(),
         changed: true,
         drawn: None,
     };
@@ -48,6 +46,7 @@ struct Dashboard {
     input: Input,
     console: Console,
     look: Look,
+    names: Resolver,
     changed: bool,
     drawn: Option<Instant>,
 }
@@ -109,20 +108,20 @@ impl Dashboard {
             .draw(|frame| ui::draw(frame, app, report, look))?;
         self.drawn = Some(Instant::now());
         self.changed = false;
+        self.ask_for_names();
         Ok(patience)
     }
 
     fn take(&mut self, happening: Happening) {
         let msg = match happening {
             Happening::IntervalClosed(_) => Msg::Refreshed(now()),
-            Happening::Notice(text) => Msg::Notice(text),
-            Happening::Config(Change::Loaded(difference)) => {
-                let preferences = setup::preferences(self.session.reload.config());
-                self.tell(Msg::Preferences(Box::new(preferences)));
-                Msg::Notice(format!("configuration: {difference}"))
+            Happening::Notice(text) => Msg::Happened(EventKind::Notice, text),
+            Happening::Name(address, name) => {
+                self.names.learn(address, name.clone());
+                let Some(name) = name else { return };
+                Msg::Name(address, name)
             }
-            Happening::Config(Change::Refused(text)) => Msg::ConfigError(Some(text)),
-            Happening::Config(Change::Mended) => Msg::ConfigError(None),
+            Happening::Config(change) => return self.take_config(change),
             Happening::Reset => {
                 self.session.tracker.reset();
                 Msg::Refreshed(now())
@@ -133,6 +132,28 @@ impl Dashboard {
         self.tell(msg);
     }
 
+    fn take_config(&mut self, change: Change) {
+        let text = match change {
+            Change::Loaded(difference) => {
+                self.prefer();
+                format!("configuration: {difference}")
+            }
+            Change::Refused(text) => {
+                self.tell(Msg::ConfigError(Some(text)));
+                return;
+            }
+            Change::Mended => {
+                self.tell(Msg::ConfigError(None));
+                "configuration: mended".to_owned()
+            }
+            Change::Unchanged => {
+                self.tell(Msg::Notice("configuration: nothing changed".to_owned()));
+                return;
+            }
+        };
+        self.tell(Msg::Happened(EventKind::Config, text));
+    }
+
     fn perform(&mut self, effect: Effect) -> std::io::Result<()> {
         match effect {
             Effect::Quit => {}
@@ -140,11 +161,11 @@ impl Dashboard {
                 self.console.suspend()?;
                 self.changed = true;
             }
-            Effect::Export => {
-                let text = self
-                    .export()
-                    .unwrap_or_else(|error| format!("export: {error:#}"));
-                self.tell(Msg::Notice(text));
+            Effect::Export => self.export(),
+            Effect::SaveView => self.save_view(),
+            Effect::Reload => {
+                let change = self.session.reload_now();
+                self.take_config(change);
             }
             Effect::ResetBaseline => {
                 self.session.tracker.reset();
@@ -153,52 +174,60 @@ impl Dashboard {
             Effect::SetInterval(seconds) => self.session.set_interval(seconds),
             Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
             Effect::Focus(keys) => self.session.focus(keys),
-            Effect::SaveView | Effect::ResolveNames(_) => {}
+            // The names on the screen are asked for with each frame.
+            Effect::ResolveNames(_) => {}
         }
         Ok(())
     }
 
-    /// Writes the flows that are shown to files in the working directory. Returns what to say of it.
-    fn export(&self) -> anyhow::Result<String> {
+    fn export(&mut self) {
         let live = self.session.tracker.report();
-        let shown = Report {
-            flows: self.app.shown_flows(live).cloned().collect(),
-            ..self.app.shown(live).clone()
+        let text = files::write(&self.app, live, &self.session.reload)
+            .unwrap_or_else(|error| format!("export: {error:#}"));
+        self.tell(Msg::Notice(text));
+    }
+
+    /// Writes the choices; what the file says then is in force already.
+    fn save_view(&mut self) {
+        let reload = &self.session.reload;
+        let in_use = reload.config().path.as_deref();
+        let saved = save_view::save(self.app.preferences(), in_use, reload.surroundings());
+        let text = match &saved {
+            Ok(saved) if saved.changed => format!("view written to {}", saved.path.display()),
+            Ok(saved) => format!("{} says all this already", saved.path.display()),
+            Err(error) => format!("write the view: {error:#}"),
         };
-        let time = format!("{:.3}", jiff::Timestamp::now());
-        let record = Record {
-            time: &time,
-            intervals: 1,
-            report: &shown,
-            config: self.session.reload.state(),
-            unit: self.session.reload.config().unit,
-        };
-        let stem = jiff::Zoned::now()
-            .strftime("flowtop-%Y%m%d-%H%M%S")
-            .to_string();
-        let mut names = Vec::new();
-        for format in export::FORMATS.iter().filter(|format| format.name != "txt") {
-            let name = format!("{stem}.{}", format.name);
-            // Never over a file that is there, nor through a link that somebody laid out.
-            let mut file = BufWriter::new(File::create_new(&name)?);
-            format.exporter.write(&record, &mut file)?;
-            file.into_inner()?;
-            names.push(name);
+        if let Ok(saved) = saved {
+            self.session.adopt(&saved.path, &saved.text);
+            self.prefer();
         }
-        let folder = std::env::current_dir()?;
-        Ok(format!(
-            "wrote {} flows to {} in {}",
-            shown.flows.len(),
-            names.join(" and "),
-            folder.display()
-        ))
+        self.tell(Msg::Happened(EventKind::Config, text));
+    }
+
+    fn prefer(&mut self) {
+        let preferences = setup::preferences(self.session.reload.config());
+        self.tell(Msg::Preferences(Box::new(preferences)));
+    }
+
+    /// Asks for the names on the screen, and hands over those that are known.
+    fn ask_for_names(&mut self) {
+        if !self.app.shows_names() {
+            return;
+        }
+        let unnamed = self.app.unnamed(self.session.tracker.report());
+        for (address, name) in self.names.want(&unnamed, self.session.outlet()) {
+            self.tell(Msg::Name(address, name));
+        }
     }
 }
 
 fn look(session: &Session) -> Look {
     let colour = match session.arguments.output.color {
         ColorChoice::Auto => None,
-        ColorChoice::Always => Some(true),
+        ColorChoice::Always => {
+            crate::terminal::force_colours();
+            Some(true)
+        }
         ColorChoice::Never => Some(false),
     };
     Look::detect(colour, session.arguments.output.ascii, |name| {

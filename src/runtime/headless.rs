@@ -24,19 +24,23 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
         for happening in session.pump() {
             match happening {
                 Happening::IntervalClosed(intervals) => {
+                    session.judge();
                     if !write(&session, intervals, exporter, &mut out)? {
                         return Ok(());
                     }
                 }
                 Happening::Stop => {
                     session.finish();
+                    session.judge();
                     write(&session, 1, exporter, &mut out)?;
                     return Ok(());
                 }
                 Happening::Reset => session.tracker.reset(),
                 Happening::Notice(text) | Happening::Config(Change::Refused(text)) => say(&text),
                 Happening::Config(Change::Loaded(text)) => say(&format!("configuration: {text}")),
-                Happening::Config(Change::Mended) | Happening::Histograms(_) => {}
+                Happening::Config(Change::Mended | Change::Unchanged)
+                | Happening::Name(..)
+                | Happening::Histograms(_) => {}
             }
         }
     }
@@ -71,6 +75,8 @@ fn write(
         report: session.tracker.report(),
         config: session.reload.state(),
         unit: session.reload.config().unit,
+        events: None,
+        alerts: &session.alerts,
     };
     let written = exporter.write(&record, out).and_then(|()| out.flush());
     match written {

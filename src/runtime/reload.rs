@@ -19,6 +19,8 @@ pub enum Change {
     Refused(String),
     /// The file was wrong and now says again what is in force.
     Mended,
+    /// The file says what is in force; told only to who asked.
+    Unchanged,
 }
 
 /// The configuration as it lives during a run.
@@ -26,6 +28,9 @@ pub enum Change {
 pub struct Reload {
     config: Config,
     overrides: Overrides,
+    surroundings: Surroundings,
+    /// No file has a say in this run.
+    is_fixed: bool,
     path: Option<String>,
     watch: Option<Watch>,
     generation: u64,
@@ -33,24 +38,33 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Starts with what was opened; a file is watched from here on.
-    pub fn new(opened: Opened, overrides: Overrides, surroundings: &Surroundings) -> Reload {
+    /// Starts with what was opened; a file is watched from here on. `is_fixed`: whatever files there are, they are
+    /// not for this run.
+    pub fn new(
+        opened: Opened,
+        overrides: Overrides,
+        surroundings: Surroundings,
+        is_fixed: bool,
+    ) -> Reload {
         let watch = match (&opened.config.path, &opened.text) {
-            (Some(path), Some(text)) => Watch::new(path, surroundings, text).ok(),
+            (Some(path), Some(text)) => Watch::new(path, &surroundings, text).ok(),
             _ => None,
         };
         Reload {
-            path: opened
-                .config
-                .path
-                .as_deref()
-                .map(|path| path.display().to_string()),
+            path: opened.config.path.as_deref().map(shown),
             config: opened.config,
             overrides,
+            surroundings,
+            is_fixed,
             watch,
             generation: 1,
             error: None,
         }
+    }
+
+    /// Where a configuration is looked for.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// The configuration in force.
@@ -76,7 +90,63 @@ impl Reload {
     pub fn check(&mut self) -> Option<Change> {
         let outcome = self.watch.as_mut()?.changed()?;
         let path = self.config.path.clone()?;
-        match outcome.and_then(|text| self.read(&text, &path)) {
+        self.judge(outcome, &path)
+    }
+
+    /// Reads the file now; one that was not there before is found.
+    pub fn check_now(&mut self) -> Change {
+        let found = || match self.is_fixed {
+            true => None,
+            false => self.surroundings.find(None),
+        };
+        let Some(path) = self.config.path.clone().or_else(found) else {
+            return Change::Unchanged;
+        };
+        let outcome = self.surroundings.read_text(&path);
+        if let Ok(text) = &outcome {
+            self.expect(&path, text);
+        }
+        self.judge(outcome, &path).unwrap_or(Change::Unchanged)
+    }
+
+    /// Takes over a text that was written on behalf of this run. Returns whether it says more than was known: somebody
+    /// else may have written to the file just before.
+    pub fn adopt(&mut self, path: &Path, text: &str) -> bool {
+        let Ok(config) = self.read(text, path) else {
+            return false;
+        };
+        if self.is_fixed {
+            return false;
+        }
+        self.expect(path, text);
+        self.error = None;
+        let seen = Config {
+            path: config.path.clone(),
+            view: config.view.clone(),
+            unit: config.unit,
+            packet_loss: config.packet_loss,
+            theme: config.theme,
+            sort: config.sort.clone(),
+            columns: config.columns.clone(),
+            throughput_interval: config.throughput_interval,
+            ..self.config.clone()
+        };
+        let says_more = seen != config;
+        self.config = config;
+        says_more
+    }
+
+    /// This text is known: the watch need not tell it.
+    fn expect(&mut self, path: &Path, text: &str) {
+        self.path = Some(shown(path));
+        match &mut self.watch {
+            Some(watch) => watch.expect(text),
+            None => self.watch = Watch::new(path, &self.surroundings, text).ok(),
+        }
+    }
+
+    fn judge(&mut self, outcome: Result<String, Refusal>, path: &Path) -> Option<Change> {
+        match outcome.and_then(|text| self.read(&text, path)) {
             Ok(config) => self.take(config),
             Err(refusal) => {
                 let text = Failure::from(refusal).message;
@@ -100,4 +170,8 @@ impl Reload {
         self.generation += 1;
         Some(Change::Loaded(difference))
     }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -3,7 +3,10 @@
 //! What happens is told by [`Session::pump`]; what to make of it is up to the dashboard or the headless run.
 
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
@@ -18,6 +21,7 @@ use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{Opened, Surroundings};
 use crate::demo::Demo;
+use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::tracker::FlowTracker;
@@ -36,6 +40,8 @@ pub enum Happening {
     IntervalClosed(u64),
     /// The configuration file changed.
     Config(Change),
+    /// The name of an address, or that it has none.
+    Name(IpAddr, Option<Arc<str>>),
     /// Something that a person should know.
     Notice(String),
     /// The run is to end.
@@ -54,9 +60,14 @@ pub struct Session {
     pub tracker: FlowTracker,
     /// The configuration.
     pub reload: Reload,
+    /// Thresholds, where there is no screen that judges by itself.
+    pub alerts: Alerts,
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
+    outlet: Outlet,
+    /// What the configuration says; keys may have changed it since.
+    configured: Timing,
     timing: Timing,
     refreshes: u32,
     ends: Option<Instant>,
@@ -82,21 +93,33 @@ impl Session {
             ),
             None => None,
         };
-        let sampler = Sampler::start(assignment, arguments.max_flows, namespace, outlet)
+        let told = outlet
+            .try_clone()
+            .map_err(|e| io_failure("make a socket pair", &e))?;
+        let sampler = Sampler::start(assignment, arguments.max_flows, namespace, told)
             .map_err(|error| failure("", &error))?;
         let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
+        let alerts = setup::alert_rules(&opened.config);
         let mut session = Session {
             ends: arguments
                 .output
                 .duration
                 .map(|duration| Instant::now() + duration + GRACE),
             intervals_left: arguments.output.count,
-            reload: Reload::new(opened, arguments.overrides(), &surroundings),
+            reload: Reload::new(
+                opened,
+                arguments.overrides(),
+                surroundings,
+                arguments.demo && arguments.config.is_none(),
+            ),
             arguments,
             tracker,
+            alerts: Alerts::new(alerts),
             sampler,
             demo,
             inlet,
+            outlet,
+            configured: timing,
             timing,
             refreshes: 0,
         };
@@ -139,6 +162,7 @@ impl Session {
                 }
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
                 Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
+                Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
                 Update::Signal(_) => happenings.push(Happening::Stop),
@@ -193,6 +217,15 @@ impl Session {
         self.demo = None;
     }
 
+    /// Finds the flows that violate a threshold now.
+    pub fn judge(&mut self) {
+        let rules = setup::alert_rules(self.reload.config());
+        if rules != self.alerts.rules() {
+            self.alerts = Alerts::new(rules);
+        }
+        self.alerts.advance(self.tracker.report());
+    }
+
     /// These flows keep histograms from here on.
     pub fn focus(&self, keys: Vec<FlowKey>) {
         self.sampler.focus(keys);
@@ -209,8 +242,35 @@ impl Session {
         self.retime(Timing::new(throughput, jitter));
     }
 
+    /// Looks at the configuration file at once, whatever the watch says.
+    pub fn reload_now(&mut self) -> Change {
+        let change = self.reload.check_now();
+        if let Change::Loaded(_) = change {
+            self.reassign();
+        }
+        change
+    }
+
+    /// Takes over what was just written to the configuration file.
+    pub fn adopt(&mut self, path: &Path, text: &str) {
+        if self.reload.adopt(path, text) {
+            self.reassign();
+        }
+    }
+
+    /// For threads that have something to tell.
+    pub fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Puts the configuration in force; an interval that keys chose stays, unless the file has another one now.
     fn reassign(&mut self) {
-        self.retime(Timing::of(self.reload.config()));
+        let configured = Timing::of(self.reload.config());
+        if configured == self.configured {
+            return self.retime(self.timing);
+        }
+        self.configured = configured;
+        self.retime(configured);
     }
 
     fn retime(&mut self, timing: Timing) {

@@ -3,11 +3,12 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::app::{Preferences, SshSession};
+use crate::app::{Preferences, SshSession, View};
 use crate::cli::{Arguments, Failure};
 use crate::config::source::{self, Opened, Surroundings};
-use crate::config::{Config, Vocabulary};
+use crate::config::{Alert, Config, Vocabulary};
 use crate::keymap::{self, Keymap};
+use crate::model::alert::AlertRule;
 use crate::model::column::{self, Sort, by_id};
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
@@ -15,11 +16,19 @@ use crate::model::tracker::Intervals;
 /// Hands the vocabulary of columns and keys to `work`.
 pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
     let columns: Vec<&str> = column::ids().collect();
+    let amounts: Vec<&str> = column::FLOW_COLUMNS
+        .iter()
+        .filter(|column| column.is_amount() && !column.is_history())
+        .map(|column| column.id)
+        .collect();
+    let views = View::ALL.map(View::id);
     let actions: Vec<&str> = keymap::Action::ids().collect();
     let default_keys: Vec<(&str, &[&str])> =
         keymap::BINDINGS.iter().map(|b| (b.id, b.keys)).collect();
     work(&Vocabulary {
         columns: &columns,
+        amounts: &amounts,
+        views: &views.each_ref().map(String::as_str),
         actions: &actions,
         key_is_valid: |text| keymap::parse_chord(text).is_ok(),
         same_key: |a, b| keymap::parse_chord(a).ok() == keymap::parse_chord(b).ok(),
@@ -112,7 +121,7 @@ pub fn preferences(config: &Config) -> Preferences {
         Some((keymap::Action::from_id(&binding.action)?, chords.collect()))
     });
     Preferences {
-        view: defaults.view,
+        view: View::from_id(&config.view).unwrap_or(defaults.view),
         unit: config.unit,
         packet_loss: config.packet_loss,
         sort: Sort::parse(&config.sort.to_string()).unwrap_or(defaults.sort),
@@ -125,12 +134,26 @@ pub fn preferences(config: &Config) -> Preferences {
         interval_s: config.throughput_interval.as_secs_f64(),
         jitter_s: config.jitter_interval.map(|window| window.as_secs_f64()),
         keymap: Keymap::with_overrides(keys).unwrap_or_default(),
-        alerts: Vec::new(),
+        alerts: alert_rules(config),
         services: services(),
         session: std::env::var("SSH_CONNECTION")
             .ok()
             .and_then(|text| SshSession::parse(&text)),
     }
+}
+
+/// The thresholds of the configuration.
+pub fn alert_rules(config: &Config) -> Vec<AlertRule> {
+    let rule = |alert: &Alert| {
+        Some(AlertRule {
+            column: by_id(&alert.column)?,
+            side: alert.side,
+            bound: alert.bound,
+            clear: alert.clear,
+            at_least_s: alert.at_least.as_secs_f64(),
+        })
+    };
+    config.alerts.iter().filter_map(rule).collect()
 }
 
 /// The names of services by port; where the file is not to be had, ports stay numbers.

@@ -3,6 +3,7 @@
 //! One [`Inlet`], as many [`Outlet`]s as there are threads.
 
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub enum Update {
     Histograms(Vec<(FlowKey, Histogram)>),
     /// Rules of this version are in force, with these names; readings from here on refer to them.
     Ruled(u8, Vec<Arc<str>>),
+    /// The name of an address, or that it has none.
+    Name(IpAddr, Option<Arc<str>>),
     /// Something that a person should know.
     Notice(String),
     /// A signal came.

@@ -41,9 +41,6 @@ pub fn draw_traces(
         x = pen.text(x, area.y, area.right() - x, trace.name, trace.style) + 2;
     }
     let largest = format!("max {}", label(top));
-    if x + largest.chars().count() as u16 <= area.right() && top > 0.0 {
-        pen.text_right(area.x, area.y, area.width, &largest, pen.theme.dim);
-    }
     let plot = Rect {
         y: area.y + 1,
         height: area.height - 1,
@@ -66,6 +63,20 @@ pub fn draw_traces(
         .x_axis(time_axis(interval_s).style(pen.theme.dim))
         .y_axis(Axis::default().bounds([0.0, if top > 0.0 { top } else { 1.0 }]));
     pen.widget(chart, plot);
+    if top > 0.0 {
+        draw_largest(pen, area, x, &largest);
+    }
+}
+
+/// The scale: behind the names, or on the axis where there is no room.
+fn draw_largest(pen: &mut Pen, area: Rect, names_end: u16, text: &str) {
+    let wanted = text.chars().count() as u16;
+    if names_end + wanted <= area.right() {
+        pen.text_right(area.x, area.y, area.width, text, pen.theme.dim);
+    } else if wanted + 12 <= area.width {
+        let x = area.x + 7 + (area.width - 12 - wanted) / 2;
+        pen.text(x, area.bottom() - 1, wanted, text, pen.theme.dim);
+    }
 }
 
 /// As many intervals as a series remembers, the latest at 0.

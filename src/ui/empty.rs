@@ -33,6 +33,10 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
             "Gaps, restarts, pauses, alerts and interfaces that come and go are told here.",
         ],
         View::Events => ["No event has these words.", "Esc clears the filter."],
+        _ if shown.taken_ns == 0 => [
+            "The first reading is on its way.",
+            "Numbers come once an interval; - and + change it.",
+        ],
         _ if shown.interfaces.is_empty() => [
             "No interface is watched.",
             "Start with -i NAME to choose one; ip link lists them.",

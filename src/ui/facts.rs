@@ -12,7 +12,12 @@ pub type Fact = (&'static str, String);
 
 fn cell(id: &str, flow: &Flow, context: &Context) -> String {
     let value = by_id(id).map_or(Value::Unknown, |column| (column.value)(flow, context));
-    value.text(context).trim().to_owned()
+    plain(&value.text(context))
+}
+
+/// Without the spaces that keep numbers in their places in a table.
+fn plain(text: &str) -> String {
+    text.trim().replace("  ", " ")
 }
 
 /// The flow itself: `udp 10.0.0.2:40000 → 10.0.0.1:5201`.
@@ -139,7 +144,7 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         format!(
             "{} in {}",
             units::exact(v.packets),
-            units::bytes(v.bytes).trim()
+            plain(&units::bytes(v.bytes))
         )
     };
     let drops = counted

@@ -47,7 +47,7 @@ fn draw_state(pen: &mut Pen, app: &App, live: &Report, screen: &Screen, from: u1
         segments.push(Segment::new(format!(", {stood}"), theme.warn, 2));
     } else {
         if let Some(at) = app.reset_at() {
-            segments.push(Segment::new(format!("totals since {at}  "), theme.dim, 3));
+            segments.push(Segment::new(format!("reset {at}  "), theme.dim, 3));
         }
         let every = format!("every {} s", preferences.interval_s);
         segments.push(Segment::new(every, theme.dim, 1));

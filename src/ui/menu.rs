@@ -3,7 +3,7 @@
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, MenuItem};
-use crate::model::column::shorten_middle;
+use crate::model::column::shorten_end;
 
 /// Cells of the column ids.
 const IDS: u16 = 20;
@@ -49,7 +49,7 @@ fn draw(
         let x = 6 + IDS;
         let room = screen.width.saturating_sub(x + 1);
         if room >= 20 {
-            let help = shorten_middle(item.help, usize::from(room));
+            let help = shorten_end(item.help, usize::from(room));
             pen.text(x, y, room, &help, pen.theme.dim);
         }
         if index == cursor {

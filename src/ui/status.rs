@@ -6,7 +6,7 @@ use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
 use crate::keymap::{Action, Keymap};
-use crate::model::column::{Sort, shorten_middle};
+use crate::model::column::{Sort, shorten_end, shorten_middle};
 use crate::model::units;
 
 /// Draws status and footer.
@@ -29,7 +29,7 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         return;
     }
     if let Some(text) = selected_event(app) {
-        let text = shorten_middle(&text, usize::from(room));
+        let text = shorten_end(&text, usize::from(room));
         pen.text(1, screen.status, room, &text, theme.strong);
         return;
     }
@@ -38,7 +38,12 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         let text = format!("filter: {}  ", app.filter().text());
         segments.push(Segment::new(text, theme.accent, 1));
     }
-    segments.push(Segment::new(order_text(app), theme.dim, 2));
+    if app.in_rules() {
+        let hint = "the first rule that matches counts".to_owned();
+        segments.push(Segment::new(hint, theme.dim, 2));
+    } else {
+        segments.push(Segment::new(order_text(app), theme.dim, 2));
+    }
     if let Some((position, rows)) = app.selection() {
         let (position, rows) = (units::exact(position as u64 + 1), units::exact(rows as u64));
         segments.push(Segment::new(
@@ -107,7 +112,7 @@ fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
     };
     let left = usize::from(screen.width.saturating_sub(x + 2));
     if left >= 12 {
-        let message = shorten_middle(&error.message, left);
+        let message = shorten_end(&error.message, left);
         pen.text(x + 1, screen.status, left as u16, &message, theme.bad);
     }
 }
@@ -137,7 +142,7 @@ fn footer(app: &App) -> Vec<(String, &'static str)> {
     let sides = pair(Action::SortLeft, Action::SortRight);
     let plain = |keys: &str, words| (keys.to_owned(), words);
     match app.mode() {
-        Mode::View => keymap.footer().collect(),
+        Mode::View => view_footer(app),
         Mode::Filter => vec![
             plain("Enter", "keep"),
             plain("Esc", "clear"),
@@ -145,6 +150,13 @@ fn footer(app: &App) -> Vec<(String, &'static str)> {
             plain("proto:udp", "loss>1"),
             plain("jitter>5ms", "rate>1M"),
             plain("!", "negates"),
+        ],
+        Mode::Detail if app.view() == View::Interfaces => vec![
+            (key(Action::Back), "back"),
+            (move_keys, "other interfaces"),
+            (key(Action::Pause), "pause"),
+            (key(Action::ToggleUnit), "bits"),
+            (key(Action::Help), "help"),
         ],
         Mode::Detail => vec![
             (key(Action::Back), "back"),
@@ -167,6 +179,24 @@ fn footer(app: &App) -> Vec<(String, &'static str)> {
             (key(Action::Back), "back"),
         ],
     }
+}
+
+/// The keys that mean something in this view.
+fn view_footer(app: &App) -> Vec<(String, &'static str)> {
+    let view = app.view();
+    let serves = |action: &Action| match action {
+        Action::ToggleLoss => view == View::Flows,
+        Action::ToggleUnit => view != View::Events,
+        _ => true,
+    };
+    let keys = app.preferences().keymap.footer();
+    keys.filter(|(action, ..)| serves(action))
+        .map(|(action, key, words)| match (action, view) {
+            (Action::Open, View::Events) => (key, "its flow"),
+            (Action::Open, View::Interfaces) if app.in_rules() => (key, "its flows"),
+            _ => (key, words),
+        })
+        .collect()
 }
 
 fn first_key(keymap: &Keymap, action: Action) -> String {

@@ -11,7 +11,8 @@ use crate::app::table::Table;
 use crate::app::{App, loses};
 use crate::model::column::{Align, Context, Sort, Value};
 use crate::model::event::{Event, EventKind};
-use crate::model::tracker::{Flow, Report};
+use crate::model::tracker::{Flow, Report, RuleReport};
+use crate::model::watch::is_silent;
 
 /// A flow without packets for so long is drawn as one that ended.
 const ENDED_AFTER: Duration = Duration::from_secs(2);
@@ -42,17 +43,32 @@ pub fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen
         flag: " ",
     };
     let table = app.interface_table();
-    if !draw_table(
-        pen,
-        &placed,
-        table,
-        &shown.interfaces,
-        &context,
-        screen,
-        look,
-    ) {
+    let items = &shown.interfaces;
+    if !draw_table(pen, &placed, table, items, &context, screen, look) {
         empty::draw(pen, app, shown, screen);
     }
+    draw_rules(pen, app, shown, screen);
+}
+
+/// Draws the rules below the interfaces, where they have a place.
+fn draw_rules(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+    let (titles, lines) = screen.rules;
+    if lines == 0 {
+        return;
+    }
+    let placed = app.placed_rule_columns();
+    draw_titles(pen, &placed, None, screen.width, titles);
+    let look = |pen: &Pen, rule: &RuleReport| Look {
+        style: match is_silent(rule, shown.taken_ns) {
+            true => pen.theme.dim,
+            false => pen.theme.base,
+        },
+        flag: " ",
+    };
+    let area = (titles + 1, lines, screen.width);
+    let context = app.context(shown);
+    let table = app.rule_table();
+    draw_rows(pen, &placed, table, &shown.rules, &context, area, look);
 }
 
 /// Draws the events.
@@ -77,7 +93,7 @@ pub fn draw_events(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
 fn event_look(pen: &Pen, event: &Event) -> Look {
     let (style, flag) = match event.kind {
         EventKind::Alert => (pen.theme.bad, "!"),
-        EventKind::Gap | EventKind::Table => (pen.theme.warn, " "),
+        EventKind::Gap | EventKind::Rule | EventKind::Table => (pen.theme.warn, " "),
         _ => (pen.theme.base, " "),
     };
     Look { style, flag }
@@ -114,9 +130,24 @@ fn draw_table<K: Copy + PartialEq, T>(
     screen: &Screen,
     look: impl Fn(&Pen, &T) -> Look,
 ) -> bool {
-    draw_titles(pen, placed, &table.sort, screen);
+    draw_titles(pen, placed, Some(&table.sort), screen.width, screen.titles);
+    let area = (screen.body.0, screen.body.1, screen.width);
+    draw_rows(pen, placed, table, items, context, area, look);
+    !table.rows().is_empty()
+}
+
+/// Draws the rows that are on the page; `area`: its first line, its lines, its cells.
+fn draw_rows<K: Copy + PartialEq, T>(
+    pen: &mut Pen,
+    placed: &[Placed<T>],
+    table: &Table<K, T>,
+    items: &[T],
+    context: &Context,
+    (top, lines, width): (u16, u16, u16),
+    look: impl Fn(&Pen, &T) -> Look,
+) {
     let selected = table.position();
-    for ((index, row), y) in table.page(screen.page()).zip(screen.body.0..) {
+    for ((index, row), y) in table.page(lines.into()).zip(top..) {
         let Some(item) = items.get(row as usize) else {
             continue;
         };
@@ -125,28 +156,22 @@ fn draw_table<K: Copy + PartialEq, T>(
         draw_cells(pen, placed, item, context, y, look.style);
         if selected == Some(index) {
             pen.text(0, y, 1, "▶", look.style);
-            pen.style(0, y, screen.width, pen.theme.selected);
+            pen.style(0, y, width, pen.theme.selected);
         }
     }
-    !table.rows().is_empty()
 }
 
-fn draw_titles<T>(pen: &mut Pen, placed: &[Placed<T>], sort: &Sort<T>, screen: &Screen) {
-    pen.style(0, screen.titles, screen.width, pen.theme.title);
+fn draw_titles<T>(pen: &mut Pen, placed: &[Placed<T>], sort: Option<&Sort<T>>, width: u16, y: u16) {
+    pen.style(0, y, width, pen.theme.title);
     for place in placed {
-        let sorted = place.column == sort.column;
-        let arrow = match (sorted, sort.descending) {
-            (false, _) => "",
-            (true, true) => "▼",
-            (true, false) => "▲",
-        };
-        let style = if sorted {
-            pen.theme.sorted
-        } else {
-            pen.theme.title
+        let sort = sort.filter(|sort| place.column == sort.column);
+        let (arrow, style) = match sort.map(|sort| sort.descending) {
+            None => ("", pen.theme.title),
+            Some(true) => ("▼", pen.theme.sorted),
+            Some(false) => ("▲", pen.theme.sorted),
         };
         let title = format!("{}{arrow}", place.column.title);
-        write_aligned(pen, place, screen.titles, &title, style);
+        write_aligned(pen, place, y, &title, style);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::reference::sender::Sender;
 use crate::reference::spec::Place;
 use crate::support;
 
-const CASES: u32 = 340;
+const CASES: u32 = 400;
 const FRAMES: usize = 640;
 const LEAST_FRAMES: usize = 100_000;
 

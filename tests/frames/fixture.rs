@@ -7,7 +7,7 @@ use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::snapshot::{Hook, InterfaceSample, LinkState, Sequence, Volume};
-use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report};
+use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, RuleReport};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -149,6 +149,29 @@ pub fn report(flows: Vec<Flow>) -> Report {
         rules: Vec::new(),
         table: Default::default(),
     }
+}
+
+/// Gives the report so many rules: of the first three one is short, one is long and silent, one matched nothing yet.
+pub fn ruled(mut report: Report, count: usize) -> Report {
+    let names = [
+        "voice",
+        "10.0.0.0/8 [192.168.1.1,192.168.1.2] - 5000-5010 UDP",
+        "ssh",
+    ];
+    let rule = |index: usize| RuleReport {
+        name: match names.get(index) {
+            Some(name) => Arc::from(*name),
+            None => Arc::from(format!("rule {index}")),
+        },
+        volume: Volume {
+            packets: [1234, 56_789_012_345, 0][index % 3],
+            bytes: [123_400, 78_901_234_567_890, 0][index % 3],
+        },
+        flows: [2, 65_536, 0][index % 3],
+        last_match_ns: NOW - [300_000_000, 185_000_000_000, 30_000_000_000][index % 3],
+    };
+    report.rules = (0..count).map(rule).collect();
+    report
 }
 
 /// A handful of flows of every kind.

@@ -1,5 +1,6 @@
 //! The frames of the script, each with the place where it is to be counted.
 
+use super::beside;
 use super::support::craft::{
     self, CUSTOMER_TAG, IPV4, IPV6, SERVICE_TAG, V4, ethernet, extension, fragment, icmp, tag, tcp,
     udp, udp_saying, v4, v6,
@@ -35,10 +36,14 @@ pub struct Step {
     pub payload_bytes: u64,
 }
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMP: u8 = 1;
-const ICMPV6: u8 = 58;
+/// IP protocol number of TCP.
+pub const TCP: u8 = 6;
+/// IP protocol number of UDP.
+pub const UDP: u8 = 17;
+/// IP protocol number of ICMP.
+pub const ICMP: u8 = 1;
+/// IP protocol number of ICMPv6.
+pub const ICMPV6: u8 = 58;
 
 /// The number of a protocol, by the name that records use.
 pub fn protocol(name: &str) -> u8 {
@@ -90,7 +95,8 @@ fn tagged(frame: Vec<u8>, id: u16, carries_v6: bool, ports: (u16, u16), payload:
     }
 }
 
-fn beside(frame: Vec<u8>, place: Place) -> Step {
+/// A frame that is no flow's.
+pub fn beside(frame: Vec<u8>, place: Place) -> Step {
     Step {
         frame,
         place,
@@ -101,19 +107,19 @@ fn beside(frame: Vec<u8>, place: Place) -> Step {
 /// The whole script.
 pub fn steps() -> Vec<Step> {
     let parts = [
-        plain(),
+        datagrams(),
+        segments_and_messages(),
         options_and_extensions(),
         fragments(),
         tags(),
         padded(),
-        others(),
-        malformed(),
+        beside::others(),
+        beside::malformed(),
     ];
     parts.into_iter().flatten().collect()
 }
 
-fn plain() -> Vec<Step> {
-    let options = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]; // timestamps
+fn datagrams() -> Vec<Step> {
     vec![
         flow(over_v4(UDP, &udp((9, 100), &[7; 100])), UDP, (9, 100), 100),
         flow(over_v6(UDP, &udp((9, 100), &[7; 99])), UDP, (9, 100), 99),
@@ -137,6 +143,12 @@ fn plain() -> Vec<Step> {
             (9, 104),
             10,
         ),
+    ]
+}
+
+fn segments_and_messages() -> Vec<Step> {
+    let options = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]; // timestamps
+    vec![
         flow(
             over_v4(TCP, &tcp((9, 200), 1, 0x02, &[2, 4, 5, 180], &[])),
             TCP,
@@ -328,74 +340,4 @@ fn padded() -> Vec<Step> {
         ),
         beside(pad(ethernet(0x0806, &[0; 28])), Place::Other),
     ]
-}
-
-fn others() -> Vec<Step> {
-    let mut frames = vec![
-        ethernet(0x0806, &[0; 28]),         // ARP
-        ethernet(0x88cc, &[0; 46]),         // LLDP
-        ethernet(46, &[0x42; 46]),          // 802.3 with a length
-        ethernet(0x8847, &[0; 60]),         // MPLS
-        over_v4(2, &[0; 8]),                // IGMP
-        over_v4(132, &[0; 32]),             // SCTP
-        over_v4(50, &[0; 32]),              // ESP
-        over_v4(ICMPV6, &[0; 32]),          // ICMPv6 in IPv4
-        over_v4(60, &[0; 32]),              // no extension header in IPv4
-        over_v6(59, &[]),                   // nothing
-        over_v6(0, &extension(59, 0, &[])), // nothing behind options
-        over_v6(50, &[0; 32]),              // ESP
-        over_v6(ICMP, &[0; 32]),            // ICMP in IPv6
-        over_v6(89, &[0; 44]),              // OSPF
-    ];
-    frames.push(ethernet(CUSTOMER_TAG, &tag(10, 0x0806, &[0; 28])));
-    let beside = |frame| beside(frame, Place::Other);
-    frames.into_iter().map(beside).collect()
-}
-
-fn malformed() -> Vec<Step> {
-    let whole = v4(UDP, &udp((9, 150), &[7; 20]));
-    let changed = |at: usize, value: u8| {
-        let mut packet = whole.clone();
-        packet[at] = value;
-        ethernet(IPV4, &packet)
-    };
-    let mut segment = tcp((9, 150), 1, 0x10, &[], &[7; 8]);
-    segment[12] = 4 << 4;
-    let short_offset = over_v4(TCP, &segment);
-    segment[12] = 15 << 4;
-    let long_offset = over_v4(TCP, &segment);
-    let nine = (0..9).fold(udp((9, 150), &[]), |inner, n| {
-        extension(if n == 0 { UDP } else { 60 }, 0, &inner)
-    });
-    let v6_whole = v6(UDP, &udp((9, 150), &[7; 20]));
-    let cut_extension = over_v6(60, &extension(UDP, 3, &[])[..16]);
-    let frames = [
-        (
-            "frame",
-            ethernet(CUSTOMER_TAG, &tag(10, CUSTOMER_TAG, &[0; 3])),
-        ),
-        ("ip_truncated", ethernet(IPV4, &whole[..19])),
-        ("ip_truncated", ethernet(IPV6, &v6_whole[..39])),
-        ("ip_truncated", ethernet(IPV4, &[0x4f; 40])),
-        ("ip_truncated", cut_extension),
-        ("ip_version", changed(0, 0x65)),
-        ("ip_version", ethernet(IPV6, &whole)),
-        ("ip_header_length", changed(0, 0x44)),
-        ("ip_length", changed(3, 19)),
-        ("ip_length", changed(2, 1)),
-        ("ip_length", ethernet(IPV6, &v6_whole[..v6_whole.len() - 1])),
-        ("extensions", over_v6(60, &nine)),
-        ("transport_truncated", over_v4(UDP, &[0; 7])),
-        ("transport_truncated", over_v4(TCP, &[0; 19])),
-        ("transport_truncated", over_v4(ICMP, &[8, 0, 0, 0, 0, 1])),
-        ("transport_truncated", over_v6(ICMPV6, &[1, 0, 0])),
-        ("tcp_offset", short_offset),
-        ("tcp_offset", long_offset),
-        (
-            "udp_length",
-            over_v4(UDP, &udp_saying(7, (9, 150), &[7; 20])),
-        ),
-    ];
-    let step = |(reason, frame)| beside(frame, Place::Malformed(reason));
-    frames.into_iter().map(step).collect()
 }

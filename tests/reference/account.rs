@@ -95,6 +95,13 @@ impl World {
         self.touched.clear();
     }
 
+    /// Whether a frame is of ICMP or ICMPv6. (Looking twice at a first fragment changes nothing.)
+    pub fn is_icmp(&mut self, link: Link, frame: &[u8]) -> bool {
+        let gso = Gso::default();
+        let classified = super::packet::classify(frame, link, gso, &mut self.fragments);
+        matches!(classified.verdict, Verdict::Flow(packet) if !packet.protocol.has_ports())
+    }
+
     /// One buffer at the hook of an interface.
     pub fn observe(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Classified {
         let classified = super::packet::classify(frame, link, gso, &mut self.fragments);

@@ -139,7 +139,7 @@ impl Flowtop {
         &self.latest
     }
 
-    /// Waits until so many packets were counted on one interface, or none came for a second: the test will tell.
+    /// Waits until so many packets were counted on one interface, or none came for some seconds: the test will tell.
     pub fn settle(&mut self, packets: u64) {
         let mut silent_since = Instant::now();
         let mut counted = 0;
@@ -150,7 +150,7 @@ impl Flowtop {
             if now.unwrap_or(0) != counted {
                 (counted, silent_since) = (now.unwrap_or(0), Instant::now());
             }
-            if counted >= packets || silent_since.elapsed() > Duration::from_secs(1) {
+            if counted >= packets || silent_since.elapsed() > Duration::from_secs(3) {
                 return;
             }
         }

@@ -45,7 +45,7 @@ const fn trial(
 }
 
 /// These end or stop the program and have tests of their own.
-const ELSEWHERE: [&str; 3] = ["quit", "suspend", "save_view"];
+const ELSEWHERE: [&str; 2] = ["quit", "suspend"];
 
 const TO_FLOWS: Press = ("1", Shows("by throughput, largest"));
 
@@ -84,6 +84,8 @@ const TRIALS: &[Trial] = &[
     trial("longer_interval", &[], Shows("every 2 s"), &[("-", Shows("every 1 s"))]),
     trial("shorter_interval", &[], Shows("every 0.5 s"), &[("+", Shows("every 1 s"))]),
     trial("export", &[], Shows("wrote 12 flows"), &[("Esc", Hides("wrote"))]),
+    trial("save_view", &[], Shows("view written to"), &[("Esc", Hides("view written"))]),
+    trial("reload", &[], Shows("nothing changed"), &[("Esc", Hides("nothing changed"))]),
     trial("mouse", &[], Shows("mouse: the terminal"), &[("m", Shows("mouse: clicks")), ("Esc", Hides("mouse:"))]),
 ];
 

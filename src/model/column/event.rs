@@ -28,7 +28,7 @@ pub static EVENT_COLUMNS: [Column<Event>; 3] = [
         "what happened",
         "what happened, in words",
         Between(14, 400),
-        |e, _| Value::Text(&e.text),
+        |e, _| Value::Sentence(&e.text),
     )
     .left()
     .priority(2),

@@ -66,7 +66,7 @@ fn sequence(flow: &Flow, count: impl Fn(&Sequence) -> Option<u64>) -> Value<'_> 
     }
 }
 
-fn seconds_since(now_ns: u64, then_ns: u64) -> Value<'static> {
+pub(super) fn seconds_since(now_ns: u64, then_ns: u64) -> Value<'static> {
     Value::Seconds(now_ns.saturating_sub(then_ns) as f64 / 1e9)
 }
 

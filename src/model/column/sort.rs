@@ -95,7 +95,10 @@ impl<T> Sort<T> {
 }
 
 fn is_amount(value: &Value) -> bool {
-    !matches!(value, Value::Text(_) | Value::Endpoint { .. })
+    !matches!(
+        value,
+        Value::Text(_) | Value::Sentence(_) | Value::Endpoint { .. }
+    )
 }
 
 /// An integer in the order of the amounts; the largest for unknown ones, in either direction.

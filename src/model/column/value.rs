@@ -1,15 +1,15 @@
 //! What a cell holds: its text, its order among others, and how it is made to fit.
 //!
-//! A cell that does not fit is shortened in the middle so that it still means something; it is never cut.
+//! A cell that does not fit is shortened so that it still means something (see `shorten`); it is never cut.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use unicode_width::UnicodeWidthStr;
 
 use super::Context;
+use super::shorten::{shorten_end, shorten_endpoint, shorten_middle};
 use crate::model::event::TimeOfDay;
 use crate::model::flow::Protocol;
 use crate::model::tracker::{Flow, Series};
@@ -22,6 +22,8 @@ pub enum Value<'a> {
     Unknown,
     /// A word.
     Text(&'a str),
+    /// Words in a row; the end gives way where there is no room.
+    Sentence(&'a str),
     /// An address, with what stands behind it on the screen: a port, or what an ICMP message is.
     /// Exports write the address alone; the port has its own column.
     Endpoint {
@@ -73,13 +75,17 @@ pub enum Suffix {
 }
 
 impl Suffix {
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         match self {
             Suffix::None => String::new(),
             Suffix::Port(port) => format!(":{port}"),
             Suffix::Identifier(id) => format!(" #{id}"),
             Suffix::Icmp(8 | 128, 0) => " echo".to_owned(),
             Suffix::Icmp(0 | 129, 0) => " reply".to_owned(),
+            Suffix::Icmp(133, 0) => " rtr-sol".to_owned(),
+            Suffix::Icmp(134, 0) => " rtr-adv".to_owned(),
+            Suffix::Icmp(135, 0) => " nbr-sol".to_owned(),
+            Suffix::Icmp(136, 0) => " nbr-adv".to_owned(),
             Suffix::Icmp(kind, code) => format!(" {kind}/{code}"),
         }
     }
@@ -109,7 +115,7 @@ pub(super) fn destination<'a>(flow: &'a Flow, context: &Context<'a>) -> Value<'a
 }
 
 impl<'a> Value<'a> {
-    fn endpoint(address: IpAddr, suffix: Suffix, context: &Context<'a>) -> Value<'a> {
+    pub(super) fn endpoint(address: IpAddr, suffix: Suffix, context: &Context<'a>) -> Value<'a> {
         let name = context.names.and_then(|names| names.get(&address));
         Value::Endpoint {
             address,
@@ -133,7 +139,7 @@ impl<'a> Value<'a> {
     /// The amount, where the cell holds one; a history counts as its latest value.
     pub fn number(&self) -> Option<f64> {
         match *self {
-            Value::Unknown | Value::Text(_) | Value::Endpoint { .. } => None,
+            Value::Unknown | Value::Text(_) | Value::Sentence(_) | Value::Endpoint { .. } => None,
             Value::Number(n) | Value::Count(n) | Value::Bytes(n) => Some(n as f64),
             Value::Rate(x) | Value::PerSecond(x) | Value::Milliseconds(x) => Some(x),
             Value::Seconds(x) | Value::Percent(x) => Some(x),
@@ -145,7 +151,7 @@ impl<'a> Value<'a> {
     /// Order among cells of one column, smallest first; unknown ones compare equal.
     pub fn compare(&self, other: &Value) -> Ordering {
         match (self, other) {
-            (Value::Text(a), Value::Text(b)) => a.cmp(b),
+            (Value::Text(a), Value::Text(b)) | (Value::Sentence(a), Value::Sentence(b)) => a.cmp(b),
             (
                 Value::Endpoint {
                     address: a,
@@ -168,7 +174,7 @@ impl<'a> Value<'a> {
     /// Whether nothing is known of it: such cells are sorted last in either direction.
     pub fn is_unknown(&self) -> bool {
         match self {
-            Value::Text(_) | Value::Endpoint { .. } => false,
+            Value::Text(_) | Value::Sentence(_) | Value::Endpoint { .. } => false,
             other => other.number().is_none(),
         }
     }
@@ -177,7 +183,7 @@ impl<'a> Value<'a> {
     pub fn text(&self, context: &Context) -> Cow<'a, str> {
         match *self {
             Value::Unknown => Cow::Borrowed(units::UNKNOWN),
-            Value::Text(text) => Cow::Borrowed(text),
+            Value::Text(text) | Value::Sentence(text) => Cow::Borrowed(text),
             Value::Endpoint {
                 address,
                 suffix,
@@ -212,101 +218,18 @@ impl<'a> Value<'a> {
                 name,
             } => shorten_endpoint(address, suffix, name, width),
             Value::Text(text) => shorten_middle(text, width),
+            Value::Sentence(text) => shorten_end(text, width),
             _ => "#".repeat(width),
         })
     }
 }
 
-fn endpoint(address: IpAddr, suffix: Suffix, name: Option<&str>) -> String {
+pub(super) fn endpoint(address: IpAddr, suffix: Suffix, name: Option<&str>) -> String {
     match (name, address, suffix) {
         (Some(name), _, _) => format!("{name}{}", suffix.text()),
         (None, IpAddr::V6(v6), Suffix::Port(port)) => format!("[{v6}]:{port}"),
         (None, address, _) => format!("{address}{}", suffix.text()),
     }
-}
-
-/// An endpoint in at most `width` cells: the port stays whole, the middle of the address gives way.
-pub fn shorten_endpoint(
-    address: IpAddr,
-    suffix: Suffix,
-    name: Option<&str>,
-    width: usize,
-) -> String {
-    let full = endpoint(address, suffix, name);
-    if full.width() <= width {
-        return full;
-    }
-    let suffix_text = suffix.text();
-    let room = width.saturating_sub(suffix_text.len());
-    if let Some(name) = name {
-        return format!("{}{suffix_text}", shorten_middle(name, room));
-    }
-    let brackets = address.is_ipv6() && matches!(suffix, Suffix::Port(_));
-    let room = if brackets {
-        room.saturating_sub(2)
-    } else {
-        room
-    };
-    match shorten_address(address, room) {
-        Some(short) if brackets => format!("[{short}]{suffix_text}"),
-        Some(short) => format!("{short}{suffix_text}"),
-        None => shorten_middle(&full, width),
-    }
-}
-
-/// Whole groups of the address from both ends with `…` between them, as many as fit.
-fn shorten_address(address: IpAddr, width: usize) -> Option<String> {
-    let text = address.to_string();
-    if text.len() <= width {
-        return Some(text);
-    }
-    let separator = if address.is_ipv6() { ':' } else { '.' };
-    let groups: Vec<&str> = text.split(separator).collect();
-    let candidates = (1..groups.len()).rev().flat_map(|kept| {
-        let tail = kept.div_ceil(2).min(kept);
-        [(kept - tail, tail), (tail, kept - tail)]
-    });
-    for (head, tail) in candidates {
-        let mut short = String::new();
-        for group in &groups[..head] {
-            let _ = write!(short, "{group}{separator}");
-        }
-        short.push('…');
-        for group in &groups[groups.len() - tail..] {
-            let _ = write!(short, "{separator}{group}");
-        }
-        if short.width() <= width && !short.contains(":::") {
-            return Some(short);
-        }
-    }
-    None
-}
-
-/// Text in at most `width` cells: both ends stay, `…` stands for the middle.
-pub fn shorten_middle(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    if width == 0 {
-        return String::new();
-    }
-    let room = width - 1;
-    let head = take_width(text.chars(), room / 2);
-    let tail = take_width(text.chars().rev(), room - room / 2);
-    let tail: String = tail.chars().rev().collect();
-    format!("{head}…{tail}")
-}
-
-fn take_width(chars: impl Iterator<Item = char>, width: usize) -> String {
-    let mut taken = String::new();
-    for c in chars {
-        taken.push(c);
-        if taken.width() > width {
-            taken.pop();
-            break;
-        }
-    }
-    taken
 }
 
 /// The latest `width` values as bars, scaled to the largest of them; a blank where there is no value.
@@ -325,45 +248,6 @@ pub fn sparkline(series: &Series, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn short(address: &str, port: u16, width: usize) -> String {
-        let address = address.parse().expect("an address");
-        shorten_endpoint(address, Suffix::Port(port), None, width)
-    }
-
-    #[test]
-    fn addresses_lose_whole_groups_from_the_middle() {
-        let v6 = "2001:db8:85a3:1234:5678:8a2e:370:7334";
-        assert_eq!(
-            short(v6, 443, 60),
-            "[2001:db8:85a3:1234:5678:8a2e:370:7334]:443"
-        );
-        assert_eq!(short(v6, 443, 30), "[2001:db8:…:8a2e:370:7334]:443");
-        assert_eq!(short(v6, 443, 21), "[2001:…:370:7334]:443");
-        assert_eq!(
-            short(v6, 51234, 17),
-            "[2001:…:7334]:51234"[..0].to_owned() + "[…:7334]:51234"
-        );
-        assert_eq!(short("192.168.100.200", 51234, 21), "192.168.100.200:51234");
-        assert_eq!(short("192.168.100.200", 51234, 16), "192.….200:51234");
-        assert_eq!(short("192.168.100.200", 51234, 14), "….200:51234");
-    }
-
-    #[test]
-    fn nothing_is_wider_than_its_cell() {
-        for address in [
-            "fe80::1",
-            "2001:db8:85a3:1234:5678:8a2e:370:7334",
-            "10.200.30.4",
-        ] {
-            for width in 1..50 {
-                assert!(
-                    short(address, 65535, width).width() <= width,
-                    "{address} {width}"
-                );
-            }
-        }
-    }
 
     #[test]
     fn a_sparkline_shows_the_latest_values_and_gaps() {

@@ -1,0 +1,92 @@
+//! Changes to the text of a configuration file that leave everything else in it as it is.
+//!
+//! Only the values of keys at the top change; what a person wrote (order, white space, rules) stays to the byte.
+
+use jsonc_parser::ast::{ObjectProp, Value};
+use jsonc_parser::common::Ranged;
+
+use super::diagnostic::{Diagnostic, Problem, locate};
+use super::walk::parse;
+use super::written::values;
+use super::{Config, Vocabulary};
+
+/// The text after a change to the settings that it means; the same text where it means them already.
+/// A text that is no valid configuration is not touched: its errors come back.
+pub fn edited(
+    text: &str,
+    file: &str,
+    vocabulary: &Vocabulary<'_>,
+    change: impl FnOnce(&mut Config),
+) -> Result<String, Vec<Diagnostic>> {
+    let before = Config::load(text, file, vocabulary)?;
+    let mut after = before.clone();
+    change(&mut after);
+    let (old, new) = (values(&before), values(&after));
+    let mut result = text.to_owned();
+    for (key, value) in new.as_object().into_iter().flatten() {
+        if old.get(key) != Some(value) {
+            let written = serde_json::to_string(value).unwrap_or_default();
+            result = with_value(&result, key, &written)
+                .map_err(|problem| locate(vec![problem], text, file))?;
+        }
+    }
+    match Config::load(&result, file, vocabulary)? == after {
+        true => Ok(result),
+        false => Err(locate(
+            vec![cannot("it would mean something else")],
+            text,
+            file,
+        )),
+    }
+}
+
+fn cannot(why: &str) -> Problem {
+    Problem {
+        at: 0,
+        message: format!("cannot be changed: {why}"),
+    }
+}
+
+/// The text with this value for a key of the root object.
+fn with_value(text: &str, key: &str, value: &str) -> Result<String, Problem> {
+    let mark = text.len() - text.trim_start_matches('\u{feff}').len();
+    let (mark, body) = text.split_at(mark);
+    let root = parse(body)?;
+    let Value::Object(root) = &root else {
+        return Err(cannot("it is no object"));
+    };
+    let (range, written) = match root.properties.iter().find(|p| p.name.as_str() == key) {
+        Some(property) => (
+            property.value.start()..property.value.end(),
+            value.to_owned(),
+        ),
+        None => new_property(body, root.start(), root.properties.last(), key, value),
+    };
+    Ok([mark, &body[..range.start], &written, &body[range.end..]].concat())
+}
+
+/// Where a key that is not there yet goes, and its text: behind the last one, indented like it.
+fn new_property(
+    body: &str,
+    brace: usize,
+    last: Option<&ObjectProp<'_>>,
+    key: &str,
+    value: &str,
+) -> (std::ops::Range<usize>, String) {
+    let newline = if body.contains("\r\n") { "\r\n" } else { "\n" };
+    let Some(last) = last else {
+        let at = brace + 1;
+        let gap = &body[at..];
+        let end = at + gap.find('}').unwrap_or(0);
+        return (at..end, format!("{newline}  \"{key}\": {value}{newline}"));
+    };
+    let before = &body[..last.start()];
+    let indent = match before.rsplit_once('\n') {
+        Some((_, indent)) if indent.trim().is_empty() => format!(",{newline}{indent}"),
+        _ => ", ".to_owned(),
+    };
+    (
+        last.end()..last.end(),
+        format!("{indent}\"{key}\": {value}"),
+    )
+}

@@ -1,0 +1,227 @@
+//! Writes what a person chose on the screen into the configuration file, on request.
+//!
+//! Everything else in the file stays as it is. The file is replaced by rename: whoever reads it meanwhile sees the
+//! old text or the new one.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::setup::with_vocabulary;
+use crate::app::Preferences;
+use crate::config::source::{Surroundings, decode};
+use crate::config::{Config, SortOrder, edited};
+use crate::model::column::DEFAULT;
+
+/// What was written.
+#[derive(Debug)]
+pub struct Saved {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text now.
+    pub text: String,
+    /// Whether it had to be changed at all.
+    pub changed: bool,
+}
+
+/// Writes the choices into the file that is in use, or would be; where there is none, into a new one.
+pub fn save(
+    choices: &Preferences,
+    in_use: Option<&Path>,
+    surroundings: &Surroundings,
+) -> Result<Saved> {
+    let path = match in_use.map(Path::to_path_buf) {
+        Some(path) => path,
+        None => surroundings
+            .find(None)
+            .unwrap_or_else(|| new_place(surroundings)),
+    };
+    let name = path.display().to_string();
+    let existing = match surroundings.read(&path) {
+        Ok(bytes) => Some(decode(bytes, &name).map_err(|error| anyhow!("{error}"))?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).context(name),
+    };
+    let old = existing.as_deref().unwrap_or("{}\n");
+    let text = with_vocabulary(|vocabulary| {
+        edited(old, &name, vocabulary, |config| choose(config, choices))
+    })
+    .map_err(|errors| match errors.first() {
+        Some(error) => anyhow!("{error} (mend it first)"),
+        None => anyhow!("{name} cannot be read"),
+    })?;
+    let changed = existing.as_deref() != Some(&text);
+    if changed {
+        replace(&path, &text, surroundings).with_context(|| format!("write {name}"))?;
+    }
+    Ok(Saved {
+        path,
+        text,
+        changed,
+    })
+}
+
+/// In the user's own folder: the working directory of the moment is nobody's.
+fn new_place(surroundings: &Surroundings) -> PathBuf {
+    match &surroundings.user_folder {
+        Some(folder) => folder.join("flowtop/config.json"),
+        None => surroundings.here.join("config.json"),
+    }
+}
+
+fn choose(config: &mut Config, choices: &Preferences) {
+    let ids: Vec<&str> = choices.columns.iter().map(|column| column.id).collect();
+    config.view = choices.view.id().to_owned();
+    config.unit = choices.unit;
+    config.packet_loss = choices.packet_loss;
+    config.theme = choices.theme;
+    config.sort = SortOrder {
+        column: choices.sort.column.id.to_owned(),
+        descending: choices.sort.descending,
+    };
+    let effective = match config.columns.as_slice() {
+        [] => DEFAULT.to_vec(),
+        own => own.iter().map(String::as_str).collect(),
+    };
+    if effective != ids {
+        config.columns = ids.into_iter().map(str::to_owned).collect();
+    }
+    if (config.throughput_interval.as_secs_f64() - choices.interval_s).abs() > 1e-9 {
+        config.throughput_interval = std::time::Duration::from_secs_f64(choices.interval_s);
+    }
+}
+
+/// Puts the text in the place of the file, with the owner and the mode that it had; a link stays a link.
+fn replace(path: &Path, text: &str, surroundings: &Surroundings) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let before = fs::metadata(&target).ok();
+    let owner = match &before {
+        Some(metadata) => Some((metadata.uid(), Some(metadata.gid()))),
+        None => surroundings.invoking_user.map(|user| (user, None)),
+    };
+    make_folder(folder, owner)?;
+    let beside = folder.join(format!(".config.json.{}", std::process::id()));
+    let written = write_new(&beside, text).and_then(|file| {
+        if let Some((user, group)) = owner {
+            // Without the right to give files away the new one is our own.
+            let _ = chown(&beside, Some(user), group);
+        }
+        let mode = before.as_ref().map_or(0o644, |m| m.mode() & 0o7777);
+        file.set_permissions(Permissions::from_mode(mode))?;
+        fs::rename(&beside, &target)
+    });
+    written.inspect_err(|_| _ = fs::remove_file(&beside))
+}
+
+fn make_folder(folder: &Path, owner: Option<(u32, Option<u32>)>) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        make_folder(above, owner)?;
+    }
+    fs::create_dir(folder)?;
+    if let Some((user, group)) = owner {
+        let _ = chown(folder, Some(user), group);
+    }
+    Ok(())
+}
+
+/// A new file, never one that is there, with the text safely in it.
+fn write_new(path: &Path, text: &str) -> io::Result<File> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::preferences::Unit;
+
+    fn surroundings(folder: &Path) -> Surroundings {
+        Surroundings {
+            here: folder.to_path_buf(),
+            user_folder: Some(folder.join("xdg")),
+            system_folder: folder.join("etc"),
+            invoking_user: None,
+        }
+    }
+
+    fn bits() -> Preferences {
+        Preferences {
+            unit: Unit::Bits,
+            interval_s: 0.5,
+            ..Preferences::default()
+        }
+    }
+
+    #[test]
+    fn without_a_file_one_is_made_in_the_users_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let saved = save(&bits(), None, &surroundings(folder.path())).expect("saved");
+        assert_eq!(saved.path, folder.path().join("xdg/flowtop/config.json"));
+        let text = fs::read_to_string(&saved.path).expect("file");
+        assert_eq!(
+            text,
+            "{\n  \"THROUGHPUT_INTERVAL\": 0.5,\n  \"UNIT\": \"bits\"\n}\n"
+        );
+        let again = save(&bits(), None, &surroundings(folder.path())).expect("saved");
+        assert!(!again.changed && again.text == text);
+    }
+
+    #[test]
+    fn a_link_its_mode_and_everything_else_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (real, link) = (
+            folder.path().join("real"),
+            folder.path().join("config.json"),
+        );
+        fs::write(&real, "{\"OFFSET\": 4, \"UNIT\": \"bytes\"}").expect("write");
+        fs::set_permissions(&real, Permissions::from_mode(0o640)).expect("chmod");
+        std::os::unix::fs::symlink("real", &link).expect("link");
+        let surroundings = surroundings(folder.path());
+        save(
+            &Preferences {
+                interval_s: 1.0,
+                ..bits()
+            },
+            Some(&link),
+            &surroundings,
+        )
+        .expect("saved");
+        let text = fs::read_to_string(&real).expect("file");
+        assert_eq!(text, "{\"OFFSET\": 4, \"UNIT\": \"bits\"}");
+        assert!(fs::symlink_metadata(&link).expect("link").is_symlink());
+        assert_eq!(fs::metadata(&real).expect("file").mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 2);
+    }
+
+    #[test]
+    fn a_file_with_errors_is_left_alone_and_the_place_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.json");
+        fs::write(&file, "{\n  \"OFFSET\": 4,\n}").expect("write");
+        let error = save(&bits(), Some(&file), &surroundings(folder.path())).expect_err("refused");
+        assert!(
+            format!("{error:#}").contains("config.json:2:14: "),
+            "{error:#}"
+        );
+        assert_eq!(
+            fs::read_to_string(&file).expect("file"),
+            "{\n  \"OFFSET\": 4,\n}"
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! The documents against the code: options, keys, columns, filter, configuration, exit codes, make's targets, links.
+//!
+//! Tables between `<!-- table: name -->` and `<!-- end -->` in README.md are made here. After a change to the code,
+//! `FLOWTOP_UPDATE_README=1 cargo test --test docs` writes them anew.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::CommandFactory;
+use flowtop::cli::{Arguments, Exit};
+use flowtop::config;
+use flowtop::keymap::{BINDINGS, Group};
+use flowtop::model::column::FLOW_COLUMNS;
+use flowtop::model::preferences::ThemeName;
+use flowtop::model::query::FIELDS;
+
+const DOCUMENTS: [&str; 4] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+];
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn table(head: &str, rows: impl IntoIterator<Item = String>) -> String {
+    let columns = head.matches('|').count() - 1;
+    let mut text = format!("{head}\n|{}\n", "---|".repeat(columns));
+    for row in rows {
+        text.push_str(&row);
+        text.push('\n');
+    }
+    text
+}
+
+/// One line, with nothing in it that ends a cell.
+fn cell(text: &str) -> String {
+    text.replace('\n', " ").replace('|', "\\|")
+}
+
+/// The option as it is written on a command line: `-i, --interface <NAME>...`.
+fn usage(argument: &clap::Arg) -> String {
+    let mut words = String::new();
+    if let Some(short) = argument.get_short() {
+        let _ = write!(words, "-{short}, ");
+    }
+    let _ = write!(words, "--{}", argument.get_long().expect("a long name"));
+    let takes_value = argument.get_action().takes_values();
+    if let Some([value]) = argument.get_value_names().filter(|_| takes_value) {
+        let _ = write!(words, " <{value}>");
+        let many = argument.get_num_args().is_some_and(|n| n.max_values() > 1);
+        words.push_str(if many { "..." } else { "" });
+    }
+    words
+}
+
+fn options() -> String {
+    let mut command = Arguments::command();
+    command.build();
+    let rows = command.get_arguments().map(|argument| {
+        let help = argument.get_help().map(ToString::to_string);
+        let help = cell(&help.unwrap_or_default());
+        format!("| `{}` | {help} |", usage(argument))
+    });
+    table("| option | meaning |", rows.collect::<Vec<_>>())
+}
+
+fn keys() -> String {
+    let rows = Group::ALL.into_iter().flat_map(|group| {
+        BINDINGS
+            .iter()
+            .filter(move |row| row.group == group)
+            .map(|row| {
+                let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key}`")).collect();
+                format!("| {} | {} | `{}` |", keys.join(" "), cell(row.help), row.id)
+            })
+    });
+    table("| key | what it does | name in `KEYS` |", rows)
+}
+
+fn columns() -> String {
+    let rows = FLOW_COLUMNS.iter().map(|column| {
+        let alias = column
+            .alias
+            .map_or_else(String::new, |a| format!(", `{a}`"));
+        let (id, title, help) = (column.id, cell(column.title), cell(column.help));
+        format!("| `{id}`{alias} | {title} | {help} |")
+    });
+    table("| id, short name in filters | header | what it is |", rows)
+}
+
+fn filter() -> String {
+    let rows = FIELDS
+        .iter()
+        .map(|(field, help)| format!("| `{field}:` | {} |", cell(help)));
+    table("| field | takes |", rows)
+}
+
+/// Compares the table in README.md with what the code says, or writes it there.
+fn expect_table(name: &str, expected: &str) {
+    let readme = read("README.md");
+    let begin = format!("<!-- table: {name} -->\n");
+    let start = readme.find(&begin).expect("the table's beginning") + begin.len();
+    let end = start
+        + readme[start..]
+            .find("<!-- end -->")
+            .expect("the table's end");
+    if readme[start..end] == *expected {
+        return;
+    }
+    if std::env::var_os("FLOWTOP_UPDATE_README").is_some() {
+        let text = format!("{}{expected}{}", &readme[..start], &readme[end..]);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        std::fs::write(path, text).expect("write README.md");
+        return;
+    }
+    panic!(
+        "README.md: the table of {name} is not what the code says (FLOWTOP_UPDATE_README=1 writes it):\n{expected}"
+    );
+}
+
+/// What stands in backquotes in the first cell of each row of the table below this line.
+fn names_in_table(document: &str, head: &str) -> Vec<String> {
+    let text = read(document);
+    let start = text
+        .find(head)
+        .unwrap_or_else(|| panic!("{document} has no {head}"));
+    let rows = text[start..].lines().skip(2);
+    rows.take_while(|line| line.starts_with('|'))
+        .flat_map(|line| {
+            let first = line.split('|').nth(1).unwrap_or_default();
+            first
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(Into::into)
+                .collect::<Vec<String>>()
+        })
+        .collect()
+}
+
+#[test]
+fn tables_of_the_readme_are_what_the_code_says() {
+    // One after the other: each may write the file.
+    expect_table("options", &options());
+    expect_table("keys", &keys());
+    expect_table("columns", &columns());
+    expect_table("filter", &filter());
+}
+
+#[test]
+fn every_key_of_the_configuration_is_explained() {
+    let explained: BTreeSet<_> = names_in_table("README.md", "| key | default |")
+        .into_iter()
+        .collect();
+    let existing: BTreeSet<_> = config::key_names().map(Into::into).collect();
+    assert_eq!(explained, existing);
+}
+
+#[test]
+fn every_key_of_a_rule_is_explained() {
+    let explained: BTreeSet<_> = names_in_table("README.md", "| key of a rule |")
+        .into_iter()
+        .collect();
+    let existing: BTreeSet<_> = config::rule_key_names().map(Into::into).collect();
+    assert_eq!(explained, existing);
+}
+
+#[test]
+fn defaults_in_the_readme_are_those_of_the_shipped_file() {
+    let shipped: serde_json::Value = serde_json::from_str(&read("config.json")).expect("JSON");
+    let readme = read("README.md");
+    let start = readme.find("| key | default |").expect("the table");
+    for line in readme[start..]
+        .lines()
+        .skip(2)
+        .take_while(|l| l.starts_with('|'))
+    {
+        let cells: Vec<&str> = line
+            .split('|')
+            .map(|cell| cell.trim().trim_matches('`'))
+            .collect();
+        if matches!(cells[1], "$schema" | "EXAMPLES") {
+            continue;
+        }
+        let default: serde_json::Value = serde_json::from_str(cells[2]).expect(line);
+        assert_eq!(default, shipped[cells[1]], "{line}");
+    }
+}
+
+#[test]
+fn ready_made_profiles_and_themes_are_named() {
+    let readme = read("README.md");
+    let profiles = config::READY_MADE.iter().map(|ready| ready.name);
+    for name in profiles.chain(ThemeName::ALL.map(ThemeName::id)) {
+        assert!(readme.contains(&format!("`\"{name}\"`")), "{name}");
+    }
+}
+
+#[test]
+fn exit_codes_are_those_of_the_code() {
+    let listed = names_in_table("README.md", "| exit code |");
+    let codes = [
+        Exit::Fine,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Unavailable,
+        Exit::Privilege,
+        Exit::Config,
+    ];
+    assert_eq!(listed, codes.map(|exit| exit.code().to_string()));
+}
+
+/// Words behind `make` where it is a command: in backquotes or at the beginning of a line of code.
+fn targets_named(text: &str) -> BTreeSet<String> {
+    let in_code = text.split("`make ").skip(1);
+    let in_blocks = text
+        .lines()
+        .filter_map(|line| {
+            line.trim_start()
+                .strip_prefix("sudo ")
+                .or(Some(line.trim_start()))
+        })
+        .filter_map(|line| line.strip_prefix("make "));
+    in_code
+        .chain(in_blocks)
+        .map(|rest| rest.chars().take_while(char::is_ascii_lowercase).collect())
+        .filter(|target: &String| !target.is_empty())
+        .collect()
+}
+
+#[test]
+fn what_make_is_asked_for_it_can_do() {
+    let makefile = read("Makefile");
+    for document in DOCUMENTS {
+        for target in targets_named(&read(document)) {
+            assert!(
+                makefile
+                    .lines()
+                    .any(|line| line.starts_with(&format!("{target}:"))),
+                "{document} says make {target}"
+            );
+        }
+    }
+    assert!(targets_named(&read("README.md")).is_superset(&["demo".into(), "test".into()].into()));
+}
+
+#[test]
+fn continuous_integration_runs_the_commands_of_the_readme() {
+    let script = read(".ci/run");
+    let commands: Vec<_> = script
+        .lines()
+        .filter(|line| line.starts_with("make "))
+        .collect();
+    assert_eq!(commands, ["make check", "make test"]);
+}
+
+#[test]
+fn links_between_files_lead_somewhere() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap_or_default();
+            let file = target.split('#').next().unwrap_or_default();
+            if file.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            assert!(path.exists(), "{document} links to {target}");
+        }
+    }
+}
+
+/// Files named in backquotes with a folder before them exist: documents outlive renames only if somebody looks.
+#[test]
+fn files_that_are_named_exist() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(document);
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "tests/", "scripts/", "benches/"]
+                .iter()
+                .any(|folder| name.starts_with(folder));
+            if is_path && !name.contains(['*', ' ', '<', '{']) {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+                assert!(path.exists(), "{document} names {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_minimum_versions_are_the_ones_that_are_checked() {
+    let readme = read("README.md");
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    assert!(readme.contains(&format!("Rust {rust}")), "Rust {rust}");
+    let (major, minor) = flowtop::probe::privileges::OLDEST_KERNEL;
+    assert!(readme.contains(&format!("Linux {major}.{minor}")));
+}

@@ -1,0 +1,325 @@
+//! The program without a screen: its records, its ends, its signals, and a configuration that changes while it runs.
+
+#[path = "netns_headless/contract.rs"]
+mod contract;
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use support::Background;
+use support::frames::{FrameSender, Udp};
+use support::pair::{Pair, RECEIVER_LINK};
+use support::program::{self, Ended, Flowtop, flows, interface, number, volume};
+
+const NUMBERED: &str = r#"{"PATTERN": "0xFFFFFFFF", "OFFSET": 0}"#;
+
+/// Sends numbered packets of 100 bytes to a port.
+fn send(pair: &Pair, port: u16, numbers: impl IntoIterator<Item = u32>) {
+    let frame = |number| Udp::to_port(port).with_number(number, 0, 58).frame();
+    let frames: Vec<_> = numbers.into_iter().map(frame).collect();
+    FrameSender::on(pair).send_in_step(frames.iter().map(Vec::as_slice));
+}
+
+fn records(output: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(output).expect("UTF-8");
+    let parse = |line: &str| serde_json::from_str(line).expect("a record a line");
+    text.lines().map(parse).collect()
+}
+
+#[test]
+fn every_record_keeps_the_contract_and_the_last_one_has_the_totals_of_the_run() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, NUMBERED);
+    contract::assert_record(run.record());
+    let mut sent = 0;
+    for number in [1, 2, 4, 5] {
+        send(&pair, 5000, [number]);
+        let tcp = support::craft::tcp((1, 80), number * 10, 0x10, &[], &[7; 10]);
+        let tcp = support::craft::v4(6, &tcp);
+        FrameSender::on(&pair).send(&support::craft::ethernet(support::craft::IPV4, &tcp));
+        sent += 2;
+        run.settle(sent);
+        contract::assert_record(run.record());
+        program::assert_adds_up(run.record());
+    }
+    let Ended { record, errors, .. } = run.finish();
+    contract::assert_record(&record);
+    assert_eq!(errors, "");
+    assert_eq!(
+        volume(interface(&record, RECEIVER_LINK)),
+        (8, 4 * 100 + 4 * 64)
+    );
+    let flow = program::flow_to(&record, "udp", 5000);
+    assert_eq!(volume(flow), (4, 400));
+    assert_eq!(flow["payload_bytes"], 4 * 58);
+    assert_eq!(flow["sequence"]["loss_percent"], 20.0);
+    assert_eq!(flow["sequence"]["current"], 5);
+    assert_eq!(program::flow_to(&record, "tcp", 80)["sequence"]["lost"], 10);
+}
+
+#[test]
+fn a_run_ends_after_its_count_and_after_its_duration() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let common = ["--json", "-i", RECEIVER_LINK, "-t"];
+    let run = |more: &[&str]| {
+        let began = Instant::now();
+        let output = program::run_to_end(&pair.receiver, &[&common[..], more].concat());
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""));
+        (records(&output.stdout), began.elapsed())
+    };
+    let (counted, took) = run(&["0.5", "--count", "3"]);
+    assert_eq!(counted.len(), 3);
+    assert!(took > Duration::from_millis(1400), "{took:?}");
+    let (lasted, took) = run(&["0.3", "--duration", "1"]);
+    let seconds = |record: &Value| record["interval_s"].as_f64().expect("seconds");
+    let sum: f64 = lasted.iter().map(seconds).sum();
+    assert!(took > Duration::from_secs(1) && sum > 0.8, "{took:?} {sum}");
+    assert!(sum < took.as_secs_f64(), "{took:?} {sum}");
+    assert!((2..=4).contains(&lasted.len()), "{lasted:#?}");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_run_without_a_word() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut command = support::command(&pair.receiver, program::PROGRAM);
+    command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Background::spawn(&mut command);
+    let mut output = BufReader::new(child.0.stdout.take().expect("standard output"));
+    output.read_line(&mut String::new()).expect("a record");
+    drop(output);
+    let errors = child.0.stderr.take().expect("standard error");
+    let said: Vec<_> = BufReader::new(errors)
+        .lines()
+        .map_while(Result::ok)
+        .collect();
+    assert_eq!(child.0.wait().expect("wait").code(), Some(0));
+    assert!(said.is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_pipe_without_json_gets_plain_tables() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let arguments = ["-i", RECEIVER_LINK, "-t", "0.2", "--count", "2"];
+    let output = program::run_to_end(&pair.receiver, &arguments);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("veth1  up  tcx "));
+    assert_eq!(lines.count(), 2, "{text}");
+    assert!(!text.contains(['{', '\x1b']), "{text}");
+}
+
+#[test]
+fn sigusr2_starts_all_totals_at_zero_and_loses_nothing_after_it() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, NUMBERED);
+    send(&pair, 5000, (1..=100).filter(|number| *number != 50));
+    run.settle(99);
+    assert_eq!(
+        program::flow_to(run.record(), "udp", 5000)["sequence"]["lost"],
+        1
+    );
+    run.signal(Signal::SIGUSR2);
+    let record = run.until("zero", |r| interface(r, RECEIVER_LINK)["packets"] == 0);
+    program::assert_adds_up(record);
+    let flow = program::flow_to(record, "udp", 5000);
+    assert_eq!(
+        (volume(flow), &flow["sequence"]["lost"]),
+        ((0, 0), &0.into())
+    );
+    send(&pair, 5000, (101..=130).filter(|number| *number != 110));
+    run.settle(29);
+    let record = run.last_record();
+    assert_eq!(volume(interface(&record, RECEIVER_LINK)), (29, 2900));
+    let flow = program::flow_to(&record, "udp", 5000);
+    let sequence = &flow["sequence"];
+    assert_eq!(
+        (volume(flow), &flow["payload_bytes"]),
+        ((29, 2900), &(29 * 58).into())
+    );
+    assert_eq!(
+        (&sequence["received"], &sequence["lost"]),
+        (&29.into(), &1.into())
+    );
+    assert_eq!(sequence["current"], 130);
+}
+
+#[test]
+fn a_flow_that_was_silent_for_its_timeout_leaves_and_what_it_had_stays_counted() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, r#"{"FLOW_TIMEOUT": 1}"#);
+    send(&pair, 5000, 0..10);
+    run.settle(10);
+    let record = run.until("its end", |record| flows(record).count() == 0);
+    assert_eq!(
+        volume(&interface(record, RECEIVER_LINK)["ended"]),
+        (10, 1000)
+    );
+    assert_eq!(record["kernel"]["flows_tracked"], 0);
+    send(&pair, 5000, 0..5);
+    run.settle(15);
+    let record = run.last_record();
+    assert_eq!(volume(program::flow_to(&record, "udp", 5000)), (5, 500));
+    assert_eq!(volume(interface(&record, RECEIVER_LINK)), (15, 1500));
+}
+
+/// A configuration that takes in only what goes to this port.
+fn only(port: u16) -> String {
+    format!(r#"{{"RULES": {{"to {port}": {{"match": "- - - {port} UDP", "OFFSET": 0}}}}}}"#)
+}
+
+fn generation(record: &Value) -> u64 {
+    number(&record["config"]["generation"])
+}
+
+/// Waits until the configuration counts as the n-th, which must be soon; then only that port's packets are a flow's.
+fn assert_in_force(run: &mut Flowtop, pair: &Pair, since: Instant, nth: u64, port: u16) {
+    let record = run.until("the new configuration", |record| generation(record) >= nth);
+    let took = since.elapsed();
+    assert_eq!(
+        (generation(record), &record["config"]["error"]),
+        (nth, &Value::Null)
+    );
+    assert!(took < Duration::from_millis(1100), "{took:?}");
+    let filtered = |record: &Value| volume(&interface(record, RECEIVER_LINK)["filtered"]).0;
+    // The record may be a little ahead of the rules: readings under way are of before.
+    for _ in 0..3 {
+        run.record();
+    }
+    let record = run.record();
+    let seen = volume(interface(record, RECEIVER_LINK)).0;
+    let before = filtered(record);
+    for to in 5000..5004 {
+        send(pair, to, [1, 2, 5]);
+    }
+    run.settle(seen + 12);
+    let record = run.record();
+    assert_eq!(filtered(record) - before, 9, "{record:#}");
+    let flow = program::flow_to(record, "udp", port);
+    assert_eq!(volume(flow), (3, 300), "{flow:#}");
+    assert_eq!(flow["sequence"]["lost"], 2, "{flow:#}");
+    assert_eq!(flow["rule"], format!("to {port}"), "{flow:#}");
+    program::assert_adds_up(record);
+}
+
+#[test]
+fn a_configuration_takes_effect_in_whatever_way_it_is_saved() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, "{}");
+    assert_eq!(generation(run.record()), 1);
+    let path = run.config_path();
+    let folder = path.parent().expect("a folder").to_owned();
+    let now = Instant::now();
+    run.rename_config(&only(5000));
+    assert_in_force(&mut run, &pair, now, 2, 5000);
+    let now = Instant::now();
+    std::fs::write(&path, only(5001)).expect("write in place");
+    assert_in_force(&mut run, &pair, now, 3, 5001);
+    for (nth, port) in [(4, 5002), (5, 5003)] {
+        let target = folder.join(format!("version-{nth}"));
+        std::fs::write(&target, only(port)).expect("write");
+        symlink(&target, folder.join("link")).expect("a symlink");
+        let now = Instant::now();
+        std::fs::rename(folder.join("link"), &path).expect("swap");
+        assert_in_force(&mut run, &pair, now, nth, port);
+    }
+    run.last_record();
+}
+
+#[test]
+fn a_bad_configuration_is_reported_and_changes_nothing_until_it_is_mended() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, &only(5000));
+    send(&pair, 5000, [1, 2]);
+    run.settle(2);
+    run.rename_config("{\n  \"RULES\": {\"bad\": \"- - - 70000 UDP\"}\n}");
+    let record = run.until("the error", |record| !record["config"]["error"].is_null());
+    let error = record["config"]["error"]
+        .as_str()
+        .expect("a text")
+        .to_owned();
+    assert!(error.contains("config.json:2:"), "{error}");
+    assert_eq!(generation(record), 1);
+    send(&pair, 5000, [4]);
+    send(&pair, 5001, [1]);
+    run.settle(4);
+    let record = run.record();
+    assert_eq!(
+        volume(&interface(record, RECEIVER_LINK)["filtered"]),
+        (1, 100)
+    );
+    let flow = program::flow_to(record, "udp", 5000);
+    assert_eq!(
+        (&flow["packets"], &flow["sequence"]["lost"]),
+        (&3.into(), &1.into())
+    );
+    run.rename_config(&only(5000));
+    let record = run.until("its mending", |record| record["config"]["error"].is_null());
+    assert_eq!(generation(record), 1, "the same as before");
+    let ended = run.finish();
+    assert!(ended.errors.contains(&error), "{}", ended.errors);
+}
+
+#[test]
+fn rules_that_change_again_and_again_under_traffic_lose_no_packet() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, "{}");
+    let mut sent = 0;
+    for nth in 2..12 {
+        run.rename_config(&only(5000 + nth % 3));
+        loop {
+            for port in 5000..5003 {
+                send(&pair, port, sent as u32..sent as u32 + 50);
+            }
+            sent += 150;
+            if generation(run.record()) >= u64::from(nth) {
+                break;
+            }
+        }
+    }
+    run.settle(sent);
+    let record = run.last_record();
+    assert_eq!(
+        volume(interface(&record, RECEIVER_LINK)),
+        (sent, sent * 100)
+    );
+    assert_eq!(
+        volume(&interface(&record, RECEIVER_LINK)["seen"]),
+        (sent, sent * 100)
+    );
+}

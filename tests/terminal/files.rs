@@ -1,0 +1,151 @@
+//! What keys write: the view into the configuration, exports into the working directory; and what they read again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::support::pty::{Control, Pty};
+use super::support::root;
+use super::{Dashboard, flowtop, folder};
+
+fn exports(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("folder");
+    let paths = entries.map(|entry| entry.expect("entry").path());
+    let is_export = |path: &PathBuf| {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        name.starts_with("flowtop-") && name.ends_with(ending)
+    };
+    paths.filter(is_export).collect()
+}
+
+#[test]
+fn the_export_key_writes_flows_and_events_that_can_be_read() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((180, 40), &[]);
+    dashboard.pty.press("e");
+    dashboard.pty.wait_for_text("wrote 12 flows and ");
+    let json = exports(dashboard.folder.path(), ".json");
+    let text = fs::read_to_string(&json[0]).expect("file");
+    let record: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(record["flows"].as_array().map(Vec::len), Some(12));
+    let events = record["events"].as_array().expect("events");
+    let is_up = |event: &serde_json::Value| {
+        event["kind"] == "interface" && event["text"].as_str().is_some_and(|t| t.contains("demo0"))
+    };
+    assert!(events.iter().any(is_up), "{events:?}");
+    let csv = exports(dashboard.folder.path(), ".csv");
+    let text = fs::read_to_string(&csv[0]).expect("file");
+    assert_eq!(text.lines().count(), 13);
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_dashboard_goes_on() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let script = "mount -t tmpfs -o size=4k tmpfs \"$PWD\" && cd \"$PWD\" && exec \"$0\" --demo";
+    let program = flowtop(&folder, &[]);
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", script])
+        .arg(program.get_program());
+    command
+        .current_dir(folder.path())
+        .env("HOME", folder.path());
+    let pty = Pty::start(&mut command, (180, 40), Control::Controlling);
+    let mut dashboard = Dashboard { pty, folder };
+    dashboard.wait_for_flows();
+    dashboard.pty.press("e");
+    dashboard.pty.wait_for_text("export: write flowtop-");
+    dashboard.pty.wait_for_text("No space left on device");
+    dashboard.pty.press("?");
+    dashboard.pty.wait_for_text("this help");
+}
+
+#[test]
+fn the_view_is_written_into_the_file_in_use_and_nothing_else_changes() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let file = folder.path().join("config.json");
+    fs::write(&file, "{\"FLOW_TIMEOUT\":  77,\n \"UNIT\": \"bytes\"}\n").expect("write");
+    let command = flowtop(&folder, &["--demo", "-c", "config.json"]);
+    let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
+    dashboard.pty.press("b");
+    dashboard.pty.wait_for_text("bit/s");
+    dashboard.pty.press("w");
+    dashboard.pty.wait_for_text("view written to config.json");
+    let text = fs::read_to_string(&file).expect("file");
+    assert_eq!(text, "{\"FLOW_TIMEOUT\":  77,\n \"UNIT\": \"bits\"}\n");
+    dashboard.pty.press("R");
+    dashboard.pty.wait_for_text("nothing changed");
+    dashboard.pty.press("w");
+    dashboard.pty.wait_for_text("says all this already");
+    dashboard.pty.press("4");
+    dashboard.pty.wait_for_text("view written to config.json");
+    assert!(!dashboard.pty.text().contains("configuration:"));
+}
+
+#[test]
+fn what_the_file_says_and_what_is_wrong_with_it_are_events() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let file = folder.path().join("config.json");
+    fs::write(&file, "{}").expect("write");
+    let command = flowtop(&folder, &["--demo", "-c", "config.json"]);
+    let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
+    dashboard.pty.press("b");
+    dashboard.pty.wait_for_text("bit/s");
+    fs::write(&file, "{\"THEME\": \"light\"}").expect("write");
+    dashboard
+        .pty
+        .wait_for_text("configuration: THEME dark -> light");
+    // What a key changed stays where the file did not change it.
+    dashboard.pty.wait_for_text("bit/s");
+    fs::write(&file, "{\n \"THEME\": \"pink\"}").expect("write");
+    dashboard.pty.wait_for_text("config.json:2:11: THEME");
+    dashboard.pty.press("R");
+    fs::write(&file, "{\"THEME\": \"light\"}").expect("write");
+    dashboard.pty.wait_for_text("configuration: mended");
+    dashboard.pty.press("4");
+    for part in [
+        "configuration: THEME dark -> light",
+        // The end of a long line is shortened.
+        "refused, the last good one stays: config",
+        "configuration: mended",
+    ] {
+        dashboard.pty.wait_for_text(part);
+    }
+}
+
+#[test]
+fn an_alert_marks_its_flow_makes_an_event_and_is_in_the_json() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let alerts = "{\"ALERTS\": [{\"column\": \"packets\", \"above\": 5}]}";
+    fs::write(folder.path().join("config.json"), alerts).expect("write");
+    let mut headless = flowtop(
+        &folder,
+        &["--demo", "-c", "config.json", "--json", "--count", "2"],
+    );
+    let output = headless.output().expect("flowtop");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("\"alerts\":[\"packets above 5\"]"), "{text}");
+    let command = flowtop(&folder, &["--demo", "-c", "config.json"]);
+    let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
+    dashboard.pty.wait_for_text(" in alert");
+    dashboard.pty.press("4");
+    dashboard.pty.wait_for_text("packets above 5: ");
+}

@@ -1,0 +1,103 @@
+//! Ctrl-Z and back under a shell with job control, and stops that the program does not see coming.
+
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::support::pty::{Control, Pty, sequence};
+use super::support::root;
+use super::{Dashboard, flowtop, folder};
+
+/// Runs the program as a job; when it stops, waits for a line and brings it back to the foreground.
+const SHELL: &str = r#"set -m
+"$0" --demo
+printf 'STOPPED %s\n' "$(stty -a | grep -o -e '-*icanon')"
+read -r line
+fg >/dev/null
+printf 'ENDED %s\n' "$?"
+read -r line"#;
+
+fn shell() -> Dashboard {
+    let folder = folder();
+    let program = flowtop(&folder, &[]);
+    let mut command = Command::new("bash");
+    command.args(["-c", SHELL]).arg(program.get_program());
+    command
+        .current_dir(folder.path())
+        .env("HOME", folder.path());
+    let pty = Pty::start(&mut command, (120, 30), Control::Controlling);
+    let mut dashboard = Dashboard { pty, folder };
+    dashboard.wait_for_flows();
+    dashboard
+}
+
+impl Dashboard {
+    fn come_back_and_leave(&mut self) {
+        self.pty.forget_raw();
+        self.pty.send(b"\n");
+        self.pty.wait_for("the terminal taken again", |pty| {
+            pty.count(sequence::MOUSE_ON) > 0 && pty.screen().alternate_screen()
+        });
+        self.wait_for_flows();
+        self.pty.press("?");
+        self.pty.wait_for_text("Esc back");
+        self.pty.press("Ctrl-C");
+        self.pty.wait_for_text("ENDED 0");
+        self.pty.assert_restored();
+    }
+
+    /// The process of the job, a child of the shell.
+    fn job(&self) -> Pid {
+        let shell = self.pty.pid();
+        let file = format!("/proc/{shell}/task/{shell}/children");
+        let children = std::fs::read_to_string(file).expect("children");
+        let first = children.split_ascii_whitespace().next().expect("a child");
+        Pid::from_raw(first.parse().expect("a number"))
+    }
+}
+
+#[test]
+fn a_suspended_dashboard_gives_the_terminal_back_and_takes_it_again() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = shell();
+    dashboard.pty.press("Ctrl-Z");
+    dashboard.pty.wait_for_text("STOPPED icanon");
+    dashboard.pty.assert_restored();
+    dashboard.come_back_and_leave();
+}
+
+#[test]
+fn a_dashboard_that_was_stopped_from_outside_comes_back_whole() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = shell();
+    kill(dashboard.job(), Signal::SIGSTOP).expect("kill");
+    dashboard.pty.wait_for_text("STOPPED");
+    dashboard.come_back_and_leave();
+}
+
+#[test]
+fn without_a_shell_to_come_back_to_nothing_stops() {
+    if !root() {
+        return;
+    }
+    // The leader of its own session: nobody could continue it.
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    dashboard.pty.press("Ctrl-Z");
+    dashboard.pty.press("?");
+    dashboard.pty.wait_for_text("Esc back");
+    assert!(dashboard.pty.screen().alternate_screen());
+    dashboard.pty.press("Ctrl-C");
+    assert!(
+        dashboard
+            .pty
+            .wait_for_exit(Duration::from_secs(2))
+            .success()
+    );
+    dashboard.pty.assert_restored();
+}

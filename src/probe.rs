@@ -135,8 +135,14 @@ impl Probe {
         size_maps(&mut open, slots, cpus, &counters[0], &totals[0])?;
         seed(&mut open, slots)?;
         let skeleton = open.load().context("load the kernel program")?;
-        fill_outer(&skeleton.maps.flow_counters, &counters)?;
-        fill_outer(&skeleton.maps.interface_totals, &totals)?;
+        fill_outer(
+            &MapHandle::try_from(&skeleton.maps.flow_counters)?,
+            &counters,
+        )?;
+        fill_outer(
+            &MapHandle::try_from(&skeleton.maps.interface_totals)?,
+            &totals,
+        )?;
         let memory_bytes =
             memory_of(&skeleton) + counters.iter().chain(&totals).map(memlock).sum::<u64>();
         let table = FlowTable::new(
@@ -165,7 +171,10 @@ impl Probe {
             memory_bytes,
             clsact_only: options.clsact_only,
         };
-        probe.apply_rules(&[], &SequenceProfile::OFF)?;
+        // Nothing runs yet that would have to be waited for.
+        probe
+            .rules
+            .apply(&[], &SequenceProfile::OFF, probe.table.settings())?;
         Ok(probe)
     }
 

@@ -81,15 +81,19 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 	return PARSED_FLOW;
 }
 
+/* Counters of this CPU, whoever's they are. */
+static __always_inline struct flow_counters *counters_at(__u32 cpu, __u32 slot)
+{
+	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
+
+	return of_cpu ? bpf_map_lookup_elem(of_cpu, &slot) : NULL;
+}
+
 /* Counters of this CPU, made this flow's own. */
 static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, __u64 control)
 {
-	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
-	struct flow_counters *counters;
+	struct flow_counters *counters = counters_at(cpu, slot);
 
-	if (!of_cpu)
-		return NULL;
-	counters = bpf_map_lookup_elem(of_cpu, &slot);
 	if (!counters)
 		return NULL;
 	if (counters->generation != generation_of(control))
@@ -252,7 +256,7 @@ __noinline int admit_flow(const struct flow_key *key, struct interface_totals *t
 	if (!key || !totals || !seen)
 		return -1;
 	newcomer.key = *key;
-	newcomer.set = set_of(hash);
+	newcomer.home = home_of(hash);
 	newcomer.now = seen->now;
 	newcomer.active = seen->active;
 	rule = match_rules(&newcomer.key, seen->active);
@@ -284,16 +288,19 @@ __noinline int admit_flow(const struct flow_key *key, struct interface_totals *t
 }
 
 /* With the lock held: state, version and flags of `control` become `next`; epoch and generation stay. */
-static __always_inline void change_control(struct flow_slot *slot, __u64 next)
+__noinline int change_control(struct flow_slot *slot, __u64 next)
 {
 	const __u64 kept = ~(FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT);
 
+	if (!slot)
+		return 0;
 	for (int i = 0; i < LOCK_WAIT; i++) {
 		__u64 control = READ_ONCE(slot->control);
 
 		if (__sync_val_compare_and_swap(&slot->control, control, (control & kept) | next) == control)
-			return;
+			return 1;
 	}
+	return 0;
 }
 
 /* A known flow under rules newer than those that admitted it. Returns whether it stays in its slot: not where no rule
@@ -335,11 +342,15 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 	struct flow_slot *slot;
 	__u64 control;
 
-	slot = find_slot(&facts->key, set_of(hash), &seen->slot, &control);
+	slot = find_slot(&facts->key, home_of(hash), &seen->slot, &control);
 	if (!slot && was_filtered(&facts->key, hash, seen->active)) {
 		add_volume(&totals->filtered, seen->packets, seen->bytes);
 		return;
 	}
+	/* The clock waits for all loads before it: the counters' cache line is asked for while the slot's is on its way. */
+	counters = counters_at(cpu, seen->slot);
+	if (counters)
+		(void)READ_ONCE(counters->generation);
 	seen->now = bpf_ktime_get_ns();
 	if (slot && version_of(control) != ACTIVE_VERSION(seen->active)) {
 		if (!reconsider_flow(&facts->key, slot, seen->active))

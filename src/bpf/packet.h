@@ -84,18 +84,43 @@ struct packet_facts {
 	__u32 walk_offset;
 };
 
+#define ROOM(size) room[size] __attribute__((aligned(8)))
+
 /* The seam: see above. `room` has at least `size` bytes; the result is in the packet or in `room`. */
 static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
 						 void *room);
 
+/* Big-endian numbers. clang for BPF would take them byte by byte where it does not know their alignment; the kernel lets
+ * a program read them whole. Headers are at even offsets, and copies of them (`room`) at multiples of 8.
+ */
 static __always_inline __u16 read_u16(const __u8 *bytes)
 {
+#ifdef __bpf__
+	return __builtin_bswap16(*(const __u16 *)bytes);
+#else
 	return (__u16)(bytes[0] << 8 | bytes[1]);
+#endif
 }
 
 static __always_inline __u32 read_u32(const __u8 *bytes)
 {
+#ifdef __bpf__
+	return __builtin_bswap32(*(const __u32 *)bytes);
+#else
 	return (__u32)bytes[0] << 24 | (__u32)bytes[1] << 16 | (__u32)bytes[2] << 8 | bytes[3];
+#endif
+}
+
+/* `size` is a constant and a multiple of 4. */
+static __always_inline void copy_address(__u8 *to, const __u8 *from, __u32 size)
+{
+#ifdef __bpf__
+#pragma unroll
+	for (__u32 i = 0; i < size; i += 4)
+		*(__u32 *)(to + i) = *(const __u32 *)(from + i);
+#else
+	__builtin_memcpy(to, from, size);
+#endif
 }
 
 /* Where a header cannot be had: not in the linear part, or not there at all. */

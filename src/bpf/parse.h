@@ -19,7 +19,7 @@
 static __always_inline int parse_ethernet(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 					  __u32 *offset)
 {
-	__u8 room[ETH_HLEN];
+	__u8 ROOM(ETH_HLEN);
 	const __u8 *header = packet_header(packet, mode, 0, ETH_HLEN, room);
 	__u16 ethertype;
 
@@ -71,7 +71,7 @@ static __always_inline void note_ipv6_fragment(struct packet_facts *facts, const
 /* Steps over one extension header (RFC 8200 section 4, RFC 4302 section 2.2). Returns 0, or why not. */
 static __always_inline int step_extension(const struct packet *packet, struct packet_facts *facts)
 {
-	__u8 room[8];
+	__u8 ROOM(8);
 	const __u8 *header;
 	__u32 length;
 
@@ -139,7 +139,7 @@ static __always_inline int parse_next(const struct packet *packet, enum mode mod
 static __always_inline int parse_ipv4(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 				      __u32 offset)
 {
-	__u8 room[20];
+	__u8 ROOM(20);
 	const __u8 *header = packet_header(packet, mode, offset, 20, room);
 	__u32 header_length, total;
 	__u16 fragment;
@@ -160,8 +160,8 @@ static __always_inline int parse_ipv4(const struct packet *packet, enum mode mod
 		return malformed(facts, MALFORMED_IP_LENGTH);
 	facts->ip_end = offset + total;
 	facts->key.family = FAMILY_IPV4;
-	__builtin_memcpy(facts->key.source, header + 12, 4);
-	__builtin_memcpy(facts->key.destination, header + 16, 4);
+	copy_address(facts->key.source, header + 12, 4);
+	copy_address(facts->key.destination, header + 16, 4);
 	fragment = read_u16(header + 6);
 	if (fragment & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) {
 		if (mode == FAST)
@@ -177,7 +177,7 @@ static __always_inline int parse_ipv4(const struct packet *packet, enum mode mod
 static __always_inline int parse_ipv6(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 				      __u32 offset)
 {
-	__u8 room[40];
+	__u8 ROOM(40);
 	const __u8 *header = packet_header(packet, mode, offset, 40, room);
 	__u32 total;
 
@@ -191,8 +191,8 @@ static __always_inline int parse_ipv6(const struct packet *packet, enum mode mod
 		return malformed(facts, MALFORMED_IP_LENGTH);
 	facts->ip_end = offset + total;
 	facts->key.family = FAMILY_IPV6;
-	__builtin_memcpy(facts->key.source, header + 8, 16);
-	__builtin_memcpy(facts->key.destination, header + 24, 16);
+	copy_address(facts->key.source, header + 8, 16);
+	copy_address(facts->key.destination, header + 24, 16);
 	return parse_next(packet, mode, facts, header[6], offset + 40);
 }
 
@@ -219,7 +219,7 @@ static __always_inline int parse_frame(const struct packet *packet, enum mode mo
 /* A packet of a device without one: the version says which IP it is. */
 static __always_inline int parse_bare(const struct packet *packet, enum mode mode, struct packet_facts *facts)
 {
-	__u8 room[1];
+	__u8 ROOM(1);
 	const __u8 *header = packet_header(packet, mode, 0, 1, room);
 
 	if (!header)

@@ -52,30 +52,47 @@ __noinline int search_block(const struct search_room *room, __u32 start, __u32 p
 	return NOT_FOUND;
 }
 
+/* Whether the pattern's first two bytes may stand next to each other in this block; a no is certain. */
+static __always_inline int may_begin_in(const __u64 *words, __u64 first, __u64 second)
+{
+	__u64 hit = 0;
+
+#pragma unroll
+	for (int i = 0; i < SEARCH_BLOCK / 8; i++)
+		hit |= zero_bytes(words[i] ^ first);
+	if (!hit)
+		return 0;
+	hit = 0;
+#pragma unroll
+	for (int i = 0; i < SEARCH_BLOCK / 8; i++) {
+		__u64 behind = *(const __u64 *)((const __u8 *)(words + i) + 1);
+
+		hit |= zero_bytes(words[i] ^ first) & zero_bytes(behind ^ second);
+	}
+	return !!hit;
+}
+
 /* The first position of the pattern (in memory order) within the `length` copied bytes. The pattern's first byte
- * filters: 64 positions at a time are ruled out by one branch.
+ * filters: 64 positions at a time are ruled out by one branch; the second one, where that does not.
  */
 __noinline int search_pattern(const struct search_room *room, __u32 pattern, __u32 length)
 {
-	__u64 filter = (pattern & 0xff) * 0x0101010101010101ULL;
+	__u64 first = (pattern & 0xff) * 0x0101010101010101ULL;
+	__u64 second = (pattern >> 8 & 0xff) * 0x0101010101010101ULL;
 
 	if (!room)
 		return NOT_FOUND;
 	for (__u32 block = 0; block < SEARCH_BLOCKS; block++) {
 		const __u64 *words = (const __u64 *)(room->bytes + block * SEARCH_BLOCK);
-		__u64 hit = 0;
+		int found;
 
 		if (block * SEARCH_BLOCK >= length)
 			return NOT_FOUND;
-#pragma unroll
-		for (int i = 0; i < SEARCH_BLOCK / 8; i++)
-			hit |= zero_bytes(words[i] ^ filter);
-		if (hit) {
-			int found = search_block(room, block * SEARCH_BLOCK, pattern, length);
-
-			if (found != NOT_FOUND)
-				return found;
-		}
+		if (!may_begin_in(words, first, second))
+			continue;
+		found = search_block(room, block * SEARCH_BLOCK, pattern, length);
+		if (found != NOT_FOUND)
+			return found;
 	}
 	return NOT_FOUND;
 }

@@ -90,10 +90,12 @@ static __always_inline __u64 hash_flow(const struct flow_key *key)
 	return hash ^ hash >> 29;
 }
 
-/* The first slot of the set that the flow belongs to. */
-static __always_inline __u32 set_of(__u64 hash)
+/* Where the flow is looked for first. The other places of its set are home ^ 1 to home ^ 7: flows of one set have
+ * different homes, so that most are found at the first look.
+ */
+static __always_inline __u32 home_of(__u64 hash)
 {
-	return ((__u32)hash & set_mask) * FLOWS_PER_SET;
+	return ((__u32)hash & set_mask) * FLOWS_PER_SET + (hash >> 61);
 }
 
 static __always_inline int same_flow(const struct flow_key *a, const struct flow_key *b)
@@ -105,29 +107,53 @@ static __always_inline int same_flow(const struct flow_key *a, const struct flow
 	       *(const __u32 *)(x + 5) == *(const __u32 *)(y + 5);
 }
 
-/* The slot of a known flow; NULL for an unknown one. `control` is what it said then. */
-static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u32 set, __u32 *index, __u64 *control)
+/* Whether the slot is this flow's; `control` is what it says now. */
+static __always_inline int is_slot_of(struct flow_slot *slot, const struct flow_key *key, __u64 *control)
 {
-#pragma unroll
-	for (__u32 i = 0; i < FLOWS_PER_SET; i++) {
-		__u32 at = set + i;
-		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
+	*control = READ_ONCE(slot->control);
+	return (*control & FLOW_STATE) == FLOW_LIVE && same_flow(&slot->key, key);
+}
 
-		if (!slot)
-			return NULL;
-		*control = READ_ONCE(slot->control);
-		if ((*control & FLOW_STATE) == FLOW_LIVE && same_flow(&slot->key, key)) {
-			*index = at;
-			return slot;
-		}
+/* The index of a known flow that is not at home; NO_SLOT for an unknown one. Global, so that the verifier looks at it
+ * once, and out of the way of the flows that are.
+ */
+__noinline int find_displaced(const struct flow_key *key, __u32 home)
+{
+	if (!key)
+		return NO_SLOT;
+#pragma unroll
+	for (__u32 i = 1; i < FLOWS_PER_SET; i++) {
+		__u32 at = home ^ i;
+		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
+		__u64 control;
+
+		if (slot && is_slot_of(slot, key, &control))
+			return at;
 	}
-	return NULL;
+	return NO_SLOT;
+}
+
+/* The slot of a known flow; NULL for an unknown one. `control` is what it said then. */
+static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u32 home, __u32 *index, __u64 *control)
+{
+	struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &home);
+	int displaced;
+
+	*index = home;
+	if (slot && is_slot_of(slot, key, control))
+		return slot;
+	displaced = find_displaced(key, home);
+	if (displaced == NO_SLOT)
+		return NULL;
+	*index = displaced;
+	slot = bpf_map_lookup_elem(&flow_table, index);
+	return slot && is_slot_of(slot, key, control) ? slot : NULL;
 }
 
 /* What a new flow starts with. */
 struct newcomer {
 	struct flow_key key;
-	__u32 set; /* first slot of its set */
+	__u32 home; /* its first place in its set */
 	__u64 now;
 	__u32 active; /* settings.active */
 	__u8 rule;
@@ -177,8 +203,8 @@ __noinline __u64 await_claimed(struct flow_slot *slot)
 	return control;
 }
 
-/* Looks once through the set: the flow itself, should another CPU have brought it in (then FOUND + its place in the
- * set); else the first free place; else that of the flow idle longest, if it may be replaced: idle beyond the limit,
+/* Looks once through the set: the flow itself, should another CPU have brought it in (then FOUND + its place,
+ * counted from home); else the first free place; else that of the flow idle longest, if it may be replaced: idle beyond the limit,
  * and read since its last packet. NO_SLOT where there is none.
  */
 __noinline int choose_slot(const struct newcomer *newcomer, const struct settings *now_set)
@@ -192,7 +218,7 @@ __noinline int choose_slot(const struct newcomer *newcomer, const struct setting
 	if (oldest > now_set->scanned_at)
 		oldest = now_set->scanned_at;
 	for (__u32 i = 0; i < FLOWS_PER_SET; i++) {
-		__u32 at = newcomer->set + i;
+		__u32 at = newcomer->home ^ i;
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
 		__u64 control;
 
@@ -234,7 +260,7 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 		return NO_SLOT;
 	for (int attempt = 0; attempt < FLOWS_PER_SET; attempt++) {
 		int chosen = choose_slot(newcomer, now_set);
-		__u32 at = newcomer->set + (chosen & (FLOWS_PER_SET - 1));
+		__u32 at = newcomer->home ^ (chosen & (FLOWS_PER_SET - 1));
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
 		__u64 control, generation;
 

@@ -11,7 +11,7 @@
 static __always_inline int parse_tcp(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 				     __u32 offset)
 {
-	__u8 room[20];
+	__u8 ROOM(20);
 	const __u8 *header;
 	__u32 length;
 
@@ -37,7 +37,7 @@ static __always_inline int parse_tcp(const struct packet *packet, enum mode mode
 static __always_inline int parse_udp(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 				     __u32 offset)
 {
-	__u8 room[8];
+	__u8 ROOM(8);
 	const __u8 *header;
 	__u32 length, available;
 
@@ -64,7 +64,7 @@ static __always_inline int parse_udp(const struct packet *packet, enum mode mode
 static __always_inline int parse_icmp(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 				      __u32 offset)
 {
-	__u8 room[8];
+	__u8 ROOM(8);
 	const __u8 *header;
 	__u8 type;
 	int is_echo, is_query;

@@ -4,9 +4,11 @@
 
 mod advance;
 mod interfaces;
+mod series;
 mod window;
 
 pub use advance::FlowTracker;
+pub use series::Series;
 pub use window::{Intervals, statistics};
 
 use super::flow::FlowKey;
@@ -32,30 +34,6 @@ pub struct Interarrival {
     pub jitter_ms: Option<f64>,
     /// Number of gaps in the window.
     pub samples: u64,
-}
-
-/// The latest values of one quantity, oldest first, one for each closed throughput interval.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Series {
-    values: std::collections::VecDeque<f32>,
-}
-
-impl Series {
-    /// The values that a series remembers at most.
-    pub const CAPACITY: usize = 60;
-
-    /// Appends a value; the oldest one makes room. NaN stands for an interval without a value.
-    pub fn push(&mut self, value: Option<f64>) {
-        if self.values.len() == Self::CAPACITY {
-            self.values.pop_front();
-        }
-        self.values.push_back(value.map_or(f32::NAN, |v| v as f32));
-    }
-
-    /// The values, oldest first; `None` for an interval without a value.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Option<f32>> + ExactSizeIterator + '_ {
-        self.values.iter().map(|v| (!v.is_nan()).then_some(*v))
-    }
 }
 
 /// How a flow went over its latest intervals.

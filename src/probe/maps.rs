@@ -4,7 +4,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
@@ -71,17 +71,31 @@ pub fn seed(open: &mut OpenFlowtopSkel<'static>, slots: usize) -> Result<()> {
 }
 
 /// Puts each CPU's map into the array of them.
-pub fn fill_outer(outer: &impl MapCore, inner: &[MapHandle]) -> Result<()> {
-    for (cpu, map) in inner.iter().enumerate() {
-        outer
-            .update(
-                &(cpu as u32).to_ne_bytes(),
-                &map.as_fd().as_raw_fd().to_ne_bytes(),
-                MapFlags::ANY,
-            )
-            .context("give each CPU its counters")?;
-    }
-    Ok(())
+pub fn fill_outer(outer: &MapHandle, inner: &[MapHandle]) -> Result<()> {
+    let put = |cpu: usize, map: &MapHandle| {
+        outer.update(
+            &(cpu as u32).to_ne_bytes(),
+            &map.as_fd().as_raw_fd().to_ne_bytes(),
+            MapFlags::ANY,
+        )
+    };
+    // The kernel waits for a grace period with each of them: all at once, or a start takes seconds where CPUs are many.
+    std::thread::scope(|scope| {
+        let puts: Vec<_> = inner
+            .iter()
+            .enumerate()
+            .map(|(cpu, map)| {
+                let put = &put;
+                scope.spawn(move || put(cpu, map))
+            })
+            .collect();
+        for put in puts {
+            put.join()
+                .map_err(|_| anyhow!("a thread came to an end before its time"))?
+                .context("give each CPU its counters")?;
+        }
+        Ok(())
+    })
 }
 
 /// Maps each of them into memory.

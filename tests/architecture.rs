@@ -29,7 +29,7 @@ const KNOWS: [(&str, &[&str]); 13] = [
 ];
 
 /// What only some modules may name. A name that ends with `_` stands for all that begin with it.
-const RESERVED: [(&[&str], &[&str]); 12] = [
+const RESERVED: [(&[&str], &[&str]); 13] = [
     (&["libbpf_"], &["probe"]),
     (&["unsafe", "allow(unsafe_code"], &["probe"]),
     (&["ratatui"], &["ui", "terminal"]),
@@ -66,7 +66,11 @@ const RESERVED: [(&[&str], &[&str]); 12] = [
         &["config", "demo", "netns", "runtime", "terminal"],
     ),
     (
-        &["std::thread", "thread::spawn", "std::env"],
+        &["std::thread", "thread::spawn"],
+        &["config", "demo", "netns", "probe", "runtime", "terminal", "main"],
+    ),
+    (
+        &["std::env"],
         &["config", "demo", "netns", "runtime", "terminal", "main"],
     ),
     (

@@ -224,17 +224,17 @@ impl Probe {
 
     /// Starts to watch an interface, or attaches again to one that is watched.
     pub fn attach(&mut self, link: &Link) -> Result<()> {
-        let program = match link.header {
-            LinkHeader::Ethernet => self.skeleton.progs.flowtop_frame.as_fd(),
-            LinkHeader::Ip => self.skeleton.progs.flowtop_packet.as_fd(),
+        let is_bare = match link.header {
+            LinkHeader::Ethernet => false,
+            LinkHeader::Ip => true,
             LinkHeader::Unsupported(kind) => {
                 anyhow::bail!(
                     "devices of hardware type {kind} have neither an Ethernet header nor bare IP packets"
                 )
             }
         };
-        self.table.add_interface(link.ifindex)?;
-        let attachment = attach::attach(program, link.ifindex, self.clsact_only)?;
+        self.table.add_interface(link.ifindex, is_bare)?;
+        let attachment = attach::attach(self.program(), link.ifindex, self.clsact_only)?;
         self.watched.insert(
             link.ifindex,
             Watched {
@@ -341,12 +341,12 @@ impl Probe {
 
     /// Gives an interface its own totals without attaching to it: for test runs.
     pub fn prepare_interface(&mut self, ifindex: u32) -> Result<()> {
-        self.table.add_interface(ifindex)
+        self.table.add_interface(ifindex, false)
     }
 
-    /// The program for frames: for test runs that call it from a program of their own.
-    pub fn frame_program(&self) -> BorrowedFd<'_> {
-        self.skeleton.progs.flowtop_frame.as_fd()
+    /// The loaded program: also for test runs that call it from a program of their own.
+    pub fn program(&self) -> BorrowedFd<'_> {
+        self.skeleton.progs.flowtop_ingress.as_fd()
     }
 
     /// Runs the very program that would be attached on one frame (BPF_PROG_TEST_RUN), `repeat` times. Returns what
@@ -357,6 +357,9 @@ impl Probe {
         context: TestContext,
         repeat: u32,
     ) -> Result<(i32, Duration)> {
+        const LOOPBACK: u32 = 1;
+        self.table
+            .add_interface(context.ifindex.max(LOOPBACK), context.is_bare)?;
         let mut skb = test_context_bytes(context);
         let input = ProgramInput {
             data_in: Some(frame),
@@ -364,12 +367,10 @@ impl Probe {
             repeat,
             ..ProgramInput::default()
         };
-        let program = if context.is_bare {
-            &self.skeleton.progs.flowtop_packet
-        } else {
-            &self.skeleton.progs.flowtop_frame
-        };
-        let output = program
+        let output = self
+            .skeleton
+            .progs
+            .flowtop_ingress
             .test_run(input)
             .context("run the kernel program on a frame")?;
         Ok((output.return_value as i32, output.duration))

@@ -45,9 +45,9 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
     ] {
         driver.place(place, name)?;
     }
-    driver.place_program(PLAIN, plain.frame_program())?;
-    driver.place_program(PATTERNED, patterned.frame_program())?;
-    driver.place_program(RULED, ruled.frame_program())?;
+    driver.place_program(PLAIN, plain.program())?;
+    driver.place_program(PATTERNED, patterned.program())?;
+    driver.place_program(RULED, ruled.program())?;
     let mut bench = Bench { driver, table };
     bench.known_flows()?;
     bench.many_flows(&mut plain)?;
@@ -102,7 +102,7 @@ fn verified(probe: &Probe) -> Result<u32> {
     // SAFETY: the pointers are to values that outlive the call, and the length is that of the first one.
     let outcome = unsafe {
         bpf_obj_get_info_by_fd(
-            probe.frame_program().as_raw_fd(),
+            probe.program().as_raw_fd(),
             (&raw mut info).cast(),
             &raw mut length,
         )

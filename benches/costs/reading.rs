@@ -46,7 +46,7 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
     })?;
     probe.prepare_interface(1)?;
     driver.place(HASH, "hash_only")?;
-    driver.place_program(READ, probe.frame_program())?;
+    driver.place_program(READ, probe.program())?;
     let hash = driver.map("flows")?;
     empty_map(&hash)?;
     driver.run(HASH, &shape, &mut Course::of(&shape, 131_072), FLOWS)?;

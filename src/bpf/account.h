@@ -153,7 +153,7 @@ __noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, co
 
 	if (!slot || !profile)
 		return 0;
-	if (read_number(skb, slot, profile, payload_offset, payload_bytes, &number)) {
+	if (read_number(skb, profile, payload_offset, payload_bytes, &number)) {
 		slot->absent += 1;
 		return 0;
 	}
@@ -287,20 +287,14 @@ __noinline int admit_flow(const struct flow_key *key, struct interface_totals *t
 	return 0;
 }
 
-/* With the lock held: state, version and flags of `control` become `next`; epoch and generation stay. */
-__noinline int change_control(struct flow_slot *slot, __u64 next)
+/* With the lock held, and gives it back: state, version and FLOW_SEQUENCED of `control` become those of `next`. Nobody
+ * else changes these meanwhile.
+ */
+static __always_inline void change_control(struct flow_slot *slot, __u64 next)
 {
-	const __u64 kept = ~(FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT);
+	const __u64 changed = FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT;
 
-	if (!slot)
-		return 0;
-	for (int i = 0; i < LOCK_WAIT; i++) {
-		__u64 control = READ_ONCE(slot->control);
-
-		if (__sync_val_compare_and_swap(&slot->control, control, (control & kept) | next) == control)
-			return 1;
-	}
-	return 0;
+	__sync_fetch_and_xor(&slot->control, (READ_ONCE(slot->control) ^ next) & changed);
 }
 
 /* A known flow under rules newer than those that admitted it. Returns whether it stays in its slot: not where no rule

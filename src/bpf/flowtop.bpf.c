@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0
-/* flowtop's kernel side: one program a kind of device, on its ingress hook. It never decides about a packet. */
+/* flowtop's kernel side: one program, on the ingress hook of each device. It never decides about a packet. */
 #include <stddef.h>
 
 #include <linux/bpf.h>
@@ -10,11 +10,6 @@
 #include "parse.h"
 #include "account.h"
 
-enum link {
-	LINK_ETHERNET,
-	LINK_IP, /* no Ethernet header: tun, WireGuard, ppp */
-};
-
 static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
 						 void *room)
 {
@@ -23,12 +18,6 @@ static __always_inline const __u8 *packet_header(const struct packet *packet, en
 	if (mode == FAST)
 		return (const void *)(header + size) > packet->data_end ? NULL : header;
 	return bpf_skb_load_bytes(packet->context, offset, room, size) ? NULL : room;
-}
-
-static __always_inline int parse_link(const struct packet *packet, enum mode mode, struct packet_facts *facts,
-				      enum link link)
-{
-	return link == LINK_ETHERNET ? parse_frame(packet, mode, facts) : parse_bare(packet, mode, facts);
 }
 
 static __always_inline struct packet packet_of(struct __sk_buff *skb)
@@ -46,7 +35,7 @@ static __always_inline struct packet packet_of(struct __sk_buff *skb)
 }
 
 /* What FAST mode could not read. Global, so that the verifier looks at it once. */
-__noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *facts, int link)
+__noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *facts, int is_bare)
 {
 	struct packet packet = packet_of(skb);
 	int parsed;
@@ -54,7 +43,7 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 	if (!facts)
 		return PARSED_OTHER;
 	*facts = (struct packet_facts){ .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
-	parsed = parse_link(&packet, COMPLETE, facts, link);
+	parsed = parse_packet(&packet, COMPLETE, facts, is_bare);
 	if (parsed == PARSED_FLOW && facts->fragment != FRAGMENT_NONE)
 		parsed = resolve_fragment(facts);
 	if (parsed != PARSED_FLOW) {
@@ -65,7 +54,8 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 }
 
 /* Everything that the hook sees comes through here, and is counted in exactly one place. */
-static __always_inline int observe(struct __sk_buff *skb, enum link link)
+SEC("tc")
+int flowtop_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = packet_of(skb);
 	struct packet_facts facts = { .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
@@ -77,9 +67,9 @@ static __always_inline int observe(struct __sk_buff *skb, enum link link)
 
 	if (!totals || !now_set)
 		return TC_ACT_UNSPEC;
-	parsed = parse_link(&packet, FAST, &facts, link);
+	parsed = parse_packet(&packet, FAST, &facts, totals->is_bare);
 	if (parsed == PARSED_UNREADABLE)
-		parsed = parse_completely(skb, &facts, link);
+		parsed = parse_completely(skb, &facts, totals->is_bare);
 	seen.packets = wire_packets(&packet, facts.payload_bytes);
 	seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset);
 	add_volume(&totals->seen, seen.packets, seen.bytes);
@@ -92,18 +82,6 @@ static __always_inline int observe(struct __sk_buff *skb, enum link link)
 		add_volume(&totals->other, seen.packets, seen.bytes);
 	}
 	return TC_ACT_UNSPEC;
-}
-
-SEC("tc")
-int flowtop_frame(struct __sk_buff *skb)
-{
-	return observe(skb, LINK_ETHERNET);
-}
-
-SEC("tc")
-int flowtop_packet(struct __sk_buff *skb)
-{
-	return observe(skb, LINK_IP);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

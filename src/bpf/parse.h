@@ -196,14 +196,26 @@ static __always_inline int parse_ipv6(const struct packet *packet, enum mode mod
 	return parse_next(packet, mode, facts, header[6], offset + 40);
 }
 
-/* A frame of a device with an Ethernet header. */
-static __always_inline int parse_frame(const struct packet *packet, enum mode mode, struct packet_facts *facts)
+/* Of a device without Ethernet header: the ethertype that its first byte, IP's version, stands for. */
+static __always_inline int parse_version(const struct packet *packet, enum mode mode)
 {
-	__u32 offset;
-	int ethertype = parse_ethernet(packet, mode, facts, &offset);
+	__u8 ROOM(1);
+	const __u8 *header = packet_header(packet, mode, 0, 1, room);
+
+	if (!header)
+		return -1;
+	return header[0] >> 4 == 4 ? ETH_P_IP : header[0] >> 4 == 6 ? ETH_P_IPV6 : 0;
+}
+
+/* A whole packet: with an Ethernet header, or starting with IP's where the device has none. */
+static __always_inline int parse_packet(const struct packet *packet, enum mode mode, struct packet_facts *facts,
+					int is_bare)
+{
+	__u32 offset = 0;
+	int ethertype = is_bare ? parse_version(packet, mode) : parse_ethernet(packet, mode, facts, &offset);
 
 	if (ethertype < 0)
-		return unreadable(facts, mode, MALFORMED_FRAME);
+		return unreadable(facts, mode, is_bare ? MALFORMED_IP_TRUNCATED : MALFORMED_FRAME);
 	if (mode == COMPLETE) {
 		/* Kept where the verifier does not follow its value, as in walk_extensions(): one way for all tags. */
 		facts->walk_offset = offset;
@@ -213,21 +225,6 @@ static __always_inline int parse_frame(const struct packet *packet, enum mode mo
 		return parse_ipv4(packet, mode, facts, offset);
 	if (ethertype == ETH_P_IPV6)
 		return parse_ipv6(packet, mode, facts, offset);
-	return PARSED_OTHER;
-}
-
-/* A packet of a device without one: the version says which IP it is. */
-static __always_inline int parse_bare(const struct packet *packet, enum mode mode, struct packet_facts *facts)
-{
-	__u8 ROOM(1);
-	const __u8 *header = packet_header(packet, mode, 0, 1, room);
-
-	if (!header)
-		return unreadable(facts, mode, MALFORMED_IP_TRUNCATED);
-	if (header[0] >> 4 == 4)
-		return parse_ipv4(packet, mode, facts, 0);
-	if (header[0] >> 4 == 6)
-		return parse_ipv6(packet, mode, facts, 0);
 	return PARSED_OTHER;
 }
 

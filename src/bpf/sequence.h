@@ -132,7 +132,7 @@ static __always_inline void fill_missing(struct flow_slot *slot, __u32 number, _
 
 static __always_inline void lose_bytes(struct flow_slot *slot, __u32 number, __u32 distance, __u32 threshold)
 {
-	__u32 segment = slot->hint ? slot->hint : 1;
+	__u32 segment = slot->largest_payload ? slot->largest_payload : 1;
 	__u32 first = (__u32)slot->seen;
 
 	/* Nothing missing in this series: what is lost, if anything is, was lost by a former one. */
@@ -169,8 +169,8 @@ static __always_inline int track_tcp(struct flow_slot *slot, __u32 number, __u8 
 	}
 	if (!length)
 		return 0;
-	if (segment > slot->hint)
-		slot->hint = segment < 0xffff ? segment : 0xffff;
+	if (segment > slot->largest_payload)
+		slot->largest_payload = segment < 0xffff ? segment : 0xffff;
 	if (!(slot->flags & SEQUENCE_STARTED)) {
 		begin_bytes(slot, number + length, !!(slot->flags & SEQUENCE_STOPPED));
 		return 1;

@@ -6,8 +6,8 @@
 #include "types.h"
 
 #define HASH_WORDS 12 /* of 32 bits: the key and a zero */
-#define CLAIM_WAIT 64 /* looks at a slot that another CPU is filling */
-#define LOCK_WAIT 1024 /* tries to lock a flow that another CPU holds */
+#define PATIENCE 1024 /* looks at a slot that another CPU is filling or judging */
+#define LOCK_TRIES 64 /* times that others may come first */
 #define NO_SLOT -1
 #define FOUND FLOWS_PER_SET
 
@@ -178,7 +178,7 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->duplicates = 0;
 	slot->restarts = 0;
 	slot->candidate = 0;
-	slot->hint = 0;
+	slot->largest_payload = 0;
 	slot->epochs_high = 0;
 	slot->rule = newcomer->rule;
 	slot->flags = 0;
@@ -190,15 +190,17 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
 
-/* A slot that another CPU is filling: what it became, if it does so soon. */
-__noinline __u64 await_claimed(struct flow_slot *slot)
+/* What a slot says once the bits of `mask` are not `busy` any more: another CPU is filling or judging it. Should that
+ * take too long, what it says then.
+ */
+__noinline __u64 await_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
 {
 	__u64 control;
 
 	if (!slot)
-		return FLOW_CLAIMED;
+		return busy;
 	control = READ_ONCE(slot->control);
-	for (int i = 0; i < CLAIM_WAIT && (control & FLOW_STATE) == FLOW_CLAIMED; i++)
+	for (int i = 0; i < PATIENCE && (control & mask) == busy; i++)
 		control = READ_ONCE(slot->control);
 	return control;
 }
@@ -226,7 +228,7 @@ __noinline int choose_slot(const struct newcomer *newcomer, const struct setting
 			return NO_SLOT;
 		control = READ_ONCE(slot->control);
 		if ((control & FLOW_STATE) == FLOW_CLAIMED)
-			control = await_claimed(slot);
+			control = await_slot(slot, FLOW_STATE, FLOW_CLAIMED);
 		if ((control & FLOW_STATE) == FLOW_FREE && free == NO_SLOT)
 			free = i;
 		if ((control & FLOW_STATE) != FLOW_LIVE)
@@ -271,7 +273,7 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 		control = READ_ONCE(slot->control);
 		if (!is_available(slot, control, now_set))
 			continue;
-		generation = (generation_of(control) + 1ULL) << FLOW_GENERATION_SHIFT;
+		generation = (__u64)(generation_of(control) + 1) << FLOW_GENERATION_SHIFT;
 		if (__sync_val_compare_and_swap(&slot->control, control, generation | FLOW_CLAIMED) != control)
 			continue;
 		newcomer->evicted = (control & FLOW_STATE) == FLOW_LIVE;
@@ -287,12 +289,10 @@ __noinline int lock_contended(struct flow_slot *slot)
 {
 	if (!slot)
 		return 0;
-	for (int i = 0; i < LOCK_WAIT; i++) {
-		__u64 control = READ_ONCE(slot->control);
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		__u64 control = await_slot(slot, FLOW_LOCKED, FLOW_LOCKED);
 
-		if (control & FLOW_LOCKED)
-			continue;
-		if ((control & FLOW_STATE) != FLOW_LIVE)
+		if (control & FLOW_LOCKED || (control & FLOW_STATE) != FLOW_LIVE)
 			return 0;
 		if (__sync_val_compare_and_swap(&slot->control, control, control | FLOW_LOCKED) == control)
 			return 1;
@@ -301,21 +301,11 @@ __noinline int lock_contended(struct flow_slot *slot)
 }
 
 /* The flow had stopped: a new jitter epoch. Safe beside the holder of the lock. */
-__noinline int next_epoch(struct flow_slot *slot)
+static __always_inline void next_epoch(struct flow_slot *slot)
 {
-	if (!slot)
-		return 0;
-	for (int i = 0; i < LOCK_WAIT; i++) {
-		__u64 control = READ_ONCE(slot->control);
-		__u16 epoch = epoch_of(control) + 1;
-		__u64 next = (control & ~(0xffffULL << FLOW_EPOCH_SHIFT)) | (__u64)epoch << FLOW_EPOCH_SHIFT;
+	__u64 before = __sync_fetch_and_add(&slot->control, 1ULL << FLOW_EPOCH_SHIFT);
 
-		if (__sync_val_compare_and_swap(&slot->control, control, next) != control)
-			continue;
-		slot->epochs_high += !epoch;
-		return 1;
-	}
-	return 0;
+	slot->epochs_high += epoch_of(before) == 0xffff;
 }
 
 /* From here to unlock_flow() the holder alone changes the slot's second half, `expected` and `control`. */

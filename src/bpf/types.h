@@ -40,8 +40,9 @@ struct flow_key {
 	__u8 family;
 };
 
-/* flow_slot.control, from the lowest bit: state, flags, version (8 bits), epoch (16), generation (32).
- * Changed by atomic operations only; the state from a value without FLOW_LOCKED only.
+/* flow_slot.control, from the lowest bit: state, flags, version (8 bits), generation (32), epoch (16: on top, where an
+ * addition has nothing to spill into). Changed by atomic operations only; state and version by the holder of the lock,
+ * or from a value without FLOW_LOCKED.
  */
 #define FLOW_FREE 0ULL /* nobody's: may be claimed */
 #define FLOW_CLAIMED 1ULL /* a CPU is writing the key */
@@ -53,8 +54,8 @@ struct flow_key {
 #define FLOW_RESYNC (1ULL << 4) /* a number was not judged: the next one is a new base */
 #define FLOW_FOCUSED (1ULL << 5) /* keeps a histogram of its gaps */
 #define FLOW_VERSION_SHIFT 8 /* rule version that admitted the flow */
-#define FLOW_EPOCH_SHIFT 16
-#define FLOW_GENERATION_SHIFT 32
+#define FLOW_GENERATION_SHIFT 16
+#define FLOW_EPOCH_SHIFT 48
 
 /* flow_slot.flags */
 #define SEQUENCE_STARTED 1 /* `expected` is valid */
@@ -80,7 +81,7 @@ struct flow_slot {
 	__u32 duplicates;
 	__u32 restarts;
 	__u32 candidate;
-	__u16 hint; /* TCP: largest payload of a segment; else: where the pattern was last */
+	__u16 largest_payload; /* TCP: of a segment so far */
 	__u16 epochs_high; /* carry of the 16-bit epoch in control */
 	__u8 rule; /* index of its first matching rule, or RULE_NONE */
 	__u8 flags;
@@ -125,7 +126,7 @@ enum malformed {
 /* What one CPU counted on one interface, outside the flows and in all. */
 struct interface_totals {
 	__u32 ifindex; /* written by user space; 0: free */
-	__u32 unused;
+	__u32 is_bare; /* written by user space; 1: the device has no Ethernet header */
 	struct volume seen; /* everything, before anything was decided */
 	struct volume other;
 	struct volume filtered;

@@ -60,8 +60,7 @@ pub enum State {
 }
 
 impl Control {
-    /// `FLOW_LOCKED`.
-    pub const LOCKED: u64 = 1 << 2;
+    const LOCKED: u64 = 1 << 2;
     const SEQUENCED: u64 = 1 << 3;
     /// `FLOW_FOCUSED`.
     pub const FOCUSED: u64 = 1 << 5;
@@ -81,13 +80,23 @@ impl Control {
         Control(self.0 & !3 | state as u64)
     }
 
+    /// Whether a CPU is judging a sequence number of the flow.
+    pub const fn is_locked(self) -> bool {
+        self.0 & Self::LOCKED != 0
+    }
+
     /// Counts the lives of the slot.
     pub const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+        (self.0 >> 16) as u32
     }
 
     const fn epoch(self) -> u16 {
-        (self.0 >> 16) as u16
+        (self.0 >> 48) as u16
+    }
+
+    /// What a free slot says: only which life was the last one.
+    pub const fn freed(self) -> Control {
+        Control(self.0 & 0xffff_ffff << 16)
     }
 
     /// The same word, admitted by no rules that are or will be in force.
@@ -214,7 +223,7 @@ pub fn add_totals(
 ) {
     let interface_totals {
         ifindex: _,
-        unused: _,
+        is_bare: _,
         seen,
         other,
         filtered,
@@ -260,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_second_cpu_adds_and_a_former_life_does_not() {
-        let slot = slot(7 << 32 | 2);
+        let slot = slot(7 << 16 | 2);
         let counters = |generation, packets| flow_counters {
             generation,
             packets,
@@ -278,7 +287,7 @@ mod tests {
 
     #[test]
     fn gaps_of_a_former_epoch_do_not_count_but_its_packets_do() {
-        let slot = slot(1 << 32 | 5 << 16 | 2);
+        let slot = slot(5 << 48 | 1 << 16 | 2);
         let counters = |epoch| flow_counters {
             generation: 1,
             epoch,

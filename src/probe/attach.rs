@@ -18,8 +18,8 @@ use crate::model::snapshot::Hook;
 const CLSACT_HANDLE: u32 = 0xf107;
 /// Before the filters that others usually add: a program that ends the chain would hide packets from us.
 const CLSACT_PRIORITY: u32 = 1;
-/// What our programs are called: a filter with such a program is ours.
-pub const PROGRAM_NAMES: [&str; 2] = ["flowtop_frame", "flowtop_packet"];
+/// What our program is called, as far as the kernel keeps names: a filter with such a program is ours.
+pub const PROGRAM_NAME: &str = "flowtop_ingress";
 
 /// A program on a hook. Dropping it takes the program off.
 #[derive(Debug)]
@@ -134,9 +134,5 @@ fn attach_clsact(program: BorrowedFd<'_>, ifindex: u32) -> Result<ClsactFilter> 
 fn is_ours(id: u32) -> bool {
     libbpf_rs::query::ProgInfoIter::default()
         .find(|program| program.id == id)
-        .is_some_and(|program| {
-            PROGRAM_NAMES
-                .iter()
-                .any(|name| program.name.as_encoded_bytes() == name.as_bytes())
-        })
+        .is_some_and(|program| program.name.as_encoded_bytes() == PROGRAM_NAME.as_bytes())
 }

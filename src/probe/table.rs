@@ -161,7 +161,7 @@ impl FlowTable {
     fn retire_if_idle(&mut self, index: usize, control: Control, now: u64) {
         let known = self.known[index];
         let idle = now.saturating_sub(known.last_arrival) > self.ageing.timeout_ns;
-        if known.generation != control.generation() || !idle || control.0 & Control::LOCKED != 0 {
+        if known.generation != control.generation() || !idle || control.is_locked() {
             return;
         }
         let retired = control.with_state(State::Retired);
@@ -196,10 +196,9 @@ impl FlowTable {
             generation: control.generation(),
             ..Known::default()
         };
-        let free = Control(control.0 >> 32 << 32);
         self.slots
             .word(index, CONTROL)
-            .store(free.0, Ordering::Release);
+            .store(control.freed().0, Ordering::Release);
     }
 
     /// Marks a flow as one that keeps a histogram, or no longer; a slot that has another flow by now stays as it is.
@@ -215,9 +214,25 @@ impl FlowTable {
     /// versions are about to be used again.
     pub fn forget_versions_before(&self, version: u8) {
         for slot in 0..self.slots.len() {
-            self.change_control(slot, |control| {
-                (control.version() != version).then_some(control.without_version())
-            });
+            let word = self.slots.word(slot, CONTROL);
+            loop {
+                let control = Control(word.load(Ordering::Acquire));
+                if control.version() == version {
+                    break;
+                }
+                // Versions are the lock holder's alone, who never takes long.
+                if control.is_locked() {
+                    std::thread::yield_now();
+                    continue;
+                }
+                let forgotten = control.without_version().0;
+                if word
+                    .compare_exchange(control.0, forgotten, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+                {
+                    break;
+                }
+            }
         }
     }
 
@@ -246,14 +261,18 @@ impl FlowTable {
         (sample, incidents)
     }
 
-    /// Gives an interface its place in the totals. An error says that no place is left.
-    pub fn add_interface(&self, ifindex: u32) -> Result<()> {
+    /// Gives an interface its place in the totals; `is_bare`: its packets start with their IP header. An error says
+    /// that no place is left.
+    pub fn add_interface(&self, ifindex: u32, is_bare: bool) -> Result<()> {
         for of_cpu in &self.totals {
             let place = probe_slots(ifindex)
                 .find(|at| matches!(of_cpu.read(*at).ifindex, i if i == 0 || i == ifindex));
             let Some(at) = place else {
                 anyhow::bail!("there is no room left for the totals of another interface");
             };
+            of_cpu
+                .half_word(at, offset_of!(interface_totals, is_bare))
+                .store(is_bare.into(), Ordering::Release);
             of_cpu
                 .half_word(at, offset_of!(interface_totals, ifindex))
                 .store(ifindex, Ordering::Release);

@@ -125,7 +125,7 @@ fn what_is_no_flow_has_no_headers_to_repeat() {
 }
 
 #[test]
-fn a_pattern_is_found_at_every_position_whatever_was_there_before() {
+fn a_pattern_is_found_at_every_position_of_payloads_of_any_length() {
     if !support::root() {
         return;
     }
@@ -135,13 +135,16 @@ fn a_pattern_is_found_at_every_position_whatever_was_there_before() {
         offset: Some(4),
         ..SequenceProfile::OFF
     };
-    let length = 1600_u16;
-    // Up, down, and hither and thither: what the program remembers of the last packet must not matter.
-    let up = 0..length;
-    let down = (0..length).rev().step_by(11);
-    let mixed = (0..300).map(|n: u16| n.wrapping_mul(40503) % length);
-    let places = up.chain(down).chain(mixed).enumerate();
-    let frames = places.map(|(number, at)| {
+    // Up, down, and hither and thither: what came with the last packet must not matter. Short payloads end within the
+    // first block that is searched, or just behind it; the pattern may have no room in them.
+    let within = |length: u16| (0..length).map(move |at| (length, at));
+    let long = 1600_u16;
+    let down = within(long).rev().step_by(11);
+    let mixed = (0..300).map(|n: u16| (long, n.wrapping_mul(40503) % long));
+    let short = (4..140).step_by(3).chain([66, 67, 68, 131, 132]);
+    let places = within(long).chain(down).chain(mixed);
+    let places = places.chain(short.flat_map(within)).enumerate();
+    let frames = places.map(|(number, (length, at))| {
         let mut spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), length);
         spec.payload.filler = if at % 2 == 0 { 1 } else { 200 };
         spec.payload.pattern_at = Some(at);

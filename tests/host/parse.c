@@ -13,7 +13,7 @@ static struct packet_facts facts_of(const struct packet *packet)
 static int parse_in(const struct packet *packet, enum mode mode, struct packet_facts *facts, int is_bare)
 {
 	*facts = facts_of(packet);
-	return is_bare ? parse_bare(packet, mode, facts) : parse_frame(packet, mode, facts);
+	return parse_packet(packet, mode, facts, is_bare);
 }
 
 /* As the kernel program does it: in place, and all over again by copying where that does not do. */

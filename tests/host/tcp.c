@@ -170,9 +170,9 @@ static void the_largest_segment_is_remembered_in_16_bits(void)
 	struct flow_slot slot = {};
 
 	track_tcp(&slot, 1, 0, 200000, 200000, 10);
-	expect("a payload of 200,000 bytes", "hint", slot.hint, 0xffff);
+	expect("a payload of 200,000 bytes", "largest_payload", slot.largest_payload, 0xffff);
 	track_tcp(&slot, 200001, 0, 10, 10, 10);
-	expect("then one of 10", "hint", slot.hint, 0xffff);
+	expect("then one of 10", "largest_payload", slot.largest_payload, 0xffff);
 }
 
 static const struct test TESTS[] = {

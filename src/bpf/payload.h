@@ -8,18 +8,18 @@
 #define PATTERN_BYTES 4
 #define SEARCH_BLOCK 64 /* positions a branch */
 #define BLOCK_BYTES (SEARCH_BLOCK + PATTERN_BYTES - 1)
-#define SEARCH_BLOCKS ((PATTERN_SEARCH_BYTES + SEARCH_BLOCK - 1) / SEARCH_BLOCK)
-#define SCAN_BYTES 1024 /* at a time: what the verifier looks through */
-#define SEARCH_STEPS (SEARCH_BLOCKS + 1)
-#define SEARCH_ROOM (SEARCH_BLOCKS * SEARCH_BLOCK + SCAN_BYTES + BLOCK_BYTES)
+#define SEARCH_CHUNK 512 /* positions a call, and one less: the verifier looks through all of a chunk */
+#define CHUNK_BYTES (SEARCH_CHUNK + BLOCK_BYTES)
+#define SEARCH_CHUNKS (PATTERN_SEARCH_BYTES / (SEARCH_CHUNK - 1) + 1)
 #define PACKET_REACH 0xe000 /* the verifier lets a program read a packet in place up to here */
 #define NOT_FOUND -1
+#define ELSEWHERE -2 /* not all of it is in place */
 
 struct search_room {
-	__u8 bytes[SEARCH_ROOM];
+	__u8 bytes[CHUNK_BYTES];
 };
 
-/* Key: 0. The payload's beginning, copied out where it does not lie in one piece. This program only. */
+/* Key: 0. A piece of a payload, copied out where it does not lie in the linear part. This program only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
@@ -27,159 +27,142 @@ struct {
 	__uint(max_entries, 1);
 } search_rooms SEC(".maps");
 
-/* Nonzero where a byte of `word` is zero (exact as a yes or no; Hacker's Delight, chapter 6). */
-static __always_inline __u64 zero_bytes(__u64 word)
+/* The highest bit of every 16 is set unless there is a zero among them: exact as a yes or no for the whole word, by the
+ * complement of (x - 1) & ~x (Hacker's Delight, chapter 6).
+ */
+static __always_inline __u64 no_zero_pair(__u64 word)
 {
-	return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
+	return (0x0001000100010000ULL - word) | word;
 }
 
-/* Whether the pattern (in memory order) may begin at one of the 64 positions from `block` on: whether its first two
- * bytes seem to stand next to each other. A no is certain.
+/* Whether the pattern (in memory order) may begin at one of the 64 positions from the byte before `block` on. Wherever
+ * it stands, its first two bytes or its middle two are a pair at an even distance from `block`: pairs are compared, four
+ * at a time. A no is certain.
  */
 static __always_inline int may_begin_in(const __u8 *block, __u32 pattern)
 {
-	const __u64 every_byte = 0x0101010101010101ULL;
-	__u64 first = (pattern & 0xff) * every_byte, second = (pattern >> 8 & 0xff) * every_byte, hit = 0;
+	const __u64 every_pair = 0x0001000100010001ULL, highest_bits = 0x8000800080008000ULL;
+	__u64 first = (pattern & 0xffff) * every_pair, middle = (pattern >> 8 & 0xffff) * every_pair;
+	__u64 differs = highest_bits;
 
 #pragma unroll
-	for (int i = 0; i < SEARCH_BLOCK; i += 8)
-		hit |= zero_bytes(*(const __u64 *)(block + i) ^ first);
-	if (!hit)
-		return 0;
-	/* Rather computed again than kept: there are not that many registers. */
-	asm volatile("" : "+r"(first));
-	hit = 0;
-#pragma unroll
-	for (int i = 0; i < SEARCH_BLOCK; i += 8)
-		hit |= zero_bytes(*(const __u64 *)(block + i) ^ first) &
-		       zero_bytes(*(const __u64 *)(block + i + 1) ^ second);
-	return !!hit;
-}
+	for (int i = 0; i < SEARCH_BLOCK; i += 8) {
+		__u64 word = *(const __u64 *)(block + i);
 
-/* The functions below are global, not static: the verifier then looks at each once, not once for each caller. They come
- * in pairs, for what lies in place and for what was copied out; `length` is that of what is searched.
- */
-
-/* How many positions, in whole blocks, certainly do not hold the pattern. */
-__noinline __u32 rule_out(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
-{
-	const __u8 *at = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 ruled_out = 0;
-
-	if (offset > PACKET_REACH)
-		return 0;
-	at += offset;
-	for (; ruled_out < SCAN_BYTES; ruled_out += SEARCH_BLOCK) {
-		if (ruled_out + BLOCK_BYTES > length || at + BLOCK_BYTES > end || may_begin_in(at, pattern))
-			break;
-		at += SEARCH_BLOCK;
+		differs &= no_zero_pair(word ^ first) & no_zero_pair(word ^ middle);
 	}
-	return ruled_out;
+	return differs != highest_bits;
 }
 
-__noinline __u32 rule_out_copied(const struct search_room *room, __u32 start, __u32 length, __u32 pattern)
+/* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
+
+/* The first position of the pattern within the last bytes of a payload, a block at most. */
+__noinline int search_tail(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
 {
-	__u32 ruled_out = 0;
-
-	if (!room || start > SEARCH_ROOM - SCAN_BYTES - BLOCK_BYTES)
-		return 0;
-	for (; ruled_out < SCAN_BYTES; ruled_out += SEARCH_BLOCK)
-		if (start + ruled_out >= length || may_begin_in(room->bytes + start + ruled_out, pattern))
-			break;
-	return ruled_out;
-}
-
-/* The first of the 64 positions from `offset` on at which the pattern stands. Where fewer are left, most often a look at
- * the block that ends with the data says that it does not.
- */
-__noinline int search_block(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
-{
-	const __u8 *at = (void *)(long)skb->data, *end = (void *)(long)skb->data_end, *tail = at;
-	__u32 from = length < BLOCK_BYTES ? offset + length - BLOCK_BYTES : offset;
-
-	if (offset > PACKET_REACH)
-		return NOT_FOUND;
-	at += offset;
-	if (from <= PACKET_REACH) {
-		tail += from;
-		if (tail + BLOCK_BYTES <= end && !may_begin_in(tail, pattern))
-			return NOT_FOUND;
-	}
-	for (__u32 i = 0; i < SEARCH_BLOCK; i++) {
-		if (i + PATTERN_BYTES > length || at + i + PATTERN_BYTES > end)
-			return NOT_FOUND;
-		if (*(const __u32 *)(at + i) == pattern)
-			return i;
-	}
-	return NOT_FOUND;
-}
-
-__noinline int search_copied_block(const struct search_room *room, __u32 start, __u32 length, __u32 pattern)
-{
-	if (!room || start > SEARCH_ROOM - BLOCK_BYTES)
-		return NOT_FOUND;
-#pragma unroll
-	for (int i = 0; i < SEARCH_BLOCK; i++)
-		if (*(const __u32 *)(room->bytes + start + i) == pattern)
-			return start + i + PATTERN_BYTES <= length ? i : NOT_FOUND;
-	return NOT_FOUND;
-}
-
-__noinline int search_copy(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
-{
-	__u32 zero = 0, start = 0;
+	__u32 zero = 0;
 	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
 
-	if (!room || length < PATTERN_BYTES || length > SEARCH_ROOM ||
+	if (!room || length < PATTERN_BYTES || length > BLOCK_BYTES ||
 	    bpf_skb_load_bytes(skb, offset, room->bytes, length))
 		return NOT_FOUND;
-	for (int i = 0; i < SEARCH_STEPS && start < length; i++) {
-		__u32 ruled_out = rule_out_copied(room, start, length, pattern);
-		int found;
-
-		start += ruled_out;
-		if (ruled_out >= SCAN_BYTES)
-			continue;
-		found = search_copied_block(room, start, length, pattern);
-		if (found != NOT_FOUND)
-			return start + found;
-		start += SEARCH_BLOCK;
-	}
+	for (__u32 i = 0; i < SEARCH_BLOCK && i + PATTERN_BYTES <= length; i++)
+		if (*(const __u32 *)(room->bytes + i) == pattern)
+			return i;
 	return NOT_FOUND;
 }
 
-__noinline int search_in_place(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
+/* The first position of the pattern in a chunk of the `length` bytes at `bytes`, which are those of the packet from
+ * `offset` on: in place, up to `end`, or in a room.
+ */
+static __always_inline int search_bytes(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern,
+					const __u8 *bytes, int in_place, const __u8 *end)
 {
-	__u32 start = 0;
+	__u32 done = 0;
+	int found;
 
-	for (int i = 0; i < SEARCH_STEPS && start < length; i++) {
-		__u32 ruled_out = rule_out(skb, offset + start, length - start, pattern);
-		int found;
+	for (; done < SEARCH_CHUNK; done += SEARCH_BLOCK) {
+		const __u8 *block = bytes + done;
 
-		start += ruled_out;
-		if (ruled_out >= SCAN_BYTES)
+		if (done + SEARCH_BLOCK > length || (in_place && block + SEARCH_BLOCK > end))
+			break;
+		if (!may_begin_in(block, pattern))
 			continue;
-		found = search_block(skb, offset + start, length - start, pattern);
-		if (found != NOT_FOUND)
-			return start + found;
-		start += SEARCH_BLOCK;
+		if (done + BLOCK_BYTES > length || (in_place && block + BLOCK_BYTES > end))
+			break;
+		/* Rather read again than kept: there are not that many registers, nor is there much of a stack. */
+		asm volatile("" : "+r"(block));
+		if (done && *(const __u32 *)(block - 1) == pattern)
+			return done - 1;
+#pragma unroll
+		for (int i = 0; i < SEARCH_BLOCK - 1; i++)
+			if (*(const __u32 *)(block + i) == pattern)
+				return done + i;
 	}
-	return NOT_FOUND;
+	if (done == SEARCH_CHUNK)
+		return NOT_FOUND;
+	if (length >= SEARCH_BLOCK && length - done < SEARCH_BLOCK) {
+		__u32 from = length - SEARCH_BLOCK;
+		const __u8 *last;
+
+		/* One number, or the compiler takes it apart and the verifier does not see that it stays in bounds. */
+		asm volatile("" : "+r"(from));
+		if (from > SEARCH_CHUNK)
+			return NOT_FOUND;
+		last = bytes + from;
+		if ((!in_place || last + SEARCH_BLOCK <= end) && !may_begin_in(last, pattern))
+			return NOT_FOUND;
+	}
+	done -= !!done;
+	found = search_tail(skb, offset + done, length - done, pattern);
+	return found == NOT_FOUND ? NOT_FOUND : (int)done + found;
+}
+
+/* The first position of the pattern among the first SEARCH_CHUNK - 1 from `offset` on, in place. */
+__noinline int search_chunk(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
+{
+	const __u8 *bytes = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (offset > PACKET_REACH)
+		return ELSEWHERE;
+	bytes += offset;
+	if (bytes + (length < CHUNK_BYTES ? length : CHUNK_BYTES) > end)
+		return ELSEWHERE;
+	return search_bytes(skb, offset, length, pattern, bytes, 1, end);
+}
+
+/* The same by a copy. */
+__noinline int search_copy(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
+{
+	__u32 zero = 0, copied = length < CHUNK_BYTES ? length : CHUNK_BYTES;
+	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
+
+	asm volatile("" : "+r"(copied)); /* the verifier is to see the check */
+	if (!room || copied < PATTERN_BYTES || copied > CHUNK_BYTES ||
+	    bpf_skb_load_bytes(skb, offset, room->bytes, copied))
+		return NOT_FOUND;
+	return search_bytes(skb, offset, length, pattern, room->bytes, 0, NULL);
 }
 
 /* The first position of `pattern` (host byte order of its big-endian word) in the payload, within the first
- * PATTERN_SEARCH_BYTES: in place, or in a copy where the payload does not lie in one piece.
+ * PATTERN_SEARCH_BYTES.
  */
 static __always_inline int find_pattern(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
 {
-	const __u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 start = 0;
 
-	pattern = __builtin_bswap32(pattern);
 	if (length > PATTERN_SEARCH_BYTES + PATTERN_BYTES - 1)
 		length = PATTERN_SEARCH_BYTES + PATTERN_BYTES - 1;
-	if (offset > PACKET_REACH || data + offset + length > end)
-		return search_copy(skb, offset, length, pattern);
-	return search_in_place(skb, offset, length, pattern);
+	pattern = __builtin_bswap32(pattern);
+	for (int i = 0; i < SEARCH_CHUNKS && start + PATTERN_BYTES <= length; i++) {
+		int found = search_chunk(skb, offset + start, length - start, pattern);
+
+		if (found == ELSEWHERE)
+			found = search_copy(skb, offset + start, length - start, pattern);
+		if (found != NOT_FOUND)
+			return start + found;
+		start += SEARCH_CHUNK - 1;
+	}
+	return NOT_FOUND;
 }
 
 /* Where the number stands in the payload, from the payload's start; NOT_FOUND where the packet has none. */

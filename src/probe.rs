@@ -334,6 +334,11 @@ impl Probe {
         snapshot
     }
 
+    /// Takes back a snapshot that nobody needs any more: the next one is written into its memory.
+    pub fn recycle(&mut self, snapshot: Snapshot) {
+        self.table.recycle(snapshot);
+    }
+
     /// What was counted on an interface, watched or not: for test runs.
     pub fn interface_totals(&self, ifindex: u32) -> InterfaceSample {
         self.table.interface(ifindex).0

@@ -89,7 +89,9 @@ impl App {
                 let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
                 rows.sort_by_cached_key(|row| (rank(&flow(*row).key), flow(*row).key));
             }
-            None => sort.apply(&mut rows, &shown.flows, &self.context(shown), |f| f.key),
+            None => sort.apply(&mut rows, &shown.flows, &self.context(shown), |f| {
+                (f.key.brief(), f.key)
+            }),
         }
         if !self.pinned.is_empty() {
             let is_pinned = |row: &u32| self.pinned.contains(&flow(*row).key);
@@ -103,7 +105,7 @@ impl App {
         let mut rows: Vec<u32> = (0..shown.interfaces.len() as u32).collect();
         let sort = self.interfaces.sort;
         sort.apply(&mut rows, &shown.interfaces, &self.context(shown), |i| {
-            i.ifindex
+            (i.ifindex.into(), ())
         });
         let key = |row: u32| shown.interfaces[row as usize].ifindex;
         self.interfaces.set_rows(rows, page, key);
@@ -129,7 +131,7 @@ impl App {
         let mut rows: Vec<u32> = (0..events.len() as u32).filter(shown).collect();
         self.events
             .sort
-            .apply(&mut rows, events, &Context::default(), |e| e.id);
+            .apply(&mut rows, events, &Context::default(), |e| (e.id, ()));
         self.events
             .set_rows(rows, page, |row| events[row as usize].id);
     }

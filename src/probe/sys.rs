@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
@@ -86,8 +87,32 @@ impl<T: Copy> MappedArray<T> {
 
     /// A copy of one value: each word of it is whole, the words may be of different moments.
     pub fn read(&self, index: usize) -> T {
-        // SAFETY: in bounds and aligned (page-aligned start, sizes of a multiple of 8); any bit pattern is a T.
-        unsafe { self.at(index).read_volatile() }
+        let mut value = MaybeUninit::<T>::uninit();
+        let (from, to) = (
+            self.at(index).cast::<u64>(),
+            value.as_mut_ptr().cast::<u64>(),
+        );
+        for word in 0..size_of::<T>() / 8 {
+            // SAFETY: in bounds and aligned (page-aligned start, sizes of a multiple of 8), and so is the copy but for
+            // its alignment.
+            unsafe { to.add(word).write_unaligned(from.add(word).read_volatile()) };
+        }
+        // SAFETY: all words are written, and any bit pattern is a T.
+        unsafe { value.assume_init() }
+    }
+
+    /// Asks for a value's cache lines before they are needed; beyond the end for nothing.
+    pub fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..size_of::<T>()).step_by(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            if index < self.len {
+                // SAFETY: within the mapping, by the line above.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at(index).cast::<i8>().add(line)) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
     }
 
     /// Replaces one value that no program writes.

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 
-use super::abi::{self, Control, INTERFACE_PROBES, INTERFACE_SLOTS, Incidents, State};
+use super::abi::{
+    self, Control, FLOWS_PER_SET, INTERFACE_PROBES, INTERFACE_SLOTS, Incidents, State,
+};
 use super::abi::{flow_counters, flow_slot, interface_totals, settings};
 use super::sys::{MappedArray, monotonic_ns};
 use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
@@ -18,6 +20,9 @@ const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
 /// The program stamps an arrival before it has judged the packet. A flow that was read so soon after its last
 /// arrival, ns, is read once more.
 const JUDGED_NS: u64 = 10_000_000;
+
+/// Slots that are looked at together: a set of them, which divides their number.
+const AT_A_TIME: usize = FLOWS_PER_SET;
 
 /// What a slot looked like when it was read last.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,6 +55,8 @@ pub struct FlowTable {
     known: Vec<Known>,
     ageing: Ageing,
     tracked: u64,
+    /// Room for the flows of the next pass.
+    spare: Vec<FlowSample>,
 }
 
 impl FlowTable {
@@ -70,6 +77,7 @@ impl FlowTable {
             known,
             ageing,
             tracked: 0,
+            spare: Vec::new(),
         };
         table.set_ageing(ageing);
         table
@@ -98,21 +106,45 @@ impl FlowTable {
         &self.settings
     }
 
+    /// Takes the memory of a snapshot that nobody needs any more: new memory would cost more than the reading.
+    pub fn recycle(&mut self, snapshot: Snapshot) {
+        self.spare = snapshot.flows;
+        self.spare.clear();
+    }
+
     /// One pass over the table: what changed, what left; retires and frees on the way.
     pub fn scan(&mut self) -> Snapshot {
         let mut snapshot = Snapshot {
             taken_ns: monotonic_ns(),
+            flows: std::mem::take(&mut self.spare),
             ..Snapshot::default()
         };
         self.tracked = 0;
-        for index in 0..self.slots.len() {
-            self.scan_slot(index, &mut snapshot);
+        for start in (0..self.slots.len()).step_by(AT_A_TIME) {
+            self.prefetch(start);
+            for index in start..start + AT_A_TIME {
+                self.scan_slot(index, &mut snapshot);
+            }
         }
         // From here on a flow that has been silent since the pass began may be replaced: all of it has been read.
         self.settings
             .word(0, offset_of!(settings, scanned_at))
             .store(snapshot.taken_ns, Ordering::Release);
         snapshot
+    }
+
+    /// Asks for the next slots, and for the counters of those that come now and changed: they wait for each other
+    /// less.
+    fn prefetch(&self, start: usize) {
+        for index in start..start + AT_A_TIME {
+            self.slots.prefetch(index + AT_A_TIME);
+            let last_arrival = self.slots.word(index, LAST_ARRIVAL);
+            if last_arrival.load(Ordering::Relaxed) != self.known[index].last_arrival {
+                self.counters
+                    .iter()
+                    .for_each(|of_cpu| of_cpu.prefetch(index));
+            }
+        }
     }
 
     fn scan_slot(&mut self, index: usize, snapshot: &mut Snapshot) {

@@ -42,6 +42,7 @@ pub struct Assignment {
 enum Command {
     Assign(Box<Assignment>),
     Focus(Vec<FlowKey>),
+    Recycle(Box<Snapshot>),
     Finish,
 }
 
@@ -99,6 +100,11 @@ impl Sampler {
     /// These flows keep histograms from here on; told by [`Update::Histograms`] with each reading.
     pub fn focus(&self, keys: Vec<FlowKey>) {
         self.command(Command::Focus(keys));
+    }
+
+    /// Gives back a snapshot for its memory. Nobody is woken for it.
+    pub fn recycle(&self, snapshot: Box<Snapshot>) {
+        let _ = self.commands.send(Command::Recycle(snapshot));
     }
 
     /// Stops counting and returns the last numbers.
@@ -177,6 +183,7 @@ impl Worker {
                 match command {
                     Command::Finish => return self.probe.finish(),
                     Command::Focus(keys) => self.probe.focus(keys),
+                    Command::Recycle(snapshot) => self.probe.recycle(*snapshot),
                     Command::Assign(assignment) => {
                         due = Instant::now() + assignment.refresh;
                         self.reassign(*assignment);

@@ -158,6 +158,7 @@ impl Session {
             match update {
                 Update::Snapshot { snapshot, is_due } => {
                     self.tracker.advance(&snapshot);
+                    self.sampler.recycle(snapshot);
                     self.refreshes += u32::from(is_due);
                 }
                 Update::Assigned(number) => self.reload.confirm(number),

@@ -1,8 +1,9 @@
 //! The order of rows: by one column, in one direction, ties broken by the row's own key.
 //!
-//! 65,536 rows are sorted at each refresh: amounts are turned into integers once, then compared.
+//! 65,536 rows are sorted at each refresh: cells are turned into integers once, and those are compared.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 
 use super::{Column, Context, Value, by_id};
 use crate::model::tracker::Flow;
@@ -57,32 +58,36 @@ impl<T> Sort<T> {
         format!("{mark}{}", self.column.id)
     }
 
-    /// Sorts indices of `items`. Unknown cells come last in either direction; `key` breaks ties.
+    /// Sorts indices of `items`. Unknown cells come last in either direction; `tie` breaks ties, by its first part
+    /// where that will do.
     pub fn apply<K: Ord>(
         &self,
         rows: &mut [u32],
         items: &[T],
         context: &Context,
-        key: impl Fn(&T) -> K,
+        tie: impl Fn(&T) -> (u64, K),
     ) {
         let item = |row: u32| &items[row as usize];
-        let ties = |a: u32, b: u32| key(item(a)).cmp(&key(item(b)));
         let value = |row: u32| (self.column.value)(item(row), context);
-        if rows.iter().all(|row| is_amount(&value(*row))) {
-            let mut ranked: Vec<(u64, u32)> = rows
-                .iter()
-                .map(|row| (rank(&value(*row), self.descending), *row))
-                .collect();
-            ranked.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| ties(a.1, b.1)));
-            for (slot, (_, row)) in rows.iter_mut().zip(ranked) {
-                *slot = row;
-            }
-            return;
+        let mut is_exact = true;
+        let mut ranked: Vec<(u64, u64, u32)> = Vec::with_capacity(rows.len());
+        for row in rows.iter() {
+            let cell = value(*row);
+            is_exact &= is_amount(&cell);
+            ranked.push((rank(&cell, self.descending), tie(item(*row)).0, *row));
         }
-        rows.sort_by(|a, b| {
-            self.order(&value(*a), &value(*b))
-                .then_with(|| ties(*a, *b))
+        ranked.sort_unstable_by(|a, b| {
+            let cells = || match is_exact {
+                true => Ordering::Equal,
+                false => self.order(&value(a.2), &value(b.2)),
+            };
+            let keys = || tie(item(a.2)).1.cmp(&tie(item(b.2)).1);
+            let ranks = a.0.cmp(&b.0).then_with(cells);
+            ranks.then(a.1.cmp(&b.1)).then_with(keys)
         });
+        for (slot, (_, _, row)) in rows.iter_mut().zip(ranked) {
+            *slot = row;
+        }
     }
 
     fn order(&self, a: &Value, b: &Value) -> Ordering {
@@ -101,16 +106,31 @@ fn is_amount(value: &Value) -> bool {
     )
 }
 
-/// An integer in the order of the amounts; the largest for unknown ones, in either direction.
+/// An integer in the order of the cells; the largest for unknown ones, in either direction. Those of texts and
+/// addresses are only their beginnings: equal ones say nothing.
 fn rank(value: &Value, descending: bool) -> u64 {
-    let Some(number) = value.number().filter(|n| !n.is_nan()) else {
-        return u64::MAX;
-    };
-    let bits = (number + 0.0).to_bits();
-    let ascending = if bits >> 63 == 0 {
-        bits | 1 << 63
-    } else {
-        !bits
+    let ascending = match value {
+        Value::Text(text) | Value::Sentence(text) => {
+            let mut beginning = [0; 8];
+            let length = text.len().min(8);
+            beginning[..length].copy_from_slice(&text.as_bytes()[..length]);
+            u64::from_be_bytes(beginning)
+        }
+        Value::Endpoint { address, .. } => match address {
+            IpAddr::V4(v4) => v4.to_bits().into(),
+            IpAddr::V6(v6) => 1 << 63 | (v6.to_bits() >> 65) as u64,
+        },
+        amount => {
+            let Some(number) = amount.number().filter(|n| !n.is_nan()) else {
+                return u64::MAX;
+            };
+            let bits = (number + 0.0).to_bits();
+            if bits >> 63 == 0 {
+                bits | 1 << 63
+            } else {
+                !bits
+            }
+        }
     };
     if descending { !ascending } else { ascending }
 }
@@ -125,6 +145,28 @@ mod tests {
             let known = [0.0, 1.0, f64::MAX].map(|x| rank(&Value::Rate(x), descending));
             assert!(known.iter().all(|r| *r < rank(&Value::Unknown, descending)));
             assert_eq!(known.is_sorted(), !descending);
+        }
+    }
+
+    #[test]
+    fn texts_and_addresses_rank_by_their_beginnings() {
+        let endpoint = |address: &str| Value::Endpoint {
+            address: address.parse().unwrap(),
+            suffix: super::super::value::Suffix::None,
+            name: None,
+        };
+        let texts = ["", "eth0", "veth1", "veth10"].map(Value::Text);
+        let addresses = ["1.2.3.4", "200.0.0.1", "::1", "2001:db8::1", "fe80::1"].map(endpoint);
+        for cells in [&texts[..], &addresses] {
+            for pair in cells.windows(2) {
+                assert!(
+                    rank(&pair[0], false) < rank(&pair[1], false),
+                    "{:?} and {:?}",
+                    pair[0],
+                    pair[1]
+                );
+                assert!(rank(&pair[0], true) > rank(&pair[1], true));
+            }
         }
     }
 

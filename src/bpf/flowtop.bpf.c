@@ -17,7 +17,9 @@ static __always_inline const __u8 *packet_header(const struct packet *packet, en
 
 	if (mode == FAST)
 		return (const void *)(header + size) > packet->data_end ? NULL : header;
-	return bpf_skb_load_bytes(packet->context, offset, room, size) ? NULL : room;
+	header = bpf_skb_load_bytes(packet->context, offset, room, size) ? NULL : room;
+	KEEP(header);
+	return header;
 }
 
 static __always_inline struct packet packet_of(struct __sk_buff *skb)

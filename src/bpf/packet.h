@@ -84,6 +84,11 @@ struct packet_facts {
 	__u32 walk_offset;
 };
 
+/* From here on the compiler knows nothing of the value. It would merge checks, or move them to another expression, in
+ * ways that verifiers do not follow.
+ */
+#define KEEP(value) asm volatile("" : "+r"(value))
+
 #define ROOM(size) room[size] __attribute__((aligned(8)))
 
 /* The seam: see above. `room` has at least `size` bytes; the result is in the packet or in `room`. */

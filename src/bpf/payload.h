@@ -62,8 +62,10 @@ __noinline int search_tail(struct __sk_buff *skb, __u32 offset, __u32 length, __
 	__u32 zero = 0;
 	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
 
-	if (!room || length < PATTERN_BYTES || length > BLOCK_BYTES ||
-	    bpf_skb_load_bytes(skb, offset, room->bytes, length))
+	if (!room || length < PATTERN_BYTES)
+		return NOT_FOUND;
+	KEEP(length);
+	if (length > BLOCK_BYTES || bpf_skb_load_bytes(skb, offset, room->bytes, length))
 		return NOT_FOUND;
 	for (__u32 i = 0; i < SEARCH_BLOCK && i + PATTERN_BYTES <= length; i++)
 		if (*(const __u32 *)(room->bytes + i) == pattern)
@@ -89,8 +91,8 @@ static __always_inline int search_bytes(struct __sk_buff *skb, __u32 offset, __u
 			continue;
 		if (done + BLOCK_BYTES > length || (in_place && block + BLOCK_BYTES > end))
 			break;
-		/* Rather read again than kept: there are not that many registers, nor is there much of a stack. */
-		asm volatile("" : "+r"(block));
+		/* Its words are rather read again than kept: there are not that many registers, nor much of a stack. */
+		KEEP(block);
 		if (done && *(const __u32 *)(block - 1) == pattern)
 			return done - 1;
 #pragma unroll
@@ -104,8 +106,7 @@ static __always_inline int search_bytes(struct __sk_buff *skb, __u32 offset, __u
 		__u32 from = length - SEARCH_BLOCK;
 		const __u8 *last;
 
-		/* One number, or the compiler takes it apart and the verifier does not see that it stays in bounds. */
-		asm volatile("" : "+r"(from));
+		KEEP(from);
 		if (from > SEARCH_CHUNK)
 			return NOT_FOUND;
 		last = bytes + from;
@@ -136,9 +137,10 @@ __noinline int search_copy(struct __sk_buff *skb, __u32 offset, __u32 length, __
 	__u32 zero = 0, copied = length < CHUNK_BYTES ? length : CHUNK_BYTES;
 	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
 
-	asm volatile("" : "+r"(copied)); /* the verifier is to see the check */
-	if (!room || copied < PATTERN_BYTES || copied > CHUNK_BYTES ||
-	    bpf_skb_load_bytes(skb, offset, room->bytes, copied))
+	if (!room || copied < PATTERN_BYTES)
+		return NOT_FOUND;
+	KEEP(copied);
+	if (copied > CHUNK_BYTES || bpf_skb_load_bytes(skb, offset, room->bytes, copied))
 		return NOT_FOUND;
 	return search_bytes(skb, offset, length, pattern, room->bytes, 0, NULL);
 }

@@ -17,9 +17,13 @@ mod updates;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::{panic, thread};
 
 use crate::cli::{Arguments, Exit, Failure, Invocation};
 use crate::config::source::Surroundings;
+
+/// The exit code of a panic, as Rust has it for the main thread.
+const PANICKED: i32 = 101;
 
 /// Runs flowtop with this command line, the program's name first, to its end.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
@@ -31,6 +35,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     if arguments.check_config || arguments.print_config {
         return print(&setup::explain_config(&arguments, &surroundings)?);
     }
+    end_with_any_thread();
     let session = session::Session::start(arguments, surroundings)?;
     if session.is_headless() {
         headless::run(session)
@@ -47,5 +52,24 @@ fn print(text: &str) -> Result<(), Failure> {
             format!("write to standard output: {error}"),
         )),
         _ => Ok(()),
+    }
+}
+
+/// A panic of any thread ends the process: the others would wait for it for ever.
+fn end_with_any_thread() {
+    let print = panic::take_hook();
+    let main = thread::current().id();
+    panic::set_hook(Box::new(move |info| {
+        print(info);
+        if thread::current().id() != main {
+            std::process::exit(PANICKED);
+        }
+    }));
+}
+
+/// In debug builds FLOWTOP_PANIC names a thread that panics: tests see what becomes of the terminal.
+fn panic_if_asked(thread: &str) {
+    if cfg!(debug_assertions) && std::env::var_os("FLOWTOP_PANIC").is_some_and(|it| it == thread) {
+        panic!("asked for by FLOWTOP_PANIC");
     }
 }

@@ -9,8 +9,9 @@ mod input;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdin, stdout};
 use std::mem::ManuallyDrop;
 use std::panic;
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
@@ -19,7 +20,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
@@ -29,6 +30,8 @@ pub use input::{Input, Wake};
 /// Whether the screen is ours: the panic hook and the guard restore it once.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
+/// Held while the terminal is written to. A thread that panics takes it for good: no frame follows its last words.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// The screen, as long as it is ours.
 pub struct Console {
@@ -62,6 +65,17 @@ pub fn check() -> Result<(), String> {
     }
 }
 
+/// SIGTSTP from outside no longer stops the process behind our back: [`Input`] reads it as [`Wake::Stop`].
+///
+/// To be called before the first thread is started: threads inherit it, and one that did not would stop them all.
+pub fn hold_stops() -> io::Result<()> {
+    Ok(stops().thread_block()?)
+}
+
+fn stops() -> SigSet {
+    SigSet::from(Signal::SIGTSTP)
+}
+
 /// Colours even where NO_COLOR is set, which crossterm looks at by itself.
 pub fn force_colours() {
     crossterm::style::force_color_output(true);
@@ -93,6 +107,7 @@ impl Console {
 
     /// Draws a frame; an error means that the terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
+        let _turn = take_turn();
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.stale) {
             // Terminal::clear would ask the terminal where the cursor is, and wait for an answer.
@@ -111,6 +126,7 @@ impl Console {
 
     /// Asks for mouse events, or leaves the mouse to the terminal.
     pub fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
+        let _turn = take_turn();
         self.mouse = on;
         match on {
             true => execute!(stdout(), EnableMouseCapture),
@@ -123,12 +139,16 @@ impl Console {
     /// The whole process group stops, as with Ctrl-Z at a shell: whatever started flowtop stops too.
     pub fn suspend(&mut self) -> io::Result<()> {
         leave();
-        kill(Pid::from_raw(0), Signal::SIGTSTP)?;
+        stops().thread_unblock()?;
+        let stopped = kill(Pid::from_raw(0), Signal::SIGTSTP);
+        stops().thread_block()?;
+        stopped?;
         self.resume()
     }
 
     /// Takes the terminal again after somebody else had it (SIGCONT).
     pub fn resume(&mut self) -> io::Result<()> {
+        let _turn = take_turn();
         // A shell may have put its own modes back meanwhile; what was kept of before would hide that.
         let _ = disable_raw_mode();
         enter(self.mouse)?;
@@ -165,9 +185,16 @@ fn leave() {
     let _ = out.flush();
 }
 
+fn take_turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn restore_before_panic() {
     let print = panic::take_hook();
+    let drawing = thread::current().id();
     panic::set_hook(Box::new(move |info| {
+        // The thread that draws may have its turn right now.
+        let _turn = (thread::current().id() != drawing).then(take_turn);
         leave();
         print(info);
     }));

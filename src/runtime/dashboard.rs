@@ -1,5 +1,6 @@
 //! A run on a terminal: messages to the application, its wishes carried out, frames when something changed.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::names::Resolver;
@@ -12,8 +13,10 @@ use crate::model::event::{EventKind, TimeOfDay};
 use crate::terminal::{Console, Input, Wake};
 use crate::ui::{self, Look};
 
-/// At most ten frames a second.
+/// At most ten frames a second show what was measured.
 const FRAME: Duration = Duration::from_millis(100);
+/// What a person did shows at once; a key that repeats or a turning wheel costs no more than so many frames.
+const PROMPT_FRAME: Duration = Duration::from_millis(20);
 
 /// Runs until the user leaves or the terminal goes away.
 pub fn run(session: Session) -> Result<(), Failure> {
@@ -31,7 +34,9 @@ pub fn run(session: Session) -> Result<(), Failure> {
         console,
         look,
         names: Resolver::default(),
+        wishes: VecDeque::new(),
         changed: true,
+        is_awaited: false,
         drawn: None,
     };
     dashboard.tell(Msg::Refreshed(now()));
@@ -47,7 +52,11 @@ struct Dashboard {
     console: Console,
     look: Look,
     names: Resolver,
+    /// Of the application, not carried out yet.
+    wishes: VecDeque<Effect>,
     changed: bool,
+    /// Whether a person waits for the next frame.
+    is_awaited: bool,
     drawn: Option<Instant>,
 }
 
@@ -56,26 +65,20 @@ impl Dashboard {
         loop {
             let patience = self.draw_if_due()?;
             let wake = self.input.next_event(patience, Some(self.session.wake()))?;
-            let effects = match wake {
-                Wake::Msg(msg) => {
-                    if matches!(msg, Msg::Resize(..)) {
-                        self.console.redraw_all();
-                    }
-                    self.tell(msg)
+            self.is_awaited |= !matches!(wake, Wake::Extra | Wake::Timeout);
+            match wake {
+                Wake::Msg(msg) => self.tell(msg),
+                Wake::Resized => {
+                    self.console.redraw_all();
+                    self.changed = true;
                 }
-                Wake::HungUp => return Ok(()),
+                Wake::Stop => self.wishes.push_back(Effect::Suspend),
                 Wake::Continued => {
                     self.console.resume()?;
                     self.changed = true;
-                    Vec::new()
                 }
-                Wake::Extra | Wake::Timeout => Vec::new(),
-            };
-            for effect in effects {
-                if effect == Effect::Quit {
-                    return Ok(());
-                }
-                self.perform(effect)?;
+                Wake::HungUp => return Ok(()),
+                Wake::Extra | Wake::Timeout => {}
             }
             for happening in self.session.pump() {
                 if matches!(happening, Happening::Stop) {
@@ -83,12 +86,38 @@ impl Dashboard {
                 }
                 self.take(happening);
             }
+            if !self.carry_out()? {
+                return Ok(());
+            }
         }
     }
 
-    fn tell(&mut self, msg: Msg) -> Vec<Effect> {
+    fn tell(&mut self, msg: Msg) {
         self.changed = true;
-        self.app.update(msg, self.session.tracker.report())
+        let report = self.session.tracker.report();
+        self.wishes.extend(self.app.update(msg, report));
+    }
+
+    /// Does what the application wishes; false: it wishes to leave.
+    fn carry_out(&mut self) -> std::io::Result<bool> {
+        while let Some(effect) = self.wishes.pop_front() {
+            if effect == Effect::Quit {
+                return Ok(false);
+            }
+            self.perform(effect)?;
+        }
+        Ok(true)
+    }
+
+    /// Follows the terminal's size. No signal tells of it while the process is stopped, nor where the terminal is not
+    /// its controlling one.
+    fn fit(&mut self) -> std::io::Result<()> {
+        let (width, height) = self.console.size()?;
+        if (width, height) != self.app.size() {
+            self.console.redraw_all();
+            self.tell(Msg::Resize(width, height));
+        }
+        Ok(())
     }
 
     /// Draws what changed, unless the last frame is too recent. Returns how long there is nothing to do.
@@ -98,17 +127,20 @@ impl Dashboard {
             return Ok(patience);
         }
         let wait = self.drawn.map_or(Duration::ZERO, |drawn| {
-            FRAME.saturating_sub(drawn.elapsed())
+            let least = if self.is_awaited { PROMPT_FRAME } else { FRAME };
+            least.saturating_sub(drawn.elapsed())
         });
         if !wait.is_zero() {
             return Ok(wait.min(patience));
         }
+        self.fit()?;
         let (app, report, look) = (&self.app, self.session.tracker.report(), &self.look);
         self.console
             .draw(|frame| ui::draw(frame, app, report, look))?;
         self.drawn = Some(Instant::now());
-        self.changed = false;
+        (self.changed, self.is_awaited) = (false, false);
         self.ask_for_names();
+        super::panic_if_asked("dashboard");
         Ok(patience)
     }
 

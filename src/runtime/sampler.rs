@@ -196,6 +196,7 @@ impl Worker {
             if Instant::now() >= due {
                 self.reattach();
                 self.read(true);
+                super::panic_if_asked("sampler");
                 due = next_due(due, self.assignment.refresh);
             }
         }

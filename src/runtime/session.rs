@@ -77,6 +77,9 @@ pub struct Session {
 impl Session {
     /// Everything that can fail, before anything is shown.
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
+        if !wants_headless(&arguments) {
+            crate::terminal::hold_stops().map_err(|e| io_failure("hold SIGTSTP back", &e))?;
+        }
         let (demo, opened) = prepare(&arguments, &surroundings)?;
         let timing = Timing::of(&opened.config);
         if !wants_headless(&arguments) {

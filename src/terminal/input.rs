@@ -2,7 +2,7 @@
 //!
 //! crossterm's own waiting never returns once a terminal has hung up, so we wait with poll(2) and
 //! ask crossterm only when there is something to read. SIGWINCH and SIGCONT come through pipes of our
-//! own: which thread a signal interrupts is not known.
+//! own: which thread a signal interrupts is not known. SIGTSTP is held back and read from a descriptor.
 
 use std::io::{self, Read, stdin};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use signal_hook::consts::{SIGCONT, SIGWINCH};
 
 use crate::app::{Mouse, MouseKind, Msg};
@@ -27,6 +28,10 @@ pub enum Wake {
     Msg(Msg),
     /// The descriptor that was handed in has something to read.
     Extra,
+    /// The terminal may have another size.
+    Resized,
+    /// The process is asked to stop (SIGTSTP): give the terminal back and do so.
+    Stop,
     /// The process was stopped and goes on: the terminal must be taken again.
     Continued,
     /// The time is over.
@@ -39,6 +44,7 @@ pub enum Wake {
 pub struct Input {
     resized: UnixStream,
     continued: UnixStream,
+    stops: SignalFd,
     last_click: Option<(Instant, u16, u16)>,
 }
 
@@ -48,6 +54,7 @@ struct Ready {
     hung_up: bool,
     resized: bool,
     continued: bool,
+    stops: bool,
     extra: bool,
 }
 
@@ -57,6 +64,10 @@ impl Input {
         Ok(Input {
             resized: signal_pipe(SIGWINCH)?,
             continued: signal_pipe(SIGCONT)?,
+            stops: SignalFd::with_flags(
+                &super::stops(),
+                SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC,
+            )?,
             last_click: None,
         })
     }
@@ -74,15 +85,17 @@ impl Input {
                 drain(&mut self.continued);
                 return Ok(Wake::Continued);
             }
+            if ready.stops && self.stops.read_signal()?.is_some() {
+                return Ok(Wake::Stop);
+            }
             if ready.resized {
                 drain(&mut self.resized);
-                let (width, height) = crossterm::terminal::size()?;
-                return Ok(Wake::Msg(Msg::Resize(width, height)));
+                return Ok(Wake::Resized);
             }
             // Asked even where nothing is readable: crossterm may hold events that it has read.
             while event::poll(Duration::ZERO)? {
-                if let Some(msg) = self.translate(event::read()?) {
-                    return Ok(Wake::Msg(msg));
+                if let Some(wake) = self.translate(event::read()?) {
+                    return Ok(wake);
                 }
             }
             if ready.extra {
@@ -107,6 +120,7 @@ impl Input {
             readable(stdin.as_fd()),
             readable(self.resized.as_fd()),
             readable(self.continued.as_fd()),
+            readable(self.stops.as_fd()),
         ];
         fds.extend(extra.map(readable));
         let timeout = timeout.saturating_add(Duration::from_micros(999));
@@ -123,14 +137,15 @@ impl Input {
             hung_up: events(0).is_some_and(|flags| flags.intersects(gone)),
             resized: any(1),
             continued: any(2),
-            extra: any(3),
+            stops: any(3),
+            extra: any(4),
         })
     }
 
-    fn translate(&mut self, event: Event) -> Option<Msg> {
-        match event {
-            Event::Key(key) if !key.is_release() => chord(key).map(Msg::Key),
-            Event::Resize(width, height) => Some(Msg::Resize(width, height)),
+    fn translate(&mut self, event: Event) -> Option<Wake> {
+        let msg = match event {
+            Event::Key(key) if !key.is_release() => Msg::Key(chord(key)?),
+            Event::Resize(..) => return Some(Wake::Resized),
             Event::Mouse(mouse) => {
                 let kind = match mouse.kind {
                     MouseEventKind::Down(MouseButton::Left) => {
@@ -141,10 +156,11 @@ impl Input {
                     _ => return None,
                 };
                 let (x, y) = (mouse.column, mouse.row);
-                Some(Msg::Mouse(Mouse { kind, x, y }))
+                Msg::Mouse(Mouse { kind, x, y })
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Wake::Msg(msg))
     }
 
     fn click(&mut self, x: u16, y: u16, now: Instant) -> MouseKind {

@@ -44,6 +44,32 @@ fn signals_end_the_run_in_time_and_restore_the_terminal() {
 }
 
 #[test]
+fn a_panic_of_any_thread_restores_the_terminal_and_says_where_it_happened() {
+    // A release build has no way to be asked for a panic.
+    if !root() || !cfg!(debug_assertions) {
+        return;
+    }
+    for (thread, name) in [("dashboard", "main"), ("sampler", "sampler")] {
+        let folder = folder();
+        let mut command = flowtop(&folder, &["--demo"]);
+        command.env("FLOWTOP_PANIC", thread);
+        let mut pty = Pty::start(&mut command, (80, 24), Control::Controlling);
+        let status = pty.wait_for_exit(super::support::pty::PATIENCE);
+        assert_eq!(status.code(), Some(101), "{thread}");
+        pty.assert_restored();
+        let told = pty.after_leaving();
+        for part in [
+            format!("thread '{name}'"),
+            "panicked at src/runtime.rs:".to_owned(),
+            "asked for by FLOWTOP_PANIC\r\n".to_owned(),
+        ] {
+            assert!(told.contains(&part), "{thread}: {part}: {told:?}");
+        }
+        assert!(!told.contains("flowtop  1 Flows"), "drawn again: {told:?}");
+    }
+}
+
+#[test]
 fn a_signal_while_the_help_is_open_or_the_screen_is_paused_ends_the_run_too() {
     if !root() {
         return;

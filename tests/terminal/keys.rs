@@ -1,10 +1,15 @@
 //! Every key of the table of bindings, pressed once: each must show on the screen.
 
+use std::time::{Duration, Instant};
+
 use flowtop::keymap::BINDINGS;
 
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
-use crate::support::pty::Control;
+use crate::support::pty::{Control, PATIENCE};
+
+/// From key to screen.
+const PROMISED: Duration = Duration::from_millis(50);
 
 /// What a key must change on the screen.
 #[derive(Debug, Clone, Copy)]
@@ -142,4 +147,30 @@ fn order(screen: &str) -> Option<String> {
     let line = screen.lines().find(|line| line.starts_with(" by "))?;
     let end = line.find(" first").or(line.find(" to "))?;
     Some(line[..end].to_owned())
+}
+
+#[test]
+fn a_key_shows_at_once_however_lately_a_frame_was_drawn() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((120, 40), &[]);
+    let mut waits = Vec::new();
+    // Each key follows the frame that the one before has made.
+    for (key, text) in [("2", "by loss_percent"), ("1", "by throughput")].repeat(10) {
+        let start = Instant::now();
+        dashboard.pty.press(key);
+        while !dashboard.pty.text().contains(text) {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "{key}:\n{}",
+                dashboard.pty.text()
+            );
+            dashboard.pty.read_some(Duration::from_millis(5));
+        }
+        waits.push(start.elapsed());
+    }
+    waits.sort_unstable();
+    // Half of them: the machine may be busy with other things.
+    assert!(waits[10] < PROMISED, "{waits:?}");
 }

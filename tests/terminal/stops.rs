@@ -82,6 +82,33 @@ fn a_dashboard_that_was_stopped_from_outside_comes_back_whole() {
 }
 
 #[test]
+fn a_stop_asked_for_from_outside_gives_the_terminal_back_first() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = shell();
+    kill(dashboard.job(), Signal::SIGTSTP).expect("kill");
+    dashboard.pty.wait_for_text("STOPPED icanon");
+    dashboard.pty.assert_restored();
+    dashboard.come_back_and_leave();
+}
+
+#[test]
+fn a_terminal_that_changed_its_size_meanwhile_is_filled_again() {
+    if !root() {
+        return;
+    }
+    for signal in [Signal::SIGTSTP, Signal::SIGSTOP] {
+        let mut dashboard = shell();
+        kill(dashboard.job(), signal).expect("kill");
+        dashboard.pty.wait_for_text("STOPPED");
+        // The shell is in the foreground: its job is not told of this.
+        dashboard.pty.resize((100, 40));
+        dashboard.come_back_and_leave();
+    }
+}
+
+#[test]
 fn without_a_shell_to_come_back_to_nothing_stops() {
     if !root() {
         return;
@@ -91,7 +118,12 @@ fn without_a_shell_to_come_back_to_nothing_stops() {
     dashboard.pty.press("Ctrl-Z");
     dashboard.pty.press("?");
     dashboard.pty.wait_for_text("Esc back");
-    assert!(dashboard.pty.screen().alternate_screen());
+    dashboard.pty.signal(Signal::SIGTSTP);
+    dashboard.pty.press("Esc");
+    dashboard.wait_for_flows();
+    dashboard.pty.wait_for("the terminal taken again", |pty| {
+        pty.screen().alternate_screen()
+    });
     dashboard.pty.press("Ctrl-C");
     assert!(
         dashboard

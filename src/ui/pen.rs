@@ -104,10 +104,6 @@ impl<'a> Pen<'a> {
 /// Text from outside (names of interfaces, hosts, rules) must not steer the terminal: control
 /// characters and those that turn the direction of text or hide in it become `?`.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let harms = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
     match text.contains(harms) {
         false => Cow::Borrowed(text),
         true => Cow::Owned(
@@ -116,6 +112,12 @@ fn harmless(text: &str) -> Cow<'_, str> {
                 .collect(),
         ),
     }
+}
+
+fn harms(c: char) -> bool {
+    let hides = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    hides || c.is_control()
 }
 
 fn fitting(mut segments: Vec<Segment>, width: usize) -> Vec<Segment> {

@@ -1,7 +1,13 @@
 //! Colours and characters: what is switched off never reaches the terminal.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use flowtop::netns::Namespace;
+
+use super::support::program::PROGRAM;
 use super::support::pty::{Control, PATIENCE, Pty};
-use super::support::root;
+use super::support::{command, root};
 use super::{Dashboard, flowtop, folder};
 
 impl Dashboard {
@@ -90,5 +96,97 @@ fn control_characters_of_a_configuration_never_reach_the_terminal() {
     assert!(raw.contains("a rule needs a printable name"), "{raw}");
     for bad in ["\u{1b}", "\u{7}", "\u{202e}", "\u{9b}"] {
         assert!(!raw.contains(bad), "{bad:?}");
+    }
+}
+
+/// Names of interfaces that set a title and ring, turn text round, or are no UTF-8; and what is shown of them.
+const HOSTILE: [(&[u8], &str); 3] = [
+    (b"a\x1b]0;own\x07", r"a\u{1b}]0;own\u{7}"),
+    (b"b\xe2\x80\xaeth\xc2\x9b2J", r"b\u{202e}th\u{9b}2J"),
+    (b"c\xff\x9b\xc3", r"c\xff\x9b\xc3"),
+];
+
+/// A namespace with an interface of each of these names, all of them up.
+fn hostile_namespace() -> Namespace {
+    let namespace = Namespace::create().expect("make a namespace");
+    for (index, (name, _)) in HOSTILE.into_iter().enumerate() {
+        let (name, peer) = (OsStr::from_bytes(name), format!("peer{index}"));
+        ip(
+            &namespace,
+            "link add name",
+            name,
+            &format!("type veth peer name {peer}"),
+        );
+        ip(&namespace, "link set up dev", name, "");
+        ip(&namespace, "link set up dev", OsStr::new(&peer), "");
+    }
+    namespace
+}
+
+/// Runs ip(8) with these words around a name.
+fn ip(namespace: &Namespace, before: &str, name: &OsStr, after: &str) {
+    let mut ip = command(namespace, "ip");
+    ip.args(before.split_ascii_whitespace())
+        .arg(name)
+        .args(after.split_ascii_whitespace());
+    assert!(ip.status().expect("ip").success(), "{ip:?}");
+}
+
+/// Fails if anything but what flowtop itself wrote could have steered the terminal.
+fn assert_harmless(raw: &[u8], what: &str) {
+    let text = std::str::from_utf8(raw).unwrap_or_else(|error| panic!("{what}: {error}"));
+    for bad in ["\u{7}", "\u{1b}]", "\u{9b}", "\u{202e}", "\u{fffd}"] {
+        assert!(!text.contains(bad), "{what}: {bad:?} in {text:?}");
+    }
+}
+
+#[test]
+fn bytes_of_an_interface_name_never_reach_the_terminal_raw() {
+    if !root() {
+        return;
+    }
+    let namespace = hostile_namespace();
+    let run = |arguments: &[&str]| {
+        let folder = folder();
+        let mut flowtop = command(&namespace, PROGRAM);
+        flowtop
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("HOME", folder.path());
+        let pty = Pty::start(&mut flowtop, (200, 50), Control::Controlling);
+        Dashboard { pty, folder }
+    };
+    let mut dashboard = run(&[]);
+    for (key, sign) in [
+        ("3", "by name"),
+        ("4", "newest first"),
+        ("1", "by throughput"),
+    ] {
+        dashboard.pty.press(key);
+        dashboard.pty.wait_for_text(sign);
+        for (_, shown) in HOSTILE {
+            dashboard.pty.wait_for_text(shown);
+        }
+    }
+    dashboard.pty.send(b"/iface:a*\r3");
+    dashboard.pty.wait_for_text("by name");
+    dashboard.pty.press("End");
+    dashboard.pty.press("Enter");
+    dashboard.pty.wait_for_text("device drops");
+    let gone = OsStr::from_bytes(HOSTILE[1].0);
+    ip(&namespace, "link del dev", gone, "");
+    dashboard.pty.send(b"4/\x15\r");
+    dashboard
+        .pty
+        .wait_for_text(&format!("{} is now gone", HOSTILE[1].1));
+    assert_harmless(dashboard.pty.raw(), "the dashboard");
+    for format in ["--text", "--json"] {
+        let mut pty = run(&[format, "--count", "1"]).pty;
+        assert!(pty.wait_for_exit(PATIENCE).success());
+        let text = String::from_utf8_lossy(pty.raw()).replace(r"\\", r"\");
+        for (_, shown) in [HOSTILE[0], HOSTILE[2]] {
+            assert!(text.contains(shown), "{format}: {shown}: {text}");
+        }
+        assert_harmless(pty.raw(), format);
     }
 }

@@ -117,6 +117,11 @@ impl<S: Subject> Duel<S> {
         }
     }
 
+    /// The loaded program, for what the reference has no part in.
+    pub fn subject(&mut self) -> &mut S {
+        &mut self.subject
+    }
+
     /// Other rules and another profile for both.
     pub fn configure(&mut self, rules: Vec<Rule>, global: SequenceProfile) -> Result<()> {
         self.subject.apply_rules(&rules, &global)?;

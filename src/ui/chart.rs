@@ -1,9 +1,9 @@
 //! Charts over time and the histogram of inter-arrival times.
 
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::symbols::Marker;
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+use ratatui::widgets::canvas::{Canvas, Line};
 
 use super::pen::Pen;
 use crate::model::histogram::{Histogram, lower_bound};
@@ -50,22 +50,55 @@ pub fn draw_traces(
         pen.text(plot.x, plot.y, plot.width, "no values yet", pen.theme.dim);
         return;
     }
+    draw_plot(pen, plot, traces, &points, top);
+    draw_time_axis(pen, plot, interval_s);
+    if top > 0.0 {
+        draw_largest(pen, area, x, &largest);
+    }
+}
+
+/// The lines, above the two lines of the axis. All on one grid: where two meet in a cell, both are seen.
+fn draw_plot(pen: &mut Pen, plot: Rect, traces: &[Trace], points: &[Vec<(f64, f64)>], top: f64) {
     let marker = if pen.ascii {
         Marker::Dot
     } else {
         Marker::Braille
     };
-    let datasets = traces.iter().zip(&points).map(|(trace, points)| {
-        let dataset = Dataset::default().data(points).style(trace.style);
-        dataset.marker(marker).graph_type(GraphType::Line)
-    });
-    let chart = Chart::new(datasets.collect())
-        .x_axis(time_axis(interval_s).style(pen.theme.dim))
-        .y_axis(Axis::default().bounds([0.0, if top > 0.0 { top } else { 1.0 }]));
-    pen.widget(chart, plot);
-    if top > 0.0 {
-        draw_largest(pen, area, x, &largest);
-    }
+    let canvas = Canvas::default()
+        .marker(marker)
+        .x_bounds([-span(), 0.0])
+        .y_bounds([0.0, if top > 0.0 { top } else { 1.0 }])
+        .paint(|painter| {
+            for (trace, points) in traces.iter().zip(points) {
+                let color = trace.style.fg.unwrap_or(Color::Reset);
+                for (index, &(x, y)) in points.iter().enumerate() {
+                    // Where nothing is known the line is broken.
+                    let next = points.get(index + 1).filter(|next| next.0 < x + 1.5);
+                    let &(to_x, to_y) = next.unwrap_or(&(x, y));
+                    painter.draw(&Line::new(x, y, to_x, to_y, color));
+                }
+            }
+        });
+    let grid = Rect {
+        height: plot.height - 2,
+        ..plot
+    };
+    pen.widget(canvas, grid);
+}
+
+/// As many intervals as a series remembers, the latest at the right end.
+fn draw_time_axis(pen: &mut Pen, plot: Rect, interval_s: f64) {
+    let y = plot.bottom() - 2;
+    let line = "─".repeat(plot.width.into());
+    pen.text(plot.x, y, plot.width, &line, pen.theme.dim);
+    let past = format!("-{}", units::duration(span() * interval_s));
+    pen.text(plot.x, y + 1, plot.width, &past, pen.theme.dim);
+    pen.text_right(plot.x, y + 1, plot.width, "now", pen.theme.dim);
+}
+
+/// From the oldest interval to the latest.
+fn span() -> f64 {
+    Series::CAPACITY as f64 - 1.0
 }
 
 /// The scale: behind the names, or on the axis where there is no room.
@@ -77,15 +110,6 @@ fn draw_largest(pen: &mut Pen, area: Rect, names_end: u16, text: &str) {
         let x = area.x + 7 + (area.width - 12 - wanted) / 2;
         pen.text(x, area.bottom() - 1, wanted, text, pen.theme.dim);
     }
-}
-
-/// As many intervals as a series remembers, the latest at 0.
-fn time_axis(interval_s: f64) -> Axis<'static> {
-    let span = Series::CAPACITY as f64 - 1.0;
-    let past = format!("-{}", units::duration(span * interval_s));
-    Axis::default()
-        .bounds([-span, 0.0])
-        .labels([past, "now".to_owned()])
 }
 
 /// The values of a series, the latest at 0.

@@ -65,6 +65,8 @@ impl Look {
 struct Ink(Color, (u8, u8, u8));
 
 struct Inks {
+    /// Text and background; `None`: the terminal's own.
+    ground: Option<(Ink, Ink)>,
     accent: Ink,
     dim: Ink,
     good: Ink,
@@ -74,6 +76,7 @@ struct Inks {
 }
 
 const DARK: Inks = Inks {
+    ground: None,
     accent: Ink(Color::Cyan, (86, 194, 214)),
     dim: Ink(Color::DarkGray, (128, 136, 148)),
     good: Ink(Color::Green, (126, 200, 110)),
@@ -82,6 +85,7 @@ const DARK: Inks = Inks {
     spark: Ink(Color::Blue, (110, 160, 230)),
 };
 const LIGHT: Inks = Inks {
+    ground: None,
     accent: Ink(Color::Blue, (0, 90, 156)),
     dim: Ink(Color::DarkGray, (104, 104, 112)),
     good: Ink(Color::Green, (0, 110, 40)),
@@ -89,7 +93,12 @@ const LIGHT: Inks = Inks {
     bad: Ink(Color::Red, (180, 20, 30)),
     spark: Ink(Color::Blue, (40, 90, 180)),
 };
+/// On black, whatever the terminal's background is.
 const HIGH_CONTRAST: Inks = Inks {
+    ground: Some((
+        Ink(Color::White, (255, 255, 255)),
+        Ink(Color::Black, (0, 0, 0)),
+    )),
     accent: Ink(Color::White, (255, 255, 255)),
     dim: Ink(Color::Gray, (208, 208, 208)),
     good: Ink(Color::LightGreen, (0, 255, 0)),
@@ -99,6 +108,7 @@ const HIGH_CONTRAST: Inks = Inks {
 };
 /// Blue, orange and their like: the palette of Okabe and Ito.
 const COLOUR_BLIND: Inks = Inks {
+    ground: None,
     accent: Ink(Color::LightBlue, (86, 180, 233)),
     dim: Ink(Color::DarkGray, (140, 140, 140)),
     good: Ink(Color::LightBlue, (86, 180, 233)),
@@ -146,6 +156,13 @@ impl Theme {
         };
         let plain = Style::new();
         let ink = |ink: &Ink| colour(ink, depth).map_or(plain, |colour| plain.fg(colour));
+        let base = match &inks.ground {
+            Some((text, ground)) => Style {
+                bg: colour(ground, depth),
+                ..ink(text)
+            },
+            None => plain,
+        };
         let strong = plain.add_modifier(Modifier::BOLD);
         let dim = match depth {
             Depth::None => plain.add_modifier(Modifier::DIM),
@@ -153,17 +170,20 @@ impl Theme {
         };
         let accent = ink(&inks.accent);
         Theme {
-            base: plain,
+            base,
             dim,
             strong,
             accent: accent.add_modifier(Modifier::BOLD),
             tab: accent.add_modifier(Modifier::BOLD | Modifier::REVERSED),
             title: dim.add_modifier(Modifier::UNDERLINED),
             sorted: accent.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-            // One bar in the terminal's own colours, whatever its cells had: flags keep their meaning.
+            // One bar in the colours of plain text, whatever its cells had: flags keep their meaning.
             selected: match depth {
                 Depth::None => plain.add_modifier(Modifier::REVERSED),
-                _ => plain.fg(Color::Reset).add_modifier(Modifier::REVERSED),
+                _ => Style {
+                    fg: base.fg.or(Some(Color::Reset)),
+                    ..base.add_modifier(Modifier::REVERSED)
+                },
             },
             good: ink(&inks.good),
             warn: ink(&inks.warn).add_modifier(Modifier::BOLD),
@@ -229,8 +249,47 @@ mod tests {
     fn without_colours_no_style_has_one() {
         for name in ThemeName::ALL {
             let theme = Theme::new(name, Depth::None);
-            for style in [theme.accent, theme.warn, theme.bad, theme.spark, theme.dim] {
+            let Theme { base, selected, .. } = theme;
+            let inked = [theme.accent, theme.warn, theme.bad, theme.spark, theme.dim];
+            for style in inked.into_iter().chain([base, selected]) {
                 assert_eq!((style.fg, style.bg), (None, None));
+            }
+        }
+    }
+
+    /// Contrast as WCAG 2 defines it, of a colour on a background; 1 to 21.
+    fn contrast(colour: (u8, u8, u8), background: (u8, u8, u8)) -> f64 {
+        let linear = |channel: u8| match f64::from(channel) / 255.0 {
+            low if low <= 0.04045 => low / 12.92,
+            high => ((high + 0.055) / 1.055).powf(2.4),
+        };
+        let luminance =
+            |(r, g, b)| 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) + 0.05;
+        let (a, b) = (luminance(colour), luminance(background));
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn everything_can_be_read_on_the_background_that_it_is_made_for() {
+        let (black, white) = ((0, 0, 0), (255, 255, 255));
+        for (inks, background, least) in [
+            (&DARK, black, 4.5),
+            (&LIGHT, white, 4.5),
+            (&HIGH_CONTRAST, black, 7.0),
+            (&COLOUR_BLIND, black, 4.5),
+        ] {
+            let Inks {
+                ground: _,
+                accent,
+                dim,
+                good,
+                warn,
+                bad,
+                spark,
+            } = inks;
+            for Ink(name, exact) in [accent, dim, good, warn, bad, spark] {
+                let found = contrast(*exact, background);
+                assert!(found >= least, "{name} {exact:?}: {found}");
             }
         }
     }

@@ -263,6 +263,10 @@ fn this_ssh_session_can_be_hidden() {
     press(&mut app, &report, "x");
     assert_eq!(app.hidden(), 1);
     assert!(!sources(&app, &report).contains(&49152));
+    let mut alone = mixed();
+    alone.flows.retain(|flow| flow.key.source_port == 49152);
+    app.update(Msg::Refreshed(CLOCK), &alone);
+    assert!(frame(&app, &alone).contains("x shows the flow of this SSH session again."));
 }
 
 #[test]
@@ -307,15 +311,6 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     press(&mut app, &report, "4");
     let kinds: Vec<_> = app.shown_events().iter().map(|event| event.kind).collect();
     assert_eq!(kinds[0], EventKind::Config);
-}
-
-#[test]
-fn what_keys_changed_can_be_written_as_configuration() {
-    let report = mixed();
-    let app = dashboard(&report, SIZE, "b Right l t 2");
-    let settings = serde_json::to_string(&app.preferences().settings()).expect("JSON");
-    assert!(settings.contains(r#""SORT":"-goodput","THEME":"light","THROUGHPUT_INTERVAL":1.0,"UNIT":"bits","VIEW":"loss""#), "{settings}");
-    assert_eq!(View::from_id("loss"), Some(View::Loss));
 }
 
 #[test]

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use super::{SshSession, View};
 use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
@@ -60,28 +58,6 @@ impl Default for Preferences {
 }
 
 impl Preferences {
-    /// What keys can change, by the keys of the configuration.
-    pub fn settings(&self) -> Map<String, Value> {
-        let unit = match self.unit {
-            Unit::Bytes => "bytes",
-            Unit::Bits => "bits",
-        };
-        let columns: Vec<_> = self.columns.iter().map(|column| column.id).collect();
-        let settings = [
-            ("VIEW", json!(self.view.id())),
-            ("SORT", json!(self.sort.id())),
-            ("COLUMNS", json!(columns)),
-            ("UNIT", json!(unit)),
-            ("PACKET_LOSS", json!(self.packet_loss)),
-            ("THEME", json!(self.theme.id())),
-            ("THROUGHPUT_INTERVAL", json!(self.interval_s)),
-        ];
-        settings
-            .map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect()
-    }
-
     /// Takes over what differs between two configurations; what keys have changed since stays.
     pub(super) fn follow(&mut self, before: &Preferences, after: Preferences) {
         fn take<T: PartialEq>(mine: &mut T, before: &T, after: T) {

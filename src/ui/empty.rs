@@ -3,6 +3,7 @@
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, View};
+use crate::keymap::Action;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::Report;
 use crate::model::units;
@@ -26,9 +27,9 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
 
 /// What is the case, and what to do about it.
 fn reason(app: &App, shown: &Report) -> [String; 2] {
-    let nothing_is_hidden = app.filter().is_empty();
+    let no_filter = app.filter().is_empty();
     let [what, next] = match app.view() {
-        View::Events if nothing_is_hidden => [
+        View::Events if no_filter => [
             "Nothing has happened yet.",
             "Gaps, restarts, pauses, alerts and interfaces that come and go are told here.",
         ],
@@ -44,8 +45,15 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
         _ if app.hidden() > 0 => {
             let hidden = units::exact(app.hidden() as u64);
             let what = format!("All {hidden} flows are hidden.");
-            let next = "Esc clears the filter; totals are not touched by it.";
-            return [what, next.to_owned()];
+            let keymap = &app.preferences().keymap;
+            let next = match no_filter {
+                true => format!(
+                    "{} shows the flow of this SSH session again.",
+                    keymap.keys_text(Action::HideOwnSession)
+                ),
+                false => "Esc clears the filter; totals are not touched by it.".to_owned(),
+            };
+            return [what, next];
         }
         _ => return no_traffic(shown),
     };

@@ -3,6 +3,7 @@
 //! What can fail at start fails before the screen is touched. The sampler's thread owns the kernel side; this thread
 //! owns the tracker and the application; snapshots come over a channel.
 
+mod ancestors;
 mod dashboard;
 mod error;
 mod files;

@@ -3,13 +3,14 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::ancestors;
 use crate::app::{Preferences, SshSession, View};
 use crate::cli::{Arguments, Failure};
 use crate::config::source::{self, Opened, Surroundings};
 use crate::config::{Alert, Config, Vocabulary};
 use crate::keymap::{self, Keymap};
 use crate::model::alert::AlertRule;
-use crate::model::column::{self, Sort, by_id};
+use crate::model::column::{self, Sort, by_id, by_name};
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
 
@@ -19,7 +20,8 @@ pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
     let amounts: Vec<&str> = column::FLOW_COLUMNS
         .iter()
         .filter(|column| column.is_amount() && !column.is_history())
-        .map(|column| column.id)
+        .flat_map(|column| [Some(column.id), column.alias])
+        .flatten()
         .collect();
     let views = View::ALL.map(View::id);
     let actions: Vec<&str> = keymap::Action::ids().collect();
@@ -136,9 +138,7 @@ pub fn preferences(config: &Config) -> Preferences {
         keymap: Keymap::with_overrides(keys).unwrap_or_default(),
         alerts: alert_rules(config),
         services: services(),
-        session: std::env::var("SSH_CONNECTION")
-            .ok()
-            .and_then(|text| SshSession::parse(&text)),
+        session: ancestors::variable("SSH_CONNECTION").and_then(|text| SshSession::parse(&text)),
     }
 }
 
@@ -146,7 +146,7 @@ pub fn preferences(config: &Config) -> Preferences {
 pub fn alert_rules(config: &Config) -> Vec<AlertRule> {
     let rule = |alert: &Alert| {
         Some(AlertRule {
-            column: by_id(&alert.column)?,
+            column: by_name(&alert.column)?,
             side: alert.side,
             bound: alert.bound,
             clear: alert.clear,

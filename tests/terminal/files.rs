@@ -144,7 +144,8 @@ fn an_alert_marks_its_flow_makes_an_event_and_is_in_the_json() {
         return;
     }
     let folder = folder();
-    let alerts = "{\"ALERTS\": [{\"column\": \"packets\", \"above\": 5}]}";
+    let alerts =
+        r#"{"ALERTS": [{"column": "packets", "above": 5}, {"column": "jitter_ms", "above": 1e6}]}"#;
     fs::write(folder.path().join("config.json"), alerts).expect("write");
     let mut headless = flowtop(
         &folder,

@@ -1,5 +1,6 @@
 //! Every key of the table of bindings, pressed once: each must show on the screen.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flowtop::keymap::BINDINGS;
@@ -147,6 +148,28 @@ fn order(screen: &str) -> Option<String> {
     let line = screen.lines().find(|line| line.starts_with(" by "))?;
     let end = line.find(" first").or(line.find(" to "))?;
     Some(line[..end].to_owned())
+}
+
+#[test]
+fn the_ssh_session_is_known_where_sudo_has_cleared_the_environment() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let program = flowtop(&folder, &[]);
+    let mut command = Command::new("sh");
+    // The shell stays, as sudo does.
+    let script = "env -u SSH_CONNECTION \"$0\" --demo; exit $?";
+    command.args(["-c", script]).arg(program.get_program());
+    command
+        .current_dir(folder.path())
+        .env("HOME", folder.path());
+    command.env("SSH_CONNECTION", "192.0.2.2 8080 192.0.2.1 45001");
+    let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
+    dashboard.pty.wait_for_text(" s tcp    192.0.2.2:8080");
+    dashboard.pty.press("x");
+    dashboard.pty.wait_until_gone("192.0.2.2:8080");
+    dashboard.pty.wait_for_text(", 1 hidden");
 }
 
 #[test]

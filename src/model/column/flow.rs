@@ -172,6 +172,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         Fixed(7),
         |f, _| Value::milliseconds(f.interarrival.jitter_ms),
     )
+    .alias("jitter_ms")
     .priority(10),
     Column::<Flow>::new(
         "jitter_history",

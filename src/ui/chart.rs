@@ -37,8 +37,8 @@ pub fn draw_traces(
     let points: Vec<Vec<(f64, f64)>> = traces.iter().map(|t| points(t.series)).collect();
     let top = points.iter().flatten().map(|p| p.1).fold(0.0, f64::max);
     let mut x = area.x;
-    for trace in traces {
-        x = pen.text(x, area.y, area.right() - x, trace.name, trace.style) + 2;
+    for (trace, name) in traces.iter().zip(legend(traces, area.width, &label)) {
+        x = pen.text(x, area.y, area.right() - x, &name, trace.style) + 2;
     }
     let largest = format!("max {}", label(top));
     let plot = Rect {
@@ -54,6 +54,20 @@ pub fn draw_traces(
     draw_time_axis(pen, plot, interval_s);
     if top > 0.0 {
         draw_largest(pen, area, x, &largest);
+    }
+}
+
+/// The names, each with the latest value where there is room: it tells lines apart where colours do not.
+fn legend(traces: &[Trace], width: u16, label: impl Fn(f64) -> String) -> Vec<String> {
+    let with_value = |trace: &Trace| match trace.series.iter().last().flatten() {
+        Some(value) => format!("{} {}", trace.name, label(value.into())),
+        None => trace.name.to_owned(),
+    };
+    let names: Vec<String> = traces.iter().map(with_value).collect();
+    let wanted: usize = names.iter().map(|name| name.chars().count() + 2).sum();
+    match wanted <= usize::from(width) + 2 {
+        true => names,
+        false => traces.iter().map(|trace| trace.name.to_owned()).collect(),
     }
 }
 

@@ -6,9 +6,9 @@ mod fixture;
 use std::sync::Arc;
 
 use fixture::{dashboard, frame, many, mixed, report, ruled};
-use flowtop::app::{App, Msg, Preferences, SshSession};
+use flowtop::app::{App, Mode, Msg, Preferences, SshSession, View};
 use flowtop::model::alert::{AlertRule, Side};
-use flowtop::model::column::by_id;
+use flowtop::model::column::{FLOW_COLUMNS, by_id};
 use flowtop::model::flow::Protocol;
 use flowtop::model::histogram::Histogram;
 use flowtop::model::service::Services;
@@ -76,7 +76,30 @@ fn empty_states_say_what_to_do() {
 }
 
 #[test]
+fn every_view_has_words_for_nothing_and_room_for_one() {
+    let one = || report(vec![mixed().flows.swap_remove(2)]);
+    for (view, name) in [("2", "loss"), ("3", "interfaces"), ("4", "events")] {
+        frame_is!(
+            format!("empty_{name}_80x24"),
+            Report::default(),
+            (80, 24),
+            view
+        );
+        frame_is!(format!("one_flow_{name}_80x24"), one(), (80, 24), view);
+        frame_is!(
+            format!("paused_{name}_80x24"),
+            mixed(),
+            (80, 24),
+            &format!("{view} p")
+        );
+    }
+    frame_is!("one_flow_80x24", one(), (80, 24), "");
+    frame_is!("one_flow_40x10", one(), (40, 10), "");
+}
+
+#[test]
 fn ten_thousand_rows() {
+    frame_is!("ten_thousand_loss_120x40", many(10_000), (120, 40), "2 End");
     frame_is!("ten_thousand_80x24", many(10_000), (80, 24), "");
     frame_is!("ten_thousand_last_80x24", many(10_000), (80, 24), "End");
 }
@@ -231,6 +254,50 @@ fn ascii_frames_are_ascii() {
     );
 }
 
+/// Every word of the first and of the last line, whatever is open.
+const WORDS: &str = "flowtop 1 2 3 4 Flows Loss Interfaces Events PAUSED since 10:42:07 10:42:07, 0.0 s every \
+    ? help q quit / filter Enter detail Tab view Space pause ←→ sort b bits l loss r reverse z reset e export \
+    its flow flows Esc back ↑↓ other P pin interfaces scroll move by this show or hide earlier later \
+    keep clear port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms rate>1M ! negates";
+
+/// Below 40x10 there is a line about that and nothing else.
+fn assert_too_small(lines: &[String], (width, height): (u16, u16), what: &str) {
+    let mut said = lines
+        .iter()
+        .map(|line| line.trim())
+        .filter(|line| !line.is_empty());
+    let size = format!("flowtop needs 40x10, this is {width}x{height}");
+    match said.next() {
+        Some(line) => assert!(
+            [&size, "needs 40x10", "small"].contains(&line),
+            "{what}: {line}"
+        ),
+        None => assert!(width < 5 || height == 0, "{what}: nothing"),
+    }
+    assert_eq!(said.next(), None, "{what}");
+}
+
+/// What stands in the first line, in the last one and above the rows of flows is there as a whole.
+fn assert_whole(app: &App, lines: &[String], what: &str) {
+    let is_known = |word: &str| WORDS.split_ascii_whitespace().any(|known| known == word);
+    let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+    assert!(first.starts_with(" flowtop ") && !last.is_empty(), "{what}");
+    for word in [first, last]
+        .into_iter()
+        .flat_map(|line| line.split_ascii_whitespace())
+    {
+        assert!(is_known(word), "{what}: {word}");
+    }
+    let titles = app.screen().expect("large enough").titles;
+    if app.mode() == Mode::View && matches!(app.view(), View::Flows | View::Loss) {
+        for title in lines[usize::from(titles)].split_ascii_whitespace() {
+            let title = title.trim_end_matches(['▼', '▲']);
+            let known = FLOW_COLUMNS.iter().any(|column| column.title == title);
+            assert!(known, "{what}: {title}");
+        }
+    }
+}
+
 #[test]
 fn every_view_is_drawn_at_every_size() {
     let keys = [
@@ -264,6 +331,12 @@ fn every_view_is_drawn_at_every_size() {
             terminal.backend_mut().resize(width, height);
             let drawn = terminal.draw(|frame| ui::draw(frame, &app, &report, &Look::default()));
             assert!(drawn.is_ok(), "{keys} at {width}x{height}");
+            let lines = fixture::lines(terminal.backend().buffer());
+            let what = format!("{keys} at {width}x{height}");
+            match app.screen() {
+                None => assert_too_small(&lines, (width, height), &what),
+                Some(_) => assert_whole(&app, &lines, &what),
+            }
         }
     }
 }

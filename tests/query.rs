@@ -74,6 +74,19 @@ fn terms_by_table() {
         ("idle<1s age>4s", true),
         ("lost>=3", true),
         ("throughput>0", true),
+        ("loss<=0.06%", true),
+        ("jitter_ms>0.01", true),
+        ("rate<1G", true),
+        ("rate>=0.004Gbit", true),
+        ("goodput>290k", false),
+        ("pps>4.9k pps<5001", true),
+        ("iat>=200us", true),
+        ("iface:eth0,veth*", true),
+        ("rule:v?ice", true),
+        ("!rule:voice", false),
+        ("vlan:none,12", true),
+        ("src:10.0.0.0/8,2001:db8::/32 dst:10.1.0.1", true),
+        ("port:40000,5004 !proto:tcp loss>0 !loss>1", true),
     ] {
         assert_eq!(matches(text, &flow), expected, "{text}");
     }

@@ -11,6 +11,7 @@ use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, Rule
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::{Buffer, Cell};
 
 /// The moment of all reports, ns.
 pub const NOW: u64 = 600_000_000_000;
@@ -266,12 +267,17 @@ pub fn frame_with(app: &App, report: &Report, look: &Look) -> String {
     terminal
         .draw(|frame| ui::draw(frame, app, report, look))
         .expect("a frame");
-    let buffer = terminal.backend().buffer();
-    let mut text = String::new();
-    for line in buffer.content().chunks(usize::from(width).max(1)) {
-        let line: String = line.iter().map(|cell| cell.symbol()).collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    let lines = lines(terminal.backend().buffer());
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
+}
+
+/// What is in a buffer, line by line, without spaces at the ends.
+pub fn lines(buffer: &Buffer) -> Vec<String> {
+    let lines = buffer
+        .content()
+        .chunks(usize::from(buffer.area.width).max(1));
+    let text = |cells: &[Cell]| cells.iter().map(Cell::symbol).collect::<String>();
+    lines
+        .map(|cells| text(cells).trim_end().to_owned())
+        .collect()
 }

@@ -28,36 +28,46 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
 /// What is the case, and what to do about it.
 fn reason(app: &App, shown: &Report) -> [String; 2] {
     let no_filter = app.filter().is_empty();
+    let key = |action| app.preferences().keymap.keys_text(action);
     let [what, next] = match app.view() {
         View::Events if no_filter => [
             "Nothing has happened yet.",
             "Gaps, restarts, pauses, alerts and interfaces that come and go are told here.",
         ],
-        View::Events => ["No event has these words.", "Esc clears the filter."],
-        _ if shown.taken_ns == 0 => [
-            "The first reading is on its way.",
-            "Numbers come once an interval; - and + change it.",
-        ],
+        View::Events => {
+            let next = format!("{} clears the filter.", key(Action::Back));
+            return ["No event has these words.".to_owned(), next];
+        }
+        _ if shown.taken_ns == 0 => {
+            let (less, more) = (key(Action::ShorterInterval), key(Action::LongerInterval));
+            return [
+                "The first reading is on its way.".to_owned(),
+                format!("Numbers come once an interval; {less} and {more} change it."),
+            ];
+        }
         _ if shown.interfaces.is_empty() => [
             "No interface is watched.",
             "Start with -i NAME to choose one; ip link lists them.",
         ],
-        _ if app.hidden() > 0 => {
-            let hidden = units::exact(app.hidden() as u64);
-            let what = format!("All {hidden} flows are hidden.");
-            let keymap = &app.preferences().keymap;
-            let next = match no_filter {
-                true => format!(
-                    "{} shows the flow of this SSH session again.",
-                    keymap.keys_text(Action::HideOwnSession)
-                ),
-                false => "Esc clears the filter; totals are not touched by it.".to_owned(),
-            };
-            return [what, next];
-        }
+        _ if app.hidden() > 0 => return all_hidden(app, no_filter, key),
         _ => return no_traffic(shown),
     };
     [what.to_owned(), next.to_owned()]
+}
+
+fn all_hidden(app: &App, no_filter: bool, key: impl Fn(Action) -> String) -> [String; 2] {
+    let hidden = units::exact(app.hidden() as u64);
+    let next = match no_filter {
+        true => format!(
+            "{} shows the flow of this SSH session again.",
+            key(Action::HideOwnSession)
+        ),
+        false => format!(
+            "{} clears the filter; totals are not touched by it.",
+            key(Action::Back)
+        ),
+    };
+    [format!("All {hidden} flows are hidden."), next]
 }
 
 fn no_traffic(shown: &Report) -> [String; 2] {

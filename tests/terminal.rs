@@ -12,6 +12,8 @@ mod files;
 mod keys;
 #[path = "terminal/looks.rs"]
 mod looks;
+#[path = "terminal/mouse.rs"]
+mod mouse;
 #[path = "terminal/sizes.rs"]
 mod sizes;
 #[path = "terminal/stops.rs"]

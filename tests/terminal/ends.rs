@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::support::pty::{Control, Pty, sequence};
+use super::support::pty::{Control, Pty};
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
 
@@ -132,20 +132,4 @@ fn a_terminal_that_cannot_show_a_dashboard_is_one_line() {
         text,
         "flowtop: open the dashboard: TERM=dumb cannot move the cursor (use --text or --json)\r\n"
     );
-}
-
-#[test]
-fn the_mouse_is_captured_while_the_dashboard_is_open() {
-    if !root() {
-        return;
-    }
-    let mut dashboard = Dashboard::demo((80, 24), &[]);
-    assert_eq!(dashboard.pty.count(sequence::MOUSE_ON), 1);
-    dashboard.pty.press("m");
-    dashboard
-        .pty
-        .wait_for_text("mouse: the terminal selects text");
-    assert_eq!(dashboard.pty.count(sequence::MOUSE_OFF), 1);
-    let mode = dashboard.pty.screen().mouse_protocol_mode();
-    assert_eq!(mode, vt100::MouseProtocolMode::None);
 }

@@ -80,6 +80,10 @@ impl Dashboard {
                 Wake::HungUp => return Ok(()),
                 Wake::Extra | Wake::Timeout => {}
             }
+            // A key is answered before what came after it.
+            if !self.carry_out()? {
+                return Ok(());
+            }
             for happening in self.session.pump() {
                 if matches!(happening, Happening::Stop) {
                     return Ok(());

@@ -14,9 +14,10 @@ use flowtop::model::histogram::Histogram;
 use flowtop::model::service::Services;
 use flowtop::model::snapshot::LinkState;
 use flowtop::model::tracker::Report;
-use flowtop::ui::{self, Look};
+use flowtop::ui::{self, Depth, Look};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::style::Color;
 
 /// Draws the report after some keys and compares the frame with the one kept in `snapshots`.
 macro_rules! frame_is {
@@ -252,6 +253,37 @@ fn ascii_frames_are_ascii() {
         "detail_ascii_80x24",
         fixture::frame_with(&app, &report, &look)
     );
+}
+
+#[test]
+fn the_background_of_the_high_contrast_theme_has_no_holes() {
+    let look = Look {
+        depth: Depth::True,
+        ..Look::default()
+    };
+    for keys in [
+        "l",
+        "2",
+        "3 Down",
+        "4",
+        "?",
+        "s",
+        "c",
+        "/ x :",
+        "p",
+        "Down Enter",
+        "3 Down Enter",
+    ] {
+        let (app, report) = eventful((120, 40), &format!("t t {keys}"));
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).expect("a terminal");
+        let drawn = terminal.draw(|frame| ui::draw(frame, &app, &report, &look));
+        let buffer = drawn.expect("a frame").buffer;
+        for (index, cell) in buffer.content().iter().enumerate() {
+            let place = (keys, index % 120, index / 120);
+            assert_eq!(cell.bg, Color::Rgb(0, 0, 0), "{place:?}");
+            assert_ne!(cell.fg, Color::Reset, "{place:?}");
+        }
+    }
 }
 
 /// Every word of the first and of the last line, whatever is open.

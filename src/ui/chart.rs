@@ -78,13 +78,15 @@ fn draw_plot(pen: &mut Pen, plot: Rect, traces: &[Trace], points: &[Vec<(f64, f6
     } else {
         Marker::Braille
     };
+    let (text, ground) = (pen.theme.base.fg, pen.theme.base.bg);
     let canvas = Canvas::default()
+        .background_color(ground.unwrap_or(Color::Reset))
         .marker(marker)
         .x_bounds([-span(), 0.0])
         .y_bounds([0.0, if top > 0.0 { top } else { 1.0 }])
         .paint(|painter| {
             for (trace, points) in traces.iter().zip(points) {
-                let color = trace.style.fg.unwrap_or(Color::Reset);
+                let color = trace.style.fg.or(text).unwrap_or(Color::Reset);
                 for (index, &(x, y)) in points.iter().enumerate() {
                     // Where nothing is known the line is broken.
                     let next = points.get(index + 1).filter(|next| next.0 < x + 1.5);

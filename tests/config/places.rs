@@ -21,6 +21,7 @@ fn surroundings(root: &Path) -> Surroundings {
         user_folder: Some(root.join("user")),
         system_folder: root.join("etc"),
         invoking_user: None,
+        own_group: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn anybody() -> Surroundings {
         user_folder: None,
         system_folder: "/etc".into(),
         invoking_user: None,
+        own_group: None,
     }
 }
 

@@ -256,6 +256,44 @@ fn a_configuration_takes_effect_in_whatever_way_it_is_saved() {
 }
 
 #[test]
+fn a_configuration_that_appears_is_found_and_stays_the_one_in_use() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch_without_config(&pair);
+    let here = run.config_path();
+    let users = here.with_file_name("user").join("flowtop/config.json");
+    let record = run.record();
+    assert_eq!(
+        (generation(record), &record["config"]["path"]),
+        (1, &Value::Null)
+    );
+    std::fs::write(&here, "{\"OFFSET\": -7}").expect("write");
+    let record = run.until("the error", |record| !record["config"]["error"].is_null());
+    let error = record["config"]["error"].as_str().expect("a text");
+    assert!(error.starts_with("config.json:1:12: OFFSET: "), "{error}");
+    assert_eq!(generation(record), 1);
+    std::fs::remove_file(&here).expect("remove");
+    run.until("no error", |record| record["config"]["error"].is_null());
+    std::fs::create_dir_all(users.parent().expect("a folder")).expect("a folder");
+    let now = Instant::now();
+    std::fs::write(&users, only(5000)).expect("write");
+    assert_in_force(&mut run, &pair, now, 2, 5000);
+    assert_eq!(run.record()["config"]["path"], users.display().to_string());
+    std::fs::write(&here, only(5001)).expect("write");
+    let now = Instant::now();
+    std::fs::write(&users, only(5002)).expect("write");
+    assert_in_force(&mut run, &pair, now, 3, 5002);
+    let ended = run.finish();
+    let told = format!(
+        "flowtop: configuration: {}: RULES: + to 5000",
+        users.display()
+    );
+    assert!(ended.errors.contains(&told), "{}", ended.errors);
+}
+
+#[test]
 fn a_bad_configuration_is_reported_and_changes_nothing_until_it_is_mended() {
     if !support::root() {
         return;

@@ -181,7 +181,7 @@ pub struct Output {
     #[arg(long, value_name = "SECONDS", value_parser = duration, allow_negative_numbers = true)]
     pub duration: Option<Duration>,
 
-    /// Stop after this many intervals.
+    /// Stop after this many intervals; without a screen: records.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 

@@ -4,11 +4,13 @@
 mod contract;
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::Background;
@@ -88,6 +90,47 @@ fn a_run_ends_after_its_count_and_after_its_duration() {
     assert!(took > Duration::from_secs(1) && sum > 0.8, "{took:?} {sum}");
     assert!(sum < took.as_secs_f64(), "{took:?} {sum}");
     assert!((2..=4).contains(&lasted.len()), "{lasted:#?}");
+}
+
+#[test]
+fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let (reader, writer) = nix::unistd::pipe().expect("a pipe");
+    let smallest = FcntlArg::F_SETPIPE_SZ(1);
+    let room = fcntl(&writer, smallest).expect("a small pipe") as usize;
+    let mut command = support::command(&pair.receiver, program::PROGRAM);
+    command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1", "--count", "12"]);
+    command.stdout(Stdio::from(writer));
+    let mut child = Background::spawn(&mut command);
+    drop(command);
+    let waiting = || {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the call writes one int.
+        let outcome = unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &mut bytes) };
+        assert_eq!(outcome, 0);
+        bytes as usize
+    };
+    // Until there is no room for a further record, and several intervals longer.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let (mut bytes, mut since) = (0, Instant::now());
+    while bytes < room / 2 || since.elapsed() < Duration::from_millis(700) {
+        assert!(Instant::now() < deadline, "{bytes} of {room} bytes");
+        std::thread::sleep(Duration::from_millis(5));
+        if waiting() != bytes {
+            (bytes, since) = (waiting(), Instant::now());
+        }
+    }
+    let mut output = Vec::new();
+    let read = std::fs::File::from(reader).read_to_end(&mut output);
+    read.expect("records");
+    assert_eq!(child.0.wait().expect("wait").code(), Some(0));
+    let records = records(&output);
+    assert_eq!(records.len(), 12);
+    let joined = |record: &&Value| number(&record["intervals"]) > 1;
+    assert!(records.iter().any(|record| joined(&record)), "{records:#?}");
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Session {
         let told = outlet
             .try_clone()
             .map_err(|e| io_failure("make a socket pair", &e))?;
-        let sampler = Sampler::start(assignment, arguments.max_flows, namespace, told)
+        let sampler = Sampler::start(assignment, opened.config.max_flows, namespace, told)
             .map_err(|error| failure("", &error))?;
         let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
         let alerts = setup::alert_rules(&opened.config);

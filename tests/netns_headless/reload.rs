@@ -347,6 +347,33 @@ fn numbers_in_another_place_begin_anew_and_the_flow_goes_on() {
 }
 
 #[test]
+fn a_flow_that_new_rules_exclude_leaves_though_it_is_silent() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, "{}");
+    for port in [5000, 5001] {
+        send(&pair, port, 0..10);
+    }
+    run.settle(20);
+    run.rename_config(r#"{"RULES": {"one": "- - - 5001 UDP"}}"#);
+    let record = run.until("its end", |record| flows(record).count() == 1);
+    assert_eq!(volume(program::flow_to(record, "udp", 5001)), (10, 1000));
+    let parts = interface(record, RECEIVER_LINK);
+    assert_eq!(volume(&parts["ended"]), (10, 1000));
+    assert_eq!(volume(&parts["filtered"]), (0, 0));
+    for port in [5000, 5001] {
+        send(&pair, port, 10..15);
+    }
+    run.settle(30);
+    let record = run.last_record();
+    assert_eq!(volume(program::flow_to(&record, "udp", 5001)), (15, 1500));
+    let parts = interface(&record, RECEIVER_LINK);
+    assert_eq!(volume(&parts["filtered"]), (5, 500));
+}
+
+#[test]
 fn each_rule_counts_what_it_takes_in_whatever_place_it_has() {
     if !support::root() {
         return;

@@ -264,6 +264,11 @@ fn settings_take_effect_while_it_runs() {
     send(&pair, 5000, 0..10);
     run.settle(10);
     let memory = number(&run.record()["kernel"]["map_memory_bytes"]);
+    // Other white space, the same meaning.
+    run.rename_config("{\n  \"THROUGHPUT_INTERVAL\": 0.1\n}\n");
+    for _ in 0..12 {
+        assert_eq!(generation(run.record()), 1);
+    }
     let record = save(&mut run, 2, r#"{"THROUGHPUT_INTERVAL": 0.4}"#);
     let seconds = record["interval_s"].as_f64().expect("seconds");
     assert!((0.35..0.8).contains(&seconds), "{seconds}");

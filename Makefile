@@ -16,7 +16,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 
-.PHONY: build demo run test check bench screenshots install uninstall help
+.PHONY: build demo run test fuzz check bench screenshots install uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -31,6 +31,10 @@ run: build ## open the dashboard: make run ARGS="-i eth0"
 test: ## run all tests, those that need root included
 	@scripts/install-needs build test
 	$(RUNNER) $(CARGO) test --locked --no-fail-fast
+
+fuzz: ## a million configurations and rules, most of them wrong: some minutes, no root needed
+	@scripts/install-needs build
+	PROPTEST_CASES=170000 $(CARGO) test --locked --release --test config fuzz
 
 check: ## formatting, lints, documentation, licences: no root needed
 	@scripts/install-needs build check

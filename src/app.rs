@@ -143,7 +143,7 @@ pub struct App {
     now: TimeOfDay,
     reset_at: Option<TimeOfDay>,
     notice: Option<String>,
-    config_error: Option<String>,
+    config_error: Option<judge::ConfigError>,
     names: Option<Names>,
     session_hidden: bool,
     mouse_captured: bool,

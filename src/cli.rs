@@ -14,7 +14,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::config::interval::{self, Limits};
-use crate::config::{Overrides, check_interface};
+use crate::config::{MOST_FLOWS, Overrides, check_interface};
 
 /// How a run ends, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,9 +145,9 @@ pub struct Arguments {
     pub config: Option<PathBuf>,
 
     /// Size of the flow table. [default: 65536]
-    #[arg(long, value_name = "N", default_value_t = 65536, hide_default_value = true,
-          value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
-    pub max_flows: u32,
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
+    pub max_flows: Option<u32>,
 
     /// How the run shows what it found, and when it ends.
     #[command(flatten)]
@@ -181,7 +181,7 @@ pub struct Output {
     #[arg(long, value_name = "SECONDS", value_parser = duration, allow_negative_numbers = true)]
     pub duration: Option<Duration>,
 
-    /// Stop after this many intervals.
+    /// Stop after this many intervals; without a screen: records.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
@@ -225,6 +225,7 @@ impl Arguments {
             jitter_interval: self.jitter_interval,
             bits: self.bits,
             packet_loss: self.packet_loss,
+            max_flows: self.max_flows,
         }
     }
 }

@@ -38,6 +38,9 @@ pub use profile::{READY_MADE, ReadyMade};
 pub use rules::key_names as rule_key_names;
 pub use written::schema;
 
+/// The largest flow table.
+pub const MOST_FLOWS: u32 = 1 << 24;
+
 /// The names that the configuration may use for things it does not know itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Vocabulary<'a> {
@@ -103,6 +106,8 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// An idle flow is aged out after this.
     pub flow_timeout: Duration,
+    /// Flows that the table is made for, when a run starts.
+    pub max_flows: u32,
     /// The order of the rows at first.
     pub sort: SortOrder,
     /// Ids of the columns; none: the default set.
@@ -129,6 +134,7 @@ impl Default for Config {
             packet_loss: false,
             interfaces: Vec::new(),
             flow_timeout: Duration::from_secs(60),
+            max_flows: 65536,
             sort: SortOrder {
                 column: "throughput".into(),
                 descending: true,
@@ -155,6 +161,8 @@ pub struct Overrides {
     pub bits: bool,
     /// Loss columns; otherwise as configured.
     pub packet_loss: bool,
+    /// Size of the flow table, if given.
+    pub max_flows: Option<u32>,
 }
 
 impl Config {
@@ -188,6 +196,7 @@ impl Config {
             self.unit = Unit::Bits;
         }
         self.packet_loss |= overrides.packet_loss;
+        self.max_flows = overrides.max_flows.unwrap_or(self.max_flows);
         self
     }
 

@@ -186,6 +186,7 @@ impl Probe {
         if begins_anew {
             self.table.forget_versions_before(version);
         }
+        self.table.retire_excluded(version, rules);
         Ok(version)
     }
 

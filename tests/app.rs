@@ -301,6 +301,9 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
         &report,
     );
     assert!(frame(&app, &report).contains("config.json:1:2: no"));
+    let both = "config.json:1:2: no\nconfig.json:3:4: nor this".to_owned();
+    app.update(Msg::ConfigError(Some(both)), &report);
+    assert!(frame(&app, &report).contains("config.json:1:2: no (and 1 more)"));
     app.update(Msg::Preferences(Box::new(changed)), &report);
     let now = app.preferences();
     assert_eq!((now.theme, now.unit), (ThemeName::Light, Unit::Bits));
@@ -311,6 +314,13 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     press(&mut app, &report, "4");
     let kinds: Vec<_> = app.shown_events().iter().map(|event| event.kind).collect();
     assert_eq!(kinds[0], EventKind::Config);
+    let told: Vec<_> = app.shown_events().iter().map(|e| e.text.clone()).collect();
+    let expected = [
+        "refused, the last good one stays: config.json:1:2: no",
+        "refused, too: config.json:3:4: nor this",
+        "refused, the last good one stays: config.json:1:2: no",
+    ];
+    assert_eq!(told[..3], expected);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn without_options_everything_is_default() {
     assert!(arguments.interfaces.is_empty() && arguments.config.is_none());
     assert_eq!(arguments.throughput_interval, None);
     assert_eq!(arguments.jitter_interval, None);
-    assert_eq!(arguments.max_flows, 65536);
+    assert_eq!(arguments.max_flows, None);
     assert_eq!(arguments.output.color, ColorChoice::Auto);
     assert_eq!(arguments.overrides(), flowtop::config::Overrides::default());
 }

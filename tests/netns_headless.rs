@@ -2,13 +2,16 @@
 
 #[path = "netns_headless/contract.rs"]
 mod contract;
+#[path = "netns_headless/reload.rs"]
+mod reload;
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::Background;
@@ -88,6 +91,47 @@ fn a_run_ends_after_its_count_and_after_its_duration() {
     assert!(took > Duration::from_secs(1) && sum > 0.8, "{took:?} {sum}");
     assert!(sum < took.as_secs_f64(), "{took:?} {sum}");
     assert!((2..=4).contains(&lasted.len()), "{lasted:#?}");
+}
+
+#[test]
+fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let (reader, writer) = nix::unistd::pipe().expect("a pipe");
+    let smallest = FcntlArg::F_SETPIPE_SZ(1);
+    let room = fcntl(&writer, smallest).expect("a small pipe") as usize;
+    let mut command = support::command(&pair.receiver, program::PROGRAM);
+    command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1", "--count", "12"]);
+    command.stdout(Stdio::from(writer));
+    let mut child = Background::spawn(&mut command);
+    drop(command);
+    let waiting = || {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the call writes one int.
+        let outcome = unsafe { libc::ioctl(reader.as_raw_fd(), libc::FIONREAD, &mut bytes) };
+        assert_eq!(outcome, 0);
+        bytes as usize
+    };
+    // Until there is no room for a further record, and several intervals longer.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let (mut bytes, mut since) = (0, Instant::now());
+    while bytes < room / 2 || since.elapsed() < Duration::from_millis(700) {
+        assert!(Instant::now() < deadline, "{bytes} of {room} bytes");
+        std::thread::sleep(Duration::from_millis(5));
+        if waiting() != bytes {
+            (bytes, since) = (waiting(), Instant::now());
+        }
+    }
+    let mut output = Vec::new();
+    let read = std::fs::File::from(reader).read_to_end(&mut output);
+    read.expect("records");
+    assert_eq!(child.0.wait().expect("wait").code(), Some(0));
+    let records = records(&output);
+    assert_eq!(records.len(), 12);
+    let joined = |record: &&Value| number(&record["intervals"]) > 1;
+    assert!(records.iter().any(|record| joined(&record)), "{records:#?}");
 }
 
 #[test]
@@ -187,139 +231,4 @@ fn a_flow_that_was_silent_for_its_timeout_leaves_and_what_it_had_stays_counted()
     let record = run.last_record();
     assert_eq!(volume(program::flow_to(&record, "udp", 5000)), (5, 500));
     assert_eq!(volume(interface(&record, RECEIVER_LINK)), (15, 1500));
-}
-
-/// A configuration that takes in only what goes to this port.
-fn only(port: u16) -> String {
-    format!(r#"{{"RULES": {{"to {port}": {{"match": "- - - {port} UDP", "OFFSET": 0}}}}}}"#)
-}
-
-fn generation(record: &Value) -> u64 {
-    number(&record["config"]["generation"])
-}
-
-/// Waits until the configuration counts as the n-th, which must be soon; then only that port's packets are a flow's.
-fn assert_in_force(run: &mut Flowtop, pair: &Pair, since: Instant, nth: u64, port: u16) {
-    let record = run.until("the new configuration", |record| generation(record) >= nth);
-    let took = since.elapsed();
-    assert_eq!(
-        (generation(record), &record["config"]["error"]),
-        (nth, &Value::Null)
-    );
-    assert!(took < Duration::from_millis(1100), "{took:?}");
-    let filtered = |record: &Value| volume(&interface(record, RECEIVER_LINK)["filtered"]).0;
-    // The record may be a little ahead of the rules: readings under way are of before.
-    for _ in 0..3 {
-        run.record();
-    }
-    let record = run.record();
-    let seen = volume(interface(record, RECEIVER_LINK)).0;
-    let before = filtered(record);
-    for to in 5000..5004 {
-        send(pair, to, [1, 2, 5]);
-    }
-    run.settle(seen + 12);
-    let record = run.record();
-    assert_eq!(filtered(record) - before, 9, "{record:#}");
-    let flow = program::flow_to(record, "udp", port);
-    assert_eq!(volume(flow), (3, 300), "{flow:#}");
-    assert_eq!(flow["sequence"]["lost"], 2, "{flow:#}");
-    assert_eq!(flow["rule"], format!("to {port}"), "{flow:#}");
-    program::assert_adds_up(record);
-}
-
-#[test]
-fn a_configuration_takes_effect_in_whatever_way_it_is_saved() {
-    if !support::root() {
-        return;
-    }
-    let pair = Pair::quiet();
-    let mut run = Flowtop::watch(&pair, "{}");
-    assert_eq!(generation(run.record()), 1);
-    let path = run.config_path();
-    let folder = path.parent().expect("a folder").to_owned();
-    let now = Instant::now();
-    run.rename_config(&only(5000));
-    assert_in_force(&mut run, &pair, now, 2, 5000);
-    let now = Instant::now();
-    std::fs::write(&path, only(5001)).expect("write in place");
-    assert_in_force(&mut run, &pair, now, 3, 5001);
-    for (nth, port) in [(4, 5002), (5, 5003)] {
-        let target = folder.join(format!("version-{nth}"));
-        std::fs::write(&target, only(port)).expect("write");
-        symlink(&target, folder.join("link")).expect("a symlink");
-        let now = Instant::now();
-        std::fs::rename(folder.join("link"), &path).expect("swap");
-        assert_in_force(&mut run, &pair, now, nth, port);
-    }
-    run.last_record();
-}
-
-#[test]
-fn a_bad_configuration_is_reported_and_changes_nothing_until_it_is_mended() {
-    if !support::root() {
-        return;
-    }
-    let pair = Pair::quiet();
-    let mut run = Flowtop::watch(&pair, &only(5000));
-    send(&pair, 5000, [1, 2]);
-    run.settle(2);
-    run.rename_config("{\n  \"RULES\": {\"bad\": \"- - - 70000 UDP\"}\n}");
-    let record = run.until("the error", |record| !record["config"]["error"].is_null());
-    let error = record["config"]["error"]
-        .as_str()
-        .expect("a text")
-        .to_owned();
-    assert!(error.contains("config.json:2:"), "{error}");
-    assert_eq!(generation(record), 1);
-    send(&pair, 5000, [4]);
-    send(&pair, 5001, [1]);
-    run.settle(4);
-    let record = run.record();
-    assert_eq!(
-        volume(&interface(record, RECEIVER_LINK)["filtered"]),
-        (1, 100)
-    );
-    let flow = program::flow_to(record, "udp", 5000);
-    assert_eq!(
-        (&flow["packets"], &flow["sequence"]["lost"]),
-        (&3.into(), &1.into())
-    );
-    run.rename_config(&only(5000));
-    let record = run.until("its mending", |record| record["config"]["error"].is_null());
-    assert_eq!(generation(record), 1, "the same as before");
-    let ended = run.finish();
-    assert!(ended.errors.contains(&error), "{}", ended.errors);
-}
-
-#[test]
-fn rules_that_change_again_and_again_under_traffic_lose_no_packet() {
-    if !support::root() {
-        return;
-    }
-    let pair = Pair::quiet();
-    let mut run = Flowtop::watch(&pair, "{}");
-    let mut sent = 0;
-    for nth in 2..12 {
-        run.rename_config(&only(5000 + nth % 3));
-        loop {
-            for port in 5000..5003 {
-                send(&pair, port, sent as u32..sent as u32 + 50);
-            }
-            sent += 150;
-            if generation(run.record()) >= u64::from(nth) {
-                break;
-            }
-        }
-    }
-    run.settle(sent);
-    let record = run.last_record();
-    assert_eq!(
-        volume(interface(&record, RECEIVER_LINK)),
-        (sent, sent * 100)
-    );
-    assert_eq!(
-        volume(&interface(&record, RECEIVER_LINK)["seen"]),
-        (sent, sent * 100)
-    );
 }

@@ -2,6 +2,8 @@
 
 #[path = "netns_programs/iperf3.rs"]
 mod iperf3;
+#[path = "netns_programs/rtp.rs"]
+mod rtp;
 mod support;
 
 use std::io::{Read, Write};
@@ -209,9 +211,7 @@ fn what_iperf3_receives_over_tcp_is_what_is_counted() {
     run.last_record();
 }
 
-/// UDP numbers where iperf3 has them: behind two words of time.
-const IPERF3: &str =
-    r#"{"RULES": {"iperf3": {"match": "- - - 5201 UDP", "OFFSET": 8}, "rest": "- - - - -"}}"#;
+const IPERF3: &str = r#"{"RULES": {"iperf3": {"match": "- - - 5201 UDP", "PROFILE": "iperf3"}, "rest": "- - - - -"}}"#;
 
 /// Lets TCP (the end of the test) wait until the datagrams have been read.
 fn is_tcp(frame: &[u8]) -> bool {

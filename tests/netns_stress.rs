@@ -1,21 +1,18 @@
 //! Many flows from two CPUs at once in a small table, and rules that change under traffic: nothing is counted twice and
 //! nothing is lost.
 
+#[path = "netns_stress/rules.rs"]
+mod rules;
 mod support;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::model::snapshot::Volume;
-use flowtop::model::tracker::{FlowTracker, Intervals, Report};
-use flowtop::probe::sys::monotonic_ns;
-use flowtop::probe::{Options, Probe};
 use serde_json::Value;
 use support::clock;
 use support::frames::{FrameSender, Udp};
-use support::pair::{self, Pair, RECEIVER_LINK};
+use support::pair::{Pair, RECEIVER_LINK};
 use support::program::{self, Flowtop, flows, number, volume};
 
 /// 64 slots; numbers at the start of payloads; a flow may be replaced two seconds after its last packet.
@@ -221,166 +218,4 @@ fn what_no_rule_matches_is_filtered_and_counted() {
         assert_eq!((volume(flow), &flow["rule"]), ((25, 2500), &"one".into()));
     }
     assert_eq!(flows(&record).count(), 2);
-}
-
-fn rule(name: &str, port: u16, profile: Option<SequenceProfile>) -> Rule {
-    Rule {
-        name: name.into(),
-        sources: vec![],
-        destinations: vec![],
-        source_ports: vec![],
-        destination_ports: vec![port..=port],
-        protocols: vec![],
-        profile,
-    }
-}
-
-/// Rules that take in different flows, and read their numbers in different places.
-fn rule_sets() -> [Vec<Rule>; 4] {
-    let numbered = SequenceProfile {
-        offset: Some(0),
-        ..SequenceProfile::OFF
-    };
-    [
-        vec![],
-        vec![rule("a", 5000, Some(numbered))],
-        vec![rule("b", 5001, None), rule("a", 5000, None)],
-        vec![rule("c", 5002, Some(numbered)), rule("d", 5003, None)],
-    ]
-}
-
-/// Sends four flows from one CPU until told to stop. Returns what was sent.
-fn send_until(sender: &FrameSender, cpu: usize, stop: &AtomicBool) -> Volume {
-    clock::pin(cpu);
-    let mut total = Volume::default();
-    let mut pacer = clock::Pacer::start();
-    for number in 0.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        for port in 5000..5004 {
-            let frame = Udp::to_port(port).with_number(number, 0, 20).frame();
-            sender.send(&frame);
-            add(&mut total, &frame);
-        }
-        if number % 8 == 0 {
-            clock::wait_for_backlog(200);
-        }
-        pacer.wait(Duration::from_micros(100));
-    }
-    total
-}
-
-/// Flows and everything beside them on the one interface.
-fn sum(report: &Report) -> Volume {
-    let interface = &report.interfaces[0];
-    let counted = &interface.counted;
-    report
-        .flows
-        .iter()
-        .map(|flow| flow.volume)
-        .chain([
-            interface.ended,
-            counted.other,
-            counted.filtered,
-            counted.untracked,
-        ])
-        .chain(counted.malformed)
-        .fold(Volume::default(), |sum, part| sum + part)
-}
-
-/// A probe on the receiving end, and what is made of its readings.
-struct Watch {
-    probe: Probe,
-    tracker: FlowTracker,
-    read_at: u64,
-}
-
-const REFRESH: Duration = Duration::from_millis(50);
-
-impl Watch {
-    /// Moves the thread into the receiver's namespace.
-    fn start(pair: &Pair) -> Watch {
-        pair.receiver.enter().expect("enter the namespace");
-        let options = Options {
-            max_flows: 64,
-            refresh: REFRESH,
-            ..Options::default()
-        };
-        let mut probe = Probe::load(&options).expect("load");
-        let link = pair::link(&pair.receiver, RECEIVER_LINK);
-        probe.attach(&link).expect("attach");
-        let intervals = Intervals {
-            refresh_ns: REFRESH.as_nanos() as u64,
-            jitter_ns: 1_000_000_000,
-        };
-        Watch {
-            probe,
-            tracker: FlowTracker::new(intervals, monotonic_ns()),
-            read_at: 0,
-        }
-    }
-
-    /// Puts other rules in force so many times, and reads whenever it is time to.
-    fn change_rules(&mut self, times: usize) {
-        for set in rule_sets().iter().cycle().take(times) {
-            let changed = self.probe.apply_rules(set, &SequenceProfile::OFF);
-            changed.expect("other rules");
-            if monotonic_ns() >= self.read_at + REFRESH.as_nanos() as u64 {
-                self.read_at = monotonic_ns();
-                self.tracker.advance(&self.probe.snapshot());
-            }
-        }
-    }
-
-    fn finish(mut self) -> Report {
-        clock::wait_for_backlog(0);
-        self.tracker.advance(&self.probe.finish());
-        self.tracker.report().clone()
-    }
-}
-
-/// Changes the rules so many times while two CPUs send. Returns what was sent and what was counted.
-fn change_rules_under_traffic(pair: &Pair, times: usize) -> (Volume, Report) {
-    let sender = FrameSender::on(pair);
-    let stop = AtomicBool::new(false);
-    let cpus = clock::cpus();
-    let (tell, told) = channel();
-    let (tell_end, end) = channel();
-    std::thread::scope(|scope| {
-        let watch = scope.spawn(move || {
-            let mut watch = Watch::start(pair);
-            tell.send("attached").expect("a listener");
-            watch.change_rules(times);
-            tell.send("changed").expect("a listener");
-            end.recv().expect("the end of the traffic");
-            watch.finish()
-        });
-        told.recv().expect("attached");
-        let senders = [0, 1].map(|n| {
-            let (sender, stop, cpu) = (&sender, &stop, cpus[n % cpus.len()]);
-            scope.spawn(move || send_until(sender, cpu, stop))
-        });
-        let changed = told.recv();
-        stop.store(true, Ordering::Relaxed);
-        let sent = senders.map(|thread| thread.join().expect("no panic"));
-        changed.expect("changed");
-        tell_end.send(()).expect("a listener");
-        (sent[0] + sent[1], watch.join().expect("no panic"))
-    })
-}
-
-#[test]
-fn hundreds_of_changes_of_the_rules_under_traffic_lose_no_packet() {
-    if !support::root() {
-        return;
-    }
-    let pair = Pair::quiet();
-    let (sent, report) = change_rules_under_traffic(&pair, 250);
-    let interface = &report.interfaces[0];
-    println!("{} packets, {interface:#?}", sent.packets);
-    assert_eq!(interface.counted.seen, sent);
-    assert_eq!(sum(&report), sent);
-    // Whether a flow ended meanwhile is a matter of how long it was excluded at a time.
-    assert!(interface.counted.filtered.packets > 0, "{interface:?}");
 }

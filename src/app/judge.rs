@@ -11,6 +11,26 @@ use crate::model::watch::describe;
 /// At most this many alerts are told one by one in one report.
 const MOST_AT_ONCE: usize = 20;
 
+/// What is wrong with the configuration file.
+#[derive(Debug)]
+pub(super) struct ConfigError {
+    /// A line for each error.
+    text: String,
+    /// All of it in one line.
+    pub(super) summary: String,
+}
+
+impl ConfigError {
+    fn new(text: String) -> ConfigError {
+        let first = text.lines().next().unwrap_or_default();
+        let summary = match text.lines().count() {
+            0 | 1 => first.to_owned(),
+            errors => format!("{first} (and {} more)", errors - 1),
+        };
+        ConfigError { text, summary }
+    }
+}
+
 impl App {
     /// Notices what happened since the report before; runs on paused screens too.
     pub(super) fn judge(&mut self, live: &Report) {
@@ -49,16 +69,24 @@ impl App {
     }
 
     pub(super) fn refuse_config(&mut self, error: Option<String>) {
-        if let Some(error) = error
-            .as_ref()
-            .filter(|e| Some(*e) != self.config_error.as_ref())
-        {
-            let text = format!("refused, the last good one stays: {error}");
-            self.log.push(self.now, EventKind::Config, None, text);
-            // What was said before must not hide the error.
-            self.notice = None;
+        let Some(text) = error else {
+            self.config_error = None;
+            return;
+        };
+        if self.config_error.as_ref().is_some_and(|e| e.text == text) {
+            return;
         }
-        self.config_error = error;
+        // The first one is the newest, so that they are listed in their order.
+        for (place, line) in text.lines().enumerate().collect::<Vec<_>>().iter().rev() {
+            let text = match place {
+                0 => format!("refused, the last good one stays: {line}"),
+                _ => format!("refused, too: {line}"),
+            };
+            self.log.push(self.now, EventKind::Config, None, text);
+        }
+        // What was said before must not hide the error.
+        self.notice = None;
+        self.config_error = Some(ConfigError::new(text));
     }
 
     pub(super) fn prefer(&mut self, preferences: Preferences, shown: &Report) {

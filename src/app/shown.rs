@@ -266,6 +266,8 @@ impl App {
 
     /// What is wrong with the configuration.
     pub fn config_error(&self) -> Option<&str> {
-        self.config_error.as_deref()
+        self.config_error
+            .as_ref()
+            .map(|error| error.summary.as_str())
     }
 }

@@ -79,8 +79,9 @@ fn settings(config: &Config) -> Vec<String> {
             seconds(config.jitter_window())
         ),
         format!(
-            "Idle flows leave the table after {}.",
-            seconds(config.flow_timeout)
+            "Idle flows leave the table after {}; it is made for {} flows.",
+            seconds(config.flow_timeout),
+            config.max_flows
         ),
         format!(
             "Interfaces: {}.",

@@ -10,6 +10,9 @@ use super::Config;
 use super::diagnostic::{excerpt, harmless};
 use super::written::values;
 
+/// What only a start puts in force.
+const AT_START: [&str; 1] = ["MAX_FLOWS"];
+
 /// `RULES: + voice, - ssh; OFFSET 4 -> 8`; empty where nothing changed.
 pub(super) fn difference(old: &Config, new: &Config) -> String {
     let (Value::Object(before), Value::Object(after)) = (values(old), values(new)) else {
@@ -52,7 +55,13 @@ fn change(key: &str, old: &Value, new: &Value) -> Option<String> {
             let removed = old.iter().filter(|item| !new.contains(item));
             signed(added, removed, std::iter::empty())
         }
-        _ => return Some(format!("{key} {} -> {}", word(old), word(new))),
+        _ => {
+            let from = match AT_START.contains(&key) {
+                true => " (from the next start on)",
+                false => "",
+            };
+            return Some(format!("{key} {} -> {}{from}", word(old), word(new)));
+        }
     };
     Some(match parts.as_str() {
         "" => format!("{key}: another order"),

@@ -9,13 +9,13 @@ use super::diagnostic::{Diagnostic, locate, suggestion};
 use super::interval::Limits;
 use super::walk::{Walk, parse, quoted};
 use super::written::UNITS;
-use super::{Config, SortOrder, Vocabulary, alerts, bindings, profile, rules};
+use super::{Config, MOST_FLOWS, SortOrder, Vocabulary, alerts, bindings, profile, rules};
 use crate::model::preferences::ThemeName;
 
 type Read = fn(&mut Walk<'_>, &str, &Value<'_>, &mut Config);
 
 /// Every key of the file. Read in this order: rules inherit from the profile before them.
-const KEYS: [(&str, Read); 18] = [
+const KEYS: [(&str, Read); 19] = [
     ("$schema", |walk, key, value, _| {
         walk.string(key, value);
     }),
@@ -61,6 +61,11 @@ const KEYS: [(&str, Read); 18] = [
     ("FLOW_TIMEOUT", |walk, key, value, config| {
         if let Some(timeout) = walk.seconds(key, value, Limits::FLOW_TIMEOUT) {
             config.flow_timeout = timeout;
+        }
+    }),
+    ("MAX_FLOWS", |walk, key, value, config| {
+        if let Some(flows) = walk.number_within(key, value, 1..=MOST_FLOWS) {
+            config.max_flows = flows;
         }
     }),
     ("SORT", |walk, key, value, config| {

@@ -209,13 +209,7 @@ pub(super) fn read_threshold(
     value: &Value<'_>,
     profile: &mut SequenceProfile,
 ) {
-    if let Some(number) = walk.whole_number(key, value) {
-        match u32::try_from(number) {
-            Ok(threshold) if threshold >= 1 => profile.threshold = threshold,
-            _ => {
-                let message = format!("{key}: {number} is not between 1 and {}", u32::MAX);
-                walk.report(value, message);
-            }
-        }
+    if let Some(threshold) = walk.number_within(key, value, 1..=u32::MAX) {
+        profile.threshold = threshold;
     }
 }

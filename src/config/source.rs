@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use nix::unistd::{Uid, User};
+use nix::unistd::{Group, Uid, User};
 
 use super::diagnostic::harmless;
 use super::walk::uncapitalised;
@@ -31,6 +31,8 @@ pub struct Surroundings {
     pub system_folder: PathBuf,
     /// The user who called sudo, if one did.
     pub invoking_user: Option<u32>,
+    /// The group in which nobody is but that user: what it may write to, only the user may.
+    pub own_group: Option<u32>,
 }
 
 impl Surroundings {
@@ -45,11 +47,13 @@ impl Surroundings {
             .ok()
             .and_then(|uid| uid.parse().ok())
             .filter(|uid| Uid::effective().is_root() && *uid != 0);
+        let user = invoking_user.and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
+        let group = user
+            .as_ref()
+            .and_then(|user| Group::from_gid(user.gid).ok().flatten());
+        let own_group = user.as_ref().zip(group.as_ref()).and_then(own_group);
         let home = match invoking_user {
-            Some(uid) => User::from_uid(Uid::from_raw(uid))
-                .ok()
-                .flatten()
-                .map(|user| user.dir),
+            Some(_) => user.map(|user| user.dir),
             None => folder("HOME"),
         };
         Surroundings {
@@ -57,6 +61,7 @@ impl Surroundings {
             user_folder: folder("XDG_CONFIG_HOME").or(home.map(|home| home.join(".config"))),
             system_folder: "/etc".into(),
             invoking_user,
+            own_group,
         }
     }
 
@@ -95,7 +100,7 @@ impl Surroundings {
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        if let Some(reason) = self.distrust(metadata.uid(), metadata.mode()) {
+        if let Some(reason) = self.distrust(metadata.uid(), metadata.gid(), metadata.mode()) {
             return Err(io::Error::other(reason));
         }
         read_limited(&file)
@@ -110,8 +115,8 @@ impl Surroundings {
         decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))
     }
 
-    /// Why a file with this owner and mode may not be read, if it may not.
-    fn distrust(&self, owner: u32, mode: u32) -> Option<String> {
+    /// Why a file with this owner, group and mode may not be read, if it may not.
+    fn distrust(&self, owner: u32, group: u32, mode: u32) -> Option<String> {
         if mode & 0o002 != 0 {
             return Some("everybody may write to it (chmod o-w)".into());
         }
@@ -121,9 +126,15 @@ impl Surroundings {
                 "it belongs to user {owner}; under sudo it must belong to you (user {user}) or root (chown)"
             ));
         }
-        (mode & 0o020 != 0)
+        (mode & 0o020 != 0 && self.own_group != Some(group))
             .then(|| "its group may write to it; under sudo only you may (chmod g-w)".into())
     }
+}
+
+/// The user's group, if it is the user's alone, as most systems make one for each user.
+fn own_group((user, group): (&User, &Group)) -> Option<u32> {
+    let is_alone = group.name == user.name && group.mem.iter().all(|member| *member == user.name);
+    is_alone.then(|| group.gid.as_raw())
 }
 
 fn read_limited(file: &File) -> io::Result<Vec<u8>> {
@@ -224,30 +235,50 @@ mod tests {
             user_folder: Some("/home/me/.config".into()),
             system_folder: "/etc".into(),
             invoking_user,
+            own_group: invoking_user,
         }
     }
 
     #[test]
     fn under_sudo_only_the_invoking_user_and_root_are_believed() {
         let sudo = surroundings(Some(1000));
-        assert_eq!(sudo.distrust(1000, 0o100_644), None);
-        assert_eq!(sudo.distrust(0, 0o100_644), None);
-        let other = sudo.distrust(1001, 0o100_644).expect("refused");
+        assert_eq!(sudo.distrust(1000, 100, 0o100_644), None);
+        assert_eq!(sudo.distrust(0, 0, 0o100_644), None);
+        assert_eq!(sudo.distrust(1000, 1000, 0o100_664), None);
+        let other = sudo.distrust(1001, 1000, 0o100_644).expect("refused");
         assert!(
             other.contains("user 1001") && other.contains("user 1000"),
             "{other}"
         );
-        let group = sudo.distrust(1000, 0o100_664).expect("refused");
+        let group = sudo.distrust(1000, 100, 0o100_664).expect("refused");
         assert!(group.contains("group"), "{group}");
-        let all = sudo.distrust(0, 0o100_646).expect("refused");
+        let all = sudo.distrust(0, 0, 0o100_646).expect("refused");
         assert!(all.contains("everybody"), "{all}");
     }
 
     #[test]
     fn without_sudo_only_a_world_writable_file_is_refused() {
         let shell = surroundings(None);
-        assert_eq!(shell.distrust(1001, 0o100_664), None);
-        assert!(shell.distrust(0, 0o100_666).is_some());
+        assert_eq!(shell.distrust(1001, 100, 0o100_664), None);
+        assert!(shell.distrust(0, 0, 0o100_666).is_some());
+    }
+
+    #[test]
+    fn a_group_is_a_users_own_where_nobody_else_is_in_it() {
+        let user = User::from_uid(Uid::from_raw(0))
+            .expect("users")
+            .expect("root");
+        let group = |name: &str, members: &[&str]| Group {
+            name: name.into(),
+            passwd: Default::default(),
+            gid: 7.into(),
+            mem: members.iter().map(ToString::to_string).collect(),
+        };
+        let own = |group: Group| own_group((&user, &group));
+        assert_eq!(own(group(&user.name, &[])), Some(7));
+        assert_eq!(own(group(&user.name, &[&user.name])), Some(7));
+        assert_eq!(own(group(&user.name, &["other"])), None);
+        assert_eq!(own(group("users", &[])), None);
     }
 
     #[test]

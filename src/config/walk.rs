@@ -3,6 +3,7 @@
 //! Owns strictness (RFC 8259), wrong types, unknown and repeated keys. Knows no key by name.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jsonc_parser::ast::{Object, ObjectProp, StringLit, Value};
@@ -184,6 +185,22 @@ impl<'a> Walk<'a> {
             );
         }
         read
+    }
+
+    pub(super) fn number_within(
+        &mut self,
+        key: &str,
+        value: &Value<'_>,
+        range: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let number = self.whole_number(key, value)?;
+        let found = u32::try_from(number).ok().filter(|n| range.contains(n));
+        if found.is_none() {
+            let (first, last) = range.into_inner();
+            let message = format!("{key}: {number} is not between {first} and {last}");
+            self.report(value, message);
+        }
+        found
     }
 
     pub(super) fn seconds(

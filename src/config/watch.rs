@@ -68,8 +68,8 @@ pub struct Watch {
     path: PathBuf,
     surroundings: Surroundings,
     folders: Folders,
-    /// What the owner of the watch knows.
-    reported: Result<String, Refusal>,
+    /// What the owner of the watch knows; `None`: that there is no file.
+    reported: Option<Result<String, Refusal>>,
     /// The file when it was read last.
     read: Option<Stamp>,
     /// The file when it was looked at last, and since when it has been so.
@@ -83,25 +83,37 @@ impl Watch {
     /// Watches a file whose text, as far as the caller knows, is `text`.
     /// Fails only where the process can't have another descriptor.
     pub fn new(path: &Path, surroundings: &Surroundings, text: &str) -> io::Result<Watch> {
-        Ok(Watch::over(Folders::new()?, path, surroundings, text))
+        let known = Some(text.to_string());
+        Ok(Watch::over(Folders::new()?, path, surroundings, known))
     }
 
-    /// The same without events, as on a file system that sends none.
+    /// Watches a place where there is no file, as far as the caller knows.
+    pub fn for_missing(path: &Path, surroundings: &Surroundings) -> io::Result<Watch> {
+        Ok(Watch::over(Folders::new()?, path, surroundings, None))
+    }
+
+    /// Watches as [`Watch::new`] does, without events, as on a file system that sends none.
     pub fn without_events(
         path: &Path,
         surroundings: &Surroundings,
         text: &str,
     ) -> io::Result<Watch> {
-        Ok(Watch::over(Folders::silent()?, path, surroundings, text))
+        let known = Some(text.to_string());
+        Ok(Watch::over(Folders::silent()?, path, surroundings, known))
     }
 
-    fn over(mut folders: Folders, path: &Path, surroundings: &Surroundings, text: &str) -> Watch {
+    fn over(
+        mut folders: Folders,
+        path: &Path,
+        surroundings: &Surroundings,
+        known: Option<String>,
+    ) -> Watch {
         folders.follow(path);
         Watch {
             path: path.to_path_buf(),
             surroundings: surroundings.clone(),
             folders,
-            reported: Ok(text.to_string()),
+            reported: known.map(Ok),
             read: None,
             unchanged_since: (Stamp::of(path), Instant::now()),
             owed: false,
@@ -111,7 +123,17 @@ impl Watch {
 
     /// What the owner has written or read by itself and need not be told.
     pub fn expect(&mut self, text: &str) {
-        self.reported = Ok(text.to_string());
+        self.reported = Some(Ok(text.to_string()));
+    }
+
+    /// The file under watch.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was told last, or known before; `None`: that there is no file.
+    pub fn known(&self) -> Option<&Result<String, Refusal>> {
+        self.reported.as_ref()
     }
 
     /// How long to wait at most until the next call of [`Watch::changed`].
@@ -146,10 +168,11 @@ impl Watch {
         }
         self.owed = false;
         self.read = Some(stamp);
-        if outcome == self.reported {
+        let is_missing = stamp == Stamp::Missing && self.reported.is_none();
+        if is_missing || self.reported.as_ref() == Some(&outcome) {
             return None;
         }
-        self.reported.clone_from(&outcome);
+        self.reported = Some(outcome.clone());
         Some(outcome)
     }
 

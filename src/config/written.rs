@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use super::profile::{BYTE_ORDERS, MAX_OFFSET, PATTERN_OFF, READY_MADE};
-use super::{Alert, Config, KeyBinding, rule};
+use super::{Alert, Config, KeyBinding, MOST_FLOWS, rule};
 use crate::model::alert::Side;
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::rule::{PayloadRequirement, Rule, SequenceProfile};
@@ -63,6 +63,9 @@ pub(super) struct Written {
     #[serde(serialize_with = "seconds")]
     #[schemars(with = "f64", range(min = 0.1, max = 604800))]
     flow_timeout: Duration,
+    /// Size of the flow table; from the next start on; --max-flows wins.
+    #[schemars(range(min = 1, max = MOST_FLOWS))]
+    max_flows: u32,
     /// Id of the column to sort by, with - in front for the largest first.
     sort: String,
     /// Ids of the columns to show; empty: the default set.
@@ -198,6 +201,7 @@ impl From<&Config> for Written {
             packet_loss,
             interfaces,
             flow_timeout,
+            max_flows,
             sort,
             columns,
             keys,
@@ -220,6 +224,7 @@ impl From<&Config> for Written {
             packet_loss: *packet_loss,
             interfaces: interfaces.clone(),
             flow_timeout: *flow_timeout,
+            max_flows: *max_flows,
             sort: sort.to_string(),
             columns: columns.clone(),
             keys: InOrder(keys.iter().map(binding).collect()),

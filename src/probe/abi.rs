@@ -180,7 +180,8 @@ fn decode_sequence(key: &FlowKey, slot: &flow_slot, received: u64) -> Sequence {
     }
 }
 
-fn decode_key(key: &flow_key) -> Option<FlowKey> {
+/// The key of a slot; `None` where it is of no protocol that flows have.
+pub fn decode_key(key: &flow_key) -> Option<FlowKey> {
     let flow_key {
         ifindex,
         source_port,

@@ -2,7 +2,7 @@
 //!
 //! Owns both banks and the ids of the sequence profiles. The meaning of a rule is `model::rule::Rule::matches`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -31,6 +31,25 @@ const FIXED_BITS: u32 = 24;
 const SOURCE: u8 = 0;
 const DESTINATION: u8 = 1;
 
+/// What is in the maps of one bank.
+#[derive(Debug)]
+struct Written {
+    addresses: BTreeMap<(u8, IpNet), u64>,
+    ports: [Spans; 2],
+}
+
+/// The first port of each span of ports that have the same mask; the last span ends with the last port.
+type Spans = BTreeMap<u32, u64>;
+
+impl Default for Written {
+    fn default() -> Written {
+        Written {
+            addresses: BTreeMap::new(),
+            ports: [0, 0].map(|mask| BTreeMap::from([(0, mask)])),
+        }
+    }
+}
+
 /// The kernel's side of the configuration.
 #[derive(Debug)]
 pub struct RuleTable {
@@ -38,7 +57,8 @@ pub struct RuleTable {
     ports: MappedArray<u64>,
     banks: MappedArray<rule_bank>,
     profiles: MappedArray<sequence_profile>,
-    written: [Vec<rule_address>; 2],
+    /// What each bank holds, so that only what differs is written.
+    written: [Written; BANKS as usize],
     /// Profiles by their content, with the serial number of their latest use: a content keeps its id, so that flows
     /// whose profile stays keep their state.
     ids: Vec<(sequence_profile, u32)>,
@@ -58,7 +78,7 @@ impl RuleTable {
             ports: MappedArray::new(ports, BANKS as usize * 2 * PORTS)?,
             banks: MappedArray::new(banks, BANKS as usize)?,
             profiles: MappedArray::new(profiles, BANKS as usize * PROFILES)?,
-            written: [Vec::new(), Vec::new()],
+            written: Default::default(),
             ids: Vec::new(),
             serial: 0,
         })
@@ -97,44 +117,50 @@ impl RuleTable {
     }
 
     fn write_addresses(&mut self, bank: u32, rules: &[Rule]) -> Result<()> {
-        let old = std::mem::take(&mut self.written[bank as usize]);
         let sides = [
             (SOURCE, prefix_masks(rules, |rule| &rule.sources)),
             (DESTINATION, prefix_masks(rules, |rule| &rule.destinations)),
         ];
-        let mut written = Vec::new();
-        for (side, masks) in sides {
-            for (net, mask) in masks {
-                let key = address_key(bank as u8, side, &net);
-                self.addresses
-                    .update(as_bytes(&key), &mask.to_ne_bytes(), MapFlags::ANY)
-                    .with_context(|| format!("write the rules of {net}"))?;
-                written.push(key);
+        let wanted: BTreeMap<(u8, IpNet), u64> = sides
+            .into_iter()
+            .flat_map(|(side, masks)| masks.into_iter().map(move |(net, m)| ((side, net), m)))
+            .collect();
+        let written = &mut self.written[bank as usize].addresses;
+        for (&(side, net), &mask) in &wanted {
+            if written.get(&(side, net)) == Some(&mask) {
+                continue;
             }
-        }
-        let is_kept = |key: &rule_address| written.iter().any(|new| as_bytes(new) == as_bytes(key));
-        for key in old.iter().filter(|key| !is_kept(key)) {
+            let key = address_key(bank as u8, side, &net);
             self.addresses
-                .delete(as_bytes(key))
-                .context("remove the former rules")?;
+                .update(as_bytes(&key), &mask.to_ne_bytes(), MapFlags::ANY)
+                .with_context(|| format!("write the rules of {net}"))?;
+            written.insert((side, net), mask);
         }
-        self.written[bank as usize] = written;
+        let former = |place: &&(u8, IpNet)| !wanted.contains_key(place);
+        for (side, net) in written.keys().filter(former).copied().collect::<Vec<_>>() {
+            self.addresses
+                .delete(as_bytes(&address_key(bank as u8, side, &net)))
+                .context("remove the former rules")?;
+            written.remove(&(side, net));
+        }
         Ok(())
     }
 
-    fn write_ports(&self, bank: u32, rules: &[Rule]) {
+    fn write_ports(&mut self, bank: u32, rules: &[Rule]) {
         for side in [SOURCE, DESTINATION] {
-            let start = (bank as usize * 2 + side as usize) * PORTS;
-            let any = mask_of(rules, |rule| ranges(rule, side).is_empty());
-            for port in 0..PORTS {
-                self.ports.write(start + port, any);
-            }
-            for (bit, rule) in rules.iter().enumerate() {
-                for port in ranges(rule, side).iter().cloned().flatten() {
-                    let at = start + usize::from(port);
-                    self.ports.write(at, self.ports.read(at) | 1 << bit);
+            let wanted = spans(rules, side);
+            let written = &mut self.written[bank as usize].ports[side as usize];
+            let starts: BTreeSet<u32> = wanted.keys().chain(written.keys()).copied().collect();
+            let ends = starts.iter().skip(1).copied().chain([PORTS as u32]);
+            let base = (bank as usize * 2 + side as usize) * PORTS;
+            for (&start, end) in starts.iter().zip(ends) {
+                let mask = mask_at(&wanted, start);
+                if mask != mask_at(written, start) {
+                    self.ports
+                        .fill(base + start as usize..base + end as usize, mask);
                 }
             }
+            *written = wanted;
         }
     }
 
@@ -206,6 +232,32 @@ fn mask_of(rules: &[Rule], satisfied: impl Fn(&Rule) -> bool) -> u64 {
         .enumerate()
         .filter(|(_, rule)| satisfied(rule))
         .fold(0, |mask, (bit, _)| mask | 1 << bit)
+}
+
+/// The ports of one side by the rules that they satisfy.
+fn spans(rules: &[Rule], side: u8) -> Spans {
+    let named = || rules.iter().flat_map(|rule| ranges(rule, side));
+    let after = named().map(|range| u32::from(*range.end()) + 1);
+    named()
+        .map(|range| u32::from(*range.start()))
+        .chain(after)
+        .chain([0])
+        .filter(|start| *start < PORTS as u32)
+        .map(|start| {
+            let satisfied = |rule: &Rule| {
+                let ranges = ranges(rule, side);
+                ranges.is_empty() || ranges.iter().any(|own| own.contains(&(start as u16)))
+            };
+            (start, mask_of(rules, satisfied))
+        })
+        .collect()
+}
+
+fn mask_at(spans: &Spans, port: u32) -> u64 {
+    spans
+        .range(..=port)
+        .next_back()
+        .map_or(0, |(_, mask)| *mask)
 }
 
 /// Every prefix that a rule names, and the two that hold all addresses, with the mask of the rules whose list is

@@ -7,6 +7,7 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -119,6 +120,18 @@ impl<T: Copy> MappedArray<T> {
     pub fn write(&self, index: usize, value: T) {
         // SAFETY: as in `read`.
         unsafe { self.at(index).write_volatile(value) }
+    }
+
+    /// Replaces the values of a range, not empty, that no program writes by this one.
+    pub fn fill(&self, range: Range<usize>, value: T) {
+        let (mut at, last) = (self.at(range.start), self.at(range.end - 1));
+        while at <= last {
+            // SAFETY: as in `write`: from the first to the last, which are both in bounds.
+            unsafe {
+                at.write_volatile(value);
+                at = at.add(1);
+            }
+        }
     }
 
     /// The 64-bit word at `offset` bytes of a value, for atomic access.

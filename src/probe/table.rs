@@ -12,6 +12,8 @@ use super::abi::{
 };
 use super::abi::{flow_counters, flow_slot, interface_totals, settings};
 use super::sys::{MappedArray, monotonic_ns};
+use crate::model::flow::FlowKey;
+use crate::model::rule::Rule;
 use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
@@ -240,6 +242,30 @@ impl FlowTable {
             let flag = if focused { Control::FOCUSED } else { 0 };
             same.then_some(Control(control.0 & !Control::FOCUSED | flag))
         });
+    }
+
+    /// Retires flows that rules of `version` exclude and that no packet came of since: it would have done the same.
+    pub fn retire_excluded(&self, version: u8, rules: &[Rule]) {
+        if rules.is_empty() {
+            return;
+        }
+        let is_admitted = |key: &FlowKey| rules.iter().any(|rule| rule.matches(key));
+        for index in 0..self.slots.len() {
+            let word = self.slots.word(index, CONTROL);
+            let control = Control(word.load(Ordering::Acquire));
+            let is_old = control.state() == State::Live && control.version() != version;
+            // Who holds the lock is a packet that judges the flow by these rules.
+            if !is_old || control.is_locked() {
+                continue;
+            }
+            let key = abi::decode_key(&self.slots.read(index).key);
+            if key.is_some_and(|key| !is_admitted(&key)) {
+                let retired = control.with_state(State::Retired).0;
+                // Refused: a packet came after all, or another flow.
+                let _ =
+                    word.compare_exchange(control.0, retired, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Makes every flow be considered anew at its next packet that other rules than those of `version` admitted:

@@ -30,9 +30,9 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
                     }
                 }
                 Happening::Stop => {
-                    session.finish();
+                    let intervals = session.finish();
                     session.judge();
-                    write(&session, 1, exporter, &mut out)?;
+                    write(&session, intervals, exporter, &mut out)?;
                     return Ok(());
                 }
                 Happening::Reset => session.tracker.reset(),

@@ -1,6 +1,6 @@
 //! The configuration in force, the file it came from, and what became of the latest change to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::setup::with_vocabulary;
@@ -32,7 +32,8 @@ pub struct Reload {
     /// No file has a say in this run.
     is_fixed: bool,
     path: Option<String>,
-    watch: Option<Watch>,
+    /// The file in use, or, while there is none, all places where one may appear.
+    watches: Vec<Watch>,
     /// Configurations loaded so far, and the one that the sampler has put in force.
     loaded: u64,
     generation: u64,
@@ -48,9 +49,10 @@ impl Reload {
         surroundings: Surroundings,
         is_fixed: bool,
     ) -> Reload {
-        let watch = match (&opened.config.path, &opened.text) {
-            (Some(path), Some(text)) => Watch::new(path, &surroundings, text).ok(),
-            _ => None,
+        let watches = match (&opened.config.path, &opened.text) {
+            (Some(path), Some(text)) => Watch::new(path, &surroundings, text).into_iter().collect(),
+            _ if is_fixed => Vec::new(),
+            _ => missing(&surroundings),
         };
         Reload {
             path: opened.config.path.as_deref().map(shown),
@@ -58,7 +60,7 @@ impl Reload {
             overrides,
             surroundings,
             is_fixed,
-            watch,
+            watches,
             loaded: 1,
             generation: 1,
             error: None,
@@ -86,23 +88,30 @@ impl Reload {
 
     /// When to look next at the latest.
     pub fn next_check(&self) -> Option<Duration> {
-        self.watch.as_ref().map(Watch::next_check)
+        self.watches.iter().map(Watch::next_check).min()
     }
 
     /// Looks at the file; `None` where nothing changed.
     pub fn check(&mut self) -> Option<Change> {
-        let outcome = self.watch.as_mut()?.changed()?;
-        let path = self.config.path.clone()?;
-        self.judge(outcome, &path)
+        let told = |told, watch: &mut Watch| watch.changed().is_some() || told;
+        if !self.watches.iter_mut().fold(false, told) {
+            return None;
+        }
+        let path = self.file();
+        let watch = self
+            .watches
+            .iter()
+            .find(|watch| Some(watch.path()) == path.as_deref());
+        match (path, watch.and_then(Watch::known).cloned()) {
+            (Some(path), Some(outcome)) => self.judge(outcome, &path),
+            // What was refused is gone, and was never in use.
+            _ => self.error.take().map(|_| Change::Mended),
+        }
     }
 
     /// Reads the file now; one that was not there before is found.
     pub fn check_now(&mut self) -> Change {
-        let found = || match self.is_fixed {
-            true => None,
-            false => self.surroundings.find(None),
-        };
-        let Some(path) = self.config.path.clone().or_else(found) else {
+        let Some(path) = self.file() else {
             return Change::Unchanged;
         };
         let outcome = self.surroundings.read_text(&path);
@@ -110,6 +119,15 @@ impl Reload {
             self.expect(&path, text);
         }
         self.judge(outcome, &path).unwrap_or(Change::Unchanged)
+    }
+
+    /// The file in use, or the first one that has appeared since.
+    fn file(&self) -> Option<PathBuf> {
+        let found = || match self.is_fixed {
+            true => None,
+            false => self.surroundings.find(None),
+        };
+        self.config.path.clone().or_else(found)
     }
 
     /// Takes over a text that was written on behalf of this run. Returns whether it says more than was known: somebody
@@ -135,17 +153,27 @@ impl Reload {
             ..self.config.clone()
         };
         let says_more = seen != config;
-        self.config = config;
+        self.adopt_config(config);
         says_more
     }
 
     /// This text is known: the watch need not tell it.
     fn expect(&mut self, path: &Path, text: &str) {
-        self.path = Some(shown(path));
-        match &mut self.watch {
+        match self.watches.iter_mut().find(|watch| watch.path() == path) {
             Some(watch) => watch.expect(text),
-            None => self.watch = Watch::new(path, &self.surroundings, text).ok(),
+            None => self
+                .watches
+                .extend(Watch::new(path, &self.surroundings, text)),
         }
+    }
+
+    /// From here on this is the configuration, and its file the one to watch.
+    fn adopt_config(&mut self, config: Config) {
+        if let Some(path) = &config.path {
+            self.watches.retain(|watch| watch.path() == path);
+            self.path = Some(shown(path));
+        }
+        self.config = config;
     }
 
     fn judge(&mut self, outcome: Result<String, Refusal>, path: &Path) -> Option<Change> {
@@ -178,11 +206,27 @@ impl Reload {
         if config == self.config {
             return was_wrong.then_some(Change::Mended);
         }
-        let difference = Config::difference(&self.config, &config);
-        self.config = config;
+        let mut difference = Config::difference(&self.config, &config);
+        if self.config.path != config.path {
+            let found = config.path.as_deref().map(shown).unwrap_or_default();
+            let says = match difference.as_str() {
+                "" => "nothing but defaults",
+                other => other,
+            };
+            difference = format!("{found}: {says}");
+        }
+        self.adopt_config(config);
         self.loaded += 1;
         Some(Change::Loaded(difference))
     }
+}
+
+/// Watches for all places where a configuration is looked for.
+fn missing(surroundings: &Surroundings) -> Vec<Watch> {
+    let places = surroundings.places().into_iter();
+    places
+        .filter_map(|place| Watch::for_missing(&place, surroundings).ok())
+        .collect()
 }
 
 fn shown(path: &Path) -> String {

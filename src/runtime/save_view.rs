@@ -157,6 +157,7 @@ mod tests {
             user_folder: Some(folder.join("xdg")),
             system_folder: folder.join("etc"),
             invoking_user: None,
+            own_group: None,
         }
     }
 

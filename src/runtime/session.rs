@@ -71,7 +71,7 @@ pub struct Session {
     timing: Timing,
     refreshes: u32,
     ends: Option<Instant>,
-    intervals_left: Option<u64>,
+    records_left: Option<u64>,
 }
 
 impl Session {
@@ -99,7 +99,7 @@ impl Session {
         let told = outlet
             .try_clone()
             .map_err(|e| io_failure("make a socket pair", &e))?;
-        let sampler = Sampler::start(assignment, arguments.max_flows, namespace, told)
+        let sampler = Sampler::start(assignment, opened.config.max_flows, namespace, told)
             .map_err(|error| failure("", &error))?;
         let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
         let alerts = setup::alert_rules(&opened.config);
@@ -108,7 +108,7 @@ impl Session {
                 .output
                 .duration
                 .map(|duration| Instant::now() + duration + GRACE),
-            intervals_left: arguments.output.count,
+            records_left: arguments.output.count,
             reload: Reload::new(
                 opened,
                 arguments.overrides(),
@@ -196,8 +196,8 @@ impl Session {
         if intervals == 0 {
             return;
         }
-        if let Some(left) = &mut self.intervals_left {
-            *left = left.saturating_sub(intervals);
+        if let Some(left) = &mut self.records_left {
+            *left = left.saturating_sub(1);
             if *left == 0 {
                 happenings.push(Happening::Stop);
                 return;
@@ -208,8 +208,9 @@ impl Session {
         happenings.push(Happening::IntervalClosed(intervals));
     }
 
-    /// Stops counting; the report is then that of the whole run, its last interval the one that was under way.
-    pub fn finish(&mut self) {
+    /// Stops counting; the report is then that of the whole run, its last interval the one that was under way. Returns
+    /// how many it stands for.
+    pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.take() {
                 if let Update::Snapshot { snapshot, .. } = update {
@@ -220,6 +221,7 @@ impl Session {
             self.tracker.close_interval();
         }
         self.demo = None;
+        u64::from(self.refreshes / self.timing.refreshes).max(1)
     }
 
     /// Finds the flows that violate a threshold now.

@@ -21,6 +21,7 @@ fn surroundings(root: &Path) -> Surroundings {
         user_folder: Some(root.join("user")),
         system_folder: root.join("etc"),
         invoking_user: None,
+        own_group: None,
     }
 }
 
@@ -125,10 +126,12 @@ fn the_command_line_wins_over_the_file() {
         jitter_interval: None,
         bits: true,
         packet_loss: true,
+        max_flows: Some(1000),
     });
     assert_eq!(both.interfaces, ["veth*", "eth1"]);
     assert_eq!(both.throughput_interval, Duration::from_secs(5));
     assert_eq!(both.jitter_window(), Duration::from_secs(5));
     assert_eq!(both.unit, Unit::Bits);
     assert!(both.packet_loss);
+    assert_eq!(both.max_flows, 1000);
 }

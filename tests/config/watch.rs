@@ -55,6 +55,7 @@ fn anybody() -> Surroundings {
         user_folder: None,
         system_folder: "/etc".into(),
         invoking_user: None,
+        own_group: None,
     }
 }
 
@@ -348,6 +349,32 @@ fn a_file_that_may_not_be_trusted_any_more_is_told_and_mended() {
     assert!(message.contains("everybody may write to it"), "{message}");
     mode(0o644).expect("mode");
     assert_eq!(next(&mut watch, SOON), Some(Ok(OLD.into())));
+}
+
+#[test]
+fn a_file_that_was_not_there_is_told_when_it_is_whole() {
+    let place = Place::new();
+    fs::remove_file(place.file()).expect("remove");
+    let mut watch = Watch::for_missing(&place.file(), &anybody()).expect("watch");
+    assert_eq!(next(&mut watch, Duration::from_millis(1500)), None);
+    let file = File::create(place.file()).expect("file");
+    in_pieces(&mut watch, file, Duration::from_millis(600));
+    assert_eq!(next(&mut watch, SOON), Some(Ok(NEW.into())));
+    assert_eq!(watch.known(), Some(&Ok(NEW.into())));
+    fs::remove_file(place.file()).expect("remove");
+    let gone = next(&mut watch, Duration::from_secs(2));
+    assert!(matches!(gone, Some(Err(Refusal::Unreadable(_)))));
+}
+
+#[test]
+fn a_file_in_a_folder_that_was_not_there_is_told() {
+    let place = Place::new();
+    let file = place.at("new/flowtop/config.json");
+    let mut watch = Watch::for_missing(&file, &anybody()).expect("watch");
+    assert_eq!(next(&mut watch, Duration::from_millis(1500)), None);
+    fs::create_dir_all(place.at("new/flowtop")).expect("folder");
+    fs::write(&file, NEW).expect("write");
+    assert_eq!(next(&mut watch, SOON), Some(Ok(NEW.into())));
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn the_printed_configuration_loads_back_to_the_same() {
         jitter_interval: Some(Duration::from_nanos(1)),
         bits: true,
         packet_loss: true,
+        max_flows: Some(1),
     };
     for (path, config) in valid_configs() {
         for config in [config.clone(), config.overridden(&overrides)] {
@@ -46,6 +47,11 @@ fn differences_are_told_in_words() {
             r#"{"COLUMNS": ["source", "loss"], "UNIT": "bits"}"#,
             r#"{"COLUMNS": ["loss", "jitter"], "JITTER_INTERVAL": 2.5}"#,
             "COLUMNS: + jitter, - source; JITTER_INTERVAL null -> 2.5; UNIT bits -> bytes",
+        ),
+        (
+            r#"{"MAX_FLOWS": 100}"#,
+            "{}",
+            "MAX_FLOWS 100 -> 65536 (from the next start on)",
         ),
         (
             r#"{"COLUMNS": ["source", "loss"], "KEYS": {"quit": "x"}}"#,

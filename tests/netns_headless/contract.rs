@@ -26,6 +26,7 @@ const RECORD: &[(&str, Kind)] = &[
     ("interval_s", Number),
     ("interfaces", List(INTERFACE)),
     ("flows", List(FLOW)),
+    ("rules", List(RULE)),
     (
         "kernel",
         Object(&[
@@ -82,8 +83,16 @@ const FLOW: &[(&str, Kind)] = &[
     ("jitter_epochs", Count),
     ("sequence", ObjectOrNull(SEQUENCE)),
     ("rule", TextOrNull),
+    ("alerts", List(&[])),
     ("first_seen_s", Number),
     ("last_seen_s", Number),
+];
+
+const RULE: &[(&str, Kind)] = &[
+    ("name", Text),
+    ("packets", Count),
+    ("bytes", Count),
+    ("flows", Count),
 ];
 
 const SEQUENCE: &[(&str, Kind)] = &[

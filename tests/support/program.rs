@@ -75,6 +75,16 @@ impl Flowtop {
         run
     }
 
+    /// Watches the receiving end of a pair without a configuration, in a folder where there may be one later.
+    pub fn watch_without_config(pair: &Pair) -> Flowtop {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = super::command(&pair.receiver, PROGRAM);
+        command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1"]);
+        command.current_dir(folder.path()).env_remove("SUDO_UID");
+        command.env("XDG_CONFIG_HOME", folder.path().join("user"));
+        Flowtop::spawn(&mut command, folder)
+    }
+
     fn spawn(command: &mut Command, folder: TempDir) -> Flowtop {
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

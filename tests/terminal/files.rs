@@ -139,6 +139,41 @@ fn what_the_file_says_and_what_is_wrong_with_it_are_events() {
 }
 
 #[test]
+fn a_file_that_appears_is_found_and_all_that_is_wrong_with_it_is_told() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let file = folder.path().join("config.json");
+    let mut command = flowtop(&folder, &["-i", "lo"]);
+    let pty = Pty::start(&mut command, (120, 40), Control::Controlling);
+    let mut dashboard = Dashboard { pty, folder };
+    dashboard.wait_for_tabs();
+    dashboard.pty.press("R");
+    dashboard
+        .pty
+        .wait_for_text("configuration: nothing changed");
+    fs::write(&file, "{\"UNIT\": \"bit\",\n \"OFSET\": 4}").expect("write");
+    dashboard.pty.wait_for_text("config.json:1:10: UNIT: ");
+    dashboard.pty.wait_for_text("(and 1 more)");
+    dashboard.pty.press("4");
+    dashboard.pty.wait_for_text(
+        "refused, too: config.json:2:2: unknown key \"OFSET\" (did you mean OFFSET?)",
+    );
+    let right =
+        r#"{"UNIT": "bits", "COLUMNS": ["source", "packets"], "KEYS": {"view_flows": "F5"}}"#;
+    fs::write(&file, right).expect("write");
+    dashboard
+        .pty
+        .wait_for_text("configuration: config.json: COLUMNS: + source, + packets");
+    dashboard.pty.wait_for_text("bit/s");
+    dashboard.pty.press("R");
+    dashboard
+        .pty
+        .wait_for_text("configuration: nothing changed");
+}
+
+#[test]
 fn an_alert_marks_its_flow_makes_an_event_and_is_in_the_json() {
     if !root() {
         return;

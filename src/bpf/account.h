@@ -213,13 +213,22 @@ static __always_inline void account_sequence(const struct packet *packet, const 
 					     struct interface_totals *totals, const struct observation *seen)
 {
 	struct sequence_profile *profile;
+	__u64 control;
 
 	if (!lock_flow(slot)) {
 		totals->contended += 1;
 		__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
 		return;
 	}
-	if (READ_ONCE(slot->control) & FLOW_RESYNC) {
+	control = READ_ONCE(slot->control);
+	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
+	if (version_of(control) != ACTIVE_VERSION(seen->active)) {
+		totals->contended += 1;
+		__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
+		unlock_flow(slot);
+		return;
+	}
+	if (control & FLOW_RESYNC) {
 		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
 		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
 	}

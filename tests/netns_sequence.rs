@@ -78,8 +78,8 @@ fn judge(cases: &[Case], record: &Value) {
     }
 }
 
-#[test]
-fn every_script_of_numbers_is_judged_as_by_hand() {
+/// Sends the frames of all cases, which `turns` puts in order, and judges what came of them.
+fn judge_scripts(turns: impl Fn(Vec<Vec<Vec<u8>>>) -> Vec<Vec<Vec<u8>>>) {
     if !support::root() {
         return;
     }
@@ -87,36 +87,26 @@ fn every_script_of_numbers_is_judged_as_by_hand() {
     let mut run = Flowtop::watch(&pair, CONFIG);
     let cases = cases::all();
     let sender = FrameSender::on(&pair);
-    for case in &cases {
-        let frames = frames_of(case, case.port);
-        sender.send_in_step(frames.iter().map(Vec::as_slice));
+    let scripts = cases.iter().map(|case| frames_of(case, case.port));
+    for turn in turns(scripts.collect()) {
+        sender.send_in_step(turn.iter().map(Vec::as_slice));
     }
     run.settle(cases.iter().map(|case| case.payloads.len() as u64).sum());
     judge(&cases, &run.last_record());
 }
 
 #[test]
+fn every_script_of_numbers_is_judged_as_by_hand() {
+    judge_scripts(|scripts| scripts);
+}
+
+#[test]
 fn scripts_interleaved_packet_by_packet_are_judged_the_same() {
-    if !support::root() {
-        return;
-    }
-    let pair = jumbo_pair();
-    let mut run = Flowtop::watch(&pair, CONFIG);
-    let cases = cases::all();
-    let sender = FrameSender::on(&pair);
-    let mut scripts: Vec<_> = cases
-        .iter()
-        .map(|case| frames_of(case, case.port).into_iter())
-        .collect();
-    loop {
-        let turn: Vec<_> = scripts.iter_mut().filter_map(Iterator::next).collect();
-        if turn.is_empty() {
-            break;
-        }
-        sender.send_in_step(turn.iter().map(Vec::as_slice));
-    }
-    run.settle(cases.iter().map(|case| case.payloads.len() as u64).sum());
-    judge(&cases, &run.last_record());
+    judge_scripts(|scripts| {
+        let longest = scripts.iter().map(Vec::len).max().unwrap_or(0);
+        let turn = |at| scripts.iter().filter_map(move |s| s.get(at)).cloned();
+        (0..longest).map(|at| turn(at).collect()).collect()
+    });
 }
 
 #[test]

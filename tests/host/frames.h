@@ -56,6 +56,8 @@ static inline struct bytes bytes_of(const char *hex)
 #define IPV4_UDP ETH("0800") IPV4("0020", "11") UDP("000c") "61626364"
 #define IPV6_UDP ETH("86dd") IPV6("000c", "11") UDP("000c") "61626364"
 
+#define SEVEN_TAGS "8100" "0002" "8100" "0003" "8100" "0004" "8100" "0005" "8100" "0006" "8100" "0007" "8100" "0008"
+
 static const struct frame FLOWS[] = {
 	{ "UDP", IPV4_UDP, "family 4 protocol 17 from 4096 to 53 at 42 payload 4 sequence 3" },
 	{ "UDP over IPv6", IPV6_UDP, "family 6 protocol 17 from 4096 to 53 at 62 payload 4 sequence 3" },
@@ -94,20 +96,7 @@ static const struct frame FLOWS[] = {
 		      "86dd" IPV6("000c", "11") UDP("000c") "61626364",
 	  "vlan 7 family 6 protocol 17 from 4096 to 53 at 70 payload 4 sequence 3" },
 	{ "eight", ETH("8100") "0001"
-		      "8100"
-		      "0002"
-		      "8100"
-		      "0003"
-		      "8100"
-		      "0004"
-		      "8100"
-		      "0005"
-		      "8100"
-		      "0006"
-		      "8100"
-		      "0007"
-		      "8100"
-		      "0008"
+		      SEVEN_TAGS
 		      "0800" IPV4("0020", "11") UDP("000c") "61626364",
 	  "vlan 1 family 4 protocol 17 from 4096 to 53 at 74 payload 4 sequence 3" },
 	{ "one that the kernel moved out", IPV4_UDP,
@@ -212,20 +201,7 @@ static const struct frame MALFORMED[] = {
 	{ "13 bytes", "02000000000202000000000108", "malformed 1" },
 	{ "half a tag", ETH("8100") "0005", "malformed 1" },
 	{ "nine tags", ETH("8100") "0001"
-		      "8100"
-		      "0002"
-		      "8100"
-		      "0003"
-		      "8100"
-		      "0004"
-		      "8100"
-		      "0005"
-		      "8100"
-		      "0006"
-		      "8100"
-		      "0007"
-		      "8100"
-		      "0008"
+		      SEVEN_TAGS
 		      "8100"
 		      "0009"
 		      "0800" IPV4("0020", "11") UDP("000c") "61626364",

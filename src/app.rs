@@ -239,6 +239,10 @@ impl App {
                 self.notice = Some(text);
                 self.arrange(shown);
             }
+            Msg::Logged(kind, text) => {
+                self.log.push(self.now, kind, None, text);
+                self.arrange(shown);
+            }
             Msg::ConfigError(error) => self.refuse_config(error),
             Msg::Preferences(preferences) => self.prefer(*preferences, shown),
             Msg::Name(address, name) => {

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use crate::model::alert::Alerts;
 use crate::model::event::Event;
 use crate::model::preferences::Unit;
+use crate::model::privileges::Privileges;
 use crate::model::tracker::Report;
 
 /// What one export says: the report, and what surrounds it.
@@ -24,6 +25,8 @@ pub struct Record<'a> {
     pub report: &'a Report,
     /// The configuration in force.
     pub config: ConfigState<'a>,
+    /// What the run may still do.
+    pub privileges: &'a Privileges,
     /// Unit of rates where they are written for people.
     pub unit: Unit,
     /// The events to write with the flows; `None`: none were asked for.

@@ -9,6 +9,7 @@ pub mod event;
 pub mod flow;
 pub mod histogram;
 pub mod preferences;
+pub mod privileges;
 pub mod query;
 pub mod rule;
 pub mod service;

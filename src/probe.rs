@@ -5,6 +5,8 @@
 
 pub mod abi;
 pub mod attach;
+pub mod chain;
+pub mod confine;
 mod focus;
 pub mod interfaces;
 mod maps;

@@ -26,6 +26,8 @@ pub enum Msg {
     Notice(String),
     /// Something happened outside of the numbers: said in the status line, and kept as an event.
     Happened(EventKind, String),
+    /// Something that a person may want to look up: kept as an event, and not said.
+    Logged(EventKind, String),
     /// The configuration was refused: what is wrong and where. `None`: it is good again.
     ConfigError(Option<String>),
     /// A configuration was loaded.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Exporter, Record};
 use crate::model::alert::{AlertRule, Alerts};
 use crate::model::event::Event;
+use crate::model::privileges::Privileges;
 use crate::model::snapshot::{Malformed, Sequence, Volume};
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
@@ -32,7 +33,7 @@ struct Line<'a> {
     interfaces: Vec<InterfaceRecord<'a>>,
     flows: Vec<FlowRecord<'a>>,
     rules: Vec<RuleRecord<'a>>,
-    kernel: KernelRecord,
+    kernel: KernelRecord<'a>,
     config: ConfigRecord<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<EventRecord<'a>>>,
@@ -122,12 +123,22 @@ struct RuleRecord<'a> {
 }
 
 #[derive(Serialize)]
-struct KernelRecord {
+struct PrivilegesRecord<'a> {
+    user: &'a str,
+    uid: u32,
+    capabilities: Vec<&'a str>,
+    no_new_privileges: bool,
+    landlock: &'static str,
+}
+
+#[derive(Serialize)]
+struct KernelRecord<'a> {
     flows_tracked: u64,
     flows_evicted: u64,
     insert_failures: u64,
     sequence_contended: u64,
     map_memory_bytes: u64,
+    privileges: PrivilegesRecord<'a>,
 }
 
 #[derive(Serialize)]
@@ -165,6 +176,7 @@ impl<'a> Line<'a> {
                 insert_failures: report.table.insert_failures,
                 sequence_contended: report.table.contended,
                 map_memory_bytes: report.table.memory_bytes,
+                privileges: privileges(record.privileges),
             },
             config: ConfigRecord {
                 path: record.config.path,
@@ -181,6 +193,18 @@ fn event(event: &Event) -> EventRecord<'_> {
         time: event.at.to_string(),
         kind: event.kind.name(),
         text: &event.text,
+    }
+}
+
+fn privileges(privileges: &Privileges) -> PrivilegesRecord<'_> {
+    let names = privileges.capabilities.iter().map(|(name, _)| &**name);
+    PrivilegesRecord {
+        user: &privileges.user,
+        uid: privileges.uid,
+        capabilities: names.collect(),
+        // Without it there is no run.
+        no_new_privileges: true,
+        landlock: privileges.landlock.name(),
     }
 }
 

@@ -15,9 +15,9 @@ use nix::errno::Errno;
 use crate::model::snapshot::Hook;
 
 /// Names our filter among others at the same priority.
-const CLSACT_HANDLE: u32 = 0xf107;
+pub const CLSACT_HANDLE: u32 = 0xf107;
 /// Before the filters that others usually add: a program that ends the chain would hide packets from us.
-const CLSACT_PRIORITY: u32 = 1;
+pub const CLSACT_PRIORITY: u32 = 1;
 /// What our program is called, as far as the kernel keeps names: a filter with such a program is ours.
 pub const PROGRAM_NAME: &str = "flowtop_ingress";
 

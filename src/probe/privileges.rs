@@ -4,13 +4,24 @@
 
 use std::fmt;
 
+use caps::{CapSet, Capability};
+use libbpf_rs::libbpf_sys::bpf_map_create_opts;
+use libbpf_rs::{ErrorKind, MapHandle, MapType};
+
 /// Why flowtop cannot measure here. The wording completes "load the kernel program: ".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The process lacks capabilities.
-    MissingCapabilities(Vec<&'static str>),
-    /// The process has them, but only inside its own user namespace.
+    MissingCapabilities(Vec<Capability>),
+    /// The process is in a user namespace: whatever capabilities it has, they are none of the system's.
     UserNamespace,
+    /// The process has what it needs, but bpf(2) is kept from it: by a seccomp filter, or by something else.
+    Forbidden {
+        /// Whether the process has a seccomp filter.
+        filtered: bool,
+    },
+    /// The kernel was built without bpf(2).
+    NoBpf,
     /// The kernel is older than the oldest that is supported.
     OldKernel(String),
 }
@@ -28,13 +39,15 @@ pub enum Lack {
 pub fn lack(error: &anyhow::Error) -> Option<Lack> {
     if let Some(refusal) = error.downcast_ref::<Refusal>() {
         return Some(match refusal {
-            Refusal::MissingCapabilities(_) | Refusal::UserNamespace => Lack::Privilege,
-            Refusal::OldKernel(_) => Lack::Kernel,
+            Refusal::MissingCapabilities(_)
+            | Refusal::UserNamespace
+            | Refusal::Forbidden { .. } => Lack::Privilege,
+            Refusal::NoBpf | Refusal::OldKernel(_) => Lack::Kernel,
         });
     }
     match error.downcast_ref::<libbpf_rs::Error>()?.kind() {
-        libbpf_rs::ErrorKind::PermissionDenied => Some(Lack::Privilege),
-        libbpf_rs::ErrorKind::Unsupported => Some(Lack::Kernel),
+        ErrorKind::PermissionDenied => Some(Lack::Privilege),
+        ErrorKind::Unsupported => Some(Lack::Kernel),
         _ => None,
     }
 }
@@ -42,20 +55,31 @@ pub fn lack(error: &anyhow::Error) -> Option<Lack> {
 /// The oldest kernel that flowtop runs on.
 pub const OLDEST_KERNEL: (u32, u32) = (5, 15);
 
-const CAP_NET_ADMIN: u32 = 12;
-const CAP_SYS_ADMIN: u32 = 21;
-const CAP_BPF: u32 = 39;
+/// The user namespace that the kernel starts with has this inode (linux/proc_ns.h).
+const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::MissingCapabilities(missing) => write!(
-                f,
-                "the process lacks {} (run it with sudo, or once: sudo setcap cap_bpf,cap_net_admin+ep \"$(command -v flowtop)\")",
-                missing.join(" and ")
-            ),
+            Refusal::MissingCapabilities(missing) => {
+                let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "the process lacks {} (run it with sudo, or once: sudo setcap cap_bpf,cap_net_admin+ep \"$(command -v flowtop)\")",
+                    names.join(" and ")
+                )
+            }
             Refusal::UserNamespace => f.write_str(
-                "capabilities of a user namespace do not allow BPF (run it as root outside of the container, or with sudo)",
+                "the process is in a user namespace, whose capabilities do not allow BPF (run it outside of the container, with sudo)",
+            ),
+            Refusal::Forbidden { filtered: true } => f.write_str(
+                "a seccomp filter forbids bpf(2) (run it outside of the container, or allow bpf in the container's seccomp profile)",
+            ),
+            Refusal::Forbidden { filtered: false } => f.write_str(
+                "bpf(2) is forbidden although the capabilities are there, most likely by a security module (see: dmesg)",
+            ),
+            Refusal::NoBpf => f.write_str(
+                "this kernel has no bpf(2) (run it on a kernel with CONFIG_BPF_SYSCALL)",
             ),
             Refusal::OldKernel(release) => write!(
                 f,
@@ -68,22 +92,53 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Checks the kernel's version and the capabilities of this process.
+/// Checks the kernel's version, the capabilities of this thread, and whether there is a bpf(2) for it.
 pub fn check() -> Result<(), Refusal> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     if version_of(&release).is_some_and(|version| version < OLDEST_KERNEL) {
         return Err(Refusal::OldKernel(release.trim().to_owned()));
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let missing = missing_capabilities(effective_capabilities(&status));
+    if in_user_namespace() {
+        return Err(Refusal::UserNamespace);
+    }
+    let missing =
+        missing_capabilities(|c| matches!(caps::has_cap(None, CapSet::Effective, c), Ok(true)));
     if !missing.is_empty() {
         return Err(Refusal::MissingCapabilities(missing));
     }
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    if !map.is_empty() && map.split_whitespace().collect::<Vec<_>>() != ["0", "0", "4294967295"] {
-        return Err(Refusal::UserNamespace);
+    try_bpf()
+}
+
+/// Whether the process is in another user namespace than the system's own.
+pub fn in_user_namespace() -> bool {
+    std::fs::read_link("/proc/self/ns/user")
+        .is_ok_and(|namespace| namespace.as_os_str() != INITIAL_USER_NAMESPACE)
+}
+
+/// Makes the smallest map there is. Where the size of locked memory counts, libbpf raises its limit first.
+fn try_bpf() -> Result<(), Refusal> {
+    let options = bpf_map_create_opts {
+        sz: size_of::<bpf_map_create_opts>() as _,
+        ..Default::default()
+    };
+    libbpf_rs::set_print(None);
+    let made = MapHandle::create(MapType::Array, Some("flowtop_try"), 4, 4, 1, &options);
+    let filtered = has_seccomp_filter();
+    match made.map_err(|error| error.kind()) {
+        Err(ErrorKind::PermissionDenied) => Err(Refusal::Forbidden { filtered }),
+        // ENOSYS: filters answer with it, too.
+        Err(ErrorKind::Unsupported) if filtered => Err(Refusal::Forbidden { filtered }),
+        Err(ErrorKind::Unsupported) => Err(Refusal::NoBpf),
+        // Whatever else it is, loading will say it in more words.
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether this thread has a seccomp filter.
+pub fn has_seccomp_filter() -> bool {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let mode = status.lines().find_map(|l| l.strip_prefix("Seccomp:"));
+    mode.is_some_and(|mode| mode.trim() == "2")
 }
 
 fn version_of(release: &str) -> Option<(u32, u32)> {
@@ -94,22 +149,13 @@ fn version_of(release: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-fn effective_capabilities(status: &str) -> u64 {
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
-}
-
-fn missing_capabilities(effective: u64) -> Vec<&'static str> {
-    let has = |capability: u32| effective & 1 << capability != 0;
+fn missing_capabilities(has: impl Fn(Capability) -> bool) -> Vec<Capability> {
     let mut missing = Vec::new();
-    if !has(CAP_BPF) && !has(CAP_SYS_ADMIN) {
-        missing.push("CAP_BPF");
+    if !has(Capability::CAP_BPF) && !has(Capability::CAP_SYS_ADMIN) {
+        missing.push(Capability::CAP_BPF);
     }
-    if !has(CAP_NET_ADMIN) {
-        missing.push("CAP_NET_ADMIN");
+    if !has(Capability::CAP_NET_ADMIN) {
+        missing.push(Capability::CAP_NET_ADMIN);
     }
     missing
 }
@@ -127,9 +173,11 @@ mod tests {
 
     #[test]
     fn each_missing_capability_is_named() {
-        assert_eq!(missing_capabilities(0), ["CAP_BPF", "CAP_NET_ADMIN"]);
-        assert_eq!(missing_capabilities(1 << CAP_NET_ADMIN), ["CAP_BPF"]);
-        assert_eq!(missing_capabilities(1 << CAP_SYS_ADMIN), ["CAP_NET_ADMIN"]);
-        assert!(missing_capabilities(1 << CAP_BPF | 1 << CAP_NET_ADMIN).is_empty());
+        use Capability::{CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN};
+        let missing = |own: &[Capability]| missing_capabilities(|c| own.contains(&c));
+        assert_eq!(missing(&[]), [CAP_BPF, CAP_NET_ADMIN]);
+        assert_eq!(missing(&[CAP_NET_ADMIN]), [CAP_BPF]);
+        assert_eq!(missing(&[CAP_SYS_ADMIN]), [CAP_NET_ADMIN]);
+        assert!(missing(&[CAP_BPF, CAP_NET_ADMIN]).is_empty());
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::names::Resolver;
 use super::reload::Change;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
@@ -33,13 +32,14 @@ pub fn run(session: Session) -> Result<(), Failure> {
         input,
         console,
         look,
-        names: Resolver::default(),
         wishes: VecDeque::new(),
         changed: true,
         is_awaited: false,
         drawn: None,
     };
     dashboard.tell(Msg::Refreshed(now()));
+    let privileges = format!("goes on as {}", dashboard.session.privileges);
+    dashboard.tell(Msg::Logged(EventKind::Notice, privileges));
     // An error of the terminal means that it is gone: nobody is left to be told.
     let _ = dashboard.run();
     Ok(())
@@ -51,7 +51,6 @@ struct Dashboard {
     input: Input,
     console: Console,
     look: Look,
-    names: Resolver,
     /// Of the application, not carried out yet.
     wishes: VecDeque<Effect>,
     changed: bool,
@@ -153,7 +152,9 @@ impl Dashboard {
             Happening::IntervalClosed(_) => Msg::Refreshed(now()),
             Happening::Notice(text) => Msg::Happened(EventKind::Notice, text),
             Happening::Name(address, name) => {
-                self.names.learn(address, name.clone());
+                if let Some(names) = &mut self.session.names {
+                    names.learn(address, name.clone());
+                }
                 let Some(name) = name else { return };
                 Msg::Name(address, name)
             }
@@ -218,8 +219,8 @@ impl Dashboard {
 
     fn export(&mut self) {
         let live = self.session.tracker.report();
-        let text = files::write(&self.app, live, &self.session.reload)
-            .unwrap_or_else(|error| format!("export: {error:#}"));
+        let text = files::write(&self.app, live, &self.session)
+            .unwrap_or_else(|error| format!("export: {}", self.session.explain(&error)));
         self.tell(Msg::Notice(text));
     }
 
@@ -231,7 +232,7 @@ impl Dashboard {
         let text = match &saved {
             Ok(saved) if saved.changed => format!("view written to {}", saved.path.display()),
             Ok(saved) => format!("{} says all this already", saved.path.display()),
-            Err(error) => format!("write the view: {error:#}"),
+            Err(error) => format!("write the view: {}", self.session.explain(error)),
         };
         if let Ok(saved) = saved {
             self.session.adopt(&saved.path, &saved.text);
@@ -251,7 +252,8 @@ impl Dashboard {
             return;
         }
         let unnamed = self.app.unnamed(self.session.tracker.report());
-        for (address, name) in self.names.want(&unnamed, self.session.outlet()) {
+        let names = self.session.names.as_mut();
+        for (address, name) in names.map_or_else(Vec::new, |names| names.want(&unnamed)) {
             self.tell(Msg::Name(address, name));
         }
     }

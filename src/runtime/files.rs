@@ -5,14 +5,14 @@ use std::io::BufWriter;
 
 use anyhow::{Context, Result};
 
-use super::reload::Reload;
+use super::session::Session;
 use crate::app::{App, View};
 use crate::export::{self, Record};
 use crate::model::tracker::Report;
 
 /// Writes the flows and events that are shown; returns what to say of it. What could not be written as a whole is
 /// removed again.
-pub fn write(app: &App, live: &Report, reload: &Reload) -> Result<String> {
+pub fn write(app: &App, live: &Report, session: &Session) -> Result<String> {
     let shown = Report {
         flows: app.shown_flows(live).cloned().collect(),
         ..app.shown(live).clone()
@@ -26,7 +26,8 @@ pub fn write(app: &App, live: &Report, reload: &Reload) -> Result<String> {
         time: &format!("{:.3}", jiff::Timestamp::now()),
         intervals: 1,
         report: &shown,
-        config: reload.state(),
+        config: session.reload.state(),
+        privileges: &session.privileges,
         unit: app.preferences().unit,
         events: Some(&events),
         alerts: app.alerts(),

@@ -74,6 +74,7 @@ fn write(
         intervals,
         report: session.tracker.report(),
         config: session.reload.state(),
+        privileges: &session.privileges,
         unit: session.reload.config().unit,
         events: None,
         alerts: &session.alerts,

@@ -6,9 +6,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+
+use anyhow::Result;
 
 use super::updates::{Outlet, Update};
+use crate::model::privileges::Privileges;
+use crate::probe::confine::{Keeps, confine};
 
 /// Answers that are kept; when there are more, all are forgotten and those on the screen asked for anew.
 const MOST_KEPT: usize = 4096;
@@ -27,21 +31,44 @@ enum Answer {
 }
 
 /// Answers so far, and the way to the thread that asks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Resolver {
     answers: HashMap<IpAddr, Answer>,
-    questions: Option<SyncSender<IpAddr>>,
+    questions: SyncSender<IpAddr>,
 }
 
 impl Resolver {
+    /// Starts the thread, which waits until it is asked. It keeps these rights; the caller's may be fewer later.
+    /// Nobody waits for its end: it may hang in the resolver when the run ends.
+    pub fn start(outlet: Outlet, keeps: Keeps) -> Result<(Resolver, Privileges)> {
+        let (questions, receiver) = sync_channel(MOST_WAITING);
+        let (ready, started) = channel();
+        std::thread::Builder::new()
+            .name("names".into())
+            .spawn(move || {
+                let confined = confine(&keeps);
+                let goes_on = confined.is_ok();
+                let _ = ready.send(confined);
+                if goes_on {
+                    answer_all(&receiver, &outlet);
+                }
+            })?;
+        let privileges = started.recv()??;
+        let resolver = Resolver {
+            answers: HashMap::new(),
+            questions,
+        };
+        Ok((resolver, privileges))
+    }
+
     /// Asks for the names of these addresses, unless that was done; returns those that are known already.
-    pub fn want(&mut self, addresses: &[IpAddr], outlet: &Outlet) -> Vec<(IpAddr, Arc<str>)> {
+    pub fn want(&mut self, addresses: &[IpAddr]) -> Vec<(IpAddr, Arc<str>)> {
         let mut known = Vec::new();
         for address in addresses {
             match self.answers.get(address) {
                 Some(Answer::Known(Some(name))) => known.push((*address, name.clone())),
                 Some(_) => {}
-                None => self.ask(*address, outlet),
+                None => self.ask(*address),
             }
         }
         known
@@ -52,12 +79,8 @@ impl Resolver {
         self.answers.insert(address, Answer::Known(name));
     }
 
-    fn ask(&mut self, address: IpAddr, outlet: &Outlet) {
-        if self.questions.is_none() {
-            self.questions = start(outlet).ok();
-        }
-        let asked = self.questions.as_ref().map(|queue| queue.try_send(address));
-        if !matches!(asked, Some(Ok(()))) {
+    fn ask(&mut self, address: IpAddr) {
+        if self.questions.try_send(address).is_err() {
             return;
         }
         if self.answers.len() >= MOST_KEPT {
@@ -66,16 +89,6 @@ impl Resolver {
         }
         self.answers.insert(address, Answer::Asked);
     }
-}
-
-/// Nobody waits for this thread: it may hang in the resolver when the run ends.
-fn start(outlet: &Outlet) -> std::io::Result<SyncSender<IpAddr>> {
-    let (sender, receiver) = sync_channel(MOST_WAITING);
-    let outlet = outlet.try_clone()?;
-    std::thread::Builder::new()
-        .name("names".into())
-        .spawn(move || answer_all(&receiver, &outlet))?;
-    Ok(sender)
 }
 
 fn answer_all(questions: &Receiver<IpAddr>, outlet: &Outlet) {
@@ -97,8 +110,13 @@ fn is_host_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::updates::Inlet;
     use super::*;
+
+    fn resolver() -> (Resolver, Receiver<IpAddr>) {
+        let (questions, asked) = sync_channel(1);
+        let answers = HashMap::new();
+        (Resolver { answers, questions }, asked)
+    }
 
     #[test]
     fn a_name_that_could_steer_a_terminal_is_no_name() {
@@ -110,41 +128,28 @@ mod tests {
 
     #[test]
     fn each_address_is_asked_for_once_and_the_answer_kept() {
-        let (outlet, _inlet) = Inlet::pair().expect("sockets");
         let address = IpAddr::from([192, 0, 2, 1]);
-        let (queue, questions) = sync_channel(1);
-        let mut resolver = Resolver {
-            questions: Some(queue),
-            ..Resolver::default()
-        };
+        let (mut resolver, questions) = resolver();
         let other = IpAddr::from([192, 0, 2, 2]);
         for _ in 0..3 {
             // The second does not fit into the queue, and is not taken for asked.
-            assert!(resolver.want(&[address, other], &outlet).is_empty());
+            assert!(resolver.want(&[address, other]).is_empty());
         }
         assert_eq!(questions.try_iter().collect::<Vec<_>>(), [address]);
         resolver.learn(address, Some("one".into()));
-        assert_eq!(
-            resolver.want(&[address, other], &outlet),
-            [(address, "one".into())]
-        );
+        assert_eq!(resolver.want(&[address, other]), [(address, "one".into())]);
         assert_eq!(questions.try_iter().collect::<Vec<_>>(), [other]);
         resolver.learn(other, None);
-        assert!(resolver.want(&[other], &outlet).is_empty());
+        assert!(resolver.want(&[other]).is_empty());
         assert_eq!(questions.try_iter().count(), 0);
     }
 
     #[test]
     fn answers_stay_within_limits() {
-        let (outlet, _inlet) = Inlet::pair().expect("sockets");
-        let (queue, questions) = sync_channel(1);
-        let mut resolver = Resolver {
-            questions: Some(queue),
-            ..Resolver::default()
-        };
+        let (mut resolver, questions) = resolver();
         for number in 0..20_000_u32 {
             let address = IpAddr::from(number.to_be_bytes());
-            resolver.want(&[address], &outlet);
+            resolver.want(&[address]);
             resolver.learn(address, None);
             questions.try_recv().expect("asked");
             assert!(resolver.answers.len() <= MOST_KEPT);

@@ -16,9 +16,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::updates::{Outlet, Update};
 use crate::model::flow::FlowKey;
+use crate::model::privileges::Privileges;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
+use crate::probe::confine::{Identity, Keeps, confine};
 use crate::probe::interfaces::{Link, LinkHeader, LinkMonitor, Selection};
 use crate::probe::{Options, Probe, privileges};
 
@@ -49,17 +51,21 @@ enum Command {
 /// The running sampler.
 #[derive(Debug)]
 pub struct Sampler {
+    /// What its thread may still do.
+    pub privileges: Privileges,
     commands: Sender<Command>,
     wake: UnixStream,
     thread: Option<JoinHandle<Option<Snapshot>>>,
 }
 
 impl Sampler {
-    /// Loads and attaches on a thread of its own, in `namespace` if one is given; returns when packets are counted.
+    /// Loads and attaches on a thread of its own, in `namespace` if one is given; returns when packets are counted
+    /// and the thread has given up all rights that it needs no more.
     pub fn start(
         assignment: Assignment,
         max_flows: u32,
         namespace: Option<Namespace>,
+        identity: Option<Identity>,
         outlet: Outlet,
     ) -> Result<Sampler> {
         let (commands, receiver) = channel();
@@ -70,9 +76,10 @@ impl Sampler {
             .name("sampler".into())
             .spawn(move || {
                 let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
-                match made {
-                    Ok(mut worker) => {
-                        let _ = ready.send(Ok(()));
+                let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));
+                match confined {
+                    Ok((privileges, mut worker)) => {
+                        let _ = ready.send(Ok(privileges));
                         Some(worker.run())
                     }
                     Err(error) => {
@@ -82,10 +89,11 @@ impl Sampler {
                 }
             })
             .context("start the sampler's thread")?;
-        started
+        let privileges = started
             .recv()
             .map_err(|_| anyhow!("the sampler's thread ended at once"))??;
         Ok(Sampler {
+            privileges,
             commands,
             wake,
             thread: Some(thread),
@@ -172,6 +180,15 @@ impl Worker {
             commands,
             wake,
             refused: Vec::new(),
+        })
+    }
+
+    /// From here on it needs no file, and of the rights only what its hooks ask for.
+    fn confine(&self, identity: Option<Identity>) -> Result<Privileges> {
+        confine(&Keeps {
+            identity,
+            capabilities: self.probe.needs(),
+            ..Keeps::default()
         })
     }
 

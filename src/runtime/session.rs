@@ -13,7 +13,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::error::failure;
+use super::launch::{self, Launched};
+use super::names::Resolver;
 use super::reload::{Change, Reload};
+use super::rights;
 use super::sampler::{Assignment, Sampler};
 use super::setup::{self, Timing};
 use super::updates::{Inlet, Outlet, Update};
@@ -24,7 +27,9 @@ use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
+use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
+use crate::probe::confine;
 use crate::probe::interfaces::Selection;
 use crate::probe::sys::monotonic_ns;
 
@@ -60,12 +65,15 @@ pub struct Session {
     pub tracker: FlowTracker,
     /// The configuration.
     pub reload: Reload,
+    /// What its threads may still do.
+    pub privileges: Privileges,
+    /// Host names, where there is a screen.
+    pub names: Option<Resolver>,
     /// Thresholds, where there is no screen that judges by itself.
     pub alerts: Alerts,
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
-    outlet: Outlet,
     /// What the configuration says; keys may have changed it since.
     configured: Timing,
     timing: Timing,
@@ -77,33 +85,33 @@ pub struct Session {
 impl Session {
     /// Everything that can fail, before anything is shown.
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
+        confine::no_new_privileges().map_err(|error| failure("", &error))?;
         if !wants_headless(&arguments) {
             crate::terminal::hold_stops().map_err(|e| io_failure("hold SIGTSTP back", &e))?;
         }
-        let (demo, opened) = prepare(&arguments, &surroundings)?;
+        let (mut demo, opened) = prepare(&arguments, &surroundings)?;
         let timing = Timing::of(&opened.config);
         if !wants_headless(&arguments) {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
-        listen_for_signals(&outlet).map_err(|e| io_failure("listen for signals", &e))?;
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2]);
+        let signals = signals.map_err(|e| io_failure("listen for signals", &e))?;
         let assignment = assignment(1, &opened.config, timing, demo.as_ref());
-        let namespace = match &demo {
-            Some(demo) => Some(
-                demo.namespace()
-                    .try_clone()
-                    .map_err(|e| io_failure("start the demo", &e))?,
-            ),
-            None => None,
-        };
-        let told = outlet
-            .try_clone()
-            .map_err(|e| io_failure("make a socket pair", &e))?;
-        let sampler = Sampler::start(assignment, opened.config.max_flows, namespace, told)
-            .map_err(|error| failure("", &error))?;
+        let config = opened.config.path.as_deref();
+        let has_screen = !wants_headless(&arguments);
+        let keeps = rights::of_main(&surroundings, config, has_screen);
+        let max_flows = opened.config.max_flows;
+        let launched = launch::launch(assignment, max_flows, keeps, has_screen, &mut demo, &outlet);
+        let Launched {
+            sampler,
+            names,
+            privileges,
+        } = launched.map_err(|error| failure("", &error))?;
+        tell_signals(signals, &outlet).map_err(|e| io_failure("listen for signals", &e))?;
         let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
         let alerts = setup::alert_rules(&opened.config);
-        let mut session = Session {
+        Ok(Session {
             ends: arguments
                 .output
                 .duration
@@ -117,20 +125,16 @@ impl Session {
             ),
             arguments,
             tracker,
+            privileges,
+            names,
             alerts: Alerts::new(alerts),
             sampler,
             demo,
             inlet,
-            outlet,
             configured: timing,
             timing,
             refreshes: 0,
-        };
-        if let Some(demo) = &mut session.demo {
-            demo.begin()
-                .map_err(|error| failure("start the demo", &error))?;
-        }
-        Ok(session)
+        })
     }
 
     /// Whether the run has no screen.
@@ -265,9 +269,9 @@ impl Session {
         }
     }
 
-    /// For threads that have something to tell.
-    pub fn outlet(&self) -> &Outlet {
-        &self.outlet
+    /// An error of writing a file, in words.
+    pub fn explain(&self, error: &anyhow::Error) -> String {
+        rights::explain(error, &self.privileges)
     }
 
     /// Puts the configuration in force; an interval that keys chose stays, unless the file has another one now.
@@ -345,8 +349,7 @@ fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&Demo>)
 }
 
 /// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals.
-fn listen_for_signals(outlet: &Outlet) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])?;
+fn tell_signals(mut signals: Signals, outlet: &Outlet) -> std::io::Result<()> {
     let outlet = outlet.try_clone()?;
     std::thread::Builder::new()
         .name("signals".into())

@@ -1,0 +1,105 @@
+//! The rights that a run goes on with once it counts: for the screen and the exports.
+//!
+//! What was given up, and how, is up to `probe`.
+
+use std::fmt;
+
+/// How far Landlock limits the files that the run may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Landlock {
+    /// This kernel has no Landlock, or was started without it.
+    None,
+    /// As far as this kernel's Landlock goes.
+    Partial,
+    /// In full.
+    Full,
+}
+
+impl Landlock {
+    /// The name in exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Landlock::None => "none",
+            Landlock::Partial => "partial",
+            Landlock::Full => "full",
+        }
+    }
+}
+
+/// What a thread, or all threads of a run together, may still do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Privileges {
+    /// Name of the user, or its number where it has none.
+    pub user: String,
+    /// Number of the user.
+    pub uid: u32,
+    /// The capabilities that were kept, as `CAP_NET_ADMIN`, each with what it is for.
+    pub capabilities: Vec<(String, &'static str)>,
+    /// Why the run is still the superuser's, if it is.
+    pub stays_root: Option<&'static str>,
+    /// Files.
+    pub landlock: Landlock,
+}
+
+impl Privileges {
+    /// What this thread and another one may do together.
+    pub fn and(mut self, other: Privileges) -> Privileges {
+        for kept in other.capabilities {
+            if !self.capabilities.contains(&kept) {
+                self.capabilities.push(kept);
+            }
+        }
+        self.landlock = self.landlock.min(other.landlock);
+        self
+    }
+}
+
+impl fmt::Display for Privileges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {} ({})", self.user, self.uid)?;
+        if let Some(reason) = self.stays_root {
+            write!(f, " still: {reason}")?;
+        }
+        if self.capabilities.is_empty() {
+            f.write_str(", no capability")?;
+        }
+        for (name, what_for) in &self.capabilities {
+            write!(f, ", {name} ({what_for})")?;
+        }
+        f.write_str(match self.landlock {
+            Landlock::None => ", no new privileges; this kernel has no Landlock to limit files",
+            Landlock::Partial => ", no new privileges, files limited by an old Landlock",
+            Landlock::Full => ", no new privileges, files limited by Landlock",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_the_rights_of_all_its_threads() {
+        let sampler = Privileges {
+            user: "nobody".into(),
+            uid: 65534,
+            capabilities: vec![("CAP_NET_ADMIN".into(), "the clsact hook")],
+            stays_root: None,
+            landlock: Landlock::Full,
+        };
+        let main = Privileges {
+            capabilities: Vec::new(),
+            landlock: Landlock::Partial,
+            ..sampler.clone()
+        };
+        assert_eq!(
+            main.to_string(),
+            "user nobody (65534), no capability, no new privileges, files limited by an old Landlock"
+        );
+        let all = main.and(sampler.clone()).and(sampler);
+        assert_eq!(
+            all.to_string(),
+            "user nobody (65534), CAP_NET_ADMIN (the clsact hook), no new privileges, files limited by an old Landlock"
+        );
+    }
+}

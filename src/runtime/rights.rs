@@ -1,0 +1,115 @@
+//! What each thread of a run may still do once packets are counted.
+//!
+//! The sampler needs no file; the main thread the configuration and, where there is a screen, the folders to write
+//! to; the thread that asks for host names what the system's resolver reads; the demo's traffic only its sockets.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::source::Surroundings;
+use crate::model::privileges::Privileges;
+use crate::probe::confine::{Identity, Keeps};
+
+/// The time zone, which is read again from time to time, and the names of services.
+const OF_THE_SCREEN: [&str; 3] = ["/etc/localtime", "/usr/share/zoneinfo", "/etc/services"];
+/// Settings and libraries of the C library's resolver.
+const OF_THE_RESOLVER: [&str; 6] = [
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/run/systemd/resolve",
+];
+
+/// What the main thread keeps.
+pub fn of_main(surroundings: &Surroundings, config: Option<&Path>, has_screen: bool) -> Keeps {
+    let folders = match config {
+        Some(path) => folders_of(path),
+        None if has_screen => surroundings
+            .places()
+            .iter()
+            .flat_map(|p| folders_of(p))
+            .collect(),
+        None => Vec::new(),
+    };
+    let mut keeps = Keeps {
+        identity: Identity::to_become(surroundings.invoking_user),
+        config: config.map(Path::to_path_buf),
+        readable: folders,
+        ..Keeps::default()
+    };
+    if has_screen {
+        keeps.readable.extend(OF_THE_SCREEN.map(PathBuf::from));
+        keeps.writable = vec![PathBuf::from(".")];
+        keeps.writable.extend(match config {
+            Some(path) => folders_of(path),
+            None => surroundings
+                .user_folder
+                .iter()
+                .map(|folder| {
+                    let own = folder.join("flowtop");
+                    // Where it has to be made, it is made inside of the other one.
+                    if own.is_dir() { own } else { folder.clone() }
+                })
+                .collect(),
+        });
+    }
+    keeps
+}
+
+/// What the thread that asks for host names keeps.
+pub fn of_resolver(identity: Option<Identity>) -> Keeps {
+    let settings = Path::new("/etc/resolv.conf").canonicalize().ok();
+    let folder = settings.as_deref().and_then(Path::parent);
+    Keeps {
+        identity,
+        readable: OF_THE_RESOLVER
+            .iter()
+            .map(PathBuf::from)
+            .chain(folder.map(Path::to_path_buf))
+            .collect(),
+        // For answers that do not fit into a datagram.
+        tcp: true,
+        ..Keeps::default()
+    }
+}
+
+/// What the demo's traffic keeps.
+pub fn of_traffic(identity: Option<Identity>) -> Keeps {
+    Keeps {
+        identity,
+        tcp: true,
+        ..Keeps::default()
+    }
+}
+
+/// The folder in which the file is looked for, and the one in which it really is.
+fn folders_of(path: &Path) -> Vec<PathBuf> {
+    let real = path.canonicalize().ok();
+    [Some(path), real.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter_map(Path::parent)
+        .map(|folder| match folder.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => folder.to_path_buf(),
+        })
+        .collect()
+}
+
+/// An error of writing in words; one that comes from what was given up says so.
+pub fn explain(error: &anyhow::Error, privileges: &Privileges) -> String {
+    let is_denied = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    let text = format!("{error:#}");
+    match is_denied {
+        true => format!(
+            "{text} (flowtop goes on as user {}, who may not write there)",
+            privileges.user
+        ),
+        false => text,
+    }
+}

@@ -16,7 +16,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 
-.PHONY: build demo run test fuzz check bench screenshots install uninstall help
+.PHONY: build demo run test fuzz check bench screenshots install install-caps uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -61,9 +61,19 @@ install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
 	install -D -m 644 config.json "$(DESTDIR)$(PREFIX)/share/doc/flowtop/config.json"
 	install -D -m 644 config.schema.json "$(DESTDIR)$(PREFIX)/share/doc/flowtop/config.schema.json"
 
+GROUP ?= flowtop
+
+install-caps: ## let a group run what was installed without sudo: make install-caps GROUP=flowtop
+	@[ -f "$(DESTDIR)$(PREFIX)/bin/flowtop" ] || { echo "flowtop: install-caps: $(DESTDIR)$(PREFIX)/bin/flowtop is not there (run: make install)" >&2; exit 1; }
+	@case "$(GROUP)" in *[!0-9]*) getent group "$(GROUP)" >/dev/null || \
+		{ echo "flowtop: install-caps: no group $(GROUP) (run: groupadd --system $(GROUP), or name another: GROUP=...)" >&2; exit 1; };; esac
+	chown "root:$(GROUP)" "$(DESTDIR)$(PREFIX)/bin/flowtop"
+	chmod 0750 "$(DESTDIR)$(PREFIX)/bin/flowtop"
+	setcap cap_bpf,cap_net_admin+ep "$(DESTDIR)$(PREFIX)/bin/flowtop"
+
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/flowtop"
 	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/flowtop"
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::interval::{self, Limits};
 use crate::config::{MOST_FLOWS, Overrides, check_interface};
@@ -107,13 +107,19 @@ Examples:
   sudo flowtop --json --duration 60 | jq .flows
   flowtop --check-config -c voip.json   is the file right, and what does it mean
   sudo flowtop --demo                   see it work, with traffic of its own
+  sudo flowtop doctor                   what to send with a bug report
 
 Without sudo: setcap cap_bpf,cap_net_admin+ep on the program.";
 
 /// The quality of network flows, live: throughput, jitter and loss, measured in the kernel.
 #[derive(Debug, Clone, PartialEq, Parser)]
 #[command(name = "flowtop", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
 pub struct Arguments {
+    /// What to do instead of a run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed.
     /// [default: every interface that is up, except loopback]
     #[arg(short, long = "interface", value_name = "NAME", value_delimiter = ',', num_args = 1..,
@@ -164,6 +170,21 @@ pub struct Arguments {
     /// Watch generated traffic in a private pair of network namespaces.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// What to do instead of a run.
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+pub enum Command {
+    /// Say what flowtop finds on this machine: to be sent with a bug report.
+    Doctor(Doctor),
+}
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub struct Doctor {
+    /// Remove what killed runs left on the hooks, and say what it was.
+    #[arg(long)]
+    pub clean: bool,
 }
 
 /// How the run shows what it found, and when it ends.

@@ -7,6 +7,7 @@ pub mod abi;
 pub mod attach;
 pub mod chain;
 pub mod confine;
+pub mod ethtool;
 mod focus;
 pub mod interfaces;
 mod maps;
@@ -111,7 +112,8 @@ pub struct Probe {
     focus: Focus,
     counters_of_first_cpu: MapHandle,
     skeleton: FlowtopSkel<'static>,
-    memory_bytes: u64,
+    /// Kernel memory that the maps take.
+    pub memory_bytes: u64,
     clsact_only: bool,
 }
 

@@ -5,6 +5,7 @@
 
 mod ancestors;
 mod dashboard;
+mod doctor;
 mod error;
 mod files;
 mod headless;
@@ -22,7 +23,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::{panic, thread};
 
-use crate::cli::{Arguments, Exit, Failure, Invocation};
+use crate::cli::{Arguments, Command, Exit, Failure, Invocation};
 use crate::config::source::Surroundings;
 
 /// The exit code of a panic, as Rust has it for the main thread.
@@ -37,6 +38,12 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let surroundings = Surroundings::of_process();
     if arguments.check_config || arguments.print_config {
         return print(&setup::explain_config(&arguments, &surroundings)?);
+    }
+    if let Some(Command::Doctor(doctor)) = &arguments.command {
+        return print(&match doctor.clean {
+            true => doctor::clean()?,
+            false => doctor::report(&arguments, &surroundings)?,
+        });
     }
     end_with_any_thread();
     let session = session::Session::start(arguments, surroundings)?;

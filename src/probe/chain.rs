@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::{fs, io};
 
 use libbpf_rs::libbpf_sys::{BPF_TCX_INGRESS, bpf_prog_query_opts};
 use netlink_packet_core::NlasIterator;
@@ -187,4 +188,36 @@ pub fn program_names() -> BTreeMap<u32, OsString> {
             )
         })
         .collect()
+}
+
+/// A process that holds the BPF program; an error where some process did not let us look.
+pub fn holder(program: u32) -> io::Result<Option<u32>> {
+    let mark = format!("prog_id:\t{program}\n");
+    let mut denied = None;
+    for process in fs::read_dir("/proc")?.flatten() {
+        let Some(id) = process
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        match holds(&process.path().join("fdinfo"), &mark) {
+            Ok(true) => return Ok(Some(id)),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => denied = Some(error),
+            // Gone meanwhile.
+            Err(_) => {}
+        }
+    }
+    denied.map_or(Ok(None), Err)
+}
+
+fn holds(descriptors: &Path, mark: &str) -> io::Result<bool> {
+    for descriptor in fs::read_dir(descriptors)?.flatten() {
+        if fs::read_to_string(descriptor.path()).is_ok_and(|info| info.contains(mark)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

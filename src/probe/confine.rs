@@ -132,6 +132,8 @@ pub fn no_new_privileges() -> Result<()> {
 
 /// Gives up all rights of the calling thread but these.
 pub fn confine(keeps: &Keeps) -> Result<Privileges> {
+    // As long as the list of users can be read.
+    let name = name_of(Uid::effective());
     // Opened first: the user to become need not be able to reach them.
     let landlock = limit_files(keeps).context("limit the files that can be opened")?;
     // Only what a process executes is subject to the bounding set: without the right to shrink it, nothing is lost.
@@ -160,7 +162,7 @@ pub fn confine(keeps: &Keeps) -> Result<Privileges> {
     Ok(Privileges {
         user: match &keeps.identity {
             Some(identity) if identity.user == uid => identity.name.clone(),
-            _ => name_of(uid),
+            _ => name,
         },
         uid: uid.as_raw(),
         capabilities: needs.iter().map(|(c, why)| (c.to_string(), *why)).collect(),
@@ -169,8 +171,23 @@ pub fn confine(keeps: &Keeps) -> Result<Privileges> {
     })
 }
 
+/// Who this process is, and what it may do, in words.
+pub fn describe_process() -> String {
+    let uid = Uid::effective();
+    let held = caps::read(None, CapSet::Effective).unwrap_or_default();
+    let all = caps::read(None, CapSet::Bounding).unwrap_or_default();
+    let mut names: Vec<String> = held.iter().map(ToString::to_string).collect();
+    names.sort();
+    let capabilities = match names.len() {
+        0 => "no capability".to_owned(),
+        _ if held == all => "all capabilities".to_owned(),
+        _ => names.join(" "),
+    };
+    format!("{} ({uid}), {capabilities}", name_of(uid))
+}
+
 /// The name of a user, or its number.
-pub fn name_of(uid: Uid) -> String {
+fn name_of(uid: Uid) -> String {
     let user = User::from_uid(uid).ok().flatten();
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }

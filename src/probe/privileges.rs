@@ -7,6 +7,7 @@ use std::fmt;
 use caps::{CapSet, Capability};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{ErrorKind, MapHandle, MapType};
+use nix::errno::Errno;
 
 /// Why flowtop cannot measure here. The wording completes "load the kernel program: ".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Lack {
     Privilege,
     /// Abilities of this kernel.
     Kernel,
+    /// Memory.
+    Memory,
 }
 
 /// What an error of loading or attaching comes from.
@@ -45,9 +48,13 @@ pub fn lack(error: &anyhow::Error) -> Option<Lack> {
             Refusal::NoBpf | Refusal::OldKernel(_) => Lack::Kernel,
         });
     }
+    if let Some(errno) = error.downcast_ref::<Errno>() {
+        return (*errno == Errno::ENOMEM).then_some(Lack::Memory);
+    }
     match error.downcast_ref::<libbpf_rs::Error>()?.kind() {
         ErrorKind::PermissionDenied => Some(Lack::Privilege),
         ErrorKind::Unsupported => Some(Lack::Kernel),
+        ErrorKind::OutOfMemory => Some(Lack::Memory),
         _ => None,
     }
 }

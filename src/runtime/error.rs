@@ -17,7 +17,11 @@ pub fn failure(what: &str, error: &anyhow::Error) -> Failure {
     } else {
         format!("{what}: {text}")
     };
-    Failure::new(code_of(error), text)
+    let advice = match privileges::lack(error) {
+        Some(Lack::Memory) => " (a smaller --max-flows needs less)",
+        _ => "",
+    };
+    Failure::new(code_of(error), text + advice)
 }
 
 fn code_of(error: &anyhow::Error) -> Exit {
@@ -27,6 +31,6 @@ fn code_of(error: &anyhow::Error) -> Exit {
     match privileges::lack(error) {
         Some(Lack::Privilege) => Exit::Privilege,
         Some(Lack::Kernel) => Exit::Unavailable,
-        None => Exit::Failed,
+        Some(Lack::Memory) | None => Exit::Failed,
     }
 }

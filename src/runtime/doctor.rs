@@ -1,0 +1,344 @@
+//! `flowtop doctor`: what a bug report has to say of a machine, and what killed runs left on its hooks.
+//!
+//! Asks for everything and needs nothing: what this user may not know is said to be unknown. Whatever others have
+//! named (interfaces, filters, programs) comes out as harmless text.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use nix::errno::Errno;
+
+use super::error::failure;
+use super::setup;
+use crate::cli::{Arguments, Exit, Failure};
+use crate::config::source::Surroundings;
+use crate::model::units;
+use crate::probe::attach::PROGRAM_NAMES;
+use crate::probe::chain::{self, Filter};
+use crate::probe::confine::{self, Identity, Keeps};
+use crate::probe::ethtool;
+use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
+use crate::probe::{Options, Probe, privileges};
+
+/// Width of the names on the left.
+const LABEL: usize = 16;
+const LOOPBACK: u32 = 1;
+const UNKNOWN: &str = "not known";
+
+/// What is found, line by line.
+pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<String, Failure> {
+    let mut text = format!("flowtop {}\n", env!("CARGO_PKG_VERSION"));
+    let mut say = |label: &str, what: String| text += &line(label, &what);
+    say("kernel", kernel());
+    say("system", system());
+    say("user", confine::describe_process());
+    say(
+        "can measure",
+        match privileges::check() {
+            Ok(()) => "yes".to_owned(),
+            Err(refusal) => format!("no: {refusal}"),
+        },
+    );
+    say("BPF", bpf_settings());
+    say("hook", hook());
+    let (program, table) = load(arguments.max_flows);
+    say("program", program);
+    say("flow table", table);
+    say("once it counts", rights(surroundings));
+    say("configuration", configuration(arguments, surroundings));
+    let surveyed = links().map_err(|error| failure("list the interfaces", &error))?;
+    say("left over", leftovers(&surveyed));
+    for link in &surveyed {
+        text.push('\n');
+        text += &link.describe();
+    }
+    Ok(text)
+}
+
+/// Removes what killed runs left behind; says what that was.
+pub fn clean() -> Result<String, Failure> {
+    const WHAT: &str = "remove what killed runs left behind";
+    let surveyed = links().map_err(|error| failure(WHAT, &error))?;
+    let mut text = String::new();
+    for link in &surveyed {
+        let name = &link.link.display_name;
+        match link.leftover() {
+            Leftover::None => continue,
+            Leftover::Certain => {}
+            Leftover::Possible => {
+                let what = format!(
+                    "{WHAT}: only root can tell whether the filter on {name} is in use (run it with sudo)"
+                );
+                return Err(Failure::new(Exit::Privilege, what));
+            }
+        }
+        chain::remove_ours(link.link.ifindex)
+            .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
+            .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;
+        text += &format!("removed the filter of a killed run from {name}\n");
+    }
+    if text.is_empty() {
+        text = "nothing is left of a killed run\n".to_owned();
+    }
+    Ok(text)
+}
+
+fn line(label: &str, what: &str) -> String {
+    format!("{label:<LABEL$}{what}\n")
+}
+
+/// A file of the kernel in one line.
+fn told(path: &str) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(display_name(OsStr::new(text.trim())))
+}
+
+fn kernel() -> String {
+    let release = told("/proc/sys/kernel/osrelease").unwrap_or_else(|| UNKNOWN.to_owned());
+    let cpus = told("/sys/devices/system/cpu/possible").unwrap_or_else(|| UNKNOWN.to_owned());
+    format!("Linux {release} {}, CPUs {cpus}", std::env::consts::ARCH)
+}
+
+fn system() -> String {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|l| l.strip_prefix("PRETTY_NAME="));
+    let name = name.map(|name| display_name(OsStr::new(name.trim_matches('"'))));
+    name.unwrap_or_else(|| UNKNOWN.to_owned())
+}
+
+fn bpf_settings() -> String {
+    const SETTINGS: [(&str, &str); 4] = [
+        ("JIT", "net/core/bpf_jit_enable"),
+        ("hardening", "net/core/bpf_jit_harden"),
+        ("off for ordinary users", "kernel/unprivileged_bpf_disabled"),
+        ("statistics", "kernel/bpf_stats_enabled"),
+    ];
+    let settings = SETTINGS.map(|(what, file)| {
+        let value = told(&format!("/proc/sys/{file}"));
+        format!("{what} {}", value.unwrap_or_else(|| UNKNOWN.to_owned()))
+    });
+    settings.join(", ")
+}
+
+fn hook() -> String {
+    match chain::tcx_programs(LOOPBACK) {
+        Ok(_) => "TCX".to_owned(),
+        Err(Errno::EINVAL) => "clsact (TCX came with Linux 6.6)".to_owned(),
+        Err(errno) => format!("{UNKNOWN}: {}", errno.desc()),
+    }
+}
+
+/// Loads the programs as a run does, and says what that took.
+fn load(max_flows: u32) -> (String, String) {
+    let options = Options {
+        max_flows,
+        ..Options::default()
+    };
+    let size = format!("{} flows, {} slots", options.max_flows, options.slots());
+    let began = Instant::now();
+    match Probe::load(&options) {
+        Ok(probe) => (
+            format!("loads in {} ms", began.elapsed().as_millis()),
+            format!("{} of memory for {size}", units::bytes(probe.memory_bytes)),
+        ),
+        Err(error) => (
+            format!("does not load: {error:#}").replace('\n', " "),
+            format!("{UNKNOWN} for {size}"),
+        ),
+    }
+}
+
+/// Tries in a thread what a run does: it is over with the thread.
+fn rights(surroundings: &Surroundings) -> String {
+    let keeps = Keeps {
+        identity: Identity::to_become(surroundings.invoking_user),
+        ..Keeps::default()
+    };
+    let confined = std::thread::scope(|scope| scope.spawn(|| confine::confine(&keeps)).join());
+    match confined {
+        Ok(Ok(privileges)) => privileges.to_string(),
+        Ok(Err(error)) => format!("it ends: {error:#}"),
+        Err(_) => UNKNOWN.to_owned(),
+    }
+}
+
+fn configuration(arguments: &Arguments, surroundings: &Surroundings) -> String {
+    match setup::open_config(arguments, surroundings) {
+        Ok(opened) => match opened.config.path.as_deref().map(Path::display) {
+            Some(path) => format!("{} is valid", display_name(OsStr::new(&path.to_string()))),
+            None => "no file: defaults".to_owned(),
+        },
+        Err(failure) => failure.message.replace('\n', "; "),
+    }
+}
+
+/// A program on a hook.
+struct Program {
+    id: u32,
+    name: Option<OsString>,
+    /// Only of ours: the process that has it, if there is one; `Err`: not known.
+    holder: Result<Option<u32>, ()>,
+}
+
+impl Program {
+    fn find(id: u32, names: &BTreeMap<u32, OsString>) -> Program {
+        let name = names.get(&id).cloned();
+        let is_ours = name.as_deref().is_some_and(is_name_of_ours);
+        Program {
+            id,
+            name,
+            holder: match is_ours {
+                true => chain::holder(id).map_err(drop),
+                false => Ok(None),
+            },
+        }
+    }
+
+    fn describe(&self) -> String {
+        let name = self
+            .name
+            .as_deref()
+            .map_or(UNKNOWN.to_owned(), display_name);
+        let process = match self.holder {
+            Ok(Some(process)) => format!(", process {process}"),
+            _ => String::new(),
+        };
+        format!("{name} (id {}{process})", self.id)
+    }
+}
+
+fn is_name_of_ours(name: &OsStr) -> bool {
+    PROGRAM_NAMES.iter().any(|own| *own == name)
+}
+
+/// Whether there is a filter of ours that belongs to no process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leftover {
+    None,
+    /// There is one of ours, and not all processes may be looked at.
+    Possible,
+    Certain,
+}
+
+/// An interface, and all who are on its ingress.
+struct Surveyed {
+    link: Link,
+    xdp: Option<Program>,
+    tcx: Vec<Program>,
+    filters: Vec<(Filter, Result<Option<u32>, ()>)>,
+}
+
+fn links() -> anyhow::Result<Vec<Surveyed>> {
+    let names = chain::program_names();
+    let xdp = chain::xdp_programs().context("ask for XDP programs")?;
+    let survey = |link: Link| {
+        let ids = chain::tcx_programs(link.ifindex).unwrap_or_default();
+        let filters = chain::filters(link.ifindex).unwrap_or_default();
+        Surveyed {
+            xdp: xdp.get(&link.ifindex).map(|id| Program::find(*id, &names)),
+            tcx: ids
+                .into_iter()
+                .map(|id| Program::find(id, &names))
+                .collect(),
+            filters: filters
+                .into_iter()
+                .map(|filter| {
+                    let holder = match filter.program.filter(|_| filter.is_ours()) {
+                        Some(program) => chain::holder(program).map_err(drop),
+                        None => Ok(None),
+                    };
+                    (filter, holder)
+                })
+                .collect(),
+            link,
+        }
+    };
+    Ok(interfaces::list()?.into_iter().map(survey).collect())
+}
+
+fn leftovers(links: &[Surveyed]) -> String {
+    let on = |wanted| {
+        let found = links.iter().filter(|link| link.leftover() == wanted);
+        let names: Vec<_> = found.map(|link| &*link.link.display_name).collect();
+        names.join(", ")
+    };
+    let (certain, possible) = (on(Leftover::Certain), on(Leftover::Possible));
+    match (&*certain, &*possible) {
+        ("", "") => "nothing".to_owned(),
+        ("", _) => format!("{UNKNOWN} on {possible} (only root can tell)"),
+        _ => format!("the filter of a killed run on {certain} (sudo flowtop doctor --clean)"),
+    }
+}
+
+fn switch(on: Option<bool>) -> &'static str {
+    match on {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => UNKNOWN,
+    }
+}
+
+impl Surveyed {
+    fn leftover(&self) -> Leftover {
+        let ours = self.filters.iter().find(|(filter, _)| filter.is_ours());
+        match ours {
+            None | Some((_, Ok(Some(_)))) => Leftover::None,
+            Some((_, Ok(None))) => Leftover::Certain,
+            Some((_, Err(()))) => Leftover::Possible,
+        }
+    }
+
+    fn describe(&self) -> String {
+        let offloads = ethtool::offloads(&self.link.name);
+        let packets = match self.link.header {
+            LinkHeader::Ethernet => String::new(),
+            LinkHeader::Ip => ", bare IP packets".to_owned(),
+            LinkHeader::Unsupported(kind) => format!(", hardware type {kind} is not supported"),
+        };
+        let mut text = line(
+            &format!("{} ", self.link.display_name),
+            &format!(
+                "{}{packets}; GRO {}, LRO {}, RX timestamps {}",
+                self.link.state.name(),
+                switch(offloads.gro),
+                switch(offloads.lro),
+                switch(offloads.rx_timestamps)
+            ),
+        );
+        if let Some(program) = &self.xdp {
+            text += &line("  XDP", &program.describe());
+        }
+        for program in &self.tcx {
+            text += &line("  TCX", &program.describe());
+        }
+        for (filter, holder) in &self.filters {
+            text += &line("  filter", &describe(filter, holder));
+        }
+        text
+    }
+}
+
+fn describe(filter: &Filter, holder: &Result<Option<u32>, ()>) -> String {
+    let kind = display_name(&filter.kind);
+    let mut text = format!(
+        "priority {}, handle {:#x}, {kind}",
+        filter.priority, filter.handle
+    );
+    if let Some(name) = &filter.name {
+        text += &format!(" {}", display_name(name));
+    }
+    if let Some(id) = filter.program {
+        text += &format!(" (id {id})");
+    }
+    if filter.is_ours() {
+        text += &match holder {
+            Ok(Some(process)) => format!(", process {process}"),
+            Ok(None) => ", left over".to_owned(),
+            Err(()) => ", perhaps left over (only root can tell)".to_owned(),
+        };
+    }
+    text
+}

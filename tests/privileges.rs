@@ -1,0 +1,35 @@
+//! Rights: what is missing is said in one true line, and what is not needed any more is given up.
+
+#[path = "privileges/confined.rs"]
+mod confined;
+#[path = "privileges/goes_on.rs"]
+mod goes_on;
+#[path = "privileges/installed.rs"]
+mod installed;
+#[path = "privileges/lacks.rs"]
+mod lacks;
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The user that the superuser's runs go on as.
+const NOBODY: u32 = 65534;
+
+/// A folder that everybody may look into.
+fn readable_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    set_mode(folder.path(), 0o755);
+    folder
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
+}
+
+/// A copy of the program that any user can reach.
+fn program_in(folder: &Path) -> PathBuf {
+    let program = folder.join("flowtop");
+    std::fs::copy(env!("CARGO_BIN_EXE_flowtop"), &program).expect("copy");
+    program
+}

@@ -1,0 +1,151 @@
+//! What a thread that gave up its rights can still do, tried in threads of the test itself.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use flowtop::model::privileges::{Landlock, Privileges};
+use flowtop::probe::confine::{Identity, Keeps, confine};
+
+use super::support::root;
+use super::{NOBODY, readable_folder, set_mode};
+
+/// Does it in a thread that has only what is kept.
+fn confined<T: Send>(keeps: &Keeps, work: impl FnOnce(Privileges) -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| work(confine(keeps).expect("confined")));
+        thread.join().expect("no panic")
+    })
+}
+
+fn is_denied<T>(outcome: std::io::Result<T>) -> bool {
+    outcome.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+#[test]
+fn only_what_is_kept_can_be_read_and_written() {
+    if !root() {
+        return;
+    }
+    let folder = readable_folder();
+    let [read, write, neither] = ["read", "write", "neither"].map(|name| {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).expect("a folder");
+        fs::write(path.join("file"), "text").expect("a file");
+        set_mode(&path, 0o777);
+        set_mode(&path.join("file"), 0o666);
+        path
+    });
+    let keeps = Keeps {
+        readable: vec![read.clone()],
+        writable: vec![write.clone()],
+        ..Keeps::default()
+    };
+    confined(&keeps, |privileges| {
+        assert_eq!(privileges.landlock, Landlock::Full, "tests need Landlock");
+        assert_eq!(fs::read_to_string(read.join("file")).expect("text"), "text");
+        assert!(is_denied(File::create(read.join("new"))));
+        assert!(is_denied(File::open(neither.join("file"))));
+        assert!(is_denied(File::create(neither.join("new"))));
+        assert!(is_denied(fs::read_dir(&neither)));
+        assert!(is_denied(File::open("/proc/version")));
+        // Never read, only made, renamed into place, removed.
+        assert!(is_denied(File::open(write.join("file"))));
+        fs::write(write.join("new"), "text").expect("write");
+        fs::rename(write.join("new"), write.join("file")).expect("rename");
+        fs::remove_file(write.join("file")).expect("remove");
+    });
+    // The test's own thread has lost nothing.
+    File::open(neither.join("file")).expect("open");
+}
+
+#[test]
+fn a_thread_becomes_the_user_alone_and_has_no_capability_left() {
+    if !root() {
+        return;
+    }
+    let keeps = Keeps {
+        identity: Identity::to_become(None),
+        ..Keeps::default()
+    };
+    confined(&keeps, |privileges| {
+        assert_eq!((privileges.uid, &*privileges.user), (NOBODY, "nobody"));
+        assert!(privileges.capabilities.is_empty());
+        assert_eq!(nix::unistd::geteuid().as_raw(), NOBODY);
+        assert!(nix::unistd::getgroups().expect("groups").is_empty());
+        // SAFETY: three numbers. Not the C library's setuid(), which would change the other threads, too.
+        let back = unsafe { libc::syscall(libc::SYS_setresuid, 0, 0, 0) };
+        assert_eq!(back, -1, "there is a way back");
+    });
+    assert!(nix::unistd::geteuid().is_root(), "the test's own thread");
+}
+
+#[test]
+fn a_configuration_of_the_superuser_alone_stays_readable_and_nothing_beside_it() {
+    if !root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.json");
+    fs::write(&config, "{}").expect("write");
+    set_mode(&config, 0o600);
+    let keeps = Keeps {
+        identity: Identity::to_become(None),
+        readable: vec![folder.path().to_owned()],
+        config: Some(config.clone()),
+        ..Keeps::default()
+    };
+    confined(&keeps, |privileges| {
+        let [(name, why)] = &privileges.capabilities[..] else {
+            panic!("{privileges:?}");
+        };
+        assert_eq!(name, "CAP_DAC_READ_SEARCH");
+        assert!(why.contains("configuration"), "{why}");
+        assert_eq!(fs::read_to_string(&config).expect("text"), "{}");
+        assert!(is_denied(File::create(&config)));
+        assert!(is_denied(File::open("/etc/shadow")));
+    });
+    set_mode(folder.path(), 0o755);
+    set_mode(&config, 0o644);
+    confined(&keeps, |privileges| {
+        assert!(privileges.capabilities.is_empty(), "{privileges:?}");
+        fs::read_to_string(&config).expect("text");
+    });
+}
+
+#[test]
+fn connections_are_for_those_who_keep_them() {
+    if !root() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let address = listener.local_addr().expect("an address");
+    confined(&Keeps::default(), |_| {
+        assert!(is_denied(TcpStream::connect(address)));
+        assert!(is_denied(TcpListener::bind("127.0.0.1:0")));
+    });
+    let keeps = Keeps {
+        tcp: true,
+        ..Keeps::default()
+    };
+    confined(&keeps, |_| {
+        TcpStream::connect(address).expect("connect");
+    });
+}
+
+#[test]
+fn the_root_folder_is_never_granted_as_a_whole() {
+    if !root() {
+        return;
+    }
+    let keeps = Keeps {
+        readable: vec!["/".into()],
+        writable: vec!["/".into(), "/proc/..".into()],
+        ..Keeps::default()
+    };
+    confined(&keeps, |_| {
+        assert!(is_denied(File::open("/etc/passwd")));
+        assert!(is_denied(File::create(Path::new("/tmp").join("never"))));
+    });
+}

@@ -69,7 +69,7 @@ install-caps: ## let a group run what was installed without sudo: make install-c
 		{ echo "flowtop: install-caps: no group $(GROUP) (run: groupadd --system $(GROUP), or name another: GROUP=...)" >&2; exit 1; };; esac
 	chown "root:$(GROUP)" "$(DESTDIR)$(PREFIX)/bin/flowtop"
 	chmod 0750 "$(DESTDIR)$(PREFIX)/bin/flowtop"
-	setcap cap_bpf,cap_net_admin+ep "$(DESTDIR)$(PREFIX)/bin/flowtop"
+	setcap cap_bpf,cap_net_admin,cap_perfmon+ep "$(DESTDIR)$(PREFIX)/bin/flowtop"
 
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/flowtop"

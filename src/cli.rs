@@ -109,7 +109,7 @@ Examples:
   sudo flowtop --demo                   see it work, with traffic of its own
   sudo flowtop doctor                   what to send with a bug report
 
-Without sudo: setcap cap_bpf,cap_net_admin+ep on the program.";
+Without sudo: setcap cap_bpf,cap_net_admin,cap_perfmon+ep on the program.";
 
 /// The quality of network flows, live: throughput, jitter and loss, measured in the kernel.
 #[derive(Debug, Clone, PartialEq, Parser)]

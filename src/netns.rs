@@ -28,7 +28,7 @@ const CURRENT: &str = "/proc/thread-self/ns/net";
 /// The loopback device has this index in every namespace.
 const LOOPBACK: u32 = 1;
 /// What flowtop needs when it builds namespaces, in setcap's spelling.
-const ALL_CAPABILITIES: &str = "cap_bpf,cap_net_admin,cap_net_raw,cap_sys_admin";
+const ALL_CAPABILITIES: &str = "cap_bpf,cap_net_admin,cap_net_raw,cap_perfmon,cap_sys_admin";
 
 /// A capability that is missing (exit code 77).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

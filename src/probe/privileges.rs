@@ -72,8 +72,8 @@ impl fmt::Display for Refusal {
                 let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
                 write!(
                     f,
-                    "the process lacks {} (run it with sudo, or once: sudo setcap cap_bpf,cap_net_admin+ep \"$(command -v flowtop)\")",
-                    names.join(" and ")
+                    "the process lacks {} (run it with sudo, or once: sudo setcap cap_bpf,cap_net_admin,cap_perfmon+ep \"$(command -v flowtop)\")",
+                    listed(&names)
                 )
             }
             Refusal::UserNamespace => f.write_str(
@@ -157,14 +157,21 @@ fn version_of(release: &str) -> Option<(u32, u32)> {
 }
 
 fn missing_capabilities(has: impl Fn(Capability) -> bool) -> Vec<Capability> {
-    let mut missing = Vec::new();
-    if !has(Capability::CAP_BPF) && !has(Capability::CAP_SYS_ADMIN) {
-        missing.push(Capability::CAP_BPF);
+    use Capability::{CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN};
+    // Without CAP_PERFMON the verifier refuses every program that reads a header behind one of variable length.
+    let implied = [CAP_BPF, CAP_PERFMON];
+    [CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]
+        .into_iter()
+        .filter(|needed| !has(*needed) && !(implied.contains(needed) && has(CAP_SYS_ADMIN)))
+        .collect()
+}
+
+/// A, B and C.
+fn listed(names: &[String]) -> String {
+    match names {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.join(", "),
     }
-    if !has(Capability::CAP_NET_ADMIN) {
-        missing.push(Capability::CAP_NET_ADMIN);
-    }
-    missing
 }
 
 #[cfg(test)]
@@ -180,11 +187,15 @@ mod tests {
 
     #[test]
     fn each_missing_capability_is_named() {
-        use Capability::{CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN};
+        use Capability::{CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN};
         let missing = |own: &[Capability]| missing_capabilities(|c| own.contains(&c));
-        assert_eq!(missing(&[]), [CAP_BPF, CAP_NET_ADMIN]);
-        assert_eq!(missing(&[CAP_NET_ADMIN]), [CAP_BPF]);
+        assert_eq!(missing(&[]), [CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]);
+        assert_eq!(missing(&[CAP_NET_ADMIN, CAP_PERFMON]), [CAP_BPF]);
         assert_eq!(missing(&[CAP_SYS_ADMIN]), [CAP_NET_ADMIN]);
-        assert!(missing(&[CAP_BPF, CAP_NET_ADMIN]).is_empty());
+        assert!(missing(&[CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]).is_empty());
+        let named = ["A", "B", "C"].map(str::to_owned);
+        assert_eq!(listed(&named), "A, B and C");
+        assert_eq!(listed(&named[..2]), "A and B");
+        assert_eq!(listed(&named[..1]), "A");
     }
 }

@@ -16,7 +16,7 @@ use super::setup;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::source::Surroundings;
 use crate::model::units;
-use crate::probe::attach::PROGRAM_NAMES;
+use crate::probe::attach::PROGRAM_NAME;
 use crate::probe::chain::{self, Filter};
 use crate::probe::confine::{self, Identity, Keeps};
 use crate::probe::ethtool;
@@ -186,7 +186,7 @@ struct Program {
 impl Program {
     fn find(id: u32, names: &BTreeMap<u32, OsString>) -> Program {
         let name = names.get(&id).cloned();
-        let is_ours = name.as_deref().is_some_and(is_name_of_ours);
+        let is_ours = name.as_deref() == Some(OsStr::new(PROGRAM_NAME));
         Program {
             id,
             name,
@@ -208,10 +208,6 @@ impl Program {
         };
         format!("{name} (id {}{process})", self.id)
     }
-}
-
-fn is_name_of_ours(name: &OsStr) -> bool {
-    PROGRAM_NAMES.iter().any(|own| *own == name)
 }
 
 /// Whether there is a filter of ours that belongs to no process.

@@ -10,6 +10,7 @@ const CAP_SETUID: u32 = 7;
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_NET_RAW: u32 = 13;
 const CAP_SYS_ADMIN: u32 = 21;
+const CAP_PERFMON: u32 = 38;
 const CAP_BPF: u32 = 39;
 /// CAP_CHECKPOINT_RESTORE; a newer kernel's newer ones do not matter here.
 const LAST: u32 = 40;
@@ -68,20 +69,21 @@ fn assert_runs(output: &Output, what: &str) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).expect("one record")
 }
 
-const HOW: &str =
-    "(run it with sudo, or once: sudo setcap cap_bpf,cap_net_admin+ep \"$(command -v flowtop)\")";
+const HOW: &str = "(run it with sudo, or once: sudo setcap cap_bpf,cap_net_admin,cap_perfmon+ep \"$(command -v flowtop)\")";
 
 #[test]
-fn two_capabilities_are_enough_and_each_of_them_is_missed() {
+fn three_capabilities_are_enough_and_each_of_them_is_missed() {
     if !root() {
         return;
     }
     let only = |own: &[u32]| with_capabilities(&RUN, |number| own.contains(&number));
-    assert_runs(&only(&[CAP_BPF, CAP_NET_ADMIN]), "both");
+    assert_runs(&only(&[CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON]), "all three");
     for (own, missing) in [
-        (&[][..], "CAP_BPF and CAP_NET_ADMIN"),
-        (&[CAP_NET_ADMIN], "CAP_BPF"),
-        (&[CAP_BPF], "CAP_NET_ADMIN"),
+        (&[][..], "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"),
+        (&[CAP_NET_ADMIN], "CAP_BPF and CAP_PERFMON"),
+        (&[CAP_NET_ADMIN, CAP_PERFMON], "CAP_BPF"),
+        (&[CAP_BPF, CAP_PERFMON], "CAP_NET_ADMIN"),
+        (&[CAP_BPF, CAP_NET_ADMIN], "CAP_PERFMON"),
         (&[CAP_SYS_ADMIN], "CAP_NET_ADMIN"),
     ] {
         let line = format!("load the kernel program: the process lacks {missing} {HOW}");
@@ -115,13 +117,18 @@ fn the_demo_names_the_one_capability_that_it_misses() {
     if !root() {
         return;
     }
-    let needed = [CAP_BPF, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN];
+    let needed = [
+        CAP_NET_ADMIN,
+        CAP_NET_RAW,
+        CAP_SYS_ADMIN,
+        CAP_PERFMON,
+        CAP_BPF,
+    ];
     let without = |missing| {
         let has = |number| number != missing && needed.contains(&number);
         with_capabilities(&DEMO, has)
     };
-    assert_runs(&without(LAST), "all four");
-    assert_runs(&without(CAP_BPF), "CAP_SYS_ADMIN in its stead");
+    assert_runs(&without(LAST), "all of them");
     for (missing, name) in [
         (CAP_NET_ADMIN, "CAP_NET_ADMIN"),
         (CAP_NET_RAW, "CAP_NET_RAW"),

@@ -41,6 +41,8 @@ const ALL_PROTOCOLS: u32 = 0x0003u16.to_be() as u32;
 /// Programs that are asked for at most; chains have a handful.
 const LONGEST_CHAIN: usize = 64;
 
+/// What a run's thread is called that has the programs.
+pub const SAMPLER: &str = "sampler";
 /// The loopback device has this index in every namespace.
 const LOOPBACK: u32 = 1;
 
@@ -190,7 +192,7 @@ pub fn program_names() -> BTreeMap<u32, OsString> {
         .collect()
 }
 
-/// A process that holds the BPF program; an error where some process did not let us look.
+/// A process that holds the BPF program; an error where a run of flowtop did not let us look.
 pub fn holder(program: u32) -> io::Result<Option<u32>> {
     let mark = format!("prog_id:\t{program}\n");
     let mut denied = None;
@@ -205,12 +207,21 @@ pub fn holder(program: u32) -> io::Result<Option<u32>> {
         match holds(&process.path().join("fdinfo"), &mark) {
             Ok(true) => return Ok(Some(id)),
             Ok(false) => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => denied = Some(error),
-            // Gone meanwhile.
+            Err(error) if is_run(&process.path()) => denied = Some(error),
+            // Somebody else's, or gone meanwhile.
             Err(_) => {}
         }
     }
     denied.map_or(Ok(None), Err)
+}
+
+/// Whether a process that lets nobody look at its descriptors is a run of flowtop: by a thread of that name.
+fn is_run(process: &Path) -> bool {
+    let threads = fs::read_dir(process.join("task")).into_iter().flatten();
+    let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm"));
+    threads
+        .flatten()
+        .any(|thread| name(thread).is_ok_and(|name| name.trim_end() == SAMPLER))
 }
 
 fn holds(descriptors: &Path, mark: &str) -> io::Result<bool> {

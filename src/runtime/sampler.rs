@@ -20,6 +20,7 @@ use crate::model::privileges::Privileges;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
+use crate::probe::chain::SAMPLER;
 use crate::probe::confine::{Identity, Keeps, confine};
 use crate::probe::interfaces::{Link, LinkHeader, LinkMonitor, Selection};
 use crate::probe::{Options, Probe, privileges};
@@ -73,7 +74,7 @@ impl Sampler {
         woken.set_nonblocking(true)?;
         let (ready, started) = channel();
         let thread = std::thread::Builder::new()
-            .name("sampler".into())
+            .name(SAMPLER.into())
             .spawn(move || {
                 let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
                 let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));

@@ -18,6 +18,7 @@ mod save_view;
 mod session;
 mod setup;
 mod updates;
+mod writer;
 
 use std::ffi::OsString;
 use std::io::Write;

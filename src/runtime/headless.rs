@@ -1,15 +1,21 @@
 //! A run without a screen: a record for each interval, and a last one for what was under way at the end.
 
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io;
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::reload::Change;
 use super::session::{Happening, Session};
+use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, Record};
 
-/// Runs to the end of the session, or until the reader goes away.
+/// How often a run that has finished looks whether somebody urges it, while the last record waits for its reader.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs to the end of the session, or until the reader goes away. A reader that is slow does not hold up the counting:
+/// its next record covers the intervals that it missed.
 pub fn run(mut session: Session) -> Result<(), Failure> {
     let name = if session.arguments.output.json {
         "json"
@@ -18,23 +24,21 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     };
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
-    let mut out = BufWriter::new(io::stdout());
+    let outlet = session.outlet().try_clone();
+    let mut writer = outlet.and_then(Writer::start).map_err(broken)?;
     loop {
         wait(&session);
+        if !writer.look().map_err(broken)? {
+            return Ok(());
+        }
+        session.hold_intervals(writer.is_busy());
         for happening in session.pump() {
             match happening {
                 Happening::IntervalClosed(intervals) => {
                     session.judge();
-                    if !write(&session, intervals, exporter, &mut out)? {
-                        return Ok(());
-                    }
+                    writer.write(record(&session, intervals, exporter)?);
                 }
-                Happening::Stop => {
-                    let intervals = session.finish();
-                    session.judge();
-                    write(&session, intervals, exporter, &mut out)?;
-                    return Ok(());
-                }
+                Happening::Stop => return end(session, writer, exporter),
                 Happening::Reset => session.tracker.reset(),
                 Happening::Notice(text) | Happening::Config(Change::Refused(text)) => say(&text),
                 Happening::Config(Change::Loaded(text)) => say(&format!("configuration: {text}")),
@@ -46,8 +50,37 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     }
 }
 
+/// Writes the last record. Where nobody reads, another signal ends the run without it.
+fn end(mut session: Session, mut writer: Writer, exporter: &dyn Exporter) -> Result<(), Failure> {
+    let intervals = session.finish();
+    session.judge();
+    let mut last = Some(record(&session, intervals, exporter)?);
+    loop {
+        if !writer.look().map_err(broken)? {
+            return Ok(());
+        }
+        if !writer.is_busy() {
+            match last.take() {
+                Some(record) => writer.write(record),
+                None => return Ok(()),
+            }
+        }
+        writer.wait(LOOK_EVERY);
+        if session.is_urged() {
+            return Err(broken(io::Error::other(
+                "nobody reads, and the last record is lost",
+            )));
+        }
+    }
+}
+
+fn broken(error: io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("write to standard output: {error}"))
+}
+
 /// A line on standard error for each line of the text; nobody needs to be there to read it.
 fn say(text: &str) {
+    use std::io::Write;
     let mut errors = io::stderr().lock();
     for line in text.lines() {
         let _ = writeln!(errors, "flowtop: {line}");
@@ -61,13 +94,7 @@ fn wait(session: &Session) {
     let _ = poll(&mut fds, timeout);
 }
 
-/// Returns whether there is still a reader.
-fn write(
-    session: &Session,
-    intervals: u64,
-    exporter: &dyn Exporter,
-    out: &mut impl Write,
-) -> Result<bool, Failure> {
+fn record(session: &Session, intervals: u64, exporter: &dyn Exporter) -> Result<Vec<u8>, Failure> {
     let time = format!("{:.3}", jiff::Timestamp::now());
     let record = Record {
         time: &time,
@@ -79,13 +106,7 @@ fn write(
         events: None,
         alerts: &session.alerts,
     };
-    let written = exporter.write(&record, out).and_then(|()| out.flush());
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::new(
-            Exit::Failed,
-            format!("write to standard output: {error}"),
-        )),
-    }
+    let mut bytes = Vec::new();
+    exporter.write(&record, &mut bytes).map_err(broken)?;
+    Ok(bytes)
 }

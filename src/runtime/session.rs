@@ -74,10 +74,12 @@ pub struct Session {
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
+    outlet: Outlet,
     /// What the configuration says; keys may have changed it since.
     configured: Timing,
     timing: Timing,
     refreshes: u32,
+    holds_intervals: bool,
     ends: Option<Instant>,
     records_left: Option<u64>,
 }
@@ -131,9 +133,11 @@ impl Session {
             sampler,
             demo,
             inlet,
+            outlet,
             configured: timing,
             timing,
             refreshes: 0,
+            holds_intervals: false,
         })
     }
 
@@ -173,6 +177,7 @@ impl Session {
                 Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
+                Update::Written => {}
                 Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
                 Update::Signal(_) => happenings.push(Happening::Stop),
             }
@@ -197,7 +202,7 @@ impl Session {
             happenings.push(Happening::Stop);
             return;
         }
-        if intervals == 0 {
+        if intervals == 0 || self.holds_intervals {
             return;
         }
         if let Some(left) = &mut self.records_left {
@@ -212,13 +217,30 @@ impl Session {
         happenings.push(Happening::IntervalClosed(intervals));
     }
 
-    /// Stops counting; the report is then that of the whole run, its last interval the one that was under way. Returns
-    /// how many it stands for.
+    /// Whether intervals that are over wait: they are closed together when they need not wait any more.
+    pub fn hold_intervals(&mut self, hold: bool) {
+        self.holds_intervals = hold;
+    }
+
+    /// For threads that have something to tell.
+    pub fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// Whether somebody asks once more for the end of a run that has finished.
+    pub fn is_urged(&mut self) -> bool {
+        let mut updates = self.inlet.take().into_iter();
+        updates.any(|update| matches!(update, Update::Signal(signal) if signal != SIGUSR2))
+    }
+
+    /// Stops counting; the report is then that of the whole run, its last interval the one that was under way and
+    /// those that were held. Returns how many that are.
     pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.take() {
-                if let Update::Snapshot { snapshot, .. } = update {
+                if let Update::Snapshot { snapshot, is_due } = update {
                     self.tracker.advance(&snapshot);
+                    self.refreshes += u32::from(is_due);
                 }
             }
             self.tracker.advance(&last);

@@ -35,6 +35,8 @@ pub enum Update {
     Notice(String),
     /// A signal came.
     Signal(i32),
+    /// A record was written, or could not be.
+    Written,
 }
 
 /// A way to tell the main thread something, and to wake it.

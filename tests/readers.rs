@@ -1,0 +1,310 @@
+//! Readers that are slow, stop or go away, processes that are stopped, clocks that are set: no packet and no rate is
+//! wrong after that.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::Background;
+use support::frames::{FrameSender, Udp};
+use support::pair::{Pair, RECEIVER_LINK};
+use support::program::{self, Flowtop, PROGRAM, interface, number};
+use support::root;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Room for a few records.
+const SMALL_PIPE: i32 = 4096;
+
+fn send(pair: &Pair, packets: usize) {
+    let frame = Udp::to_port(5000).with_payload(vec![0; 58]).frame();
+    FrameSender::on(pair).send_in_step(vec![frame.as_slice(); packets].into_iter());
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A run whose records nobody has read yet.
+struct Unread {
+    child: Background,
+    output: ChildStdout,
+}
+
+impl Unread {
+    fn start(pair: &Pair) -> Unread {
+        let mut command = support::command(&pair.receiver, PROGRAM);
+        command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1"]);
+        command.current_dir("/").stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Background::spawn(&mut command);
+        let output = child.0.stdout.take().expect("a pipe");
+        // SAFETY: a number for a descriptor that is open.
+        let size = unsafe { libc::fcntl(output.as_raw_fd(), libc::F_SETPIPE_SZ, SMALL_PIPE) };
+        assert_eq!(size, SMALL_PIPE);
+        Unread { child, output }
+    }
+
+    /// What each of its threads is called, and the system call that it waits in.
+    fn threads(&self) -> Vec<(String, String)> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.0.id()));
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let told = |thread: std::fs::DirEntry| {
+            let path = thread.path();
+            (read(path.join("comm")), read(path.join("syscall")))
+        };
+        threads.expect("threads").flatten().map(told).collect()
+    }
+
+    /// Waits until a record finds no room.
+    fn until_blocked(&self) {
+        let write = format!("{} ", libc::SYS_write);
+        wait_for("a full pipe", || {
+            let mut threads = self.threads().into_iter();
+            threads.any(|(name, call)| name == "writer\n" && call.starts_with(&write))
+        });
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.0.id() as i32), signal).expect("kill");
+    }
+
+    fn ended(&mut self) -> (Option<i32>, String) {
+        let mut status = None;
+        wait_for("the end", || {
+            status = self.child.0.try_wait().expect("wait");
+            status.is_some()
+        });
+        let mut said = String::new();
+        let mut errors = self.child.0.stderr.take().expect("a pipe");
+        errors.read_to_string(&mut said).expect("text");
+        (status.and_then(|status| status.code()), said)
+    }
+}
+
+fn seconds(record: &Value) -> f64 {
+    record["interval_s"].as_f64().expect("seconds")
+}
+
+/// The bytes of the interface that came in this interval, by its rate.
+fn bytes_by_rate(record: &Value) -> f64 {
+    let rate = interface(record, RECEIVER_LINK)["throughput"].as_f64();
+    rate.expect("a rate") * seconds(record)
+}
+
+/// Each record's rate is what its total grew by, over the time that it says.
+fn assert_rates_fit(records: &[Value]) {
+    for pair in records.windows(2) {
+        let bytes = |record| number(&interface(record, RECEIVER_LINK)["bytes"]) as f64;
+        let grown = bytes(&pair[1]) - bytes(&pair[0]);
+        let by_rate = bytes_by_rate(&pair[1]);
+        assert!(
+            (grown - by_rate).abs() < 0.01 * grown.max(1.0),
+            "{grown} {by_rate}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_stops_reading_misses_no_packet_and_is_told_how_many_intervals_a_record_covers() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Unread::start(&pair);
+    run.until_blocked();
+    let began = Instant::now();
+    for _ in 0..10 {
+        send(&pair, 50);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let blocked = began.elapsed().as_secs_f64();
+    run.signal(Signal::SIGTERM);
+    let lines = BufReader::new(&mut run.output).lines();
+    let records: Vec<Value> = lines
+        .map(|line| serde_json::from_str(&line.expect("a line")).expect("a record"))
+        .collect();
+    assert_eq!(run.ended(), (Some(0), String::new()));
+    let last = records.last().expect("a record");
+    assert_eq!(number(&interface(last, RECEIVER_LINK)["packets"]), 500);
+    program::assert_adds_up(last);
+    assert_rates_fit(&records);
+    // One record covers the time in which nobody read, and says so.
+    let joined = records.iter().map(|r| number(&r["intervals"])).max();
+    let joined = joined.expect("a record") as f64;
+    assert!(
+        joined >= (blocked / 0.1 / 2.0).floor(),
+        "{joined} in {blocked} s"
+    );
+    for record in &records {
+        let intervals = number(&record["intervals"]) as f64;
+        // Readings that come late are one interval, but a longer one.
+        assert!(seconds(record) > 0.1 * (intervals - 1.0), "{record:#}");
+    }
+    let covered: f64 = records.iter().map(seconds).sum();
+    assert!(covered >= blocked, "{covered} {blocked}");
+}
+
+#[test]
+fn a_run_that_nobody_reads_ends_when_it_is_told_twice_and_says_what_is_lost() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Unread::start(&pair);
+    run.until_blocked();
+    run.signal(Signal::SIGTERM);
+    // The program is off the hook, so the first one has been taken in.
+    wait_for("the end of counting", || {
+        run.threads().iter().all(|(name, _)| name != "sampler\n")
+    });
+    run.signal(Signal::SIGTERM);
+    let expected = "flowtop: write to standard output: nobody reads, and the last record is lost\n";
+    assert_eq!(run.ended(), (Some(1), expected.to_owned()));
+}
+
+#[test]
+fn a_blocked_reader_that_goes_away_ends_the_run_quietly() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Unread::start(&pair);
+    run.until_blocked();
+    let (output, _write) = nix::unistd::pipe().map(|(r, w)| (r, w)).expect("a pipe");
+    drop(std::mem::replace(
+        &mut run.output,
+        ChildStdout::from(output),
+    ));
+    assert_eq!(run.ended(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_process_that_was_stopped_has_the_right_totals_and_rates_afterwards() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, "{}");
+    send(&pair, 100);
+    run.settle(100);
+    let before = run.record().clone();
+    run.signal(Signal::SIGSTOP);
+    let status = format!("/proc/{}/stat", run.pid());
+    wait_for("a stopped process", || {
+        let stat = std::fs::read_to_string(&status).expect("a process");
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.starts_with(" T"))
+    });
+    let stopped = Instant::now();
+    // Ten bursts over three seconds.
+    for _ in 0..10 {
+        send(&pair, 30);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let stopped = stopped.elapsed().as_secs_f64();
+    run.signal(Signal::SIGCONT);
+    let mut records = vec![before];
+    loop {
+        let record = run.record().clone();
+        records.push(record);
+        let last = records.last().expect("one");
+        if number(&interface(last, RECEIVER_LINK)["packets"]) == 400 && records.len() > 3 {
+            break;
+        }
+        assert!(records.len() < 100, "{last:#}");
+    }
+    assert_rates_fit(&records);
+    let longest = records.iter().map(seconds).fold(0.0, f64::max);
+    assert!(longest >= stopped, "{longest} {stopped}");
+    assert!(longest < stopped + 20.0, "{longest} {stopped}");
+    let last = run.last_record();
+    program::assert_adds_up(&last);
+    let flow = program::flow_to(&last, "udp", 5000);
+    assert_eq!(number(&flow["packets"]), 400);
+}
+
+/// A library that sets the clock of the day back by an hour, forth by two, and so on, each time it is asked for.
+fn unsteady_clock(folder: &Path) -> PathBuf {
+    let source = folder.join("clock.c");
+    let library = folder.join("clock.so");
+    let text = r#"
+        #define _GNU_SOURCE
+        #include <sys/syscall.h>
+        #include <time.h>
+        #include <unistd.h>
+        int clock_gettime(clockid_t clock, struct timespec *now)
+        {
+            static int asked;
+            int outcome = syscall(SYS_clock_gettime, clock, now);
+            if (clock == CLOCK_REALTIME)
+                now->tv_sec += __sync_fetch_and_add(&asked, 1) % 2 ? 3600 : -3600;
+            return outcome;
+        }
+    "#;
+    std::fs::write(&source, text).expect("write");
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&source);
+    assert!(cc.status().expect("cc").success());
+    library
+}
+
+#[test]
+fn a_clock_that_is_set_changes_the_time_of_day_and_no_rate() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = unsteady_clock(folder.path());
+    let mut run = Flowtop::start_with(
+        &pair.receiver,
+        "{}",
+        &["-i", RECEIVER_LINK, "-t", "0.1", "-j", "5"],
+        |command| _ = command.env("LD_PRELOAD", &library),
+    );
+    let began = Instant::now();
+    let mut records = vec![run.record().clone()];
+    for _ in 0..10 {
+        send(&pair, 10);
+        records.push(run.record().clone());
+    }
+    run.settle(100);
+    records.push(run.record().clone());
+    let took = began.elapsed().as_secs_f64();
+    let hours: std::collections::BTreeSet<_> = records
+        .iter()
+        .map(|record| record["time"].as_str().expect("a time")[..13].to_owned())
+        .collect();
+    assert!(hours.len() > 1, "the clock was not set: {hours:?}");
+    assert_rates_fit(&records);
+    for record in &records {
+        assert!(
+            seconds(record) > 0.0 && seconds(record) < took + 1.0,
+            "{record:#}"
+        );
+    }
+    let flow = program::flow_to(records.last().expect("one"), "udp", 5000);
+    let ms = |name: &str| flow[name].as_f64().expect("milliseconds");
+    // All gaps lie within the time that sending took.
+    assert!(ms("interarrival_mean_ms") * 99.0 <= took * 1e3, "{flow:#}");
+    assert!(ms("jitter_ms") <= took * 1e3, "{flow:#}");
+    for age in ["first_seen_s", "last_seen_s"] {
+        let age = flow[age].as_f64().expect("seconds");
+        assert!((0.0..took + 1.0).contains(&age), "{flow:#}");
+    }
+    run.last_record();
+}

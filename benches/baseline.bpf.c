@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0
+// SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only
 /* What flowtop's kernel program is measured against, and what drives all of them. Never part of the product.
  *
  * BPF_PROG_TEST_RUN repeats a program on one and the same packet. The drive_* programs give the packet the next

@@ -233,6 +233,42 @@ fn only_the_modules_that_may_touch_the_world_do() {
     }
 }
 
+/// Where `unsafe` stands without a comment that begins with `SAFETY:` right above it, as line numbers.
+fn unexplained(text: &str) -> Vec<usize> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let is_said = |at: usize| {
+        lines[..at]
+            .iter()
+            .rev()
+            // The beginning of the statement, then its comment.
+            .skip_while(|line| !line.starts_with("//") && !line.ends_with([';', '{', '}']))
+            .take_while(|line| line.starts_with("//"))
+            .any(|line| line.starts_with("// SAFETY: "))
+    };
+    let code = lines.iter().enumerate().filter(|(_, line)| {
+        let code = line.split("//").next().unwrap_or_default();
+        mentions(code, "unsafe") && !code.starts_with("#![")
+    });
+    code.filter(|(at, _)| !is_said(*at))
+        .map(|(at, _)| at + 1)
+        .collect()
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    let mut blocks = 0;
+    for path in all_files() {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        blocks += text.matches("unsafe {").count();
+        let lines = unexplained(&text);
+        assert!(lines.is_empty(), "{}: lines {lines:?}", path.display());
+    }
+    assert!(blocks > 10, "where are they?");
+}
+
 #[test]
 fn no_way_leads_around_the_names() {
     for source in sources() {
@@ -332,6 +368,17 @@ fn the_reader_of_sources_reads_them_right() {
     assert!(mentions("unsafe { }", "unsafe"));
     assert!(!mentions("deny(unsafe_code)", "unsafe"));
     assert!(!mentions("let phoenix = 1;", "nix"));
+    assert_eq!(unexplained("// SAFETY: so.\nlet x = unsafe { y };"), []);
+    assert_eq!(
+        unexplained("// SAFETY: so,\n// and so.\nlet x =\n    unsafe { y };"),
+        []
+    );
+    assert_eq!(unexplained("// It is.\nlet x = unsafe { y };"), [2]);
+    assert_eq!(
+        unexplained("// SAFETY: so.\nx();\nlet x = unsafe { y };"),
+        [3]
+    );
+    assert!(unexplained("#![deny(unsafe_code)]\n// unsafe\n").is_empty());
     let text = "a // b\nlet url = \"http://c\";\n#[cfg(test)]\nmod tests {\n d }";
     let code = without_comments_and_tests(text);
     assert_eq!(code, "a \nlet url = \"http://c\";");

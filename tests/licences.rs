@@ -2,6 +2,7 @@
 //! of licences and sources, without the program and without a network. Advisories need a database that no package
 //! registry carries: `cargo deny check advisories` where there is a network.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -139,6 +140,46 @@ fn every_licence_that_is_allowed_is_needed() {
         });
         assert!(is_needed, "nothing needs {licence}");
     }
+}
+
+/// The C files of these folders, with their licences.
+fn files_of_c(folder: &str) -> Vec<(PathBuf, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let is_c = |path: &PathBuf| path.extension().is_some_and(|end| end == "c" || end == "h");
+    files
+        .filter(is_c)
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            let first = text.lines().next().unwrap_or_default();
+            let licence = first.split("SPDX-License-Identifier: ").nth(1);
+            let licence = licence.unwrap_or_else(|| panic!("{}: no licence", path.display()));
+            (path, licence.trim_end_matches(" */").to_owned())
+        })
+        .collect()
+}
+
+/// Whoever takes flowtop under one of its licences has all of it under that; what the kernel loads is free under GPL 2,
+/// too, as the kernel is told.
+#[test]
+fn every_file_of_c_is_under_each_of_our_licences_and_the_kernel_program_under_the_kernels() {
+    let ours: Vec<_> = env!("CARGO_PKG_LICENSE").split(" OR ").collect();
+    assert_eq!(ours, ["MIT", "Apache-2.0"]);
+    for folder in ["src/bpf", "tests/host", "benches"] {
+        let files = files_of_c(folder);
+        assert!(!files.is_empty());
+        for (path, licence) in files {
+            let is_under = |name: &str| is_allowed(&licence, &[name.to_owned()]);
+            for name in &ours {
+                assert!(is_under(name), "{}: {licence}", path.display());
+            }
+            let is_loaded = folder == "src/bpf" || path.ends_with("baseline.bpf.c");
+            assert_eq!(is_under("GPL-2.0-only"), is_loaded, "{}", path.display());
+        }
+    }
+    let program = include_str!("../src/bpf/flowtop.bpf.c");
+    assert!(program.contains("char LICENSE[] SEC(\"license\") = \"Dual MIT/GPL\";"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Stateful: from a parsed packet to the counters. */
 #ifndef FLOWTOP_ACCOUNT_H
 #define FLOWTOP_ACCOUNT_H

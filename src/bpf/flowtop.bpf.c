@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0
+// SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only
 /* flowtop's kernel side: one program, on the ingress hook of each device. It never decides about a packet. */
 #include <stddef.h>
 

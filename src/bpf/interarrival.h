@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Pure: exact integer sums over the gaps between arrivals. No map, no helper. */
 #ifndef FLOWTOP_INTERARRIVAL_H
 #define FLOWTOP_INTERARRIVAL_H

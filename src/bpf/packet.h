@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Pure: a packet's bytes, what is known of it, and how its headers are read.
  *
  * The includer provides packet_header(), which yields `size` bytes at `offset`, or NULL where they cannot be had.

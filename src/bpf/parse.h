@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Pure: from a packet's headers to a flow key and what the metrics need. No map, no helper, no state. */
 #ifndef FLOWTOP_PARSE_H
 #define FLOWTOP_PARSE_H

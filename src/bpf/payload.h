@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Stateful: finds the sequence number in a payload, behind a pattern if need be. */
 #ifndef FLOWTOP_PAYLOAD_H
 #define FLOWTOP_PAYLOAD_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Stateful: which packets are flows, and which rule and sequence profile a flow has.
  *
  * Each field of a five-tuple is looked up by itself and yields the mask of the rules that it satisfies; the rules

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Pure: loss, reordering and duplicates out of sequence numbers. No map, no helper.
  *
  * Every function expects that its caller alone changes the slot's second half and `expected` meanwhile.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Stateful: the flow table. Finding, claiming, locking and giving up slots. */
 #ifndef FLOWTOP_TABLE_H
 #define FLOWTOP_TABLE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Stateful: what each interface's hook saw, and what of it is in no flow. */
 #ifndef FLOWTOP_TOTALS_H
 #define FLOWTOP_TOTALS_H

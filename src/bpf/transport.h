@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Pure: TCP, UDP, ICMP and ICMPv6 headers. No map, no helper, no state. */
 #ifndef FLOWTOP_TRANSPORT_H
 #define FLOWTOP_TRANSPORT_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (MIT OR Apache-2.0) AND GPL-2.0 */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* ABI: the structs that the kernel program and src/probe/abi.rs share.
  *
  * Only fixed-width integers and arrays, natural alignment, padding by name: the Rust side is generated

@@ -162,3 +162,62 @@ fn page_size() -> usize {
         .flatten()
         .map_or(4096, |size| size as usize)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    /// As much as a flow's counters, and more than fits into a page evenly.
+    const LEN: usize = 100;
+
+    fn mapped() -> (std::fs::File, MappedArray<[u64; 8]>) {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(LEN as u64 * 64).expect("room");
+        let array = MappedArray::new(&file, LEN).expect("a mapping");
+        (file, array)
+    }
+
+    #[test]
+    fn values_are_where_the_kernel_has_them() {
+        let (file, array) = mapped();
+        assert_eq!((array.len(), array.is_empty()), (LEN, false));
+        for index in 0..LEN {
+            array.write(index, [index as u64; 8]);
+        }
+        array.word(LEN - 1, 56).store(7, Ordering::Relaxed);
+        array.half_word(1, 4).store(9, Ordering::Relaxed);
+        let mut bytes = [0; 8];
+        file.read_exact_at(&mut bytes, LEN as u64 * 64 - 8)
+            .expect("bytes");
+        assert_eq!(u64::from_ne_bytes(bytes), 7);
+        file.write_all_at(&5u64.to_ne_bytes(), 64 * 3)
+            .expect("bytes");
+        assert_eq!(array.read(3), [5, 3, 3, 3, 3, 3, 3, 3]);
+        assert_eq!(array.read(1)[0].to_ne_bytes()[4..], 9u32.to_ne_bytes());
+    }
+
+    #[test]
+    fn nothing_outside_of_the_values_can_be_reached() {
+        let (_file, array) = mapped();
+        let panics = |touch: &dyn Fn()| {
+            let touch = std::panic::AssertUnwindSafe(touch);
+            std::panic::catch_unwind(|| touch()).is_err()
+        };
+        assert!(panics(&|| _ = array.read(LEN)));
+        assert!(panics(&|| array.write(LEN, [0; 8])));
+        assert!(panics(&|| _ = array.word(LEN, 0)));
+        assert!(panics(&|| _ = array.word(0, 64)));
+        assert!(panics(&|| _ = array.word(0, 4)));
+        assert!(panics(&|| _ = array.half_word(0, 62)));
+        assert!(panics(&|| _ = array.half_word(usize::MAX, 0)));
+    }
+
+    #[test]
+    fn the_monotonic_clock_never_goes_back() {
+        let (first, second) = (monotonic_ns(), monotonic_ns());
+        assert!(0 < first && first <= second);
+    }
+}

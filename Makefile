@@ -7,6 +7,7 @@ ARGS ?=
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
+VALGRIND := valgrind --quiet --error-exitcode=1 --vgdb=no
 PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs
@@ -16,7 +17,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 
-.PHONY: build demo run test fuzz check bench screenshots install install-caps uninstall help
+.PHONY: build demo run test fuzz memcheck check bench screenshots install install-caps uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -45,6 +46,13 @@ check: ## formatting, lints, documentation, licences: no root needed
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	$(CARGO) test --locked --quiet --test architecture --test docs --test licences
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; fi
+
+memcheck: ## run under valgrind what unsafe code there is: unit tests, the program on the demo
+	@scripts/install-needs build memcheck
+	CARGO_TARGET_$(HOST)_RUNNER="$(VALGRIND)" $(CARGO) test --locked --lib probe::
+	$(CARGO) build --locked
+	$(SUDO) $(VALGRIND) $(CARGO_TARGET_DIR)/debug/flowtop --demo --json -t 0.5 --count 4 >/dev/null
+	$(SUDO) $(VALGRIND) $(CARGO_TARGET_DIR)/debug/flowtop doctor >/dev/null
 
 bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build

@@ -202,8 +202,7 @@ fn privileges(privileges: &Privileges) -> PrivilegesRecord<'_> {
         user: &privileges.user,
         uid: privileges.uid,
         capabilities: names.collect(),
-        // Without it there is no run.
-        no_new_privileges: true,
+        no_new_privileges: privileges.no_new_privileges,
         landlock: privileges.landlock.name(),
     }
 }

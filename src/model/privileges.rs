@@ -37,6 +37,8 @@ pub struct Privileges {
     pub capabilities: Vec<(String, &'static str)>,
     /// Why the run is still the superuser's, if it is.
     pub stays_root: Option<&'static str>,
+    /// Whether nothing that it executes gains rights.
+    pub no_new_privileges: bool,
     /// Files.
     pub landlock: Landlock,
 }
@@ -49,6 +51,7 @@ impl Privileges {
                 self.capabilities.push(kept);
             }
         }
+        self.no_new_privileges &= other.no_new_privileges;
         self.landlock = self.landlock.min(other.landlock);
         self
     }
@@ -66,10 +69,13 @@ impl fmt::Display for Privileges {
         for (name, what_for) in &self.capabilities {
             write!(f, ", {name} ({what_for})")?;
         }
+        if self.no_new_privileges {
+            f.write_str(", no new privileges")?;
+        }
         f.write_str(match self.landlock {
-            Landlock::None => ", no new privileges; this kernel has no Landlock to limit files",
-            Landlock::Partial => ", no new privileges, files limited by an old Landlock",
-            Landlock::Full => ", no new privileges, files limited by Landlock",
+            Landlock::None => "; this kernel has no Landlock to limit files",
+            Landlock::Partial => ", files limited by an old Landlock",
+            Landlock::Full => ", files limited by Landlock",
         })
     }
 }
@@ -85,6 +91,7 @@ mod tests {
             uid: 65534,
             capabilities: vec![("CAP_NET_ADMIN".into(), "the clsact hook")],
             stays_root: None,
+            no_new_privileges: true,
             landlock: Landlock::Full,
         };
         let main = Privileges {

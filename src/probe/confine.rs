@@ -167,6 +167,7 @@ pub fn confine(keeps: &Keeps) -> Result<Privileges> {
         uid: uid.as_raw(),
         capabilities: needs.iter().map(|(c, why)| (c.to_string(), *why)).collect(),
         stays_root,
+        no_new_privileges: prctl::get_no_new_privs().context("ask for new privileges")?,
         landlock,
     })
 }

@@ -70,7 +70,7 @@ fn ip(pair: &Pair, words: &str) {
 
 fn send(pair: &Pair, port: u16, packets: usize) {
     let frame = Udp::to_port(port).with_payload(vec![0; 58]).frame();
-    FrameSender::on(pair).send_in_step(vec![frame.as_slice(); packets].into_iter());
+    FrameSender::on(pair).send_in_step(vec![frame.as_slice(); packets]);
 }
 
 /// A rule of prefixes, which are kept in a trie, and ports.

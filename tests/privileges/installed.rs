@@ -60,6 +60,9 @@ fn the_group_runs_the_installed_program_without_sudo_and_others_do_not() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a record");
+    // Its own descriptors are still its own to look at.
+    let memory = record["kernel"]["map_memory_bytes"].as_u64();
+    assert!(memory > Some(131_072 * 128), "{memory:?}");
     let privileges = &record["kernel"]["privileges"];
     assert_eq!(privileges["uid"], USER);
     assert_eq!(privileges["capabilities"], serde_json::json!([]));

@@ -210,7 +210,7 @@ fn without_bpf(arguments: &[&str], errno: i32) -> Output {
     let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     let answer = (libc::BPF_RET | libc::BPF_K) as u16;
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let filter = vec![
+    let filter = [
         step(load, 0, 0, 0),
         step(equal, 0, 1, libc::SYS_bpf as u32),
         step(answer, 0, 0, ERRNO | errno as u32),

@@ -5,15 +5,13 @@
 
 pub mod abi;
 pub mod attach;
-pub mod chain;
-pub mod confine;
-pub mod ethtool;
 mod focus;
 pub mod interfaces;
 mod maps;
 pub mod privileges;
 mod rules;
 mod skeleton;
+pub mod survey;
 pub mod sys;
 pub mod table;
 
@@ -112,8 +110,7 @@ pub struct Probe {
     focus: Focus,
     counters_of_first_cpu: MapHandle,
     skeleton: FlowtopSkel<'static>,
-    /// Kernel memory that the maps take.
-    pub memory_bytes: u64,
+    memory_bytes: u64,
     clsact_only: bool,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! libbpf's own words for a missing capability mislead; these say what is missing and how to get it.
 
+pub mod confine;
+
 use std::fmt;
 
 use caps::{CapSet, Capability};

@@ -17,10 +17,10 @@ use crate::cli::{Arguments, Exit, Failure};
 use crate::config::source::Surroundings;
 use crate::model::units;
 use crate::probe::attach::PROGRAM_NAME;
-use crate::probe::chain::{self, Filter};
-use crate::probe::confine::{self, Identity, Keeps};
-use crate::probe::ethtool;
 use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
+use crate::probe::privileges::confine::{self, Identity, Keeps};
+use crate::probe::survey::chain::{self, Filter};
+use crate::probe::survey::ethtool;
 use crate::probe::{Options, Probe, privileges};
 
 /// Width of the names on the left.
@@ -140,9 +140,12 @@ fn load(max_flows: u32) -> (String, String) {
     let size = format!("{} flows, {} slots", options.max_flows, options.slots());
     let began = Instant::now();
     match Probe::load(&options) {
-        Ok(probe) => (
+        Ok(mut probe) => (
             format!("loads in {} ms", began.elapsed().as_millis()),
-            format!("{} of memory for {size}", units::bytes(probe.memory_bytes)),
+            format!(
+                "{} of memory for {size}",
+                units::bytes(probe.snapshot().table.memory_bytes)
+            ),
         ),
         Err(error) => (
             format!("does not load: {error:#}").replace('\n', " "),

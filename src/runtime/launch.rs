@@ -11,7 +11,7 @@ use super::sampler::{Assignment, Sampler};
 use super::updates::Outlet;
 use crate::demo::Demo;
 use crate::model::privileges::Privileges;
-use crate::probe::confine::{Keeps, confine};
+use crate::probe::privileges::confine::{Keeps, confine};
 
 /// What runs now.
 pub struct Launched {

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
-use crate::probe::confine::{Keeps, confine};
+use crate::probe::privileges::confine::{Keeps, confine};
 
 /// Answers that are kept; when there are more, all are forgotten and those on the screen asked for anew.
 const MOST_KEPT: usize = 4096;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::source::Surroundings;
 use crate::model::privileges::Privileges;
-use crate::probe::confine::{Identity, Keeps};
+use crate::probe::privileges::confine::{Identity, Keeps};
 
 /// The time zone, which is read again from time to time, and the names of services.
 const OF_THE_SCREEN: [&str; 3] = ["/etc/localtime", "/usr/share/zoneinfo", "/etc/services"];

@@ -20,9 +20,9 @@ use crate::model::privileges::Privileges;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
-use crate::probe::chain::SAMPLER;
-use crate::probe::confine::{Identity, Keeps, confine};
 use crate::probe::interfaces::{Link, LinkHeader, LinkMonitor, Selection};
+use crate::probe::privileges::confine::{Identity, Keeps, confine};
+use crate::probe::survey::chain::SAMPLER;
 use crate::probe::{Options, Probe, privileges};
 
 /// What the sampler needs to know, at start and whenever it changes.

@@ -29,8 +29,8 @@ use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
-use crate::probe::confine;
 use crate::probe::interfaces::Selection;
+use crate::probe::privileges::confine;
 use crate::probe::sys::monotonic_ns;
 
 /// The longest wait without looking around.

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use flowtop::model::privileges::{Landlock, Privileges};
-use flowtop::probe::confine::{Identity, Keeps, confine};
+use flowtop::probe::privileges::confine::{Identity, Keeps, confine};
 
 use super::support::root;
 use super::{NOBODY, readable_folder, set_mode};

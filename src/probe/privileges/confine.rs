@@ -19,8 +19,9 @@ use nix::libc;
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 
-use super::{Probe, chain};
 use crate::model::privileges::{Landlock, Privileges};
+use crate::probe::Probe;
+use crate::probe::survey::chain;
 
 /// The user without rights, where the system does not name one.
 const NOBODY: u32 = 65534;

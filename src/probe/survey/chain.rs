@@ -16,8 +16,8 @@ use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcHeader, TcMessage};
 use nix::errno::Errno;
 
-use super::attach::{CLSACT_HANDLE, CLSACT_PRIORITY, PROGRAM_NAME};
 use crate::netlink::Connection;
+use crate::probe::attach::{CLSACT_HANDLE, CLSACT_PRIORITY, PROGRAM_NAME};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWTFILTER: u16 = 44;

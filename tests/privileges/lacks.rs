@@ -201,18 +201,18 @@ fn memory_that_is_not_there_is_said_with_what_needs_less() {
     assert_eq!(line, expected);
 }
 
-/// The program under a seccomp filter that answers bpf(2) with this error.
-fn without_bpf(arguments: &[&str], errno: i32) -> Output {
+/// The program under a seccomp filter that answers this system call with this error.
+fn without(call: libc::c_long, errno: i32, arguments: &[&str]) -> Output {
     const ALLOW: u32 = 0x7fff_0000;
     const ERRNO: u32 = 0x0005_0000;
-    // Load the number of the system call; if it is bpf(2), go on, else skip one; the two answers.
+    // Load the number of the system call; if it is that one, go on, else skip one; the two answers.
     let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     let answer = (libc::BPF_RET | libc::BPF_K) as u16;
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let filter = [
         step(load, 0, 0, 0),
-        step(equal, 0, 1, libc::SYS_bpf as u32),
+        step(equal, 0, 1, call as u32),
         step(answer, 0, 0, ERRNO | errno as u32),
         step(answer, 0, 0, ALLOW),
     ];
@@ -240,12 +240,37 @@ fn a_seccomp_filter_that_keeps_bpf_away_is_named() {
         return;
     }
     for errno in [libc::EPERM, libc::ENOSYS] {
-        let (code, line) = refusal(&without_bpf(&RUN, errno));
+        let (code, line) = refusal(&without(libc::SYS_bpf, errno, &RUN));
         let expected = "load the kernel program: a seccomp filter forbids bpf(2) (run it outside of \
             the container, or allow bpf in the container's seccomp profile)";
         assert_eq!((code, line.as_str()), (Some(77), expected), "{errno}");
-        let (code, line) = refusal(&without_bpf(&DEMO, errno));
+        let (code, line) = refusal(&without(libc::SYS_bpf, errno, &DEMO));
         assert_eq!(code, Some(77), "{line}");
         assert!(line.starts_with("start the demo: a seccomp filter forbids bpf(2)"));
     }
+}
+
+#[test]
+fn a_kernel_without_landlock_is_told_and_the_rest_is_given_up_all_the_same() {
+    if !root() {
+        return;
+    }
+    let output = without(libc::SYS_landlock_create_ruleset, libc::ENOSYS, &RUN);
+    let record = assert_runs(&output, "without Landlock");
+    let expected = serde_json::json!({"user": "nobody", "uid": 65534, "capabilities": [],
+        "no_new_privileges": true, "landlock": "none"});
+    assert_eq!(record["kernel"]["privileges"], expected);
+    // Nothing would keep CAP_DAC_READ_SEARCH to the configuration's folder then.
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.json");
+    std::fs::write(&config, "{}").expect("write");
+    let config = config.to_str().expect("UTF-8");
+    let with_config = [&RUN[..], &["-c", config]].concat();
+    let output = without(
+        libc::SYS_landlock_create_ruleset,
+        libc::ENOSYS,
+        &with_config,
+    );
+    let record: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a record");
+    assert_eq!(record["kernel"]["privileges"], expected);
 }

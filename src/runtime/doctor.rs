@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use super::error::failure;
 use super::setup;
 use crate::cli::{Arguments, Exit, Failure};
-use crate::config::source::Surroundings;
+use crate::config::source::{Opened, Surroundings};
 use crate::model::units;
 use crate::probe::attach::PROGRAM_NAME;
 use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
@@ -44,11 +44,13 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     );
     say("BPF", bpf_settings());
     say("hook", hook());
-    let (program, table) = load(arguments.max_flows);
+    let opened = setup::open_config(arguments, surroundings);
+    let in_force = opened.as_ref().map(|opened| opened.config.max_flows);
+    let (program, table) = load(in_force.unwrap_or(Options::default().max_flows));
     say("program", program);
     say("flow table", table);
     say("once it counts", rights(surroundings));
-    say("configuration", configuration(arguments, surroundings));
+    say("configuration", configuration(opened));
     let surveyed = links().map_err(|error| failure("list the interfaces", &error))?;
     say("left over", leftovers(&surveyed));
     for link in &surveyed {
@@ -168,8 +170,8 @@ fn rights(surroundings: &Surroundings) -> String {
     }
 }
 
-fn configuration(arguments: &Arguments, surroundings: &Surroundings) -> String {
-    match setup::open_config(arguments, surroundings) {
+fn configuration(opened: Result<Opened, Failure>) -> String {
+    match opened {
         Ok(opened) => match opened.config.path.as_deref().map(Path::display) {
             Some(path) => format!("{} is valid", display_name(OsStr::new(&path.to_string()))),
             None => "no file: defaults".to_owned(),

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use super::names::Resolver;
 use super::rights;
 use super::sampler::{Assignment, Sampler};
+use super::setup;
 use super::updates::Outlet;
 use crate::demo::Demo;
 use crate::model::privileges::Privileges;
@@ -37,6 +38,9 @@ pub fn launch(
         Some(demo) => Some(demo.namespace().try_clone().context("start the demo")?),
         None => None,
     };
+    if has_screen {
+        setup::ssh_session();
+    }
     let identity = &keeps.identity;
     let sampler = Sampler::start(
         assignment,

@@ -26,12 +26,16 @@ const OF_THE_RESOLVER: [&str; 6] = [
 pub fn of_main(surroundings: &Surroundings, config: Option<&Path>, has_screen: bool) -> Keeps {
     let folders = match config {
         Some(path) => folders_of(path),
-        None if has_screen => surroundings
-            .places()
-            .iter()
-            .flat_map(|p| folders_of(p))
-            .collect(),
-        None => Vec::new(),
+        // One may appear, also in a folder that has to appear first.
+        None => {
+            let places = surroundings.places();
+            let folders = places.iter().flat_map(|place| folders_of(place));
+            let is_there = |folder: PathBuf| match folder.is_dir() {
+                true => Some(folder),
+                false => folder.parent().map(Path::to_path_buf),
+            };
+            folders.filter_map(is_there).collect()
+        }
     };
     let mut keeps = Keeps {
         identity: Identity::to_become(surroundings.invoking_user),

@@ -138,7 +138,7 @@ pub fn preferences(config: &Config) -> Preferences {
         keymap: Keymap::with_overrides(keys).unwrap_or_default(),
         alerts: alert_rules(config),
         services: services(),
-        session: ancestors::variable("SSH_CONNECTION").and_then(|text| SshSession::parse(&text)),
+        session: ssh_session(),
     }
 }
 
@@ -154,6 +154,14 @@ pub fn alert_rules(config: &Config) -> Vec<AlertRule> {
         })
     };
     config.alerts.iter().filter_map(rule).collect()
+}
+
+/// The SSH session that flowtop runs in. The ancestors are asked once, at the start: later they may not be looked at.
+pub fn ssh_session() -> Option<SshSession> {
+    static SESSION: LazyLock<Option<SshSession>> = LazyLock::new(|| {
+        ancestors::variable("SSH_CONNECTION").and_then(|text| SshSession::parse(&text))
+    });
+    SESSION.clone()
 }
 
 /// The names of services by port; where the file is not to be had, ports stay numbers.

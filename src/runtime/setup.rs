@@ -161,7 +161,7 @@ pub fn ssh_session() -> Option<SshSession> {
     static SESSION: LazyLock<Option<SshSession>> = LazyLock::new(|| {
         ancestors::variable("SSH_CONNECTION").and_then(|text| SshSession::parse(&text))
     });
-    SESSION.clone()
+    *SESSION
 }
 
 /// The names of services by port; where the file is not to be had, ports stay numbers.

@@ -65,10 +65,8 @@ impl Default for Options {
 impl Options {
     /// Slots of the table: a power of two, times two, and at least one set.
     pub fn slots(&self) -> usize {
-        (self.max_flows.max(1) as usize)
-            .next_power_of_two()
-            .max(FLOWS_PER_SET / 2)
-            * 2
+        let flows = self.max_flows.max(1) as usize;
+        flows.next_power_of_two().max(FLOWS_PER_SET / 2) * 2
     }
 
     fn ageing(&self) -> Ageing {

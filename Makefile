@@ -6,8 +6,14 @@ ARGS ?=
 
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
+TIME ?= 600
+FRAMES ?= 10000000
+
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
 PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
+FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
+FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs
 
@@ -16,7 +22,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 
-.PHONY: build demo run test fuzz check bench screenshots install uninstall help
+.PHONY: build demo run test test-long check fuzz fuzz-config bench screenshots install uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -32,7 +38,11 @@ test: ## run all tests, those that need root included
 	@scripts/install-needs build test
 	$(RUNNER) $(CARGO) test --locked --no-fail-fast
 
-fuzz: ## a million configurations and rules, most of them wrong: some minutes, no root needed
+test-long: ## the tests of load again, a minute each
+	@scripts/install-needs build test
+	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
+
+fuzz-config: ## a million configurations and rules, most of them wrong: some minutes, no root needed
 	@scripts/install-needs build
 	PROPTEST_CASES=170000 $(CARGO) test --locked --release --test config fuzz
 
@@ -45,6 +55,14 @@ check: ## formatting, lints, documentation, licences: no root needed
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	$(CARGO) test --locked --quiet --test architecture --test docs --test licences
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; fi
+
+fuzz: ## show millions of frames to headers, kernel program and reference: make fuzz TIME=600 (seconds in all)
+	@scripts/install-needs build test fuzz
+	@mkdir -p $(FUZZ_FOLDER)/corpus
+	clang $(FUZZ_FLAGS) tests/host/judge.c -o $(FUZZ_FOLDER)/headers
+	cd $(FUZZ_FOLDER) && ./headers -max_total_time=$$(($(TIME) / 2)) -max_len=600 -print_final_stats=1 corpus $(CURDIR)/tests/corpus
+	FLOWTOP_FUZZ_CORPUS=$(FUZZ_FOLDER)/corpus FLOWTOP_FUZZ_FRAMES=$(FRAMES) FLOWTOP_FUZZ_SECONDS=$$(($(TIME) / 2)) \
+		FLOWTOP_FUZZ_SEED=$$(date +%s) $(RUNNER) $(CARGO) test --locked --release --test fuzz -- --nocapture
 
 bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build
@@ -66,4 +84,4 @@ uninstall: ## remove what install put there
 	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/flowtop"
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12

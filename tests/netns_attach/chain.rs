@@ -5,11 +5,12 @@ use std::ffi::c_void;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::libbpf_sys::{
-    self, BPF_F_BEFORE, BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, bpf_link_create,
-    bpf_link_create_opts, bpf_map_create_opts, bpf_prog_load, bpf_prog_query_opts,
+    BPF_F_BEFORE, BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, bpf_link_create, bpf_link_create_opts,
+    bpf_map_create_opts, bpf_prog_load,
 };
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
+use super::support::hook;
 use super::support::pair::{Pair, RECEIVER_LINK};
 use super::support::program::{Flowtop, interface, number};
 use super::{counted, send, support};
@@ -21,27 +22,7 @@ const DROP: i32 = 2;
 
 /// Programs and links on the TCX ingress hook of the receiving link, in their order.
 pub fn on_hook(pair: &Pair) -> Vec<(u32, u32)> {
-    const MOST: usize = 16;
-    let ifindex = pair.receiver_ifindex();
-    let query = || {
-        let (mut programs, mut links) = ([0u32; MOST], [0u32; MOST]);
-        let mut options = bpf_prog_query_opts {
-            sz: size_of::<bpf_prog_query_opts>() as _,
-            prog_ids: programs.as_mut_ptr(),
-            link_ids: links.as_mut_ptr(),
-            ..Default::default()
-        };
-        options.__bindgen_anon_1.count = MOST as u32;
-        // SAFETY: options and both lists outlive the call, and the lists have as many places as it says.
-        let outcome = unsafe {
-            libbpf_sys::bpf_prog_query_opts(ifindex as i32, BPF_TCX_INGRESS, &mut options)
-        };
-        assert_eq!(outcome, 0, "ask for the programs on the hook");
-        // SAFETY: both members of the union are the same number.
-        let count = unsafe { options.__bindgen_anon_1.count } as usize;
-        Ok(programs.into_iter().zip(links).take(count).collect())
-    };
-    pair.receiver.within(query).expect("query")
+    hook::programs(&pair.receiver, pair.receiver_ifindex())
 }
 
 /// Programs on the TCX ingress hook.

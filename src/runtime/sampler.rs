@@ -26,6 +26,9 @@ use crate::probe::{Options, Probe, privileges};
 /// Changes of links are told; what is never told is found after this, as are the devices' own counters.
 const LIST_EVERY: Duration = Duration::from_secs(2);
 
+/// Readings that wait for the main thread at most.
+const MOST_UNREAD: usize = 4;
+
 /// What the sampler needs to know, at start and whenever it changes.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -141,6 +144,8 @@ struct Worker {
     /// Links to attach to or to let go of, one at a time: the kernel waits for a grace period with each, and readings
     /// must not wait for hundreds of them.
     pending: VecDeque<Link>,
+    /// Refresh periods since the latest reading.
+    periods: u32,
     /// When the links are listed again, whether there was news of them or not.
     list_due: Instant,
 }
@@ -178,6 +183,7 @@ impl Worker {
             wake,
             refused: Vec::new(),
             pending: VecDeque::new(),
+            periods: 0,
             list_due: Instant::now() + LIST_EVERY,
         };
         for link in &links {
@@ -211,20 +217,30 @@ impl Worker {
             self.settle_next();
             if Instant::now() >= due {
                 self.reattach();
-                self.read(true);
+                self.read_when_due();
                 super::panic_if_asked("sampler");
                 due = next_due(due, self.assignment.refresh);
             }
         }
     }
 
-    fn read(&mut self, is_due: bool) {
+    /// Where the main thread stands still (a reader of standard output that does), readings would heap up. None is made
+    /// then, and nothing is lost: no flow leaves the table, or is replaced, before it was read.
+    fn read_when_due(&mut self) {
+        self.periods += 1;
+        if self.outlet.unread() < MOST_UNREAD {
+            let periods = std::mem::take(&mut self.periods);
+            self.read(periods);
+        }
+    }
+
+    fn read(&mut self, periods: u32) {
         let snapshot = Box::new(self.probe.snapshot());
         if !snapshot.forgotten.is_empty() {
             // There is room for others.
             self.refused.clear();
         }
-        self.outlet.tell(Update::Snapshot { snapshot, is_due });
+        self.outlet.tell(Update::Snapshot { snapshot, periods });
         let histograms = self.probe.histograms();
         if !histograms.is_empty() {
             self.outlet.tell(Update::Histograms(histograms));
@@ -266,7 +282,7 @@ impl Worker {
 
     fn change_rules(&mut self, assignment: &Assignment) {
         // What was counted under the former rules is told first.
-        self.read(false);
+        self.read(0);
         let applied = self
             .probe
             .apply_rules(&assignment.rules, &assignment.sequence);

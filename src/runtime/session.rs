@@ -159,10 +159,10 @@ impl Session {
         let mut happenings = Vec::new();
         for update in self.inlet.take() {
             match update {
-                Update::Snapshot { snapshot, is_due } => {
+                Update::Snapshot { snapshot, periods } => {
                     self.tracker.advance(&snapshot);
                     self.sampler.recycle(snapshot);
-                    self.refreshes += u32::from(is_due);
+                    self.refreshes += periods;
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),

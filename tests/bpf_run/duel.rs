@@ -135,6 +135,7 @@ impl<S: Subject> Duel<S> {
     }
 
     /// The loaded program, for what the reference has no part in.
+    #[allow(dead_code)]
     pub fn subject(&mut self) -> &mut S {
         &mut self.subject
     }

@@ -73,21 +73,20 @@ impl Sampler {
         let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
         woken.set_nonblocking(true)?;
         let (ready, started) = channel();
-        let thread = std::thread::Builder::new()
-            .name("sampler".into())
-            .spawn(move || {
-                let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
-                match made {
-                    Ok(mut worker) => {
-                        let _ = ready.send(Ok(()));
-                        Some(worker.run())
-                    }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                        None
-                    }
+        let work =
+            move || match Worker::make(assignment, max_flows, namespace, outlet, receiver, woken) {
+                Ok(mut worker) => {
+                    let _ = ready.send(Ok(()));
+                    Some(worker.run())
                 }
-            })
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                    None
+                }
+            };
+        let thread = std::thread::Builder::new()
+            .name(super::SAMPLER.into())
+            .spawn(|| super::end_when_unwound(work))
             .context("start the sampler's thread")?;
         started
             .recv()

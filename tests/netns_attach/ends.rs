@@ -1,13 +1,11 @@
 //! After every way to end, on both hooks: what others have there is as it was, and nothing of ours is left.
 
 use std::process::Command;
-use std::time::Duration;
 
-use flowtop::probe::{Options, Probe};
 use nix::sys::signal::Signal;
 
 use super::chain::{self, Counter};
-use super::support::pair::{self, Pair, RECEIVER_LINK};
+use super::support::pair::Pair;
 use super::support::program::{Flowtop, PROGRAM};
 use super::support::pty::{Control, PATIENCE, Pty};
 use super::{ARGUMENTS, everything, filters, ip, send, shared_pair, support};
@@ -70,13 +68,18 @@ fn headless(shared: &Shared, use_clsact: bool) -> Flowtop {
     })
 }
 
-/// A dashboard that shows that it counts.
-fn dashboard(shared: &Shared, folder: &tempfile::TempDir, use_clsact: bool) -> Pty {
+fn dashboard_command(shared: &Shared, folder: &tempfile::TempDir, use_clsact: bool) -> Command {
     let mut command = support::command(&shared.pair.receiver, PROGRAM);
     command.args(ARGUMENTS).current_dir(folder.path());
     command.env("HOME", folder.path());
     command.env("XDG_CONFIG_HOME", folder.path());
     choose(&mut command, use_clsact);
+    command
+}
+
+/// A dashboard that shows that it counts.
+fn dashboard(shared: &Shared, folder: &tempfile::TempDir, use_clsact: bool) -> Pty {
+    let mut command = dashboard_command(shared, folder, use_clsact);
     let mut pty = Pty::start(&mut command, (100, 30), Control::Controlling);
     let hook = if use_clsact { "up clsact" } else { "up tcx" };
     pty.wait_for_text(&format!("veth1 {hook}"));
@@ -156,24 +159,20 @@ fn a_panic_leaves_the_hooks_as_they_were() {
     }
     let shared = Shared::new();
     let before = shared.state();
-    for clsact_only in [false, true] {
-        let pair = &shared.pair;
-        let panics = || -> anyhow::Result<()> {
-            let options = Options {
-                max_flows: 64,
-                refresh: Duration::from_millis(100),
-                clsact_only,
-                ..Options::default()
-            };
-            let mut probe = Probe::load(&options)?;
-            probe.attach(&pair::link(&pair.receiver, RECEIVER_LINK))?;
-            assert!(shared.is_used(clsact_only));
-            panic!("as a test");
-        };
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            pair.receiver.within(panics)
-        }));
-        assert!(outcome.is_err());
-        assert_eq!(shared.state(), before, "clsact: {clsact_only}");
+    for use_clsact in [false, true] {
+        for thread in ["dashboard", "sampler"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut command = dashboard_command(&shared, &folder, use_clsact);
+            command.env("FLOWTOP_PANIC", thread);
+            let mut pty = Pty::start(&mut command, (100, 30), Control::Controlling);
+            let status = pty.wait_for_exit(PATIENCE);
+            let said = String::from_utf8_lossy(pty.raw()).into_owned();
+            assert!(
+                said.contains("asked for by FLOWTOP_PANIC"),
+                "{thread}: {said}"
+            );
+            assert!(!status.success(), "{thread}: {status}");
+            assert_eq!(shared.state(), before, "{thread}, clsact: {use_clsact}");
+        }
     }
 }

@@ -45,7 +45,7 @@ pub struct TcpTracker {
     largest: u64,
     /// From the lowest missing byte to behind the highest one.
     missing: std::ops::Range<i64>,
-    /// More than half the number space was missing at a time.
+    /// More than a quarter of the number space was missing at a time.
     is_torn: bool,
     counts: Sequence,
 }
@@ -69,7 +69,7 @@ impl TcpTracker {
         self.counts
     }
 
-    /// Whether more than two gigabytes were missing at a time. Numbers of 32 bits no longer tell then what fills a gap,
+    /// Whether more than a gigabyte was missing at a time. Numbers of 32 bits no longer tell then what fills a gap,
     /// and the definitions say nothing of it.
     pub fn is_torn(&self) -> bool {
         self.is_torn
@@ -136,7 +136,7 @@ impl TcpTracker {
             self.missing.start = expected;
         }
         self.missing.end = expected + d;
-        self.is_torn |= self.missing.end - self.missing.start > i64::from(i32::MAX);
+        self.is_torn |= self.missing.end - self.missing.start > 1 << 30;
         let packets = (d as u64).div_ceil(self.largest.max(1));
         if packets < u64::from(self.threshold) {
             self.counts.small_errors += 1;

@@ -6,9 +6,15 @@ ARGS ?=
 
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
+TIME ?= 600
+FRAMES ?= 10000000
+
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
 VALGRIND := valgrind --quiet --error-exitcode=1 --vgdb=no
 PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
+FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
+FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs
 
@@ -17,7 +23,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 
-.PHONY: build demo run test fuzz memcheck check bench screenshots install install-caps uninstall help
+.PHONY: build demo run test test-long check fuzz fuzz-config memcheck bench screenshots install install-caps uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -33,7 +39,11 @@ test: ## run all tests, those that need root included
 	@scripts/install-needs build test
 	$(RUNNER) $(CARGO) test --locked --no-fail-fast
 
-fuzz: ## a million configurations and rules, most of them wrong: some minutes, no root needed
+test-long: ## the tests of load again, a minute each
+	@scripts/install-needs build test
+	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
+
+fuzz-config: ## a million configurations and rules, most of them wrong: some minutes, no root needed
 	@scripts/install-needs build
 	PROPTEST_CASES=170000 $(CARGO) test --locked --release --test config fuzz
 
@@ -53,6 +63,14 @@ memcheck: ## run under valgrind what unsafe code there is: unit tests, the progr
 	$(CARGO) build --locked
 	$(SUDO) $(VALGRIND) $(CARGO_TARGET_DIR)/debug/flowtop --demo --json -t 0.5 --count 4 >/dev/null
 	$(SUDO) $(VALGRIND) $(CARGO_TARGET_DIR)/debug/flowtop doctor >/dev/null
+
+fuzz: ## show millions of frames to headers, kernel program and reference: make fuzz TIME=600 (seconds in all)
+	@scripts/install-needs build test fuzz
+	@mkdir -p $(FUZZ_FOLDER)/corpus
+	clang $(FUZZ_FLAGS) tests/host/judge.c -o $(FUZZ_FOLDER)/headers
+	cd $(FUZZ_FOLDER) && ./headers -max_total_time=$$(($(TIME) / 2)) -max_len=600 -print_final_stats=1 corpus $(CURDIR)/tests/corpus
+	FLOWTOP_FUZZ_CORPUS=$(FUZZ_FOLDER)/corpus FLOWTOP_FUZZ_FRAMES=$(FRAMES) FLOWTOP_FUZZ_SECONDS=$$(($(TIME) / 2)) \
+		FLOWTOP_FUZZ_SEED=$$(date +%s) $(RUNNER) $(CARGO) test --locked --release --test fuzz -- --nocapture
 
 bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build

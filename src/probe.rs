@@ -5,6 +5,8 @@
 
 pub mod abi;
 pub mod attach;
+pub mod clsact;
+pub mod filters;
 mod focus;
 pub mod interfaces;
 mod maps;
@@ -14,8 +16,9 @@ mod skeleton;
 pub mod survey;
 pub mod sys;
 pub mod table;
+mod totals;
+mod watched;
 
-use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -25,7 +28,7 @@ use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
 use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, num_possible_cpus};
 
 use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
-use self::attach::Attachment;
+use self::attach::Ways;
 use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
 use self::maps::{fill_outer, inner_maps, map_all, memlock, memory_of, seed, size_maps};
@@ -33,10 +36,11 @@ use self::rules::RuleTable;
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
 use self::table::{Ageing, FlowTable};
+use self::watched::WatchedInterfaces;
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::rule::{Rule, SequenceProfile};
-use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot, TableSample};
+use crate::model::snapshot::{InterfaceSample, Snapshot, TableSample};
 
 /// What has to be known before the programs are loaded.
 #[derive(Debug, Clone, Copy)]
@@ -90,26 +94,16 @@ pub struct TestContext {
     pub is_bare: bool,
 }
 
-/// An interface that is or was watched.
-#[derive(Debug)]
-struct Watched {
-    link: Link,
-    attachment: Option<Attachment>,
-    /// The hook that counts, or counted to the end of the run.
-    hook: Option<Hook>,
-}
-
 /// The loaded programs and their maps.
 pub struct Probe {
     // Before the programs: what is attached goes first.
-    watched: BTreeMap<u32, Watched>,
+    watched: WatchedInterfaces,
     table: FlowTable,
     rules: RuleTable,
     focus: Focus,
     counters_of_first_cpu: MapHandle,
     skeleton: FlowtopSkel<'static>,
     memory_bytes: u64,
-    clsact_only: bool,
 }
 
 impl Probe {
@@ -147,7 +141,6 @@ impl Probe {
         let table = FlowTable::new(
             MappedArray::new(skeleton.maps.flow_table.as_fd(), slots)?,
             map_all(&counters, slots)?,
-            map_all(&totals, INTERFACE_SLOTS)?,
             MappedArray::new(skeleton.maps.settings.as_fd(), 1)?,
             options.ageing(),
         );
@@ -161,14 +154,16 @@ impl Probe {
         let focus = Focus::new(MapHandle::try_from(&maps.gap_histograms)?);
         let counters_of_first_cpu = counters.into_iter().next().context("no CPU")?;
         let mut probe = Probe {
-            watched: BTreeMap::new(),
+            watched: WatchedInterfaces::new(
+                map_all(&totals, INTERFACE_SLOTS)?,
+                Ways::new(options.clsact_only),
+            ),
             table,
             rules,
             focus,
             counters_of_first_cpu,
             skeleton,
             memory_bytes,
-            clsact_only: options.clsact_only,
         };
         // Nothing runs yet that would have to be waited for.
         probe
@@ -233,32 +228,18 @@ impl Probe {
                 )
             }
         };
-        self.table.add_interface(link.ifindex, is_bare)?;
-        let attachment = attach::attach(self.program(), link.ifindex, self.clsact_only)?;
-        self.watched.insert(
-            link.ifindex,
-            Watched {
-                link: link.clone(),
-                hook: Some(attachment.hook()),
-                attachment: Some(attachment),
-            },
-        );
-        Ok(())
+        let program = self.skeleton.progs.flowtop_ingress.as_fd();
+        self.watched.attach(program, link, is_bare)
     }
 
     /// Takes the program off an interface; its totals stay.
     pub fn detach(&mut self, ifindex: u32) {
-        if let Some(watched) = self.watched.get_mut(&ifindex) {
-            watched.attachment = None;
-            watched.hook = None;
-        }
+        self.watched.detach(ifindex);
     }
 
     /// Takes the programs off all hooks, waits for packets under way, and reads for the last time.
     pub fn finish(&mut self) -> Snapshot {
-        for watched in self.watched.values_mut() {
-            watched.attachment = None;
-        }
+        self.watched.detach_all();
         // Should it fail, a packet that is under way on another CPU this moment is missed.
         let _ = self.wait_for_programs();
         self.snapshot()
@@ -266,45 +247,27 @@ impl Probe {
 
     /// Whether a program of ours was put on this interface's hook and not taken off by us.
     pub fn is_watching(&self, ifindex: u32) -> bool {
-        self.watched
-            .get(&ifindex)
-            .is_some_and(|w| w.attachment.is_some())
+        self.watched.is_watching(ifindex)
+    }
+
+    /// Whether programs of others have their turn before ours on this interface.
+    pub fn is_behind_others(&self, ifindex: u32) -> bool {
+        self.watched.is_behind_others(ifindex)
     }
 
     /// The interfaces whose hook somebody else took our program off.
     pub fn displaced(&mut self) -> Vec<Link> {
-        let mut displaced = Vec::new();
-        for (ifindex, watched) in &mut self.watched {
-            if watched
-                .attachment
-                .as_ref()
-                .is_some_and(|a| !a.is_in_place(*ifindex))
-            {
-                watched.attachment = None;
-                watched.hook = None;
-                displaced.push(watched.link.clone());
-            }
-        }
-        displaced
+        self.watched.displaced()
     }
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
     pub fn note_links(&mut self, links: &[Link]) {
-        for (ifindex, watched) in &mut self.watched {
-            match links.iter().find(|link| link.ifindex == *ifindex) {
-                Some(link) => watched.link = link.clone(),
-                None => {
-                    watched.link.state = LinkState::Gone;
-                    watched.attachment = None;
-                    watched.hook = None;
-                }
-            }
-        }
+        self.watched.note_links(links);
     }
 
-    /// Indices of the interfaces that are or were watched.
+    /// Indices of the interfaces that are watched, or were until a moment ago.
     pub fn watched(&self) -> impl Iterator<Item = u32> + '_ {
-        self.watched.keys().copied()
+        self.watched.indices()
     }
 
     /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
@@ -318,19 +281,7 @@ impl Probe {
             memory_bytes: self.memory_bytes,
             ..TableSample::default()
         };
-        for (ifindex, watched) in &self.watched {
-            let (counted, incidents) = self.table.interface(*ifindex);
-            snapshot.interfaces.push(InterfaceSample {
-                name: watched.link.display_name.clone(),
-                state: watched.link.state,
-                hook: watched.hook,
-                device_drops: watched.link.device_drops,
-                ..counted
-            });
-            snapshot.table.evicted += incidents.evicted;
-            snapshot.table.contended += incidents.contended;
-            snapshot.table.insert_failures += counted.untracked.packets;
-        }
+        self.watched.report(&mut snapshot);
         snapshot
     }
 
@@ -341,12 +292,12 @@ impl Probe {
 
     /// What was counted on an interface, watched or not: for test runs.
     pub fn interface_totals(&self, ifindex: u32) -> InterfaceSample {
-        self.table.interface(ifindex).0
+        self.watched.totals().read(ifindex).0
     }
 
     /// Gives an interface its own totals without attaching to it: for test runs.
     pub fn prepare_interface(&mut self, ifindex: u32) -> Result<()> {
-        self.table.add_interface(ifindex, false)
+        self.watched.totals_mut().claim(ifindex, false)
     }
 
     /// The loaded program: also for test runs that call it from a program of their own.
@@ -357,14 +308,15 @@ impl Probe {
     /// Runs the very program that would be attached on one frame (BPF_PROG_TEST_RUN), `repeat` times. Returns what
     /// the program returned, and the mean time of a run. Frames below 14 bytes are refused by the kernel.
     pub fn test_frame(
-        &self,
+        &mut self,
         frame: &[u8],
         context: TestContext,
         repeat: u32,
     ) -> Result<(i32, Duration)> {
         const LOOPBACK: u32 = 1;
-        self.table
-            .add_interface(context.ifindex.max(LOOPBACK), context.is_bare)?;
+        self.watched
+            .totals_mut()
+            .claim(context.ifindex.max(LOOPBACK), context.is_bare)?;
         let mut skb = test_context_bytes(context);
         let input = ProgramInput {
             data_in: Some(frame),

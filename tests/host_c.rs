@@ -2,25 +2,12 @@
 //!
 //! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name.
 
-use std::collections::BTreeSet;
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+#[path = "support/host.rs"]
+mod host;
 
-const FLAGS: [&str; 10] = [
-    "-std=gnu11",
-    "-O1",
-    "-g",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-Wno-missing-field-initializers",
-    "-I",
-    "src/bpf",
-    "-pipe",
-];
-const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A test here for each one of tests/host/`$program`.c, and one that says that none is missing.
 macro_rules! host_tests {
@@ -92,52 +79,12 @@ host_tests! { interarrival:
     a_new_generation_drops_everything
 }
 
-fn compiler(arguments: &[&str], source: &Path, program: &Path) -> Output {
-    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
-    Command::new(&compiler)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(arguments)
-        .arg(source)
-        .arg("-o")
-        .arg(program)
-        .output()
-        .unwrap_or_else(|error| panic!("run {}: {error}", compiler.display()))
-}
-
-/// Whether this machine's compiler comes with the sanitizers' run-time libraries.
-fn has_sanitizers() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder");
-        let source = folder.path().join("empty.c");
-        std::fs::write(&source, "int main(void) { return 0; }\n").expect("write a file");
-        let program = folder.path().join("empty");
-        let works = compiler(&SANITIZERS, &source, &program).status.success()
-            && Command::new(&program)
-                .status()
-                .is_ok_and(|status| status.success());
-        if !works {
-            eprintln!("no sanitizers here: reads beyond a packet are not noticed");
-        }
-        works
-    })
-}
-
 fn compile(name: &str) -> PathBuf {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("host-{name}"));
-    let mut arguments = FLAGS.to_vec();
-    if has_sanitizers() {
-        arguments.extend(SANITIZERS);
-    }
-    let source = PathBuf::from(format!("tests/host/{name}.c"));
-    let output = compiler(&arguments, &source, &program);
-    assert!(
-        output.status.success(),
-        "compile {}:\n{}",
-        source.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    program
+    host::compile(
+        &format!("tests/host/{name}.c"),
+        &format!("host-{name}"),
+        &[],
+    )
 }
 
 fn expect_list(program: &Path, listed: &[&str]) {

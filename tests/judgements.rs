@@ -93,7 +93,7 @@ fn events_tell_what_changed_and_nothing_twice() {
     sequence.reordered = Some(0);
     watch.observe(&now, CLOCK, &mut log);
     watch.observe(&now, CLOCK, &mut log);
-    assert_eq!(texts(&log), ["interface: veth1 is up, counted by tcx"]);
+    assert_eq!(texts(&log), ["interface: veth1: up, counted by tcx"]);
 
     let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
     (sequence.small_errors, sequence.lost, sequence.restarts) = (1, 3, 1);
@@ -106,13 +106,37 @@ fn events_tell_what_changed_and_nothing_twice() {
     watch.observe(&now, CLOCK, &mut log);
     let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
     let expected = [
-        "interface: veth1 is up, counted by tcx".to_owned(),
+        "interface: veth1: up, counted by tcx".to_owned(),
         format!("gap: 3 lost before 3000005003: {flow}"),
         format!("restart: starts again at 3000005003: {flow}"),
         format!("resumed: jitter epoch 2: {flow}"),
-        "interface: veth1 is now gone, not attached".to_owned(),
+        "interface: veth1: gone, waiting".to_owned(),
         "table: the flow table has no room (0 of 0 slots in use): packets are not tracked (see --max-flows)".to_owned(),
         "table: the flow table has room again".to_owned(),
+    ];
+    assert_eq!(texts(&log), expected);
+}
+
+#[test]
+fn an_interface_is_waited_for_until_one_of_its_name_is_there_again() {
+    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let mut now = report(vec![]);
+    watch.observe(&now, CLOCK, &mut log);
+    now.interfaces[0].name = "uplink0".into();
+    watch.observe(&now, CLOCK, &mut log);
+    let mut successor = now.interfaces[0].clone();
+    (now.interfaces[0].state, now.interfaces[0].hook) = (LinkState::Gone, None);
+    watch.observe(&now, CLOCK, &mut log);
+    assert_eq!(now.interfaces[0].condition(&now), "gone, waiting");
+    successor.ifindex += 1;
+    now.interfaces.insert(0, successor);
+    watch.observe(&now, CLOCK, &mut log);
+    assert_eq!(now.interfaces[1].condition(&now), "gone");
+    let expected = [
+        "interface: veth1: up, counted by tcx",
+        "interface: uplink0: was veth1, up, counted by tcx",
+        "interface: uplink0: gone, waiting",
+        "interface: uplink0: up, counted by tcx",
     ];
     assert_eq!(texts(&log), expected);
 }
@@ -165,7 +189,7 @@ fn late_at(watch: &mut Watch, log: &mut EventLog, second: u64, late: u64) -> Vec
 fn reordering_is_told_at_once_and_then_once_a_minute() {
     let (mut watch, mut log) = (Watch::default(), EventLog::default());
     let mut at = |second, late| late_at(&mut watch, &mut log, second, late);
-    assert_eq!(at(0, 0), ["interface: veth1 is up, counted by tcx"]);
+    assert_eq!(at(0, 0), ["interface: veth1: up, counted by tcx"]);
     let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
     assert_eq!(at(1, 3), [format!("late: 3 came late: {flow}")]);
     for second in 2..61 {

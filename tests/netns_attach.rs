@@ -2,10 +2,18 @@
 
 mod support;
 
+#[path = "netns_attach/chain.rs"]
+mod chain;
+#[path = "netns_attach/ends.rs"]
+mod ends;
+#[path = "netns_attach/links.rs"]
+mod links;
+#[path = "netns_attach/others.rs"]
+mod others;
+
 use std::time::{Duration, Instant};
 
 use flowtop::netns::Namespace;
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
@@ -46,8 +54,10 @@ fn filters(namespace: &Namespace) -> Vec<Value> {
     all.into_iter().filter(is_filter).collect()
 }
 
+/// Filters with programs of ours.
 fn ours(namespace: &Namespace) -> usize {
-    let is_ours = |filter: &&Value| filter["options"]["handle"] == "0xf107";
+    let name = |filter: &Value| filter["options"]["bpf_name"].as_str().map(str::to_owned);
+    let is_ours = |filter: &&Value| name(filter).is_some_and(|name| name.starts_with("flowtop_"));
     filters(namespace).iter().filter(is_ours).count()
 }
 
@@ -72,30 +82,6 @@ fn shared_pair(qdisc: &str) -> Pair {
     add_filter_of_others(&pair.receiver, "prio 10 handle 0x1 protocol all");
     add_filter_of_others(&pair.receiver, "prio 11 handle 0xf107 protocol ip");
     pair
-}
-
-/// Programs on the TCX ingress hook.
-fn tcx_programs(pair: &Pair) -> u32 {
-    use libbpf_rs::libbpf_sys::{BPF_TCX_INGRESS, bpf_prog_query_opts};
-    let ifindex = pair.receiver_ifindex();
-    let query = || {
-        let mut options = bpf_prog_query_opts {
-            sz: size_of::<bpf_prog_query_opts>() as _,
-            ..Default::default()
-        };
-        // SAFETY: options that outlive the call and ask for no list, only for the number.
-        let outcome = unsafe {
-            libbpf_rs::libbpf_sys::bpf_prog_query_opts(
-                ifindex as i32,
-                BPF_TCX_INGRESS,
-                &mut options,
-            )
-        };
-        assert_eq!(outcome, 0, "ask for the programs on the hook");
-        // SAFETY: both members of the union are the same number.
-        Ok(unsafe { options.__bindgen_anon_1.count })
-    };
-    pair.receiver.within(query).expect("query")
 }
 
 fn send(pair: &Pair, packets: usize) {
@@ -125,13 +111,13 @@ fn beside_filters_of_others_tcx_counts_and_leaves_everything_as_it_was() {
     let before = everything(&pair.receiver);
     let mut run = Flowtop::watch(&pair, "{}");
     assert_eq!(everything(&pair.receiver), before, "while it runs");
-    assert_eq!(tcx_programs(&pair), 1);
+    assert_eq!(chain::length(&pair), 1);
     send(&pair, 300);
     run.settle(300);
     let record = run.last_record();
     assert_eq!(interface(&record, RECEIVER_LINK)["hook"], "tcx");
     assert_eq!(counted(&record), 300);
-    assert_eq!(tcx_programs(&pair), 0);
+    assert_eq!(chain::length(&pair), 0);
     assert_eq!(everything(&pair.receiver), before);
     // What is behind us has seen all of it.
     for filter in filters(&pair.receiver) {
@@ -163,83 +149,6 @@ fn beside_filters_of_others_clsact_counts_and_takes_only_its_own_filter_away() {
             assert_eq!(stats["packets"], 300, "{qdisc}: {filter:#}");
         }
     }
-}
-
-#[test]
-fn a_filter_of_others_in_our_place_is_not_replaced() {
-    if !support::root() {
-        return;
-    }
-    let pair = shared_pair("clsact");
-    add_filter_of_others(&pair.receiver, "prio 1 handle 0xf107 protocol all");
-    let before = everything(&pair.receiver);
-    let mut command = support::command(&pair.receiver, program::PROGRAM);
-    command
-        .args(ARGUMENTS)
-        .arg("--json")
-        .env("FLOWTOP_CLSACT", "1");
-    let output = command.output().expect("run");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.starts_with("flowtop: attach to veth1: "), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert_eq!(everything(&pair.receiver), before);
-}
-
-#[test]
-fn two_runs_on_one_interface_count_the_same_and_the_first_outlives_the_second() {
-    if !support::root() {
-        return;
-    }
-    let pair = Pair::quiet();
-    let mut first = Flowtop::watch(&pair, "{}");
-    let mut second = Flowtop::watch(&pair, "{}");
-    assert_eq!(tcx_programs(&pair), 2);
-    send(&pair, 200);
-    first.settle(200);
-    second.settle(200);
-    assert_eq!(counted(&second.last_record()), 200);
-    assert_eq!(tcx_programs(&pair), 1);
-    send(&pair, 100);
-    first.settle(300);
-    assert_eq!(counted(&first.last_record()), 300);
-}
-
-#[test]
-fn after_sigkill_nothing_of_ours_is_left_on_tcx() {
-    if !support::root() {
-        return;
-    }
-    let pair = shared_pair("clsact");
-    let before = everything(&pair.receiver);
-    let run = Flowtop::watch(&pair, "{}");
-    run.signal(Signal::SIGKILL);
-    assert_eq!(run.wait().code, None);
-    wait_for("an empty hook", || tcx_programs(&pair) == 0);
-    assert_eq!(everything(&pair.receiver), before);
-}
-
-#[test]
-fn what_sigkill_left_on_clsact_is_replaced_by_the_next_run_and_gone_after_it() {
-    if !support::root() {
-        return;
-    }
-    let pair = shared_pair("clsact");
-    let before = everything(&pair.receiver);
-    let run = clsact(&pair.receiver);
-    run.signal(Signal::SIGKILL);
-    run.wait();
-    assert_eq!(
-        ours(&pair.receiver),
-        2,
-        "ours, and another one of that handle"
-    );
-    let mut run = clsact(&pair.receiver);
-    assert_eq!(ours(&pair.receiver), 2, "replaced");
-    send(&pair, 50);
-    run.settle(50);
-    assert_eq!(counted(&run.last_record()), 50);
-    assert_eq!(everything(&pair.receiver), before);
 }
 
 #[test]
@@ -285,31 +194,5 @@ fn a_missing_interface_is_an_error_of_its_own() {
         "flowtop: attach to eth9: no such interface (see: ip link)\n"
     );
     assert!(output.stdout.is_empty());
-    assert_eq!(tcx_programs(&pair), 0);
-}
-
-#[test]
-fn an_interface_that_goes_down_and_is_renamed_keeps_its_totals() {
-    if !support::root() {
-        return;
-    }
-    let pair = Pair::quiet();
-    let mut run = Flowtop::start(&pair.receiver, "{}", &["-t", "0.1"]);
-    send(&pair, 20);
-    run.settle(20);
-    for words in ["set veth1 down", "set veth1 name uplink0", "set uplink0 up"] {
-        ip(&pair.receiver, &format!("ip link {words}"));
-    }
-    run.until("the new name", |record| {
-        let mut found = program::interfaces(record);
-        found.any(|i| i["name"] == "uplink0" && i["state"] == "up")
-    });
-    send(&pair, 30);
-    run.settle(50);
-    let record = run.last_record();
-    let flow = program::flow_to(&record, "udp", 5000);
-    assert_eq!(
-        (&flow["interface"], &flow["packets"]),
-        (&"uplink0".into(), &50.into())
-    );
+    assert_eq!(chain::length(&pair), 0);
 }

@@ -349,8 +349,10 @@ pub struct Snapshot {
     pub flows: Vec<FlowSample>,
     /// Slots whose flow has left the table; its last numbers are in `flows`, here or earlier.
     pub freed: Vec<u32>,
-    /// Every watched interface, those that are gone included.
+    /// Every watched interface, those included that went a moment ago.
     pub interfaces: Vec<InterfaceSample>,
+    /// Those that are told for the last time. Should one of such an index come again, its counters start from zero.
+    pub forgotten: Vec<u32>,
     /// The state of the table itself.
     pub table: TableSample,
 }

@@ -119,6 +119,19 @@ pub struct Interface {
     pub throughput_history: Series,
 }
 
+impl Interface {
+    /// How its link is, in words. One that is gone is waited for until one of its name is there again.
+    pub fn condition(&self, report: &Report) -> &'static str {
+        let is_back = |other: &Interface| other.name == self.name && other.state != LinkState::Gone;
+        match self.state {
+            LinkState::Gone if self.ifindex != 0 && !report.interfaces.iter().any(is_back) => {
+                "gone, waiting"
+            }
+            state => state.name(),
+        }
+    }
+}
+
 /// What came of one rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleReport {
@@ -141,7 +154,8 @@ pub struct Report {
     pub interval_s: f64,
     /// All listed flows, in no particular order.
     pub flows: Vec<Flow>,
-    /// All interfaces that are or were watched in this run.
+    /// All interfaces that are or were watched in this run; those that are gone come last, and the oldest of them share
+    /// one row, with index 0.
     pub interfaces: Vec<Interface>,
     /// The rules in force, in their order.
     pub rules: Vec<RuleReport>,

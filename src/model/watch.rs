@@ -47,6 +47,14 @@ struct SeenRule {
     silent: bool,
 }
 
+/// An interface as it was told.
+#[derive(PartialEq)]
+struct SeenInterface {
+    name: String,
+    state: LinkState,
+    hook: Option<Hook>,
+}
+
 /// Late packets of one flow that were told.
 #[derive(Clone, Copy)]
 struct ToldLate {
@@ -61,7 +69,7 @@ pub struct Watch {
     flows: FxHashMap<FlowKey, SeenFlow>,
     late: FxHashMap<FlowKey, ToldLate>,
     rules: FxHashMap<Arc<str>, SeenRule>,
-    interfaces: FxHashMap<u32, (LinkState, Option<Hook>)>,
+    interfaces: FxHashMap<u32, SeenInterface>,
     taken_ns: u64,
     insert_failures: u64,
     full: bool,
@@ -181,13 +189,23 @@ impl Watch {
     }
 
     fn observe_interfaces(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
-        for interface in &report.interfaces {
-            let now = (interface.state, interface.hook);
-            let before = self.interfaces.insert(interface.ifindex, now);
-            if before != Some(now) {
-                let text = interface_text(interface, before.is_some());
+        for interface in report.interfaces.iter().filter(|i| i.ifindex != 0) {
+            let before = self.interfaces.get(&interface.ifindex);
+            let now = SeenInterface {
+                name: interface.name.clone(),
+                state: interface.state,
+                hook: interface.hook,
+            };
+            if before != Some(&now) {
+                let text = interface_text(interface, before, report);
                 log.push(at, EventKind::Interface, None, text);
+                self.interfaces.insert(interface.ifindex, now);
             }
+        }
+        if self.interfaces.len() > report.interfaces.len() {
+            let listed: FxHashSet<u32> = report.interfaces.iter().map(|i| i.ifindex).collect();
+            self.interfaces
+                .retain(|ifindex, _| listed.contains(ifindex));
         }
     }
 
@@ -287,17 +305,23 @@ impl SeenFlow {
     }
 }
 
-fn interface_text(interface: &Interface, known: bool) -> String {
-    let hook = match interface.hook {
-        Some(hook) => format!("counted by {}", hook.name()),
-        None => "not attached".to_owned(),
+fn interface_text(
+    interface: &Interface,
+    before: Option<&SeenInterface>,
+    report: &Report,
+) -> String {
+    let name = &interface.name;
+    let condition = interface.condition(report);
+    let former = match before {
+        Some(before) if before.name != *name => format!("was {}, ", before.name),
+        _ => String::new(),
     };
-    let verb = if known { "is now" } else { "is" };
-    format!(
-        "{} {verb} {}, {hook}",
-        interface.name,
-        interface.state.name()
-    )
+    let hook = match (interface.hook, interface.state) {
+        (Some(hook), _) => format!(", counted by {}", hook.name()),
+        (None, LinkState::Gone) => String::new(),
+        (None, _) => ", not attached".to_owned(),
+    };
+    format!("{name}: {former}{condition}{hook}")
 }
 
 /// Whether the rule has not matched for a minute.

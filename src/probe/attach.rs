@@ -1,25 +1,17 @@
 //! Puts a program on an interface's ingress hook and takes it off again, touching nothing of anybody else.
 //!
-//! TCX at the head of the chain where the kernel has it; else a filter of our own on the clsact qdisc, which is
-//! shared with others and therefore never removed.
+//! TCX at the head of the chain where the kernel has it; else a filter of our own on the clsact qdisc.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use libbpf_rs::libbpf_sys::{BPF_F_BEFORE, BPF_TCX_INGRESS, bpf_link_create, bpf_link_create_opts};
 use libbpf_rs::query::LinkTypeInfo;
-use libbpf_rs::{TC_INGRESS, TcHook, TcHookBuilder};
 use nix::errno::Errno;
 
+use super::clsact::{ClsactFilter, Handle};
 use crate::model::snapshot::Hook;
-
-/// Names our filter among others at the same priority.
-pub const CLSACT_HANDLE: u32 = 0xf107;
-/// Before the filters that others usually add: a program that ends the chain would hide packets from us.
-pub const CLSACT_PRIORITY: u32 = 1;
-/// What our program is called, as far as the kernel keeps names: a filter with such a program is ours.
-pub const PROGRAM_NAME: &str = "flowtop_ingress";
 
 /// A program on a hook. Dropping it takes the program off.
 #[derive(Debug)]
@@ -28,25 +20,6 @@ pub enum Attachment {
     Tcx(OwnedFd),
     /// The filter on the clsact qdisc.
     Clsact(ClsactFilter),
-}
-
-/// A filter that is removed when dropped.
-#[derive(Debug)]
-pub struct ClsactFilter(TcHook);
-
-impl ClsactFilter {
-    fn is_in_place(&self) -> bool {
-        // A copy, as a query writes into the hook.
-        let mut hook = self.0;
-        hook.query().is_ok()
-    }
-}
-
-impl Drop for ClsactFilter {
-    fn drop(&mut self) {
-        // Gone already, with its interface or by somebody's hand: nothing is left to do.
-        let _ = self.0.detach();
-    }
 }
 
 impl Attachment {
@@ -65,18 +38,51 @@ impl Attachment {
             Attachment::Clsact(filter) => filter.is_in_place(),
         }
     }
+
+    /// Whether programs of others had their turn before ours when it was attached.
+    pub fn is_behind_others(&self) -> bool {
+        matches!(self, Attachment::Clsact(filter) if filter.is_behind_others())
+    }
 }
 
-/// Attaches `program` to the ingress of an interface, by TCX where there is TCX and `clsact_only` does not forbid it.
-pub fn attach(program: BorrowedFd<'_>, ifindex: u32, clsact_only: bool) -> Result<Attachment> {
-    if !clsact_only {
-        match attach_tcx(program, ifindex) {
-            Ok(link) => return Ok(Attachment::Tcx(link)),
-            Err(Errno::EINVAL) => {} // a kernel before 6.6
-            Err(error) => return Err(error.into()),
+/// Which ways there are to a hook, and what the clsact way needs.
+#[derive(Debug)]
+pub struct Ways {
+    clsact_only: bool,
+    /// Taken when it is first needed.
+    handle: Option<Handle>,
+}
+
+impl Ways {
+    /// All of them, or, for tests, clsact alone.
+    pub fn new(clsact_only: bool) -> Ways {
+        Ways {
+            clsact_only,
+            handle: None,
         }
     }
-    attach_clsact(program, ifindex).map(Attachment::Clsact)
+
+    /// Whether clsact is the only way, even where there is TCX.
+    pub fn is_clsact_only(&self) -> bool {
+        self.clsact_only
+    }
+
+    /// Attaches `program` to the ingress of an interface, by TCX where there is TCX.
+    pub fn attach(&mut self, program: BorrowedFd<'_>, ifindex: u32) -> Result<Attachment> {
+        if !self.clsact_only {
+            match attach_tcx(program, ifindex) {
+                Ok(link) => return Ok(Attachment::Tcx(link)),
+                Err(Errno::EINVAL) => {} // a kernel before 6.6
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let handle = match self.handle.take() {
+            Some(handle) => handle,
+            None => Handle::take()?,
+        };
+        let handle = self.handle.insert(handle);
+        ClsactFilter::attach(program, ifindex, handle).map(Attachment::Clsact)
+    }
 }
 
 fn attach_tcx(program: BorrowedFd<'_>, ifindex: u32) -> Result<OwnedFd, Errno> {
@@ -107,32 +113,4 @@ fn tcx_ifindex(link: &OwnedFd) -> Option<u32> {
         LinkTypeInfo::Tcx(tcx) => Some(tcx.ifindex),
         _ => None,
     }
-}
-
-fn attach_clsact(program: BorrowedFd<'_>, ifindex: u32) -> Result<ClsactFilter> {
-    let mut hook = TcHookBuilder::new(program)
-        .ifindex(ifindex as i32)
-        .handle(CLSACT_HANDLE)
-        .priority(CLSACT_PRIORITY)
-        .hook(TC_INGRESS);
-    // The qdisc may be there already, somebody else's or ours.
-    hook.create().context("add the clsact qdisc")?;
-    if let Ok(id) = hook.query() {
-        if !is_ours(id) {
-            return Err(anyhow!(
-                "filter handle {CLSACT_HANDLE:#x} at priority {CLSACT_PRIORITY} is somebody else's (see: tc filter show dev <interface> ingress)"
-            ));
-        }
-        hook.replace(true);
-    }
-    Ok(ClsactFilter(
-        hook.attach().context("add the clsact filter")?,
-    ))
-}
-
-/// Whether the program of that id is one of ours, left behind by a run that was killed.
-fn is_ours(id: u32) -> bool {
-    libbpf_rs::query::ProgInfoIter::default()
-        .find(|program| program.id == id)
-        .is_some_and(|program| program.name.as_encoded_bytes() == PROGRAM_NAME.as_bytes())
 }

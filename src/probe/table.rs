@@ -5,16 +5,11 @@
 use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
-use anyhow::Result;
-
-use super::abi::{
-    self, Control, FLOWS_PER_SET, INTERFACE_PROBES, INTERFACE_SLOTS, Incidents, State,
-};
-use super::abi::{flow_counters, flow_slot, interface_totals, settings};
+use super::abi::{self, Control, FLOWS_PER_SET, State, flow_counters, flow_slot, settings};
 use super::sys::{MappedArray, monotonic_ns};
 use crate::model::flow::FlowKey;
 use crate::model::rule::Rule;
-use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
+use crate::model::snapshot::{FlowSample, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
@@ -52,7 +47,6 @@ pub struct Ageing {
 pub struct FlowTable {
     slots: MappedArray<flow_slot>,
     counters: Vec<MappedArray<flow_counters>>,
-    totals: Vec<MappedArray<interface_totals>>,
     settings: MappedArray<settings>,
     known: Vec<Known>,
     ageing: Ageing,
@@ -62,11 +56,10 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
-    /// Takes the mapped arrays; `counters` and `totals` have one for each possible CPU.
+    /// Takes the mapped arrays; `counters` has one for each possible CPU.
     pub fn new(
         slots: MappedArray<flow_slot>,
         counters: Vec<MappedArray<flow_counters>>,
-        totals: Vec<MappedArray<interface_totals>>,
         settings: MappedArray<settings>,
         ageing: Ageing,
     ) -> FlowTable {
@@ -74,7 +67,6 @@ impl FlowTable {
         let mut table = FlowTable {
             slots,
             counters,
-            totals,
             settings,
             known,
             ageing,
@@ -303,45 +295,4 @@ impl FlowTable {
             change,
         );
     }
-
-    /// All CPUs' totals of an interface.
-    pub fn interface(&self, ifindex: u32) -> (InterfaceSample, Incidents) {
-        let mut sample = InterfaceSample {
-            ifindex,
-            ..InterfaceSample::default()
-        };
-        let mut incidents = Incidents::default();
-        for of_cpu in &self.totals {
-            if let Some(at) = probe_slots(ifindex).find(|at| of_cpu.read(*at).ifindex == ifindex) {
-                abi::add_totals(&mut sample, &mut incidents, &of_cpu.read(at));
-            }
-        }
-        (sample, incidents)
-    }
-
-    /// Gives an interface its place in the totals; `is_bare`: its packets start with their IP header. An error says
-    /// that no place is left.
-    pub fn add_interface(&self, ifindex: u32, is_bare: bool) -> Result<()> {
-        for of_cpu in &self.totals {
-            let place = probe_slots(ifindex)
-                .find(|at| matches!(of_cpu.read(*at).ifindex, i if i == 0 || i == ifindex));
-            let Some(at) = place else {
-                anyhow::bail!("there is no room left for the totals of another interface");
-            };
-            of_cpu
-                .half_word(at, offset_of!(interface_totals, is_bare))
-                .store(is_bare.into(), Ordering::Release);
-            of_cpu
-                .half_word(at, offset_of!(interface_totals, ifindex))
-                .store(ifindex, Ordering::Release);
-        }
-        Ok(())
-    }
-}
-
-/// Where an interface's totals may be: the same order as `totals_of` in totals.h; slot 0 is everybody else's.
-fn probe_slots(ifindex: u32) -> impl Iterator<Item = usize> {
-    (0..INTERFACE_PROBES)
-        .map(move |i| (ifindex as usize + i) % INTERFACE_SLOTS)
-        .filter(|at| *at != 0)
 }

@@ -13,13 +13,14 @@ use nix::errno::Errno;
 
 use super::error::failure;
 use super::setup;
-use crate::cli::{Arguments, Exit, Failure};
+use crate::cli::{Arguments, Failure};
 use crate::config::source::{Opened, Surroundings};
 use crate::model::units;
-use crate::probe::attach::PROGRAM_NAME;
+use crate::probe::clsact::{self, PROGRAM_NAME};
+use crate::probe::filters::{self, Filter};
 use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
 use crate::probe::privileges::confine::{self, Identity, Keeps};
-use crate::probe::survey::chain::{self, Filter};
+use crate::probe::survey::chain;
 use crate::probe::survey::ethtool;
 use crate::probe::{Options, Probe, privileges};
 
@@ -67,20 +68,12 @@ pub fn clean() -> Result<String, Failure> {
     let mut text = String::new();
     for link in &surveyed {
         let name = &link.link.display_name;
-        match link.leftover() {
-            Leftover::None => continue,
-            Leftover::Certain => {}
-            Leftover::Possible => {
-                let what = format!(
-                    "{WHAT}: only root can tell whether the filter on {name} is in use (run it with sudo)"
-                );
-                return Err(Failure::new(Exit::Privilege, what));
-            }
+        for filter in &link.leftovers {
+            clsact::remove(link.link.ifindex, filter)
+                .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
+                .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;
+            text += &format!("removed the filter of a killed run from {name}\n");
         }
-        chain::remove_ours(link.link.ifindex)
-            .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
-            .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;
-        text += &format!("removed the filter of a killed run from {name}\n");
     }
     if text.is_empty() {
         text = "nothing is left of a killed run\n".to_owned();
@@ -215,21 +208,14 @@ impl Program {
     }
 }
 
-/// Whether there is a filter of ours that belongs to no process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leftover {
-    None,
-    /// There is one of ours, and not all processes may be looked at.
-    Possible,
-    Certain,
-}
-
 /// An interface, and all who are on its ingress.
 struct Surveyed {
     link: Link,
     xdp: Option<Program>,
     tcx: Vec<Program>,
-    filters: Vec<(Filter, Result<Option<u32>, ()>)>,
+    filters: Vec<Filter>,
+    /// Those of killed runs among the filters.
+    leftovers: Vec<Filter>,
 }
 
 fn links() -> anyhow::Result<Vec<Surveyed>> {
@@ -237,23 +223,14 @@ fn links() -> anyhow::Result<Vec<Surveyed>> {
     let xdp = chain::xdp_programs().context("ask for XDP programs")?;
     let survey = |link: Link| {
         let ids = chain::tcx_programs(link.ifindex).unwrap_or_default();
-        let filters = chain::filters(link.ifindex).unwrap_or_default();
         Surveyed {
             xdp: xdp.get(&link.ifindex).map(|id| Program::find(*id, &names)),
             tcx: ids
                 .into_iter()
                 .map(|id| Program::find(id, &names))
                 .collect(),
-            filters: filters
-                .into_iter()
-                .map(|filter| {
-                    let holder = match filter.program.filter(|_| filter.is_ours()) {
-                        Some(program) => chain::holder(program).map_err(drop),
-                        None => Ok(None),
-                    };
-                    (filter, holder)
-                })
-                .collect(),
+            filters: filters::list(link.ifindex).unwrap_or_default(),
+            leftovers: clsact::leftovers(link.ifindex).unwrap_or_default(),
             link,
         }
     };
@@ -261,16 +238,11 @@ fn links() -> anyhow::Result<Vec<Surveyed>> {
 }
 
 fn leftovers(links: &[Surveyed]) -> String {
-    let on = |wanted| {
-        let found = links.iter().filter(|link| link.leftover() == wanted);
-        let names: Vec<_> = found.map(|link| &*link.link.display_name).collect();
-        names.join(", ")
-    };
-    let (certain, possible) = (on(Leftover::Certain), on(Leftover::Possible));
-    match (&*certain, &*possible) {
-        ("", "") => "nothing".to_owned(),
-        ("", _) => format!("{UNKNOWN} on {possible} (only root can tell)"),
-        _ => format!("the filter of a killed run on {certain} (sudo flowtop doctor --clean)"),
+    let found = links.iter().filter(|link| !link.leftovers.is_empty());
+    let names: Vec<_> = found.map(|link| &*link.link.display_name).collect();
+    match names.join(", ") {
+        none if none.is_empty() => "nothing".to_owned(),
+        names => format!("the filter of a killed run on {names} (sudo flowtop doctor --clean)"),
     }
 }
 
@@ -283,15 +255,6 @@ fn switch(on: Option<bool>) -> &'static str {
 }
 
 impl Surveyed {
-    fn leftover(&self) -> Leftover {
-        let ours = self.filters.iter().find(|(filter, _)| filter.is_ours());
-        match ours {
-            None | Some((_, Ok(Some(_)))) => Leftover::None,
-            Some((_, Ok(None))) => Leftover::Certain,
-            Some((_, Err(()))) => Leftover::Possible,
-        }
-    }
-
     fn describe(&self) -> String {
         let offloads = ethtool::offloads(&self.link.name);
         let packets = match self.link.header {
@@ -315,31 +278,34 @@ impl Surveyed {
         for program in &self.tcx {
             text += &line("  TCX", &program.describe());
         }
-        for (filter, holder) in &self.filters {
-            text += &line("  filter", &describe(filter, holder));
+        for filter in &self.filters {
+            let is_left = self.leftovers.contains(filter);
+            text += &line("  filter", &describe(filter, is_left));
         }
         text
     }
 }
 
-fn describe(filter: &Filter, holder: &Result<Option<u32>, ()>) -> String {
-    let kind = display_name(&filter.kind);
+fn describe(filter: &Filter, is_left: bool) -> String {
+    let harmless = |text: &str| display_name(OsStr::new(text));
     let mut text = format!(
-        "priority {}, handle {:#x}, {kind}",
-        filter.priority, filter.handle
+        "priority {}, handle {:#x}, {}",
+        filter.priority,
+        filter.handle,
+        harmless(&filter.kind)
     );
     if let Some(name) = &filter.name {
-        text += &format!(" {}", display_name(name));
+        text += &format!(" {}", harmless(name));
     }
     if let Some(id) = filter.program {
         text += &format!(" (id {id})");
     }
-    if filter.is_ours() {
-        text += &match holder {
-            Ok(Some(process)) => format!(", process {process}"),
-            Ok(None) => ", left over".to_owned(),
-            Err(()) => ", perhaps left over (only root can tell)".to_owned(),
-        };
+    let program = filter.program.filter(|_| clsact::is_ours(filter));
+    let holder = program.and_then(|program| chain::holder(program).ok().flatten());
+    match (is_left, holder) {
+        (true, _) => text += ", left over",
+        (false, Some(process)) => text += &format!(", process {process}"),
+        (false, None) => {}
     }
     text
 }

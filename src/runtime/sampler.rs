@@ -3,6 +3,7 @@
 //! Commands come in over a channel, snapshots and notices go out over another; each side is woken through a socket
 //! that poll(2) can wait for.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -24,6 +25,12 @@ use crate::probe::interfaces::{Link, LinkHeader, LinkMonitor, Selection};
 use crate::probe::privileges::confine::{Identity, Keeps, confine};
 use crate::probe::survey::chain::SAMPLER;
 use crate::probe::{Options, Probe, privileges};
+
+/// Changes of links are told; what is never told is found after this, as are the devices' own counters.
+const LIST_EVERY: Duration = Duration::from_secs(2);
+
+/// Readings that wait for the main thread at most.
+const MOST_UNREAD: usize = 4;
 
 /// What the sampler needs to know, at start and whenever it changes.
 #[derive(Debug, Clone)]
@@ -73,22 +80,23 @@ impl Sampler {
         let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
         woken.set_nonblocking(true)?;
         let (ready, started) = channel();
+        let work = move || {
+            let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
+            let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));
+            match confined {
+                Ok((privileges, mut worker)) => {
+                    let _ = ready.send(Ok(privileges));
+                    Some(worker.run())
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                    None
+                }
+            }
+        };
         let thread = std::thread::Builder::new()
             .name(SAMPLER.into())
-            .spawn(move || {
-                let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
-                let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));
-                match confined {
-                    Ok((privileges, mut worker)) => {
-                        let _ = ready.send(Ok(privileges));
-                        Some(worker.run())
-                    }
-                    Err(error) => {
-                        let _ = ready.send(Err(error));
-                        None
-                    }
-                }
-            })
+            .spawn(|| super::end_when_unwound(work))
             .context("start the sampler's thread")?;
         let privileges = started
             .recv()
@@ -143,6 +151,13 @@ struct Worker {
     wake: UnixStream,
     /// Links that could not be attached to, and are not tried again while they stay as they are.
     refused: Vec<u32>,
+    /// Links to attach to or to let go of, one at a time: the kernel waits for a grace period with each, and readings
+    /// must not wait for hundreds of them.
+    pending: VecDeque<Link>,
+    /// Refresh periods since the latest reading.
+    periods: u32,
+    /// When the links are listed again, whether there was news of them or not.
+    list_due: Instant,
 }
 
 impl Worker {
@@ -169,11 +184,7 @@ impl Worker {
         })?;
         let version = probe.apply_rules(&assignment.rules, &assignment.sequence)?;
         outlet.tell(Update::Ruled(version, names(&assignment.rules)));
-        for link in assignment.selection.choose(&links) {
-            let attached = probe.attach(link);
-            attached.with_context(|| format!("attach to {}", link.display_name))?;
-        }
-        Ok(Worker {
+        let mut worker = Worker {
             probe,
             monitor,
             assignment,
@@ -181,7 +192,17 @@ impl Worker {
             commands,
             wake,
             refused: Vec::new(),
-        })
+            pending: VecDeque::new(),
+            periods: 0,
+            list_due: Instant::now() + LIST_EVERY,
+        };
+        for link in &links {
+            if worker.assignment.selection.wants(link) {
+                let attached = worker.try_attach(link);
+                attached.with_context(|| format!("attach to {}", link.display_name))?;
+            }
+        }
+        Ok(worker)
     }
 
     /// From here on it needs no file, and of the rights only what its hooks ask for.
@@ -196,7 +217,8 @@ impl Worker {
     fn run(&mut self) -> Snapshot {
         let mut due = Instant::now() + self.assignment.refresh;
         loop {
-            self.wait_until(due);
+            let is_busy = !self.pending.is_empty();
+            self.wait_until(if is_busy { Instant::now() } else { due });
             while let Ok(command) = self.commands.try_recv() {
                 match command {
                     Command::Finish => return self.probe.finish(),
@@ -208,21 +230,36 @@ impl Worker {
                     }
                 }
             }
-            if self.monitor.changed().unwrap_or(true) {
+            if self.monitor.changed().unwrap_or(true) || Instant::now() >= self.list_due {
                 self.follow_links();
             }
+            self.settle_next();
             if Instant::now() >= due {
                 self.reattach();
-                self.read(true);
+                self.read_when_due();
                 super::panic_if_asked("sampler");
                 due = next_due(due, self.assignment.refresh);
             }
         }
     }
 
-    fn read(&mut self, is_due: bool) {
+    /// Where the main thread stands still (a reader of standard output that does), readings would heap up. None is made
+    /// then, and nothing is lost: no flow leaves the table, or is replaced, before it was read.
+    fn read_when_due(&mut self) {
+        self.periods += 1;
+        if self.outlet.unread() < MOST_UNREAD {
+            let periods = std::mem::take(&mut self.periods);
+            self.read(periods);
+        }
+    }
+
+    fn read(&mut self, periods: u32) {
         let snapshot = Box::new(self.probe.snapshot());
-        self.outlet.tell(Update::Snapshot { snapshot, is_due });
+        if !snapshot.forgotten.is_empty() {
+            // There is room for others.
+            self.refused.clear();
+        }
+        self.outlet.tell(Update::Snapshot { snapshot, periods });
         let histograms = self.probe.histograms();
         if !histograms.is_empty() {
             self.outlet.tell(Update::Histograms(histograms));
@@ -257,13 +294,14 @@ impl Worker {
         if reselected {
             self.refused.clear();
             self.follow_links();
+            while self.settle_next() {}
         }
         self.outlet.tell(Update::Assigned(self.assignment.number));
     }
 
     fn change_rules(&mut self, assignment: &Assignment) {
         // What was counted under the former rules is told first.
-        self.read(false);
+        self.read(0);
         let applied = self
             .probe
             .apply_rules(&assignment.rules, &assignment.sequence);
@@ -273,49 +311,82 @@ impl Worker {
         });
     }
 
-    /// Attaches to what is wanted now, lets go of what is wanted no more.
+    /// Takes over how the links are now, and finds those to attach to and those to let go of.
     fn follow_links(&mut self) {
+        self.list_due = Instant::now() + LIST_EVERY;
         let Ok(links) = self.monitor.list() else {
             return;
         };
         self.probe.note_links(&links);
         self.refused
             .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
-        let watched: Vec<u32> = self.probe.watched().collect();
-        for link in &links {
-            // A link that went down is watched on: its packets may come back.
-            let keeps =
-                self.probe.is_watching(link.ifindex) && self.assignment.selection.wants(&up(link));
-            match (
-                keeps || self.assignment.selection.wants(link),
-                self.probe.is_watching(link.ifindex),
-            ) {
-                (true, false) => self.attach(link),
-                (false, true) if watched.contains(&link.ifindex) => self.probe.detach(link.ifindex),
-                _ => {}
-            }
+        let is_unsettled = |link: &Link| self.wants(link) != self.probe.is_watching(link.ifindex);
+        self.pending = links.into_iter().filter(is_unsettled).collect();
+    }
+
+    /// A link that went down is watched on: its packets may come back.
+    fn wants(&self, link: &Link) -> bool {
+        let selection = &self.assignment.selection;
+        selection.wants(link) || self.probe.is_watching(link.ifindex) && selection.wants(&up(link))
+    }
+
+    /// Attaches to one more link, or lets go of it. Returns whether there was one.
+    fn settle_next(&mut self) -> bool {
+        let Some(link) = self.pending.pop_front() else {
+            return false;
+        };
+        if self.wants(&link) {
+            self.attach(&link);
+        } else {
+            self.probe.detach(link.ifindex);
         }
+        true
     }
 
     fn attach(&mut self, link: &Link) {
         if self.refused.contains(&link.ifindex) {
             return;
         }
-        if let Err(error) = self.probe.attach(link) {
+        if let Err(error) = self.try_attach(link) {
             self.refused.push(link.ifindex);
             let text = format!("attach to {}: {error:#}", link.display_name);
             self.outlet.tell(Update::Notice(text));
         }
     }
 
-    /// Somebody may have taken our program off a hook.
-    fn reattach(&mut self) {
-        for link in self.probe.displaced() {
+    /// Fails where there is such a link, and it cannot be attached to.
+    fn try_attach(&mut self, link: &Link) -> Result<()> {
+        let ifindex = link.ifindex;
+        if let Err(error) = self.probe.attach(link) {
+            // It may have come and gone before its turn.
+            let links = self.monitor.list().unwrap_or_default();
+            let is_there = links.iter().any(|link| link.ifindex == ifindex);
+            return if is_there { Err(error) } else { Ok(()) };
+        }
+        if self.probe.is_behind_others(ifindex) {
             self.outlet.tell(Update::Notice(format!(
-                "{}: the program was taken off the hook; attaching again",
+                "{}: filters of others come first; what they drop or redirect is not counted",
                 link.display_name
             )));
-            self.attach(&link);
+        }
+        Ok(())
+    }
+
+    /// Somebody may have taken our program off a hook, or the interface away.
+    fn reattach(&mut self) {
+        let displaced = self.probe.displaced();
+        if displaced.is_empty() {
+            return;
+        }
+        self.follow_links();
+        while self.settle_next() {}
+        for link in displaced {
+            if self.probe.is_watching(link.ifindex) {
+                self.outlet.tell(Update::Notice(format!(
+                    "{}: the program was taken off the hook; it is attached again",
+                    link.display_name
+                )));
+            }
         }
     }
 }

@@ -167,10 +167,10 @@ impl Session {
         let mut happenings = Vec::new();
         for update in self.inlet.take() {
             match update {
-                Update::Snapshot { snapshot, is_due } => {
+                Update::Snapshot { snapshot, periods } => {
                     self.tracker.advance(&snapshot);
                     self.sampler.recycle(snapshot);
-                    self.refreshes += u32::from(is_due);
+                    self.refreshes += periods;
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
@@ -238,9 +238,9 @@ impl Session {
     pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.take() {
-                if let Update::Snapshot { snapshot, is_due } = update {
+                if let Update::Snapshot { snapshot, periods } = update {
                     self.tracker.advance(&snapshot);
-                    self.refreshes += u32::from(is_due);
+                    self.refreshes += periods;
                 }
             }
             self.tracker.advance(&last);

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::model::flow::FlowKey;
@@ -16,12 +17,12 @@ use crate::model::snapshot::Snapshot;
 /// What the sampler and others tell the main thread.
 #[derive(Debug)]
 pub enum Update {
-    /// A reading; `is_due`: at the end of a refresh period, not before its time.
+    /// A reading.
     Snapshot {
         /// What was read.
         snapshot: Box<Snapshot>,
-        /// Whether it ends a refresh period.
-        is_due: bool,
+        /// Refresh periods that end with it: more than one where some were skipped, none where it came before its time.
+        periods: u32,
     },
     /// Histograms of the flows in focus, as of the latest reading.
     Histograms(Vec<(FlowKey, Histogram)>),
@@ -43,6 +44,7 @@ pub enum Update {
 #[derive(Debug)]
 pub struct Outlet {
     updates: Sender<Update>,
+    unread: Arc<AtomicUsize>,
     wake: UnixStream,
 }
 
@@ -51,15 +53,24 @@ impl Outlet {
     pub fn try_clone(&self) -> std::io::Result<Outlet> {
         Ok(Outlet {
             updates: self.updates.clone(),
+            unread: self.unread.clone(),
             wake: self.wake.try_clone()?,
         })
     }
 
     /// Tells the main thread. Where it has gone, nobody is left to be told.
     pub fn tell(&self, update: Update) {
+        if let Update::Snapshot { .. } = update {
+            self.unread.fetch_add(1, Ordering::Relaxed);
+        }
         let _ = self.updates.send(update);
         // Full: it will be woken anyway.
         let _ = (&self.wake).write(&[0]);
+    }
+
+    /// Readings that the main thread has not taken in yet.
+    pub fn unread(&self) -> usize {
+        self.unread.load(Ordering::Relaxed)
     }
 }
 
@@ -67,6 +78,7 @@ impl Outlet {
 #[derive(Debug)]
 pub struct Inlet {
     updates: Receiver<Update>,
+    unread: Arc<AtomicUsize>,
     wake: UnixStream,
 }
 
@@ -74,16 +86,19 @@ impl Inlet {
     /// Both ends.
     pub fn pair() -> std::io::Result<(Outlet, Inlet)> {
         let (sender, receiver) = channel();
+        let unread = Arc::new(AtomicUsize::new(0));
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
         Ok((
             Outlet {
                 updates: sender,
+                unread: unread.clone(),
                 wake,
             },
             Inlet {
                 updates: receiver,
+                unread,
                 wake: woken,
             },
         ))
@@ -93,7 +108,11 @@ impl Inlet {
     pub fn take(&mut self) -> Vec<Update> {
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
-        self.updates.try_iter().collect()
+        let updates: Vec<Update> = self.updates.try_iter().collect();
+        let is_snapshot = |update: &&Update| matches!(update, Update::Snapshot { .. });
+        let snapshots = updates.iter().filter(is_snapshot).count();
+        self.unread.fetch_sub(snapshots, Ordering::Relaxed);
+        updates
     }
 }
 

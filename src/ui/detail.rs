@@ -8,6 +8,7 @@ use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, View};
 use crate::model::column::shorten_middle;
+use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
 
@@ -200,9 +201,13 @@ fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
 }
 
 fn draw_interface(pen: &mut Pen, app: &App, shown: &Report, interface: &Interface, area: Rect) {
-    let hook = interface.hook.map_or("not attached", |hook| hook.name());
-    let title = format!("{} {} {hook}", interface.name, interface.state.name());
-    draw_title(pen, area, &title);
+    let hook = match (interface.hook, interface.state) {
+        (Some(hook), _) => hook.name(),
+        (None, LinkState::Gone) => "",
+        (None, _) => "not attached",
+    };
+    let title = format!("{} {} {hook}", interface.name, interface.condition(shown));
+    draw_title(pen, area, title.trim_end());
     let y = draw_facts(
         pen,
         rest_of(area, area.y + 1),

@@ -82,6 +82,12 @@ fn no_traffic(shown: &Report) -> [String; 2] {
             "RULES in the configuration say which packets are flows.".to_owned(),
         ];
     }
+    if interfaces.iter().all(|i| i.state == LinkState::Gone) {
+        return [
+            format!("Gone: {names}."),
+            "Counting goes on as soon as an interface of this name is there again.".to_owned(),
+        ];
+    }
     if interfaces.iter().all(|i| i.state != LinkState::Up) {
         return [
             format!("Not up: {names}."),

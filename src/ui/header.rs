@@ -66,7 +66,7 @@ fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let unit = app.preferences().unit;
     if usize::from(lines) >= shown.interfaces.len() && lines > 1 {
         for (line, interface) in (top..).zip(&shown.interfaces) {
-            let segments = interface_in_full(pen, interface, unit);
+            let segments = interface_in_full(pen, interface, shown, unit);
             pen.line(1, line, screen.width - 1, segments);
         }
         return;
@@ -76,7 +76,7 @@ fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         let last = line + 1 == top + lines;
         let mut x = 1;
         while let Some((interface, behind)) = rest.split_first() {
-            let segments = interface_in_short(pen, interface, unit);
+            let segments = interface_in_short(pen, interface, shown, unit);
             let wanted = segments_width(&segments);
             let more = if last && !behind.is_empty() { 12 } else { 0 };
             if x + wanted + more > screen.width && x > 1 {
@@ -103,26 +103,32 @@ fn segments_width(segments: &[Segment]) -> u16 {
 }
 
 /// Name, state and hook: what an interface is.
-fn identity(pen: &Pen, interface: &Interface) -> Vec<Segment> {
+fn identity(pen: &Pen, interface: &Interface, shown: &Report) -> Vec<Segment> {
     let theme = pen.theme;
     let state = match interface.state {
         LinkState::Up => theme.good,
         LinkState::Down => theme.warn,
         LinkState::Gone => theme.bad,
     };
-    let hook = match interface.hook {
-        Some(hook) => Segment::new(format!(" {}", hook.name()), theme.dim, 4),
-        None => Segment::new(" not attached", theme.warn, 4),
-    };
-    vec![
+    let mut segments = vec![
         Segment::new(interface.name.clone(), theme.strong, 0),
-        Segment::new(format!(" {}", interface.state.name()), state, 1),
-        hook,
-    ]
+        Segment::new(format!(" {}", interface.condition(shown)), state, 1),
+    ];
+    segments.extend(match (interface.hook, interface.state) {
+        (Some(hook), _) => Some(Segment::new(format!(" {}", hook.name()), theme.dim, 4)),
+        (None, LinkState::Gone) => None,
+        (None, _) => Some(Segment::new(" not attached", theme.warn, 4)),
+    });
+    segments
 }
 
-fn interface_in_short(pen: &Pen, interface: &Interface, unit: Unit) -> Vec<Segment> {
-    let mut segments = identity(pen, interface);
+fn interface_in_short(
+    pen: &Pen,
+    interface: &Interface,
+    shown: &Report,
+    unit: Unit,
+) -> Vec<Segment> {
+    let mut segments = identity(pen, interface, shown);
     if let Some(rates) = interface.rates {
         let rate = format!(" {}", units::rate(rates.throughput, unit));
         segments.push(Segment::new(rate, pen.theme.base, 2));
@@ -130,9 +136,9 @@ fn interface_in_short(pen: &Pen, interface: &Interface, unit: Unit) -> Vec<Segme
     segments
 }
 
-fn interface_in_full(pen: &Pen, interface: &Interface, unit: Unit) -> Vec<Segment> {
+fn interface_in_full(pen: &Pen, interface: &Interface, shown: &Report, unit: Unit) -> Vec<Segment> {
     let theme = pen.theme;
-    let mut segments = interface_in_short(pen, interface, unit);
+    let mut segments = interface_in_short(pen, interface, shown, unit);
     if let Some(rates) = interface.rates {
         let packets = format!("  {}", units::packet_rate(rates.packet_rate));
         segments.push(Segment::new(packets, theme.base, 3));

@@ -1,6 +1,6 @@
 //! Any text at all is read or refused: what is refused has a place, and what is read is written as it was meant.
 //!
-//! `PROPTEST_CASES` sets the number of cases of each test, 2,000 without it; `make fuzz` tries a million in all.
+//! `PROPTEST_CASES` sets the number of cases of each test, 2,000 without it; `make fuzz-config` tries a million in all.
 
 use std::fs;
 

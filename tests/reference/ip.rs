@@ -16,6 +16,9 @@ use super::packet::Piece;
 /// Extension headers that are walked at most; one more is malformed.
 pub const MAX_EXTENSIONS: usize = 8;
 
+/// VLAN tags that are read at most.
+pub const MAX_TAGS: usize = 8;
+
 /// Why reading ended before a flow was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -58,7 +61,13 @@ pub struct Datagram {
 pub fn read_ethernet(frame: &[u8]) -> Result<(Option<u16>, usize, u8), Stop> {
     let header = Ethernet2HeaderSlice::from_slice(frame).map_err(|_| Malformed::Frame)?;
     let (mut vlan, mut at, mut inside) = (None, header.slice().len(), header.ether_type());
+    let mut tags = 0;
     while is_tag(inside) {
+        // The definitions say nothing of how many there may be. A frame of nine is none that a network carries.
+        tags += 1;
+        if tags > MAX_TAGS {
+            return Err(Malformed::Frame.into());
+        }
         let tag = SingleVlanHeaderSlice::from_slice(&frame[at..]).map_err(|_| Malformed::Frame)?;
         vlan = vlan.or(Some(tag.vlan_identifier().value()));
         at += tag.slice().len();

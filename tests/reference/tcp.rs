@@ -45,6 +45,8 @@ pub struct TcpTracker {
     largest: u64,
     /// From the lowest missing byte to behind the highest one.
     missing: std::ops::Range<i64>,
+    /// More than a quarter of the number space was missing at a time.
+    is_torn: bool,
     counts: Sequence,
 }
 
@@ -57,6 +59,7 @@ impl TcpTracker {
             reset: false,
             largest: 0,
             missing: 0..0,
+            is_torn: false,
             counts: Sequence::default(),
         }
     }
@@ -64,6 +67,12 @@ impl TcpTracker {
     /// What has been found out so far.
     pub fn counts(&self) -> Sequence {
         self.counts
+    }
+
+    /// Whether more than a gigabyte was missing at a time. Numbers of 32 bits no longer tell then what fills a gap,
+    /// and the definitions say nothing of it.
+    pub fn is_torn(&self) -> bool {
+        self.is_torn
     }
 
     /// A fragment: what it holds is not known, so nothing can be expected of the next segment.
@@ -127,6 +136,7 @@ impl TcpTracker {
             self.missing.start = expected;
         }
         self.missing.end = expected + d;
+        self.is_torn |= self.missing.end - self.missing.start > 1 << 30;
         let packets = (d as u64).div_ceil(self.largest.max(1));
         if packets < u64::from(self.threshold) {
             self.counts.small_errors += 1;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod craft;
 
 pub mod frames;
+pub mod hook;
 pub mod pair;
 pub mod program;
 pub mod pty;

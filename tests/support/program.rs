@@ -62,17 +62,27 @@ impl Flowtop {
         arguments: &[&str],
         prepare: impl FnOnce(&mut Command),
     ) -> Flowtop {
+        let mut run = Flowtop::launch(namespace, config, arguments, prepare);
+        run.until("hooks on all interfaces", |record| {
+            interfaces(record).all(|interface| !interface["hook"].is_null())
+        });
+        run
+    }
+
+    /// The same without waiting for a record.
+    pub fn launch(
+        namespace: &Namespace,
+        config: &str,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Flowtop {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.json");
         std::fs::write(&path, config).expect("write the configuration");
         let mut command = super::command(namespace, PROGRAM);
         command.arg("--json").arg("-c").arg(path).args(arguments);
         prepare(&mut command);
-        let mut run = Flowtop::spawn(&mut command, folder);
-        run.until("hooks on all interfaces", |record| {
-            interfaces(record).all(|interface| !interface["hook"].is_null())
-        });
-        run
+        Flowtop::spawn(&mut command, folder)
     }
 
     /// Watches the receiving end of a pair without a configuration, in a folder where there may be one later.

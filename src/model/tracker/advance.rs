@@ -129,7 +129,9 @@ impl FlowTracker {
                 flow.interface = self.interfaces.name(flow.key.ifindex);
             }
         }
+        self.interfaces.forget(&snapshot.forgotten, &self.report);
         self.interfaces.sum_up(&mut self.report);
+        self.interfaces.fold(&mut self.report);
         self.count_flows_of_rules();
     }
 

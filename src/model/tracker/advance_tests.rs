@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::model::flow::Protocol;
 use crate::model::snapshot::InterfaceSample;
+use crate::model::snapshot::LinkState::{self, Gone, Up};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -49,6 +50,7 @@ fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
         interfaces: vec![InterfaceSample {
             ifindex: 7,
             name: "veth1".into(),
+            state: Up,
             ..Default::default()
         }],
         ..Snapshot::default()
@@ -224,4 +226,106 @@ fn packets_count_for_the_rule_of_their_time() {
         .collect();
     assert_eq!(found, [("rest", 3, 1), ("voice", 10, 0)]);
     assert_eq!(tracker.report().flows[0].rule.as_deref(), Some("rest"));
+}
+
+/// What the hook of an interface had seen, which is gone or up, with one flow of `packets` packets.
+fn of_interface(ifindex: u32, packets: u64, state: LinkState) -> InterfaceSample {
+    let volume = Volume {
+        packets,
+        bytes: packets * 100,
+    };
+    InterfaceSample {
+        ifindex,
+        name: format!("veth{ifindex}"),
+        state,
+        seen: volume,
+        other: volume,
+        ..InterfaceSample::default()
+    }
+}
+
+fn of_interfaces(at: u64, interfaces: Vec<InterfaceSample>, forgotten: &[u32]) -> Snapshot {
+    Snapshot {
+        taken_ns: at * SECOND,
+        interfaces,
+        forgotten: forgotten.to_vec(),
+        ..Snapshot::default()
+    }
+}
+
+#[test]
+fn an_interface_that_was_forgotten_and_comes_again_goes_on_from_what_it_had() {
+    let mut tracker = tracker();
+    tracker.advance(&of_interfaces(1, vec![of_interface(7, 10, Up)], &[]));
+    tracker.reset();
+    tracker.advance(&of_interfaces(2, vec![of_interface(7, 30, Gone)], &[7]));
+    tracker.advance(&of_interfaces(3, vec![], &[]));
+    let seen = |tracker: &FlowTracker| {
+        let interface = &tracker.report().interfaces[0];
+        let counted = interface.counted.seen.packets;
+        (counted, interface.volume.packets, interface.state)
+    };
+    assert_eq!(seen(&tracker), (20, 20, Gone));
+    tracker.advance(&of_interfaces(4, vec![of_interface(7, 5, Up)], &[]));
+    assert_eq!(seen(&tracker), (25, 25, Up));
+    tracker.reset();
+    tracker.advance(&of_interfaces(5, vec![of_interface(7, 6, Up)], &[]));
+    assert_eq!(seen(&tracker), (1, 1, Up));
+}
+
+#[test]
+fn of_thousands_of_interfaces_that_are_gone_the_oldest_share_a_row_and_no_packet_is_lost() {
+    let mut tracker = tracker();
+    for ifindex in 1..=3000 {
+        let gone = of_interface(ifindex, 2, Gone);
+        let at = u64::from(ifindex);
+        tracker.advance(&of_interfaces(at, vec![gone], &[ifindex]));
+        tracker.close_interval();
+    }
+    let total = |tracker: &FlowTracker| {
+        let interfaces = tracker.report().interfaces.iter();
+        let sum = interfaces.fold((0, 0), |sum: (u64, u64), i| {
+            (sum.0 + i.volume.packets, sum.1 + i.counted.seen.packets)
+        });
+        (sum, tracker.report().interfaces.len())
+    };
+    assert_eq!(total(&tracker), ((6000, 6000), 101));
+    let rows = &tracker.report().interfaces;
+    assert_eq!((rows[0].ifindex, rows[99].ifindex), (3000, 2901));
+    let former = &rows[100];
+    assert_eq!((former.ifindex, former.name.as_str()), (0, "former ones"));
+    assert_eq!((former.volume.packets, former.state), (2 * 2900, Gone));
+    assert_eq!(former.rates.map(|rates| rates.packet_rate), Some(0.0));
+    tracker.reset();
+    assert_eq!(total(&tracker), ((0, 0), 101));
+    // One of those without a row of its own.
+    tracker.advance(&of_interfaces(4000, vec![of_interface(1, 5, Up)], &[]));
+    assert_eq!(total(&tracker), ((5, 5), 102));
+    assert_eq!(tracker.report().interfaces[0].ifindex, 1);
+}
+
+#[test]
+fn an_interface_that_is_gone_keeps_its_row_while_it_has_flows() {
+    let mut tracker = tracker();
+    let mut first = snapshot(1, &[sample(0, 1, 1, 10)], &[]);
+    first.interfaces[0].state = Gone;
+    first.forgotten = vec![7];
+    tracker.advance(&first);
+    for ifindex in 100..300 {
+        let gone = of_interface(ifindex, 2, Gone);
+        tracker.advance(&of_interfaces(2, vec![gone], &[ifindex]));
+    }
+    let row = |tracker: &FlowTracker| {
+        let rows = &tracker.report().interfaces;
+        rows.iter()
+            .find(|i| i.ifindex == 7)
+            .map(|i| i.volume.packets)
+    };
+    assert_eq!(row(&tracker), Some(10));
+    let mut last = of_interfaces(3, vec![], &[]);
+    last.freed = vec![0];
+    tracker.advance(&last);
+    assert_eq!(row(&tracker), None);
+    let former = tracker.report().interfaces.last().unwrap();
+    assert_eq!((former.ifindex, former.ended.packets), (0, 10));
 }

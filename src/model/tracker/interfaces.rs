@@ -7,7 +7,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{Flow, Interface, Rates, Report, Series};
-use crate::model::snapshot::{InterfaceSample, Volume};
+use crate::model::snapshot::{InterfaceSample, LinkState, Volume};
+
+/// Interfaces that are gone which keep a row of their own; where there are more, the oldest share one.
+const FORMER_KEPT: usize = 100;
+/// Their row; no interface's name has a blank.
+const FORMER: &str = "former ones";
 
 #[derive(Debug, Default)]
 struct InterfaceState {
@@ -19,6 +24,8 @@ struct InterfaceState {
     payload: u64,
     volume_then: Volume,
     payload_then: u64,
+    /// It is gone, and nothing more will be told of it.
+    is_former: bool,
 }
 
 /// What interfaces carry over from report to report.
@@ -42,6 +49,7 @@ impl InterfaceLedger {
         let mut renamed = false;
         for sample in samples {
             let state = self.states.entry(sample.ifindex).or_default();
+            state.is_former = false;
             if state.name.as_deref() != Some(&sample.name) {
                 renamed |= state.name.is_some();
                 state.name = Some(Arc::from(sample.name.as_str()));
@@ -61,6 +69,62 @@ impl InterfaceLedger {
             interface.counted = sample.counted_since(&state.baseline);
         }
         renamed
+    }
+
+    /// These were told for the last time: should one come again, it counts from zero, and what it had stays.
+    pub fn forget(&mut self, forgotten: &[u32], report: &Report) {
+        for interface in &report.interfaces {
+            if forgotten.contains(&interface.ifindex) {
+                let state = self.states.entry(interface.ifindex).or_default();
+                state.baseline = InterfaceSample::default().counted_since(&interface.counted);
+                state.is_former = true;
+            }
+        }
+    }
+
+    /// Puts those that are gone behind the others, the latest first. The oldest, once they have no flow any more, go into
+    /// one row: a host may have thousands a day.
+    pub fn fold(&mut self, report: &mut Report) {
+        let interfaces = &mut report.interfaces;
+        interfaces.sort_by_key(|i| (i.state == LinkState::Gone, i.ifindex == 0));
+        let states = &self.states;
+        let mut kept = 0;
+        let mut folded = Vec::new();
+        interfaces.retain(|interface| {
+            let is_done =
+                interface.flows == 0 && states.get(&interface.ifindex).is_some_and(|s| s.is_former);
+            kept += usize::from(is_done);
+            let stays = !is_done || kept <= FORMER_KEPT;
+            if !stays {
+                folded.push(interface.clone());
+            }
+            stays
+        });
+        if folded.is_empty() {
+            return;
+        }
+        if interfaces.last().is_none_or(|last| last.ifindex != 0) {
+            interfaces.push(unread(0));
+        }
+        if let Some(former) = interfaces.last_mut() {
+            FORMER.clone_into(&mut former.name);
+            for interface in &folded {
+                self.absorb(former, interface);
+            }
+        }
+    }
+
+    fn absorb(&mut self, former: &mut Interface, interface: &Interface) {
+        former.counted = former.counted.counted_beside(&interface.counted);
+        former.ended += interface.ended;
+        former.volume += interface.volume;
+        let of_one = self.states.remove(&interface.ifindex).unwrap_or_default();
+        let state = self.states.entry(former.ifindex).or_default();
+        state.ended += of_one.ended;
+        state.ended_payload += of_one.ended_payload;
+        state.payload += of_one.payload;
+        state.volume_then += of_one.volume_then;
+        state.payload_then += of_one.payload_then;
     }
 
     /// A flow has left the list.
@@ -119,6 +183,7 @@ impl InterfaceLedger {
     }
 }
 
+/// An interface of which nothing is known.
 fn unread(ifindex: u32) -> Interface {
     Interface {
         ifindex,

@@ -102,7 +102,7 @@ impl Probe {
     /// What the thread that owns this needs as long as it runs, all interfaces to come included.
     pub fn needs(&self) -> Vec<Need> {
         let mut needs = Vec::new();
-        if self.clsact_only || !chain::has_tcx() {
+        if self.watched.is_clsact_only() || !chain::has_tcx() {
             needs.push((Capability::CAP_NET_ADMIN, "for the clsact hook"));
         }
         if self.is_refused_without_capabilities() {

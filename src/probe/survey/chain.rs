@@ -1,11 +1,11 @@
-//! Who is on the ingress hooks of an interface: XDP, the TCX chain, the filters of clsact and ingress.
+//! Who is on the ingress hooks of an interface, beside the filters: XDP and the TCX chain; and whose programs they are.
 //!
-//! Only looks, and takes away a filter of ours that a killed run left behind. Program names need CAP_SYS_ADMIN.
+//! Only looks. Program names need CAP_SYS_ADMIN.
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::{fs, io};
 
@@ -13,31 +13,15 @@ use libbpf_rs::libbpf_sys::{BPF_TCX_INGRESS, bpf_prog_query_opts};
 use netlink_packet_core::NlasIterator;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::LinkMessage;
-use netlink_packet_route::tc::{TcAttribute, TcHandle, TcHeader, TcMessage};
 use nix::errno::Errno;
 
 use crate::netlink::Connection;
-use crate::probe::attach::{CLSACT_HANDLE, CLSACT_PRIORITY, PROGRAM_NAME};
 
 const RTM_NEWLINK: u16 = 16;
-const RTM_NEWTFILTER: u16 = 44;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_PROG_ID: u16 = 4;
-const TCA_KIND: u16 = 1;
-const TCA_OPTIONS: u16 = 2;
-const TCA_BPF_NAME: u16 = 7;
-const TCA_BPF_ID: u16 = 11;
 /// struct ifinfomsg.
 const LINK_HEADER_BYTES: usize = 16;
-/// struct tcmsg.
-const TC_HEADER_BYTES: usize = 20;
-/// The ingress side of clsact; the ingress qdisc takes it for its own, too.
-const INGRESS: TcHandle = TcHandle {
-    major: 0xffff,
-    minor: 0xfff2,
-};
-/// ETH_P_ALL as the kernel keeps it.
-const ALL_PROTOCOLS: u32 = 0x0003u16.to_be() as u32;
 /// Programs that are asked for at most; chains have a handful.
 const LONGEST_CHAIN: usize = 64;
 
@@ -45,32 +29,6 @@ const LONGEST_CHAIN: usize = 64;
 pub const SAMPLER: &str = "sampler";
 /// The loopback device has this index in every namespace.
 const LOOPBACK: u32 = 1;
-
-/// A filter on the ingress of an interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// The lower, the earlier.
-    pub priority: u16,
-    /// Its number among those of the priority.
-    pub handle: u32,
-    /// What sort of filter it is, as `tc` calls it.
-    pub kind: OsString,
-    /// The name that whoever attached a BPF filter gave it.
-    pub name: Option<OsString>,
-    /// The BPF program behind it.
-    pub program: Option<u32>,
-}
-
-impl Filter {
-    /// Whether a run of flowtop put it there, this one or another.
-    pub fn is_ours(&self) -> bool {
-        let name = self.name.as_deref().unwrap_or_default().as_bytes();
-        let bare = name.split(|byte| *byte == b':').next().unwrap_or(name);
-        self.kind == "bpf"
-            && (self.handle, u32::from(self.priority)) == (CLSACT_HANDLE, CLSACT_PRIORITY)
-            && PROGRAM_NAME.as_bytes() == bare
-    }
-}
 
 /// Whether this kernel has TCX. Needs CAP_NET_ADMIN.
 pub fn has_tcx() -> bool {
@@ -110,62 +68,6 @@ pub fn xdp_programs() -> io::Result<BTreeMap<u32, u32>> {
     Ok(found.into_iter().collect())
 }
 
-/// The filters on the ingress of an interface, in the order in which packets meet them.
-pub fn filters(ifindex: u32) -> io::Result<Vec<Filter>> {
-    let request = RouteNetlinkMessage::GetTrafficFilter(message(ifindex, 0, 0));
-    let mut found = Connection::open()?.dump(&request, |incoming| {
-        (incoming.kind == RTM_NEWTFILTER)
-            .then(|| Filter::decode(incoming.payload))
-            .flatten()
-    })?;
-    found.sort_by_key(|filter| filter.priority);
-    Ok(found)
-}
-
-/// Removes our filter from the ingress of an interface. The caller has looked whose it is.
-pub fn remove_ours(ifindex: u32) -> io::Result<()> {
-    let mut message = message(
-        ifindex,
-        CLSACT_HANDLE,
-        CLSACT_PRIORITY << 16 | ALL_PROTOCOLS,
-    );
-    message.attributes = vec![TcAttribute::Kind("bpf".into())];
-    Connection::open()?.change(RouteNetlinkMessage::DelTrafficFilter(message), 0)
-}
-
-fn message(ifindex: u32, handle: u32, info: u32) -> TcMessage {
-    TcMessage::from_parts(
-        TcHeader {
-            index: ifindex as i32,
-            handle: handle.into(),
-            parent: INGRESS,
-            info,
-            ..TcHeader::default()
-        },
-        Vec::new(),
-    )
-}
-
-impl Filter {
-    /// Reads what follows the netlink header of an RTM_NEWTFILTER message. Each priority is listed twice: once
-    /// for itself, with the handle 0, and once for each filter.
-    fn decode(payload: &[u8]) -> Option<Filter> {
-        let handle = number(payload.get(8..12)?)?;
-        let info = number(payload.get(16..20)?)?;
-        let attributes = payload.get(TC_HEADER_BYTES..)?;
-        let options = attribute(attributes, TCA_OPTIONS).unwrap_or_default();
-        let text = |bytes: Vec<u8>| OsString::from_vec(until_nul(&bytes).to_vec());
-        let filter = Filter {
-            priority: (info >> 16) as u16,
-            handle,
-            kind: text(attribute(attributes, TCA_KIND)?),
-            name: attribute(&options, TCA_BPF_NAME).map(text),
-            program: attribute(&options, TCA_BPF_ID).and_then(|id| number(&id)),
-        };
-        (handle != 0 || !options.is_empty()).then_some(filter)
-    }
-}
-
 fn attribute(attributes: &[u8], kind: u16) -> Option<Vec<u8>> {
     let mut all = NlasIterator::new(attributes).flatten();
     let found = all.find(|attribute| attribute.kind() == kind)?;
@@ -174,10 +76,6 @@ fn attribute(attributes: &[u8], kind: u16) -> Option<Vec<u8>> {
 
 fn number(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
-}
-
-fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|b| *b == 0).next().unwrap_or(bytes)
 }
 
 /// The names of all loaded BPF programs, by id; empty where this process may not ask.

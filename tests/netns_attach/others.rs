@@ -1,0 +1,214 @@
+//! Filters of others on the clsact qdisc, further runs among them, and somebody who takes ours away.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::support::pair::{Pair, RECEIVER_LINK};
+use super::support::program::{self, Flowtop, flows, interface};
+use super::{
+    ARGUMENTS, add_filter_of_others, chain, clsact, counted, everything, filters, ip, ours, send,
+    shared_pair, support,
+};
+
+/// Priority and handle of all filters, in the kernel's order.
+fn places(pair: &Pair) -> Vec<(u64, String)> {
+    let place = |filter: &Value| {
+        let handle = filter["options"]["handle"].as_str().expect("a handle");
+        (
+            filter["pref"].as_u64().expect("a priority"),
+            handle.to_owned(),
+        )
+    };
+    filters(&pair.receiver).iter().map(place).collect()
+}
+
+#[test]
+fn filters_of_others_in_the_first_places_stay_and_are_told() {
+    if !support::root() {
+        return;
+    }
+    let of_others = [
+        // Our handle.
+        "prio 1 handle 0xf107 protocol all",
+        // Another protocol than ours.
+        "prio 2 handle 0x1 protocol ip",
+    ];
+    let pair = shared_pair("clsact");
+    for words in of_others {
+        add_filter_of_others(&pair.receiver, words);
+    }
+    // Another kind of filter: matches every packet.
+    ip(
+        &pair.receiver,
+        "tc filter add dev veth1 ingress prio 3 protocol all u32 match u32 0 0 action mirred egress mirror dev other0 continue",
+    );
+    let before = everything(&pair.receiver);
+    let mut run = clsact(&pair.receiver);
+    let expected = (4, "0xf107".to_owned());
+    assert!(places(&pair).contains(&expected), "{:?}", places(&pair));
+    send(&pair, 100);
+    run.settle(100);
+    let ended = run.finish();
+    assert_eq!(counted(&ended.record), 100);
+    assert_eq!(
+        ended.errors,
+        "flowtop: veth1: filters of others come first; what they drop or redirect is not counted\n"
+    );
+    assert_eq!(everything(&pair.receiver), before);
+}
+
+#[test]
+fn a_filter_of_others_at_our_priority_shares_it() {
+    if !support::root() {
+        return;
+    }
+    let pair = shared_pair("clsact");
+    add_filter_of_others(&pair.receiver, "prio 1 handle 0x5 protocol all");
+    let before = everything(&pair.receiver);
+    let mut run = clsact(&pair.receiver);
+    assert_eq!(places(&pair)[0], (1, "0xf107".to_owned()));
+    send(&pair, 100);
+    run.settle(100);
+    let ended = run.finish();
+    assert_eq!((counted(&ended.record), ended.errors.as_str()), (100, ""));
+    assert_eq!(everything(&pair.receiver), before);
+}
+
+#[test]
+fn runs_on_one_interface_count_the_same_and_the_first_outlives_the_others() {
+    if !support::root() {
+        return;
+    }
+    for use_clsact in [false, true] {
+        let pair = Pair::quiet();
+        let start = || match use_clsact {
+            true => clsact(&pair.receiver),
+            false => Flowtop::watch(&pair, "{}"),
+        };
+        let on_hook = || match use_clsact {
+            true => filters(&pair.receiver).len(),
+            false => chain::length(&pair),
+        };
+        let mut first = start();
+        let mut second = start();
+        let mut third = start();
+        assert_eq!(on_hook(), 3, "clsact: {use_clsact}");
+        send(&pair, 200);
+        for run in [&mut first, &mut second, &mut third] {
+            run.settle(200);
+        }
+        let ended = second.finish();
+        assert_eq!((counted(&ended.record), ended.errors.as_str()), (200, ""));
+        assert_eq!(on_hook(), 2, "clsact: {use_clsact}");
+        send(&pair, 100);
+        for run in [first, third] {
+            let mut run = run;
+            run.settle(300);
+            let ended = run.finish();
+            assert_eq!((counted(&ended.record), ended.errors.as_str()), (300, ""));
+        }
+        assert_eq!(on_hook(), 0, "clsact: {use_clsact}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_next_one_and_what_a_living_one_has_is_not() {
+    if !support::root() {
+        return;
+    }
+    let pair = shared_pair("clsact");
+    let before = everything(&pair.receiver);
+    let mut living = clsact(&pair.receiver);
+    let killed = clsact(&pair.receiver);
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+    assert_eq!(
+        ours(&pair.receiver),
+        2,
+        "of the living and of the killed one"
+    );
+    let next = clsact(&pair.receiver);
+    assert_eq!(ours(&pair.receiver), 2, "of the living and of the next one");
+    send(&pair, 50);
+    living.settle(50);
+    for run in [living, next] {
+        let mut run = run;
+        run.settle(50);
+        let ended = run.finish();
+        assert_eq!((counted(&ended.record), ended.errors.as_str()), (50, ""));
+    }
+    assert_eq!(everything(&pair.receiver), before);
+}
+
+/// Takes our filter away in each of several ways; the run must notice, say so, and go on.
+#[test]
+fn a_filter_that_somebody_takes_away_is_put_back_within_two_seconds_and_that_is_told() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let ways = [
+        "tc filter del dev veth1 ingress prio 1 handle 0xf107 bpf",
+        "tc filter del dev veth1 ingress",
+        "tc qdisc del dev veth1 clsact",
+        // Another filter in its place, which lets everything pass.
+        "tc filter replace dev veth1 ingress prio 1 handle 0xf107 protocol all bpf bytecode",
+    ];
+    // The pace of a run that nobody asked to be quicker.
+    let mut run = Flowtop::start_with(&pair.receiver, "{}", &["-i", RECEIVER_LINK], |command| {
+        command.env("FLOWTOP_CLSACT", "1");
+    });
+    for (number, words) in (0..).zip(ways) {
+        send(&pair, 10);
+        run.settle(10 * (number + 1));
+        let words: Vec<&str> = words.split(' ').collect();
+        let bytecode: &[&str] = if number == 3 { &["1,6 0 0 0"] } else { &[] };
+        // Stopped meanwhile: it would be as quick as we are.
+        run.signal(Signal::SIGSTOP);
+        support::run(&pair.receiver, words[0], &[&words[1..], bytecode].concat());
+        assert_eq!(ours(&pair.receiver), 0, "{words:?}");
+        run.signal(Signal::SIGCONT);
+        let since = std::time::Instant::now();
+        super::wait_for("our filter", || ours(&pair.receiver) == 1);
+        let took = since.elapsed();
+        assert!(took.as_secs_f64() < 2.0, "{words:?}: {took:?}");
+        run.until("the hook", |record| {
+            interface(record, RECEIVER_LINK)["hook"] == "clsact"
+        });
+    }
+    send(&pair, 10);
+    run.settle(50);
+    let ended = run.finish();
+    assert_eq!(counted(&ended.record), 50);
+    let told = "flowtop: veth1: the program was taken off the hook; it is attached again\n";
+    let behind =
+        "flowtop: veth1: filters of others come first; what they drop or redirect is not counted\n";
+    assert_eq!(ended.errors, told.repeat(3) + behind + told);
+    let left: Vec<_> = places(&pair);
+    assert_eq!(left, [(1, "0xf107".to_owned())], "somebody else's");
+}
+
+#[test]
+fn an_ingress_qdisc_of_others_serves_as_well() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    ip(&pair.receiver, "tc qdisc add dev veth1 ingress");
+    let before = everything(&pair.receiver);
+    for use_clsact in [false, true] {
+        let mut run = Flowtop::start_with(&pair.receiver, "{}", &ARGUMENTS, |command| {
+            if use_clsact {
+                command.env("FLOWTOP_CLSACT", "1");
+            }
+        });
+        send(&pair, 30);
+        run.settle(30);
+        let record = run.last_record();
+        assert_eq!(counted(&record), 30);
+        assert_eq!(flows(&record).count(), 1);
+        let hook = if use_clsact { "clsact" } else { "tcx" };
+        assert_eq!(program::interface(&record, RECEIVER_LINK)["hook"], hook);
+        assert_eq!(everything(&pair.receiver), before);
+    }
+}

@@ -8,6 +8,7 @@ CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
 VALGRIND := valgrind --quiet --error-exitcode=1 --vgdb=no
+STATIC_PROGRAM = $(CARGO_TARGET_DIR)/$(TRIPLE)/release/flowtop
 PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs
@@ -15,13 +16,25 @@ SHELL_FILES := scripts/install-needs
 # What needs root runs under sudo where we are not root; cargo itself never does.
 SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
-HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+HOST = $(shell echo $(TRIPLE) | tr 'a-z-' 'A-Z_')
+TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: build demo run test fuzz memcheck check bench screenshots install install-caps uninstall help
+# What libelf itself needs besides zlib: zstd, in some distributions.
+STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l libelf))
+STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
+comma := ,
+
+.PHONY: build static demo run test fuzz memcheck check bench screenshots install install-caps uninstall help
 
 build: ## build the release
 	@scripts/install-needs build
 	$(CARGO) build --locked --release
+
+static: ## build a release that needs no library: target/*/release/flowtop
+	@scripts/install-needs build
+	LIBBPF_SYS_LIBRARY_PATH="$$(dirname "$$($(CC) -print-file-name=libelf.a)")" RUSTFLAGS="$(STATIC_FLAGS)" \
+		$(CARGO) build --locked --release --target $(TRIPLE) --features static
+	$(STATIC_PROGRAM) --version
 
 demo: build ## open the dashboard on generated traffic; text tables for ten seconds where there is no terminal
 	@if [ -t 1 ]; then exec $(SUDO) $(PROGRAM) --demo; else exec $(SUDO) $(PROGRAM) --demo --text --duration 10; fi

@@ -68,7 +68,12 @@ impl Flowtop {
         let mut command = super::command(namespace, PROGRAM);
         command.arg("--json").arg("-c").arg(path).args(arguments);
         prepare(&mut command);
-        let mut run = Flowtop::spawn(&mut command, folder);
+        Flowtop::from_command(&mut command, folder)
+    }
+
+    /// A run that some other command becomes, `--json` among its arguments; `folder` is kept as long as the run.
+    pub fn from_command(command: &mut Command, folder: TempDir) -> Flowtop {
+        let mut run = Flowtop::spawn(command, folder);
         run.until("hooks on all interfaces", |record| {
             interfaces(record).all(|interface| !interface["hook"].is_null())
         });

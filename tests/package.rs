@@ -61,7 +61,8 @@ fn run(command: &mut Command) -> String {
 /// Packages the program under test.
 fn package(kind: &str, folder: &Path) -> PathBuf {
     let mut command = Command::new(source("scripts/package"));
-    let output = run(command.args([kind, PROGRAM]).arg(folder));
+    command.args([kind, PROGRAM]).arg(folder);
+    let output = run(command.env("CARGO", env!("CARGO")));
     let package = PathBuf::from(output.trim_end());
     assert!(package.starts_with(folder), "{output}");
     package
@@ -94,6 +95,7 @@ fn assert_complete(files: &BTreeSet<String>, zsh: &str) {
         "share/doc/flowtop/LICENSE-MIT",
         "share/doc/flowtop/LICENSE-APACHE",
         "share/doc/flowtop/LICENSE-GPL-2.0",
+        "share/doc/flowtop/THIRD-PARTY.txt",
     ] {
         assert!(files.contains(file), "{file} is not in {files:#?}");
     }
@@ -120,6 +122,28 @@ fn an_archive_has_all_that_is_installed_and_its_program_runs() {
         .arg(root.join("share/man/man1/flowtop-bpf.1.gz")));
     let written = fs::read_to_string(source("packaging/man/flowtop.1")).expect("the page");
     assert_eq!(page, written);
+}
+
+#[test]
+fn packages_have_the_licence_of_every_crate_in_the_program() {
+    let folder = folder();
+    let archive = package("archive", folder.path());
+    let mut tar = Command::new("tar");
+    tar.args(["--wildcards", "-xzOf"]).arg(&archive);
+    let licences = run(tar.arg("*/THIRD-PARTY.txt"));
+    let mut crates = BTreeSet::new();
+    for part in licences.split("\n==== ").skip(1) {
+        let (head, text) = part.split_once('\n').expect("a text");
+        assert!(text.split_whitespace().count() > 50, "{head}: {text}");
+        crates.insert(head.split(' ').next().expect("a name"));
+    }
+    let manifest = fs::read_to_string(source("Cargo.toml")).expect("Cargo.toml");
+    let (_, dependencies) = manifest.split_once("\n[dependencies]\n").expect("a table");
+    let dependencies = dependencies.lines().take_while(|line| !line.is_empty());
+    for dependency in dependencies {
+        let name = dependency.split(' ').next().expect("a name");
+        assert!(crates.contains(name), "{name} is not in {crates:?}");
+    }
 }
 
 #[test]

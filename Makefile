@@ -11,23 +11,37 @@ FRAMES ?= 10000000
 
 PROGRAM := $(CARGO_TARGET_DIR)/release/flowtop
 VALGRIND := valgrind --quiet --error-exitcode=1 --vgdb=no
+STATIC_PROGRAM = $(CARGO_TARGET_DIR)/$(TRIPLE)/release/flowtop
+PACKAGES := $(CARGO_TARGET_DIR)/package
 PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
 FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
-SHELL_FILES := scripts/install-needs
+SHELL_FILES := scripts/install-needs scripts/package tests/kernels/init $(wildcard packaging/debian/p*)
 
 # What needs root runs under sudo where we are not root; cargo itself never does.
 SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
 RUNNER = $(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin")
-HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+HOST = $(shell echo $(TRIPLE) | tr 'a-z-' 'A-Z_')
+TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: build demo run test test-long check fuzz fuzz-config memcheck bench screenshots install install-caps uninstall help
+# What libelf itself needs besides zlib: zstd, in some distributions.
+STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l libelf))
+STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
+comma := ,
+
+.PHONY: build static demo run test test-long test-kernels check fuzz fuzz-config memcheck bench screenshots install install-caps uninstall deb archive help
 
 build: ## build the release
 	@scripts/install-needs build
 	$(CARGO) build --locked --release
+
+static: ## build a release that needs no library: target/*/release/flowtop
+	@scripts/install-needs build
+	LIBBPF_SYS_LIBRARY_PATH="$$(dirname "$$($(CC) -print-file-name=libelf.a)")" RUSTFLAGS="$(STATIC_FLAGS)" \
+		$(CARGO) build --locked --release --target $(TRIPLE) --features static
+	$(STATIC_PROGRAM) --version
 
 demo: build ## open the dashboard on generated traffic; text tables for ten seconds where there is no terminal
 	@if [ -t 1 ]; then exec $(SUDO) $(PROGRAM) --demo; else exec $(SUDO) $(PROGRAM) --demo --text --duration 10; fi
@@ -36,12 +50,16 @@ run: build ## open the dashboard: make run ARGS="-i eth0"
 	@$(SUDO) $(PROGRAM) $(ARGS)
 
 test: ## run all tests, those that need root included
-	@scripts/install-needs build test
+	@scripts/install-needs build test package
 	$(RUNNER) $(CARGO) test --locked --no-fail-fast
 
 test-long: ## the tests of load again, a minute each
 	@scripts/install-needs build test
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
+
+test-kernels: static ## boot Debian's kernels under QEMU and try the static program there: KERNELS="6.1 newest"
+	@scripts/install-needs kernels
+	tests/kernels/run $(STATIC_PROGRAM) $(KERNELS)
 
 fuzz-config: ## a million configurations and rules, most of them wrong: some minutes, no root needed
 	@scripts/install-needs build
@@ -81,11 +99,19 @@ screenshots: build ## make the pictures in docs/screenshots from the real progra
 	@$(PICTURE_TOOLS)/bin/python -c "import rich" 2>/dev/null || $(PICTURE_TOOLS)/bin/pip install --quiet rich==15.0.0
 	$(PICTURE_TOOLS)/bin/python scripts/screenshots docs/screenshots $(SUDO) $(PROGRAM) --demo
 
+SHARE = $(DESTDIR)$(PREFIX)/share
+DOCUMENTS = README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE src/bpf/LICENSE-GPL-2.0 config.json config.schema.json
+
 install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
 	@[ -x $(PROGRAM) ] || { echo "flowtop: install $(PROGRAM): not built yet (run: make)" >&2; exit 1; }
 	install -D -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/flowtop"
-	install -D -m 644 config.json "$(DESTDIR)$(PREFIX)/share/doc/flowtop/config.json"
-	install -D -m 644 config.schema.json "$(DESTDIR)$(PREFIX)/share/doc/flowtop/config.schema.json"
+	ln -sf flowtop "$(DESTDIR)$(PREFIX)/bin/flowtop-bpf"
+	install -D -m 644 -t "$(SHARE)/doc/flowtop" $(DOCUMENTS)
+	install -D -m 644 -t "$(SHARE)/man/man1" packaging/man/*
+	ln -sf flowtop.1 "$(SHARE)/man/man1/flowtop-bpf.1"
+	install -D -m 644 packaging/completions/flowtop.bash "$(SHARE)/bash-completion/completions/flowtop"
+	install -D -m 644 packaging/completions/_flowtop "$(SHARE)/zsh/site-functions/_flowtop"
+	install -D -m 644 packaging/completions/flowtop.fish "$(SHARE)/fish/vendor_completions.d/flowtop.fish"
 
 GROUP ?= flowtop
 
@@ -98,8 +124,18 @@ install-caps: ## let a group run what was installed without sudo: make install-c
 	setcap cap_bpf,cap_net_admin,cap_perfmon+ep "$(DESTDIR)$(PREFIX)/bin/flowtop"
 
 uninstall: ## remove what install put there
-	rm -f "$(DESTDIR)$(PREFIX)/bin/flowtop"
-	rm -rf "$(DESTDIR)$(PREFIX)/share/doc/flowtop"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/flowtop" "$(DESTDIR)$(PREFIX)/bin/flowtop-bpf"
+	rm -rf "$(SHARE)/doc/flowtop"
+	rm -f "$(SHARE)"/man/man1/flowtop.1 "$(SHARE)"/man/man1/flowtop-*.1
+	rm -f "$(SHARE)/bash-completion/completions/flowtop"
+	rm -f "$(SHARE)/zsh/site-functions/_flowtop" "$(SHARE)/fish/vendor_completions.d/flowtop.fish"
+
+deb: build ## make a Debian package of what was built: target/package/*.deb
+	@scripts/install-needs build package
+	scripts/package deb $(PROGRAM) $(PACKAGES)
+
+archive: static ## make an archive of the static build that runs on any Linux: target/package/*.tar.gz
+	scripts/package archive $(STATIC_PROGRAM) $(PACKAGES)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -1,7 +1,10 @@
 //! The documents against the code: options, keys, columns, filter, configuration, exit codes, make's targets, links.
 //!
-//! Tables between `<!-- table: name -->` and `<!-- end -->` in README.md are made here. After a change to the code,
-//! `FLOWTOP_UPDATE_README=1 cargo test --test docs` writes them anew.
+//! Tables between `<!-- table: name -->` and `<!-- end -->` in README.md are made here, and so are manual pages and
+//! completions. After a change to the code, `FLOWTOP_UPDATE_README=1 cargo test --test docs` writes them anew.
+
+#[path = "docs/packaging.rs"]
+mod packaging;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

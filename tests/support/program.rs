@@ -62,11 +62,7 @@ impl Flowtop {
         arguments: &[&str],
         prepare: impl FnOnce(&mut Command),
     ) -> Flowtop {
-        let mut run = Flowtop::launch(namespace, config, arguments, prepare);
-        run.until("hooks on all interfaces", |record| {
-            interfaces(record).all(|interface| !interface["hook"].is_null())
-        });
-        run
+        Flowtop::launch(namespace, config, arguments, prepare).with_hooks()
     }
 
     /// The same without waiting for a record.
@@ -83,6 +79,18 @@ impl Flowtop {
         command.arg("--json").arg("-c").arg(path).args(arguments);
         prepare(&mut command);
         Flowtop::spawn(&mut command, folder)
+    }
+
+    /// A run that some other command becomes, `--json` among its arguments; `folder` is kept as long as the run.
+    pub fn from_command(command: &mut Command, folder: TempDir) -> Flowtop {
+        Flowtop::spawn(command, folder).with_hooks()
+    }
+
+    fn with_hooks(mut self) -> Flowtop {
+        self.until("hooks on all interfaces", |record| {
+            interfaces(record).all(|interface| !interface["hook"].is_null())
+        });
+        self
     }
 
     /// Watches the receiving end of a pair without a configuration, in a folder where there may be one later.

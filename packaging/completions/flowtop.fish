@@ -1,0 +1,49 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_flowtop_global_optspecs
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss c/config= max-flows= json text duration= count= color= ascii check-config print-config demo h/help V/version
+end
+
+function __fish_flowtop_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_flowtop_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_flowtop_using_subcommand
+    set -l cmd (__fish_flowtop_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c flowtop -n "__fish_flowtop_needs_command" -s i -l interface -d 'Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed. [default: every interface that is up, except loopback]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l throughput-interval -d 'Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s j -l jitter-interval -d 'Window over which inter-arrival mean and jitter are computed. [default: the throughput interval]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Configuration file; it must exist. [default: ./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json]' -r -F
+complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of the flow table. [default: 65536]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l duration -d 'Stop after this time' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l count -d 'Stop after this many intervals; without a screen: records' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l bits -d 'Start in bits per second'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s l -l packet-loss -d 'Start with the loss columns'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l json -d 'No screen: one JSON object per interval on standard output'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l text -d 'No screen: a plain table per interval'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'Draw with ASCII characters only'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l check-config -d 'Validate the configuration, say what it means, and leave'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l print-config -d 'Write the effective configuration (defaults, file, command line) as config.json, and leave'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Watch generated traffic in a private pair of network namespaces'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s V -l version -d 'Print version'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l clean -d 'Remove what killed runs left on the hooks, and say what it was'
+complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help'

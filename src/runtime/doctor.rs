@@ -229,12 +229,19 @@ fn links() -> anyhow::Result<Vec<Surveyed>> {
                 .into_iter()
                 .map(|id| Program::find(id, &names))
                 .collect(),
-            filters: filters::list(link.ifindex).unwrap_or_default(),
+            filters: filters_of(link.ifindex),
             leftovers: clsact::leftovers(link.ifindex).unwrap_or_default(),
             link,
         }
     };
     Ok(interfaces::list()?.into_iter().map(survey).collect())
+}
+
+/// The kernel tells each priority twice: once for itself, with the handle 0.
+fn filters_of(ifindex: u32) -> Vec<Filter> {
+    let mut all = filters::list(ifindex).unwrap_or_default();
+    all.retain(|filter| filter.handle != 0);
+    all
 }
 
 fn leftovers(links: &[Surveyed]) -> String {

@@ -1,7 +1,9 @@
-//! The thread that owns the kernel side: attaches, follows interfaces as they come and go, reads at a steady pace.
+//! The thread that owns the kernel side: attaches, reads at a steady pace.
 //!
 //! Commands come in over a channel, snapshots and notices go out over another; each side is woken through a socket
 //! that poll(2) can wait for.
+
+mod links;
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -21,13 +23,10 @@ use crate::model::privileges::Privileges;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
-use crate::probe::interfaces::{Link, LinkHeader, LinkMonitor, Selection};
+use crate::probe::interfaces::{Link, LinkMonitor, Selection};
 use crate::probe::privileges::confine::{Identity, Keeps, confine};
 use crate::probe::survey::chain::SAMPLER;
 use crate::probe::{Options, Probe, privileges};
-
-/// Changes of links are told; what is never told is found after this, as are the devices' own counters.
-const LIST_EVERY: Duration = Duration::from_secs(2);
 
 /// Readings that wait for the main thread at most.
 const MOST_UNREAD: usize = 4;
@@ -194,7 +193,7 @@ impl Worker {
             refused: Vec::new(),
             pending: VecDeque::new(),
             periods: 0,
-            list_due: Instant::now() + LIST_EVERY,
+            list_due: Instant::now() + links::LIST_EVERY,
         };
         for link in &links {
             if worker.assignment.selection.wants(link) {
@@ -310,85 +309,6 @@ impl Worker {
             Err(error) => Update::Notice(format!("rules: {error:#}")),
         });
     }
-
-    /// Takes over how the links are now, and finds those to attach to and those to let go of.
-    fn follow_links(&mut self) {
-        self.list_due = Instant::now() + LIST_EVERY;
-        let Ok(links) = self.monitor.list() else {
-            return;
-        };
-        self.probe.note_links(&links);
-        self.refused
-            .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
-        let is_unsettled = |link: &Link| self.wants(link) != self.probe.is_watching(link.ifindex);
-        self.pending = links.into_iter().filter(is_unsettled).collect();
-    }
-
-    /// A link that went down is watched on: its packets may come back.
-    fn wants(&self, link: &Link) -> bool {
-        let selection = &self.assignment.selection;
-        selection.wants(link) || self.probe.is_watching(link.ifindex) && selection.wants(&up(link))
-    }
-
-    /// Attaches to one more link, or lets go of it. Returns whether there was one.
-    fn settle_next(&mut self) -> bool {
-        let Some(link) = self.pending.pop_front() else {
-            return false;
-        };
-        if self.wants(&link) {
-            self.attach(&link);
-        } else {
-            self.probe.detach(link.ifindex);
-        }
-        true
-    }
-
-    fn attach(&mut self, link: &Link) {
-        if self.refused.contains(&link.ifindex) {
-            return;
-        }
-        if let Err(error) = self.try_attach(link) {
-            self.refused.push(link.ifindex);
-            let text = format!("attach to {}: {error:#}", link.display_name);
-            self.outlet.tell(Update::Notice(text));
-        }
-    }
-
-    /// Fails where there is such a link, and it cannot be attached to.
-    fn try_attach(&mut self, link: &Link) -> Result<()> {
-        let ifindex = link.ifindex;
-        if let Err(error) = self.probe.attach(link) {
-            // It may have come and gone before its turn.
-            let links = self.monitor.list().unwrap_or_default();
-            let is_there = links.iter().any(|link| link.ifindex == ifindex);
-            return if is_there { Err(error) } else { Ok(()) };
-        }
-        if self.probe.is_behind_others(ifindex) {
-            self.outlet.tell(Update::Notice(format!(
-                "{}: filters of others come first; what they drop or redirect is not counted",
-                link.display_name
-            )));
-        }
-        Ok(())
-    }
-
-    /// Somebody may have taken our program off a hook, or the interface away.
-    fn reattach(&mut self) {
-        let displaced = self.probe.displaced();
-        if displaced.is_empty() {
-            return;
-        }
-        self.follow_links();
-        while self.settle_next() {}
-        for link in displaced {
-            if self.probe.is_watching(link.ifindex) {
-                self.outlet.tell(Update::Notice(format!(
-                    "{}: the program was taken off the hook; it is attached again",
-                    link.display_name
-                )));
-            }
-        }
-    }
 }
 
 fn names(rules: &[Rule]) -> Vec<Arc<str>> {
@@ -396,14 +316,6 @@ fn names(rules: &[Rule]) -> Vec<Arc<str>> {
         .iter()
         .map(|rule| Arc::from(rule.name.as_str()))
         .collect()
-}
-
-fn up(link: &Link) -> Link {
-    Link {
-        state: crate::model::snapshot::LinkState::Up,
-        header: LinkHeader::Ethernet,
-        ..link.clone()
-    }
 }
 
 /// Readings keep their pace; those that were missed (a stopped process) are skipped.

@@ -58,11 +58,14 @@ impl InterfaceLedger {
                 .interfaces
                 .iter()
                 .position(|i| i.ifindex == sample.ifindex);
+            let interfaces = &mut report.interfaces;
             let at = position.unwrap_or_else(|| {
-                report.interfaces.push(unread(sample.ifindex));
-                report.interfaces.len() - 1
+                let gone = interfaces.iter().position(|i| i.state == LinkState::Gone);
+                let at = gone.unwrap_or(interfaces.len());
+                interfaces.insert(at, unread(sample.ifindex));
+                at
             });
-            let interface = &mut report.interfaces[at];
+            let interface = &mut interfaces[at];
             interface.name.clone_from(&sample.name);
             interface.state = sample.state;
             interface.hook = sample.hook;

@@ -1,0 +1,104 @@
+//! The sampler's interfaces: follows them as they come and go, attaches, lets go, and attaches again.
+//!
+//! One at a time: the kernel waits for a grace period with each, and readings must not wait for hundreds of them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::Worker;
+use crate::model::snapshot::LinkState;
+use crate::probe::interfaces::{Link, LinkHeader};
+use crate::runtime::updates::Update;
+
+/// Changes of links are told; what is never told is found after this, as are the devices' own counters.
+pub(super) const LIST_EVERY: Duration = Duration::from_secs(2);
+
+impl Worker {
+    /// Takes over how the links are now, and finds those to attach to and those to let go of.
+    pub(super) fn follow_links(&mut self) {
+        self.list_due = Instant::now() + LIST_EVERY;
+        let Ok(links) = self.monitor.list() else {
+            return;
+        };
+        self.probe.note_links(&links);
+        self.refused
+            .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
+        let is_unsettled = |link: &Link| self.wants(link) != self.probe.is_watching(link.ifindex);
+        self.pending = links.into_iter().filter(is_unsettled).collect();
+    }
+
+    /// A link that went down is watched on: its packets may come back.
+    fn wants(&self, link: &Link) -> bool {
+        let selection = &self.assignment.selection;
+        selection.wants(link) || self.probe.is_watching(link.ifindex) && selection.wants(&up(link))
+    }
+
+    /// Attaches to one more link, or lets go of it. Returns whether there was one.
+    pub(super) fn settle_next(&mut self) -> bool {
+        let Some(link) = self.pending.pop_front() else {
+            return false;
+        };
+        if self.wants(&link) {
+            self.attach(&link);
+        } else {
+            self.probe.detach(link.ifindex);
+        }
+        true
+    }
+
+    fn attach(&mut self, link: &Link) {
+        if self.refused.contains(&link.ifindex) {
+            return;
+        }
+        if let Err(error) = self.try_attach(link) {
+            self.refused.push(link.ifindex);
+            let text = format!("attach to {}: {error:#}", link.display_name);
+            self.outlet.tell(Update::Notice(text));
+        }
+    }
+
+    /// Fails where there is such a link, and it cannot be attached to.
+    pub(super) fn try_attach(&mut self, link: &Link) -> Result<()> {
+        let ifindex = link.ifindex;
+        if let Err(error) = self.probe.attach(link) {
+            // It may have come and gone before its turn.
+            let links = self.monitor.list().unwrap_or_default();
+            let is_there = links.iter().any(|link| link.ifindex == ifindex);
+            return if is_there { Err(error) } else { Ok(()) };
+        }
+        if self.probe.is_behind_others(ifindex) {
+            self.outlet.tell(Update::Notice(format!(
+                "{}: filters of others come first; what they drop or redirect is not counted",
+                link.display_name
+            )));
+        }
+        Ok(())
+    }
+
+    /// Somebody may have taken our program off a hook, or the interface away.
+    pub(super) fn reattach(&mut self) {
+        let displaced = self.probe.displaced();
+        if displaced.is_empty() {
+            return;
+        }
+        self.follow_links();
+        while self.settle_next() {}
+        for link in displaced {
+            if self.probe.is_watching(link.ifindex) {
+                self.outlet.tell(Update::Notice(format!(
+                    "{}: the program was taken off the hook; it is attached again",
+                    link.display_name
+                )));
+            }
+        }
+    }
+}
+
+fn up(link: &Link) -> Link {
+    Link {
+        state: LinkState::Up,
+        header: LinkHeader::Ethernet,
+        ..link.clone()
+    }
+}

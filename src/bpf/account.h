@@ -375,8 +375,14 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 	counters->packets += seen->packets;
 	counters->bytes += seen->bytes;
 	counters->payload_bytes += facts->payload_bytes;
-	if (!seen->is_new)
+	if (!seen->is_new) {
 		account_arrival(slot, counters, control, seen);
+		if (!is_still(slot, control)) {
+			/* Nobody reads these counters any more. */
+			add_volume(&totals->untracked, seen->packets, seen->bytes);
+			return;
+		}
+	}
 	if (control & FLOW_SEQUENCED && takes_part(facts))
 		account_sequence(packet, facts, slot, counters, totals, seen);
 }

@@ -276,12 +276,29 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 		generation = (__u64)(generation_of(control) + 1) << FLOW_GENERATION_SHIFT;
 		if (__sync_val_compare_and_swap(&slot->control, control, generation | FLOW_CLAIMED) != control)
 			continue;
+		/* A packet of the former flow may have come since it was chosen: then it stays. See is_still(). */
+		if ((control & FLOW_STATE) == FLOW_LIVE && READ_ONCE(slot->last_arrival) >= now_set->scanned_at) {
+			__sync_lock_test_and_set(&slot->control, control);
+			continue;
+		}
 		newcomer->evicted = (control & FLOW_STATE) == FLOW_LIVE;
 		newcomer->published = 1;
 		publish(slot, newcomer, generation);
 		return at;
 	}
 	return NO_SLOT;
+}
+
+/* Whether the slot still is the flow's that was found there, told after its last arrival has been set: whoever claims the
+ * slot looks at that once more, so that either the packet is seen there, or the claim here.
+ */
+static __always_inline int is_still(struct flow_slot *slot, __u64 control)
+{
+	__u64 now = READ_ONCE(slot->control);
+
+	if ((now & FLOW_STATE) == FLOW_CLAIMED)
+		now = await_slot(slot, FLOW_STATE, FLOW_CLAIMED);
+	return generation_of(now) == generation_of(control);
 }
 
 /* Takes the lock that another CPU held a moment ago. */

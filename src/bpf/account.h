@@ -130,17 +130,25 @@ static __always_inline void account_arrival(struct flow_slot *slot, struct flow_
 
 /* Judges with the lock held. Returns the packets whose number was readable. */
 static __always_inline __u32 judge_tcp(struct flow_slot *slot, const struct packet *packet,
-				       const struct packet_facts *facts, __u32 packets, __u32 threshold)
+				       const struct packet_facts *facts, const struct observation *seen)
 {
-	__u32 segment = facts->payload_bytes;
+	__u32 segment = facts->payload_bytes, threshold = 0;
 
-	if (packets > 1 && packet->gso_size && packet->gso_size < segment)
+	if (seen->packets > 1 && packet->gso_size && packet->gso_size < segment)
 		segment = packet->gso_size;
 	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
 		slot->flags &= ~SEQUENCE_STARTED;
 		return 0;
 	}
-	return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment, threshold) ? packets : 0;
+	/* Only a gap asks for it: most segments do without the look-up. */
+	if (facts->number != slot->expected) {
+		struct sequence_profile *profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
+
+		threshold = profile ? profile->threshold : 0;
+	}
+	return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment, threshold) ?
+		       seen->packets :
+		       0;
 }
 
 /* One payload: its number is read and judged, or it is absent. Returns the numbers read: 0 or 1. Global, so that
@@ -192,49 +200,37 @@ static __always_inline int reads_payload(const struct packet_facts *facts, const
 }
 
 static __always_inline __u32 judge(const struct packet *packet, const struct packet_facts *facts,
-				   struct flow_slot *slot, const struct sequence_profile *profile, __u32 packets)
+				   struct flow_slot *slot, const struct observation *seen)
 {
+	struct sequence_profile *profile;
+
 	if (facts->sequence == SEQUENCE_TCP || facts->sequence == SEQUENCE_TCP_FRAGMENT)
-		return judge_tcp(slot, packet, facts, packets, profile->threshold);
+		return judge_tcp(slot, packet, facts, seen);
+	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
+	if (!profile)
+		return 0;
 	if (reads_payload(facts, profile)) {
-		if (packets > 1 && packet->gso_size && facts->payload_bytes > packet->gso_size)
+		if (seen->packets > 1 && packet->gso_size && facts->payload_bytes > packet->gso_size)
 			return judge_segments(packet->context, slot, profile, facts, packet->gso_size);
 		return judge_payload(packet->context, slot, profile, facts->payload_offset, facts->payload_bytes);
 	}
 	if (facts->sequence == SEQUENCE_ECHO) {
 		track_number(slot, facts->number, 1, profile->threshold);
-		return packets;
+		return seen->packets;
 	}
 	return 0;
 }
 
+/* With the lock held, which it gives back. `control` is what the slot said when it was locked. */
 static __always_inline void account_sequence(const struct packet *packet, const struct packet_facts *facts,
-					     struct flow_slot *slot, struct flow_counters *counters,
-					     struct interface_totals *totals, const struct observation *seen)
+					     struct flow_slot *slot, __u64 control, struct flow_counters *counters,
+					     const struct observation *seen)
 {
-	struct sequence_profile *profile;
-	__u64 control;
-
-	if (!lock_flow(slot)) {
-		totals->contended += 1;
-		__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
-		return;
-	}
-	control = READ_ONCE(slot->control);
-	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
-	if (version_of(control) != ACTIVE_VERSION(seen->active)) {
-		totals->contended += 1;
-		__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
-		unlock_flow(slot);
-		return;
-	}
 	if (control & FLOW_RESYNC) {
 		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
 		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
 	}
-	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
-	if (profile)
-		counters->sequenced += judge(packet, facts, slot, profile, seen->packets);
+	counters->sequenced += judge(packet, facts, slot, seen);
 	unlock_flow(slot);
 }
 
@@ -331,6 +327,38 @@ __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slo
 	return 1;
 }
 
+/* The slot went to another flow: nobody reads the counters that the packet is in. */
+static __always_inline void count_too_late(struct interface_totals *totals, const struct observation *seen)
+{
+	add_volume(&totals->untracked, seen->packets, seen->bytes);
+}
+
+/* Locks a flow that another CPU, or user space, has changed since it was found. Returns 0 where its number is not to be
+ * judged. Out of the way of most packets; global, so that the verifier looks at it once.
+ */
+__noinline int lock_again(struct flow_slot *slot, struct interface_totals *totals, const struct observation *seen,
+			  __u64 *control)
+{
+	int is_locked;
+
+	if (!slot || !totals || !seen || !control)
+		return 0;
+	if (!is_still(slot, *control)) {
+		count_too_late(totals, seen);
+		return 0;
+	}
+	is_locked = lock_flow(slot);
+	*control = READ_ONCE(slot->control);
+	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
+	if (is_locked && version_of(*control) == ACTIVE_VERSION(seen->active))
+		return 1;
+	totals->contended += 1;
+	__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
+	if (is_locked)
+		unlock_flow(slot);
+	return 0;
+}
+
 static __always_inline int takes_part(const struct packet_facts *facts)
 {
 	return facts->sequence != SEQUENCE_TCP || facts->payload_bytes ||
@@ -365,9 +393,10 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 		if (admit_flow(&facts->key, totals, seen, hash))
 			return;
 		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
-		if (!slot)
+		if (!slot || !is_slot_of(slot, &facts->key, &control)) {
+			count_too_late(totals, seen);
 			return;
-		control = READ_ONCE(slot->control);
+		}
 	}
 	counters = counters_of(cpu, seen->slot, control);
 	if (!counters)
@@ -375,16 +404,16 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 	counters->packets += seen->packets;
 	counters->bytes += seen->bytes;
 	counters->payload_bytes += facts->payload_bytes;
-	if (!seen->is_new) {
+	if (!seen->is_new)
 		account_arrival(slot, counters, control, seen);
-		if (!is_still(slot, control)) {
-			/* Nobody reads these counters any more. */
-			add_volume(&totals->untracked, seen->packets, seen->bytes);
-			return;
-		}
+	if (control & FLOW_SEQUENCED && takes_part(facts)) {
+		/* Locked as it was found, it still is the flow's: see is_still(). */
+		if ((version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) ||
+		    lock_again(slot, totals, seen, &control))
+			account_sequence(packet, facts, slot, control, counters, seen);
+	} else if (!is_still(slot, control)) {
+		count_too_late(totals, seen);
 	}
-	if (control & FLOW_SEQUENCED && takes_part(facts))
-		account_sequence(packet, facts, slot, counters, totals, seen);
 }
 
 #endif

@@ -325,15 +325,19 @@ static __always_inline void next_epoch(struct flow_slot *slot)
 	slot->epochs_high += epoch_of(before) == 0xffff;
 }
 
-/* From here to unlock_flow() the holder alone changes the slot's second half, `expected` and `control`. */
+/* Locks a live flow that still says what it said before. From here to unlock_flow() the holder alone changes the slot's second
+ * half, `expected`, and of `control` the state and the version.
+ */
+static __always_inline int lock_as_found(struct flow_slot *slot, __u64 control)
+{
+	return (control & (FLOW_STATE | FLOW_LOCKED)) == FLOW_LIVE &&
+	       __sync_val_compare_and_swap(&slot->control, control, control | FLOW_LOCKED) == control;
+}
+
+/* The same, whatever it says now, as long as it is live. */
 static __always_inline int lock_flow(struct flow_slot *slot)
 {
-	__u64 control = READ_ONCE(slot->control);
-
-	if (!(control & FLOW_LOCKED) && (control & FLOW_STATE) == FLOW_LIVE &&
-	    __sync_val_compare_and_swap(&slot->control, control, control | FLOW_LOCKED) == control)
-		return 1;
-	return lock_contended(slot);
+	return lock_as_found(slot, READ_ONCE(slot->control)) || lock_contended(slot);
 }
 
 /* Others may have changed flags or the epoch meanwhile: those stay. The usual way is a full barrier. */

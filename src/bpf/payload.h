@@ -7,10 +7,11 @@
 
 #define PATTERN_BYTES 4
 #define SEARCH_BLOCK 64 /* positions a branch */
+#define FILTER_BYTES (SEARCH_BLOCK + 1)
 #define BLOCK_BYTES (SEARCH_BLOCK + PATTERN_BYTES - 1)
-#define SEARCH_CHUNK 512 /* positions a call, and one less: the verifier looks through all of a chunk */
+#define SEARCH_CHUNK 512 /* positions a call: the verifier looks through all of a chunk */
 #define CHUNK_BYTES (SEARCH_CHUNK + BLOCK_BYTES)
-#define SEARCH_CHUNKS (PATTERN_SEARCH_BYTES / (SEARCH_CHUNK - 1) + 1)
+#define SEARCH_CHUNKS ((PATTERN_SEARCH_BYTES + SEARCH_CHUNK - 1) / SEARCH_CHUNK)
 #define PACKET_REACH 0xe000 /* the verifier lets a program read a packet in place up to here */
 #define NOT_FOUND -1
 #define ELSEWHERE -2 /* not all of it is in place */
@@ -27,31 +28,55 @@ struct {
 	__uint(max_entries, 1);
 } search_rooms SEC(".maps");
 
-/* The highest bit of every 16 is set unless there is a zero among them: exact as a yes or no for the whole word, by the
- * complement of (x - 1) & ~x (Hacker's Delight, chapter 6).
- */
-static __always_inline __u64 no_zero_pair(__u64 word)
+/* What the pattern's first two bytes (in memory order) are looked for with, in all bytes of a word at once. */
+struct filter {
+	__u64 first; /* in every byte */
+	__u64 second;
+	__u64 ones; /* 1 in every byte but the lowest */
+};
+
+static __always_inline struct filter filter_of(__u32 pattern)
 {
-	return (0x0001000100010000ULL - word) | word;
+	const __u64 every_byte = 0x0101010101010101ULL;
+	struct filter filter = {
+		.first = (pattern & 0xff) * every_byte,
+		.second = (pattern >> 8 & 0xff) * every_byte,
+		.ones = every_byte - 1,
+	};
+
+	/* Rather from a register than made again for each word. */
+	KEEP(filter.ones);
+	return filter;
 }
 
-/* Whether the pattern (in memory order) may begin at one of the 64 positions from the byte before `block` on. Wherever
- * it stands, its first two bytes or its middle two are a pair at an even distance from `block`: pairs are compared, four
- * at a time. A no is certain.
+/* Whether they stand at one of the 64 positions of `block`, eight at a time: where they do, a word and the one that begins
+ * a byte later differ from them in no bit. The highest bit of every byte of (ones - x) | x is set unless x has a byte that
+ * is zero, by the complement of (x - 1) & ~x (Hacker's Delight, chapter 6): exact as a yes or no for the whole word.
  */
-static __always_inline int may_begin_in(const __u8 *block, __u32 pattern)
+static __always_inline int may_begin_in(const __u8 *block, const struct filter *filter)
 {
-	const __u64 every_pair = 0x0001000100010001ULL, highest_bits = 0x8000800080008000ULL;
-	__u64 first = (pattern & 0xffff) * every_pair, middle = (pattern >> 8 & 0xffff) * every_pair;
+	const __u64 highest_bits = 0x8080808080808080ULL;
 	__u64 differs = highest_bits;
 
 #pragma unroll
 	for (int i = 0; i < SEARCH_BLOCK; i += 8) {
-		__u64 word = *(const __u64 *)(block + i);
+		__u64 word = (*(const __u64 *)(block + i) ^ filter->first) |
+			     (*(const __u64 *)(block + i + 1) ^ filter->second);
 
-		differs &= no_zero_pair(word ^ first) & no_zero_pair(word ^ middle);
+		differs &= (filter->ones - word) | word;
+		KEEP(differs);
 	}
 	return differs != highest_bits;
+}
+
+/* The first of the 64 positions at which the pattern stands. */
+static __always_inline int compare(const __u8 *block, __u32 pattern)
+{
+#pragma unroll
+	for (int i = 0; i < SEARCH_BLOCK; i++)
+		if (*(const __u32 *)(block + i) == pattern)
+			return i;
+	return NOT_FOUND;
 }
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
@@ -73,52 +98,67 @@ __noinline int search_tail(struct __sk_buff *skb, __u32 offset, __u32 length, __
 	return NOT_FOUND;
 }
 
+/* The first position of the pattern in a block that lies in place at this offset; NOT_FOUND, too, where not all does. */
+__noinline int compare_in_place(struct __sk_buff *skb, __u32 offset, __u32 pattern)
+{
+	const __u8 *block = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (offset > PACKET_REACH + SEARCH_CHUNK)
+		return NOT_FOUND;
+	block += offset;
+	return block + BLOCK_BYTES > end ? NOT_FOUND : compare(block, pattern);
+}
+
+/* The same in a block of the room. */
+__noinline int compare_in_room(__u32 at, __u32 pattern)
+{
+	__u32 zero = 0;
+	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
+
+	return !room || at > CHUNK_BYTES - BLOCK_BYTES ? NOT_FOUND : compare(room->bytes + at, pattern);
+}
+
 /* The first position of the pattern in a chunk of the `length` bytes at `bytes`, which are those of the packet from
  * `offset` on: in place, up to `end`, or in a room.
  */
 static __always_inline int search_bytes(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern,
 					const __u8 *bytes, int in_place, const __u8 *end)
 {
+	struct filter filter = filter_of(pattern);
 	__u32 done = 0;
 	int found;
 
 	for (; done < SEARCH_CHUNK; done += SEARCH_BLOCK) {
 		const __u8 *block = bytes + done;
 
-		if (done + SEARCH_BLOCK > length || (in_place && block + SEARCH_BLOCK > end))
+		if (done + FILTER_BYTES > length || (in_place && block + FILTER_BYTES > end))
 			break;
-		if (!may_begin_in(block, pattern))
+		if (!may_begin_in(block, &filter))
 			continue;
 		if (done + BLOCK_BYTES > length || (in_place && block + BLOCK_BYTES > end))
 			break;
-		/* Its words are rather read again than kept: there are not that many registers, nor much of a stack. */
-		KEEP(block);
-		if (done && *(const __u32 *)(block - 1) == pattern)
-			return done - 1;
-#pragma unroll
-		for (int i = 0; i < SEARCH_BLOCK - 1; i++)
-			if (*(const __u32 *)(block + i) == pattern)
-				return done + i;
+		found = in_place ? compare_in_place(skb, offset + done, pattern) : compare_in_room(done, pattern);
+		if (found != NOT_FOUND)
+			return done + found;
 	}
 	if (done == SEARCH_CHUNK)
 		return NOT_FOUND;
-	if (length >= SEARCH_BLOCK && length - done < SEARCH_BLOCK) {
-		__u32 from = length - SEARCH_BLOCK;
+	if (length >= FILTER_BYTES && length - done < FILTER_BYTES) {
+		__u32 from = length - FILTER_BYTES;
 		const __u8 *last;
 
 		KEEP(from);
 		if (from > SEARCH_CHUNK)
 			return NOT_FOUND;
 		last = bytes + from;
-		if ((!in_place || last + SEARCH_BLOCK <= end) && !may_begin_in(last, pattern))
+		if ((!in_place || last + FILTER_BYTES <= end) && !may_begin_in(last, &filter))
 			return NOT_FOUND;
 	}
-	done -= !!done;
 	found = search_tail(skb, offset + done, length - done, pattern);
 	return found == NOT_FOUND ? NOT_FOUND : (int)done + found;
 }
 
-/* The first position of the pattern among the first SEARCH_CHUNK - 1 from `offset` on, in place. */
+/* The first position of the pattern among the first SEARCH_CHUNK from `offset` on, in place. */
 __noinline int search_chunk(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
 {
 	const __u8 *bytes = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -162,7 +202,7 @@ static __always_inline int find_pattern(struct __sk_buff *skb, __u32 offset, __u
 			found = search_copy(skb, offset + start, length - start, pattern);
 		if (found != NOT_FOUND)
 			return start + found;
-		start += SEARCH_CHUNK - 1;
+		start += SEARCH_CHUNK;
 	}
 	return NOT_FOUND;
 }

@@ -31,7 +31,7 @@ use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals}
 use self::attach::Ways;
 use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
-use self::maps::{fill_outer, inner_maps, map_all, memlock, memory_of, seed, size_maps};
+use self::maps::{fill_outer, inner_maps, map_all, memlock, memory_of, outer_map, seed};
 use self::rules::RuleTable;
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
@@ -125,17 +125,18 @@ impl Probe {
             INTERFACE_SLOTS,
             cpus,
         )?;
-        size_maps(&mut open, slots, cpus, &counters[0], &totals[0])?;
+        let counters_of_cpus = outer_map("flow_counters", &counters)?;
+        let totals_of_cpus = outer_map("interface_totals", &totals)?;
+        let maps = &mut open.maps;
+        maps.flow_table.set_max_entries(slots as u32)?;
+        maps.flow_counters.reuse_fd(counters_of_cpus.as_fd())?;
+        maps.interface_totals.reuse_fd(totals_of_cpus.as_fd())?;
         seed(&mut open, slots)?;
-        let skeleton = open.load().context("load the kernel program")?;
-        fill_outer(
-            &MapHandle::try_from(&skeleton.maps.flow_counters)?,
-            &counters,
-        )?;
-        fill_outer(
-            &MapHandle::try_from(&skeleton.maps.interface_totals)?,
-            &totals,
-        )?;
+        let arrays = [
+            (&counters_of_cpus, &counters[..]),
+            (&totals_of_cpus, &totals[..]),
+        ];
+        let skeleton = fill_outer(&arrays, || open.load().context("load the kernel program"))?;
         let memory_bytes =
             memory_of(&skeleton) + counters.iter().chain(&totals).map(memlock).sum::<u64>();
         let table = FlowTable::new(
@@ -176,7 +177,10 @@ impl Probe {
     /// Returns their version, as samples carry it.
     pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
         let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
-        self.wait_for_programs()?;
+        // As long as nothing is attached, no packet reads rules.
+        if self.watched().next().is_some() {
+            self.wait_for_programs()?;
+        }
         if begins_anew {
             self.table.forget_versions_before(version);
         }

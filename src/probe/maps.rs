@@ -39,21 +39,23 @@ pub fn inner_maps(
         .collect()
 }
 
-/// Gives the maps of the object the sizes of this run, before it is loaded.
-pub fn size_maps(
-    open: &mut OpenFlowtopSkel<'static>,
-    slots: usize,
-    cpus: usize,
-    counters: &MapHandle,
-    totals: &MapHandle,
-) -> Result<()> {
-    let maps = &mut open.maps;
-    maps.flow_table.set_max_entries(slots as u32)?;
-    maps.flow_counters.set_max_entries(cpus as u32)?;
-    maps.flow_counters.set_inner_map_fd(counters.as_fd())?;
-    maps.interface_totals.set_max_entries(cpus as u32)?;
-    maps.interface_totals.set_inner_map_fd(totals.as_fd())?;
-    Ok(())
+/// A map of such maps, one for each possible CPU: empty, and then to be filled by [`fill_outer`].
+pub fn outer_map(name: &str, inner: &[MapHandle]) -> Result<MapHandle> {
+    let first = inner.first().context("no CPU")?;
+    let options = bpf_map_create_opts {
+        sz: size_of::<bpf_map_create_opts>() as _,
+        inner_map_fd: first.as_fd().as_raw_fd() as u32,
+        ..Default::default()
+    };
+    MapHandle::create(
+        MapType::ArrayOfMaps,
+        Some(name),
+        4,
+        4,
+        inner.len() as u32,
+        &options,
+    )
+    .with_context(|| format!("create the map {name}"))
 }
 
 /// The hash of this run is its own.
@@ -70,31 +72,33 @@ pub fn seed(open: &mut OpenFlowtopSkel<'static>, slots: usize) -> Result<()> {
     Ok(())
 }
 
-/// Puts each CPU's map into the array of them.
-pub fn fill_outer(outer: &MapHandle, inner: &[MapHandle]) -> Result<()> {
-    let put = |cpu: usize, map: &MapHandle| {
+/// Puts each CPU's map into the arrays of them, while `meanwhile` runs: the kernel waits for a grace period with each. All
+/// at once, or a start takes seconds where CPUs are many.
+pub fn fill_outer<T>(
+    arrays: &[(&MapHandle, &[MapHandle])],
+    meanwhile: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let put = |outer: &MapHandle, cpu: usize, map: &MapHandle| {
         outer.update(
             &(cpu as u32).to_ne_bytes(),
             &map.as_fd().as_raw_fd().to_ne_bytes(),
             MapFlags::ANY,
         )
     };
-    // The kernel waits for a grace period with each of them: all at once, or a start takes seconds where CPUs are many.
     std::thread::scope(|scope| {
-        let puts: Vec<_> = inner
-            .iter()
-            .enumerate()
-            .map(|(cpu, map)| {
-                let put = &put;
-                scope.spawn(move || put(cpu, map))
-            })
-            .collect();
+        let mut puts = Vec::new();
+        for (outer, inner) in arrays {
+            for (cpu, map) in inner.iter().enumerate() {
+                puts.push(scope.spawn(move || put(outer, cpu, map)));
+            }
+        }
+        let done = meanwhile()?;
         for put in puts {
             put.join()
                 .map_err(|_| anyhow!("a thread came to an end before its time"))?
                 .context("give each CPU its counters")?;
         }
-        Ok(())
+        Ok(done)
     })
 }
 

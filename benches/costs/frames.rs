@@ -1,6 +1,7 @@
 //! Frames to measure with, and where in them flows and sequence numbers are told apart.
 
 use etherparse::PacketBuilder;
+use etherparse::TcpOptionElement::{Noop, Timestamp};
 
 const MACS: ([u8; 6], [u8; 6]) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
 const V4: ([u8; 4], [u8; 4]) = ([10, 0, 0, 0], [10, 255, 0, 1]);
@@ -33,6 +34,28 @@ impl Shape {
     /// TCP in a frame of `length` bytes.
     pub fn tcp(v6: bool, length: usize) -> Shape {
         Shape::of(v6, true, length)
+    }
+
+    /// TCP over IPv4 with a timestamp option, in a frame of `length` bytes.
+    pub fn tcp_with_timestamps(length: usize) -> Shape {
+        let payload = 34 + 32;
+        let bytes = random_bytes(length - payload);
+        let mut frame = Vec::new();
+        let options = [Noop, Noop, Timestamp(1, 1)];
+        PacketBuilder::ethernet2(MACS.0, MACS.1)
+            .ipv4(V4.0, V4.1, 64)
+            .tcp(40000, 443, 0, 65535)
+            .ack(1)
+            .options(&options)
+            .expect("options of twelve bytes")
+            .write(&mut frame, &bytes)
+            .expect("a frame in memory");
+        Shape {
+            frame,
+            flow_at: 26,
+            number_at: 38,
+            payload,
+        }
     }
 
     fn of(v6: bool, tcp: bool, length: usize) -> Shape {

@@ -1,5 +1,5 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
-//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, reading, model, refresh, start.
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, reading, model, refresh, start.
 #![allow(missing_docs)]
 
 mod drive;
@@ -7,6 +7,7 @@ mod frames;
 mod machine;
 mod model;
 mod packets;
+mod peers;
 mod reading;
 mod refresh;
 mod sample;
@@ -38,6 +39,9 @@ fn main() -> Result<()> {
     let driver = Driver::load()?;
     if wants("packets") {
         packets::measure(&driver, &mut table)?;
+    }
+    if wants("peers") {
+        peers::measure(&driver, &mut table)?;
     }
     if wants("reading") {
         reading::measure(&driver, &mut table)?;

@@ -89,18 +89,13 @@ static __always_inline struct flow_counters *counters_at(__u32 cpu, __u32 slot)
 	return of_cpu ? bpf_map_lookup_elem(of_cpu, &slot) : NULL;
 }
 
-/* Counters of this CPU, made this flow's own. */
-static __always_inline struct flow_counters *counters_of(__u32 cpu, __u32 slot, __u64 control)
+/* Makes them this flow's own. */
+static __always_inline void own_counters(struct flow_counters *counters, __u64 control)
 {
-	struct flow_counters *counters = counters_at(cpu, slot);
-
-	if (!counters)
-		return NULL;
 	if (counters->generation != generation_of(control))
 		begin_generation(counters, generation_of(control), epoch_of(control));
 	else if (counters->epoch != epoch_of(control))
 		begin_epoch(counters, epoch_of(control));
-	return counters;
 }
 
 /* The flow that somebody looks at keeps a histogram. Shared by all CPUs: atomic. */
@@ -397,10 +392,11 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 			count_too_late(totals, seen);
 			return;
 		}
+		counters = counters_at(cpu, seen->slot);
 	}
-	counters = counters_of(cpu, seen->slot, control);
 	if (!counters)
 		return;
+	own_counters(counters, control);
 	counters->packets += seen->packets;
 	counters->bytes += seen->bytes;
 	counters->payload_bytes += facts->payload_bytes;

@@ -116,16 +116,52 @@ static __always_inline __u32 read_u32(const __u8 *bytes)
 #endif
 }
 
-/* `size` is a constant and a multiple of 4. */
-static __always_inline void copy_address(__u8 *to, const __u8 *from, __u32 size)
+/* Two numbers that stand in memory one after the other, as one; `bits` is the width of each. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define JOIN(first, second, bits) ((__u64)(second) << (bits) | (first))
+#else
+#define JOIN(first, second, bits) ((__u64)(first) << (bits) | (second))
+#endif
+
+/* The key is written by the words by which it is hashed and compared: a load that spans several stores has to wait until all
+ * of them have reached the cache.
+ */
+static __always_inline void set_word(void *to, __u64 word)
+{
+	__builtin_memcpy(to, &word, sizeof(word));
+}
+
+static __always_inline void set_ports(struct flow_key *key, __u16 source, __u16 destination)
+{
+	set_word(&key->ifindex, JOIN(key->ifindex, JOIN(source, destination, 16), 32));
+}
+
+static __always_inline void set_protocol(struct flow_key *key, __u8 protocol)
+{
+	__u32 word = JOIN(key->vlan, JOIN(protocol, key->family, 8), 16);
+
+	__builtin_memcpy(&key->vlan, &word, sizeof(word));
+}
+
+static __always_inline __u32 load_word(const __u8 *bytes)
 {
 #ifdef __bpf__
-#pragma unroll
-	for (__u32 i = 0; i < size; i += 4)
-		*(__u32 *)(to + i) = *(const __u32 *)(from + i);
+	return *(const __u32 *)bytes;
 #else
-	__builtin_memcpy(to, from, size);
+	__u32 word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	return word;
 #endif
+}
+
+/* An address of 4 or 16 bytes, and zeros behind the former. */
+static __always_inline void copy_address(__u8 *to, const __u8 *from, __u32 size)
+{
+	__u32 zero = 0;
+
+	set_word(to, JOIN(load_word(from), size == 16 ? load_word(from + 4) : zero, 32));
+	set_word(to + 8, size == 16 ? JOIN(load_word(from + 8), load_word(from + 12), 32) : 0);
 }
 
 /* Where a header cannot be had: not in the linear part, or not there at all. */

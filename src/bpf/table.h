@@ -3,7 +3,7 @@
 #ifndef FLOWTOP_TABLE_H
 #define FLOWTOP_TABLE_H
 
-#include "types.h"
+#include "packet.h"
 
 #define HASH_WORDS 12 /* of 32 bits: the key and a zero */
 #define PATIENCE 1024 /* looks at a slot that another CPU is filling or judging */
@@ -340,13 +340,14 @@ static __always_inline int lock_flow(struct flow_slot *slot)
 	return lock_as_found(slot, READ_ONCE(slot->control)) || lock_contended(slot);
 }
 
-/* Others may have changed flags or the epoch meanwhile: those stay. The usual way is a full barrier. */
+/* Others may have changed flags or the epoch meanwhile: those stay. The lock's bit is set, so that a subtraction takes no other
+ * one along; asked for what was there before, it is a full barrier.
+ */
 static __always_inline void unlock_flow(struct flow_slot *slot)
 {
-	__u64 control = READ_ONCE(slot->control);
+	__u64 before = __sync_fetch_and_sub(&slot->control, FLOW_LOCKED);
 
-	if (__sync_val_compare_and_swap(&slot->control, control, control & ~FLOW_LOCKED) != control)
-		__sync_fetch_and_and(&slot->control, ~FLOW_LOCKED);
+	KEEP(before);
 }
 
 #endif

@@ -23,8 +23,7 @@ static __always_inline int parse_tcp(const struct packet *packet, enum mode mode
 	length = (header[12] >> 4) * 4;
 	if (length < 20 || offset + length > facts->ip_end)
 		return malformed(facts, MALFORMED_TCP_OFFSET);
-	facts->key.source_port = read_u16(header);
-	facts->key.destination_port = read_u16(header + 2);
+	set_ports(&facts->key, read_u16(header), read_u16(header + 2));
 	facts->number = read_u32(header + 4);
 	facts->tcp_flags = header[13];
 	facts->sequence = facts->fragment == FRAGMENT_NONE ? SEQUENCE_TCP : SEQUENCE_TCP_FRAGMENT;
@@ -52,8 +51,7 @@ static __always_inline int parse_udp(const struct packet *packet, enum mode mode
 	available = facts->ip_end - offset;
 	if (!length || length > available)
 		length = available;
-	facts->key.source_port = read_u16(header);
-	facts->key.destination_port = read_u16(header + 2);
+	set_ports(&facts->key, read_u16(header), read_u16(header + 2));
 	facts->sequence = SEQUENCE_PAYLOAD;
 	facts->payload_offset = offset + 8;
 	facts->payload_bytes = length - 8;
@@ -66,6 +64,7 @@ static __always_inline int parse_icmp(const struct packet *packet, enum mode mod
 {
 	__u8 ROOM(8);
 	const __u8 *header;
+	__u16 identifier = 0, kind;
 	__u8 type;
 	int is_echo, is_query;
 	__u32 available = facts->ip_end - offset;
@@ -76,7 +75,7 @@ static __always_inline int parse_icmp(const struct packet *packet, enum mode mod
 	if (!header)
 		return unreadable(facts, mode, MALFORMED_TRANSPORT_TRUNCATED);
 	type = header[0];
-	facts->key.destination_port = read_u16(header);
+	kind = read_u16(header);
 	is_echo = facts->key.family == FAMILY_IPV4 ? type == 0 || type == 8 : type == 128 || type == 129;
 	is_query = is_echo || (facts->key.family == FAMILY_IPV4 && type >= 13 && type <= 18);
 	facts->sequence = SEQUENCE_PAYLOAD;
@@ -86,12 +85,13 @@ static __always_inline int parse_icmp(const struct packet *packet, enum mode mod
 		header = packet_header(packet, mode, offset, 8, room);
 		if (!header)
 			return unreadable(facts, mode, MALFORMED_TRANSPORT_TRUNCATED);
-		facts->key.source_port = read_u16(header + 4);
+		identifier = read_u16(header + 4);
 		if (is_echo) {
 			facts->number = read_u16(header + 6);
 			facts->sequence = SEQUENCE_ECHO;
 		}
 	}
+	set_ports(&facts->key, identifier, kind);
 	facts->payload_bytes = available > 8 ? available - 8 : 0;
 	facts->payload_offset = facts->ip_end - facts->payload_bytes;
 	return PARSED_FLOW;
@@ -108,7 +108,7 @@ static __always_inline int parse_later_fragment(struct packet_facts *facts, __u3
 static __always_inline int parse_transport(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 					   __u8 protocol, __u32 offset)
 {
-	facts->key.protocol = protocol;
+	set_protocol(&facts->key, protocol);
 	if (facts->fragment == FRAGMENT_LATER)
 		return parse_later_fragment(facts, offset);
 	if (protocol == IPPROTO_TCP)

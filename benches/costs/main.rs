@@ -1,5 +1,5 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
-//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, reading, model, refresh, start.
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, refresh, start.
 #![allow(missing_docs)]
 
 mod drive;
@@ -12,7 +12,10 @@ mod reading;
 mod refresh;
 mod sample;
 mod start;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod table;
+mod wire;
 
 use std::path::Path;
 
@@ -42,6 +45,9 @@ fn main() -> Result<()> {
     }
     if wants("peers") {
         peers::measure(&driver, &mut table)?;
+    }
+    if wants("wire") {
+        wire::measure(&mut table)?;
     }
     if wants("reading") {
         reading::measure(&driver, &mut table)?;

@@ -14,6 +14,8 @@ const WIDTHS: [usize; 8] = [64, 5, 9, 9, 7, 11, 6, 9];
 pub enum Target {
     /// At most so many times the baseline.
     Ratio(f64),
+    /// At least so many times the baseline.
+    AtLeast(f64),
     /// At most so much more than the baseline.
     More(f64),
     /// At most this.
@@ -55,6 +57,10 @@ impl Table {
             Target::Ratio(most) => (
                 format!("<= {most} x"),
                 Some(ratio.is_some_and(|r| r <= most)),
+            ),
+            Target::AtLeast(least) => (
+                format!(">= {least} x"),
+                Some(ratio.is_some_and(|r| r >= least)),
             ),
             Target::More(most) => (
                 format!("<= +{most}"),

@@ -14,8 +14,8 @@ pub(super) const IPV4_ENDPOINT: u16 = 21;
 
 /// Whether numbers went missing in the latest interval.
 pub fn loses(flow: &Flow) -> bool {
-    let latest = || flow.history.lost.iter().next_back().flatten();
-    flow.sequence.is_some() && latest().is_some_and(|lost| lost > 0.0)
+    let latest = flow.history.lost.latest();
+    latest.is_some_and(|lost| lost > 0.0) && flow.sequence.is_some()
 }
 
 impl App {

@@ -5,10 +5,11 @@
 mod advance;
 mod interfaces;
 mod series;
+mod state;
 mod window;
 
 pub use advance::FlowTracker;
-pub use series::Series;
+pub use series::{Series, Trace, Traces};
 pub use window::{Intervals, statistics};
 
 use super::flow::FlowKey;
@@ -39,45 +40,87 @@ pub struct Interarrival {
 /// How a flow went over its latest intervals.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
-    /// Throughput, bytes per second.
-    pub throughput: Series,
-    /// Goodput, bytes per second.
-    pub goodput: Series,
-    /// Mean inter-arrival time, ms.
-    pub interarrival_mean: Series,
-    /// Jitter, ms.
-    pub jitter: Series,
+    /// Throughput, goodput, mean inter-arrival time, jitter.
+    motion: Traces<4>,
     /// Numbers (TCP: bytes) that went missing in the interval.
     pub lost: Series,
+    /// The latest interval was empty, and as long as no packet comes, so are the next ones.
+    is_settled: bool,
+}
+
+impl History {
+    /// Appends another interval without a packet; false: it is not known what it would come to.
+    fn repeat_if_settled(&mut self) -> bool {
+        if self.is_settled {
+            self.motion.repeat();
+            self.lost.repeat();
+        }
+        self.is_settled
+    }
+
+    /// Appends what an interval came to, but for `lost`: throughput and goodput, bytes per second; mean inter-arrival time
+    /// and jitter, ms.
+    pub fn record(&mut self, rates: Option<Rates>, interarrival: &Interarrival) {
+        self.motion.record([
+            rates.map(|rates| rates.throughput),
+            rates.map(|rates| rates.goodput),
+            interarrival.mean_ms,
+            interarrival.jitter_ms,
+        ]);
+    }
+
+    /// Throughput, bytes per second.
+    pub fn throughput(&self) -> Trace<'_> {
+        self.motion.trace(0)
+    }
+
+    /// Goodput, bytes per second.
+    pub fn goodput(&self) -> Trace<'_> {
+        self.motion.trace(1)
+    }
+
+    /// Mean inter-arrival time, ms.
+    pub fn interarrival_mean(&self) -> Trace<'_> {
+        self.motion.trace(2)
+    }
+
+    /// Jitter, ms.
+    pub fn jitter(&self) -> Trace<'_> {
+        self.motion.trace(3)
+    }
 }
 
 /// One flow as the screen and the exports show it.
+///
+/// In the order in which it is looked through at each refresh: what all flows are asked for comes first, so that it is in
+/// few cache lines.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(C)]
 pub struct Flow {
+    /// Rates over the latest interval; unknown before the first one is over.
+    pub rates: Option<Rates>,
+    /// The latest intervals.
+    pub history: History,
+    /// Latest packet, CLOCK_MONOTONIC ns.
+    pub last_seen_ns: u64,
+    /// First packet, CLOCK_MONOTONIC ns.
+    pub first_seen_ns: u64,
     /// Whose numbers these are.
     pub key: FlowKey,
-    /// Current name of the interface.
-    pub interface: std::sync::Arc<str>,
     /// Wire volume since the run started.
     pub volume: Volume,
     /// Payload bytes since the run started.
     pub payload_bytes: u64,
-    /// Rates over the latest interval; unknown before the first one is over.
-    pub rates: Option<Rates>,
-    /// Inter-arrival time and jitter over the jitter window.
-    pub interarrival: Interarrival,
-    /// Jitter epochs so far; the first is 1.
-    pub jitter_epochs: u32,
     /// Sequence state since the run started; `None` where nothing is tracked.
     pub sequence: Option<Sequence>,
+    /// Inter-arrival time and jitter over the jitter window.
+    pub interarrival: Interarrival,
+    /// Current name of the interface.
+    pub interface: std::sync::Arc<str>,
     /// Name of the rule that made this a flow, if there are rules.
     pub rule: Option<std::sync::Arc<str>>,
-    /// First packet, CLOCK_MONOTONIC ns.
-    pub first_seen_ns: u64,
-    /// Latest packet, CLOCK_MONOTONIC ns.
-    pub last_seen_ns: u64,
-    /// The latest intervals.
-    pub history: History,
+    /// Jitter epochs so far; the first is 1.
+    pub jitter_epochs: u32,
 }
 
 impl Flow {

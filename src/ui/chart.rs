@@ -7,7 +7,7 @@ use ratatui::widgets::canvas::{Canvas, Line};
 
 use super::pen::Pen;
 use crate::model::histogram::{Histogram, lower_bound};
-use crate::model::tracker::Series;
+use crate::model::tracker::{self, Series};
 use crate::model::units;
 
 /// The smallest area in which a chart says something.
@@ -18,7 +18,7 @@ pub struct Trace<'a> {
     /// What it is.
     pub name: &'static str,
     /// Its values.
-    pub series: &'a Series,
+    pub values: tracker::Trace<'a>,
     /// Its style.
     pub style: Style,
 }
@@ -34,7 +34,7 @@ pub fn draw_traces(
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return;
     }
-    let points: Vec<Vec<(f64, f64)>> = traces.iter().map(|t| points(t.series)).collect();
+    let points: Vec<Vec<(f64, f64)>> = traces.iter().map(|t| points(t.values)).collect();
     let top = points.iter().flatten().map(|p| p.1).fold(0.0, f64::max);
     let mut x = area.x;
     for (trace, name) in traces.iter().zip(legend(traces, area.width, &label)) {
@@ -59,7 +59,7 @@ pub fn draw_traces(
 
 /// The names, each with the latest value where there is room: it tells lines apart where colours do not.
 fn legend(traces: &[Trace], width: u16, label: impl Fn(f64) -> String) -> Vec<String> {
-    let with_value = |trace: &Trace| match trace.series.iter().last().flatten() {
+    let with_value = |trace: &Trace| match trace.values.latest() {
         Some(value) => format!("{} {}", trace.name, label(value.into())),
         None => trace.name.to_owned(),
     };
@@ -128,10 +128,10 @@ fn draw_largest(pen: &mut Pen, area: Rect, names_end: u16, text: &str) {
     }
 }
 
-/// The values of a series, the latest at 0.
-fn points(series: &Series) -> Vec<(f64, f64)> {
-    let count = series.iter().len() as f64;
-    let numbered = series.iter().enumerate();
+/// The points of a line, the latest at 0.
+fn points(values: tracker::Trace) -> Vec<(f64, f64)> {
+    let count = values.iter().len() as f64;
+    let numbered = values.iter().enumerate();
     let known = numbered.filter_map(|(i, v)| Some((i as f64 + 1.0 - count, f64::from(v?))));
     known.collect()
 }

@@ -164,9 +164,9 @@ fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
     let (unit, interval_s) = (app.preferences().unit, app.preferences().interval_s);
-    let trace = |name, series, style| Trace {
+    let trace = |name, values, style| Trace {
         name,
-        series,
+        values,
         style,
     };
     let time = |ms| units::milliseconds(ms).trim().to_owned();
@@ -179,22 +179,22 @@ fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
     } {
         0 => {
             let traces = [
-                trace("IAT mean", &history.interarrival_mean, theme.good),
-                trace("jitter (sd)", &history.jitter, theme.warn),
+                trace("IAT mean", history.interarrival_mean(), theme.good),
+                trace("jitter (sd)", history.jitter(), theme.warn),
             ];
             draw_traces(pen, area, &traces, interval_s, time);
         }
         1 => draw_histogram(pen, area, app.histogram(&flow.key)),
         2 => {
             let traces = [
-                trace("throughput", &history.throughput, theme.spark),
-                trace("goodput", &history.goodput, theme.good),
+                trace("throughput", history.throughput(), theme.spark),
+                trace("goodput", history.goodput(), theme.good),
             ];
             let rate = |rate| units::rate(rate, unit).trim().to_owned();
             draw_traces(pen, area, &traces, interval_s, rate);
         }
         _ => {
-            let traces = [trace("lost", &history.lost, theme.bad)];
+            let traces = [trace("lost", history.lost.all(), theme.bad)];
             draw_traces(pen, area, &traces, interval_s, |n| units::count(n as u64));
         }
     }
@@ -218,7 +218,7 @@ fn draw_interface(pen: &mut Pen, app: &App, shown: &Report, interface: &Interfac
     let unit = app.preferences().unit;
     let traces = [Trace {
         name: "throughput",
-        series: &interface.throughput_history,
+        values: interface.throughput_history.all(),
         style: pen.theme.spark,
     }];
     let rate = |rate| units::rate(rate, unit).trim().to_owned();

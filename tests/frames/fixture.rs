@@ -70,14 +70,17 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
     });
     for i in 0..40_u32 {
         let wave = f64::from((i * 7 + throughput as u32) % 11);
-        flow.history.jitter.push(Some(wave));
-        flow.history
-            .throughput
-            .push(Some(throughput * (0.5 + wave / 22.0)));
-        flow.history
-            .goodput
-            .push(Some(throughput * (0.4 + wave / 22.0)));
-        flow.history.interarrival_mean.push(Some(1.0 + wave / 10.0));
+        let rates = Rates {
+            throughput: throughput * (0.5 + wave / 22.0),
+            goodput: throughput * (0.4 + wave / 22.0),
+            packet_rate: 0.0,
+        };
+        let interarrival = Interarrival {
+            mean_ms: Some(1.0 + wave / 10.0),
+            jitter_ms: Some(wave),
+            samples: 0,
+        };
+        flow.history.record(Some(rates), &interarrival);
         flow.history
             .lost
             .push(Some(if i % 13 == 5 { wave } else { 0.0 }));

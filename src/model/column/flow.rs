@@ -179,7 +179,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "trend",
         "jitter of the latest intervals, each row to its own scale",
         Between(8, 30),
-        |f, _| Value::History(&f.history.jitter),
+        |f, _| Value::History(f.history.jitter()),
     )
     .priority(22),
     Column::<Flow>::new(
@@ -228,7 +228,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "trend",
         "what went missing in the latest intervals, each row to its own scale",
         Between(8, 30),
-        |f, _| Value::History(&f.history.lost),
+        |f, _| Value::History(f.history.lost.all()),
     )
     .priority(12),
     Column::<Flow>::new(

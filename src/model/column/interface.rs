@@ -48,7 +48,7 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
         "trend",
         "throughput of the latest intervals, each row to its own scale",
         Between(8, 60),
-        |i, _| Value::History(&i.throughput_history),
+        |i, _| Value::History(i.throughput_history.all()),
     )
     .priority(22),
     Column::<Interface>::new(

@@ -12,7 +12,7 @@ use super::Context;
 use super::shorten::{shorten_end, shorten_endpoint, shorten_middle};
 use crate::model::event::TimeOfDay;
 use crate::model::flow::Protocol;
-use crate::model::tracker::{Flow, Series};
+use crate::model::tracker::{Flow, Series, Trace};
 use crate::model::units;
 
 /// What a cell holds, before it is text.
@@ -51,7 +51,7 @@ pub enum Value<'a> {
     /// A share, percent.
     Percent(f64),
     /// The latest intervals, as a sparkline.
-    History(&'a Series),
+    History(Trace<'a>),
     /// A time of day; `order` puts moments in order across midnight.
     Moment {
         /// Larger is later.
@@ -143,7 +143,7 @@ impl<'a> Value<'a> {
             Value::Number(n) | Value::Count(n) | Value::Bytes(n) => Some(n as f64),
             Value::Rate(x) | Value::PerSecond(x) | Value::Milliseconds(x) => Some(x),
             Value::Seconds(x) | Value::Percent(x) => Some(x),
-            Value::History(series) => series.iter().next_back().flatten().map(f64::from),
+            Value::History(trace) => trace.latest().map(f64::from),
             Value::Moment { order, .. } => Some(order as f64),
         }
     }
@@ -197,15 +197,15 @@ impl<'a> Value<'a> {
             Value::Milliseconds(x) => Cow::Owned(units::milliseconds(x)),
             Value::Seconds(x) => Cow::Owned(units::duration(x)),
             Value::Percent(x) => Cow::Owned(units::percent(x)),
-            Value::History(series) => Cow::Owned(sparkline(series, Series::CAPACITY)),
+            Value::History(trace) => Cow::Owned(sparkline(trace, Series::CAPACITY)),
             Value::Moment { at, .. } => Cow::Owned(at.to_string()),
         }
     }
 
     /// The text of the cell in at most `width` cells.
     pub fn fit(&self, width: usize, context: &Context) -> Cow<'a, str> {
-        if let Value::History(series) = self {
-            return Cow::Owned(sparkline(series, width));
+        if let Value::History(trace) = *self {
+            return Cow::Owned(sparkline(trace, width));
         }
         let text = self.text(context);
         if text.width() <= width {
@@ -233,16 +233,16 @@ pub(super) fn endpoint(address: IpAddr, suffix: Suffix, name: Option<&str>) -> S
 }
 
 /// The latest `width` values as bars, scaled to the largest of them; a blank where there is no value.
-pub fn sparkline(series: &Series, width: usize) -> String {
+pub fn sparkline(trace: Trace, width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let skip = series.iter().len().saturating_sub(width);
-    let max = series.iter().skip(skip).flatten().fold(0.0_f32, f32::max);
+    let skip = trace.iter().len().saturating_sub(width);
+    let max = trace.iter().skip(skip).flatten().fold(0.0_f32, f32::max);
     let bar = |value: Option<f32>| match value {
         None => ' ',
         Some(_) if max <= 0.0 => BARS[0],
         Some(v) => BARS[((v.max(0.0) / max * 7.0).round() as usize).min(7)],
     };
-    series.iter().skip(skip).map(bar).collect()
+    trace.iter().skip(skip).map(bar).collect()
 }
 
 #[cfg(test)]
@@ -255,8 +255,8 @@ mod tests {
         for value in [Some(9.0), Some(0.0), None, Some(1.0), Some(2.0)] {
             series.push(value);
         }
-        assert_eq!(sparkline(&series, 4), "▁ ▅█");
-        assert_eq!(sparkline(&series, 9), "█▁ ▂▃");
+        assert_eq!(sparkline(series.all(), 4), "▁ ▅█");
+        assert_eq!(sparkline(series.all(), 9), "█▁ ▂▃");
     }
 
     #[test]

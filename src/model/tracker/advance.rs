@@ -3,40 +3,28 @@
 //! Every total is a sum of differences between two readings of one life of one slot, so that a flow may change slots,
 //! have two for a while, or wrap a counter, and its numbers go on. Pure: time comes in with each snapshot.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
 use super::interfaces::InterfaceLedger;
-use super::window::{Intervals, Window};
-use super::{Flow, History, Interarrival, Rates, Report, RuleReport};
+use super::state::FlowState;
+use super::window::Intervals;
+use super::{Flow, History, Interarrival, Report, RuleReport};
 use crate::model::flow::FlowKey;
-use crate::model::snapshot::{FlowSample, GapSums, Sequence, Snapshot, TableSample, Volume};
+use crate::model::snapshot::{FlowSample, Sequence, Snapshot, TableSample, Volume};
 
-/// What one life of a slot had counted when it was read last.
-#[derive(Debug, Clone, Copy, Default)]
-struct SlotMemory {
+/// The flow of a slot that counts for none.
+const NOBODY: u32 = u32::MAX;
+
+/// Whose a slot was when it was read last.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
     generation: u32,
-    /// Its flow's place in the report; meaningful while `is_live`.
+    /// Its flow's place in the report.
     flow: u32,
-    is_live: bool,
-    volume: Volume,
-    payload_bytes: u64,
-    epoch: u32,
-    gaps: GapSums,
-    sequence: Sequence,
-}
-
-/// What belongs to a flow and is not shown; at the same place as the flow in the report.
-#[derive(Debug, Clone, Default)]
-struct FlowState {
-    /// Slots that count for the flow: one; more where CPUs brought it in at the same moment.
-    slots: Vec<u32>,
-    profile: u8,
-    volume_then: Volume,
-    payload_then: u64,
-    lost_then: u64,
-    window: Window,
 }
 
 /// Makes a [`Report`] out of snapshots: taken in at each refresh, closed at the end of each throughput interval.
@@ -44,8 +32,9 @@ struct FlowState {
 pub struct FlowTracker {
     report: Report,
     states: Vec<FlowState>,
-    by_key: FxHashMap<FlowKey, u32>,
-    slots: Vec<SlotMemory>,
+    /// Places in the report; the keys are there.
+    by_key: HashTable<u32>,
+    slots: Vec<Slot>,
     interfaces: InterfaceLedger,
     rules_version: u8,
     table_baseline: TableSample,
@@ -62,7 +51,7 @@ impl FlowTracker {
         FlowTracker {
             report: Report::default(),
             states: Vec::new(),
-            by_key: FxHashMap::default(),
+            by_key: HashTable::new(),
             slots: Vec::new(),
             interfaces: InterfaceLedger::default(),
             rules_version: 0,
@@ -94,6 +83,18 @@ impl FlowTracker {
         });
         self.report.rules = rules.collect();
         self.rules_version = version;
+        self.count_flows_of_rules();
+    }
+
+    fn count_flows_of_rules(&mut self) {
+        for rule in &mut self.report.rules {
+            rule.flows = 0;
+        }
+        for flow in &self.report.flows {
+            if let Some(rule) = rule_of(&mut self.report.rules, flow) {
+                rule.flows += 1;
+            }
+        }
     }
 
     /// Other intervals from here on; windows begin anew.
@@ -132,29 +133,11 @@ impl FlowTracker {
         self.interfaces.forget(&snapshot.forgotten, &self.report);
         self.interfaces.sum_up(&mut self.report);
         self.interfaces.fold(&mut self.report);
-        self.count_flows_of_rules();
     }
 
-    fn count_flows_of_rules(&mut self) {
-        for rule in &mut self.report.rules {
-            rule.flows = 0;
-        }
-        for name in self
-            .report
-            .flows
-            .iter()
-            .filter_map(|flow| flow.rule.as_ref())
-        {
-            // The names are shared: the same pointer is the same rule.
-            if let Some(rule) = self
-                .report
-                .rules
-                .iter_mut()
-                .find(|rule| Arc::ptr_eq(&rule.name, name))
-            {
-                rule.flows += 1;
-            }
-        }
+    /// Steps from this one on are in the jitter window.
+    fn oldest_step(&self) -> u64 {
+        (self.step + 1).saturating_sub(self.intervals.steps())
     }
 
     /// Ends the throughput interval: rates, windows and histories are those of the time since the previous call.
@@ -166,10 +149,12 @@ impl FlowTracker {
         let seconds = elapsed as f64 / 1e9;
         self.interval_began_ns = self.report.taken_ns;
         self.report.interval_s = seconds;
-        let oldest = (self.step + 1).saturating_sub(self.intervals.steps());
+        let oldest = self.oldest_step();
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
-            flow.interarrival = state.window.statistics(oldest);
-            state.close_interval(flow, seconds);
+            // An idle flow costs one cache line.
+            if !flow.history.repeat_if_settled() {
+                state.close_interval(flow, seconds, oldest);
+            }
         }
         self.interfaces.close_interval(&mut self.report, seconds);
     }
@@ -177,6 +162,7 @@ impl FlowTracker {
     /// Starts all totals at zero; nothing in the kernel changes, and the next differences count as ever.
     pub fn reset(&mut self) {
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
+            state.part_from(flow);
             flow.volume = Volume::default();
             flow.payload_bytes = 0;
             flow.sequence = flow.sequence.map(Sequence::emptied);
@@ -195,56 +181,56 @@ impl FlowTracker {
     fn take(&mut self, sample: &FlowSample) {
         let at = sample.slot as usize;
         if at >= self.slots.len() {
-            self.slots.resize(at + 1, SlotMemory::default());
+            let (generation, flow) = (0, NOBODY);
+            self.slots.resize(at + 1, Slot { generation, flow });
         }
-        if self.slots[at].generation != sample.generation || !self.slots[at].is_live {
+        if self.slots[at].generation != sample.generation || self.slots[at].flow == NOBODY {
             self.occupy(sample);
         }
-        let memory = &mut self.slots[at];
-        let flow = &mut self.report.flows[memory.flow as usize];
-        let state = &mut self.states[memory.flow as usize];
-        if sample.epoch == memory.epoch {
-            state.window.add(self.step, sample.gaps.since(memory.gaps));
+        let index = self.slots[at].flow as usize;
+        let oldest = self.oldest_step();
+        let flow = &mut self.report.flows[index];
+        let state = &mut self.states[index];
+        let before = state.take(flow, sample);
+        state.window.forget_before(oldest);
+        if sample.epoch as u16 == before.epoch {
+            state.window.add(self.step, sample.gaps.since(before.gaps));
         } else {
             state.window.clear();
             state.window.add(self.step, sample.gaps);
         }
-        flow.volume += sample.volume.since(memory.volume);
-        flow.payload_bytes += sample.payload_bytes.wrapping_sub(memory.payload_bytes);
+        let volume = sample.volume.since(before.volume);
+        let payload = sample.payload_bytes.wrapping_sub(before.payload_bytes);
+        flow.history.is_settled = false;
+        flow.volume += volume;
+        flow.payload_bytes += payload;
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
+        if let Some(now) = &sample.sequence {
+            let total = flow.sequence.unwrap_or_else(|| Sequence::none_yet(now));
+            flow.sequence = Some(total.advanced(&before.sequence, now));
+        }
+        self.interfaces.count(flow.key.ifindex, volume, payload);
         if sample.rules_version == self.rules_version {
-            let rule = sample
-                .rule
-                .and_then(|rule| self.report.rules.get_mut(usize::from(rule)));
-            flow.rule = rule.as_ref().map(|rule| rule.name.clone());
-            if let Some(rule) = rule {
-                rule.volume += sample.volume.since(memory.volume);
-                rule.last_match_ns = rule.last_match_ns.max(sample.last_seen_ns);
-            }
+            count_for_rule(&mut self.report.rules, flow, sample, volume);
         }
-        if let Some(now) = sample.sequence {
-            let before = flow.sequence.unwrap_or_else(|| Sequence::none_yet(&now));
-            flow.sequence = Some(before.advanced(&memory.sequence, &now));
-            memory.sequence = now;
-        }
-        memory.volume = sample.volume;
-        memory.payload_bytes = sample.payload_bytes;
-        memory.epoch = sample.epoch;
-        memory.gaps = sample.gaps;
     }
 
     /// The slot counts for this flow from here on. Only then does its former flow lose it: should that be the same
     /// one, it stays listed.
     fn occupy(&mut self, sample: &FlowSample) {
-        let index = match self.by_key.get(&sample.key) {
-            Some(index) => *index,
+        match self.find(&sample.key) {
+            Some(index) => {
+                let flow = &self.report.flows[index as usize];
+                self.states[index as usize].join(flow, sample);
+            }
             None => self.list(sample),
-        };
-        self.states[index as usize].slots.push(sample.slot);
+        }
         self.release(sample.slot);
-        let index = self.by_key[&sample.key];
+        let Some(index) = self.find(&sample.key) else {
+            return;
+        };
         let state = &mut self.states[index as usize];
         if state.profile != sample.profile || sample.sequence.is_none() {
             // Numbers found in another place say nothing about these.
@@ -252,18 +238,20 @@ impl FlowTracker {
             state.lost_then = 0;
             self.report.flows[index as usize].sequence = None;
         }
-        self.slots[sample.slot as usize] = SlotMemory {
+        self.slots[sample.slot as usize] = Slot {
             generation: sample.generation,
             flow: index,
-            is_live: true,
-            epoch: sample.epoch,
-            ..SlotMemory::default()
         };
     }
 
-    fn list(&mut self, sample: &FlowSample) -> u32 {
+    fn find(&self, key: &FlowKey) -> Option<u32> {
+        let is_it = |index: &u32| self.report.flows[*index as usize].key == *key;
+        self.by_key.find(hash(key), is_it).copied()
+    }
+
+    fn list(&mut self, sample: &FlowSample) {
         let index = self.report.flows.len() as u32;
-        self.report.flows.push(Flow {
+        let flow = Flow {
             key: sample.key,
             interface: self.interfaces.name(sample.key.ifindex),
             volume: Volume::default(),
@@ -276,13 +264,13 @@ impl FlowTracker {
             first_seen_ns: sample.first_seen_ns,
             last_seen_ns: sample.last_seen_ns,
             history: History::default(),
-        });
-        self.states.push(FlowState {
-            profile: sample.profile,
-            ..FlowState::default()
-        });
-        self.by_key.insert(sample.key, index);
-        index
+        };
+        self.interfaces.begin(&flow);
+        push_lean(&mut self.report.flows, flow);
+        push_lean(&mut self.states, FlowState::of(sample));
+        let flows = &self.report.flows;
+        let hash_of = |index: &u32| hash(&flows[*index as usize].key);
+        self.by_key.insert_unique(hash(&sample.key), index, hash_of);
     }
 
     /// The slot counts for its former flow no more; a flow without a slot leaves the list, its volume has ended.
@@ -290,61 +278,79 @@ impl FlowTracker {
         let Some(memory) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        if !std::mem::take(&mut memory.is_live) {
-            return;
-        }
-        let index = memory.flow as usize;
-        let slots = &mut self.states[index].slots;
-        if let Some(at) = slots.iter().position(|own| *own == slot) {
-            slots.remove(at);
-        }
-        if slots.is_empty() {
-            self.unlist(index);
+        let index = std::mem::replace(&mut memory.flow, NOBODY);
+        if index != NOBODY && self.states[index as usize].leave(slot) {
+            self.unlist(index as usize);
         }
     }
 
     fn unlist(&mut self, index: usize) {
+        let last = self.report.flows.len() - 1;
+        for (key, place) in [(index, None), (last, Some(index))] {
+            let hash = hash(&self.report.flows[key].key);
+            let entry = self.by_key.find_entry(hash, |at| *at as usize == key);
+            match (entry, place) {
+                (Ok(entry), None) => drop(entry.remove()),
+                (Ok(mut entry), Some(place)) => *entry.get_mut() = place as u32,
+                (Err(_), _) => {}
+            }
+        }
         self.states.swap_remove(index);
         let flow = self.report.flows.swap_remove(index);
-        self.by_key.remove(&flow.key);
         self.interfaces.end(&flow);
-        let Some(moved) = self.report.flows.get(index) else {
+        if let Some(rule) = rule_of(&mut self.report.rules, &flow) {
+            rule.flows -= 1;
+        }
+        let Some(moved) = self.states.get(index) else {
             return;
         };
-        self.by_key.insert(moved.key, index as u32);
-        for slot in &self.states[index].slots {
-            let memory = &mut self.slots[*slot as usize];
-            if memory.is_live {
-                memory.flow = index as u32;
+        for slot in moved.slots() {
+            let slot = &mut self.slots[slot as usize];
+            if slot.flow != NOBODY {
+                slot.flow = index as u32;
             }
         }
     }
 }
 
-impl FlowState {
-    fn close_interval(&mut self, flow: &mut Flow, seconds: f64) {
-        let volume = flow.volume.since(self.volume_then);
-        let payload = flow.payload_bytes - self.payload_then;
-        let rates = Rates {
-            throughput: volume.bytes as f64 / seconds,
-            goodput: payload as f64 / seconds,
-            packet_rate: volume.packets as f64 / seconds,
-        };
-        let lost = flow.sequence.map_or(0, |s| s.lost);
-        let newly_lost = flow
-            .sequence
-            .map(|_| lost.saturating_sub(self.lost_then) as f64);
-        flow.rates = Some(rates);
-        flow.history.throughput.push(Some(rates.throughput));
-        flow.history.goodput.push(Some(rates.goodput));
-        flow.history
-            .interarrival_mean
-            .push(flow.interarrival.mean_ms);
-        flow.history.jitter.push(flow.interarrival.jitter_ms);
-        flow.history.lost.push(newly_lost);
-        self.volume_then = flow.volume;
-        self.payload_then = flow.payload_bytes;
-        self.lost_then = lost;
+fn hash(key: &FlowKey) -> u64 {
+    FxBuildHasher.hash_one(key)
+}
+
+/// Where a vector would double, its memory grows by a sixteenth: that of a hundred thousand flows counts.
+fn push_lean<T>(vector: &mut Vec<T>, value: T) {
+    if vector.len() == vector.capacity() {
+        vector.reserve_exact(vector.len() / 16 + 64);
+    }
+    vector.push(value);
+}
+
+/// The rule in force that the flow counts for. Names are shared: the same pointer is the same rule.
+fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleReport> {
+    let name = flow.rule.as_ref()?;
+    rules.iter_mut().find(|rule| Arc::ptr_eq(&rule.name, name))
+}
+
+fn count_for_rule(rules: &mut [RuleReport], flow: &mut Flow, sample: &FlowSample, volume: Volume) {
+    let index = sample.rule.map(usize::from);
+    let now = index.and_then(|index| rules.get(index)).map(|rule| &rule.name);
+    let stays = match (now, &flow.rule) {
+        (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+        (now, before) => now.is_none() && before.is_none(),
+    };
+    if !stays {
+        let now = now.cloned();
+        if let Some(former) = rule_of(rules, flow) {
+            former.flows -= 1;
+        }
+        flow.rule = now;
+        if let Some(rule) = rule_of(rules, flow) {
+            rule.flows += 1;
+        }
+    }
+    if let Some(rule) = index.and_then(|index| rules.get_mut(index)) {
+        rule.volume += volume;
+        rule.last_match_ns = rule.last_match_ns.max(sample.last_seen_ns);
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::model::flow::Protocol;
-use crate::model::snapshot::InterfaceSample;
+use crate::model::snapshot::{GapSums, InterfaceSample};
 use crate::model::snapshot::LinkState::{self, Gone, Up};
 
 const SECOND: u64 = 1_000_000_000;

@@ -21,6 +21,10 @@ struct InterfaceState {
     baseline: InterfaceSample,
     ended: Volume,
     ended_payload: u64,
+    /// Of the flows that are listed: how many, and their sums.
+    flows: usize,
+    flow_volume: Volume,
+    flow_payload: u64,
     payload: u64,
     volume_then: Volume,
     payload_then: u64,
@@ -130,29 +134,37 @@ impl InterfaceLedger {
         state.payload_then += of_one.payload_then;
     }
 
+    /// A flow without packets yet is on the list.
+    pub fn begin(&mut self, flow: &Flow) {
+        self.states.entry(flow.key.ifindex).or_default().flows += 1;
+    }
+
+    /// This came of a flow that is listed.
+    pub fn count(&mut self, ifindex: u32, volume: Volume, payload_bytes: u64) {
+        let state = self.states.entry(ifindex).or_default();
+        state.flow_volume += volume;
+        state.flow_payload = state.flow_payload.wrapping_add(payload_bytes);
+    }
+
     /// A flow has left the list.
     pub fn end(&mut self, flow: &Flow) {
         let state = self.states.entry(flow.key.ifindex).or_default();
+        state.flows -= 1;
+        state.flow_volume = state.flow_volume.since(flow.volume);
+        state.flow_payload = state.flow_payload.wrapping_sub(flow.payload_bytes);
         state.ended += flow.volume;
         state.ended_payload += flow.payload_bytes;
     }
 
-    /// Sums over flows.
+    /// Adds flows, those that ended, and what is in no flow.
     pub fn sum_up(&mut self, report: &mut Report) {
-        let mut sums: FxHashMap<u32, (Volume, u64, usize)> = FxHashMap::default();
-        for flow in &report.flows {
-            let sum = sums.entry(flow.key.ifindex).or_default();
-            sum.0 += flow.volume;
-            sum.1 += flow.payload_bytes;
-            sum.2 += 1;
-        }
         for interface in &mut report.interfaces {
             let state = self.states.entry(interface.ifindex).or_default();
-            let (volume, payload, flows) = sums.remove(&interface.ifindex).unwrap_or_default();
             interface.ended = state.ended;
-            interface.flows = flows;
-            interface.volume = volume + state.ended + interface.counted.outside_flows();
-            state.payload = payload + state.ended_payload;
+            interface.flows = state.flows;
+            interface.volume =
+                state.flow_volume + state.ended + interface.counted.outside_flows();
+            state.payload = state.flow_payload + state.ended_payload;
         }
     }
 
@@ -181,6 +193,9 @@ impl InterfaceLedger {
             (state.ended, state.ended_payload, state.payload) = Default::default();
             (state.volume_then, state.payload_then) = Default::default();
             interface.counted = interface.counted.counted_since(&interface.counted);
+        }
+        for state in self.states.values_mut() {
+            (state.flow_volume, state.flow_payload) = Default::default();
         }
         self.sum_up(report);
     }

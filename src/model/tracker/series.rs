@@ -1,21 +1,94 @@
-//! A short history of one quantity, made so that a hundred thousand of them fit.
+//! Short histories, made so that a hundred thousand of them fit.
 //!
-//! Equal values in a row are only counted: a flow that is silent, or loses nothing, costs no memory and no time.
-//! Knows nothing of what the values mean.
+//! What is told together is kept together: one place in memory for each interval. Where nothing changes, it is only
+//! counted: a flow that is silent costs no memory. Knows nothing of what the values mean.
 
-/// The latest values of one quantity, oldest first, one for each closed throughput interval. None is negative; the
-/// latest is kept as it is, older ones to 11 binary digits (0.05 %).
-#[derive(Debug, Clone, Default)]
-pub struct Series {
-    /// The values before the run; allocated when there is the first one.
-    ring: Option<Box<[u16; Series::CAPACITY]>>,
-    latest: f32,
-    /// The code of the latest value, and how many times in a row it came.
-    code: u16,
+/// Values before the latest run of equal ones, at most.
+const OLDER: usize = Series::CAPACITY - 1;
+
+/// The latest values of `N` quantities that are told together, oldest first, a set for each closed throughput interval.
+/// None is negative; the latest are kept as they are, older ones to 11 binary digits (0.05 %).
+#[derive(Debug, Clone)]
+pub struct Traces<const N: usize> {
+    /// The values before the run; allocated when there are the first ones.
+    ring: Option<Box<[[u16; N]; OLDER]>>,
+    latest: [f32; N],
+    /// How many times in a row the latest codes came.
     run: u8,
-    /// Values in the ring, and the place of the next one.
+    /// Sets in the ring, and the place of the next one.
     kept: u8,
     next: u8,
+}
+
+/// The latest values of one quantity.
+pub type Series = Traces<1>;
+
+/// One quantity of several that are kept together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trace<'a> {
+    /// All quantities of the ring, those of an interval together; empty where there is none.
+    ring: &'a [u16],
+    stride: usize,
+    column: usize,
+    latest: f32,
+    run: u8,
+    kept: u8,
+    next: u8,
+}
+
+impl<const N: usize> Default for Traces<N> {
+    fn default() -> Self {
+        Traces {
+            ring: None,
+            latest: [0.0; N],
+            run: 0,
+            kept: 0,
+            next: 0,
+        }
+    }
+}
+
+impl<const N: usize> Traces<N> {
+    /// Appends a value of each; the oldest make room. `None` stands for an interval without a value.
+    pub fn record(&mut self, values: [Option<f64>; N]) {
+        let values = values.map(|value| value.map_or(f32::NAN, |v| v as f32));
+        let codes = self.latest.map(encode);
+        if values.map(encode) != codes {
+            self.keep_run(codes);
+        }
+        self.latest = values;
+        self.repeat();
+    }
+
+    /// Appends the latest values once more.
+    pub fn repeat(&mut self) {
+        self.run = (self.run + 1).min(Series::CAPACITY as u8);
+    }
+
+    /// The quantity at this place of the set.
+    pub fn trace(&self, column: usize) -> Trace<'_> {
+        Trace {
+            ring: self.ring.as_deref().map_or(&[], |ring| ring.as_flattened()),
+            stride: N,
+            column,
+            latest: self.latest[column],
+            run: self.run,
+            kept: self.kept,
+            next: self.next,
+        }
+    }
+
+    fn keep_run(&mut self, codes: [u16; N]) {
+        if self.run == 0 {
+            return;
+        }
+        let ring = self.ring.get_or_insert_with(|| Box::new([[0; N]; OLDER]));
+        for _ in 0..std::mem::take(&mut self.run) {
+            ring[usize::from(self.next)] = codes;
+            self.next = (self.next + 1) % OLDER as u8;
+            self.kept = (self.kept + 1).min(OLDER as u8);
+        }
+    }
 }
 
 impl Series {
@@ -24,54 +97,53 @@ impl Series {
 
     /// Appends a value; the oldest one makes room. `None` stands for an interval without a value.
     pub fn push(&mut self, value: Option<f64>) {
-        let value = value.map_or(f32::NAN, |v| v as f32);
-        let code = encode(value);
-        if code != self.code {
-            self.keep_run();
-            self.code = code;
-        }
-        self.run = (self.run + 1).min(Self::CAPACITY as u8);
-        self.latest = value;
+        self.record([value]);
+    }
+
+    /// All of it.
+    pub fn all(&self) -> Trace<'_> {
+        self.trace(0)
+    }
+
+    /// The latest value; `None` where there is none.
+    pub fn latest(&self) -> Option<f32> {
+        self.all().latest()
     }
 
     /// The values, oldest first; `None` for an interval without a value.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Option<f32>> + ExactSizeIterator + '_ {
-        let all = usize::from(self.kept) + usize::from(self.run);
-        (all.saturating_sub(Self::CAPACITY)..all).map(move |at| self.value(at, all))
-    }
-
-    fn value(&self, at: usize, all: usize) -> Option<f32> {
-        let kept = usize::from(self.kept);
-        if at + 1 == all {
-            return (!self.latest.is_nan()).then_some(self.latest);
-        }
-        match &self.ring {
-            Some(ring) if at < kept => {
-                let place = usize::from(self.next) + Self::CAPACITY + at - kept;
-                decode(ring[place % Self::CAPACITY])
-            }
-            _ => decode(self.code),
-        }
-    }
-
-    fn keep_run(&mut self) {
-        if self.run == 0 {
-            return;
-        }
-        let ring = self
-            .ring
-            .get_or_insert_with(|| Box::new([0; Self::CAPACITY]));
-        for _ in 0..std::mem::take(&mut self.run) {
-            ring[usize::from(self.next)] = self.code;
-            self.next = (self.next + 1) % Self::CAPACITY as u8;
-            self.kept = (self.kept + 1).min(Self::CAPACITY as u8);
-        }
+        self.all().iter()
     }
 }
 
-impl PartialEq for Series {
-    fn eq(&self, other: &Series) -> bool {
-        self.iter().eq(other.iter())
+impl<'a> Trace<'a> {
+    /// The values, oldest first; `None` for an interval without a value.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Option<f32>> + ExactSizeIterator + 'a {
+        let all = usize::from(self.kept) + usize::from(self.run);
+        (all.saturating_sub(Series::CAPACITY)..all).map(move |at| self.value(at, all))
+    }
+
+    /// The latest value; `None` where there is none.
+    pub fn latest(self) -> Option<f32> {
+        (self.run > 0 && !self.latest.is_nan()).then_some(self.latest)
+    }
+
+    fn value(self, at: usize, all: usize) -> Option<f32> {
+        let kept = usize::from(self.kept);
+        if at + 1 == all {
+            return self.latest();
+        }
+        if at >= kept {
+            return decode(encode(self.latest));
+        }
+        let place = (usize::from(self.next) + OLDER + at - kept) % OLDER;
+        decode(self.ring[place * self.stride + self.column])
+    }
+}
+
+impl<const N: usize> PartialEq for Traces<N> {
+    fn eq(&self, other: &Traces<N>) -> bool {
+        (0..N).all(|column| self.trace(column).iter().eq(other.trace(column).iter()))
     }
 }
 

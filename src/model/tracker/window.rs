@@ -32,16 +32,23 @@ impl Intervals {
     }
 }
 
-/// Sums of gaps, one for each step that had any, with the number of the step; oldest first.
+/// Sums of gaps, one for each step that had any, with the number of the step.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
-    steps: VecDeque<(u64, GapSums)>,
+    /// The latest step and its gaps; without a gap: there is none.
+    step: u64,
+    gaps: GapSums,
+    /// Those before it, oldest first; a window of one step never has any.
+    older: Option<Box<Older>>,
 }
+
+#[derive(Debug, Clone, Default)]
+struct Older(VecDeque<(u64, GapSums)>);
 
 impl Window {
     /// Forgets all gaps.
     pub fn clear(&mut self) {
-        self.steps.clear();
+        *self = Window::default();
     }
 
     /// Adds the gaps that came in a step.
@@ -49,22 +56,39 @@ impl Window {
         if gaps.count == 0 {
             return;
         }
-        match self.steps.back_mut() {
-            Some((last, sums)) if *last == step => *sums = sums.plus(gaps),
-            _ => self.steps.push_back((step, gaps)),
+        if self.step == step {
+            self.gaps = self.gaps.plus(gaps);
+            return;
+        }
+        if !self.is_empty() {
+            let older = self.older.get_or_insert_default();
+            older.0.push_back((self.step, self.gaps));
+        }
+        (self.step, self.gaps) = (step, gaps);
+    }
+
+    /// Whether it has no gap.
+    pub fn is_empty(&self) -> bool {
+        self.gaps.count == 0
+    }
+
+    /// Drops the steps before `oldest`.
+    pub fn forget_before(&mut self, oldest: u64) {
+        if self.step < oldest {
+            self.gaps = GapSums::default();
+        }
+        if let Some(older) = &mut self.older {
+            while older.0.front().is_some_and(|(step, _)| *step < oldest) {
+                older.0.pop_front();
+            }
         }
     }
 
     /// The statistics over the steps from `oldest` on; older ones are dropped.
     pub fn statistics(&mut self, oldest: u64) -> Interarrival {
-        while self.steps.front().is_some_and(|(step, _)| *step < oldest) {
-            self.steps.pop_front();
-        }
-        let sums = self
-            .steps
-            .iter()
-            .fold(GapSums::default(), |sum, (_, gaps)| sum.plus(*gaps));
-        statistics(sums)
+        self.forget_before(oldest);
+        let older = self.older.iter().flat_map(|older| &older.0);
+        statistics(older.fold(self.gaps, |sum, (_, gaps)| sum.plus(*gaps)))
     }
 }
 
@@ -77,13 +101,18 @@ pub fn statistics(gaps: GapSums) -> Interarrival {
     let sum = i128::from(gaps.sum as i64);
     let deviation = |n: i128| {
         let numerator = (n * gaps.squares as i128 - sum * sum).max(0);
-        (numerator as f64 / (n * (n - 1)) as f64).sqrt() / NS_PER_MS
+        (float(numerator) / float(n * (n - 1))).sqrt() / NS_PER_MS
     };
     Interarrival {
-        mean_ms: (n > 0).then(|| sum as f64 / n as f64 / NS_PER_MS),
+        mean_ms: (n > 0).then(|| float(sum) / float(n) / NS_PER_MS),
         jitter_ms: (n > 1).then(|| deviation(n)),
         samples: gaps.count,
     }
+}
+
+/// The same, with an instruction where the number has room in 64 bits.
+fn float(number: i128) -> f64 {
+    i64::try_from(number).map_or(number as f64, |number| number as f64)
 }
 
 #[cfg(test)]

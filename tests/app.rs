@@ -4,13 +4,15 @@
 #[allow(dead_code)]
 mod fixture;
 
-use fixture::{CLOCK, dashboard, frame, mixed, press, ruled};
+use std::cmp::Reverse;
+
+use fixture::{CLOCK, dashboard, frame, many, mixed, press, ruled};
 use flowtop::app::{App, Effect, Mode, Mouse, MouseKind, Msg, Preferences, SshSession, View};
 use flowtop::keymap::{Action, BINDINGS, Keymap, parse_chord};
 use flowtop::model::column::by_id;
 use flowtop::model::event::EventKind;
 use flowtop::model::preferences::{ThemeName, Unit};
-use flowtop::model::tracker::Report;
+use flowtop::model::tracker::{Flow, Report};
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -334,4 +336,62 @@ fn columns_are_chosen_moved_and_never_all_gone() {
     press(&mut app, &report, "Home Down Space Left");
     assert_eq!(app.preferences().columns.len(), 2);
     assert!(by_id(app.preferences().columns[0].id).is_some());
+}
+
+/// Other rates for all flows, no two of them alike.
+fn other_rates(report: &mut Report, beat: u32) {
+    for (flow, i) in report.flows.iter_mut().zip(1_u32..) {
+        let rate = i.wrapping_mul(2_654_435_761).wrapping_mul(2 * beat + 1);
+        flow.rates.as_mut().expect("rates").throughput = f64::from(rate);
+    }
+    report.taken_ns += 1_000_000_000;
+}
+
+/// Checks rows and selection against all rates, the largest first, behind the flows that are pinned.
+fn check_order(app: &App, report: &Report, all: bool) {
+    let rate = |flow: &Flow| flow.rates.expect("rates").throughput as u32;
+    let rank = |flow: &Flow| (!app.is_pinned(&flow.key), Reverse(rate(flow)));
+    let mut expected: Vec<_> = report.flows.iter().map(rank).collect();
+    expected.sort_unstable();
+    let table = app.flow_table();
+    let (from, lines) = match all {
+        true => (0, report.flows.len()),
+        false => (table.offset(), SIZE.1.into()),
+    };
+    for (at, row) in table.rows().iter().enumerate().skip(from).take(lines) {
+        assert_eq!(rank(&report.flows[*row as usize]), expected[at], "row {at}");
+    }
+    let selected = app.selected_flow(report).map(rank);
+    assert_eq!(selected, table.position().map(|at| expected[at]));
+}
+
+#[test]
+fn of_thousands_of_flows_those_on_the_screen_are_in_order_and_all_that_are_exported() {
+    let mut report = many(3000);
+    for keys in [
+        "",
+        "Down",
+        "Down P",
+        "PgDn PgDn PgDn",
+        "End",
+        "End P PgUp PgUp",
+    ] {
+        let mut app = dashboard(&report, SIZE, keys);
+        for beat in 1..4 {
+            other_rates(&mut report, beat);
+            app.update(Msg::Refreshed(CLOCK), &report);
+            assert!(!app.flow_table().has_order(), "nobody asked for all");
+            check_order(&app, &report, false);
+            for step in [
+                "PgDn", "Up", "PgDn", "PgUp", "PgUp", "PgUp", "End", "PgUp", "Home",
+            ] {
+                press(&mut app, &report, step);
+                check_order(&app, &report, false);
+            }
+        }
+        other_rates(&mut report, 4);
+        app.update(Msg::Refreshed(CLOCK), &report);
+        assert_eq!(key(&mut app, &report, "e"), [Effect::Export]);
+        check_order(&app, &report, true);
+    }
 }

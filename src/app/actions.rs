@@ -20,7 +20,10 @@ impl App {
         match action {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
-            Action::Export => return vec![Effect::Export],
+            Action::Export => {
+                self.sort_all(shown);
+                return vec![Effect::Export];
+            }
             Action::Reload => return vec![Effect::Reload],
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),

@@ -38,6 +38,12 @@ impl App {
             return true;
         }
         let page = self.screen().map_or(1, |screen| screen.page());
+        if let Operation::Step(step) = operation
+            && self.shows_flows()
+            && !self.flow_table().has_order_for(step, page)
+        {
+            self.sort_all(shown);
+        }
         let done = match self.view {
             View::Flows | View::Loss => {
                 let placed = self.placed_flow_columns();

@@ -5,7 +5,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{App, View};
-use crate::model::column::{Context, Width, by_id};
+use crate::model::column::{Context, Mark, Width, by_id};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Report};
 
@@ -16,6 +16,11 @@ pub(super) const IPV4_ENDPOINT: u16 = 21;
 pub fn loses(flow: &Flow) -> bool {
     let latest = flow.history.lost.latest();
     latest.is_some_and(|lost| lost > 0.0) && flow.sequence.is_some()
+}
+
+/// What tells flows apart that are equal in a column.
+fn tie(flow: &Flow) -> (u64, FlowKey) {
+    (flow.key.brief(), flow.key)
 }
 
 impl App {
@@ -83,15 +88,12 @@ impl App {
 
     fn arrange_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {
         let flow = |row: u32| &shown.flows[row as usize];
-        let sort = self.flow_table().sort;
         match &self.held {
             Some(ranks) => {
                 let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
                 rows.sort_by_cached_key(|row| (rank(&flow(*row).key), flow(*row).key));
             }
-            None => sort.apply(&mut rows, &shown.flows, &self.context(shown), |f| {
-                (f.key.brief(), f.key)
-            }),
+            None => return self.sort_flows(shown, rows, page),
         }
         if !self.pinned.is_empty() {
             let is_pinned = |row: &u32| self.pinned.contains(&flow(*row).key);
@@ -99,6 +101,44 @@ impl App {
         }
         self.flow_table_mut()
             .set_rows(rows, page, |row| flow(row).key);
+    }
+
+    /// Puts the flows on the screen in order. All of them would cost ten times as much, and nobody sees the others.
+    fn sort_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {
+        let mut table = self.flow_table().clone();
+        let (sort, context) = (table.sort, self.context(shown));
+        let (selected, pinned) = (table.selected(), &self.pinned);
+        let mark = |flow: &Flow| Mark {
+            is_first: !pinned.is_empty() && pinned.contains(&flow.key),
+            is_wanted: selected.is_some_and(|selected| selected == flow.key),
+        };
+        let (count, mut sorted) = (rows.len(), 0..0);
+        let part = |found| {
+            sorted = table.part_to_sort(count, found, page);
+            sorted.clone()
+        };
+        sort.apply_part(&mut rows, &shown.flows, &context, tie, mark, part);
+        table.set_sorted(rows, sorted, page, |row| shown.flows[row as usize].key);
+        *self.flow_table_mut() = table;
+    }
+
+    /// Puts all flows in order that are shown, on the screen or not.
+    pub(super) fn sort_all(&mut self, shown: &Report) {
+        if self.flow_table().has_order() {
+            return;
+        }
+        let page = self.screen().map_or(1, |screen| screen.page());
+        let mut rows = self.flow_table_mut().take_rows();
+        let (sort, pinned) = (self.flow_table().sort, &self.pinned);
+        let mark = |flow: &Flow| Mark {
+            is_first: pinned.contains(&flow.key),
+            is_wanted: false,
+        };
+        let all = 0..rows.len();
+        let context = self.context(shown);
+        sort.apply_part(&mut rows, &shown.flows, &context, tie, mark, |_| all);
+        self.flow_table_mut()
+            .set_rows(rows, page, |row| shown.flows[row as usize].key);
     }
 
     fn arrange_interfaces(&mut self, shown: &Report, page: usize) {
@@ -138,6 +178,7 @@ impl App {
 
     /// Keeps the order of now, whatever the numbers become, or lets it go.
     pub(super) fn toggle_hold(&mut self, shown: &Report) {
+        self.sort_all(shown);
         let keys = |row: &u32| shown.flows.get(*row as usize).map(|flow| flow.key);
         let ranks = self.flow_table().rows().iter().filter_map(keys).zip(0..);
         let ranks = self

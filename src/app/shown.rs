@@ -142,7 +142,8 @@ impl App {
         log.clone()
     }
 
-    /// The flows that are shown, in their order, whether they have room or not.
+    /// The flows that are shown, whether they have room or not. In their order where they have, and all of them when
+    /// [`Effect::Export`](super::Effect::Export) asks for them.
     pub fn shown_flows<'a>(&'a self, live: &'a Report) -> impl Iterator<Item = &'a Flow> + 'a {
         let flows = &self.shown(live).flows;
         let rows = self.flow_table().rows().iter();

@@ -3,6 +3,8 @@
 //! Rows are indices into the items of the latest report. The selection is a key, not an index, so
 //! that it follows its row when the order changes.
 
+use std::ops::Range;
+
 use crate::model::column::Sort;
 
 /// Rows over items of `T`, each named by a key `K`.
@@ -11,6 +13,8 @@ pub struct Table<K, T: 'static> {
     /// The order.
     pub sort: Sort<T>,
     rows: Vec<u32>,
+    /// The part of the rows that is in order; those before it come before it, and the others behind it.
+    sorted: Range<usize>,
     selected: Option<K>,
     cursor: usize,
     offset: usize,
@@ -35,13 +39,14 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         Table {
             sort,
             rows: Vec::new(),
+            sorted: 0..0,
             selected: None,
             cursor: 0,
             offset: 0,
         }
     }
 
-    /// All rows, in order.
+    /// All rows; in order where they are on the screen, or all of them, see [`has_order`](Self::has_order).
     pub fn rows(&self) -> &[u32] {
         &self.rows
     }
@@ -72,16 +77,58 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         std::mem::take(&mut self.rows)
     }
 
+    /// Whether all rows are in order.
+    pub fn has_order(&self) -> bool {
+        self.sorted.len() >= self.rows.len()
+    }
+
     /// Takes new rows; the selection stays with its key, or with its place where the key is gone.
     pub fn set_rows(&mut self, rows: Vec<u32>, height: usize, key: impl Fn(u32) -> K) {
-        self.rows = rows;
-        if let Some(selected) = self.selected {
-            let found = self.rows.iter().position(|row| key(*row) == selected);
+        let is_selected = |selected| rows.iter().position(|row| key(*row) == selected);
+        let found = self.selected.and_then(is_selected);
+        self.part_to_sort(rows.len(), found, height);
+        let all = 0..rows.len();
+        self.set_sorted(rows, all, height, key);
+    }
+
+    /// Which of so many rows have to be in order, the selected one being found at this place: those on the screen, and
+    /// some around them.
+    pub fn part_to_sort(
+        &mut self,
+        rows: usize,
+        found: Option<usize>,
+        height: usize,
+    ) -> Range<usize> {
+        if self.selected.is_some() {
             self.cursor = found.unwrap_or(self.cursor);
-            self.settle(height, key);
+            self.follow(rows, height);
         } else {
-            self.clamp_offset(height);
+            self.clamp_offset(rows, height);
         }
+        let margin = 2 * height.max(1);
+        self.offset.saturating_sub(margin)..(self.offset + height + margin).min(rows)
+    }
+
+    /// Takes rows of which [that part](Self::part_to_sort) is in order.
+    pub fn set_sorted(
+        &mut self,
+        rows: Vec<u32>,
+        sorted: Range<usize>,
+        height: usize,
+        key: impl Fn(u32) -> K,
+    ) {
+        self.rows = rows;
+        self.sorted = sorted;
+        if self.selected.is_some() {
+            self.settle(height, key);
+        }
+    }
+
+    /// Whether the rows that this step leads to are in order.
+    pub fn has_order_for(&self, step: Step, height: usize) -> bool {
+        let cursor = self.cursor_after(step, height);
+        let around = cursor.saturating_sub(height)..(cursor + height).min(self.rows.len());
+        self.has_order() || self.sorted.start <= around.start && around.end <= self.sorted.end
     }
 
     /// Moves the selection; without one, the first step selects the first row on the screen.
@@ -89,19 +136,23 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         if self.rows.is_empty() {
             return;
         }
+        self.cursor = self.cursor_after(step, height);
+        self.settle(height, key);
+    }
+
+    fn cursor_after(&self, step: Step, height: usize) -> usize {
         let page = height.max(1) as isize;
-        let fresh = self.selected.is_none();
-        let by = |rows: isize| match fresh {
-            true => self.offset,
-            false => self.cursor.saturating_add_signed(rows),
+        let last = self.rows.len().saturating_sub(1);
+        let by = |rows: isize| match self.selected {
+            None => self.offset,
+            Some(_) => self.cursor.saturating_add_signed(rows).min(last),
         };
-        self.cursor = match step {
+        match step {
             Step::By(rows) => by(rows),
             Step::Pages(pages) => by(pages * page),
             Step::First => 0,
-            Step::Last => self.rows.len() - 1,
-        };
-        self.settle(height, key);
+            Step::Last => last,
+        }
     }
 
     /// Selects the row at this place on the screen, if there is one.
@@ -126,19 +177,24 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     fn settle(&mut self, height: usize, key: impl Fn(u32) -> K) {
-        self.cursor = self.cursor.min(self.rows.len().saturating_sub(1));
+        self.follow(self.rows.len(), height);
         self.selected = match self.rows.get(self.cursor) {
             Some(row) => Some(key(*row)),
             None => self.selected,
         };
+    }
+
+    /// Keeps the cursor among so many rows, and the page around it.
+    fn follow(&mut self, rows: usize, height: usize) {
+        self.cursor = self.cursor.min(rows.saturating_sub(1));
         let height = height.max(1);
         self.offset = self.offset.min(self.cursor);
         self.offset = self.offset.max((self.cursor + 1).saturating_sub(height));
-        self.clamp_offset(height);
+        self.clamp_offset(rows, height);
     }
 
-    fn clamp_offset(&mut self, height: usize) {
-        let last = self.rows.len().saturating_sub(height.max(1));
+    fn clamp_offset(&mut self, rows: usize, height: usize) {
+        let last = rows.saturating_sub(height.max(1));
         self.offset = self.offset.min(last);
     }
 }

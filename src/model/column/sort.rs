@@ -1,9 +1,11 @@
 //! The order of rows: by one column, in one direction, ties broken by the row's own key.
 //!
-//! 65,536 rows are sorted at each refresh: cells are turned into integers once, and those are compared.
+//! A million rows may be there at each refresh: cells are turned into integers once, those are compared, and only what is
+//! seen is put in order.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::{Column, Context, Value, by_id};
 use crate::model::tracker::Flow;
@@ -67,26 +69,56 @@ impl<T> Sort<T> {
         context: &Context,
         tie: impl Fn(&T) -> (u64, K),
     ) {
+        let all = 0..rows.len();
+        self.apply_part(rows, items, context, tie, |_| Mark::default(), |_| all);
+    }
+
+    /// Sorts so far that one part of the rows is as if all were sorted, with what comes before it in front and the others
+    /// behind: nobody sees those. `part` is told the place of the wanted row, and answers with that part.
+    pub fn apply_part<K: Ord>(
+        &self,
+        rows: &mut [u32],
+        items: &[T],
+        context: &Context,
+        tie: impl Fn(&T) -> (u64, K),
+        mark: impl Fn(&T) -> Mark,
+        part: impl FnOnce(Option<usize>) -> Range<usize>,
+    ) {
         let item = |row: u32| &items[row as usize];
         let value = |row: u32| (self.column.value)(item(row), context);
-        let mut is_exact = true;
-        let mut ranked: Vec<(u64, u64, u32)> = Vec::with_capacity(rows.len());
+        let (mut is_exact, mut wanted) = (true, None);
+        let mut ranked: Vec<Ranked> = Vec::with_capacity(rows.len());
         for row in rows.iter() {
-            let cell = value(*row);
+            let (cell, mark) = (value(*row), mark(item(*row)));
             is_exact &= is_amount(&cell);
-            ranked.push((rank(&cell, self.descending), tie(item(*row)).0, *row));
+            let entry = Ranked {
+                is_behind: !mark.is_first,
+                rank: rank(&cell, self.descending),
+                brief: tie(item(*row)).0,
+                row: *row,
+            };
+            if mark.is_wanted {
+                wanted = Some(entry);
+            }
+            ranked.push(entry);
         }
-        ranked.sort_unstable_by(|a, b| {
+        let compare = |a: &Ranked, b: &Ranked| {
             let cells = || match is_exact {
                 true => Ordering::Equal,
-                false => self.order(&value(a.2), &value(b.2)),
+                false => self.order(&value(a.row), &value(b.row)),
             };
-            let keys = || tie(item(a.2)).1.cmp(&tie(item(b.2)).1);
-            let ranks = a.0.cmp(&b.0).then_with(cells);
-            ranks.then(a.1.cmp(&b.1)).then_with(keys)
-        });
-        for (slot, (_, _, row)) in rows.iter_mut().zip(ranked) {
-            *slot = row;
+            let keys = || tie(item(a.row)).1.cmp(&tie(item(b.row)).1);
+            let ranks = a.is_behind.cmp(&b.is_behind).then(a.rank.cmp(&b.rank));
+            ranks
+                .then_with(cells)
+                .then(a.brief.cmp(&b.brief))
+                .then_with(keys)
+        };
+        let is_before = |wanted: &Ranked, other: &Ranked| compare(other, wanted).is_lt();
+        let place = wanted.map(|wanted| ranked.iter().filter(|e| is_before(&wanted, e)).count());
+        sort_part(&mut ranked, part(place), compare);
+        for (slot, entry) in rows.iter_mut().zip(ranked) {
+            *slot = entry.row;
         }
     }
 
@@ -97,6 +129,40 @@ impl<T> Sort<T> {
             (a, b) => a.cmp(&b),
         }
     }
+}
+
+/// What rows are compared by before anything else is looked at.
+#[derive(Clone, Copy)]
+struct Ranked {
+    rank: u64,
+    brief: u64,
+    row: u32,
+    is_behind: bool,
+}
+
+/// What is special about a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mark {
+    /// It comes before all that are not.
+    pub is_first: bool,
+    /// Its place is asked for.
+    pub is_wanted: bool,
+}
+
+fn sort_part<E>(entries: &mut [E], part: Range<usize>, compare: impl Fn(&E, &E) -> Ordering) {
+    let entries = match part.start {
+        0 => entries,
+        start if start >= entries.len() => return,
+        start => {
+            entries.select_nth_unstable_by(start, &compare);
+            &mut entries[start..]
+        }
+    };
+    if part.len() < entries.len() {
+        entries.select_nth_unstable_by(part.len(), &compare);
+    }
+    let length = part.len().min(entries.len());
+    entries[..length].sort_unstable_by(compare);
 }
 
 fn is_amount(value: &Value) -> bool {
@@ -145,6 +211,34 @@ mod tests {
             let known = [0.0, 1.0, f64::MAX].map(|x| rank(&Value::Rate(x), descending));
             assert!(known.iter().all(|r| *r < rank(&Value::Unknown, descending)));
             assert_eq!(known.is_sorted(), !descending);
+        }
+    }
+
+    #[test]
+    fn a_part_is_as_if_all_were_sorted() {
+        // No order, and many that are equal but for their second part.
+        let all: Vec<(u32, u32)> = (0..1000_u32)
+            .map(|i| (i * 7919 % 13, i * 31 % 1000))
+            .collect();
+        let mut sorted = all.clone();
+        sorted.sort_unstable();
+        for part in [
+            0..1000,
+            0..10,
+            500..540,
+            990..1000,
+            999..1000,
+            0..0,
+            1000..1000,
+            7..5000,
+        ] {
+            let mut found = all.clone();
+            sort_part(&mut found, part.clone(), Ord::cmp);
+            let part = part.start..part.end.min(1000);
+            assert_eq!(found[part.clone()], sorted[part.clone()], "{part:?}");
+            found[..part.start].sort_unstable();
+            found[part.end..].sort_unstable();
+            assert_eq!(found, sorted, "{part:?}");
         }
     }
 

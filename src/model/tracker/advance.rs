@@ -333,7 +333,9 @@ fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleR
 
 fn count_for_rule(rules: &mut [RuleReport], flow: &mut Flow, sample: &FlowSample, volume: Volume) {
     let index = sample.rule.map(usize::from);
-    let now = index.and_then(|index| rules.get(index)).map(|rule| &rule.name);
+    let now = index
+        .and_then(|index| rules.get(index))
+        .map(|rule| &rule.name);
     let stays = match (now, &flow.rule) {
         (Some(now), Some(before)) => Arc::ptr_eq(now, before),
         (now, before) => now.is_none() && before.is_none(),

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::model::flow::Protocol;
-use crate::model::snapshot::{GapSums, InterfaceSample};
 use crate::model::snapshot::LinkState::{self, Gone, Up};
+use crate::model::snapshot::{GapSums, InterfaceSample};
 
 const SECOND: u64 = 1_000_000_000;
 

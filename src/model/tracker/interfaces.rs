@@ -162,8 +162,7 @@ impl InterfaceLedger {
             let state = self.states.entry(interface.ifindex).or_default();
             interface.ended = state.ended;
             interface.flows = state.flows;
-            interface.volume =
-                state.flow_volume + state.ended + interface.counted.outside_flows();
+            interface.volume = state.flow_volume + state.ended + interface.counted.outside_flows();
             state.payload = state.flow_payload + state.ended_payload;
         }
     }

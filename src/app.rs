@@ -27,7 +27,7 @@ use rustc_hash::FxHashMap;
 
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::Alerts;
-use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Sort};
+use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Ranking, Sort};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
@@ -126,6 +126,8 @@ pub struct App {
     hidden: usize,
     losing: usize,
     arranged: Option<(u64, usize)>,
+    /// Room for flows that are put in order.
+    ranking: Ranking,
     pinned: Vec<FlowKey>,
     held: Option<FxHashMap<FlowKey, u32>>,
     focused: Vec<FlowKey>,
@@ -170,6 +172,7 @@ impl App {
             hidden: 0,
             losing: 0,
             arranged: None,
+            ranking: Ranking::default(),
             pinned: Vec::new(),
             held: None,
             focused: Vec::new(),

@@ -49,14 +49,14 @@ fn main() -> Result<()> {
     if wants("wire") {
         wire::measure(&mut table)?;
     }
-    if wants("reading") {
-        reading::measure(&driver, &mut table)?;
+    if wants("reading") || wants("refresh") {
+        let readings = reading::measure(&driver, &mut table)?;
+        if wants("refresh") {
+            refresh::measure(&mut table, &readings)?;
+        }
     }
     if wants("model") {
         model::measure(&mut table)?;
-    }
-    if wants("refresh") {
-        refresh::measure(&mut table)?;
     }
     if wants("start") {
         start::measure(&mut table)?;

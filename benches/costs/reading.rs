@@ -6,18 +6,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flowtop::probe::{Options, Probe};
-use libbpf_rs::libbpf_sys::bpf_map_lookup_batch;
-use libbpf_rs::{MapCore, MapFlags};
+use libbpf_rs::libbpf_sys::{bpf_map_create_opts, bpf_map_lookup_batch};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, num_possible_cpus};
 
 use crate::drive::{Course, Driver};
 use crate::frames::Shape;
 use crate::sample::{Stopwatch, Summary, interleaved};
 use crate::table::{Line, Table, Target};
 
-const ROUNDS: usize = 7;
-const FLOWS: u32 = 100_000;
-const HASH: u32 = 2;
 const READ: u32 = 7;
+
+/// What a reading costs.
+pub struct Reading {
+    pub flows: u32,
+    pub all_active: Summary,
+    pub few_active: Summary,
+}
 
 /// Deletes all entries of a hash map.
 pub fn empty_map(map: &impl MapCore) -> Result<()> {
@@ -38,25 +42,32 @@ pub fn empty_table(probe: &mut Probe) {
 }
 
 /// Measures all of it.
-pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
+pub fn measure(driver: &Driver, table: &mut Table) -> Result<Vec<Reading>> {
+    table.begin(
+        "Reading the flow table, all CPUs added up",
+        "ms. Baselines: a per-CPU hash map of as many flows.",
+    );
+    let sizes = [(1_000, 31), (100_000, 7), (1_000_000, 5)];
+    let readings = sizes.map(|(flows, rounds)| read(driver, table, flows, rounds));
+    readings.into_iter().collect()
+}
+
+fn read(driver: &Driver, table: &mut Table, flows: u32, rounds: usize) -> Result<Reading> {
     let shape = Shape::udp(false, 64);
     let mut probe = Probe::load(&Options {
-        max_flows: FLOWS,
+        max_flows: flows,
         ..Options::default()
     })?;
     probe.prepare_interface(1)?;
-    driver.place(HASH, "hash_only")?;
     driver.place_program(READ, probe.program())?;
-    let hash = driver.map("flows")?;
-    empty_map(&hash)?;
-    driver.run(HASH, &shape, &mut Course::of(&shape, 131_072), FLOWS)?;
+    let hash = hash_of(driver, flows)?;
     let touch = |share: u32| {
-        let mut course = Course::of(&shape, 131_072);
-        driver.run(READ, &shape, &mut course, FLOWS / share)
+        let mut course = Course::of(&shape, flows.next_power_of_two());
+        driver.run(READ, &shape, &mut course, flows / share)
     };
     touch(1)?;
     let mut found = [0; 4];
-    let medians = interleaved(ROUNDS, |subject| {
+    let medians = interleaved(rounds, |subject| {
         if subject >= 2 {
             touch(if subject == 2 { 1 } else { 100 })?;
             // What came in the last few ms before a pass is read again by the next one: not here.
@@ -75,54 +86,56 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
         };
         Ok(watch.ms())
     })?;
-    ensure!(found[0] == FLOWS as usize && found[1] == found[0]);
+    ensure!(found[0] == flows as usize && found[1] == found[0]);
     ensure!(
         found[2] * 100 >= found[0] * 99,
         "the table lacks flows: {found:?}"
     );
-    report(table, medians);
-    Ok(())
+    report(table, flows, medians);
+    let [_, _, all_active, few_active] = medians;
+    Ok(Reading {
+        flows,
+        all_active,
+        few_active,
+    })
 }
 
-/// The times of [`measure`]: by keys, in batches, all active, few active.
-fn report(table: &mut Table, [walk, batch, all, few]: [Summary; 4]) {
-    table.begin(
-        "Reading 100,000 flows, all CPUs added up",
-        "ms. Baselines: a per-CPU hash map of as many flows.",
-    );
-    let mut add = |what: &str, baseline, flowtop, target| {
-        table.add(&Line {
-            what: what.to_owned(),
-            unit: "ms",
-            baseline: Some(baseline),
-            flowtop,
-            target,
-        });
+/// A per-CPU hash map like that of the baselines, with so many flows in it.
+fn hash_of(driver: &Driver, flows: u32) -> Result<MapHandle> {
+    let like = driver.map("flows")?;
+    let (key_size, value_size) = (like.key_size(), like.value_size());
+    let options = bpf_map_create_opts {
+        sz: size_of::<bpf_map_create_opts>() as _,
+        ..Default::default()
     };
-    add(
-        "all active, against get_next_key and look-up",
-        walk,
-        all,
-        Target::Ratio(0.05),
-    );
-    add(
-        "all active, against look-up in batches",
-        batch,
-        all,
-        Target::None,
-    );
-    add(
-        "one in a hundred active, against get_next_key and look-up",
-        walk,
-        few,
-        Target::Ratio(0.05),
-    );
-    add(
-        "one in a hundred active, against look-up in batches",
-        batch,
-        few,
-        Target::None,
-    );
+    let kind = MapType::PercpuHash;
+    let hash = MapHandle::create(kind, Some("read"), key_size, value_size, flows, &options)
+        .context("create a hash map to read")?;
+    let value = vec![vec![1; value_size as usize]; num_possible_cpus()?];
+    let mut key = vec![0; key_size as usize];
+    for flow in 0..flows {
+        key[..4].copy_from_slice(&flow.to_ne_bytes());
+        hash.update_percpu(&key, &value, MapFlags::ANY)?;
+    }
+    Ok(hash)
+}
+
+/// The times of [`read`]: by keys, in batches, all active, few active.
+fn report(table: &mut Table, flows: u32, [walk, batch, all, few]: [Summary; 4]) {
+    for (flowtop, share) in [(all, "all active"), (few, "one in a hundred active")] {
+        for (baseline, way, target) in [
+            (walk, "get_next_key and look-up", Target::Ratio(0.05)),
+            (batch, "look-up in batches", Target::None),
+        ] {
+            table.add(&Line {
+                what: format!("{flows}, {share}, against {way}"),
+                unit: "ms",
+                baseline: Some(baseline),
+                flowtop,
+                target,
+            });
+        }
+    }
 }
 
 fn walk_keys(map: &impl MapCore) -> Result<usize> {
@@ -136,7 +149,7 @@ fn walk_keys(map: &impl MapCore) -> Result<usize> {
 /// BPF_MAP_LOOKUP_BATCH until the end.
 fn read_batches(map: &impl MapCore) -> Result<usize> {
     const BATCH: usize = 8192;
-    let cpus = libbpf_rs::num_possible_cpus().context("count the CPUs")?;
+    let cpus = num_possible_cpus().context("count the CPUs")?;
     let mut keys = vec![0_u8; BATCH * map.key_size() as usize];
     let mut values = vec![0_u8; BATCH * cpus * map.value_size() as usize];
     let mut cursor = 0_u64;

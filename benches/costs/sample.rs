@@ -57,6 +57,16 @@ impl Summary {
         }
     }
 
+    /// This and that, one after the other.
+    pub fn then(self, other: Summary) -> Summary {
+        let apart = |part: Summary| part.spread * part.median;
+        let median = self.median + other.median;
+        Summary {
+            median,
+            spread: (apart(self) + apart(other)) / median.max(f64::MIN_POSITIVE),
+        }
+    }
+
     /// The median above that of `floor`; the samples lie as far apart as they did.
     pub fn above(self, floor: Summary) -> Summary {
         let median = self.median - floor.median;
@@ -72,13 +82,25 @@ pub fn interleaved<const N: usize>(
     rounds: usize,
     mut sample: impl FnMut(usize) -> Result<f64>,
 ) -> Result<[Summary; N]> {
+    parts(rounds, || {
+        let mut round = [0.0; N];
+        for (subject, value) in round.iter_mut().enumerate() {
+            *value = sample(subject)?;
+        }
+        Ok(round)
+    })
+}
+
+/// Takes samples of the parts of one thing. The first round does not count.
+pub fn parts<const N: usize>(
+    rounds: usize,
+    mut round: impl FnMut() -> Result<[f64; N]>,
+) -> Result<[Summary; N]> {
     let mut samples: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(rounds));
-    for round in 0..=rounds {
-        for (subject, of_subject) in samples.iter_mut().enumerate() {
-            let value = sample(subject)?;
-            if round > 0 {
-                of_subject.push(value);
-            }
+    round()?;
+    for _ in 0..rounds {
+        for (of_part, value) in samples.iter_mut().zip(round()?) {
+            of_part.push(value);
         }
     }
     Ok(samples.map(Summary::of))

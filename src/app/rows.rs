@@ -5,7 +5,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{App, View};
-use crate::model::column::{Context, Mark, Width, by_id};
+use crate::model::column::{Column, Context, Ranking, Width, by_id};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Report};
 
@@ -23,6 +23,18 @@ fn tie(flow: &Flow) -> (u64, FlowKey) {
     (flow.key.brief(), flow.key)
 }
 
+/// How wide its ends are, where that may be more than so much.
+fn endpoint_width(flow: &Flow, most: u16) -> u16 {
+    if most >= Width::ENDPOINT_MAX || flow.key.source.is_ipv4() {
+        return 0;
+    }
+    let ends = ["source", "destination"].into_iter().filter_map(by_id);
+    let text =
+        |column: &Column| (column.value)(flow, &Context::default()).text(&Context::default());
+    let widths = ends.map(|column| text(column).chars().count() as u16);
+    widths.max().unwrap_or(0)
+}
+
 impl App {
     /// Arranges the flows, which exports need in every view, and the rows of the present view.
     pub(super) fn arrange(&mut self, shown: &Report) {
@@ -30,11 +42,9 @@ impl App {
         self.arranged = Some((shown.taken_ns, shown.flows.len()));
         self.arrange_rules(shown);
         let page = self.screen().map_or(1, |screen| screen.page());
-        let rows = self.flow_table_mut().take_rows();
-        self.measure_endpoints(shown);
-        let rows = self.look_through(shown, rows);
-        self.hidden = shown.flows.len() - rows.len();
-        self.arrange_flows(shown, rows, page);
+        let ranking = self.look_through(shown);
+        self.hidden = shown.flows.len() - ranking.len();
+        self.arrange_flows(shown, ranking, page);
         match self.view {
             View::Flows | View::Loss => {}
             View::Interfaces => self.arrange_interfaces(shown, page),
@@ -42,84 +52,75 @@ impl App {
         }
     }
 
-    /// One pass over all flows: which rows the filter shows, how many lose.
-    fn look_through(&mut self, shown: &Report, mut rows: Vec<u32>) -> Vec<u32> {
+    /// The one pass over all flows: which of them the filter shows, what they are sorted by, how many lose, how wide
+    /// they are.
+    fn look_through(&mut self, shown: &Report) -> Ranking {
+        let mut ranking = std::mem::take(&mut self.ranking).emptied();
         let query = self.filter.query();
         let session = self.preferences.session.filter(|_| self.session_hidden);
-        let context = self.context(shown);
+        let (context, sort) = (self.context(shown), self.flow_table().sort);
+        let selected = self.flow_table().selected().map(|key| (key.brief(), key));
+        let measured_ns = match self.measured_ns > shown.taken_ns {
+            true => 0,
+            false => self.measured_ns,
+        };
         let mut scratch = String::new();
-        let mut losing = 0;
-        rows.clear();
+        let (mut losing, mut width) = (0, self.endpoint_width);
+        if self.names.is_some() {
+            width = Width::ENDPOINT_MAX;
+        }
         for (row, flow) in (0_u32..).zip(&shown.flows) {
             losing += usize::from(loses(flow));
+            // Only flows that are new are measured, and columns never get narrower again: they would jump with each
+            // flow that comes and goes.
+            if flow.first_seen_ns >= measured_ns {
+                width = width.max(endpoint_width(flow, width));
+            }
             if (query.is_empty() || query.matches(flow, &context, &mut scratch))
                 && !session.is_some_and(|session| session.carries(&flow.key))
             {
-                rows.push(row);
+                let cell = (sort.column.value)(flow, &context);
+                let brief = flow.key.brief();
+                ranking.add(row, &sort, &cell, brief);
+                if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
+                    ranking.put_first();
+                }
+                if selected.is_some_and(|(its, key)| its == brief && key == flow.key) {
+                    ranking.want();
+                }
             }
         }
         self.losing = losing;
-        rows
-    }
-
-    /// How wide the ends of flows are. Only flows that are new are looked at, and columns never get narrower again:
-    /// they would jump with each flow that comes and goes.
-    fn measure_endpoints(&mut self, shown: &Report) {
-        if self.names.is_some() {
-            self.endpoint_width = Width::ENDPOINT_MAX;
-        }
-        if self.measured_ns > shown.taken_ns {
-            self.measured_ns = 0;
-        }
-        for flow in &shown.flows {
-            if self.endpoint_width >= Width::ENDPOINT_MAX {
-                break;
-            }
-            if flow.first_seen_ns < self.measured_ns || flow.key.source.is_ipv4() {
-                continue;
-            }
-            for column in ["source", "destination"].into_iter().filter_map(by_id) {
-                let text = (column.value)(flow, &Context::default()).text(&Context::default());
-                self.endpoint_width = self.endpoint_width.max(text.chars().count() as u16);
-            }
-        }
+        self.endpoint_width = width;
         self.measured_ns = shown.taken_ns;
-    }
-
-    fn arrange_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {
-        let flow = |row: u32| &shown.flows[row as usize];
-        match &self.held {
-            Some(ranks) => {
-                let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
-                rows.sort_by_cached_key(|row| (rank(&flow(*row).key), flow(*row).key));
-            }
-            None => return self.sort_flows(shown, rows, page),
-        }
-        if !self.pinned.is_empty() {
-            let is_pinned = |row: &u32| self.pinned.contains(&flow(*row).key);
-            rows.sort_by_cached_key(|row| !is_pinned(row));
-        }
-        self.flow_table_mut()
-            .set_rows(rows, page, |row| flow(row).key);
+        ranking
     }
 
     /// Puts the flows on the screen in order. All of them would cost ten times as much, and nobody sees the others.
-    fn sort_flows(&mut self, shown: &Report, mut rows: Vec<u32>, page: usize) {
+    fn arrange_flows(&mut self, shown: &Report, mut ranking: Ranking, page: usize) {
+        let key = |row: u32| shown.flows[row as usize].key;
+        let mut rows = self.flow_table_mut().take_rows();
         let mut table = self.flow_table().clone();
         let (sort, context) = (table.sort, self.context(shown));
-        let (selected, pinned) = (table.selected(), &self.pinned);
-        let mark = |flow: &Flow| Mark {
-            is_first: !pinned.is_empty() && pinned.contains(&flow.key),
-            is_wanted: selected.is_some_and(|selected| selected == flow.key),
-        };
-        let (count, mut sorted) = (rows.len(), 0..0);
+        let (count, mut sorted) = (ranking.len(), 0..0);
         let part = |found| {
-            sorted = table.part_to_sort(count, found, page);
+            sorted = match self.held {
+                Some(_) => 0..count,
+                None => table.part_to_sort(count, found, page),
+            };
             sorted.clone()
         };
-        sort.apply_part(&mut rows, &shown.flows, &context, tie, mark, part);
-        table.set_sorted(rows, sorted, page, |row| shown.flows[row as usize].key);
+        ranking.sort(&mut rows, &sort, &shown.flows, &context, tie, part);
+        if let Some(ranks) = &self.held {
+            let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
+            let is_pinned = |key: &FlowKey| self.pinned.contains(key);
+            rows.sort_by_cached_key(|row| (!is_pinned(&key(*row)), rank(&key(*row)), key(*row)));
+            table.set_rows(rows, page, key);
+        } else {
+            table.set_sorted(rows, sorted, page, key);
+        }
         *self.flow_table_mut() = table;
+        self.ranking = ranking;
     }
 
     /// Puts all flows in order that are shown, on the screen or not.
@@ -128,17 +129,14 @@ impl App {
             return;
         }
         let page = self.screen().map_or(1, |screen| screen.page());
+        let mut ranking = self.look_through(shown);
         let mut rows = self.flow_table_mut().take_rows();
-        let (sort, pinned) = (self.flow_table().sort, &self.pinned);
-        let mark = |flow: &Flow| Mark {
-            is_first: pinned.contains(&flow.key),
-            is_wanted: false,
-        };
-        let all = 0..rows.len();
-        let context = self.context(shown);
-        sort.apply_part(&mut rows, &shown.flows, &context, tie, mark, |_| all);
+        let (sort, context) = (self.flow_table().sort, self.context(shown));
+        let all = 0..ranking.len();
+        ranking.sort(&mut rows, &sort, &shown.flows, &context, tie, |_| all);
         self.flow_table_mut()
             .set_rows(rows, page, |row| shown.flows[row as usize].key);
+        self.ranking = ranking;
     }
 
     fn arrange_interfaces(&mut self, shown: &Report, page: usize) {

@@ -142,7 +142,9 @@ impl Alerts {
             value,
         };
         if !beyond {
-            self.states.remove(&id);
+            if state.is_some() {
+                self.states.remove(&id);
+            }
             return raised.then(|| change(false));
         }
         if raised {

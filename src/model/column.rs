@@ -25,7 +25,7 @@ pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
 pub use interface::INTERFACE_COLUMNS;
 pub use rule::RULE_COLUMNS;
 pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
-pub use sort::{Mark, Sort};
+pub use sort::{Ranking, Sort};
 pub use value::{Suffix, Value, sparkline};
 
 /// Host names by address, as far as they are known.

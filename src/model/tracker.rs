@@ -92,11 +92,15 @@ impl History {
 
 /// One flow as the screen and the exports show it.
 ///
-/// In the order in which it is looked through at each refresh: what all flows are asked for comes first, so that it is in
-/// few cache lines.
+/// In this order: what the end of an interval writes, what every snapshot writes, and what stays; in the middle what all
+/// flows are asked for when they are put in order. Each is in few cache lines, which is what a refresh of many flows costs.
 #[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
 pub struct Flow {
+    /// Inter-arrival time and jitter over the jitter window.
+    pub interarrival: Interarrival,
+    /// Whose numbers these are.
+    pub key: FlowKey,
     /// Rates over the latest interval; unknown before the first one is over.
     pub rates: Option<Rates>,
     /// The latest intervals.
@@ -105,22 +109,18 @@ pub struct Flow {
     pub last_seen_ns: u64,
     /// First packet, CLOCK_MONOTONIC ns.
     pub first_seen_ns: u64,
-    /// Whose numbers these are.
-    pub key: FlowKey,
     /// Wire volume since the run started.
     pub volume: Volume,
     /// Payload bytes since the run started.
     pub payload_bytes: u64,
     /// Sequence state since the run started; `None` where nothing is tracked.
     pub sequence: Option<Sequence>,
-    /// Inter-arrival time and jitter over the jitter window.
-    pub interarrival: Interarrival,
-    /// Current name of the interface.
-    pub interface: std::sync::Arc<str>,
     /// Name of the rule that made this a flow, if there are rules.
     pub rule: Option<std::sync::Arc<str>>,
     /// Jitter epochs so far; the first is 1.
     pub jitter_epochs: u32,
+    /// Current name of the interface.
+    pub interface: std::sync::Arc<str>,
 }
 
 impl Flow {

@@ -102,18 +102,16 @@ impl<T: Copy> MappedArray<T> {
         unsafe { value.assume_init() }
     }
 
-    /// Asks for a value's cache lines before they are needed; beyond the end for nothing.
-    pub fn prefetch(&self, index: usize) {
+    /// Asks for one of a value's cache lines before it is needed; beyond the end for nothing.
+    pub fn prefetch(&self, index: usize, line: usize) {
         #[cfg(target_arch = "x86_64")]
-        for line in (0..size_of::<T>()).step_by(64) {
+        if index < self.len && line * 64 < size_of::<T>() {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            if index < self.len {
-                // SAFETY: within the mapping, by the line above.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at(index).cast::<i8>().add(line)) };
-            }
+            // SAFETY: within the mapping, by the line above.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at(index).cast::<i8>().add(line * 64)) };
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = index;
+        let _ = (index, line);
     }
 
     /// Replaces one value that no program writes.

@@ -28,8 +28,6 @@ struct Known {
     last_arrival: u64,
     /// The read may have come between the last arrival and its judgement.
     is_fresh: bool,
-    /// When its flow was found retired; 0: it is not.
-    retired_at: u64,
 }
 
 /// How long flows stay.
@@ -49,6 +47,8 @@ pub struct FlowTable {
     counters: Vec<MappedArray<flow_counters>>,
     settings: MappedArray<settings>,
     known: Vec<Known>,
+    /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
+    retired_at: Vec<u64>,
     ageing: Ageing,
     tracked: u64,
     /// Room for the flows of the next pass.
@@ -64,11 +64,13 @@ impl FlowTable {
         ageing: Ageing,
     ) -> FlowTable {
         let known = vec![Known::default(); slots.len()];
+        let retired_at = vec![0; slots.len()];
         let mut table = FlowTable {
             slots,
             counters,
             settings,
             known,
+            retired_at,
             ageing,
             tracked: 0,
             spare: Vec::new(),
@@ -127,16 +129,17 @@ impl FlowTable {
         snapshot
     }
 
-    /// Asks for the next slots, and for the counters of those that come now and changed: they wait for each other
-    /// less.
+    /// Asks for the beginnings of the next slots, and for all of those that come now and changed: they wait for each
+    /// other less.
     fn prefetch(&self, start: usize) {
         for index in start..start + AT_A_TIME {
-            self.slots.prefetch(index + AT_A_TIME);
+            self.slots.prefetch(index + AT_A_TIME, 0);
             let last_arrival = self.slots.word(index, LAST_ARRIVAL);
             if last_arrival.load(Ordering::Relaxed) != self.known[index].last_arrival {
+                self.slots.prefetch(index, 1);
                 self.counters
                     .iter()
-                    .for_each(|of_cpu| of_cpu.prefetch(index));
+                    .for_each(|of_cpu| of_cpu.prefetch(index, 0));
             }
         }
     }
@@ -170,7 +173,6 @@ impl FlowTable {
             generation: control.generation(),
             last_arrival,
             is_fresh: snapshot.taken_ns.saturating_sub(last_arrival) < JUDGED_NS,
-            retired_at: 0,
         };
     }
 
@@ -196,7 +198,7 @@ impl FlowTable {
             .compare_exchange(control.0, retired.0, Ordering::AcqRel, Ordering::Relaxed)
             .is_ok()
         {
-            self.known[index].retired_at = now;
+            self.retired_at[index] = now;
         }
     }
 
@@ -204,20 +206,20 @@ impl FlowTable {
     /// read after the rest.
     fn free_if_rested(&mut self, index: usize, control: Control, snapshot: &mut Snapshot) {
         let now = snapshot.taken_ns;
-        if self.known[index].retired_at == 0 || self.known[index].generation != control.generation()
-        {
+        if self.retired_at[index] == 0 || self.known[index].generation != control.generation() {
             // Retired by the kernel program, because new rules exclude it.
             self.report_change(index, control, snapshot);
-            self.known[index].retired_at = now;
+            self.retired_at[index] = now;
             return;
         }
-        if now - self.known[index].retired_at < self.ageing.rest_ns {
+        if now - self.retired_at[index] < self.ageing.rest_ns {
             return;
         }
         if let Some(sample) = self.read_flow(index, control) {
             snapshot.flows.push(sample);
         }
         snapshot.freed.push(index as u32);
+        self.retired_at[index] = 0;
         self.known[index] = Known {
             generation: control.generation(),
             ..Known::default()

@@ -64,62 +64,18 @@ impl<T> Sort<T> {
     /// where that will do.
     pub fn apply<K: Ord>(
         &self,
-        rows: &mut [u32],
+        rows: &mut Vec<u32>,
         items: &[T],
         context: &Context,
         tie: impl Fn(&T) -> (u64, K),
     ) {
-        let all = 0..rows.len();
-        self.apply_part(rows, items, context, tie, |_| Mark::default(), |_| all);
-    }
-
-    /// Sorts so far that one part of the rows is as if all were sorted, with what comes before it in front and the others
-    /// behind: nobody sees those. `part` is told the place of the wanted row, and answers with that part.
-    pub fn apply_part<K: Ord>(
-        &self,
-        rows: &mut [u32],
-        items: &[T],
-        context: &Context,
-        tie: impl Fn(&T) -> (u64, K),
-        mark: impl Fn(&T) -> Mark,
-        part: impl FnOnce(Option<usize>) -> Range<usize>,
-    ) {
-        let item = |row: u32| &items[row as usize];
-        let value = |row: u32| (self.column.value)(item(row), context);
-        let (mut is_exact, mut wanted) = (true, None);
-        let mut ranked: Vec<Ranked> = Vec::with_capacity(rows.len());
+        let mut ranking = Ranking::default();
         for row in rows.iter() {
-            let (cell, mark) = (value(*row), mark(item(*row)));
-            is_exact &= is_amount(&cell);
-            let entry = Ranked {
-                is_behind: !mark.is_first,
-                rank: rank(&cell, self.descending),
-                brief: tie(item(*row)).0,
-                row: *row,
-            };
-            if mark.is_wanted {
-                wanted = Some(entry);
-            }
-            ranked.push(entry);
+            let item = &items[*row as usize];
+            ranking.add(*row, self, &(self.column.value)(item, context), tie(item).0);
         }
-        let compare = |a: &Ranked, b: &Ranked| {
-            let cells = || match is_exact {
-                true => Ordering::Equal,
-                false => self.order(&value(a.row), &value(b.row)),
-            };
-            let keys = || tie(item(a.row)).1.cmp(&tie(item(b.row)).1);
-            let ranks = a.is_behind.cmp(&b.is_behind).then(a.rank.cmp(&b.rank));
-            ranks
-                .then_with(cells)
-                .then(a.brief.cmp(&b.brief))
-                .then_with(keys)
-        };
-        let is_before = |wanted: &Ranked, other: &Ranked| compare(other, wanted).is_lt();
-        let place = wanted.map(|wanted| ranked.iter().filter(|e| is_before(&wanted, e)).count());
-        sort_part(&mut ranked, part(place), compare);
-        for (slot, entry) in rows.iter_mut().zip(ranked) {
-            *slot = entry.row;
-        }
+        let all = 0..rows.len();
+        ranking.sort(rows, self, items, context, tie, |_| all);
     }
 
     fn order(&self, a: &Value, b: &Value) -> Ordering {
@@ -131,22 +87,114 @@ impl<T> Sort<T> {
     }
 }
 
-/// What rows are compared by before anything else is looked at.
-#[derive(Clone, Copy)]
+/// Rows on their way into an order.
+#[derive(Debug)]
+pub struct Ranking {
+    entries: Vec<Ranked>,
+    wanted: Option<Ranked>,
+    /// Equal ranks mean equal cells.
+    is_exact: bool,
+}
+
+/// What a row is compared by before anything else is looked at.
+#[derive(Debug, Clone, Copy)]
 struct Ranked {
+    is_behind: bool,
     rank: u64,
     brief: u64,
     row: u32,
-    is_behind: bool,
 }
 
-/// What is special about a row.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Mark {
-    /// It comes before all that are not.
-    pub is_first: bool,
-    /// Its place is asked for.
-    pub is_wanted: bool,
+impl Default for Ranking {
+    fn default() -> Ranking {
+        Ranking {
+            entries: Vec::new(),
+            wanted: None,
+            is_exact: true,
+        }
+    }
+}
+
+impl Ranking {
+    /// The same without rows; their memory is kept.
+    pub fn emptied(mut self) -> Ranking {
+        self.entries.clear();
+        Ranking {
+            entries: self.entries,
+            ..Ranking::default()
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds a row with its cell and the first part of what breaks ties.
+    pub fn add<T>(&mut self, row: u32, sort: &Sort<T>, cell: &Value, brief: u64) {
+        self.is_exact &= is_amount(cell);
+        self.entries.push(Ranked {
+            is_behind: true,
+            rank: rank(cell, sort.descending),
+            brief,
+            row,
+        });
+    }
+
+    /// The latest row comes before all for which this is not said.
+    pub fn put_first(&mut self) {
+        if let Some(latest) = self.entries.last_mut() {
+            latest.is_behind = false;
+        }
+    }
+
+    /// The place of the latest row is asked for.
+    pub fn want(&mut self) {
+        self.wanted = self.entries.last().copied();
+    }
+
+    /// Writes the rows down, sorted so far that one part of them is as if all were sorted, with what comes before it in
+    /// front and the others behind. `part` is told the place of the wanted row, and answers with that part.
+    pub fn sort<T, K: Ord>(
+        &mut self,
+        rows: &mut Vec<u32>,
+        sort: &Sort<T>,
+        items: &[T],
+        context: &Context,
+        tie: impl Fn(&T) -> (u64, K),
+        part: impl FnOnce(Option<usize>) -> Range<usize>,
+    ) {
+        let is_exact = self.is_exact;
+        let item = |entry: &Ranked| &items[entry.row as usize];
+        let value = |entry: &Ranked| (sort.column.value)(item(entry), context);
+        let compare = |a: &Ranked, b: &Ranked| {
+            let cells = || match is_exact {
+                true => Ordering::Equal,
+                false => sort.order(&value(a), &value(b)),
+            };
+            let keys = || tie(item(a)).1.cmp(&tie(item(b)).1);
+            let ranks = a.is_behind.cmp(&b.is_behind).then(a.rank.cmp(&b.rank));
+            ranks
+                .then_with(cells)
+                .then(a.brief.cmp(&b.brief))
+                .then_with(keys)
+        };
+        let before = |wanted: &Ranked| {
+            self.entries
+                .iter()
+                .filter(|e| compare(e, wanted).is_lt())
+                .count()
+        };
+        let place = self.wanted.as_ref().map(before);
+        sort_part(&mut self.entries, part(place), compare);
+        rows.clear();
+        rows.extend(self.entries.iter().map(|entry| entry.row));
+    }
 }
 
 fn sort_part<E>(entries: &mut [E], part: Range<usize>, compare: impl Fn(&E, &E) -> Ordering) {

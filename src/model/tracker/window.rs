@@ -67,6 +67,11 @@ impl Window {
         (self.step, self.gaps) = (step, gaps);
     }
 
+    /// The number of the latest step.
+    pub fn latest_step(&self) -> u64 {
+        self.step
+    }
+
     /// Whether it has no gap.
     pub fn is_empty(&self) -> bool {
         self.gaps.count == 0

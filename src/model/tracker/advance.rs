@@ -381,3 +381,7 @@ fn count_for_rule(rules: &mut [RuleReport], flow: &mut Flow, sample: &FlowSample
 #[cfg(test)]
 #[path = "advance_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "churn_tests.rs"]
+mod churn;

@@ -21,7 +21,7 @@ fn key(port: u16) -> FlowKey {
     }
 }
 
-fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
+pub(super) fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
     FlowSample {
         slot,
         generation,
@@ -42,7 +42,7 @@ fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
     }
 }
 
-fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
+pub(super) fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
     Snapshot {
         taken_ns: at * SECOND,
         flows: flows.to_vec(),
@@ -57,7 +57,7 @@ fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
     }
 }
 
-fn tracker() -> FlowTracker {
+pub(super) fn tracker() -> FlowTracker {
     FlowTracker::new(
         Intervals {
             refresh_ns: SECOND,

@@ -1,0 +1,144 @@
+//! The tracker on flows that come, share slots, change slots and go, against sums made the long way round.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::tests::{sample, snapshot, tracker};
+use super::*;
+
+/// What the tracker should say, by port.
+#[derive(Default)]
+struct Expected {
+    /// Generation, port and packets of each slot that is live.
+    slots: BTreeMap<u32, (u32, u16, u64)>,
+    packets: BTreeMap<u16, u64>,
+    ended: u64,
+}
+
+impl Expected {
+    fn take(&mut self, slot: u32, generation: u32, port: u16, packets: u64) {
+        self.packets.entry(port).or_default();
+        let before = match self.slots.insert(slot, (generation, port, packets)) {
+            Some((same, _, before)) if same == generation => before,
+            Some((_, former, _)) => {
+                self.leave(former);
+                0
+            }
+            None => 0,
+        };
+        *self.packets.entry(port).or_default() += packets - before;
+    }
+
+    fn free(&mut self, slot: u32) {
+        if let Some((_, port, _)) = self.slots.remove(&slot) {
+            self.leave(port);
+        }
+    }
+
+    fn leave(&mut self, port: u16) {
+        if self.slots.values().all(|(_, other, _)| *other != port) {
+            self.ended += self.packets.remove(&port).unwrap_or(0);
+        }
+    }
+
+    fn check(&self, tracker: &FlowTracker) {
+        let report = tracker.report();
+        let flows = report.flows.iter();
+        let found: BTreeMap<u16, u64> = flows
+            .map(|f| (f.key.source_port, f.volume.packets))
+            .collect();
+        assert_eq!(found, self.packets);
+        let interface = &report.interfaces[0];
+        let sum: u64 = self.packets.values().sum();
+        assert_eq!(
+            (interface.flows, interface.ended.packets),
+            (found.len(), self.ended)
+        );
+        assert_eq!(interface.volume.packets, sum + self.ended);
+        for rule in &report.rules {
+            let is_its = |flow: &&Flow| {
+                flow.rule
+                    .as_ref()
+                    .is_some_and(|r| Arc::ptr_eq(r, &rule.name))
+            };
+            assert_eq!(rule.flows, report.flows.iter().filter(is_its).count());
+        }
+    }
+}
+
+#[test]
+fn sums_are_right_whatever_comes_shares_slots_and_goes() {
+    let mut tracker = tracker();
+    tracker.set_rules(1, ["even", "odd"].map(Arc::from));
+    let mut expected = Expected::default();
+    let (mut generations, mut state) = ([0_u32; 12], 1_u64);
+    let mut random = |most: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    for second in 1..2000 {
+        let (mut samples, mut freed) = (Vec::new(), Vec::new());
+        for slot in 0..12 {
+            let (mut port, mut packets) = (random(6) as u16, 0);
+            match (expected.slots.get(&slot), random(8)) {
+                (Some((_, same, before)), 0..=4) => (port, packets) = (*same, *before),
+                (_, 5) => generations[slot as usize] += 1,
+                (Some(_), 6) => {
+                    freed.push(slot);
+                    continue;
+                }
+                _ => continue,
+            }
+            packets += random(100);
+            let rule = Some((port % 2) as u8);
+            let (generation, flow) = (generations[slot as usize], sample(slot, 0, port, packets));
+            expected.take(slot, generation, port, packets);
+            samples.push(FlowSample {
+                generation,
+                rule,
+                ..flow
+            });
+        }
+        tracker.advance(&snapshot(second, &samples, &freed));
+        freed.iter().for_each(|slot| expected.free(*slot));
+        expected.check(&tracker);
+        if random(40) == 0 {
+            tracker.reset();
+            expected
+                .packets
+                .values_mut()
+                .for_each(|packets| *packets = 0);
+            expected.ended = 0;
+            expected.check(&tracker);
+        }
+        if random(60) == 0 {
+            tracker.set_rules(
+                1,
+                ["even", if second % 2 == 0 { "odd" } else { "other" }].map(Arc::from),
+            );
+        }
+    }
+}
+
+#[test]
+fn the_history_of_a_flow_that_pauses_goes_on_meanwhile() {
+    let mut tracker = tracker();
+    let mut packets = 0;
+    let mut expected = Vec::new();
+    for (second, more) in (1..).zip([10, 5, 0, 0, 0, 7, 0, 0, 3]) {
+        packets += more;
+        let flow = [sample(0, 1, 1, packets)];
+        let changed = if more > 0 { &flow[..] } else { &[] };
+        tracker.advance(&snapshot(second, changed, &[]));
+        tracker.close_interval();
+        expected.push(Some(more as f32 * 100.0));
+        let history = &tracker.report().flows[0].history;
+        let found: Vec<_> = history.throughput().iter().collect();
+        // All of these are whole in 11 binary digits.
+        assert_eq!(found, expected);
+        assert_eq!(history.jitter().iter().flatten().count(), 0);
+        assert_eq!(history.lost.iter().len(), found.len());
+    }
+}

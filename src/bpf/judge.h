@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
+/* Stateful: what a packet's sequence number means for its flow. All of it with the flow's lock held. */
+#ifndef FLOWTOP_JUDGE_H
+#define FLOWTOP_JUDGE_H
+
+#include "payload.h"
+#include "rules.h"
+#include "sequence.h"
+
+#define MAX_SEGMENTS 128 /* of a UDP aggregate whose numbers are read one by one */
+
+/* One packet of one flow, on its way to the counters. */
+struct observation {
+	__u64 now;
+	__u32 packets;
+	__u32 active;
+	__u64 bytes;
+	__u32 slot;
+	__u32 is_new;
+};
+
+/* Returns the packets whose number was readable. */
+static __always_inline __u32 judge_tcp(struct flow_slot *slot, const struct packet *packet,
+				       const struct packet_facts *facts, const struct observation *seen)
+{
+	__u32 segment = facts->payload_bytes, threshold = 0;
+
+	if (seen->packets > 1 && packet->gso_size && packet->gso_size < segment)
+		segment = packet->gso_size;
+	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
+		slot->flags &= ~SEQUENCE_STARTED;
+		return 0;
+	}
+	/* Only a gap asks for it: most segments do without the look-up. */
+	if (facts->number != slot->expected) {
+		struct sequence_profile *profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
+
+		threshold = profile ? profile->threshold : 0;
+	}
+	return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment, threshold) ?
+		       seen->packets :
+		       0;
+}
+
+/* One payload: its number is read and judged, or it is absent. Returns the numbers read: 0 or 1. Global, so that
+ * the verifier looks at it once.
+ */
+__noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+			       __u32 payload_offset, __u32 payload_bytes)
+{
+	__u32 number;
+
+	if (!slot || !profile)
+		return 0;
+	if (read_number(skb, profile, payload_offset, payload_bytes, &number)) {
+		slot->absent += 1;
+		return 0;
+	}
+	track_number(slot, number, !!(profile->flags & PROFILE_WIDTH_16), profile->threshold);
+	return 1;
+}
+
+/* Each of an aggregate's datagrams carries its own number. */
+__noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+				const struct packet_facts *facts, __u32 segment)
+{
+	__u32 received = 0;
+
+	if (!slot || !profile || !facts)
+		return 0;
+	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
+		__u32 start = i * segment, length;
+
+		if (start >= facts->payload_bytes)
+			break;
+		length = facts->payload_bytes - start;
+		if (length > segment)
+			length = segment;
+		received += judge_payload(skb, slot, profile, facts->payload_offset + start, length);
+	}
+	return received;
+}
+
+/* Whether the configured place in the payload is to be read, rather than the protocol's own number. */
+static __always_inline int reads_payload(const struct packet_facts *facts, const struct sequence_profile *profile)
+{
+	if (!(profile->flags & (PROFILE_PATTERN | PROFILE_OFFSET)) || facts->fragment == FRAGMENT_LATER)
+		return 0;
+	return facts->sequence == SEQUENCE_PAYLOAD ||
+	       (facts->sequence == SEQUENCE_ECHO && profile->flags & PROFILE_EXPLICIT);
+}
+
+static __always_inline __u32 judge(const struct packet *packet, const struct packet_facts *facts,
+				   struct flow_slot *slot, const struct observation *seen)
+{
+	struct sequence_profile *profile;
+
+	if (facts->sequence == SEQUENCE_TCP || facts->sequence == SEQUENCE_TCP_FRAGMENT)
+		return judge_tcp(slot, packet, facts, seen);
+	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
+	if (!profile)
+		return 0;
+	if (reads_payload(facts, profile)) {
+		if (seen->packets > 1 && packet->gso_size && facts->payload_bytes > packet->gso_size)
+			return judge_segments(packet->context, slot, profile, facts, packet->gso_size);
+		return judge_payload(packet->context, slot, profile, facts->payload_offset, facts->payload_bytes);
+	}
+	if (facts->sequence == SEQUENCE_ECHO) {
+		track_number(slot, facts->number, 1, profile->threshold);
+		return seen->packets;
+	}
+	return 0;
+}
+
+#endif

@@ -15,10 +15,12 @@ const CAP_BPF: u32 = 39;
 /// CAP_CHECKPOINT_RESTORE; a newer kernel's newer ones do not matter here.
 const LAST: u32 = 40;
 
-const RUN: [&str; 6] = ["--json", "-i", "lo", "-t", "0.1", "--count=1"];
+/// A run of one short record.
+pub const RUN: [&str; 6] = ["--json", "-i", "lo", "-t", "0.1", "--count=1"];
 const DEMO: [&str; 5] = ["--demo", "--json", "-t", "0.1", "--count=1"];
 
-fn flowtop(arguments: &[&str]) -> Command {
+/// The program, whoever calls it.
+pub fn flowtop(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command
         .args(arguments)
@@ -51,7 +53,7 @@ fn with_capabilities(arguments: &[&str], has: impl Fn(u32) -> bool) -> Output {
 }
 
 /// The exit code, and the one line of the error without the program's name.
-fn refusal(output: &Output) -> (Option<i32>, String) {
+pub fn refusal(output: &Output) -> (Option<i32>, String) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(output.stdout.is_empty());
@@ -201,22 +203,29 @@ fn memory_that_is_not_there_is_said_with_what_needs_less() {
     assert_eq!(line, expected);
 }
 
-/// The program under a seccomp filter that answers this system call with this error.
-fn without(call: libc::c_long, errno: i32, arguments: &[&str]) -> Output {
+/// Puts a command under a seccomp filter that answers this system call with this error; where a first argument is
+/// given, only calls that have it.
+pub fn answering(command: &mut Command, call: libc::c_long, argument: Option<u32>, errno: i32) {
     const ALLOW: u32 = 0x7fff_0000;
     const ERRNO: u32 = 0x0005_0000;
-    // Load the number of the system call; if it is that one, go on, else skip one; the two answers.
+    const FIRST_ARGUMENT: u32 = 16;
     let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     let answer = (libc::BPF_RET | libc::BPF_K) as u16;
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let filter = [
-        step(load, 0, 0, 0),
-        step(equal, 0, 1, call as u32),
-        step(answer, 0, 0, ERRNO | errno as u32),
-        step(answer, 0, 0, ALLOW),
-    ];
-    let mut command = flowtop(arguments);
+    // Is it the call? Is it the argument? Else on to the last answer.
+    let call = call as u32;
+    let mut filter = vec![step(load, 0, 0, 0)];
+    match argument {
+        Some(argument) => filter.extend([
+            step(equal, 0, 3, call),
+            step(load, 0, 0, FIRST_ARGUMENT),
+            step(equal, 0, 1, argument),
+        ]),
+        None => filter.push(step(equal, 0, 1, call)),
+    }
+    filter.push(step(answer, 0, 0, ERRNO | errno as u32));
+    filter.push(step(answer, 0, 0, ALLOW));
     // SAFETY: between fork and exec the closure makes one system call, on a filter that it owns.
     unsafe {
         command.pre_exec(move || {
@@ -231,6 +240,11 @@ fn without(call: libc::c_long, errno: i32, arguments: &[&str]) -> Output {
             }
         });
     }
+}
+
+fn without(call: libc::c_long, errno: i32, arguments: &[&str]) -> Output {
+    let mut command = flowtop(arguments);
+    answering(&mut command, call, None, errno);
     command.output().expect("flowtop")
 }
 

@@ -175,6 +175,11 @@ impl Dashboard {
                 self.prefer();
                 format!("configuration: {difference}")
             }
+            Change::Withdrawn(text) => {
+                self.prefer();
+                self.tell(Msg::ConfigError(Some(text)));
+                return;
+            }
             Change::Refused(text) => {
                 self.tell(Msg::ConfigError(Some(text)));
                 return;

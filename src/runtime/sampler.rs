@@ -108,7 +108,7 @@ impl Sampler {
         })
     }
 
-    /// Puts another assignment in force; answered by [`Update::Assigned`].
+    /// Puts another assignment in force; answered by [`Update::Assigned`] or [`Update::Unassigned`].
     pub fn assign(&self, assignment: Assignment) {
         self.command(Command::Assign(Box::new(assignment)));
     }
@@ -224,8 +224,9 @@ impl Worker {
                     Command::Focus(keys) => self.probe.focus(keys),
                     Command::Recycle(snapshot) => self.probe.recycle(*snapshot),
                     Command::Assign(assignment) => {
-                        due = Instant::now() + assignment.refresh;
+                        let began = Instant::now();
                         self.reassign(*assignment);
+                        due = began + self.assignment.refresh;
                     }
                 }
             }
@@ -280,14 +281,15 @@ impl Worker {
         while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
     }
 
+    /// Rules come first: they may be refused, and then nothing else is taken over.
     fn reassign(&mut self, assignment: Assignment) {
+        if let Err(error) = self.change_rules(&assignment) {
+            let text = format!("put the rules in force: {error:#} (the former ones stay)");
+            let update = Update::Unassigned(assignment.number, text);
+            return self.outlet.tell(update);
+        }
         self.probe
             .set_ageing(assignment.flow_timeout, assignment.refresh);
-        if assignment.rules != self.assignment.rules
-            || assignment.sequence != self.assignment.sequence
-        {
-            self.change_rules(&assignment);
-        }
         let reselected = assignment.selection != self.assignment.selection;
         self.assignment = assignment;
         if reselected {
@@ -298,16 +300,19 @@ impl Worker {
         self.outlet.tell(Update::Assigned(self.assignment.number));
     }
 
-    fn change_rules(&mut self, assignment: &Assignment) {
+    fn change_rules(&mut self, assignment: &Assignment) -> Result<()> {
+        let former = &self.assignment;
+        if assignment.rules == former.rules && assignment.sequence == former.sequence {
+            return Ok(());
+        }
         // What was counted under the former rules is told first.
         self.read(0);
-        let applied = self
+        let version = self
             .probe
-            .apply_rules(&assignment.rules, &assignment.sequence);
-        self.outlet.tell(match applied {
-            Ok(version) => Update::Ruled(version, names(&assignment.rules)),
-            Err(error) => Update::Notice(format!("rules: {error:#}")),
-        });
+            .apply_rules(&assignment.rules, &assignment.sequence)?;
+        self.outlet
+            .tell(Update::Ruled(version, names(&assignment.rules)));
+        Ok(())
     }
 }
 

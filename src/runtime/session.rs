@@ -173,6 +173,7 @@ impl Session {
                     self.refreshes += periods;
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
+                Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
                 Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
@@ -190,6 +191,17 @@ impl Session {
         }
         self.look_at_the_clock(&mut happenings);
         happenings
+    }
+
+    /// What was loaded cannot be put in force: back to what was.
+    fn withdraw(&mut self, number: u64, why: String) -> Happening {
+        match self.reload.withdraw(number, why.clone()) {
+            Some(change) => {
+                self.reassign();
+                Happening::Config(change)
+            }
+            None => Happening::Notice(why),
+        }
     }
 
     fn look_at_the_clock(&mut self, happenings: &mut Vec<Happening>) {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::lacks::{RUN, answering, flowtop, refusal};
-use super::support::root;
+use super::lacks::{RUN, flowtop, refusal};
+use super::support::{root, seccomp};
 
 const OBJECT: [u8; 7] = *b"\x7fELF\x02\x01\x01";
 const EM_BPF: u64 = 247;
@@ -87,7 +87,7 @@ fn whoever_keeps_only_programs_away_is_not_taken_for_the_verifier() {
     const PROG_LOAD: u32 = 5;
     for errno in [libc::EPERM, libc::EACCES] {
         let mut command = flowtop(&RUN);
-        answering(&mut command, libc::SYS_bpf, Some(PROG_LOAD), errno);
+        seccomp::answer(&mut command, libc::SYS_bpf, Some(PROG_LOAD), errno);
         let (code, line) = refusal(&command.output().expect("flowtop"));
         let expected = "load the kernel program: a seccomp filter forbids bpf(2) (run it outside of \
             the container, or allow bpf in the container's seccomp profile)";

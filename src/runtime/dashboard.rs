@@ -143,7 +143,7 @@ impl Dashboard {
         self.drawn = Some(Instant::now());
         (self.changed, self.is_awaited) = (false, false);
         self.ask_for_names();
-        super::panic_if_asked("dashboard");
+        super::panics::panic_if_asked("dashboard");
         Ok(patience)
     }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::panics;
 use super::updates::{Outlet, Update};
 use crate::model::flow::FlowKey;
 use crate::model::privileges::Privileges;
@@ -84,8 +85,12 @@ impl Sampler {
             let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));
             match confined {
                 Ok((privileges, mut worker)) => {
+                    panics::counts(true);
                     let _ = ready.send(Ok(privileges));
-                    Some(worker.run())
+                    let last = worker.run();
+                    drop(worker);
+                    panics::counts(false);
+                    Some(last)
                 }
                 Err(error) => {
                     let _ = ready.send(Err(error));
@@ -95,7 +100,7 @@ impl Sampler {
         };
         let thread = std::thread::Builder::new()
             .name(SAMPLER.into())
-            .spawn(|| super::end_when_unwound(work))
+            .spawn(|| panics::end_when_unwound(work))
             .context("start the sampler's thread")?;
         let privileges = started
             .recv()
@@ -218,6 +223,9 @@ impl Worker {
         loop {
             let is_busy = !self.pending.is_empty();
             self.wait_until(if is_busy { Instant::now() } else { due });
+            if panics::is_over() {
+                return self.probe.finish();
+            }
             while let Ok(command) = self.commands.try_recv() {
                 match command {
                     Command::Finish => return self.probe.finish(),
@@ -237,7 +245,7 @@ impl Worker {
             if Instant::now() >= due {
                 self.reattach();
                 self.read_when_due();
-                super::panic_if_asked("sampler");
+                panics::panic_if_asked("sampler");
                 due = next_due(due, self.assignment.refresh);
             }
         }

@@ -389,6 +389,7 @@ fn tell_signals(mut signals: Signals, outlet: &Outlet) -> std::io::Result<()> {
         .name("signals".into())
         .spawn(move || {
             for signal in signals.forever() {
+                super::panics::panic_if_asked("signals");
                 outlet.tell(Update::Signal(signal));
             }
         })?;

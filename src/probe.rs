@@ -8,6 +8,7 @@ pub mod attach;
 pub mod clsact;
 pub mod filters;
 mod focus;
+pub mod group;
 pub mod interfaces;
 mod load;
 mod maps;

@@ -20,8 +20,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 
@@ -136,11 +135,11 @@ impl Console {
 
     /// Gives the terminal back, stops the job, and takes the terminal again when it goes on.
     ///
-    /// The whole process group stops, as with Ctrl-Z at a shell: whatever started flowtop stops too.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    /// `stop` stops the whole process group, as Ctrl-Z does at a shell: whatever started flowtop stops too.
+    pub fn suspend(&mut self, stop: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         leave();
         stops().thread_unblock()?;
-        let stopped = kill(Pid::from_raw(0), Signal::SIGTSTP);
+        let stopped = stop();
         stops().thread_block()?;
         stopped?;
         self.resume()

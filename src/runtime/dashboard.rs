@@ -9,6 +9,7 @@ use super::{files, save_view, setup};
 use crate::app::{App, Effect, Msg};
 use crate::cli::{ColorChoice, Exit, Failure};
 use crate::model::event::{EventKind, TimeOfDay};
+use crate::probe::group;
 use crate::terminal::{Console, Input, Wake};
 use crate::ui::{self, Look};
 
@@ -200,7 +201,7 @@ impl Dashboard {
         match effect {
             Effect::Quit => {}
             Effect::Suspend => {
-                self.console.suspend()?;
+                self.console.suspend(group::stop)?;
                 self.changed = true;
             }
             Effect::Export => self.export(),

@@ -29,6 +29,7 @@ use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
+use crate::probe::group;
 use crate::probe::interfaces::Selection;
 use crate::probe::privileges::confine;
 use crate::probe::sys::monotonic_ns;
@@ -89,7 +90,8 @@ impl Session {
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
         confine::no_new_privileges().map_err(|error| failure("", &error))?;
         if !wants_headless(&arguments) {
-            crate::terminal::hold_stops().map_err(|e| io_failure("hold SIGTSTP back", &e))?;
+            let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
+            held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
         }
         let (mut demo, opened) = prepare(&arguments, &surroundings)?;
         let timing = Timing::of(&opened.config);

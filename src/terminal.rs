@@ -84,7 +84,10 @@ impl Console {
     /// Takes the terminal over. Call [`check`] first: it has the better words.
     pub fn open(mouse: bool) -> io::Result<Console> {
         HOOK.call_once(restore_before_panic);
-        enter(mouse)?;
+        {
+            let _turn = take_turn();
+            enter(mouse)?;
+        }
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
         match Terminal::new(backend) {
             Ok(terminal) => Ok(Console {
@@ -192,8 +195,10 @@ fn restore_before_panic() {
     let print = panic::take_hook();
     let drawing = thread::current().id();
     panic::set_hook(Box::new(move |info| {
-        // The thread that draws may have its turn right now.
-        let _turn = (thread::current().id() != drawing).then(take_turn);
+        // The thread that draws may have its turn right now. It gets no other one.
+        if thread::current().id() != drawing {
+            std::mem::forget(take_turn());
+        }
         leave();
         print(info);
     }));

@@ -26,7 +26,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// No such interface, or no BPF on this kernel (EX_UNAVAILABLE).
+    /// No such interface, or a kernel without BPF or one that refuses the program (EX_UNAVAILABLE).
     Unavailable = 69,
     /// A privilege is missing (EX_NOPERM).
     Privilege = 77,

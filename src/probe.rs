@@ -8,7 +8,9 @@ pub mod attach;
 pub mod clsact;
 pub mod filters;
 mod focus;
+pub mod group;
 pub mod interfaces;
+mod load;
 mod maps;
 pub mod privileges;
 mod rules;
@@ -24,7 +26,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use libbpf_rs::skel::{OpenSkel as _, SkelBuilder as _};
+use libbpf_rs::skel::SkelBuilder as _;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, num_possible_cpus};
 
 use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
@@ -136,7 +138,7 @@ impl Probe {
             (&counters_of_cpus, &counters[..]),
             (&totals_of_cpus, &totals[..]),
         ];
-        let skeleton = fill_outer(&arrays, || open.load().context("load the kernel program"))?;
+        let skeleton = fill_outer(&arrays, || load::load(open))?;
         let memory_bytes =
             memory_of(&skeleton) + counters.iter().chain(&totals).map(memlock).sum::<u64>();
         let table = FlowTable::new(

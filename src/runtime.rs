@@ -11,6 +11,7 @@ mod files;
 mod headless;
 mod launch;
 mod names;
+mod panics;
 mod reload;
 mod rights;
 mod sampler;
@@ -22,13 +23,9 @@ mod writer;
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::{panic, thread};
 
 use crate::cli::{Arguments, Command, Exit, Failure, Invocation};
 use crate::config::source::Surroundings;
-
-/// The exit code of a panic, as Rust has it for the main thread.
-const PANICKED: i32 = 101;
 
 /// Runs flowtop with this command line, the program's name first, to its end.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
@@ -46,7 +43,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             false => doctor::report(&arguments, &surroundings)?,
         });
     }
-    end_with_any_thread();
+    panics::end_with_any_thread();
     let session = session::Session::start(arguments, surroundings)?;
     if session.is_headless() {
         headless::run(session)
@@ -63,32 +60,5 @@ fn print(text: &str) -> Result<(), Failure> {
             format!("write to standard output: {error}"),
         )),
         _ => Ok(()),
-    }
-}
-
-/// A panic of any thread ends the process: the others would wait for it for ever.
-fn end_with_any_thread() {
-    let print = panic::take_hook();
-    let main = thread::current().id();
-    panic::set_hook(Box::new(move |info| {
-        print(info);
-        let unwinds = thread::current().id() == main
-            || thread::current().name() == Some(crate::probe::survey::chain::SAMPLER);
-        if !unwinds {
-            std::process::exit(PANICKED);
-        }
-    }));
-}
-
-/// The sampler's panic ends the process when it has unwound, and taken off the hooks what is ours.
-fn end_when_unwound<T>(work: impl FnOnce() -> T) -> T {
-    panic::catch_unwind(panic::AssertUnwindSafe(work))
-        .unwrap_or_else(|_| std::process::exit(PANICKED))
-}
-
-/// In debug builds FLOWTOP_PANIC names a thread that panics: tests see what becomes of the terminal.
-fn panic_if_asked(thread: &str) {
-    if cfg!(debug_assertions) && std::env::var_os("FLOWTOP_PANIC").is_some_and(|it| it == thread) {
-        panic!("asked for by FLOWTOP_PANIC");
     }
 }

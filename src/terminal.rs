@@ -20,8 +20,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
 
@@ -85,7 +84,10 @@ impl Console {
     /// Takes the terminal over. Call [`check`] first: it has the better words.
     pub fn open(mouse: bool) -> io::Result<Console> {
         HOOK.call_once(restore_before_panic);
-        enter(mouse)?;
+        {
+            let _turn = take_turn();
+            enter(mouse)?;
+        }
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
         match Terminal::new(backend) {
             Ok(terminal) => Ok(Console {
@@ -136,11 +138,11 @@ impl Console {
 
     /// Gives the terminal back, stops the job, and takes the terminal again when it goes on.
     ///
-    /// The whole process group stops, as with Ctrl-Z at a shell: whatever started flowtop stops too.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    /// `stop` stops the whole process group, as Ctrl-Z does at a shell: whatever started flowtop stops too.
+    pub fn suspend(&mut self, stop: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         leave();
         stops().thread_unblock()?;
-        let stopped = kill(Pid::from_raw(0), Signal::SIGTSTP);
+        let stopped = stop();
         stops().thread_block()?;
         stopped?;
         self.resume()
@@ -193,8 +195,10 @@ fn restore_before_panic() {
     let print = panic::take_hook();
     let drawing = thread::current().id();
     panic::set_hook(Box::new(move |info| {
-        // The thread that draws may have its turn right now.
-        let _turn = (thread::current().id() != drawing).then(take_turn);
+        // The thread that draws may have its turn right now. It gets no other one.
+        if thread::current().id() != drawing {
+            std::mem::forget(take_turn());
+        }
         leave();
         print(info);
     }));

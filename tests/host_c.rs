@@ -64,6 +64,7 @@ host_tests! { tcp:
     acknowledgements_and_keep_alives_take_no_part
     a_gap_is_the_bytes_that_are_missing
     bytes_that_fill_a_gap_were_not_lost
+    a_gap_of_up_to_half_of_all_numbers_is_filled_by_what_is_in_it
     what_comes_again_and_fills_nothing_is_a_reverse_error
     a_reset_and_a_new_connection_begin_a_new_series
     the_largest_segment_is_remembered_in_16_bits

@@ -5,6 +5,8 @@ mod contract;
 #[path = "netns_headless/reload.rs"]
 mod reload;
 mod support;
+#[path = "netns_headless/withdrawn.rs"]
+mod withdrawn;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsRawFd;

@@ -8,6 +8,8 @@ mod goes_on;
 mod installed;
 #[path = "privileges/lacks.rs"]
 mod lacks;
+#[path = "privileges/refused.rs"]
+mod refused;
 mod support;
 
 use std::os::unix::fs::PermissionsExt;

@@ -13,6 +13,7 @@
 #define SERIES_BEHIND 1024
 #define SERIES_AHEAD_16 3000
 #define SERIES_BEHIND_16 100
+#define TCP_REACH (1U << 31) /* a segment begins this far behind `expected` at most */
 
 /* The signed distance from `expected`, in the number's own width. */
 static __always_inline __s32 sequence_distance(__u32 number, __u32 expected, int is_16_bit)
@@ -109,35 +110,59 @@ static __always_inline void track_number(struct flow_slot *slot, __u32 number, i
 	judge_number(slot, number, is_16_bit, threshold);
 }
 
-/* The span of missing TCP bytes: from its lowest to behind its highest. Empty while nothing is lost. */
+/* The span of missing TCP bytes: from its lowest to behind its highest. Empty where both are the same. */
 static __always_inline void set_missing(struct flow_slot *slot, __u32 first, __u32 end)
 {
 	slot->seen = (__u64)end << 32 | first;
 }
 
-/* Bytes of [number, end) that lie within the missing span were not lost after all. */
-static __always_inline void fill_missing(struct flow_slot *slot, __u32 number, __u32 end)
+/* Bytes of a segment `distance` from `expected` that lie within the missing span were not lost after all. Everything is
+ * counted from the span's first byte, which may be further away than a signed difference of two numbers can tell.
+ */
+static __always_inline void fill_missing(struct flow_slot *slot, __s32 distance, __u32 length)
 {
 	__u32 first = (__u32)slot->seen, last = (__u32)(slot->seen >> 32);
-	__u32 from = (__s32)(number - first) > 0 ? number : first;
-	__u32 to = (__s32)(end - last) < 0 ? end : last;
-	__s32 filled = (__s32)(to - from);
+	__s64 begin = (__s64)(__u32)(slot->expected - first) + distance, end = begin + length;
+	__s64 from = begin > 0 ? begin : 0, to = end < (__u32)(last - first) ? end : (__u32)(last - first);
 
-	if (!slot->lost || filled <= 0)
+	if (to <= from)
 		return;
-	slot->lost = slot->lost > (__u32)filled ? slot->lost - filled : 0;
-	if (from == first)
-		set_missing(slot, to, last);
+	slot->lost = slot->lost > (__u64)(to - from) ? slot->lost - (to - from) : 0;
+	if (!slot->lost)
+		first = last;
+	else if (!from)
+		first += to;
+	set_missing(slot, first, last);
+}
+
+/* `expected` moves on. What is missing further back than any segment can reach from there stays lost: its numbers will
+ * be those of other bytes.
+ */
+static __always_inline void expect_bytes(struct flow_slot *slot, __u32 expected)
+{
+	__u32 first = (__u32)slot->seen, last = (__u32)(slot->seen >> 32);
+
+	if (first != last) {
+		__u64 advance = (__u32)(expected - slot->expected);
+
+		/* One byte more: whoever fills bytes from there on is in the span's middle. */
+		if ((__u32)(slot->expected - first) + advance > TCP_REACH)
+			first = expected - TCP_REACH - 1;
+		if ((__u32)(slot->expected - last) + advance >= TCP_REACH)
+			last = first;
+		set_missing(slot, first, last);
+	}
+	slot->expected = expected;
 }
 
 static __always_inline void lose_bytes(struct flow_slot *slot, __u32 number, __u32 distance, __u32 threshold)
 {
 	__u32 segment = slot->largest_payload ? slot->largest_payload : 1;
-	__u32 first = (__u32)slot->seen;
+	__u32 first = slot->expected;
 
-	/* Nothing missing in this series: what is lost, if anything is, was lost by a former one. */
-	if (!slot->lost || first == (__u32)(slot->seen >> 32))
-		first = slot->expected;
+	expect_bytes(slot, number);
+	if ((__u32)slot->seen != (__u32)(slot->seen >> 32))
+		first = (__u32)slot->seen;
 	if ((distance + segment - 1) / segment < threshold)
 		slot->small_errors += 1;
 	else
@@ -185,10 +210,10 @@ static __always_inline int track_tcp(struct flow_slot *slot, __u32 number, __u8 
 		lose_bytes(slot, number, distance, threshold);
 	if (distance < 0) {
 		slot->reverse_errors += 1;
-		fill_missing(slot, number, number + length);
+		fill_missing(slot, distance, length);
 	}
 	if (distance >= 0 || (__s32)(number + length - slot->expected) > 0)
-		slot->expected = number + length;
+		expect_bytes(slot, number + length);
 	return 1;
 }
 

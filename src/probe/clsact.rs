@@ -44,7 +44,9 @@ impl Handle {
                 Err(error) => return Err(error).context("take a handle for clsact filters"),
             }
         }
-        Err(anyhow!("{RUNS} other runs use the clsact qdisc here"))
+        Err(anyhow!(
+            "the names of all {RUNS} runs that there is room for on clsact are taken (see: ss -xa | grep flowtop-clsact)"
+        ))
     }
 }
 

@@ -27,6 +27,13 @@ pub enum Refusal {
     NoBpf,
     /// The kernel is older than the oldest that is supported.
     OldKernel(String),
+    /// The kernel of this release does not take the program.
+    Program {
+        /// Its release.
+        release: String,
+        /// What it says.
+        reason: String,
+    },
 }
 
 /// What a failure to measure comes from, where that can be told.
@@ -47,7 +54,7 @@ pub fn lack(error: &anyhow::Error) -> Option<Lack> {
             Refusal::MissingCapabilities(_)
             | Refusal::UserNamespace
             | Refusal::Forbidden { .. } => Lack::Privilege,
-            Refusal::NoBpf | Refusal::OldKernel(_) => Lack::Kernel,
+            Refusal::NoBpf | Refusal::OldKernel(_) | Refusal::Program { .. } => Lack::Kernel,
         });
     }
     if let Some(errno) = error.downcast_ref::<Errno>() {
@@ -95,6 +102,10 @@ impl fmt::Display for Refusal {
                 "Linux {release} is older than {}.{}, the oldest that flowtop supports (run it on a newer kernel)",
                 OLDEST_KERNEL.0, OLDEST_KERNEL.1
             ),
+            Refusal::Program { release, reason } => write!(
+                f,
+                "Linux {release} refuses it, {reason} (report it, with what flowtop doctor says)"
+            ),
         }
     }
 }
@@ -103,9 +114,9 @@ impl std::error::Error for Refusal {}
 
 /// Checks the kernel's version, the capabilities of this thread, and whether there is a bpf(2) for it.
 pub fn check() -> Result<(), Refusal> {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release();
     if version_of(&release).is_some_and(|version| version < OLDEST_KERNEL) {
-        return Err(Refusal::OldKernel(release.trim().to_owned()));
+        return Err(Refusal::OldKernel(release));
     }
     if in_user_namespace() {
         return Err(Refusal::UserNamespace);
@@ -150,11 +161,14 @@ pub fn has_seccomp_filter() -> bool {
     mode.is_some_and(|mode| mode.trim() == "2")
 }
 
+/// The release of the kernel.
+pub fn release() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.trim().to_owned()
+}
+
 fn version_of(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release
-        .trim()
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::parse);
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn releases_are_compared_by_number() {
         assert_eq!(version_of("5.4.0-42-generic"), Some((5, 4)));
-        assert_eq!(version_of("6.18.44-fc-v445\n"), Some((6, 18)));
+        assert_eq!(version_of("6.18.44-fc-v445"), Some((6, 18)));
         assert!(version_of("5.9.1") < Some(OLDEST_KERNEL));
     }
 

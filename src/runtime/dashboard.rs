@@ -9,6 +9,7 @@ use super::{files, save_view, setup};
 use crate::app::{App, Effect, Msg};
 use crate::cli::{ColorChoice, Exit, Failure};
 use crate::model::event::{EventKind, TimeOfDay};
+use crate::probe::group;
 use crate::terminal::{Console, Input, Wake};
 use crate::ui::{self, Look};
 
@@ -143,7 +144,7 @@ impl Dashboard {
         self.drawn = Some(Instant::now());
         (self.changed, self.is_awaited) = (false, false);
         self.ask_for_names();
-        super::panic_if_asked("dashboard");
+        super::panics::panic_if_asked("dashboard");
         Ok(patience)
     }
 
@@ -175,6 +176,11 @@ impl Dashboard {
                 self.prefer();
                 format!("configuration: {difference}")
             }
+            Change::Withdrawn(text) => {
+                self.prefer();
+                self.tell(Msg::ConfigError(Some(text)));
+                return;
+            }
             Change::Refused(text) => {
                 self.tell(Msg::ConfigError(Some(text)));
                 return;
@@ -195,7 +201,7 @@ impl Dashboard {
         match effect {
             Effect::Quit => {}
             Effect::Suspend => {
-                self.console.suspend()?;
+                self.console.suspend(group::stop)?;
                 self.changed = true;
             }
             Effect::Export => self.export(),

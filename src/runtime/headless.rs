@@ -40,7 +40,8 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
                 }
                 Happening::Stop => return end(session, writer, exporter),
                 Happening::Reset => session.tracker.reset(),
-                Happening::Notice(text) | Happening::Config(Change::Refused(text)) => say(&text),
+                Happening::Notice(text)
+                | Happening::Config(Change::Refused(text) | Change::Withdrawn(text)) => say(&text),
                 Happening::Config(Change::Loaded(text)) => say(&format!("configuration: {text}")),
                 Happening::Config(Change::Mended | Change::Unchanged)
                 | Happening::Name(..)

@@ -17,6 +17,8 @@ pub enum Change {
     Loaded(String),
     /// The file is wrong; the configuration in force stays.
     Refused(String),
+    /// What was loaded could not be put in force; the configuration of before is back.
+    Withdrawn(String),
     /// The file was wrong and now says again what is in force.
     Mended,
     /// The file says what is in force; told only to who asked.
@@ -27,6 +29,8 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Reload {
     config: Config,
+    /// What was in force before it, until it is.
+    former: Option<Config>,
     overrides: Overrides,
     surroundings: Surroundings,
     /// No file has a say in this run.
@@ -57,6 +61,7 @@ impl Reload {
         Reload {
             path: opened.config.path.as_deref().map(shown),
             config: opened.config,
+            former: None,
             overrides,
             surroundings,
             is_fixed,
@@ -199,6 +204,20 @@ impl Reload {
     /// The configuration of this number is in force: packets are counted by it.
     pub fn confirm(&mut self, number: u64) {
         self.generation = number;
+        if number == self.loaded {
+            self.former = None;
+        }
+    }
+
+    /// The configuration of this number could not be put in force, for this reason. `None`: there is a newer one.
+    pub fn withdraw(&mut self, number: u64, reason: String) -> Option<Change> {
+        if number != self.loaded {
+            return None;
+        }
+        self.config = self.former.take()?;
+        self.loaded = self.generation;
+        self.error = Some(reason.clone());
+        Some(Change::Withdrawn(reason))
     }
 
     fn take(&mut self, config: Config) -> Option<Change> {
@@ -215,6 +234,8 @@ impl Reload {
             };
             difference = format!("{found}: {says}");
         }
+        let former = self.config.clone();
+        self.former.get_or_insert(former);
         self.adopt_config(config);
         self.loaded += 1;
         Some(Change::Loaded(difference))

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::panics;
 use super::updates::{Outlet, Update};
 use crate::model::flow::FlowKey;
 use crate::model::privileges::Privileges;
@@ -84,8 +85,12 @@ impl Sampler {
             let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));
             match confined {
                 Ok((privileges, mut worker)) => {
+                    panics::counts(true);
                     let _ = ready.send(Ok(privileges));
-                    Some(worker.run())
+                    let last = worker.run();
+                    drop(worker);
+                    panics::counts(false);
+                    Some(last)
                 }
                 Err(error) => {
                     let _ = ready.send(Err(error));
@@ -95,7 +100,7 @@ impl Sampler {
         };
         let thread = std::thread::Builder::new()
             .name(SAMPLER.into())
-            .spawn(|| super::end_when_unwound(work))
+            .spawn(|| panics::end_when_unwound(work))
             .context("start the sampler's thread")?;
         let privileges = started
             .recv()
@@ -108,7 +113,7 @@ impl Sampler {
         })
     }
 
-    /// Puts another assignment in force; answered by [`Update::Assigned`].
+    /// Puts another assignment in force; answered by [`Update::Assigned`] or [`Update::Unassigned`].
     pub fn assign(&self, assignment: Assignment) {
         self.command(Command::Assign(Box::new(assignment)));
     }
@@ -218,14 +223,18 @@ impl Worker {
         loop {
             let is_busy = !self.pending.is_empty();
             self.wait_until(if is_busy { Instant::now() } else { due });
+            if panics::is_over() {
+                return self.probe.finish();
+            }
             while let Ok(command) = self.commands.try_recv() {
                 match command {
                     Command::Finish => return self.probe.finish(),
                     Command::Focus(keys) => self.probe.focus(keys),
                     Command::Recycle(snapshot) => self.probe.recycle(*snapshot),
                     Command::Assign(assignment) => {
-                        due = Instant::now() + assignment.refresh;
+                        let began = Instant::now();
                         self.reassign(*assignment);
+                        due = began + self.assignment.refresh;
                     }
                 }
             }
@@ -236,7 +245,7 @@ impl Worker {
             if Instant::now() >= due {
                 self.reattach();
                 self.read_when_due();
-                super::panic_if_asked("sampler");
+                panics::panic_if_asked("sampler");
                 due = next_due(due, self.assignment.refresh);
             }
         }
@@ -280,14 +289,15 @@ impl Worker {
         while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
     }
 
+    /// Rules come first: they may be refused, and then nothing else is taken over.
     fn reassign(&mut self, assignment: Assignment) {
+        if let Err(error) = self.change_rules(&assignment) {
+            let text = format!("put the rules in force: {error:#} (the former ones stay)");
+            let update = Update::Unassigned(assignment.number, text);
+            return self.outlet.tell(update);
+        }
         self.probe
             .set_ageing(assignment.flow_timeout, assignment.refresh);
-        if assignment.rules != self.assignment.rules
-            || assignment.sequence != self.assignment.sequence
-        {
-            self.change_rules(&assignment);
-        }
         let reselected = assignment.selection != self.assignment.selection;
         self.assignment = assignment;
         if reselected {
@@ -298,16 +308,19 @@ impl Worker {
         self.outlet.tell(Update::Assigned(self.assignment.number));
     }
 
-    fn change_rules(&mut self, assignment: &Assignment) {
+    fn change_rules(&mut self, assignment: &Assignment) -> Result<()> {
+        let former = &self.assignment;
+        if assignment.rules == former.rules && assignment.sequence == former.sequence {
+            return Ok(());
+        }
         // What was counted under the former rules is told first.
         self.read(0);
-        let applied = self
+        let version = self
             .probe
-            .apply_rules(&assignment.rules, &assignment.sequence);
-        self.outlet.tell(match applied {
-            Ok(version) => Update::Ruled(version, names(&assignment.rules)),
-            Err(error) => Update::Notice(format!("rules: {error:#}")),
-        });
+            .apply_rules(&assignment.rules, &assignment.sequence)?;
+        self.outlet
+            .tell(Update::Ruled(version, names(&assignment.rules)));
+        Ok(())
     }
 }
 

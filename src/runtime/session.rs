@@ -29,6 +29,7 @@ use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
+use crate::probe::group;
 use crate::probe::interfaces::Selection;
 use crate::probe::privileges::confine;
 use crate::probe::sys::monotonic_ns;
@@ -89,7 +90,8 @@ impl Session {
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
         confine::no_new_privileges().map_err(|error| failure("", &error))?;
         if !wants_headless(&arguments) {
-            crate::terminal::hold_stops().map_err(|e| io_failure("hold SIGTSTP back", &e))?;
+            let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
+            held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
         }
         let (mut demo, opened) = prepare(&arguments, &surroundings)?;
         let timing = Timing::of(&opened.config);
@@ -173,6 +175,7 @@ impl Session {
                     self.refreshes += periods;
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
+                Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
                 Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
@@ -190,6 +193,17 @@ impl Session {
         }
         self.look_at_the_clock(&mut happenings);
         happenings
+    }
+
+    /// What was loaded cannot be put in force: back to what was.
+    fn withdraw(&mut self, number: u64, why: String) -> Happening {
+        match self.reload.withdraw(number, why.clone()) {
+            Some(change) => {
+                self.reassign();
+                Happening::Config(change)
+            }
+            None => Happening::Notice(why),
+        }
     }
 
     fn look_at_the_clock(&mut self, happenings: &mut Vec<Happening>) {
@@ -377,6 +391,7 @@ fn tell_signals(mut signals: Signals, outlet: &Outlet) -> std::io::Result<()> {
         .name("signals".into())
         .spawn(move || {
             for signal in signals.forever() {
+                super::panics::panic_if_asked("signals");
                 outlet.tell(Update::Signal(signal));
             }
         })?;

@@ -28,6 +28,8 @@ pub enum Update {
     Histograms(Vec<(FlowKey, Histogram)>),
     /// The assignment of this configuration is in force.
     Assigned(u64),
+    /// The assignment of this configuration could not be put in force; the former one goes on. Why, in words.
+    Unassigned(u64, String),
     /// Rules of this version are in force, with these names; readings from here on refer to them.
     Ruled(u8, Vec<Arc<str>>),
     /// The name of an address, or that it has none.

@@ -13,19 +13,38 @@ use crate::reference::packet::Link;
 use crate::reference::spec::{FrameSpec, Place, Transport, UdpLength};
 use crate::support;
 
-/// Shows a frame and gives the time of its arrival, as the program took it, to the reference.
-fn arrive(duel: &mut Duel<flowtop::probe::Probe>, bytes: &[u8], gaps: &mut Gaps) {
-    duel.show(0, Link::Ethernet, bytes, Default::default())
-        .expect("a run");
-    duel.read().expect("a flow of the reference's");
-    let sample = duel.samples().next().expect("one flow");
-    gaps.observe(sample.last_seen_ns);
-    let wanted = GapSums {
-        count: gaps.gaps.len() as u64,
-        sum: gaps.sum() as u64,
-        squares: gaps.squares() % GapSums::MODULUS,
-    };
-    assert_eq!((sample.gaps, sample.epoch), (wanted, gaps.epoch()));
+/// A flow that is shown to the program, and when its packets arrived.
+struct Arrivals {
+    duel: Duel<flowtop::probe::Probe>,
+    frame: Vec<u8>,
+    gaps: Gaps,
+}
+
+impl Arrivals {
+    fn begin() -> Arrivals {
+        let spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), 100);
+        Arrivals {
+            duel: Duel::begin(1000),
+            frame: frame(&spec, Place(1), Link::Ethernet, &SequenceProfile::OFF, 0),
+            gaps: Gaps::default(),
+        }
+    }
+
+    /// Shows a frame and gives the time of its arrival, as the program took it, to the reference.
+    fn arrive(&mut self) {
+        self.duel
+            .show(0, Link::Ethernet, &self.frame, Default::default())
+            .expect("a run");
+        self.duel.read().expect("a flow of the reference's");
+        let sample = self.duel.samples().next().expect("one flow");
+        self.gaps.observe(sample.last_seen_ns);
+        let wanted = GapSums {
+            count: self.gaps.gaps.len() as u64,
+            sum: self.gaps.sum() as u64,
+            squares: self.gaps.squares() % GapSums::MODULUS,
+        };
+        assert_eq!((sample.gaps, sample.epoch), (wanted, self.gaps.epoch()));
+    }
 }
 
 #[test]
@@ -33,21 +52,18 @@ fn gaps_add_up_to_the_nanosecond_and_a_pause_begins_an_epoch() {
     if !support::root() {
         return;
     }
-    let mut duel = Duel::begin(1000);
-    let spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), 100);
-    let bytes = frame(&spec, Place(1), Link::Ethernet, &SequenceProfile::OFF, 0);
-    let mut gaps = Gaps::default();
+    let mut flow = Arrivals::begin();
     for _ in 0..500 {
-        arrive(&mut duel, &bytes, &mut gaps);
+        flow.arrive();
     }
     // The clock itself is what is tested: nothing else could be waited for.
     std::thread::sleep(Duration::from_millis(1500));
-    arrive(&mut duel, &bytes, &mut gaps);
+    flow.arrive();
     std::thread::sleep(Duration::from_millis(2001));
     for _ in 0..100 {
-        arrive(&mut duel, &bytes, &mut gaps);
+        flow.arrive();
     }
-    assert!(gaps.epoch() >= 2, "the pause ended the first epoch");
+    assert!(flow.gaps.epoch() >= 2, "the pause ended the first epoch");
 }
 
 /// The gap at this percentile, by the nearest rank.
@@ -72,27 +88,24 @@ fn the_histogram_of_a_focused_flow_is_that_of_its_gaps() {
     if !support::root() {
         return;
     }
-    let mut duel = Duel::begin(1000);
-    let spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), 100);
-    let bytes = frame(&spec, Place(1), Link::Ethernet, &SequenceProfile::OFF, 0);
-    let mut gaps = Gaps::default();
-    (0..20).for_each(|_| arrive(&mut duel, &bytes, &mut gaps));
-    let key = duel.samples().next().expect("one flow").key;
-    duel.subject().focus(vec![key]);
+    let mut flow = Arrivals::begin();
+    (0..20).for_each(|_| flow.arrive());
+    let key = flow.duel.samples().next().expect("one flow").key;
+    flow.duel.subject().focus(vec![key]);
     // It has its histogram from the next reading on.
-    arrive(&mut duel, &bytes, &mut gaps);
-    let before = gaps.gaps.len();
+    flow.arrive();
+    let before = flow.gaps.gaps.len();
     for n in 0..400_u64 {
         // From nothing to 30 ms, so that many buckets are met; how long it really took is told by the program.
         std::thread::sleep(Duration::from_micros((1 << (n % 16)) - 1));
-        arrive(&mut duel, &bytes, &mut gaps);
+        flow.arrive();
     }
-    let mut counted = gaps.gaps.split_off(before);
+    let mut counted = flow.gaps.gaps.split_off(before);
     std::thread::sleep(Duration::from_millis(2001));
-    arrive(&mut duel, &bytes, &mut gaps);
-    assert!(gaps.gaps.is_empty(), "the pause is no gap");
+    flow.arrive();
+    assert!(flow.gaps.gaps.is_empty(), "the pause is no gap");
 
-    let histograms = duel.subject().histograms();
+    let histograms = flow.duel.subject().histograms();
     let [(found, histogram)] = &histograms[..] else {
         panic!("one flow is in focus: {histograms:?}");
     };
@@ -114,6 +127,6 @@ fn the_histogram_of_a_focused_flow_is_that_of_its_gaps() {
     let longest = counted[counted.len() - 1];
     assert_eq!(histogram.max(), Some(limits_around(longest).1 - 1));
 
-    duel.subject().focus(Vec::new());
-    assert!(duel.subject().histograms().is_empty());
+    flow.duel.subject().focus(Vec::new());
+    assert!(flow.duel.subject().histograms().is_empty());
 }

@@ -302,10 +302,6 @@ fn compare_flow(sample: &FlowSample, state: &FlowState) -> Result<()> {
         state.arrivals,
         sample.epoch
     );
-    if state.is_torn() {
-        ensure!(sample.rule == state.rule, "{:?}: rule", sample.key);
-        return Ok(());
-    }
     let found = (sample.rule, sample.sequence);
     let wanted = (state.rule, state.sequence());
     ensure!(

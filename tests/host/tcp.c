@@ -127,6 +127,31 @@ static void bytes_that_fill_a_gap_were_not_lost(void)
 	expect_all(FILLS, COUNT(FILLS));
 }
 
+static void a_gap_of_up_to_half_of_all_numbers_is_filled_by_what_is_in_it(void)
+{
+	static const struct stream WIDE[] = {
+		{ "nothing of it", "0+10 0x80000007+10 0x80000007+10",
+		  "received 3 lost 0x7ffffffd big 1 reverse 1 expected 0x80000011" },
+		{ "and what follows", "0+10 0x80000007+10 0x80000011+10 0x80000011+10",
+		  "received 4 lost 0x7ffffffd big 1 reverse 1 expected 0x8000001b" },
+		{ "its end", "0+10 0x80000007+10 0x80000002+10",
+		  "received 3 lost 0x7ffffff8 big 1 reverse 1 expected 0x80000011" },
+		{ "what is as far back as can be", "0+10 0x80000007+10 17+10",
+		  "received 3 lost 0x7ffffff3 big 1 reverse 1 expected 0x80000011" },
+		{ "the same through zero", "0xfffffff0+10 0x7ffffff7+10 7+10",
+		  "received 3 lost 0x7ffffff3 big 1 reverse 1 expected 0x80000001" },
+		{ "two gaps, of more than all signed distances", "0+10 0x60000000+10 0xc0000000+10 0x50000000+10",
+		  "received 4 lost 0xbfffffe2 big 2 reverse 1 expected 0xc000000a" },
+		{ "three, of more than all numbers", "0+10 0x60000000+10 0xc0000000+10 0x20000000+10 0xf0000000+10",
+		  "received 5 lost 0x11fffffd8 big 3 reverse 1 expected 0x2000000a" },
+		{ "not by the same numbers of bytes that come later",
+		  "0+10 20+10 30+0x7ffffff0 0x8000000e+0x7ffffff0 0xfffffffe+0x100 10+10",
+		  "received 6 lost 10 small 1 reverse 1 expected 0xfe" },
+	};
+
+	expect_all(WIDE, COUNT(WIDE));
+}
+
 static void what_comes_again_and_fills_nothing_is_a_reverse_error(void)
 {
 	static const struct stream AGAIN[] = {
@@ -180,6 +205,7 @@ static const struct test TESTS[] = {
 	{ TEST(acknowledgements_and_keep_alives_take_no_part) },
 	{ TEST(a_gap_is_the_bytes_that_are_missing) },
 	{ TEST(bytes_that_fill_a_gap_were_not_lost) },
+	{ TEST(a_gap_of_up_to_half_of_all_numbers_is_filled_by_what_is_in_it) },
 	{ TEST(what_comes_again_and_fills_nothing_is_a_reverse_error) },
 	{ TEST(a_reset_and_a_new_connection_begin_a_new_series) },
 	{ TEST(the_largest_segment_is_remembered_in_16_bits) },

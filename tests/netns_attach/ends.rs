@@ -14,6 +14,8 @@ use super::{ARGUMENTS, everything, filters, ip, send, shared_pair, support};
 struct Shared {
     pair: Pair,
     _counter: Counter,
+    /// The hook that runs of ours take.
+    use_clsact: bool,
 }
 
 /// All that anybody can see of a hook: qdiscs, filters with their statistics, links, and the TCX chain.
@@ -33,6 +35,7 @@ impl Shared {
         Shared {
             pair,
             _counter: counter,
+            use_clsact: false,
         }
     }
 
@@ -48,70 +51,75 @@ impl Shared {
     }
 
     /// Whether a run of ours is on the hook.
-    fn is_used(&self, use_clsact: bool) -> bool {
-        match use_clsact {
+    fn is_used(&self) -> bool {
+        match self.use_clsact {
             true => filters(&self.pair.receiver).len() == 3,
             false => chain::length(&self.pair) == 2,
         }
     }
-}
 
-fn choose(command: &mut Command, use_clsact: bool) {
-    if use_clsact {
-        command.env("FLOWTOP_CLSACT", "1");
+    fn choose_hook(&self, command: &mut Command) {
+        if self.use_clsact {
+            command.env("FLOWTOP_CLSACT", "1");
+        }
+    }
+
+    fn headless(&self) -> Flowtop {
+        let run = Flowtop::start_with(&self.pair.receiver, "{}", &ARGUMENTS, |command| {
+            self.choose_hook(command);
+        });
+        assert!(self.is_used());
+        run
+    }
+
+    fn dashboard_command(&self, folder: &tempfile::TempDir) -> Command {
+        let mut command = support::command(&self.pair.receiver, PROGRAM);
+        command.args(ARGUMENTS).current_dir(folder.path());
+        command.env("HOME", folder.path());
+        command.env("XDG_CONFIG_HOME", folder.path());
+        self.choose_hook(&mut command);
+        command
+    }
+
+    /// A dashboard that shows that it counts.
+    fn dashboard(&self, command: &mut Command) -> Pty {
+        let mut pty = Pty::start(command, (100, 30), Control::Controlling);
+        let hook = if self.use_clsact { "clsact" } else { "tcx" };
+        pty.wait_for_text(&format!("veth1 up {hook}"));
+        assert!(self.is_used());
+        pty
     }
 }
 
-fn headless(shared: &Shared, use_clsact: bool) -> Flowtop {
-    Flowtop::start_with(&shared.pair.receiver, "{}", &ARGUMENTS, |command| {
-        choose(command, use_clsact);
-    })
-}
-
-fn dashboard_command(shared: &Shared, folder: &tempfile::TempDir, use_clsact: bool) -> Command {
-    let mut command = support::command(&shared.pair.receiver, PROGRAM);
-    command.args(ARGUMENTS).current_dir(folder.path());
-    command.env("HOME", folder.path());
-    command.env("XDG_CONFIG_HOME", folder.path());
-    choose(&mut command, use_clsact);
-    command
-}
-
-/// A dashboard that shows that it counts.
-fn dashboard(shared: &Shared, folder: &tempfile::TempDir, use_clsact: bool) -> Pty {
-    let mut command = dashboard_command(shared, folder, use_clsact);
-    let mut pty = Pty::start(&mut command, (100, 30), Control::Controlling);
-    let hook = if use_clsact { "up clsact" } else { "up tcx" };
-    pty.wait_for_text(&format!("veth1 {hook}"));
-    pty
+/// Ends runs in some ways, on each hook; `end` says after each of them that it is over.
+fn assert_nothing_is_left(end: impl Fn(&Shared, &dyn Fn(&str))) {
+    if !support::root() {
+        return;
+    }
+    let mut shared = Shared::new();
+    let before = shared.state();
+    for use_clsact in [false, true] {
+        shared.use_clsact = use_clsact;
+        end(&shared, &|way| {
+            assert_eq!(shared.state(), before, "{way}, clsact: {use_clsact}");
+        });
+    }
 }
 
 #[test]
 fn signals_leave_the_hooks_as_they_were() {
-    if !support::root() {
-        return;
-    }
-    let shared = Shared::new();
-    let before = shared.state();
-    for use_clsact in [false, true] {
+    assert_nothing_is_left(|shared, is_over| {
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            let run = headless(&shared, use_clsact);
-            assert!(shared.is_used(use_clsact));
+            let run = shared.headless();
             run.signal(signal);
             assert_eq!(run.wait().code, Some(0), "{signal}");
-            assert_eq!(shared.state(), before, "{signal}, clsact: {use_clsact}");
+            is_over(signal.as_str());
         }
-    }
+    });
 }
 
 #[test]
 fn a_dashboard_that_ends_leaves_the_hooks_as_they_were() {
-    if !support::root() {
-        return;
-    }
-    let shared = Shared::new();
-    let before = shared.state();
-    let folder = tempfile::tempdir().expect("a folder");
     type End = fn(&mut Pty);
     let ways: [(&str, End); 4] = [
         ("q", |pty| pty.press("q")),
@@ -119,60 +127,60 @@ fn a_dashboard_that_ends_leaves_the_hooks_as_they_were() {
         ("SIGTERM", |pty| pty.signal(Signal::SIGTERM)),
         ("a hang-up", Pty::hang_up),
     ];
-    for use_clsact in [false, true] {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_nothing_is_left(|shared, is_over| {
         for (name, end) in ways {
-            let mut pty = dashboard(&shared, &folder, use_clsact);
-            assert!(shared.is_used(use_clsact));
+            let mut pty = shared.dashboard(&mut shared.dashboard_command(&folder));
             end(&mut pty);
             let status = pty.wait_for_exit(PATIENCE);
             assert_eq!(status.code(), Some(0), "{name}");
-            assert_eq!(shared.state(), before, "{name}, clsact: {use_clsact}");
+            is_over(name);
         }
-    }
+    });
 }
 
 #[test]
 fn after_sigkill_the_kernel_or_the_next_run_takes_away_what_was_ours() {
-    if !support::root() {
-        return;
-    }
-    let shared = Shared::new();
-    let before = shared.state();
-    for use_clsact in [false, true] {
-        let run = headless(&shared, use_clsact);
+    assert_nothing_is_left(|shared, is_over| {
+        let run = shared.headless();
         run.signal(Signal::SIGKILL);
         assert_eq!(run.wait().code, None);
-        if use_clsact {
-            assert!(shared.is_used(use_clsact), "a filter outlives its process");
-            assert_eq!(headless(&shared, use_clsact).finish().code, Some(0));
+        if shared.use_clsact {
+            assert!(shared.is_used(), "a filter outlives its process");
+            assert_eq!(shared.headless().finish().code, Some(0));
         }
-        super::wait_for("an empty hook", || !shared.is_used(use_clsact));
-        assert_eq!(shared.state(), before, "clsact: {use_clsact}");
-    }
+        super::wait_for("an empty hook", || !shared.is_used());
+        is_over("SIGKILL");
+    });
 }
 
-/// A panic unwinds, on whatever thread, and takes the programs off on its way.
+/// Main thread and sampler unwind, and take the programs off on their way; of the others the sampler hears.
 #[test]
-fn a_panic_leaves_the_hooks_as_they_were() {
-    if !support::root() {
+fn a_panic_of_any_thread_leaves_the_hooks_as_they_were() {
+    // A release build has no way to be asked for a panic.
+    if !cfg!(debug_assertions) {
         return;
     }
-    let shared = Shared::new();
-    let before = shared.state();
-    for use_clsact in [false, true] {
-        for thread in ["dashboard", "sampler"] {
-            let folder = tempfile::tempdir().expect("a folder");
-            let mut command = dashboard_command(&shared, &folder, use_clsact);
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_nothing_is_left(|shared, is_over| {
+        for thread in ["dashboard", "sampler", "signals"] {
+            let mut command = shared.dashboard_command(&folder);
             command.env("FLOWTOP_PANIC", thread);
-            let mut pty = Pty::start(&mut command, (100, 30), Control::Controlling);
+            let mut pty = match thread {
+                "signals" => shared.dashboard(&mut command),
+                _ => Pty::start(&mut command, (100, 30), Control::Controlling),
+            };
+            if thread == "signals" {
+                pty.signal(Signal::SIGUSR2);
+            }
             let status = pty.wait_for_exit(PATIENCE);
             let said = String::from_utf8_lossy(pty.raw()).into_owned();
             assert!(
                 said.contains("asked for by FLOWTOP_PANIC"),
                 "{thread}: {said}"
             );
-            assert!(!status.success(), "{thread}: {status}");
-            assert_eq!(shared.state(), before, "{thread}, clsact: {use_clsact}");
+            assert_eq!(status.code(), Some(101), "{thread}: {status}");
+            is_over(thread);
         }
-    }
+    });
 }

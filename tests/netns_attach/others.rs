@@ -1,10 +1,13 @@
 //! Filters of others on the clsact qdisc, further runs among them, and somebody who takes ours away.
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::support::pair::{Pair, RECEIVER_LINK};
-use super::support::program::{self, Flowtop, flows, interface};
+use super::support::program::{self, Flowtop, PROGRAM, flows, interface};
 use super::{
     ARGUMENTS, add_filter_of_others, chain, clsact, counted, everything, filters, ip, ours, send,
     shared_pair, support,
@@ -211,4 +214,48 @@ fn an_ingress_qdisc_of_others_serves_as_well() {
         assert_eq!(program::interface(&record, RECEIVER_LINK)["hook"], hook);
         assert_eq!(everything(&pair.receiver), before);
     }
+}
+
+/// What SECURITY.md says that a local user can do to runs on clsact, and what not.
+#[test]
+fn names_of_runs_that_others_hold_keep_leftovers_and_new_runs_away_and_do_no_more() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let killed = clsact(&pair.receiver);
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+    let bind = |number: u32| {
+        let name = format!("flowtop-clsact-{number:x}");
+        let address = SocketAddr::from_abstract_name(name).expect("a name");
+        Ok(UnixDatagram::bind_addr(&address)?)
+    };
+    let first = pair.receiver.within(|| bind(0xf107)).expect("bind");
+    let living = clsact(&pair.receiver);
+    assert_eq!(ours(&pair.receiver), 2, "of the killed and of the living");
+    let others = pair
+        .receiver
+        .within(|| (0xf109..0xf107 + 64).map(bind).collect());
+    let others: Vec<UnixDatagram> = others.expect("bind");
+    pair.receiver.within(|| bind(0xf108)).expect_err("it lives");
+    let mut command = support::command(&pair.receiver, PROGRAM);
+    command
+        .args(ARGUMENTS)
+        .arg("--json")
+        .env("FLOWTOP_CLSACT", "1");
+    let refused = command.output().expect("flowtop");
+    let line = "flowtop: attach to veth1: the names of all 64 runs that there is room for on clsact \
+        are taken (see: ss -xa | grep flowtop-clsact)\n";
+    assert_eq!(String::from_utf8_lossy(&refused.stderr), line);
+    assert_eq!(refused.status.code(), Some(1));
+    drop((first, others));
+    let next = clsact(&pair.receiver);
+    assert_eq!(ours(&pair.receiver), 2, "of the living and of the next one");
+    send(&pair, 5);
+    for mut run in [living, next] {
+        run.settle(5);
+        assert_eq!(counted(&run.finish().record), 5);
+    }
+    assert_eq!(ours(&pair.receiver), 0);
 }

@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-use super::support::root;
+use super::support::{root, seccomp};
 
 const CAP_SETGID: u32 = 6;
 const CAP_SETUID: u32 = 7;
@@ -15,10 +15,12 @@ const CAP_BPF: u32 = 39;
 /// CAP_CHECKPOINT_RESTORE; a newer kernel's newer ones do not matter here.
 const LAST: u32 = 40;
 
-const RUN: [&str; 6] = ["--json", "-i", "lo", "-t", "0.1", "--count=1"];
+/// A run of one short record.
+pub const RUN: [&str; 6] = ["--json", "-i", "lo", "-t", "0.1", "--count=1"];
 const DEMO: [&str; 5] = ["--demo", "--json", "-t", "0.1", "--count=1"];
 
-fn flowtop(arguments: &[&str]) -> Command {
+/// The program, whoever calls it.
+pub fn flowtop(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command
         .args(arguments)
@@ -51,7 +53,7 @@ fn with_capabilities(arguments: &[&str], has: impl Fn(u32) -> bool) -> Output {
 }
 
 /// The exit code, and the one line of the error without the program's name.
-fn refusal(output: &Output) -> (Option<i32>, String) {
+pub fn refusal(output: &Output) -> (Option<i32>, String) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(output.stdout.is_empty());
@@ -201,36 +203,9 @@ fn memory_that_is_not_there_is_said_with_what_needs_less() {
     assert_eq!(line, expected);
 }
 
-/// The program under a seccomp filter that answers this system call with this error.
 fn without(call: libc::c_long, errno: i32, arguments: &[&str]) -> Output {
-    const ALLOW: u32 = 0x7fff_0000;
-    const ERRNO: u32 = 0x0005_0000;
-    // Load the number of the system call; if it is that one, go on, else skip one; the two answers.
-    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let answer = (libc::BPF_RET | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let filter = [
-        step(load, 0, 0, 0),
-        step(equal, 0, 1, call as u32),
-        step(answer, 0, 0, ERRNO | errno as u32),
-        step(answer, 0, 0, ALLOW),
-    ];
     let mut command = flowtop(arguments);
-    // SAFETY: between fork and exec the closure makes one system call, on a filter that it owns.
-    unsafe {
-        command.pre_exec(move || {
-            let program = libc::sock_fprog {
-                len: filter.len() as u16,
-                filter: filter.as_ptr().cast_mut(),
-            };
-            let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
-            match libc::prctl(libc::PR_SET_SECCOMP, mode, &program, 0, 0) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
-    }
+    seccomp::answer(&mut command, call, None, errno);
     command.output().expect("flowtop")
 }
 

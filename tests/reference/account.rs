@@ -38,11 +38,6 @@ pub struct FlowState {
 }
 
 impl FlowState {
-    /// Whether its numbers are beyond what the definitions cover: see `TcpTracker`.
-    pub fn is_torn(&self) -> bool {
-        matches!(&self.tracker, Tracker::Tcp(tracker) if tracker.is_torn())
-    }
-
     /// Sequence state; `None` where nothing is tracked.
     pub fn sequence(&self) -> Option<Sequence> {
         match &self.tracker {

@@ -6,6 +6,8 @@ use flowtop::model::snapshot::Sequence;
 
 /// A SYN further behind than this is a new connection, not a retransmission.
 const SYN_BEHIND: i64 = 1 << 24;
+/// Further behind, 32 bits mean what is ahead.
+const MOST_BEHIND: i64 = 1 << 31;
 
 /// What a tracker needs to know of one buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,8 +47,6 @@ pub struct TcpTracker {
     largest: u64,
     /// From the lowest missing byte to behind the highest one.
     missing: std::ops::Range<i64>,
-    /// More than a quarter of the number space was missing at a time.
-    is_torn: bool,
     counts: Sequence,
 }
 
@@ -59,7 +59,6 @@ impl TcpTracker {
             reset: false,
             largest: 0,
             missing: 0..0,
-            is_torn: false,
             counts: Sequence::default(),
         }
     }
@@ -67,12 +66,6 @@ impl TcpTracker {
     /// What has been found out so far.
     pub fn counts(&self) -> Sequence {
         self.counts
-    }
-
-    /// Whether more than a gigabyte was missing at a time. Numbers of 32 bits no longer tell then what fills a gap,
-    /// and the definitions say nothing of it.
-    pub fn is_torn(&self) -> bool {
-        self.is_torn
     }
 
     /// A fragment: what it holds is not known, so nothing can be expected of the next segment.
@@ -127,16 +120,19 @@ impl TcpTracker {
 
     fn expect(&mut self, position: i64) {
         self.expected = Some(position);
+        if self.missing.end <= position - MOST_BEHIND {
+            self.missing = 0..0;
+        }
         self.counts.current = Some((position - 1) as u32);
     }
 
     fn count_gap(&mut self, expected: i64, d: i64) {
         self.counts.lost += d as u64;
+        self.expect(expected + d);
         if self.missing.is_empty() {
             self.missing.start = expected;
         }
         self.missing.end = expected + d;
-        self.is_torn |= self.missing.end - self.missing.start > 1 << 30;
         let packets = (d as u64).div_ceil(self.largest.max(1));
         if packets < u64::from(self.threshold) {
             self.counts.small_errors += 1;

@@ -189,6 +189,35 @@ fn bytes_that_fill_a_gap_are_not_lost() {
 }
 
 #[test]
+fn a_gap_as_wide_as_numbers_can_tell() {
+    let (wide, long) = (1 << 31, 0x7fff_fff0);
+    check(&[
+        (
+            "what follows it is not in it",
+            &[
+                data(0, 10),
+                data(wide + 7, 10),
+                data(wide + 17, 10),
+                data(wide + 17, 10),
+            ],
+            [u64::from(wide) + 26, 4, u64::from(wide) - 3, 1, 0, 1, 0],
+        ),
+        (
+            "numbers that come again are other bytes",
+            &[
+                data(0, 10),
+                data(20, 10),
+                data(30, long),
+                data(wide + 14, long),
+                data(u32::MAX - 1, 100),
+                data(10, 10),
+            ],
+            [97, 6, 10, 1, 1, 0, 0],
+        ),
+    ]);
+}
+
+#[test]
 fn connections_that_begin_again() {
     let far = 1 << 24;
     check(&[

@@ -13,6 +13,7 @@ pub mod pair;
 pub mod program;
 pub mod pty;
 pub mod relay;
+pub mod seccomp;
 
 use std::io::Write;
 use std::process::{Child, Command};

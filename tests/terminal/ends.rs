@@ -49,18 +49,26 @@ fn a_panic_of_any_thread_restores_the_terminal_and_says_where_it_happened() {
     if !root() || !cfg!(debug_assertions) {
         return;
     }
-    for (thread, name) in [("dashboard", "main"), ("sampler", "sampler")] {
+    for (thread, name) in [
+        ("dashboard", "main"),
+        ("sampler", "sampler"),
+        ("signals", "signals"),
+    ] {
         let folder = folder();
         let mut command = flowtop(&folder, &["--demo"]);
         command.env("FLOWTOP_PANIC", thread);
         let mut pty = Pty::start(&mut command, (80, 24), Control::Controlling);
+        if thread == "signals" {
+            pty.wait_for_text("flowtop  1 Flows");
+            pty.signal(Signal::SIGUSR2);
+        }
         let status = pty.wait_for_exit(super::support::pty::PATIENCE);
         assert_eq!(status.code(), Some(101), "{thread}");
         pty.assert_restored();
         let told = pty.after_leaving();
         for part in [
             format!("thread '{name}'"),
-            "panicked at src/runtime.rs:".to_owned(),
+            "panicked at src/runtime/panics.rs:".to_owned(),
             "asked for by FLOWTOP_PANIC\r\n".to_owned(),
         ] {
             assert!(told.contains(&part), "{thread}: {part}: {told:?}");

@@ -20,10 +20,14 @@ printf 'ENDED %s\n' "$?"
 read -r line"#;
 
 fn shell() -> Dashboard {
+    job_of(SHELL)
+}
+
+fn job_of(script: &str) -> Dashboard {
     let folder = folder();
     let program = flowtop(&folder, &[]);
     let mut command = Command::new("bash");
-    command.args(["-c", SHELL]).arg(program.get_program());
+    command.args(["-c", script]).arg(program.get_program());
     command
         .current_dir(folder.path())
         .env("HOME", folder.path());
@@ -33,8 +37,28 @@ fn shell() -> Dashboard {
     dashboard
 }
 
+/// The same with a parent of the superuser's between the two, as `make demo` has one. Stopped twice.
+const SHELL_AND_MAKE: &str = r#"set -m
+printf 'demo:\n\t@"$(PROGRAM)" --demo\n' >makefile
+make -s PROGRAM="$0"
+printf 'STOPPED %s\n' "$(stty -a | grep -o -e '-*icanon')"
+read -r line
+fg >/dev/null
+printf 'AGAIN %s\n' "$(stty -a | grep -o -e '-*icanon')"
+read -r line
+fg >/dev/null
+printf 'ENDED %s\n' "$?"
+read -r line"#;
+
 impl Dashboard {
     fn come_back_and_leave(&mut self) {
+        self.come_back();
+        self.pty.press("Ctrl-C");
+        self.pty.wait_for_text("ENDED 0");
+        self.pty.assert_restored();
+    }
+
+    fn come_back(&mut self) {
         self.pty.forget_raw();
         self.pty.send(b"\n");
         self.pty.wait_for("the terminal taken again", |pty| {
@@ -43,9 +67,6 @@ impl Dashboard {
         self.wait_for_flows();
         self.pty.press("?");
         self.pty.wait_for_text("Esc back");
-        self.pty.press("Ctrl-C");
-        self.pty.wait_for_text("ENDED 0");
-        self.pty.assert_restored();
     }
 
     /// The process of the job, a child of the shell.
@@ -66,6 +87,24 @@ fn a_suspended_dashboard_gives_the_terminal_back_and_takes_it_again() {
     let mut dashboard = shell();
     dashboard.pty.press("Ctrl-Z");
     dashboard.pty.wait_for_text("STOPPED icanon");
+    dashboard.pty.assert_restored();
+    dashboard.come_back_and_leave();
+}
+
+#[test]
+fn a_make_that_waits_for_the_dashboard_stops_with_it_whoever_it_belongs_to() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = job_of(SHELL_AND_MAKE);
+    dashboard.pty.press("Ctrl-Z");
+    dashboard.pty.wait_for_text("STOPPED icanon");
+    dashboard.pty.assert_restored();
+    dashboard.come_back();
+    dashboard.pty.press("Esc");
+    dashboard.wait_for_flows();
+    dashboard.pty.press("Ctrl-Z");
+    dashboard.pty.wait_for_text("AGAIN icanon");
     dashboard.pty.assert_restored();
     dashboard.come_back_and_leave();
 }

@@ -190,20 +190,18 @@ impl Bench<'_> {
         let mut course = Course::of(&shape, 1);
         let mut one = |place| self.driver.run(place, &shape, &mut course, RUNS);
         one(PLAIN)?;
-        let keys = |probe: &mut Probe| probe.snapshot().flows.iter().map(|f| f.key).collect();
-        let flows: Vec<FlowKey> = keys(plain);
-        let mut samples = [Vec::new(), Vec::new(), Vec::new()];
-        for _ in 0..ROUNDS {
-            samples[0].push(one(EMPTY)?);
-            samples[1].push(one(PLAIN)?);
-            plain.focus(flows.clone());
-            plain.snapshot();
-            one(PLAIN)?;
-            plain.snapshot();
-            samples[2].push(one(PLAIN)?);
-            plain.focus(Vec::new());
-        }
-        let [empty, unfocused, focused] = samples.map(Summary::of);
+        let flows: Vec<FlowKey> = plain.snapshot().flows.iter().map(|f| f.key).collect();
+        let [empty, unfocused, focused] = interleaved(ROUNDS, |subject| {
+            if subject == 2 {
+                plain.focus(flows.clone());
+                // A flow in focus is marked when a reading finds that it had a packet.
+                one(PLAIN)?;
+                plain.snapshot();
+            } else {
+                plain.focus(Vec::new());
+            }
+            one([EMPTY, PLAIN, PLAIN][subject])
+        })?;
         self.table.add(&Line {
             what: "UDP over IPv4, 64 bytes, with a histogram of its gaps".to_owned(),
             unit: "ns",

@@ -46,8 +46,7 @@ impl Summary {
         }
     }
 
-    /// What samples of one subject come to.
-    pub fn of(mut samples: Vec<f64>) -> Summary {
+    fn of(mut samples: Vec<f64>) -> Summary {
         samples.sort_by(f64::total_cmp);
         let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
         let median = at(0.5);

@@ -158,9 +158,7 @@ static __always_inline __u32 load_word(const __u8 *bytes)
 /* An address of 4 or 16 bytes, and zeros behind the former. */
 static __always_inline void copy_address(__u8 *to, const __u8 *from, __u32 size)
 {
-	__u32 zero = 0;
-
-	set_word(to, JOIN(load_word(from), size == 16 ? load_word(from + 4) : zero, 32));
+	set_word(to, JOIN(load_word(from), size == 16 ? load_word(from + 4) : 0, 32));
 	set_word(to + 8, size == 16 ? JOIN(load_word(from + 8), load_word(from + 12), 32) : 0);
 }
 

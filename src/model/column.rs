@@ -8,6 +8,7 @@ mod event;
 mod flow;
 mod interface;
 mod rule;
+mod select;
 mod shorten;
 mod sort;
 mod value;

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::ops::Range;
 
+use super::select::sort_part;
 use super::{Column, Context, Value, by_id};
 use crate::model::tracker::Flow;
 
@@ -207,22 +208,6 @@ impl Ranking {
     }
 }
 
-fn sort_part<E>(entries: &mut [E], part: Range<usize>, compare: impl Fn(&E, &E) -> Ordering) {
-    let entries = match part.start {
-        0 => entries,
-        start if start >= entries.len() => return,
-        start => {
-            entries.select_nth_unstable_by(start, &compare);
-            &mut entries[start..]
-        }
-    };
-    if part.len() < entries.len() {
-        entries.select_nth_unstable_by(part.len(), &compare);
-    }
-    let length = part.len().min(entries.len());
-    entries[..length].sort_unstable_by(compare);
-}
-
 fn is_amount(value: &Value) -> bool {
     !matches!(
         value,
@@ -269,34 +254,6 @@ mod tests {
             let known = [0.0, 1.0, f64::MAX].map(|x| rank(&Value::Rate(x), descending));
             assert!(known.iter().all(|r| *r < rank(&Value::Unknown, descending)));
             assert_eq!(known.is_sorted(), !descending);
-        }
-    }
-
-    #[test]
-    fn a_part_is_as_if_all_were_sorted() {
-        // No order, and many that are equal but for their second part.
-        let all: Vec<(u32, u32)> = (0..1000_u32)
-            .map(|i| (i * 7919 % 13, i * 31 % 1000))
-            .collect();
-        let mut sorted = all.clone();
-        sorted.sort_unstable();
-        for part in [
-            0..1000,
-            0..10,
-            500..540,
-            990..1000,
-            999..1000,
-            0..0,
-            1000..1000,
-            7..5000,
-        ] {
-            let mut found = all.clone();
-            sort_part(&mut found, part.clone(), Ord::cmp);
-            let part = part.start..part.end.min(1000);
-            assert_eq!(found[part.clone()], sorted[part.clone()], "{part:?}");
-            found[..part.start].sort_unstable();
-            found[part.end..].sort_unstable();
-            assert_eq!(found, sorted, "{part:?}");
         }
     }
 

@@ -111,6 +111,7 @@ impl Control {
 }
 
 /// One slot and every CPU's counters of it, as one flow. `None` where the key is of no protocol that is a flow.
+#[inline]
 pub fn merge(
     index: u32,
     slot: &flow_slot,

@@ -165,10 +165,9 @@ impl FlowTable {
         if is_known && !known.is_fresh {
             return;
         }
-        let Some(sample) = self.read_flow(index, control) else {
+        if !self.read_flow(index, control, &mut snapshot.flows) {
             return;
-        };
-        snapshot.flows.push(sample);
+        }
         self.known[index] = Known {
             generation: control.generation(),
             last_arrival,
@@ -176,14 +175,21 @@ impl FlowTable {
         };
     }
 
-    /// The flow in a slot; `None` where it was replaced while it was read: the next pass sees its successor.
-    fn read_flow(&self, index: usize, control: Control) -> Option<FlowSample> {
+    /// Adds the flow in a slot, but where it was replaced while it was read: the next pass sees its successor. Returns
+    /// whether it did.
+    fn read_flow(&self, index: usize, control: Control, flows: &mut Vec<FlowSample>) -> bool {
         let slot = self.slots.read(index);
         let counters = self.counters.iter().map(|of_cpu| of_cpu.read(index));
-        let sample = abi::merge(index as u32, &slot, counters)?;
+        let Some(sample) = abi::merge(index as u32, &slot, counters) else {
+            return false;
+        };
         let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
-        (sample.generation == control.generation() && now.generation() == control.generation())
-            .then_some(sample)
+        let generation = control.generation();
+        let is_whole = sample.generation == generation && now.generation() == generation;
+        if is_whole {
+            flows.push(sample);
+        }
+        is_whole
     }
 
     fn retire_if_idle(&mut self, index: usize, control: Control, now: u64) {
@@ -215,9 +221,7 @@ impl FlowTable {
         if now - self.retired_at[index] < self.ageing.rest_ns {
             return;
         }
-        if let Some(sample) = self.read_flow(index, control) {
-            snapshot.flows.push(sample);
-        }
+        self.read_flow(index, control, &mut snapshot.flows);
         snapshot.freed.push(index as u32);
         self.retired_at[index] = 0;
         self.known[index] = Known {

@@ -10,12 +10,12 @@ use flowtop::model::column::by_id;
 use flowtop::model::event::{EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
 use flowtop::model::snapshot::LinkState;
-use flowtop::model::tracker::Report;
+use flowtop::model::tracker::{Interarrival, Report};
 use flowtop::model::watch::Watch;
 
 fn jittery(ms: f64, second: u64) -> Report {
     let mut flow = flow(Protocol::Udp, "10.0.0.2", 40000, "10.0.0.1", 5004);
-    flow.interarrival.jitter_ms = Some(ms);
+    flow.interarrival = Interarrival::new(None, Some(ms), 10);
     let mut report = report(vec![flow]);
     report.taken_ns = fixture::NOW + second * 1_000_000_000;
     report

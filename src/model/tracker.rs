@@ -4,6 +4,7 @@
 
 mod advance;
 mod interfaces;
+mod rules;
 mod series;
 mod state;
 mod window;
@@ -27,14 +28,47 @@ pub struct Rates {
 }
 
 /// Inter-arrival statistics over the jitter window.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Interarrival {
-    /// Mean gap, ms; unknown without a gap.
-    pub mean_ms: Option<f64>,
-    /// Sample standard deviation of the gaps, ms; unknown below two gaps.
-    pub jitter_ms: Option<f64>,
+    /// NaN where they are not known: two words less for each flow.
+    mean_ms: f64,
+    jitter_ms: f64,
     /// Number of gaps in the window.
     pub samples: u64,
+}
+
+impl Interarrival {
+    /// Mean gap and sample standard deviation, ms, of so many gaps.
+    pub fn new(mean_ms: Option<f64>, jitter_ms: Option<f64>, samples: u64) -> Interarrival {
+        Interarrival {
+            mean_ms: mean_ms.unwrap_or(f64::NAN),
+            jitter_ms: jitter_ms.unwrap_or(f64::NAN),
+            samples,
+        }
+    }
+
+    /// Mean gap, ms; unknown without a gap.
+    pub fn mean_ms(&self) -> Option<f64> {
+        (!self.mean_ms.is_nan()).then_some(self.mean_ms)
+    }
+
+    /// Sample standard deviation of the gaps, ms; unknown below two gaps.
+    pub fn jitter_ms(&self) -> Option<f64> {
+        (!self.jitter_ms.is_nan()).then_some(self.jitter_ms)
+    }
+}
+
+impl Default for Interarrival {
+    fn default() -> Interarrival {
+        Interarrival::new(None, None, 0)
+    }
+}
+
+impl PartialEq for Interarrival {
+    fn eq(&self, other: &Interarrival) -> bool {
+        let all = |it: &Interarrival| (it.mean_ms(), it.jitter_ms(), it.samples);
+        all(self) == all(other)
+    }
 }
 
 /// How a flow went over its latest intervals.
@@ -64,8 +98,8 @@ impl History {
         self.motion.record([
             rates.map(|rates| rates.throughput),
             rates.map(|rates| rates.goodput),
-            interarrival.mean_ms,
-            interarrival.jitter_ms,
+            interarrival.mean_ms(),
+            interarrival.jitter_ms(),
         ]);
     }
 
@@ -92,33 +126,33 @@ impl History {
 
 /// One flow as the screen and the exports show it.
 ///
-/// In this order: what the end of an interval writes, what every snapshot writes, and what stays; in the middle what all
-/// flows are asked for when they are put in order. Each is in few cache lines, which is what a refresh of many flows costs.
+/// In this order: what flows are put in order by, what the end of an interval and what a snapshot writes, and what stays.
+/// Each is in few cache lines, which is what a refresh of many flows costs.
 #[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
 pub struct Flow {
-    /// Inter-arrival time and jitter over the jitter window.
-    pub interarrival: Interarrival,
-    /// Whose numbers these are.
-    pub key: FlowKey,
-    /// Rates over the latest interval; unknown before the first one is over.
-    pub rates: Option<Rates>,
-    /// The latest intervals.
-    pub history: History,
     /// Latest packet, CLOCK_MONOTONIC ns.
     pub last_seen_ns: u64,
     /// First packet, CLOCK_MONOTONIC ns.
     pub first_seen_ns: u64,
+    /// Rates over the latest interval; unknown before the first one is over.
+    pub rates: Option<Rates>,
+    /// Inter-arrival time and jitter over the jitter window.
+    pub interarrival: Interarrival,
     /// Wire volume since the run started.
     pub volume: Volume,
     /// Payload bytes since the run started.
     pub payload_bytes: u64,
+    /// The latest intervals.
+    pub history: History,
+    /// Jitter epochs so far; the first is 1.
+    pub jitter_epochs: u32,
+    /// Whose numbers these are.
+    pub key: FlowKey,
     /// Sequence state since the run started; `None` where nothing is tracked.
     pub sequence: Option<Sequence>,
     /// Name of the rule that made this a flow, if there are rules.
     pub rule: Option<std::sync::Arc<str>>,
-    /// Jitter epochs so far; the first is 1.
-    pub jitter_epochs: u32,
     /// Current name of the interface.
     pub interface: std::sync::Arc<str>,
 }

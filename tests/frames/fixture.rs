@@ -47,11 +47,7 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
             goodput: 290_000.0,
             packet_rate: 5000.0,
         }),
-        interarrival: Interarrival {
-            mean_ms: Some(0.2),
-            jitter_ms: Some(0.011),
-            samples: packets - 1,
-        },
+        interarrival: Interarrival::new(Some(0.2), Some(0.011), packets - 1),
         jitter_epochs: 1,
         sequence: None,
         rule: None,
@@ -75,11 +71,7 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
             goodput: throughput * (0.4 + wave / 22.0),
             packet_rate: 0.0,
         };
-        let interarrival = Interarrival {
-            mean_ms: Some(1.0 + wave / 10.0),
-            jitter_ms: Some(wave),
-            samples: 0,
-        };
+        let interarrival = Interarrival::new(Some(1.0 + wave / 10.0), Some(wave), 0);
         flow.history.record(Some(rates), &interarrival);
         flow.history
             .lost

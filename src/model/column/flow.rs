@@ -161,7 +161,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "IAT",
         "mean time between packets, over the jitter window",
         Fixed(7),
-        |f, _| Value::milliseconds(f.interarrival.mean_ms),
+        |f, _| Value::milliseconds(f.interarrival.mean_ms()),
     )
     .alias("iat")
     .priority(25),
@@ -170,7 +170,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "jitter",
         "jitter (sd): standard deviation of the time between packets, not RFC 3550's",
         Fixed(7),
-        |f, _| Value::milliseconds(f.interarrival.jitter_ms),
+        |f, _| Value::milliseconds(f.interarrival.jitter_ms()),
     )
     .alias("jitter_ms")
     .priority(10),

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 use super::interfaces::InterfaceLedger;
+use super::rules::{count_flows, count_for_rule, rule_of};
 use super::state::FlowState;
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
@@ -38,6 +39,8 @@ pub struct FlowTracker {
     /// Places in the report; the keys are there.
     by_key: HashTable<u32>,
     slots: Vec<Slot>,
+    /// The latest samples came nearly in the order in which their flows are listed.
+    is_straight: bool,
     interfaces: InterfaceLedger,
     rules_version: u8,
     table_baseline: TableSample,
@@ -56,6 +59,7 @@ impl FlowTracker {
             states: Vec::new(),
             by_key: HashTable::new(),
             slots: Vec::new(),
+            is_straight: true,
             interfaces: InterfaceLedger::default(),
             rules_version: 0,
             table_baseline: TableSample::default(),
@@ -86,18 +90,7 @@ impl FlowTracker {
         });
         self.report.rules = rules.collect();
         self.rules_version = version;
-        self.count_flows_of_rules();
-    }
-
-    fn count_flows_of_rules(&mut self) {
-        for rule in &mut self.report.rules {
-            rule.flows = 0;
-        }
-        for flow in &self.report.flows {
-            if let Some(rule) = rule_of(&mut self.report.rules, flow) {
-                rule.flows += 1;
-            }
-        }
+        count_flows(&mut self.report);
     }
 
     /// Other intervals from here on; windows begin anew.
@@ -122,10 +115,7 @@ impl FlowTracker {
             self.step_began_ns = snapshot.taken_ns;
         }
         let renamed = self.interfaces.note(&snapshot.interfaces, &mut self.report);
-        for samples in snapshot.flows.chunks(AT_A_TIME) {
-            self.touch(samples);
-            samples.iter().for_each(|sample| self.take(sample));
-        }
+        self.take_all(&snapshot.flows);
         for slot in &snapshot.freed {
             self.release(*slot);
         }
@@ -200,7 +190,55 @@ impl FlowTracker {
         std::hint::black_box(words);
     }
 
-    fn take(&mut self, sample: &FlowSample) {
+    /// Takes in all samples. Where most flows have one, and in the order in which they are listed, memory is gone through from
+    /// one end to the other, and the processor asks for it by itself.
+    fn take_all(&mut self, samples: &[FlowSample]) {
+        let is_dense = samples.len() > self.report.flows.len() / 4;
+        let (mut latest, mut steps_back) = (0, 0);
+        for samples in samples.chunks(AT_A_TIME) {
+            if !is_dense || !self.is_straight {
+                self.touch(samples);
+            }
+            for sample in samples {
+                let index = self.take(sample);
+                steps_back += usize::from(index < latest);
+                latest = index;
+            }
+        }
+        self.is_straight = steps_back <= samples.len() / 8;
+        if is_dense && !self.is_straight {
+            self.straighten();
+        }
+    }
+
+    /// Lists the flows in the order of their slots, in which their samples come.
+    fn straighten(&mut self) {
+        let mut places = vec![NOBODY; self.report.flows.len()];
+        let mut next = 0;
+        for slot in self.slots.iter_mut().filter(|slot| slot.flow != NOBODY) {
+            let place = &mut places[slot.flow as usize];
+            if *place == NOBODY {
+                *place = next;
+                next += 1;
+            }
+            slot.flow = *place;
+        }
+        for index in self.by_key.iter_mut() {
+            *index = places[*index as usize];
+        }
+        for at in 0..places.len() {
+            while places[at] as usize != at {
+                let place = places[at] as usize;
+                self.report.flows.swap(at, place);
+                self.states.swap(at, place);
+                places.swap(at, place);
+            }
+        }
+        self.is_straight = true;
+    }
+
+    /// Returns the place of the sample's flow in the report.
+    fn take(&mut self, sample: &FlowSample) -> usize {
         let at = sample.slot as usize;
         if at >= self.slots.len() {
             let (generation, flow) = (0, NOBODY);
@@ -213,30 +251,22 @@ impl FlowTracker {
         let oldest = self.oldest_step();
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];
-        let before = state.take(flow, sample);
+        let newly = state.take(flow, sample);
         state.window.forget_before(oldest);
-        if sample.epoch as u16 == before.epoch {
-            state.window.add(self.step, sample.gaps.since(before.gaps));
-        } else {
+        if newly.is_new_epoch {
             state.window.clear();
-            state.window.add(self.step, sample.gaps);
         }
-        let volume = sample.volume.since(before.volume);
-        let payload = sample.payload_bytes.wrapping_sub(before.payload_bytes);
+        state.window.add(self.step, newly.gaps);
         flow.history.is_settled = false;
-        flow.volume += volume;
-        flow.payload_bytes += payload;
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
-        if let Some(now) = &sample.sequence {
-            let total = flow.sequence.unwrap_or_else(|| Sequence::none_yet(now));
-            flow.sequence = Some(total.advanced(&before.sequence, now));
-        }
-        self.interfaces.count(sample.key.ifindex, volume, payload);
+        self.interfaces
+            .count(sample.key.ifindex, newly.volume, newly.payload_bytes);
         if sample.rules_version == self.rules_version {
-            count_for_rule(&mut self.report.rules, flow, sample, volume);
+            count_for_rule(&mut self.report.rules, flow, sample, newly.volume);
         }
+        index
     }
 
     /// The slot counts for this flow from here on. Only then does its former flow lose it: should that be the same
@@ -345,37 +375,6 @@ fn push_lean<T>(vector: &mut Vec<T>, value: T) {
         vector.reserve_exact(vector.len() / 16 + 64);
     }
     vector.push(value);
-}
-
-/// The rule in force that the flow counts for. Names are shared: the same pointer is the same rule.
-fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleReport> {
-    let name = flow.rule.as_ref()?;
-    rules.iter_mut().find(|rule| Arc::ptr_eq(&rule.name, name))
-}
-
-fn count_for_rule(rules: &mut [RuleReport], flow: &mut Flow, sample: &FlowSample, volume: Volume) {
-    let index = sample.rule.map(usize::from);
-    let now = index
-        .and_then(|index| rules.get(index))
-        .map(|rule| &rule.name);
-    let stays = match (now, &flow.rule) {
-        (Some(now), Some(before)) => Arc::ptr_eq(now, before),
-        (now, before) => now.is_none() && before.is_none(),
-    };
-    if !stays {
-        let now = now.cloned();
-        if let Some(former) = rule_of(rules, flow) {
-            former.flows -= 1;
-        }
-        flow.rule = now;
-        if let Some(rule) = rule_of(rules, flow) {
-            rule.flows += 1;
-        }
-    }
-    if let Some(rule) = index.and_then(|index| rules.get_mut(index)) {
-        rule.volume += volume;
-        rule.last_match_ns = rule.last_match_ns.max(sample.last_seen_ns);
-    }
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ fn a_new_epoch_drops_the_gaps_of_the_one_before() {
     assert_eq!(
         (
             flow.interarrival.samples,
-            flow.interarrival.mean_ms,
+            flow.interarrival.mean_ms(),
             flow.jitter_epochs
         ),
         (3, Some(2.0), 2)

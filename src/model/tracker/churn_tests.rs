@@ -142,3 +142,45 @@ fn the_history_of_a_flow_that_pauses_goes_on_meanwhile() {
         assert_eq!(history.lost.iter().len(), found.len());
     }
 }
+
+#[test]
+fn flows_that_are_listed_out_of_order_are_put_in_the_order_of_their_slots_with_all_that_is_theirs()
+{
+    let mut tracker = tracker();
+    let at = |slot: u32, packets| {
+        let mut sample = sample(slot, 1, slot as u16, packets);
+        (sample.gaps.count, sample.gaps.sum) = (packets, packets * 1_000_000 * u64::from(slot));
+        sample
+    };
+    let backwards: Vec<_> = (1..=40).rev().map(|slot| at(slot, 1)).collect();
+    tracker.advance(&snapshot(1, &backwards, &[]));
+    tracker.close_interval();
+    // Two slots have the same flow from here on, another one leaves.
+    let mut forwards: Vec<_> = (1..=40).map(|slot| at(slot, 1 + u64::from(slot))).collect();
+    forwards.push(sample(41, 1, 20, 7));
+    tracker.advance(&snapshot(2, &forwards, &[30]));
+    tracker.close_interval();
+    let ports = |tracker: &FlowTracker| {
+        let flows = tracker.report().flows.iter();
+        flows.map(|flow| flow.key.source_port).collect::<Vec<_>>()
+    };
+    let mut expected: Vec<u16> = (1..=40).collect();
+    expected.swap_remove(29);
+    assert_eq!(ports(&tracker), expected);
+    // What comes now finds its flow, and so does what leaves.
+    let forwards: Vec<_> = (1..=29)
+        .map(|slot| at(slot, 2 + 2 * u64::from(slot)))
+        .collect();
+    tracker.advance(&snapshot(3, &forwards, &[31, 20]));
+    tracker.close_interval();
+    let flows = &tracker.report().flows;
+    let listed = |port: u16| flows.iter().find(|flow| flow.key.source_port == port);
+    assert!(listed(31).is_none());
+    assert_eq!(listed(20).map(|flow| flow.volume.packets), Some(42 + 7));
+    for port in (1..=29).filter(|port| *port != 20) {
+        let flow = listed(port).expect("a flow");
+        assert_eq!(flow.volume.packets, 2 + 2 * u64::from(port));
+        assert_eq!(flow.interarrival.mean_ms(), Some(f64::from(port)));
+        assert_eq!(flow.history.throughput().iter().len(), 3);
+    }
+}

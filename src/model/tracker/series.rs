@@ -3,19 +3,25 @@
 //! What is told together is kept together: one place in memory for each interval. Where nothing changes, it is only
 //! counted: a flow that is silent costs no memory. Knows nothing of what the values mean.
 
-/// Values before the latest run of equal ones, at most.
-const OLDER: usize = Series::CAPACITY - 1;
+/// Values that are gathered before they go into the ring together: a ring is a place in memory that nothing else is
+/// asked for at that moment.
+const TOGETHER: usize = 4;
+/// Values in the ring, at most.
+const OLDER: usize = Series::CAPACITY.next_multiple_of(TOGETHER);
 
 /// The latest values of `N` quantities that are told together, oldest first, a set for each closed throughput interval.
 /// None is negative; the latest are kept as they are, older ones to 11 binary digits (0.05 %).
 #[derive(Debug, Clone)]
 pub struct Traces<const N: usize> {
-    /// The values before the run; allocated when there are the first ones.
+    /// The oldest values; allocated when there are the first ones.
     ring: Option<Box<[[u16; N]; OLDER]>>,
+    /// Those behind them, which wait for the others that they go into the ring with.
+    gathered: [[u16; N]; TOGETHER],
+    /// The latest ones.
     latest: [f32; N],
-    /// How many times in a row the latest codes came.
+    /// How many times in a row the latest came.
     run: u8,
-    /// Sets in the ring, and the place of the next one.
+    /// Sets in the ring, and the place there of the next one; the last of those before it are gathered.
     kept: u8,
     next: u8,
 }
@@ -28,6 +34,7 @@ pub type Series = Traces<1>;
 pub struct Trace<'a> {
     /// All quantities of the ring, those of an interval together; empty where there is none.
     ring: &'a [u16],
+    gathered: &'a [u16],
     stride: usize,
     column: usize,
     latest: f32,
@@ -40,6 +47,7 @@ impl<const N: usize> Default for Traces<N> {
     fn default() -> Self {
         Traces {
             ring: None,
+            gathered: [[NOTHING; N]; TOGETHER],
             latest: [0.0; N],
             run: 0,
             kept: 0,
@@ -52,9 +60,8 @@ impl<const N: usize> Traces<N> {
     /// Appends a value of each; the oldest make room. `None` stands for an interval without a value.
     pub fn record(&mut self, values: [Option<f64>; N]) {
         let values = values.map(|value| value.map_or(f32::NAN, |v| v as f32));
-        let codes = self.latest.map(encode);
-        if values.map(encode) != codes {
-            self.keep_run(codes);
+        if values.map(f32::to_bits) != self.latest.map(f32::to_bits) {
+            self.keep_run();
         }
         self.latest = values;
         self.repeat();
@@ -69,6 +76,7 @@ impl<const N: usize> Traces<N> {
     pub fn trace(&self, column: usize) -> Trace<'_> {
         Trace {
             ring: self.ring.as_deref().map_or(&[], |ring| ring.as_flattened()),
+            gathered: self.gathered.as_flattened(),
             stride: N,
             column,
             latest: self.latest[column],
@@ -78,15 +86,20 @@ impl<const N: usize> Traces<N> {
         }
     }
 
-    fn keep_run(&mut self, codes: [u16; N]) {
-        if self.run == 0 {
-            return;
-        }
-        let ring = self.ring.get_or_insert_with(|| Box::new([[0; N]; OLDER]));
+    fn keep_run(&mut self) {
+        let codes = self.latest.map(encode);
         for _ in 0..std::mem::take(&mut self.run) {
-            ring[usize::from(self.next)] = codes;
-            self.next = (self.next + 1) % OLDER as u8;
-            self.kept = (self.kept + 1).min(OLDER as u8);
+            let at = usize::from(self.next);
+            self.gathered[at % TOGETHER] = codes;
+            self.next = ((at + 1) % OLDER) as u8;
+            if (at + 1).is_multiple_of(TOGETHER) {
+                let begin = at + 1 - TOGETHER;
+                let ring = self
+                    .ring
+                    .get_or_insert_with(|| Box::new([[NOTHING; N]; OLDER]));
+                ring[begin..=at].copy_from_slice(&self.gathered);
+                self.kept = (self.kept + TOGETHER as u8).min(OLDER as u8);
+            }
         }
     }
 }
@@ -119,7 +132,7 @@ impl Series {
 impl<'a> Trace<'a> {
     /// The values, oldest first; `None` for an interval without a value.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = Option<f32>> + ExactSizeIterator + 'a {
-        let all = usize::from(self.kept) + usize::from(self.run);
+        let all = usize::from(self.kept) + self.waiting() + usize::from(self.run);
         (all.saturating_sub(Series::CAPACITY)..all).map(move |at| self.value(at, all))
     }
 
@@ -128,16 +141,27 @@ impl<'a> Trace<'a> {
         (self.run > 0 && !self.latest.is_nan()).then_some(self.latest)
     }
 
+    /// Values that are gathered and not in the ring yet.
+    fn waiting(self) -> usize {
+        usize::from(self.next) % TOGETHER
+    }
+
     fn value(self, at: usize, all: usize) -> Option<f32> {
         let kept = usize::from(self.kept);
         if at + 1 == all {
             return self.latest();
         }
-        if at >= kept {
+        if at >= kept + self.waiting() {
             return decode(encode(self.latest));
         }
-        let place = (usize::from(self.next) + OLDER + at - kept) % OLDER;
-        decode(self.ring[place * self.stride + self.column])
+        let (values, place) = match at.checked_sub(kept) {
+            Some(place) => (self.gathered, place),
+            None => {
+                let end = OLDER + usize::from(self.next) - self.waiting();
+                (self.ring, (end + at - kept) % OLDER)
+            }
+        };
+        decode(values[place * self.stride + self.column])
     }
 }
 

@@ -4,7 +4,7 @@
 //! Nearly every flow has had one slot since it was listed and since the totals were set to zero: its own totals are then
 //! what the slot had counted, and are not kept a second time.
 
-use super::window::Window;
+use super::window::{PackedGaps, Window};
 use super::{Flow, Rates};
 use crate::model::snapshot::{FlowSample, GapSums, Sequence, Volume};
 
@@ -35,7 +35,7 @@ struct Parts(Vec<Part>);
 pub struct FlowState {
     pub window: Window,
     /// Gaps of its slot, where it has no parts.
-    gaps: GapSums,
+    gaps: PackedGaps,
     pub volume_then: Volume,
     pub payload_then: u64,
     pub lost_then: u64,
@@ -48,17 +48,32 @@ pub struct FlowState {
     pub profile: u8,
 }
 
-impl Counted {
-    fn of_flow(flow: &Flow, epoch: u16, gaps: GapSums) -> Counted {
-        Counted {
-            volume: flow.volume,
-            payload_bytes: flow.payload_bytes,
-            epoch,
-            gaps,
-            sequence: flow.sequence.unwrap_or_default(),
+/// What a sample adds to what was known of its slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Newly {
+    pub volume: Volume,
+    pub payload_bytes: u64,
+    /// Gaps since then; all of them where a new jitter epoch began.
+    pub gaps: GapSums,
+    pub is_new_epoch: bool,
+}
+
+impl Newly {
+    fn since(before: &Counted, sample: &FlowSample) -> Newly {
+        let is_new_epoch = before.epoch != sample.epoch as u16;
+        Newly {
+            volume: sample.volume.since(before.volume),
+            payload_bytes: sample.payload_bytes.wrapping_sub(before.payload_bytes),
+            gaps: match is_new_epoch {
+                true => sample.gaps,
+                false => sample.gaps.since(before.gaps),
+            },
+            is_new_epoch,
         }
     }
+}
 
+impl Counted {
     /// What the sample says now. Where it says nothing of numbers, what was known of them stays.
     fn update(&mut self, sample: &FlowSample) {
         *self = Counted {
@@ -76,7 +91,7 @@ impl FlowState {
     pub fn of(sample: &FlowSample) -> FlowState {
         FlowState {
             window: Window::default(),
-            gaps: GapSums::default(),
+            gaps: PackedGaps::default(),
             volume_then: Volume::default(),
             payload_then: 0,
             lost_then: 0,
@@ -116,7 +131,13 @@ impl FlowState {
     fn part(&mut self, flow: &Flow) -> &mut Parts {
         let slot = self.slot;
         self.parts.get_or_insert_with(|| {
-            let counted = Counted::of_flow(flow, self.epoch, self.gaps);
+            let counted = Counted {
+                volume: flow.volume,
+                payload_bytes: flow.payload_bytes,
+                epoch: self.epoch,
+                gaps: self.gaps.sums(),
+                sequence: flow.sequence.unwrap_or_default(),
+            };
             Box::new(Parts(vec![Part { slot, counted }]))
         })
     }
@@ -128,21 +149,50 @@ impl FlowState {
         only.into_iter().chain(parts.map(|part| part.slot))
     }
 
-    /// What the sample's slot had counted before it, and remembers what it has counted now. Without parts the flow's totals
-    /// have to become those of the sample.
-    pub fn take(&mut self, flow: &Flow, sample: &FlowSample) -> Counted {
-        let Some(parts) = &mut self.parts else {
-            let before = Counted::of_flow(flow, self.epoch, self.gaps);
-            (self.epoch, self.gaps) = (sample.epoch as u16, sample.gaps);
-            return before;
+    /// Brings the flow's totals up to the sample, and says what came with it.
+    pub fn take(&mut self, flow: &mut Flow, sample: &FlowSample) -> Newly {
+        if self.parts.is_some() {
+            return self.take_part(flow, sample);
+        }
+        let is_new_epoch = self.epoch != sample.epoch as u16;
+        let newly = Newly {
+            volume: sample.volume.since(flow.volume),
+            payload_bytes: sample.payload_bytes.wrapping_sub(flow.payload_bytes),
+            gaps: match is_new_epoch {
+                true => sample.gaps,
+                false => self.gaps.until(sample.gaps),
+            },
+            is_new_epoch,
         };
-        let mut own = parts.0.iter_mut().filter(|part| part.slot == sample.slot);
-        let Some(part) = own.next() else {
-            return Counted::default();
-        };
-        let before = part.counted;
-        part.counted.update(sample);
-        before
+        (self.epoch, self.gaps) = (sample.epoch as u16, PackedGaps::of(sample.gaps));
+        flow.volume = sample.volume;
+        flow.payload_bytes = sample.payload_bytes;
+        if let Some(now) = sample.sequence {
+            let known = flow.sequence.and_then(|before| before.current);
+            flow.sequence = Some(Sequence {
+                current: now.current.or(known),
+                ..now
+            });
+        }
+        newly
+    }
+
+    /// The same for one slot of several, or one whose totals are not the flow's.
+    fn take_part(&mut self, flow: &mut Flow, sample: &FlowSample) -> Newly {
+        let mut parts = self.parts.iter_mut().flat_map(|parts| &mut parts.0);
+        let own = parts.find(|part| part.slot == sample.slot);
+        let before = own.as_ref().map_or(Counted::default(), |part| part.counted);
+        if let Some(part) = own {
+            part.counted.update(sample);
+        }
+        let newly = Newly::since(&before, sample);
+        flow.volume += newly.volume;
+        flow.payload_bytes += newly.payload_bytes;
+        if let Some(now) = &sample.sequence {
+            let total = flow.sequence.unwrap_or_else(|| Sequence::none_yet(now));
+            flow.sequence = Some(total.advanced(&before.sequence, now));
+        }
+        newly
     }
 
     /// Ends the throughput interval of the flow.

@@ -32,18 +32,57 @@ impl Intervals {
     }
 }
 
+/// Sums of gaps in three words, modulo 2^48 their number: of a flow in memory, where each cache line counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PackedGaps {
+    sum: u64,
+    squares_low: u64,
+    /// The number of gaps, and below it the uppermost 16 of the 80 bits of the squares.
+    count_and_squares: u64,
+}
+
+impl PackedGaps {
+    /// The same sums.
+    pub fn of(gaps: GapSums) -> PackedGaps {
+        PackedGaps {
+            sum: gaps.sum,
+            squares_low: gaps.squares as u64,
+            count_and_squares: gaps.count << 16 | (gaps.squares >> 64) as u64,
+        }
+    }
+
+    /// The same sums.
+    pub fn sums(self) -> GapSums {
+        let squares_high = self.count_and_squares & 0xffff;
+        GapSums {
+            count: self.count_and_squares >> 16,
+            sum: self.sum,
+            squares: u128::from(squares_high) << 64 | u128::from(self.squares_low),
+        }
+    }
+
+    /// What came between this and `now`, of the same epoch.
+    pub fn until(self, now: GapSums) -> GapSums {
+        let gaps = now.since(self.sums());
+        GapSums {
+            count: gaps.count << 16 >> 16,
+            ..gaps
+        }
+    }
+}
+
 /// Sums of gaps, one for each step that had any, with the number of the step.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
     /// The latest step and its gaps; without a gap: there is none.
     step: u64,
-    gaps: GapSums,
+    gaps: PackedGaps,
     /// Those before it, oldest first; a window of one step never has any.
     older: Option<Box<Older>>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Older(VecDeque<(u64, GapSums)>);
+struct Older(VecDeque<(u64, PackedGaps)>);
 
 impl Window {
     /// Forgets all gaps.
@@ -57,14 +96,14 @@ impl Window {
             return;
         }
         if self.step == step {
-            self.gaps = self.gaps.plus(gaps);
+            self.gaps = PackedGaps::of(self.gaps.sums().plus(gaps));
             return;
         }
         if !self.is_empty() {
             let older = self.older.get_or_insert_default();
             older.0.push_back((self.step, self.gaps));
         }
-        (self.step, self.gaps) = (step, gaps);
+        (self.step, self.gaps) = (step, PackedGaps::of(gaps));
     }
 
     /// The number of the latest step.
@@ -74,13 +113,13 @@ impl Window {
 
     /// Whether it has no gap.
     pub fn is_empty(&self) -> bool {
-        self.gaps.count == 0
+        self.gaps.sums().count == 0
     }
 
     /// Drops the steps before `oldest`.
     pub fn forget_before(&mut self, oldest: u64) {
         if self.step < oldest {
-            self.gaps = GapSums::default();
+            self.gaps = PackedGaps::default();
         }
         if let Some(older) = &mut self.older {
             while older.0.front().is_some_and(|(step, _)| *step < oldest) {
@@ -92,8 +131,14 @@ impl Window {
     /// The statistics over the steps from `oldest` on; older ones are dropped.
     pub fn statistics(&mut self, oldest: u64) -> Interarrival {
         self.forget_before(oldest);
-        let older = self.older.iter().flat_map(|older| &older.0);
-        statistics(older.fold(self.gaps, |sum, (_, gaps)| sum.plus(*gaps)))
+        let latest = self.gaps.sums();
+        match &self.older {
+            None => statistics(latest),
+            Some(older) => {
+                let older = older.0.iter().map(|(_, gaps)| gaps.sums());
+                statistics(older.fold(latest, GapSums::plus))
+            }
+        }
     }
 }
 
@@ -106,18 +151,22 @@ pub fn statistics(gaps: GapSums) -> Interarrival {
     let sum = i128::from(gaps.sum as i64);
     let deviation = |n: i128| {
         let numerator = (n * gaps.squares as i128 - sum * sum).max(0);
-        (float(numerator) / float(n * (n - 1))).sqrt() / NS_PER_MS
+        (float(numerator) / (float(n * (n - 1)) * NS_PER_MS * NS_PER_MS)).sqrt()
     };
-    Interarrival {
-        mean_ms: (n > 0).then(|| float(sum) / float(n) / NS_PER_MS),
-        jitter_ms: (n > 1).then(|| deviation(n)),
-        samples: gaps.count,
-    }
+    Interarrival::new(
+        (n > 0).then(|| float(sum) / (float(n) * NS_PER_MS)),
+        (n > 1).then(|| deviation(n)),
+        gaps.count,
+    )
 }
 
-/// The same, with an instruction where the number has room in 64 bits.
+/// The same by a few instructions; right to 53 bits where the number has room in 64, else to 52.
 fn float(number: i128) -> f64 {
-    i64::try_from(number).map_or(number as f64, |number| number as f64)
+    const WORD: f64 = (1_u128 << 64) as f64;
+    match i64::try_from(number) {
+        Ok(number) => number as f64,
+        Err(_) => (number >> 64) as i64 as f64 * WORD + number as u64 as f64,
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +186,7 @@ mod tests {
         let second = 1_000_000_000;
         let found = statistics(gaps(&[second, second + 1000, second, second + 1000]));
         // Sample deviation of 0, 1, 0, 1 us: sqrt(1/3) us.
-        assert!((found.jitter_ms.unwrap() - (1.0f64 / 3.0).sqrt() / 1000.0).abs() < 1e-12);
+        assert!((found.jitter_ms().unwrap() - (1.0f64 / 3.0).sqrt() / 1000.0).abs() < 1e-12);
     }
 
     #[test]
@@ -145,9 +194,22 @@ mod tests {
         assert_eq!(statistics(gaps(&[])), Interarrival::default());
         let one = statistics(gaps(&[5_000_000]));
         assert_eq!(
-            (one.mean_ms, one.jitter_ms, one.samples),
+            (one.mean_ms(), one.jitter_ms(), one.samples),
             (Some(5.0), None, 1)
         );
+    }
+
+    #[test]
+    fn packed_sums_are_the_same_sums_up_to_their_last_bits() {
+        let most = GapSums {
+            count: (1 << 48) - 1,
+            sum: u64::MAX,
+            squares: GapSums::MODULUS - 1,
+        };
+        assert_eq!(PackedGaps::of(most).sums(), most);
+        let later = most.plus(gaps(&[5, 7]));
+        assert_eq!(PackedGaps::of(most).until(later), gaps(&[5, 7]));
+        assert_eq!(PackedGaps::of(later).until(later), GapSums::default());
     }
 
     #[test]
@@ -155,8 +217,8 @@ mod tests {
         let mut window = Window::default();
         window.add(1, gaps(&[1_000_000]));
         window.add(2, gaps(&[3_000_000]));
-        assert_eq!(window.statistics(1).mean_ms, Some(2.0));
-        assert_eq!(window.statistics(2).mean_ms, Some(3.0));
+        assert_eq!(window.statistics(1).mean_ms(), Some(2.0));
+        assert_eq!(window.statistics(2).mean_ms(), Some(3.0));
         assert_eq!(window.statistics(3).samples, 0);
     }
 

@@ -1,0 +1,55 @@
+//! The rules' share of a report: whose a flow is, and what came of each.
+
+use std::sync::Arc;
+
+use super::{Flow, Report, RuleReport};
+use crate::model::snapshot::{FlowSample, Volume};
+
+/// Counts anew how many flows each rule has.
+pub fn count_flows(report: &mut Report) {
+    for rule in &mut report.rules {
+        rule.flows = 0;
+    }
+    for flow in &report.flows {
+        if let Some(rule) = rule_of(&mut report.rules, flow) {
+            rule.flows += 1;
+        }
+    }
+}
+
+/// The rule in force that the flow counts for. Names are shared: the same pointer is the same rule.
+pub fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleReport> {
+    let name = flow.rule.as_ref()?;
+    rules.iter_mut().find(|rule| Arc::ptr_eq(&rule.name, name))
+}
+
+/// Counts for the rule what came with the sample; the flow may have had another one, or none.
+pub fn count_for_rule(
+    rules: &mut [RuleReport],
+    flow: &mut Flow,
+    sample: &FlowSample,
+    volume: Volume,
+) {
+    let index = sample.rule.map(usize::from);
+    let now = index
+        .and_then(|index| rules.get(index))
+        .map(|rule| &rule.name);
+    let stays = match (now, &flow.rule) {
+        (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+        (now, before) => now.is_none() && before.is_none(),
+    };
+    if !stays {
+        let now = now.cloned();
+        if let Some(former) = rule_of(rules, flow) {
+            former.flows -= 1;
+        }
+        flow.rule = now;
+        if let Some(rule) = rule_of(rules, flow) {
+            rule.flows += 1;
+        }
+    }
+    if let Some(rule) = index.and_then(|index| rules.get_mut(index)) {
+        rule.volume += volume;
+        rule.last_match_ns = rule.last_match_ns.max(sample.last_seen_ns);
+    }
+}

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::column::{Column, Context};
 use super::flow::FlowKey;
-use super::tracker::{Flow, Report};
+use super::tracker::Report;
 
 /// On which side of a bound trouble is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,8 @@ impl AlertRule {
 struct State {
     since_ns: u64,
     raised: bool,
+    /// The pass that found the flow beyond the bound last.
+    pass: u64,
 }
 
 /// A flow that crossed a threshold, in one direction or the other.
@@ -82,8 +84,6 @@ pub struct Change {
     pub rule: usize,
     /// Raised, or cleared.
     pub raised: bool,
-    /// The value now; unknown where the flow is gone or says nothing.
-    pub value: Option<f64>,
 }
 
 /// The rules, and which flows are in trouble.
@@ -91,6 +91,7 @@ pub struct Change {
 pub struct Alerts {
     rules: Vec<AlertRule>,
     states: FxHashMap<(FlowKey, usize), State>,
+    pass: u64,
 }
 
 impl Alerts {
@@ -99,6 +100,7 @@ impl Alerts {
         Alerts {
             rules,
             states: FxHashMap::default(),
+            pass: 0,
         }
     }
 
@@ -117,59 +119,59 @@ impl Alerts {
             now_ns: report.taken_ns,
             ..Context::default()
         };
+        self.pass += 1;
         for flow in &report.flows {
-            for rule in 0..self.rules.len() {
-                changes.extend(self.judge(flow, rule, &context));
+            for index in 0..self.rules.len() {
+                let rule = &self.rules[index];
+                let value = (rule.column.value)(flow, &context).number();
+                let is_beyond = |bound| value.is_some_and(|value| rule.is_beyond(value, bound));
+                // Of most flows there is nothing to look up.
+                let (beyond, not_back) = (is_beyond(rule.bound), is_beyond(rule.clear));
+                if beyond || not_back {
+                    changes.extend(self.judge(flow.key, index, beyond, not_back, report.taken_ns));
+                }
             }
         }
-        self.drop_gone(report, &mut changes);
+        self.clear_others(&mut changes);
         changes
     }
 
-    fn judge(&mut self, flow: &Flow, rule: usize, context: &Context) -> Option<Change> {
-        let id = (flow.key, rule);
-        let state = self.states.get(&id).copied();
-        let rule = &self.rules[rule];
-        let value = (rule.column.value)(flow, context).number();
-        let raised = state.is_some_and(|s| s.raised);
-        let bound = if raised { rule.clear } else { rule.bound };
-        let beyond = value.is_some_and(|value| rule.is_beyond(value, bound));
-        let (key, index) = id;
-        let change = |raised| Change {
-            key,
-            rule: index,
-            raised,
-            value,
-        };
-        if !beyond {
-            if state.is_some() {
-                self.states.remove(&id);
-            }
-            return raised.then(|| change(false));
-        }
-        if raised {
+    /// Judges a flow that is beyond the bound, or not back yet across the one that clears.
+    fn judge(
+        &mut self,
+        key: FlowKey,
+        rule: usize,
+        is_beyond: bool,
+        is_not_back: bool,
+        now_ns: u64,
+    ) -> Option<Change> {
+        let state = self.states.get(&(key, rule)).copied();
+        let was_raised = state.is_some_and(|state| state.raised);
+        if !(if was_raised { is_not_back } else { is_beyond }) {
             return None;
         }
-        let since_ns = state.map_or(context.now_ns, |s| s.since_ns);
-        let lasted = context.now_ns.saturating_sub(since_ns) as f64 / 1e9;
-        let raised = lasted >= rule.at_least_s;
-        self.states.insert(id, State { since_ns, raised });
-        raised.then(|| change(true))
+        let since_ns = state.map_or(now_ns, |state| state.since_ns);
+        let lasted = now_ns.saturating_sub(since_ns) as f64 / 1e9;
+        let raised = was_raised || lasted >= self.rules[rule].at_least_s;
+        let state = State {
+            since_ns,
+            raised,
+            pass: self.pass,
+        };
+        self.states.insert((key, rule), state);
+        (raised && !was_raised).then_some(Change { key, rule, raised })
     }
 
-    fn drop_gone(&mut self, report: &Report, changes: &mut Vec<Change>) {
-        if self.states.is_empty() {
-            return;
-        }
-        let listed: FxHashSet<FlowKey> = report.flows.iter().map(|flow| flow.key).collect();
+    /// Flows that are back, or gone, are in no trouble any more.
+    fn clear_others(&mut self, changes: &mut Vec<Change>) {
+        let pass = self.pass;
         self.states.retain(|(key, rule), state| {
-            let stays = listed.contains(key);
+            let stays = state.pass == pass;
             if !stays && state.raised {
                 changes.push(Change {
                     key: *key,
                     rule: *rule,
                     raised: false,
-                    value: None,
                 });
             }
             stays

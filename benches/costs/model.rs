@@ -25,6 +25,7 @@ pub struct Run {
     tracker: FlowTracker,
     snapshot: Snapshot,
     idle: Vec<FlowSample>,
+    replaced: Option<usize>,
 }
 
 impl Run {
@@ -41,12 +42,20 @@ impl Run {
                 ..Snapshot::default()
             },
             idle: Vec::new(),
+            replaced: None,
         };
-        // Flows are listed in the order in which they came, which has nothing to do with their slots.
+        // Flows come in an order that has nothing to do with their slots, and not all at once.
         let scrambled = |flow: &FlowSample| flow.slot.wrapping_mul(2_654_435_761);
         run.snapshot.flows.sort_by_key(scrambled);
-        run.refresh();
-        run.snapshot.flows.sort_by_key(|flow| flow.slot);
+        let all = std::mem::take(&mut run.snapshot.flows);
+        let mut here = Vec::with_capacity(all.len());
+        for some in all.chunks(all.len() / 4 + 1) {
+            run.snapshot.flows = some.to_vec();
+            run.refresh();
+            here.append(&mut run.snapshot.flows);
+        }
+        here.sort_by_key(|flow| flow.slot);
+        run.snapshot.flows = here;
         run
     }
 
@@ -56,8 +65,28 @@ impl Run {
         self.idle = std::mem::replace(&mut self.snapshot.flows, active);
     }
 
+    /// Before each second one flow in `share` gives way to a new one in its slot.
+    pub fn replace(&mut self, share: usize) {
+        self.replaced = Some(share);
+    }
+
+    fn replace_some(&mut self, share: usize) {
+        let second = (self.snapshot.taken_ns / SECOND) as usize;
+        let flows = self.snapshot.flows.iter_mut();
+        for flow in flows.skip(second % share).step_by(share) {
+            let generation = flow.generation + 1;
+            *flow = sample(flow.slot / 2);
+            flow.generation = generation;
+            flow.key.destination_port = generation as u16;
+            flow.first_seen_ns = self.snapshot.taken_ns;
+        }
+    }
+
     /// A second goes by. ms that the tracker took.
     pub fn refresh(&mut self) -> f64 {
+        if let Some(share) = self.replaced {
+            self.replace_some(share);
+        }
         self.snapshot.taken_ns += SECOND;
         let second = self.snapshot.taken_ns / SECOND;
         for (i, flow) in (0_u64..).zip(&mut self.snapshot.flows) {

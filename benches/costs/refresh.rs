@@ -13,8 +13,44 @@ use ratatui::backend::TestBackend;
 
 use crate::model::{ROUNDS, Run, add};
 use crate::reading::Reading;
-use crate::sample::{Stopwatch, parts};
+use crate::sample::{Stopwatch, Summary, parts_by};
 use crate::table::{Table, Target};
+
+/// What flows do meanwhile.
+struct Case {
+    what: &'static str,
+    /// One in so many is active.
+    share: usize,
+    alerts: bool,
+    /// One in so many gives way to a new one each second.
+    replaced: Option<usize>,
+}
+
+const ALL_ACTIVE: Case = Case {
+    what: "all active",
+    share: 1,
+    alerts: false,
+    replaced: None,
+};
+
+const CASES: [Case; 4] = [
+    Case {
+        what: "one in a hundred active",
+        share: 100,
+        ..ALL_ACTIVE
+    },
+    ALL_ACTIVE,
+    Case {
+        what: "all active, an alert on jitter",
+        alerts: true,
+        ..ALL_ACTIVE
+    },
+    Case {
+        what: "all active, one in a hundred replaced each second (mean)",
+        replaced: Some(100),
+        ..ALL_ACTIVE
+    },
+];
 
 /// The model and the screen of one run.
 struct Whole {
@@ -70,37 +106,37 @@ pub fn measure(table: &mut Table, readings: &[Reading]) -> Result<()> {
         "ms of CPU a second at an interval of 1 s: 10 ms are 1 % of a CPU. One flow is selected. Rows in the order of their rates.",
     );
     for (reading, most) in readings.iter().zip([10.0, 20.0, 150.0]) {
-        for (read, share, alerts, what) in [
-            (reading.few_active, 100, false, "one in a hundred active"),
-            (reading.all_active, 1, false, "all active"),
-            (
-                reading.all_active,
-                1,
-                true,
-                "all active, an alert on jitter",
-            ),
-        ] {
-            let mut whole = Whole::of(reading.flows, share, alerts)?;
-            let [model, order, frame, all] = parts(ROUNDS, || whole.refresh())?;
-            let all = all.then(read);
-            for (part, cost, target) in [
-                ("reading", read, Target::None),
-                (
-                    "the model: rates, jitter windows, histories",
-                    model,
-                    Target::None,
-                ),
-                ("events, alerts, filter, order", order, Target::None),
-                ("a frame", frame, Target::None),
-                ("all of it", all, Target::Most(most)),
-            ] {
-                let what = match part {
-                    "all of it" => format!("{} flows, {what}", reading.flows),
-                    part => format!("- {part}"),
-                };
-                add(table, &what, "ms", None, cost, target);
-            }
+        for case in CASES {
+            add_case(table, reading, &case, most)?;
         }
     }
+    Ok(())
+}
+
+fn add_case(table: &mut Table, reading: &Reading, case: &Case, most: f64) -> Result<()> {
+    let mut whole = Whole::of(reading.flows, case.share, case.alerts)?;
+    let read = match case.share {
+        1 => reading.all_active,
+        _ => reading.few_active,
+    };
+    let (sum_up, rounds): (fn(Vec<f64>) -> Summary, _) = match case.replaced {
+        None => (Summary::of, ROUNDS),
+        // Now and then the flows are listed anew: that counts, too.
+        Some(share) => {
+            whole.run.replace(share);
+            (Summary::mean, 5 * ROUNDS)
+        }
+    };
+    let [model, order, frame, all] = parts_by(sum_up, rounds, || whole.refresh())?;
+    for (part, cost) in [
+        ("reading", read),
+        ("the model: rates, jitter windows, histories", model),
+        ("events, alerts, filter, order", order),
+        ("a frame", frame),
+    ] {
+        add(table, &format!("- {part}"), "ms", None, cost, Target::None);
+    }
+    let what = format!("{} flows, {}", reading.flows, case.what);
+    add(table, &what, "ms", None, all.then(read), Target::Most(most));
     Ok(())
 }

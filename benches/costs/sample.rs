@@ -46,13 +46,24 @@ impl Summary {
         }
     }
 
-    fn of(mut samples: Vec<f64>) -> Summary {
+    /// The median of these samples.
+    pub fn of(mut samples: Vec<f64>) -> Summary {
         samples.sort_by(f64::total_cmp);
         let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
         let median = at(0.5);
         Summary {
             median,
             spread: (at(0.75) - at(0.25)) / median.max(f64::MIN_POSITIVE),
+        }
+    }
+
+    /// The mean, where some samples are dearer than others by their nature.
+    pub fn mean(samples: Vec<f64>) -> Summary {
+        let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+        let of_median = Summary::of(samples);
+        Summary {
+            median: mean,
+            spread: of_median.spread * of_median.median / mean.max(f64::MIN_POSITIVE),
         }
     }
 
@@ -93,6 +104,15 @@ pub fn interleaved<const N: usize>(
 /// Takes samples of the parts of one thing. The first round does not count.
 pub fn parts<const N: usize>(
     rounds: usize,
+    round: impl FnMut() -> Result<[f64; N]>,
+) -> Result<[Summary; N]> {
+    parts_by(Summary::of, rounds, round)
+}
+
+/// The same, summed up in another way.
+pub fn parts_by<const N: usize>(
+    sum_up: fn(Vec<f64>) -> Summary,
+    rounds: usize,
     mut round: impl FnMut() -> Result<[f64; N]>,
 ) -> Result<[Summary; N]> {
     let mut samples: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(rounds));
@@ -102,5 +122,5 @@ pub fn parts<const N: usize>(
             of_part.push(value);
         }
     }
-    Ok(samples.map(Summary::of))
+    Ok(samples.map(sum_up))
 }

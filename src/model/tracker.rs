@@ -95,11 +95,16 @@ impl History {
     /// Appends what an interval came to, but for `lost`: throughput and goodput, bytes per second; mean inter-arrival time
     /// and jitter, ms.
     pub fn record(&mut self, rates: Option<Rates>, interarrival: &Interarrival) {
+        let rates = rates.unwrap_or(Rates {
+            throughput: f64::NAN,
+            goodput: f64::NAN,
+            packet_rate: f64::NAN,
+        });
         self.motion.record([
-            rates.map(|rates| rates.throughput),
-            rates.map(|rates| rates.goodput),
-            interarrival.mean_ms(),
-            interarrival.jitter_ms(),
+            rates.throughput,
+            rates.goodput,
+            interarrival.mean_ms,
+            interarrival.jitter_ms,
         ]);
     }
 

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::interfaces::InterfaceLedger;
 use super::rules::{count_flows, count_for_rule, rule_of};
-use super::state::FlowState;
+use super::state::{FlowState, Newly};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
 use crate::model::flow::FlowKey;
@@ -193,18 +193,32 @@ impl FlowTracker {
     /// Takes in all samples. Where most flows have one, and in the order in which they are listed, memory is gone through from
     /// one end to the other, and the processor asks for it by itself.
     fn take_all(&mut self, samples: &[FlowSample]) {
+        let Some(first) = samples.first() else {
+            return;
+        };
         let is_dense = samples.len() > self.report.flows.len() / 4;
+        let oldest_step = self.oldest_step();
         let (mut latest, mut steps_back) = (0, 0);
+        // What came on one interface by samples in a row: most of them are of the same.
+        let (mut ifindex, mut volume, mut payload_bytes) =
+            (first.key.ifindex, Volume::default(), 0);
         for samples in samples.chunks(AT_A_TIME) {
             if !is_dense || !self.is_straight {
                 self.touch(samples);
             }
             for sample in samples {
-                let index = self.take(sample);
+                let (index, newly) = self.take(sample, oldest_step);
                 steps_back += usize::from(index < latest);
                 latest = index;
+                if sample.key.ifindex != ifindex {
+                    self.interfaces.count(ifindex, volume, payload_bytes);
+                    (ifindex, volume, payload_bytes) = (sample.key.ifindex, Volume::default(), 0);
+                }
+                volume += newly.volume;
+                payload_bytes = payload_bytes.wrapping_add(newly.payload_bytes);
             }
         }
+        self.interfaces.count(ifindex, volume, payload_bytes);
         self.is_straight = steps_back <= samples.len() / 8;
         if is_dense && !self.is_straight {
             self.straighten();
@@ -237,8 +251,8 @@ impl FlowTracker {
         self.is_straight = true;
     }
 
-    /// Returns the place of the sample's flow in the report.
-    fn take(&mut self, sample: &FlowSample) -> usize {
+    /// Returns the place of the sample's flow in the report, and what came with the sample.
+    fn take(&mut self, sample: &FlowSample, oldest_step: u64) -> (usize, Newly) {
         let at = sample.slot as usize;
         if at >= self.slots.len() {
             let (generation, flow) = (0, NOBODY);
@@ -248,11 +262,10 @@ impl FlowTracker {
             self.occupy(sample);
         }
         let index = self.slots[at].flow as usize;
-        let oldest = self.oldest_step();
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];
         let newly = state.take(flow, sample);
-        state.window.forget_before(oldest);
+        state.window.forget_before(oldest_step);
         if newly.is_new_epoch {
             state.window.clear();
         }
@@ -261,12 +274,10 @@ impl FlowTracker {
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
-        self.interfaces
-            .count(sample.key.ifindex, newly.volume, newly.payload_bytes);
         if sample.rules_version == self.rules_version {
             count_for_rule(&mut self.report.rules, flow, sample, newly.volume);
         }
-        index
+        (index, newly)
     }
 
     /// The slot counts for this flow from here on. Only then does its former flow lose it: should that be the same

@@ -57,9 +57,9 @@ impl<const N: usize> Default for Traces<N> {
 }
 
 impl<const N: usize> Traces<N> {
-    /// Appends a value of each; the oldest make room. `None` stands for an interval without a value.
-    pub fn record(&mut self, values: [Option<f64>; N]) {
-        let values = values.map(|value| value.map_or(f32::NAN, |v| v as f32));
+    /// Appends a value of each; the oldest make room. NaN stands for an interval without a value.
+    pub fn record(&mut self, values: [f64; N]) {
+        let values = values.map(|value| value as f32);
         if values.map(f32::to_bits) != self.latest.map(f32::to_bits) {
             self.keep_run();
         }
@@ -110,7 +110,7 @@ impl Series {
 
     /// Appends a value; the oldest one makes room. `None` stands for an interval without a value.
     pub fn push(&mut self, value: Option<f64>) {
-        self.record([value]);
+        self.record([value.unwrap_or(f64::NAN)]);
     }
 
     /// All of it.

@@ -176,13 +176,16 @@ impl Probe {
     }
 
     /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
-    /// Returns their version, as samples carry it.
+    /// Returns their version, as samples carry it; after an error those of before are in force.
     pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
-        let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
-        // As long as nothing is attached, no packet reads rules.
-        if self.watched().next().is_some() {
+        if self.rules.is_unsettled {
             self.wait_for_programs()?;
         }
+        let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
+        // As long as nothing is attached, no packet reads rules. Should the wait fail, these are in force all the same:
+        // it is the next change that has to wait first.
+        self.rules.is_unsettled =
+            self.watched().next().is_some() && self.wait_for_programs().is_err();
         if begins_anew {
             self.table.forget_versions_before(version);
         }

@@ -43,6 +43,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             false => doctor::report(&arguments, &surroundings)?,
         });
     }
+    crate::terminal::restore_before_panic();
     panics::end_with_any_thread();
     let session = session::Session::start(arguments, surroundings)?;
     if session.is_headless() {

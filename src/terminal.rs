@@ -1,16 +1,17 @@
 //! The terminal: taking it over, giving it back whatever happens, and what comes in from it.
 //!
 //! [`Console`] owns the alternate screen and raw mode, and restores both when it is dropped, when
-//! the process panics and while it is suspended. [`Input`] turns bytes and signals into messages
+//! any thread panics and while it is suspended. [`Input`] turns bytes and signals into messages
 //! and notices that the terminal has hung up. A terminal that is gone is never an endless loop.
 
 mod input;
 
+use std::cell::Cell;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdin, stdout};
 use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crossterm::cursor::Show;
@@ -28,7 +29,6 @@ pub use input::{Input, Wake};
 
 /// Whether the screen is ours: the panic hook and the guard restore it once.
 static ENTERED: AtomicBool = AtomicBool::new(false);
-static HOOK: Once = Once::new();
 /// Held while the terminal is written to. A thread that panics takes it for good: no frame follows its last words.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -82,11 +82,12 @@ pub fn force_colours() {
 
 impl Console {
     /// Takes the terminal over. Call [`check`] first: it has the better words.
+    ///
+    /// Where a thread has panicked, the caller waits for the end that this thread makes.
     pub fn open(mouse: bool) -> io::Result<Console> {
-        HOOK.call_once(restore_before_panic);
         {
             let _turn = take_turn();
-            enter(mouse)?;
+            enter(mouse).inspect_err(|_| leave())?;
         }
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
         match Terminal::new(backend) {
@@ -191,15 +192,46 @@ fn take_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn restore_before_panic() {
+/// Takes the turn for good; once is enough for a thread that panics again while it unwinds.
+fn keep_turn() {
+    thread_local! { static IS_KEPT: Cell<bool> = const { Cell::new(false) } }
+    if !IS_KEPT.replace(true) {
+        std::mem::forget(take_turn());
+    }
+}
+
+/// A thread that panics gives the terminal back before it says why, and nobody takes it any more.
+///
+/// To be called on the thread that draws, before the first other one is started: one that panics before the screen is
+/// opened keeps it from being opened.
+pub fn restore_before_panic() {
     let print = panic::take_hook();
     let drawing = thread::current().id();
     panic::set_hook(Box::new(move |info| {
         // The thread that draws may have its turn right now. It gets no other one.
         if thread::current().id() != drawing {
-            std::mem::forget(take_turn());
+            keep_turn();
         }
         leave();
         print(info);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn a_thread_that_panics_twice_does_not_wait_for_itself() {
+        let (done, is_done) = channel();
+        std::thread::spawn(move || {
+            super::keep_turn();
+            super::keep_turn();
+            done.send(())
+        });
+        let patience = Duration::from_secs(60);
+        is_done.recv_timeout(patience).expect("both turns");
+        assert!(super::TURN.try_lock().is_err(), "nobody else has one");
+    }
 }

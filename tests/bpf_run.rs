@@ -14,6 +14,8 @@ mod conservation;
 mod duel;
 #[path = "bpf_run/generated.rs"]
 mod generated;
+#[path = "bpf_run/in_force.rs"]
+mod in_force;
 #[path = "bpf_run/listed.rs"]
 mod listed;
 #[path = "bpf_run/settled.rs"]

@@ -263,7 +263,12 @@ fn continuous_integration_runs_the_commands_of_the_readme() {
         .lines()
         .filter(|line| line.starts_with("make "))
         .collect();
-    assert_eq!(commands, ["make check", "make test"]);
+    assert_eq!(commands, ["make check", "make test", "make test-kernels"]);
+    for document in ["README.md", "CONTRIBUTING.md"] {
+        let named = targets_named(&read(document));
+        let is_named = |command: &&str| named.contains(command.trim_start_matches("make "));
+        assert!(commands.iter().all(is_named), "{document}: {named:?}");
+    }
 }
 
 #[test]

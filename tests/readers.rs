@@ -155,6 +155,36 @@ fn a_reader_that_stops_reading_misses_no_packet_and_is_told_how_many_intervals_a
     assert!(covered >= blocked, "{covered} {blocked}");
 }
 
+/// The record that waited is written as the signal comes: an interval that closes just then must not be missing between
+/// the last two records. Which of the two is first differs by some microseconds from run to run.
+#[test]
+fn a_run_that_ends_as_its_reader_comes_back_tells_every_interval() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    for microseconds in (0..360).step_by(24) {
+        let mut run = Unread::start(&pair);
+        run.until_blocked();
+        send(&pair, 5);
+        // An interval passes, which nobody can see.
+        std::thread::sleep(Duration::from_millis(150));
+        run.signal(Signal::SIGTERM);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_micros(microseconds) {
+            std::hint::spin_loop();
+        }
+        let lines = BufReader::new(&mut run.output).lines();
+        let records: Vec<Value> = lines
+            .map(|line| serde_json::from_str(&line.expect("a line")).expect("a record"))
+            .collect();
+        assert_eq!(run.ended(), (Some(0), String::new()));
+        let last = records.last().expect("a record");
+        assert_eq!(number(&interface(last, RECEIVER_LINK)["packets"]), 5);
+        assert_rates_fit(&records);
+    }
+}
+
 #[test]
 fn a_run_that_nobody_reads_ends_when_it_is_told_twice_and_says_what_is_lost() {
     if !root() {

@@ -63,6 +63,8 @@ pub struct RuleTable {
     /// whose profile stays keep their state.
     ids: Vec<(sequence_profile, u32)>,
     serial: u32,
+    /// For the caller: packets may still be reading the rules before those in force.
+    pub is_unsettled: bool,
 }
 
 impl RuleTable {
@@ -81,12 +83,13 @@ impl RuleTable {
             written: Default::default(),
             ids: Vec::new(),
             serial: 0,
+            is_unsettled: false,
         })
     }
 
-    /// Puts rules and the global profile in force, all at once from one packet to the next. Before the idle bank is
-    /// written, no packet may still be reading it: the caller waits for running programs after each switch. Returns
-    /// the version that flows carry from now on, and whether versions begin anew with it.
+    /// Puts rules and the global profile in force, all at once from one packet to the next; nothing can fail after
+    /// that. Before the idle bank is written, no packet may still be reading it: the caller waits for running programs
+    /// between two calls. Returns the version that flows carry from now on, and whether versions begin anew with it.
     pub fn apply(
         &mut self,
         rules: &[Rule],

@@ -24,6 +24,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
         |error: std::io::Error| Failure::new(Exit::Failed, format!("open the dashboard: {error}"));
     let look = look(&session);
     let input = Input::new().map_err(broken)?;
+    super::panics::await_if_asked("sampler, early");
     let console = Console::open(true).map_err(broken)?;
     let size = console.size().map_err(broken)?;
     let app = App::new(setup::preferences(session.reload.config()), size);

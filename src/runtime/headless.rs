@@ -32,7 +32,10 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
             return Ok(());
         }
         session.hold_intervals(writer.is_busy());
-        for happening in session.pump() {
+        let mut happenings = session.pump();
+        // An interval that closed at the very end of the run has its record before the last one.
+        happenings.sort_by_key(|happening| matches!(happening, Happening::Stop));
+        for happening in happenings {
             match happening {
                 Happening::IntervalClosed(intervals) => {
                     session.judge();

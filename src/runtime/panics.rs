@@ -19,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 static COUNTS: AtomicBool = AtomicBool::new(false);
 /// Whether a thread that is not to unwind has panicked.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
+/// Whether any thread has.
+static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// A panic of any thread ends the process: the others would wait for it for ever.
 pub fn end_with_any_thread() {
@@ -26,6 +28,7 @@ pub fn end_with_any_thread() {
     let main = thread::current().id();
     panic::set_hook(Box::new(move |info| {
         print(info);
+        HAS_PANICKED.store(true, Ordering::SeqCst);
         let this = thread::current();
         if this.id() != main && this.name() != Some(SAMPLER) {
             IS_OVER.store(true, Ordering::SeqCst);
@@ -55,7 +58,18 @@ pub fn is_over() -> bool {
 
 /// In debug builds FLOWTOP_PANIC names a thread that panics: tests see what becomes of the terminal and of the hooks.
 pub fn panic_if_asked(thread: &str) {
-    if cfg!(debug_assertions) && std::env::var_os("FLOWTOP_PANIC").is_some_and(|it| it == thread) {
+    if is_asked_for(thread) {
         panic!("asked for by FLOWTOP_PANIC");
     }
+}
+
+/// Waits for the panic of another thread that is asked for at this point: what the caller does next comes after it.
+pub fn await_if_asked(thread: &str) {
+    while is_asked_for(thread) && !HAS_PANICKED.load(Ordering::SeqCst) {
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn is_asked_for(thread: &str) -> bool {
+    cfg!(debug_assertions) && std::env::var_os("FLOWTOP_PANIC").is_some_and(|it| it == thread)
 }

@@ -87,6 +87,7 @@ impl Sampler {
                 Ok((privileges, mut worker)) => {
                     panics::counts(true);
                     let _ = ready.send(Ok(privileges));
+                    panics::panic_if_asked("sampler, early");
                     let last = worker.run();
                     drop(worker);
                     panics::counts(false);

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::libbpf_sys::{
     BPF_F_BEFORE, BPF_PROG_TYPE_SCHED_CLS, BPF_TCX_INGRESS, bpf_link_create, bpf_link_create_opts,
-    bpf_map_create_opts, bpf_prog_load,
+    bpf_link_detach, bpf_link_get_fd_by_id, bpf_map_create_opts, bpf_prog_load,
 };
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
@@ -28,6 +28,17 @@ pub fn on_hook(pair: &Pair) -> Vec<(u32, u32)> {
 /// Programs on the TCX ingress hook.
 pub fn length(pair: &Pair) -> usize {
     on_hook(pair).len()
+}
+
+/// Takes all programs off the TCX ingress hook, whoever holds their links.
+pub fn clear(pair: &Pair) {
+    for (_, link) in on_hook(pair) {
+        // SAFETY: a plain number.
+        let link = owned(unsafe { bpf_link_get_fd_by_id(link) }, "open a link");
+        // SAFETY: a live descriptor.
+        let outcome = unsafe { bpf_link_detach(link.as_raw_fd()) };
+        assert_eq!(outcome, 0, "detach a link");
+    }
 }
 
 /// A program that counts packets, on the hook as long as this lives.

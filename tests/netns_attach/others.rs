@@ -192,6 +192,38 @@ fn a_filter_that_somebody_takes_away_is_put_back_within_two_seconds_and_that_is_
 }
 
 #[test]
+fn a_tcx_link_that_somebody_detaches_is_put_back_within_two_seconds_and_that_is_told() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::start(&pair.receiver, "{}", &["-i", RECEIVER_LINK]);
+    for times in 1..=2 {
+        send(&pair, 10);
+        run.settle(10 * times);
+        // Stopped meanwhile: it would be as quick as we are.
+        run.signal(Signal::SIGSTOP);
+        chain::clear(&pair);
+        assert_eq!(chain::length(&pair), 0);
+        run.signal(Signal::SIGCONT);
+        let since = std::time::Instant::now();
+        super::wait_for("our program", || chain::length(&pair) == 1);
+        let took = since.elapsed();
+        assert!(took.as_secs_f64() < 2.0, "{took:?}");
+        run.until("the hook", |record| {
+            interface(record, RECEIVER_LINK)["hook"] == "tcx"
+        });
+    }
+    send(&pair, 10);
+    run.settle(30);
+    let ended = run.finish();
+    assert_eq!(counted(&ended.record), 30);
+    let told = "flowtop: veth1: the program was taken off the hook; it is attached again\n";
+    assert_eq!(ended.errors, told.repeat(2));
+    assert_eq!(chain::length(&pair), 0);
+}
+
+#[test]
 fn an_ingress_qdisc_of_others_serves_as_well() {
     if !support::root() {
         return;

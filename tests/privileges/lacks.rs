@@ -225,6 +225,38 @@ fn a_seccomp_filter_that_keeps_bpf_away_is_named() {
     }
 }
 
+/// Whoever is answered that there is no such call, and finds no filter, is on a kernel that was built without it: the
+/// filter of this test is not to be seen, as there is nothing in /proc.
+#[test]
+fn a_kernel_without_bpf_is_told_from_a_filter() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    if !root() {
+        return;
+    }
+    for (arguments, what) in [
+        (&RUN[..], "load the kernel program"),
+        (&DEMO, "start the demo"),
+    ] {
+        let mut command = flowtop(arguments);
+        // SAFETY: between fork and exec the closure makes system calls on constants.
+        unsafe {
+            command.pre_exec(|| {
+                let nothing = None::<&str>;
+                unshare(CloneFlags::CLONE_NEWNS)?;
+                let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+                mount(nothing, "/", nothing, private, nothing)?;
+                let flags = MsFlags::empty();
+                Ok(mount(nothing, "/proc", Some("tmpfs"), flags, nothing)?)
+            });
+        }
+        seccomp::answer(&mut command, libc::SYS_bpf, None, libc::ENOSYS);
+        let (code, line) = refusal(&command.output().expect("flowtop"));
+        let expected = "this kernel has no bpf(2) (run it on a kernel with CONFIG_BPF_SYSCALL)";
+        assert_eq!((code, line), (Some(69), format!("{what}: {expected}")));
+    }
+}
+
 #[test]
 fn a_kernel_without_landlock_is_told_and_the_rest_is_given_up_all_the_same() {
     if !root() {

@@ -1,14 +1,28 @@
-//! Commands to which the kernel refuses system calls.
+//! Commands and threads to which the kernel refuses system calls.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+const ALLOW: u32 = 0x7fff_0000;
+const ERRNO: u32 = 0x0005_0000;
+const FIRST_ARGUMENT: u32 = 16;
+
 /// Puts a command under a seccomp filter that answers this system call with this error; where a first argument is
 /// given, only calls that have it.
 pub fn answer(command: &mut Command, call: libc::c_long, argument: Option<u32>, errno: i32) {
-    const ALLOW: u32 = 0x7fff_0000;
-    const ERRNO: u32 = 0x0005_0000;
-    const FIRST_ARGUMENT: u32 = 16;
+    let filter = filter(call, argument, errno);
+    // SAFETY: between fork and exec the closure makes one system call, on a filter that it owns.
+    unsafe {
+        command.pre_exec(move || install(&filter));
+    }
+}
+
+/// The same for the calling thread, to its end.
+pub fn answer_thread(call: libc::c_long, argument: Option<u32>, errno: i32) {
+    install(&filter(call, argument, errno)).expect("install a filter");
+}
+
+fn filter(call: libc::c_long, argument: Option<u32>, errno: i32) -> Vec<libc::sock_filter> {
     let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     let answer = (libc::BPF_RET | libc::BPF_K) as u16;
@@ -26,18 +40,18 @@ pub fn answer(command: &mut Command, call: libc::c_long, argument: Option<u32>, 
     }
     filter.push(step(answer, 0, 0, ERRNO | errno as u32));
     filter.push(step(answer, 0, 0, ALLOW));
-    // SAFETY: between fork and exec the closure makes one system call, on a filter that it owns.
-    unsafe {
-        command.pre_exec(move || {
-            let program = libc::sock_fprog {
-                len: filter.len() as u16,
-                filter: filter.as_ptr().cast_mut(),
-            };
-            let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
-            match libc::prctl(libc::PR_SET_SECCOMP, mode, &program, 0, 0) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            }
-        });
+    filter
+}
+
+fn install(filter: &[libc::sock_filter]) -> std::io::Result<()> {
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    let mode = libc::c_ulong::from(libc::SECCOMP_MODE_FILTER);
+    // SAFETY: one system call, which only reads a filter that outlives it.
+    match unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &program, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
     }
 }

@@ -77,6 +77,24 @@ fn a_panic_of_any_thread_restores_the_terminal_and_says_where_it_happened() {
     }
 }
 
+/// The sampler takes its programs off the hooks after its last words; the dashboard would be opened meanwhile.
+#[test]
+fn a_panic_before_the_screen_is_opened_leaves_it_closed() {
+    if !root() || !cfg!(debug_assertions) {
+        return;
+    }
+    let folder = folder();
+    let mut command = flowtop(&folder, &["--demo"]);
+    command.env("FLOWTOP_PANIC", "sampler, early");
+    let mut pty = Pty::start(&mut command, (80, 24), Control::Controlling);
+    let status = pty.wait_for_exit(super::support::pty::PATIENCE);
+    assert_eq!(status.code(), Some(101));
+    let told = String::from_utf8_lossy(pty.raw()).into_owned();
+    assert!(told.contains("thread 'sampler'"), "{told:?}");
+    assert!(told.contains("asked for by FLOWTOP_PANIC\r\n"), "{told:?}");
+    assert!(!told.contains('\x1b'), "the terminal was touched: {told:?}");
+}
+
 #[test]
 fn a_signal_while_the_help_is_open_or_the_screen_is_paused_ends_the_run_too() {
     if !root() {

@@ -17,7 +17,7 @@ use super::launch::{self, Launched};
 use super::names::Resolver;
 use super::reload::{Change, Reload};
 use super::rights;
-use super::sampler::{Assignment, Sampler};
+use super::sampler::Sampler;
 use super::setup::{self, Timing};
 use super::updates::{Inlet, Outlet, Update};
 use crate::cli::{Arguments, Exit, Failure};
@@ -30,7 +30,6 @@ use crate::model::histogram::Histogram;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
 use crate::probe::group;
-use crate::probe::interfaces::Selection;
 use crate::probe::privileges::confine;
 use crate::probe::sys::monotonic_ns;
 
@@ -101,7 +100,7 @@ impl Session {
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2]);
         let signals = signals.map_err(|e| io_failure("listen for signals", &e))?;
-        let assignment = assignment(1, &opened.config, timing, demo.as_ref());
+        let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
         let has_screen = !wants_headless(&arguments);
         let keeps = rights::of_main(&surroundings, config, has_screen);
@@ -186,10 +185,7 @@ impl Session {
             }
         }
         if let Some(change) = self.reload.check() {
-            if let Change::Loaded(_) = change {
-                self.reassign();
-            }
-            happenings.push(Happening::Config(change));
+            happenings.push(Happening::Config(self.follow(change)));
         }
         self.look_at_the_clock(&mut happenings);
         happenings
@@ -252,9 +248,13 @@ impl Session {
     pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.take() {
-                if let Update::Snapshot { snapshot, periods } = update {
-                    self.tracker.advance(&snapshot);
-                    self.refreshes += periods;
+                match update {
+                    Update::Snapshot { snapshot, periods } => {
+                        self.tracker.advance(&snapshot);
+                        self.refreshes += periods;
+                    }
+                    Update::Ruled(version, names) => self.tracker.set_rules(version, names),
+                    _ => {}
                 }
             }
             self.tracker.advance(&last);
@@ -292,6 +292,10 @@ impl Session {
     /// Looks at the configuration file at once, whatever the watch says.
     pub fn reload_now(&mut self) -> Change {
         let change = self.reload.check_now();
+        self.follow(change)
+    }
+
+    fn follow(&mut self, change: Change) -> Change {
         if let Change::Loaded(_) = change {
             self.reassign();
         }
@@ -326,7 +330,7 @@ impl Session {
             self.refreshes = 0;
             self.tracker.set_intervals(timing.intervals());
         }
-        self.sampler.assign(assignment(
+        self.sampler.assign(setup::assignment(
             self.reload.loaded(),
             self.reload.config(),
             timing,
@@ -368,20 +372,6 @@ fn prepare(
     })?;
     let config = config.overridden(&arguments.overrides());
     Ok((Some(demo), Opened { config, text: None }))
-}
-
-fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&Demo>) -> Assignment {
-    Assignment {
-        number,
-        selection: match demo {
-            Some(demo) => Selection::new([demo.interface()]),
-            None => Selection::new(config.interfaces.iter()),
-        },
-        rules: config.rules.clone(),
-        sequence: config.sequence,
-        flow_timeout: config.flow_timeout,
-        refresh: timing.refresh,
-    }
 }
 
 /// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals.

@@ -4,15 +4,18 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::ancestors;
+use super::sampler::Assignment;
 use crate::app::{Preferences, SshSession, View};
 use crate::cli::{Arguments, Failure};
 use crate::config::source::{self, Opened, Surroundings};
 use crate::config::{Alert, Config, Vocabulary};
+use crate::demo::Demo;
 use crate::keymap::{self, Keymap};
 use crate::model::alert::AlertRule;
 use crate::model::column::{self, Sort, by_id, by_name};
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
+use crate::probe::interfaces::Selection;
 
 /// Hands the vocabulary of columns and keys to `work`.
 pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
@@ -171,6 +174,21 @@ fn services() -> Arc<Services> {
         Arc::new(Services::parse(&text))
     });
     SERVICES.clone()
+}
+
+/// What the sampler has to do by this configuration.
+pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&Demo>) -> Assignment {
+    Assignment {
+        number,
+        selection: match demo {
+            Some(demo) => Selection::new([demo.interface()]),
+            None => Selection::new(config.interfaces.iter()),
+        },
+        rules: config.rules.clone(),
+        sequence: config.sequence,
+        flow_timeout: config.flow_timeout,
+        refresh: timing.refresh,
+    }
 }
 
 #[cfg(test)]

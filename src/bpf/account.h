@@ -67,11 +67,11 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 }
 
 /* Counters of this CPU, whoever's they are. */
-static __always_inline struct flow_counters *counters_at(__u32 cpu, __u32 slot)
+static __always_inline struct flow_counters *counters_at(__u32 cpu, const __u32 *slot)
 {
 	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
 
-	return of_cpu ? bpf_map_lookup_elem(of_cpu, &slot) : NULL;
+	return of_cpu ? bpf_map_lookup_elem(of_cpu, slot) : NULL;
 }
 
 /* Makes them this flow's own. */
@@ -266,7 +266,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 		return;
 	}
 	/* The clock waits for all loads before it: the counters' cache line is asked for while the slot's is on its way. */
-	counters = counters_at(cpu, seen->slot);
+	counters = counters_at(cpu, &seen->slot);
 	if (counters)
 		(void)READ_ONCE(counters->generation);
 	seen->now = bpf_ktime_get_ns();
@@ -284,7 +284,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 			count_too_late(totals, seen);
 			return;
 		}
-		counters = counters_at(cpu, seen->slot);
+		counters = counters_at(cpu, &seen->slot);
 	}
 	if (!counters)
 		return;

@@ -121,12 +121,11 @@ static __always_inline int first_rule(__u64 mask)
 /* The first rule that the five-tuple matches; RULE_NONE without rules; negative where it matches none. */
 static __noinline int match_rules(const struct flow_key *key, __u32 active)
 {
-	__u32 zero = 0, bank = ACTIVE_BANK(active);
-	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
+	__u32 bank = ACTIVE_BANK(active);
 	struct rule_bank *rules;
 	__u64 mask;
 
-	if (!now_set || !now_set->rules[bank])
+	if (!settings.rules[bank])
 		return RULE_NONE;
 	rules = bpf_map_lookup_elem(&rule_banks, &bank);
 	if (!rules)

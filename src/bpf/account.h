@@ -109,7 +109,7 @@ static __always_inline void account_arrival(struct flow_slot *slot, struct flow_
 }
 
 /* With the lock held, which it gives back. `control` is what the slot said when it was locked. */
-static __always_inline void account_sequence(const struct packet *packet, const struct packet_facts *facts,
+static __always_inline void account_sequence(struct __sk_buff *skb, const struct packet_facts *facts,
 					     struct flow_slot *slot, __u64 control, struct flow_counters *counters,
 					     const struct observation *seen)
 {
@@ -117,7 +117,7 @@ static __always_inline void account_sequence(const struct packet *packet, const 
 		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
 		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
 	}
-	counters->sequenced += judge(packet, facts, slot, seen);
+	counters->sequenced += judge(skb, facts, slot, seen);
 	unlock_flow(slot);
 }
 
@@ -252,7 +252,7 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 	       facts->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
 }
 
-static __always_inline void account_flow(const struct packet *packet, const struct packet_facts *facts, __u32 cpu,
+static __always_inline void account_flow(struct __sk_buff *skb, const struct packet_facts *facts, __u32 cpu,
 					 struct interface_totals *totals, struct observation *seen)
 {
 	__u64 hash = hash_flow(&facts->key);
@@ -298,7 +298,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 		/* Locked as it was found, it still is the flow's: see is_still(). */
 		if ((version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) ||
 		    lock_again(slot, totals, seen, &control))
-			account_sequence(packet, facts, slot, control, counters, seen);
+			account_sequence(skb, facts, slot, control, counters, seen);
 	} else if (!is_still(slot, control)) {
 		count_too_late(totals, seen);
 	}

@@ -76,7 +76,7 @@ int flowtop_ingress(struct __sk_buff *skb)
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(settings.active);
-		account_flow(&packet, &facts, cpu, totals, &seen);
+		account_flow(skb, &facts, cpu, totals, &seen);
 	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
 		add_volume(&totals->malformed[facts.malformed], seen.packets, seen.bytes);
 	} else {

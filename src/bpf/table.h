@@ -6,7 +6,7 @@
 #include "packet.h"
 
 #define HASH_KEYS 12
-#define PATIENCE 1024 /* looks at a slot that another CPU is filling or judging */
+#define PATIENCE 32 /* times 32 looks at a slot that another CPU is filling or judging */
 #define LOCK_TRIES 64 /* times that others may come first */
 #define NO_SLOT -1
 #define FOUND FLOWS_PER_SET
@@ -158,6 +158,7 @@ struct newcomer {
 	__u8 profile; /* id */
 	__u8 evicted; /* out: whether it replaced a flow */
 	__u8 published; /* out: whether this CPU brought it in, not another one at the same time */
+	int free, idle; /* places of its set that choose_slot() may take */
 	__u64 flags; /* of control */
 };
 
@@ -188,32 +189,44 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
 
-/* What a slot says once the bits of `mask` are not `busy` any more: another CPU is filling or judging it. Should that
- * take too long, what it says then.
- */
-__noinline __u64 await_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
+__noinline __u64 watch_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
 {
-	__u64 control;
+	__u64 control = busy;
 
 	if (!slot)
 		return busy;
-	control = READ_ONCE(slot->control);
 	for (int i = 0; i < PATIENCE && (control & mask) == busy; i++)
 		control = READ_ONCE(slot->control);
 	return control;
 }
 
+/* What a slot says once the bits of `mask` are not `busy` any more: another CPU is filling or judging it. Should that
+ * take too long, what it says then. Two loops, as the verifier goes through each round of one.
+ */
+__noinline __u64 await_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
+{
+	__u64 control = busy;
+
+	if (!slot)
+		return busy;
+	for (int i = 0; i < PATIENCE && (control & mask) == busy; i++)
+		control = watch_slot(slot, mask, busy);
+	return control;
+}
+
 /* Looks once through the set: the flow itself, should another CPU have brought it in (then FOUND + its place,
  * counted from home); else the first free place; else that of the flow idle longest, if it may be replaced: idle beyond the limit,
- * and read since its last packet. NO_SLOT where there is none.
+ * and read since its last packet. NO_SLOT where there is none. Both are kept in the newcomer, where the verifier does not
+ * follow them: it would tell apart every way through the set.
  */
-__noinline int choose_slot(const struct newcomer *newcomer)
+__noinline int choose_slot(struct newcomer *newcomer)
 {
-	int free = NO_SLOT, idle = NO_SLOT;
 	__u64 oldest;
 
 	if (!newcomer)
 		return NO_SLOT;
+	newcomer->free = NO_SLOT;
+	newcomer->idle = NO_SLOT;
 	oldest = newcomer->now - settings.evict_idle_ns;
 	if (oldest > settings.scanned_at)
 		oldest = settings.scanned_at;
@@ -227,18 +240,18 @@ __noinline int choose_slot(const struct newcomer *newcomer)
 		control = READ_ONCE(slot->control);
 		if ((control & FLOW_STATE) == FLOW_CLAIMED)
 			control = await_slot(slot, FLOW_STATE, FLOW_CLAIMED);
-		if ((control & FLOW_STATE) == FLOW_FREE && free == NO_SLOT)
-			free = i;
+		if ((control & FLOW_STATE) == FLOW_FREE && newcomer->free == NO_SLOT)
+			newcomer->free = i;
 		if ((control & FLOW_STATE) != FLOW_LIVE)
 			continue;
 		if (same_flow(&slot->key, &newcomer->key))
 			return FOUND + i;
 		if (!(control & FLOW_LOCKED) && slot->last_arrival < oldest) {
 			oldest = slot->last_arrival;
-			idle = i;
+			newcomer->idle = i;
 		}
 	}
-	return free != NO_SLOT ? free : idle;
+	return newcomer->free != NO_SLOT ? newcomer->free : newcomer->idle;
 }
 
 /* Whether the slot may become a newcomer's, going by what `control` says and when it was read last. */

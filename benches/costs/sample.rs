@@ -46,7 +46,8 @@ impl Summary {
         }
     }
 
-    fn of(mut samples: Vec<f64>) -> Summary {
+    /// What these come to.
+    pub fn of(mut samples: Vec<f64>) -> Summary {
         samples.sort_by(f64::total_cmp);
         let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
         let median = at(0.5);

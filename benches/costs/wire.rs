@@ -2,21 +2,27 @@
 
 use std::io::Read;
 use std::net::UdpSocket;
+use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use flowtop::probe::attach::{Attachment, Ways};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sample::{Stopwatch, Summary, interleaved};
+use crate::drive::Driver;
+use crate::sample::{Stopwatch, Summary};
 use crate::support::pair::{Pair, RECEIVER_LINK};
 use crate::support::program::{self, Flowtop, number};
 use crate::support::{clock, command};
 use crate::table::{Line, Table, Target};
 
-/// So many pairs of samples: the same sender on a link that nobody watches, and on one that somebody does.
-const ROUNDS: usize = 101;
+/// So many pairs of links, one that nobody watches and one that somebody does: where the kernel happens to put them moves a
+/// packet by as much as a small program costs.
+const LINKS: usize = 7;
+/// So many pairs of samples on each.
+const ROUNDS: usize = 15;
 const PORT: u16 = 5201;
 /// With it a frame has 64 bytes.
 const PAYLOAD: [u8; 22] = [0; 22];
@@ -55,14 +61,25 @@ const TOOLS: [Tool; 3] = [
     },
 ];
 
+/// Programs that do less, on the same hook: what there is to lose.
+const PARTS: [(&str, &str); 3] = [
+    ("- a program that does nothing", "empty"),
+    ("- one that reads the clock once", "clock_only"),
+    (
+        "- one that parses and adds in a per-CPU hash map",
+        "hash_only",
+    ),
+];
+
 /// What a watcher missed.
+#[derive(Default)]
 struct Missed {
     packets: u64,
     of: u64,
 }
 
 /// Measures flowtop, and those of the others that are installed: one after the other, each beside its own baseline.
-pub fn measure(table: &mut Table) -> Result<()> {
+pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
     table.begin(
         "On the wire: UDP packets of 64 bytes a second, from one sender between two namespaces",
         "thousands a second of the sender's CPU, which receives them as well. Baseline: the same on a link that nobody watches, in turn.",
@@ -76,6 +93,11 @@ pub fn measure(table: &mut Table) -> Result<()> {
             target,
         });
     };
+    for (what, program) in PARTS {
+        if let Some(rates) = with_program(driver, program)? {
+            add(what, rates, Target::None);
+        }
+    }
     let (rates, missed) = flowtop()?;
     add("flowtop", rates, Target::AtLeast(0.97));
     let mut notes = format!(
@@ -89,9 +111,9 @@ pub fn measure(table: &mut Table) -> Result<()> {
         }
         let (rates, missed) = watched_by(tool)?;
         add(tool.name, rates, Target::None);
-        notes += &match missed {
-            Some(missed) => format!("; by {}: {} of {}", tool.name, missed.packets, missed.of),
-            None => format!("; {} does not say", tool.name),
+        notes += &match tool.tells {
+            true => format!("; by {}: {} of {}", tool.name, missed.packets, missed.of),
+            false => format!("; {} does not say", tool.name),
         };
     }
     notes += ".\n";
@@ -153,54 +175,86 @@ impl Wire {
     }
 }
 
-/// Rates on a link that nobody watches and on this one, in turn.
-fn beside_nobody(watched: &mut Wire) -> Result<[Summary; 2]> {
+/// Rates where nobody watches, and where somebody does.
+type Rates = [Vec<f64>; 2];
+
+/// Adds those of one more link that nobody watches and of this one, in turn. The first round does not count.
+fn beside_nobody(watched: &mut Wire, rates: &mut Rates) -> Result<()> {
     let mut alone = Wire::new()?;
-    interleaved(ROUNDS, |subject| match subject {
-        0 => alone.flood(),
-        _ => watched.flood(),
-    })
+    for round in 0..=ROUNDS {
+        let pair = [alone.flood()?, watched.flood()?];
+        if round > 0 {
+            rates
+                .iter_mut()
+                .zip(pair)
+                .for_each(|(of, rate)| of.push(rate));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing where the kernel has no TCX.
+fn with_program(driver: &Driver, name: &str) -> Result<Option<[Summary; 2]>> {
+    let mut rates = Rates::default();
+    for _ in 0..LINKS {
+        let mut wire = Wire::new()?;
+        let ifindex = wire.pair.receiver_ifindex();
+        let program = driver.program(name)?;
+        let program = program.as_fd();
+        let attach = || match Ways::new(false).attach(program, ifindex)? {
+            Attachment::Tcx(link) => Ok(Some(link)),
+            Attachment::Clsact(_) => Ok(None),
+        };
+        let Some(_link) = wire.pair.receiver.within(attach)? else {
+            return Ok(None);
+        };
+        beside_nobody(&mut wire, &mut rates)?;
+    }
+    Ok(Some(rates.map(Summary::of)))
 }
 
 fn flowtop() -> Result<([Summary; 2], Missed)> {
-    let mut wire = Wire::new()?;
-    let mut run = Flowtop::start(&wire.pair.receiver, "{}", &["-i", RECEIVER_LINK]);
-    let rates = beside_nobody(&mut wire)?;
-    run.settle(wire.sent);
-    let record = run.last_record();
-    let counted = number(&program::flow_to(&record, "udp", PORT)["packets"]);
-    let missed = Missed {
-        packets: wire.sent - counted,
-        of: wire.sent,
-    };
-    Ok((rates, missed))
+    let mut rates = Rates::default();
+    let mut missed = Missed::default();
+    for _ in 0..LINKS {
+        let mut wire = Wire::new()?;
+        let mut run = Flowtop::start(&wire.pair.receiver, "{}", &["-i", RECEIVER_LINK]);
+        beside_nobody(&mut wire, &mut rates)?;
+        run.settle(wire.sent);
+        let record = run.last_record();
+        missed.packets += wire.sent - number(&program::flow_to(&record, "udp", PORT)["packets"]);
+        missed.of += wire.sent;
+    }
+    Ok((rates.map(Summary::of), missed))
 }
 
-fn watched_by(tool: &Tool) -> Result<([Summary; 2], Option<Missed>)> {
-    let mut wire = Wire::new()?;
-    let mut child = command(&wire.pair.receiver, tool.program)
-        .args(tool.arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("start {}", tool.program))?;
-    std::thread::sleep(SETTLING);
-    ensure!(
-        child.try_wait()?.is_none(),
-        "{} ended at once",
-        tool.program
-    );
-    let rates = beside_nobody(&mut wire);
-    let said = end(&mut child)?;
-    let missed = match tool.tells {
-        true => Some(Missed {
-            packets: wire.sent.saturating_sub(captured(&said)?),
-            of: wire.sent,
-        }),
-        false => None,
-    };
-    Ok((rates?, missed))
+fn watched_by(tool: &Tool) -> Result<([Summary; 2], Missed)> {
+    let mut rates = Rates::default();
+    let mut missed = Missed::default();
+    for _ in 0..LINKS {
+        let mut wire = Wire::new()?;
+        let mut child = command(&wire.pair.receiver, tool.program)
+            .args(tool.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}", tool.program))?;
+        std::thread::sleep(SETTLING);
+        ensure!(
+            child.try_wait()?.is_none(),
+            "{} ended at once",
+            tool.program
+        );
+        let outcome = beside_nobody(&mut wire, &mut rates);
+        let said = end(&mut child)?;
+        outcome?;
+        if tool.tells {
+            missed.packets += wire.sent.saturating_sub(captured(&said)?);
+            missed.of += wire.sent;
+        }
+    }
+    Ok((rates.map(Summary::of), missed))
 }
 
 /// SIGINT, as a user would; what it wrote to standard error.

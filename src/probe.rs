@@ -144,7 +144,7 @@ impl Probe {
         let table = FlowTable::new(
             MappedArray::new(skeleton.maps.flow_table.as_fd(), slots)?,
             map_all(&counters, slots)?,
-            MappedArray::new(skeleton.maps.settings.as_fd(), 1)?,
+            MappedArray::new(skeleton.maps.data_settings.as_fd(), 1)?,
             options.ageing(),
         );
         let maps = &skeleton.maps;

@@ -61,6 +61,7 @@ host_tests! { sequence:
 
 host_tests! { tcp:
     a_stream_in_order_counts_nothing
+    the_next_segment_takes_the_shortcut
     acknowledgements_and_keep_alives_take_no_part
     a_gap_is_the_bytes_that_are_missing
     bytes_that_fill_a_gap_were_not_lost

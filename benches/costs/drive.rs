@@ -120,7 +120,8 @@ impl Driver {
         found.with_context(|| format!("the baselines have no map {name}"))
     }
 
-    fn program(&self, name: &str) -> Result<ProgramMut<'_>> {
+    /// A program of the baselines.
+    pub fn program(&self, name: &str) -> Result<ProgramMut<'_>> {
         let found = self
             .object
             .progs_mut()

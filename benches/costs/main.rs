@@ -47,7 +47,7 @@ fn main() -> Result<()> {
         peers::measure(&driver, &mut table)?;
     }
     if wants("wire") {
-        wire::measure(&mut table)?;
+        wire::measure(&driver, &mut table)?;
     }
     if wants("reading") || wants("refresh") {
         let readings = reading::measure(&driver, &mut table)?;

@@ -56,11 +56,7 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
         "ns above an empty program. Baseline: the ingress program of the other one, with the settings it has by default. \
          flowtop's measures jitter and, for TCP, loss as well.",
     );
-    let mut probe = Probe::load(&Options::default())?;
-    probe.prepare_interface(LOOPBACK)?;
-    probe.apply_rules(&[], &SequenceProfile::OFF)?;
     driver.place(EMPTY, "empty")?;
-    driver.place_program(FLOWTOP, probe.program())?;
     let mut missing = Vec::new();
     for peer in &PEERS {
         match file_of(peer) {
@@ -92,6 +88,11 @@ impl Peer {
             .find(|program| program.name() == self.program)
             .context("the program is gone")?;
         driver.place_program(PEER, program.as_fd())?;
+        // New for each of them: a course begins with the first number, which a flow of the last one is far beyond.
+        let mut probe = Probe::load(&Options::default())?;
+        probe.prepare_interface(LOOPBACK)?;
+        probe.apply_rules(&[], &SequenceProfile::OFF)?;
+        driver.place_program(FLOWTOP, probe.program())?;
         let udp = ("UDP over IPv4, 64 bytes", Shape::udp(false, 64));
         let tcp = (
             "TCP over IPv4, 1500 bytes, timestamps",

@@ -2,24 +2,32 @@
 
 use std::io::Read;
 use std::net::UdpSocket;
+use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use flowtop::probe::attach::{Attachment, Ways};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::sample::{Stopwatch, Summary, interleaved};
+use crate::drive::Driver;
+use crate::sample::{Stopwatch, Summary};
 use crate::support::pair::{Pair, RECEIVER_LINK};
 use crate::support::program::{self, Flowtop, number};
 use crate::support::{clock, command};
 use crate::table::{Line, Table, Target};
 
+/// So many pairs of links, one that nobody watches and one that somebody does: where the kernel happens to put them moves a
+/// packet by as much as a small program costs.
+const LINKS: usize = 7;
+/// So many pairs of samples on each.
 const ROUNDS: usize = 15;
 const PORT: u16 = 5201;
 /// With it a frame has 64 bytes.
 const PAYLOAD: [u8; 22] = [0; 22];
-const TIME: Duration = Duration::from_millis(500);
+/// Short, so that what disturbs one sample disturbs the next one as well.
+const TIME: Duration = Duration::from_millis(50);
 /// Most of the programs do not say when they have begun.
 const SETTLING: Duration = Duration::from_millis(700);
 
@@ -53,58 +61,60 @@ const TOOLS: [Tool; 3] = [
     },
 ];
 
-/// What watchers missed, in all rounds.
+/// Programs that do less, on the same hook: what there is to lose.
+const PARTS: [(&str, &str); 3] = [
+    ("- a program that does nothing", "empty"),
+    ("- one that reads the clock once", "clock_only"),
+    (
+        "- one that parses and adds in a per-CPU hash map",
+        "hash_only",
+    ),
+];
+
+/// What a watcher missed.
 #[derive(Default)]
 struct Missed {
     packets: u64,
     of: u64,
 }
 
-/// Measures flowtop, and those of the others that are installed.
-pub fn measure(table: &mut Table) -> Result<()> {
+/// Measures flowtop, and those of the others that are installed: one after the other, each beside its own baseline.
+pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
     table.begin(
         "On the wire: UDP packets of 64 bytes a second, from one sender between two namespaces",
-        "thousands a second of the sender's CPU, which receives them as well. Baseline: nobody watches.",
+        "thousands a second of the sender's CPU, which receives them as well. Baseline: the same on a link that nobody watches, in turn.",
     );
-    let tools: Vec<&Tool> = TOOLS.iter().filter(|tool| is_there(tool.program)).collect();
-    let mut missed: [Missed; 5] = Default::default();
-    let all: [Summary; 5] = interleaved(ROUNDS, |subject| {
-        let counts = &mut missed[subject];
-        match subject {
-            0 => nobody(),
-            1 => flowtop(counts),
-            _ => match tools.get(subject - 2) {
-                Some(tool) => watched_by(tool, counts),
-                None => Ok(0.0),
-            },
-        }
-    })?;
-    let [alone, flowtop, others @ ..] = all;
-    let mut add = |what: &str, rate, target| {
+    let mut add = |what: &str, [alone, watched]: [Summary; 2], target| {
         table.add(&Line {
             what: what.to_owned(),
             unit: "k/s",
             baseline: Some(alone),
-            flowtop: rate,
+            flowtop: watched,
             target,
         });
     };
-    add("flowtop", flowtop, Target::AtLeast(0.97));
-    for (tool, rate) in tools.iter().zip(others) {
-        add(tool.name, rate, Target::None);
+    for (what, program) in PARTS {
+        if let Some(rates) = with_program(driver, program)? {
+            add(what, rates, Target::None);
+        }
     }
+    let (rates, missed) = flowtop()?;
+    add("flowtop", rates, Target::AtLeast(0.97));
     let mut notes = format!(
         "\nMissed by flowtop: {} of {} packets",
-        missed[1].packets, missed[1].of
+        missed.packets, missed.of
     );
-    for (tool, missed) in tools.iter().zip(&missed[2..]) {
+    for tool in &TOOLS {
+        if !is_there(tool.program) {
+            notes += &format!("; {} is not installed", tool.program);
+            continue;
+        }
+        let (rates, missed) = watched_by(tool)?;
+        add(tool.name, rates, Target::None);
         notes += &match tool.tells {
             true => format!("; by {}: {} of {}", tool.name, missed.packets, missed.of),
             false => format!("; {} does not say", tool.name),
         };
-    }
-    for tool in TOOLS.iter().filter(|tool| !is_there(tool.program)) {
-        notes += &format!("; {} is not installed", tool.program);
     }
     notes += ".\n";
     print!("{notes}");
@@ -117,71 +127,134 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }
 
-/// Sends as fast as it can for a while; returns how many packets, and thousands of them a second of its CPU. What is received is
-/// thrown away by the receiving socket.
-fn send(pair: &Pair) -> Result<(u64, f64)> {
-    let _receiver = pair
-        .receiver
-        .within(|| Ok(UdpSocket::bind(("10.0.0.1", PORT))?))?;
-    let socket = pair.sender.within(|| {
-        let socket = UdpSocket::bind(("10.0.0.2", 0))?;
-        socket.connect(("10.0.0.1", PORT))?;
-        Ok(socket)
-    })?;
-    let flood = || {
-        clock::pin(*clock::cpus().last().context("no CPU")?);
-        let (begin, watch) = (Instant::now(), Stopwatch::start());
-        let mut sent = 0u64;
-        while begin.elapsed() < TIME {
-            for _ in 0..64 {
-                socket.send(&PAYLOAD)?;
-                sent += 1;
-            }
-        }
-        anyhow::Ok((sent, sent as f64 / watch.ms()))
-    };
-    std::thread::scope(|scope| scope.spawn(flood).join().expect("no panic"))
+/// A link from a socket to a socket. What is received is thrown away by the receiving one, as nobody reads.
+struct Wire {
+    pair: Pair,
+    socket: UdpSocket,
+    _receiver: UdpSocket,
+    sent: u64,
 }
 
-fn nobody() -> Result<f64> {
-    Ok(send(&Pair::new())?.1)
-}
-
-fn flowtop(missed: &mut Missed) -> Result<f64> {
-    let pair = Pair::new();
-    let mut run = Flowtop::start(&pair.receiver, "{}", &["-i", RECEIVER_LINK]);
-    let (sent, rate) = send(&pair)?;
-    run.settle(sent);
-    let record = run.last_record();
-    let counted = number(&program::flow_to(&record, "udp", PORT)["packets"]);
-    missed.packets += sent - counted;
-    missed.of += sent;
-    Ok(rate)
-}
-
-fn watched_by(tool: &Tool, missed: &mut Missed) -> Result<f64> {
-    let pair = Pair::new();
-    let mut child = command(&pair.receiver, tool.program)
-        .args(tool.arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("start {}", tool.program))?;
-    std::thread::sleep(SETTLING);
-    ensure!(
-        child.try_wait()?.is_none(),
-        "{} ended at once",
-        tool.program
-    );
-    let outcome = send(&pair);
-    let said = end(&mut child)?;
-    let (sent, rate) = outcome?;
-    if tool.tells {
-        missed.packets += sent.saturating_sub(captured(&said)?);
-        missed.of += sent;
+impl Wire {
+    fn new() -> Result<Wire> {
+        let pair = Pair::new();
+        let receiver = pair
+            .receiver
+            .within(|| Ok(UdpSocket::bind(("10.0.0.1", PORT))?))?;
+        let socket = pair.sender.within(|| {
+            let socket = UdpSocket::bind(("10.0.0.2", 0))?;
+            socket.connect(("10.0.0.1", PORT))?;
+            Ok(socket)
+        })?;
+        Ok(Wire {
+            pair,
+            socket,
+            _receiver: receiver,
+            sent: 0,
+        })
     }
-    Ok(rate)
+
+    /// Sends as fast as it can for a while; returns thousands of packets a second of its CPU.
+    fn flood(&mut self) -> Result<f64> {
+        let flood = || {
+            clock::pin(*clock::cpus().last().context("no CPU")?);
+            let (begin, watch) = (Instant::now(), Stopwatch::start());
+            let mut sent = 0u64;
+            while begin.elapsed() < TIME {
+                for _ in 0..64 {
+                    self.socket.send(&PAYLOAD)?;
+                    sent += 1;
+                }
+            }
+            anyhow::Ok((sent, sent as f64 / watch.ms()))
+        };
+        let (sent, rate) =
+            std::thread::scope(|scope| scope.spawn(flood).join().expect("no panic"))?;
+        self.sent += sent;
+        Ok(rate)
+    }
+}
+
+/// Rates where nobody watches, and where somebody does.
+type Rates = [Vec<f64>; 2];
+
+/// Adds those of one more link that nobody watches and of this one, in turn. The first round does not count.
+fn beside_nobody(watched: &mut Wire, rates: &mut Rates) -> Result<()> {
+    let mut alone = Wire::new()?;
+    for round in 0..=ROUNDS {
+        let pair = [alone.flood()?, watched.flood()?];
+        if round > 0 {
+            rates
+                .iter_mut()
+                .zip(pair)
+                .for_each(|(of, rate)| of.push(rate));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing where the kernel has no TCX.
+fn with_program(driver: &Driver, name: &str) -> Result<Option<[Summary; 2]>> {
+    let mut rates = Rates::default();
+    for _ in 0..LINKS {
+        let mut wire = Wire::new()?;
+        let ifindex = wire.pair.receiver_ifindex();
+        let program = driver.program(name)?;
+        let program = program.as_fd();
+        let attach = || match Ways::new(false).attach(program, ifindex)? {
+            Attachment::Tcx(link) => Ok(Some(link)),
+            Attachment::Clsact(_) => Ok(None),
+        };
+        let Some(_link) = wire.pair.receiver.within(attach)? else {
+            return Ok(None);
+        };
+        beside_nobody(&mut wire, &mut rates)?;
+    }
+    Ok(Some(rates.map(Summary::of)))
+}
+
+fn flowtop() -> Result<([Summary; 2], Missed)> {
+    let mut rates = Rates::default();
+    let mut missed = Missed::default();
+    for _ in 0..LINKS {
+        let mut wire = Wire::new()?;
+        let mut run = Flowtop::start(&wire.pair.receiver, "{}", &["-i", RECEIVER_LINK]);
+        beside_nobody(&mut wire, &mut rates)?;
+        run.settle(wire.sent);
+        let record = run.last_record();
+        missed.packets += wire.sent - number(&program::flow_to(&record, "udp", PORT)["packets"]);
+        missed.of += wire.sent;
+    }
+    Ok((rates.map(Summary::of), missed))
+}
+
+fn watched_by(tool: &Tool) -> Result<([Summary; 2], Missed)> {
+    let mut rates = Rates::default();
+    let mut missed = Missed::default();
+    for _ in 0..LINKS {
+        let mut wire = Wire::new()?;
+        let mut child = command(&wire.pair.receiver, tool.program)
+            .args(tool.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("start {}", tool.program))?;
+        std::thread::sleep(SETTLING);
+        ensure!(
+            child.try_wait()?.is_none(),
+            "{} ended at once",
+            tool.program
+        );
+        let outcome = beside_nobody(&mut wire, &mut rates);
+        let said = end(&mut child)?;
+        outcome?;
+        if tool.tells {
+            missed.packets += wire.sent.saturating_sub(captured(&said)?);
+            missed.of += wire.sent;
+        }
+    }
+    Ok((rates.map(Summary::of), missed))
 }
 
 /// SIGINT, as a user would; what it wrote to standard error.

@@ -67,11 +67,11 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 }
 
 /* Counters of this CPU, whoever's they are. */
-static __always_inline struct flow_counters *counters_at(__u32 cpu, __u32 slot)
+static __always_inline struct flow_counters *counters_at(__u32 cpu, const __u32 *slot)
 {
 	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
 
-	return of_cpu ? bpf_map_lookup_elem(of_cpu, &slot) : NULL;
+	return of_cpu ? bpf_map_lookup_elem(of_cpu, slot) : NULL;
 }
 
 /* Makes them this flow's own. */
@@ -109,7 +109,7 @@ static __always_inline void account_arrival(struct flow_slot *slot, struct flow_
 }
 
 /* With the lock held, which it gives back. `control` is what the slot said when it was locked. */
-static __always_inline void account_sequence(const struct packet *packet, const struct packet_facts *facts,
+static __always_inline void account_sequence(struct __sk_buff *skb, const struct packet_facts *facts,
 					     struct flow_slot *slot, __u64 control, struct flow_counters *counters,
 					     const struct observation *seen)
 {
@@ -117,7 +117,7 @@ static __always_inline void account_sequence(const struct packet *packet, const 
 		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
 		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
 	}
-	counters->sequenced += judge(packet, facts, slot, seen);
+	counters->sequenced += judge(skb, facts, slot, seen);
 	unlock_flow(slot);
 }
 
@@ -252,7 +252,7 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 	       facts->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
 }
 
-static __always_inline void account_flow(const struct packet *packet, const struct packet_facts *facts, __u32 cpu,
+static __always_inline void account_flow(struct __sk_buff *skb, const struct packet_facts *facts, __u32 cpu,
 					 struct interface_totals *totals, struct observation *seen)
 {
 	__u64 hash = hash_flow(&facts->key);
@@ -266,7 +266,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 		return;
 	}
 	/* The clock waits for all loads before it: the counters' cache line is asked for while the slot's is on its way. */
-	counters = counters_at(cpu, seen->slot);
+	counters = counters_at(cpu, &seen->slot);
 	if (counters)
 		(void)READ_ONCE(counters->generation);
 	seen->now = bpf_ktime_get_ns();
@@ -284,7 +284,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 			count_too_late(totals, seen);
 			return;
 		}
-		counters = counters_at(cpu, seen->slot);
+		counters = counters_at(cpu, &seen->slot);
 	}
 	if (!counters)
 		return;
@@ -298,7 +298,7 @@ static __always_inline void account_flow(const struct packet *packet, const stru
 		/* Locked as it was found, it still is the flow's: see is_still(). */
 		if ((version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) ||
 		    lock_again(slot, totals, seen, &control))
-			account_sequence(packet, facts, slot, control, counters, seen);
+			account_sequence(skb, facts, slot, control, counters, seen);
 	} else if (!is_still(slot, control)) {
 		count_too_late(totals, seen);
 	}

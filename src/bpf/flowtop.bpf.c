@@ -30,8 +30,6 @@ static __always_inline struct packet packet_of(struct __sk_buff *skb)
 		.data_end = (void *)(long)skb->data_end,
 		.length = skb->len,
 		.ifindex = skb->ifindex,
-		.gso_segments = skb->gso_segs,
-		.gso_size = skb->gso_size,
 		.vlan = skb->vlan_present ? skb->vlan_tci & 0xfff : VLAN_NONE,
 	};
 }
@@ -62,22 +60,23 @@ int flowtop_ingress(struct __sk_buff *skb)
 	struct packet packet = packet_of(skb);
 	struct packet_facts facts = { .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
 	struct observation seen = {};
-	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	__u32 cpu = bpf_get_smp_processor_id();
 	struct interface_totals *totals = totals_of(cpu, packet.ifindex);
-	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
 	int parsed;
 
-	if (!totals || !now_set)
+	if (!totals)
 		return TC_ACT_UNSPEC;
 	parsed = parse_packet(&packet, FAST, &facts, totals->is_bare);
 	if (parsed == PARSED_UNREADABLE)
 		parsed = parse_completely(skb, &facts, totals->is_bare);
+	packet.gso_segments = skb->gso_segs;
+	packet.gso_size = skb->gso_size;
 	seen.packets = wire_packets(&packet, facts.payload_bytes);
 	seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset);
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
-		seen.active = READ_ONCE(now_set->active);
-		account_flow(&packet, &facts, cpu, totals, &seen);
+		seen.active = READ_ONCE(settings.active);
+		account_flow(skb, &facts, cpu, totals, &seen);
 	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
 		add_volume(&totals->malformed[facts.malformed], seen.packets, seen.bytes);
 	} else {

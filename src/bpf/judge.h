@@ -19,29 +19,6 @@ struct observation {
 	__u32 is_new;
 };
 
-/* Returns the packets whose number was readable. */
-static __always_inline __u32 judge_tcp(struct flow_slot *slot, const struct packet *packet,
-				       const struct packet_facts *facts, const struct observation *seen)
-{
-	__u32 segment = facts->payload_bytes, threshold = 0;
-
-	if (seen->packets > 1 && packet->gso_size && packet->gso_size < segment)
-		segment = packet->gso_size;
-	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
-		slot->flags &= ~SEQUENCE_STARTED;
-		return 0;
-	}
-	/* Only a gap asks for it: most segments do without the look-up. */
-	if (facts->number != slot->expected) {
-		struct sequence_profile *profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
-
-		threshold = profile ? profile->threshold : 0;
-	}
-	return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment, threshold) ?
-		       seen->packets :
-		       0;
-}
-
 /* One payload: its number is read and judged, or it is absent. Returns the numbers read: 0 or 1. Global, so that
  * the verifier looks at it once.
  */
@@ -62,21 +39,21 @@ __noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, co
 
 /* Each of an aggregate's datagrams carries its own number. */
 __noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
-				const struct packet_facts *facts, __u32 segment)
+				__u32 payload_offset, __u32 payload_bytes)
 {
-	__u32 received = 0;
+	__u32 received = 0, segment = skb->gso_size;
 
-	if (!slot || !profile || !facts)
+	if (!slot || !profile)
 		return 0;
 	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
 		__u32 start = i * segment, length;
 
-		if (start >= facts->payload_bytes)
+		if (start >= payload_bytes)
 			break;
-		length = facts->payload_bytes - start;
+		length = payload_bytes - start;
 		if (length > segment)
 			length = segment;
-		received += judge_payload(skb, slot, profile, facts->payload_offset + start, length);
+		received += judge_payload(skb, slot, profile, payload_offset + start, length);
 	}
 	return received;
 }
@@ -90,26 +67,58 @@ static __always_inline int reads_payload(const struct packet_facts *facts, const
 	       (facts->sequence == SEQUENCE_ECHO && profile->flags & PROFILE_EXPLICIT);
 }
 
-static __always_inline __u32 judge(const struct packet *packet, const struct packet_facts *facts,
-				   struct flow_slot *slot, const struct observation *seen)
+/* Any packet. Returns the packets whose number was readable. Global, so that the verifier looks at it once, and out of the
+ * way of the packets that judge() knows.
+ */
+__noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+			   const struct packet_facts *facts, const struct observation *seen)
 {
-	struct sequence_profile *profile;
+	__u32 segment;
 
-	if (facts->sequence == SEQUENCE_TCP || facts->sequence == SEQUENCE_TCP_FRAGMENT)
-		return judge_tcp(slot, packet, facts, seen);
-	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
-	if (!profile)
+	if (!slot || !profile || !facts || !seen)
 		return 0;
+	segment = facts->payload_bytes;
+	if (seen->packets > 1 && skb->gso_size && skb->gso_size < segment)
+		segment = skb->gso_size;
+	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
+		slot->flags &= ~SEQUENCE_STARTED;
+		return 0;
+	}
+	if (facts->sequence == SEQUENCE_TCP)
+		return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment,
+				 profile->threshold) ?
+			       seen->packets :
+			       0;
 	if (reads_payload(facts, profile)) {
-		if (seen->packets > 1 && packet->gso_size && facts->payload_bytes > packet->gso_size)
-			return judge_segments(packet->context, slot, profile, facts, packet->gso_size);
-		return judge_payload(packet->context, slot, profile, facts->payload_offset, facts->payload_bytes);
+		if (segment < facts->payload_bytes)
+			return judge_segments(skb, slot, profile, facts->payload_offset, facts->payload_bytes);
+		return judge_payload(skb, slot, profile, facts->payload_offset, facts->payload_bytes);
 	}
 	if (facts->sequence == SEQUENCE_ECHO) {
 		track_number(slot, facts->number, 1, profile->threshold);
 		return seen->packets;
 	}
 	return 0;
+}
+
+/* The same; what most packets are without a detour. Whether it is an aggregate is asked of the packet itself: of a number
+ * that it already knows, the verifier would follow each value it can have.
+ */
+static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet_facts *facts, struct flow_slot *slot,
+				   const struct observation *seen)
+{
+	struct sequence_profile *profile;
+	__u32 is_aggregate = skb->gso_size;
+
+	if (facts->sequence == SEQUENCE_TCP && !is_aggregate &&
+	    continue_bytes(slot, facts->number, facts->tcp_flags, facts->payload_bytes))
+		return seen->packets;
+	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
+	if (!profile)
+		return 0;
+	if (!is_aggregate && reads_payload(facts, profile))
+		return judge_payload(skb, slot, profile, facts->payload_offset, facts->payload_bytes);
+	return judge_any(skb, slot, profile, facts, seen);
 }
 
 #endif

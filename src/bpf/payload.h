@@ -7,9 +7,8 @@
 
 #define PATTERN_BYTES 4
 #define SEARCH_BLOCK 64 /* positions a branch */
-#define FILTER_BYTES (SEARCH_BLOCK + 1)
 #define BLOCK_BYTES (SEARCH_BLOCK + PATTERN_BYTES - 1)
-#define SEARCH_CHUNK 1536 /* positions a call, which costs some 10 ns; the verifier looks through all of a chunk */
+#define SEARCH_CHUNK 1536 /* positions a call, which costs some 10 ns */
 #define CHUNK_BYTES (SEARCH_CHUNK + BLOCK_BYTES)
 #define SEARCH_CHUNKS ((PATTERN_SEARCH_BYTES + SEARCH_CHUNK - 1) / SEARCH_CHUNK)
 #define PACKET_REACH 0xe000 /* the verifier lets a program read a packet in place up to here */
@@ -118,8 +117,9 @@ __noinline int compare_in_room(__u32 at, __u32 pattern)
 	return !room || at > CHUNK_BYTES - BLOCK_BYTES ? NOT_FOUND : compare(room->bytes + at, pattern);
 }
 
-/* The first position of the pattern in a chunk of the `length` bytes at `bytes`, which are those of the packet from
- * `offset` on: in place, up to `end`, or in a room.
+/* The first position of the pattern in the `length` bytes at `bytes`, a chunk at most, which are those of the packet from
+ * `offset` on: in place, up to `end`, or in a room. The loop is taken apart: of one, the verifier forgets what it has seen
+ * before it is through with all rounds.
  */
 static __always_inline int search_bytes(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern,
 					const __u8 *bytes, int in_place, const __u8 *end)
@@ -128,30 +128,30 @@ static __always_inline int search_bytes(struct __sk_buff *skb, __u32 offset, __u
 	__u32 done = 0;
 	int found;
 
+#pragma unroll
 	for (; done < SEARCH_CHUNK; done += SEARCH_BLOCK) {
 		const __u8 *block = bytes + done;
 
-		if (done + FILTER_BYTES > length || (in_place && block + FILTER_BYTES > end))
+		KEEP(block);
+		if (done + BLOCK_BYTES > length || (in_place && block + BLOCK_BYTES > end))
 			break;
 		if (!may_begin_in(block, &filter))
 			continue;
-		if (done + BLOCK_BYTES > length || (in_place && block + BLOCK_BYTES > end))
-			break;
 		found = in_place ? compare_in_place(skb, offset + done, pattern) : compare_in_room(done, pattern);
 		if (found != NOT_FOUND)
 			return done + found;
 	}
 	if (done == SEARCH_CHUNK)
 		return NOT_FOUND;
-	if (length >= FILTER_BYTES && length - done < FILTER_BYTES) {
-		__u32 from = length - FILTER_BYTES;
+	if (length >= BLOCK_BYTES && length - done < BLOCK_BYTES) {
+		__u32 from = length - BLOCK_BYTES;
 		const __u8 *last;
 
 		KEEP(from);
 		if (from > SEARCH_CHUNK)
 			return NOT_FOUND;
 		last = bytes + from;
-		if ((!in_place || last + FILTER_BYTES <= end) && !may_begin_in(last, &filter))
+		if ((!in_place || last + BLOCK_BYTES <= end) && !may_begin_in(last, &filter))
 			return NOT_FOUND;
 	}
 	found = search_tail(skb, offset + done, length - done, pattern);
@@ -163,10 +163,10 @@ __noinline int search_chunk(struct __sk_buff *skb, __u32 offset, __u32 length, _
 {
 	const __u8 *bytes = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
-	if (offset > PACKET_REACH)
+	if (offset > PACKET_REACH || length > CHUNK_BYTES)
 		return ELSEWHERE;
 	bytes += offset;
-	if (bytes + (length < CHUNK_BYTES ? length : CHUNK_BYTES) > end)
+	if (bytes + length > end)
 		return ELSEWHERE;
 	return search_bytes(skb, offset, length, pattern, bytes, 1, end);
 }
@@ -174,13 +174,13 @@ __noinline int search_chunk(struct __sk_buff *skb, __u32 offset, __u32 length, _
 /* The same by a copy. */
 __noinline int search_copy(struct __sk_buff *skb, __u32 offset, __u32 length, __u32 pattern)
 {
-	__u32 zero = 0, copied = length < CHUNK_BYTES ? length : CHUNK_BYTES;
+	__u32 zero = 0;
 	struct search_room *room = bpf_map_lookup_elem(&search_rooms, &zero);
 
-	if (!room || copied < PATTERN_BYTES)
+	if (!room || length < PATTERN_BYTES)
 		return NOT_FOUND;
-	KEEP(copied);
-	if (copied > CHUNK_BYTES || bpf_skb_load_bytes(skb, offset, room->bytes, copied))
+	KEEP(length);
+	if (length > CHUNK_BYTES || bpf_skb_load_bytes(skb, offset, room->bytes, length))
 		return NOT_FOUND;
 	return search_bytes(skb, offset, length, pattern, room->bytes, 0, NULL);
 }
@@ -196,10 +196,11 @@ static __always_inline int find_pattern(struct __sk_buff *skb, __u32 offset, __u
 		length = PATTERN_SEARCH_BYTES + PATTERN_BYTES - 1;
 	pattern = __builtin_bswap32(pattern);
 	for (int i = 0; i < SEARCH_CHUNKS && start + PATTERN_BYTES <= length; i++) {
-		int found = search_chunk(skb, offset + start, length - start, pattern);
+		__u32 piece = length - start < CHUNK_BYTES ? length - start : CHUNK_BYTES;
+		int found = search_chunk(skb, offset + start, piece, pattern);
 
 		if (found == ELSEWHERE)
-			found = search_copy(skb, offset + start, length - start, pattern);
+			found = search_copy(skb, offset + start, piece, pattern);
 		if (found != NOT_FOUND)
 			return start + found;
 		start += SEARCH_CHUNK;

@@ -11,6 +11,7 @@
 #include "table.h"
 
 #define VERDICTS 4096
+#define VERDICTS_AN_ENTRY 16
 
 /* Key: bank, side, family, prefix. Value: mask of the rules whose lists hold the prefix or a shorter one.
  * Written by user space; holds every prefix of at most 1024 rule terms in both banks.
@@ -50,21 +51,27 @@ struct {
 	__uint(max_entries, (BANKS * PROFILES));
 } sequence_profiles SEC(".maps");
 
-/* Key: part of the flow's hash. What no rule matched, so that the next packet of it need not ask them all again. An
- * entry gives way to the next flow that comes to its place. Written and read by this program on its own CPU.
+struct verdicts {
+	struct verdict of[VERDICTS_AN_ENTRY];
+};
+
+/* Key: part of the flow's hash. What no rule matched, so that the next packet of it need not ask them all again. A
+ * verdict gives way to the next flow that comes to its place. Written and read by this program on its own CPU. Few
+ * entries, as each costs a start the time of an allocation.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, struct verdict);
-	__uint(max_entries, VERDICTS);
+	__type(value, struct verdicts);
+	__uint(max_entries, (VERDICTS / VERDICTS_AN_ENTRY));
 } verdicts SEC(".maps");
 
 static __always_inline struct verdict *verdict_of(__u64 hash)
 {
-	__u32 at = (hash >> 32) % VERDICTS;
+	__u32 place = (hash >> 32) % VERDICTS, at = place / VERDICTS_AN_ENTRY;
+	struct verdicts *entry = bpf_map_lookup_elem(&verdicts, &at);
 
-	return bpf_map_lookup_elem(&verdicts, &at);
+	return entry ? &entry->of[place % VERDICTS_AN_ENTRY] : NULL;
 }
 
 /* Whether the rules in force were asked about this five-tuple, and none matched. */
@@ -121,12 +128,11 @@ static __always_inline int first_rule(__u64 mask)
 /* The first rule that the five-tuple matches; RULE_NONE without rules; negative where it matches none. */
 static __noinline int match_rules(const struct flow_key *key, __u32 active)
 {
-	__u32 zero = 0, bank = ACTIVE_BANK(active);
-	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
+	__u32 bank = ACTIVE_BANK(active);
 	struct rule_bank *rules;
 	__u64 mask;
 
-	if (!now_set || !now_set->rules[bank])
+	if (!settings.rules[bank])
 		return RULE_NONE;
 	rules = bpf_map_lookup_elem(&rule_banks, &bank);
 	if (!rules)

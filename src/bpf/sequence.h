@@ -179,6 +179,18 @@ static __always_inline void begin_bytes(struct flow_slot *slot, __u32 end, int i
 	slot->flags = (slot->flags | SEQUENCE_STARTED) & ~SEQUENCE_STOPPED;
 }
 
+/* What most segments are: the next one of a series without a gap, none larger than those before. Returns whether it was. All
+ * others are for track_tcp(), which would say the same of this one.
+ */
+static __always_inline int continue_bytes(struct flow_slot *slot, __u32 number, __u8 tcp_flags, __u32 payload)
+{
+	if (number != slot->expected || slot->flags != SEQUENCE_STARTED || tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
+	    !payload || payload > slot->largest_payload || (__u32)slot->seen != slot->seen >> 32)
+		return 0;
+	slot->expected += payload;
+	return 1;
+}
+
 /* One TCP buffer. Returns whether it takes part: it carries payload, SYN or FIN and is no keep-alive. */
 static __always_inline int track_tcp(struct flow_slot *slot, __u32 number, __u8 tcp_flags, __u32 payload, __u32 segment,
 				     __u32 threshold)

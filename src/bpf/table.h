@@ -5,8 +5,8 @@
 
 #include "packet.h"
 
-#define HASH_WORDS 12 /* of 32 bits: the key and a zero */
-#define PATIENCE 1024 /* looks at a slot that another CPU is filling or judging */
+#define HASH_KEYS 12
+#define PATIENCE 32 /* times 32 looks at a slot that another CPU is filling or judging */
 #define LOCK_TRIES 64 /* times that others may come first */
 #define NO_SLOT -1
 #define FOUND FLOWS_PER_SET
@@ -14,10 +14,10 @@
 #define READ_ONCE(x) (*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
-/* Set before the load: fresh random numbers, so that nobody can choose collisions, and the number of sets - 1. */
-const volatile __u32 hash_keys[HASH_WORDS] = {};
+/* Set before the load: fresh random numbers, so that nobody can choose collisions, and 64 less the bits of a slot's index. */
+const volatile __u32 hash_keys[HASH_KEYS] = {};
 const volatile __u64 hash_multiplier = 0x9e3779b97f4a7c15ULL;
-const volatile __u32 set_mask = 0;
+const volatile __u32 home_shift = 0;
 
 /* Key: slot. Written by this program, under the rules of flow_slot.control; user space reads all of it, retires
  * idle flows and frees retired ones. When a set is full, see claim_slot().
@@ -49,14 +49,8 @@ struct {
 
 const struct flow_counters flow_counters_type __attribute__((used)) = {};
 
-/* Key: 0. Written by user space. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct settings);
-	__uint(max_entries, 1);
-} settings SEC(".maps");
+/* Written by user space. A variable, as that needs no look-up. */
+struct settings settings SEC(".data.settings") = {};
 
 static __always_inline __u32 generation_of(__u64 control)
 {
@@ -73,21 +67,24 @@ static __always_inline __u8 version_of(__u64 control)
 	return control >> FLOW_VERSION_SHIFT;
 }
 
-/* NH, the universal hash of UMAC (RFC 4418 section 5.2.2), with a finalizer so that every bit counts. */
+static __always_inline __u64 product(int at, __u32 first, __u32 second)
+{
+	return (__u64)(first + hash_keys[at]) * (__u64)(second + hash_keys[at + 1]);
+}
+
+/* NH, the universal hash of UMAC (RFC 4418 section 5.2.2), made into a number whose upper bits depend on all of it. What is
+ * zero in each key of a family is left out, and sums are taken in pairs: what follows waits for them.
+ */
 static __always_inline __u64 hash_flow(const struct flow_key *key)
 {
 	const __u32 *words = (const __u32 *)key;
-	__u64 hash = 0;
+	__u64 hash = product(0, words[0], words[1]) + (product(2, words[2], words[6]) + product(4, words[10], 0));
 
-#pragma unroll
-	for (int i = 0; i < HASH_WORDS; i += 2) {
-		__u32 second = i + 1 < HASH_WORDS - 1 ? words[i + 1] : 0;
-
-		hash += (__u64)(words[i] + hash_keys[i]) * (__u64)(second + hash_keys[i + 1]);
-	}
+	if (key->family != FAMILY_IPV4)
+		hash += product(6, words[3], words[7]) +
+			(product(8, words[4], words[8]) + product(10, words[5], words[9]));
 	hash ^= hash >> 32;
-	hash *= hash_multiplier;
-	return hash ^ hash >> 29;
+	return hash * hash_multiplier;
 }
 
 /* Where the flow is looked for first. The other places of its set are home ^ 1 to home ^ 7: flows of one set have
@@ -95,7 +92,7 @@ static __always_inline __u64 hash_flow(const struct flow_key *key)
  */
 static __always_inline __u32 home_of(__u64 hash)
 {
-	return ((__u32)hash & set_mask) * FLOWS_PER_SET + (hash >> 61);
+	return hash >> home_shift;
 }
 
 static __always_inline int same_flow(const struct flow_key *a, const struct flow_key *b)
@@ -136,10 +133,11 @@ __noinline int find_displaced(const struct flow_key *key, __u32 home)
 /* The slot of a known flow; NULL for an unknown one. `control` is what it said then. */
 static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u32 home, __u32 *index, __u64 *control)
 {
-	struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &home);
+	struct flow_slot *slot;
 	int displaced;
 
 	*index = home;
+	slot = bpf_map_lookup_elem(&flow_table, index);
 	if (slot && is_slot_of(slot, key, control))
 		return slot;
 	displaced = find_displaced(key, home);
@@ -160,6 +158,7 @@ struct newcomer {
 	__u8 profile; /* id */
 	__u8 evicted; /* out: whether it replaced a flow */
 	__u8 published; /* out: whether this CPU brought it in, not another one at the same time */
+	int free, idle; /* places of its set that choose_slot() may take */
 	__u64 flags; /* of control */
 };
 
@@ -190,35 +189,47 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
 
-/* What a slot says once the bits of `mask` are not `busy` any more: another CPU is filling or judging it. Should that
- * take too long, what it says then.
- */
-__noinline __u64 await_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
+__noinline __u64 watch_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
 {
-	__u64 control;
+	__u64 control = busy;
 
 	if (!slot)
 		return busy;
-	control = READ_ONCE(slot->control);
 	for (int i = 0; i < PATIENCE && (control & mask) == busy; i++)
 		control = READ_ONCE(slot->control);
 	return control;
 }
 
+/* What a slot says once the bits of `mask` are not `busy` any more: another CPU is filling or judging it. Should that
+ * take too long, what it says then. Two loops, as the verifier goes through each round of one.
+ */
+__noinline __u64 await_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
+{
+	__u64 control = busy;
+
+	if (!slot)
+		return busy;
+	for (int i = 0; i < PATIENCE && (control & mask) == busy; i++)
+		control = watch_slot(slot, mask, busy);
+	return control;
+}
+
 /* Looks once through the set: the flow itself, should another CPU have brought it in (then FOUND + its place,
  * counted from home); else the first free place; else that of the flow idle longest, if it may be replaced: idle beyond the limit,
- * and read since its last packet. NO_SLOT where there is none.
+ * and read since its last packet. NO_SLOT where there is none. Both are kept in the newcomer, where the verifier does not
+ * follow them: it would tell apart every way through the set.
  */
-__noinline int choose_slot(const struct newcomer *newcomer, const struct settings *now_set)
+__noinline int choose_slot(struct newcomer *newcomer)
 {
-	int free = NO_SLOT, idle = NO_SLOT;
 	__u64 oldest;
 
-	if (!newcomer || !now_set)
+	if (!newcomer)
 		return NO_SLOT;
-	oldest = newcomer->now - now_set->evict_idle_ns;
-	if (oldest > now_set->scanned_at)
-		oldest = now_set->scanned_at;
+	newcomer->free = NO_SLOT;
+	newcomer->idle = NO_SLOT;
+	oldest = newcomer->now - settings.evict_idle_ns;
+	if (oldest > settings.scanned_at)
+		oldest = settings.scanned_at;
 	for (__u32 i = 0; i < FLOWS_PER_SET; i++) {
 		__u32 at = newcomer->home ^ i;
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
@@ -229,39 +240,34 @@ __noinline int choose_slot(const struct newcomer *newcomer, const struct setting
 		control = READ_ONCE(slot->control);
 		if ((control & FLOW_STATE) == FLOW_CLAIMED)
 			control = await_slot(slot, FLOW_STATE, FLOW_CLAIMED);
-		if ((control & FLOW_STATE) == FLOW_FREE && free == NO_SLOT)
-			free = i;
+		if ((control & FLOW_STATE) == FLOW_FREE && newcomer->free == NO_SLOT)
+			newcomer->free = i;
 		if ((control & FLOW_STATE) != FLOW_LIVE)
 			continue;
 		if (same_flow(&slot->key, &newcomer->key))
 			return FOUND + i;
 		if (!(control & FLOW_LOCKED) && slot->last_arrival < oldest) {
 			oldest = slot->last_arrival;
-			idle = i;
+			newcomer->idle = i;
 		}
 	}
-	return free != NO_SLOT ? free : idle;
+	return newcomer->free != NO_SLOT ? newcomer->free : newcomer->idle;
 }
 
 /* Whether the slot may become a newcomer's, going by what `control` says and when it was read last. */
-static __always_inline int is_available(const struct flow_slot *slot, __u64 control, const struct settings *now_set)
+static __always_inline int is_available(const struct flow_slot *slot, __u64 control)
 {
 	if ((control & FLOW_STATE) == FLOW_FREE)
 		return 1;
 	return (control & (FLOW_STATE | FLOW_LOCKED)) == FLOW_LIVE &&
-	       READ_ONCE(slot->last_arrival) < now_set->scanned_at;
+	       READ_ONCE(slot->last_arrival) < READ_ONCE(settings.scanned_at);
 }
 
 /* Brings a new flow in. Returns its slot, or NO_SLOT where its set is full of flows that may not go. */
 static __noinline int claim_slot(struct newcomer *newcomer)
 {
-	__u32 zero = 0;
-	struct settings *now_set = bpf_map_lookup_elem(&settings, &zero);
-
-	if (!now_set)
-		return NO_SLOT;
 	for (int attempt = 0; attempt < FLOWS_PER_SET; attempt++) {
-		int chosen = choose_slot(newcomer, now_set);
+		int chosen = choose_slot(newcomer);
 		__u32 at = newcomer->home ^ (chosen & (FLOWS_PER_SET - 1));
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
 		__u64 control, generation;
@@ -271,13 +277,14 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 		if (chosen >= FOUND)
 			return at;
 		control = READ_ONCE(slot->control);
-		if (!is_available(slot, control, now_set))
+		if (!is_available(slot, control))
 			continue;
 		generation = (__u64)(generation_of(control) + 1) << FLOW_GENERATION_SHIFT;
 		if (__sync_val_compare_and_swap(&slot->control, control, generation | FLOW_CLAIMED) != control)
 			continue;
 		/* A packet of the former flow may have come since it was chosen: then it stays. See is_still(). */
-		if ((control & FLOW_STATE) == FLOW_LIVE && READ_ONCE(slot->last_arrival) >= now_set->scanned_at) {
+		if ((control & FLOW_STATE) == FLOW_LIVE &&
+		    READ_ONCE(slot->last_arrival) >= READ_ONCE(settings.scanned_at)) {
 			__sync_lock_test_and_set(&slot->control, control);
 			continue;
 		}

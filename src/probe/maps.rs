@@ -8,7 +8,6 @@ use anyhow::{Context, Result, anyhow};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
-use super::abi::FLOWS_PER_SET;
 use super::skeleton::{FlowtopSkel, OpenFlowtopSkel};
 use super::sys::MappedArray;
 
@@ -68,7 +67,7 @@ pub fn seed(open: &mut OpenFlowtopSkel<'static>, slots: usize) -> Result<()> {
     for key in &mut constants.hash_keys {
         *key = getrandom::u32().context("draw the seed of the flow table's hash")?;
     }
-    constants.set_mask = (slots / FLOWS_PER_SET) as u32 - 1;
+    constants.home_shift = u64::BITS - slots.ilog2();
     Ok(())
 }
 
@@ -128,7 +127,7 @@ pub fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
         &maps.rule_ports,
         &maps.rule_banks,
         &maps.sequence_profiles,
-        &maps.settings,
+        &maps.data_settings,
         &maps.verdicts,
         &maps.gap_histograms,
     ]

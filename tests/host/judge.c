@@ -146,12 +146,16 @@ static void track(const __u8 *bytes, __u32 size)
 	for (__u32 i = 0; i + 8 <= size; i += 8) {
 		__u32 number = read_u32(bytes + i), length = read_u16(bytes + i + 4);
 		__u32 threshold = bytes[i + 6];
+		struct flow_slot next = stream;
+		int took_part, is_next = continue_bytes(&next, number, bytes[i + 7], length);
 		__s64 gap;
 
 		memcpy(&gap, bytes + i, sizeof(gap));
 		track_number(&numbers, number, 0, threshold);
 		track_number(&words, number & 0xffff, 1, threshold);
-		track_tcp(&stream, number, bytes[i + 7], length, length, threshold);
+		took_part = track_tcp(&stream, number, bytes[i + 7], length, length, threshold);
+		if (is_next && (!took_part || memcmp(&next, &stream, sizeof(next))))
+			abort();
 		/* Longer ones are no gaps: the flow had stopped. */
 		add_gap(&counters, gap % (__s64)JITTER_STOP_NS);
 	}

@@ -17,6 +17,8 @@ struct stream {
 static char *feed(struct flow_slot *slot, char *at, __u32 threshold, int *took_part)
 {
 	__u32 number, payload = 0, size;
+	struct flow_slot next = *slot;
+	int took;
 	__u8 flags = 0;
 
 	for (at += strspn(at, " "); *at && strchr("SFR", *at); at++)
@@ -27,7 +29,10 @@ static char *feed(struct flow_slot *slot, char *at, __u32 threshold, int *took_p
 	size = payload;
 	if (*at == '/')
 		size = strtoul(at + 1, &at, 0);
-	*took_part += track_tcp(slot, number, flags, payload, size, threshold);
+	took = track_tcp(slot, number, flags, payload, size, threshold);
+	*took_part += took;
+	if (size == payload && continue_bytes(&next, number, flags, payload))
+		expect("the shortcut", "difference", !took || memcmp(&next, slot, sizeof(next)), 0);
 	return at;
 }
 
@@ -52,6 +57,24 @@ static void expect_all(const struct stream *streams, int count)
 {
 	for (int i = 0; i < count; i++)
 		expect_stream(&streams[i], 10);
+}
+
+static void the_next_segment_takes_the_shortcut(void)
+{
+	struct flow_slot slot = {};
+
+	track_tcp(&slot, 100, 0, 10, 10, 10);
+	expect("the next one", "taken", continue_bytes(&slot, 110, 0, 10), 1);
+	expect("the next one", "expected", slot.expected, 120);
+	expect("a larger one", "taken", continue_bytes(&slot, 120, 0, 11), 0);
+	expect("an earlier one", "taken", continue_bytes(&slot, 110, 0, 10), 0);
+	expect("a later one", "taken", continue_bytes(&slot, 121, 0, 10), 0);
+	expect("the last one", "taken", continue_bytes(&slot, 120, TCP_FIN, 10), 0);
+	expect("an empty one", "taken", continue_bytes(&slot, 120, 0, 0), 0);
+	track_tcp(&slot, 130, 0, 10, 10, 10);
+	expect("one behind a gap", "taken", continue_bytes(&slot, 140, 0, 10), 0);
+	track_tcp(&slot, 120, 0, 10, 10, 10);
+	expect("one behind a gap that was filled", "taken", continue_bytes(&slot, 140, 0, 10), 1);
 }
 
 static void a_stream_in_order_counts_nothing(void)
@@ -202,6 +225,7 @@ static void the_largest_segment_is_remembered_in_16_bits(void)
 
 static const struct test TESTS[] = {
 	{ TEST(a_stream_in_order_counts_nothing) },
+	{ TEST(the_next_segment_takes_the_shortcut) },
 	{ TEST(acknowledgements_and_keep_alives_take_no_part) },
 	{ TEST(a_gap_is_the_bytes_that_are_missing) },
 	{ TEST(bytes_that_fill_a_gap_were_not_lost) },

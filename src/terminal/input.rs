@@ -1,7 +1,8 @@
 //! What comes in: keys, mouse, a new size, the end of the terminal.
 //!
-//! crossterm's own waiting never returns once a terminal has hung up, so we wait with poll(2) and
-//! ask crossterm only when there is something to read. SIGWINCH and SIGCONT come through pipes of our
+//! crossterm's own waiting does not end when a terminal hangs up, so we wait with poll(2) and ask crossterm for what it
+//! has for a moment only. Of its two ways to read, only that of its feature `use-dev-tty` comes back from a terminal that hangs
+//! up at that very moment; the other one reads for ever. SIGWINCH and SIGCONT come through pipes of our
 //! own: which thread a signal interrupts is not known. SIGTSTP is held back and read from a descriptor.
 
 use std::io::{self, Read, stdin};
@@ -20,6 +21,9 @@ use crate::keymap::{Key, KeyChord};
 
 /// Two clicks within this time in one place are a double click.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
+
+/// For so long crossterm looks for events; without any time it reads nothing.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Why [`Input::next_event`] came back.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +97,7 @@ impl Input {
                 return Ok(Wake::Resized);
             }
             // Asked even where nothing is readable: crossterm may hold events that it has read.
-            while event::poll(Duration::ZERO)? {
+            while self.is_event_there()? {
                 if let Some(wake) = self.translate(event::read()?) {
                     return Ok(wake);
                 }
@@ -110,6 +114,14 @@ impl Input {
             if ready.input {
                 wait = left.min(Duration::from_millis(10));
             }
+        }
+    }
+
+    /// An error of a terminal that has hung up since it was waited for is none: the next wait says so.
+    fn is_event_there(&self) -> io::Result<bool> {
+        match event::poll(MOMENT) {
+            Err(_) if self.wait(Duration::ZERO, None)?.hung_up => Ok(false),
+            found => found,
         }
     }
 

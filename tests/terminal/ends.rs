@@ -1,8 +1,11 @@
 //! How a run on a terminal ends, and what it leaves behind.
 
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::support::pty::{Control, Pty};
@@ -108,6 +111,34 @@ fn a_signal_while_the_help_is_open_or_the_screen_is_paused_ends_the_run_too() {
     dashboard.pty.signal(Signal::SIGTERM);
     assert!(dashboard.pty.wait_for_exit(PROMISED).success());
     dashboard.pty.assert_restored();
+}
+
+/// A terminal may hang up between our wait for it and the reading: that must come to an end.
+#[test]
+fn reading_keys_of_a_terminal_that_has_hung_up_comes_to_an_end() {
+    const IS_READER: &str = "FLOWTOP_TEST_READS_KEYS";
+    if std::env::var_os(IS_READER).is_some() {
+        let read = || crossterm::event::poll(Duration::from_millis(1));
+        assert!(matches!(read(), Ok(false)));
+        println!("reads keys");
+        let stdin = std::io::stdin();
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::empty())];
+        poll(&mut fds, PollTimeout::NONE).expect("wait for the end of the terminal");
+        for _ in 0..10 {
+            // An error is an end, too.
+            let _ = read();
+        }
+        return;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let name = "ends::reading_keys_of_a_terminal_that_has_hung_up_comes_to_an_end";
+    let mut command = Command::new(this);
+    command.args(["--exact", "--nocapture", name]);
+    command.env(IS_READER, "1");
+    let mut pty = Pty::start(&mut command, (80, 24), Control::JustOpen);
+    pty.wait_for_text("reads keys");
+    pty.hang_up();
+    pty.wait_for_exit(PROMISED);
 }
 
 #[test]

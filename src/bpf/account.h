@@ -260,16 +260,13 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 	struct flow_slot *slot;
 	__u64 control;
 
+	/* The clock waits for all loads before it: read behind the search, it would add to what a cache miss costs. */
+	seen->now = bpf_ktime_get_ns();
 	slot = find_slot(&facts->key, home_of(hash), &seen->slot, &control);
 	if (!slot && was_filtered(&facts->key, hash, seen->active)) {
 		add_volume(&totals->filtered, seen->packets, seen->bytes);
 		return;
 	}
-	/* The clock waits for all loads before it: the counters' cache line is asked for while the slot's is on its way. */
-	counters = counters_at(cpu, &seen->slot);
-	if (counters)
-		(void)READ_ONCE(counters->generation);
-	seen->now = bpf_ktime_get_ns();
 	if (slot && version_of(control) != ACTIVE_VERSION(seen->active)) {
 		if (!reconsider_flow(&facts->key, slot, seen->active))
 			slot = NULL;
@@ -277,6 +274,10 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 			control = READ_ONCE(slot->control);
 	}
 	if (!slot) {
+		/* Asked for while the set is searched for a place. */
+		counters = counters_at(cpu, &seen->slot);
+		if (counters)
+			(void)READ_ONCE(counters->generation);
 		if (admit_flow(&facts->key, totals, seen, hash))
 			return;
 		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
@@ -284,10 +285,13 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 			count_too_late(totals, seen);
 			return;
 		}
-		counters = counters_at(cpu, &seen->slot);
 	}
+	counters = counters_at(cpu, &seen->slot);
 	if (!counters)
 		return;
+	/* The slot's second half: on its way while the atomic operations hold up what comes after them. */
+	if (control & FLOW_SEQUENCED)
+		(void)READ_ONCE(slot->seen);
 	own_counters(counters, control);
 	counters->packets += seen->packets;
 	counters->bytes += seen->bytes;

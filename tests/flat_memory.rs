@@ -75,7 +75,6 @@ fn sample(second: u32, born: u32, index: u32) -> FlowSample {
             lost: age,
             small_errors: age,
             reverse_errors: age,
-            reordered: Some(age),
             duplicates: Some(0),
             restarts: age / 3,
             ..Sequence::default()

@@ -90,7 +90,7 @@ fn events_tell_what_changed_and_nothing_twice() {
     )]);
     let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
     (sequence.small_errors, sequence.big_errors) = (0, 0);
-    sequence.reordered = Some(0);
+    sequence.reverse_errors = 0;
     watch.observe(&now, CLOCK, &mut log);
     watch.observe(&now, CLOCK, &mut log);
     assert_eq!(texts(&log), ["interface: veth1: up, counted by tcx"]);
@@ -176,7 +176,7 @@ fn late_at(watch: &mut Watch, log: &mut EventLog, second: u64, late: u64) -> Vec
     let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
     // Each late packet filled the gap that it had left.
     (sequence.small_errors, sequence.big_errors) = (late, 0);
-    sequence.reordered = Some(late);
+    sequence.reverse_errors = late;
     let at = TimeOfDay {
         second: (second % 60) as u8,
         ..CLOCK

@@ -293,7 +293,7 @@ fn sequence(sequence: &Sequence, loss_percent: Option<f64>) -> SequenceRecord {
         small_errors: sequence.small_errors,
         big_errors: sequence.big_errors,
         duplicates: sequence.duplicates,
-        reordered: sequence.reordered,
+        reordered: sequence.reordered(),
         restarts: sequence.restarts,
         absent: sequence.absent,
     }

@@ -94,8 +94,6 @@ pub struct Sequence {
     pub big_errors: u64,
     /// Numbers seen already; unknown for TCP.
     pub duplicates: Option<u64>,
-    /// Packets that came after a later one; unknown for TCP.
-    pub reordered: Option<u64>,
     /// Times the sender began a new series.
     pub restarts: u64,
     /// Packets in which the configured place held no number.
@@ -107,9 +105,13 @@ impl Sequence {
     pub fn none_yet(other: &Sequence) -> Sequence {
         Sequence {
             duplicates: other.duplicates.map(|_| 0),
-            reordered: other.reordered.map(|_| 0),
             ..Sequence::default()
         }
+    }
+
+    /// Packets that came after a later one; unknown for TCP, whose late segments may be retransmitted ones.
+    pub fn reordered(&self) -> Option<u64> {
+        self.duplicates.map(|_| self.reverse_errors)
     }
 
     /// The same place in the series, all counts zero.
@@ -124,9 +126,6 @@ impl Sequence {
     /// below zero, as they may have been lost before a reset.
     pub fn advanced(self, before: &Sequence, now: &Sequence) -> Sequence {
         let add = |total: u64, before: u64, now: u64| total.wrapping_add(now.wrapping_sub(before));
-        let add_known = |total: Option<u64>, before: Option<u64>, now: Option<u64>| {
-            now.map(|now| add(total.unwrap_or(0), before.unwrap_or(0), now))
-        };
         Sequence {
             current: now.current.or(self.current),
             received: add(self.received, before.received, now.received),
@@ -138,8 +137,10 @@ impl Sequence {
             ),
             small_errors: add(self.small_errors, before.small_errors, now.small_errors),
             big_errors: add(self.big_errors, before.big_errors, now.big_errors),
-            duplicates: add_known(self.duplicates, before.duplicates, now.duplicates),
-            reordered: add_known(self.reordered, before.reordered, now.reordered),
+            duplicates: now.duplicates.map(|now| {
+                let known = |count: Option<u64>| count.unwrap_or(0);
+                add(known(self.duplicates), known(before.duplicates), now)
+            }),
             restarts: add(self.restarts, before.restarts, now.restarts),
             absent: add(self.absent, before.absent, now.absent),
         }

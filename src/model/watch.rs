@@ -268,7 +268,7 @@ impl SeenFlow {
             lost: sequence.lost,
             restarts: sequence.restarts,
             epochs: flow.jitter_epochs,
-            late: sequence.reordered.unwrap_or(sequence.reverse_errors),
+            late: sequence.reverse_errors,
             packets_then: 0,
         }
     }

@@ -175,7 +175,6 @@ fn decode_sequence(key: &FlowKey, slot: &flow_slot, received: u64) -> Sequence {
         small_errors: slot.small_errors.into(),
         big_errors: slot.big_errors.into(),
         duplicates: (!is_tcp).then_some(slot.duplicates.into()),
-        reordered: (!is_tcp).then_some(slot.reverse_errors.into()),
         restarts: slot.restarts.into(),
         absent: slot.absent,
     }

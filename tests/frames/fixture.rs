@@ -91,7 +91,6 @@ pub fn losing(mut flow: Flow, lost: u64) -> Flow {
         small_errors: 2,
         big_errors: 1,
         duplicates: udp.then_some(3),
-        reordered: udp.then_some(4),
         restarts: 0,
         absent: 0,
     });

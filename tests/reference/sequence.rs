@@ -61,7 +61,6 @@ impl NumberTracker {
     pub fn new(width: SequenceWidth, threshold: u32) -> NumberTracker {
         let counts = Sequence {
             duplicates: Some(0),
-            reordered: Some(0),
             ..Sequence::default()
         };
         NumberTracker {
@@ -137,7 +136,6 @@ impl NumberTracker {
             *self.counts.duplicates.get_or_insert(0) += 1;
         } else {
             self.counts.reverse_errors += 1;
-            *self.counts.reordered.get_or_insert(0) += 1;
             if position > series.highest - WINDOW {
                 series.seen.insert(position);
                 if position >= series.base {

@@ -23,7 +23,7 @@ fn row(tracker: &NumberTracker) -> Row {
         s.small_errors,
         s.big_errors,
         s.duplicates.expect("known"),
-        s.reordered.expect("known"),
+        s.reordered().expect("known"),
         s.restarts,
         s.absent,
     ]

@@ -54,7 +54,7 @@ fn check(cases: &[(&str, &[Segment], Row)]) {
             .collect();
         assert_eq!(row, expected, "{name}");
         assert_eq!(
-            (s.duplicates, s.reordered, s.absent),
+            (s.duplicates, s.reordered(), s.absent),
             (None, None, 0),
             "{name}"
         );

@@ -255,7 +255,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         "reord",
         "packets that came after a later one",
         Fixed(6),
-        |f, _| sequence(f, |s| s.reordered),
+        |f, _| sequence(f, |s| s.reordered()),
     )
     .priority(21),
     Column::<Flow>::new(

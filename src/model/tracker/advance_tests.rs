@@ -185,7 +185,6 @@ fn a_reset_starts_totals_at_zero_and_loses_nothing_after_it() {
             received: packets,
             lost,
             duplicates: Some(0),
-            reordered: Some(0),
             ..Sequence::default()
         }),
         ..sample(0, 1, 1, packets)

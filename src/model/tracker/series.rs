@@ -15,8 +15,8 @@ const OLDER: usize = Series::CAPACITY.next_multiple_of(TOGETHER);
 pub struct Traces<const N: usize> {
     /// The oldest values; allocated when there are the first ones.
     ring: Option<Box<[[u16; N]; OLDER]>>,
-    /// Those behind them, which wait for the others that they go into the ring with.
-    gathered: [[u16; N]; TOGETHER],
+    /// Those behind them, which wait for the last one that they go into the ring with.
+    gathered: [[u16; N]; TOGETHER - 1],
     /// The latest ones.
     latest: [f32; N],
     /// How many times in a row the latest came.
@@ -47,7 +47,7 @@ impl<const N: usize> Default for Traces<N> {
     fn default() -> Self {
         Traces {
             ring: None,
-            gathered: [[NOTHING; N]; TOGETHER],
+            gathered: [[NOTHING; N]; TOGETHER - 1],
             latest: [0.0; N],
             run: 0,
             kept: 0,
@@ -90,14 +90,15 @@ impl<const N: usize> Traces<N> {
         let codes = self.latest.map(encode);
         for _ in 0..std::mem::take(&mut self.run) {
             let at = usize::from(self.next);
-            self.gathered[at % TOGETHER] = codes;
             self.next = ((at + 1) % OLDER) as u8;
-            if (at + 1).is_multiple_of(TOGETHER) {
-                let begin = at + 1 - TOGETHER;
+            if let Some(place) = self.gathered.get_mut(at % TOGETHER) {
+                *place = codes;
+            } else {
                 let ring = self
                     .ring
                     .get_or_insert_with(|| Box::new([[NOTHING; N]; OLDER]));
-                ring[begin..=at].copy_from_slice(&self.gathered);
+                ring[at + 1 - TOGETHER..at].copy_from_slice(&self.gathered);
+                ring[at] = codes;
                 self.kept = (self.kept + TOGETHER as u8).min(OLDER as u8);
             }
         }

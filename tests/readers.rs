@@ -79,6 +79,16 @@ impl Unread {
         kill(Pid::from_raw(self.child.0.id() as i32), signal).expect("kill");
     }
 
+    /// All of its records, of a run that has been told to end, and does.
+    fn read_to_the_end(&mut self) -> Vec<Value> {
+        let lines = BufReader::new(&mut self.output).lines();
+        let records = lines
+            .map(|line| serde_json::from_str(&line.expect("a line")).expect("a record"))
+            .collect();
+        assert_eq!(self.ended(), (Some(0), String::new()));
+        records
+    }
+
     fn ended(&mut self) -> (Option<i32>, String) {
         let mut status = None;
         wait_for("the end", || {
@@ -130,11 +140,7 @@ fn a_reader_that_stops_reading_misses_no_packet_and_is_told_how_many_intervals_a
     }
     let blocked = began.elapsed().as_secs_f64();
     run.signal(Signal::SIGTERM);
-    let lines = BufReader::new(&mut run.output).lines();
-    let records: Vec<Value> = lines
-        .map(|line| serde_json::from_str(&line.expect("a line")).expect("a record"))
-        .collect();
-    assert_eq!(run.ended(), (Some(0), String::new()));
+    let records = run.read_to_the_end();
     let last = records.last().expect("a record");
     assert_eq!(number(&interface(last, RECEIVER_LINK)["packets"]), 500);
     program::assert_adds_up(last);
@@ -174,11 +180,7 @@ fn a_run_that_ends_as_its_reader_comes_back_tells_every_interval() {
         while begun.elapsed() < Duration::from_micros(microseconds) {
             std::hint::spin_loop();
         }
-        let lines = BufReader::new(&mut run.output).lines();
-        let records: Vec<Value> = lines
-            .map(|line| serde_json::from_str(&line.expect("a line")).expect("a record"))
-            .collect();
-        assert_eq!(run.ended(), (Some(0), String::new()));
+        let records = run.read_to_the_end();
         let last = records.last().expect("a record");
         assert_eq!(number(&interface(last, RECEIVER_LINK)["packets"]), 5);
         assert_rates_fit(&records);

@@ -167,6 +167,7 @@ struct Wire {
     pair: Pair,
     socket: UdpSocket,
     _receiver: UdpSocket,
+    taken_in: TakenIn,
     /// Packets that the link has received.
     arrived: u64,
 }
@@ -189,6 +190,7 @@ impl Wire {
             pair,
             socket,
             _receiver: receiver,
+            taken_in,
             arrived: 0,
         })
     }
@@ -226,8 +228,8 @@ impl Wire {
 type Rates = [Vec<f64>; 2];
 
 /// Adds those of one more link that nobody watches and of this one, in turn. The first round does not count.
-fn beside_nobody(watched: &mut Wire, taken_in: TakenIn, rates: &mut Rates) -> Result<()> {
-    let mut alone = Wire::new(taken_in)?;
+fn beside_nobody(watched: &mut Wire, rates: &mut Rates) -> Result<()> {
+    let mut alone = Wire::new(watched.taken_in)?;
     for round in 0..=ROUNDS {
         let pair = [alone.flood()?, watched.flood()?];
         if round > 0 {
@@ -255,7 +257,7 @@ fn with_program(driver: &Driver, name: &str) -> Result<Option<[Summary; 2]>> {
         let Some(_link) = wire.pair.receiver.within(attach)? else {
             return Ok(None);
         };
-        beside_nobody(&mut wire, TakenIn::BySender, &mut rates)?;
+        beside_nobody(&mut wire, &mut rates)?;
     }
     Ok(Some(rates.map(Summary::of)))
 }
@@ -265,7 +267,7 @@ fn flowtop(taken_in: TakenIn, missed: &mut Missed) -> Result<[Summary; 2]> {
     for _ in 0..LINKS {
         let mut wire = Wire::new(taken_in)?;
         let mut run = Flowtop::start(&wire.pair.receiver, "{}", &["-i", RECEIVER_LINK]);
-        beside_nobody(&mut wire, taken_in, &mut rates)?;
+        beside_nobody(&mut wire, &mut rates)?;
         run.settle(wire.arrived);
         let record = run.last_record();
         missed.packets += wire.arrived - number(&program::flow_to(&record, "udp", PORT)["packets"]);
@@ -292,7 +294,7 @@ fn watched_by(tool: &Tool) -> Result<([Summary; 2], Missed)> {
             "{} ended at once",
             tool.program
         );
-        let outcome = beside_nobody(&mut wire, TakenIn::BySender, &mut rates);
+        let outcome = beside_nobody(&mut wire, &mut rates);
         let said = end(&mut child)?;
         outcome?;
         if tool.tells {

@@ -128,8 +128,7 @@ fn missing_privileges_are_77_and_named_with_both_ways_to_get_them() {
         return;
     }
     let folder = readable_folder();
-    let program = folder.path().join("flowtop");
-    std::fs::copy(env!("CARGO_BIN_EXE_flowtop"), &program).expect("copy");
+    let program = support::program_in(folder.path(), None);
     for arguments in [
         &["--json", "-i", "lo"][..],
         &["--demo", "--text"],

@@ -29,8 +29,7 @@ fn reachable() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let all = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), all).expect("chmod");
-    let program = folder.path().join("flowtop");
-    std::fs::copy(PROGRAM, &program).expect("copy");
+    let program = support::program_in(folder.path(), None);
     (folder, program)
 }
 

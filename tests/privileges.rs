@@ -13,7 +13,7 @@ mod refused;
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The user that the superuser's runs go on as.
 const NOBODY: u32 = 65534;
@@ -27,11 +27,4 @@ fn readable_folder() -> tempfile::TempDir {
 
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("chmod");
-}
-
-/// A copy of the program that any user can reach.
-fn program_in(folder: &Path) -> PathBuf {
-    let program = folder.join("flowtop");
-    std::fs::copy(env!("CARGO_BIN_EXE_flowtop"), &program).expect("copy");
-    program
 }

@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::support::root;
-use super::{program_in, readable_folder};
+use super::readable_folder;
+use super::support::{program_in, root};
 
 const GROUP: u32 = 54322;
 const USER: u32 = 54323;
@@ -35,7 +35,7 @@ fn the_group_runs_the_installed_program_without_sudo_and_others_do_not() {
     let folder = readable_folder();
     let place = folder.path().join("usr/bin");
     std::fs::create_dir_all(&place).expect("folders");
-    let program = program_in(&place);
+    let program = program_in(&place, None);
     let stage = [
         format!("DESTDIR={}", folder.path().display()),
         "PREFIX=/usr".to_owned(),

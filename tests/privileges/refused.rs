@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::lacks::{RUN, flowtop, refusal};
-use super::support::{root, seccomp};
+use super::support::{program_in, root, seccomp};
 
 const OBJECT: [u8; 7] = *b"\x7fELF\x02\x01\x01";
 const EM_BPF: u64 = 247;
@@ -39,9 +39,11 @@ fn with_a_program_that_no_verifier_takes(folder: &Path) -> PathBuf {
     let object = (0..bytes.len() - 64).find(is_object).expect("the object");
     let program = object + program_within(&bytes[object..]);
     bytes[program..program + 8].copy_from_slice(&UNVERIFIABLE);
-    let path = super::program_in(folder);
-    std::fs::write(&path, bytes).expect("write");
-    path
+    let draft = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(draft.path(), bytes).expect("write");
+    let program = program_in(folder, Some(draft.path()));
+    super::set_mode(&program, 0o755);
+    program
 }
 
 #[test]

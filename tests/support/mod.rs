@@ -16,6 +16,7 @@ pub mod relay;
 pub mod seccomp;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use flowtop::netns::Namespace;
@@ -108,6 +109,19 @@ pub fn run(namespace: &Namespace, program: &str, arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     stdout
+}
+
+/// Puts a copy of a program, by default flowtop, into a folder, to be run at once. A process of its own writes it: of a file
+/// that this one has open for writing, a child forked by another test holds a copy until its exec, and meanwhile nobody can run it.
+pub fn program_in(folder: &Path, source: Option<&Path>) -> PathBuf {
+    let program = folder.join("flowtop");
+    let source = source.unwrap_or(Path::new(env!("CARGO_BIN_EXE_flowtop")));
+    let status = Command::new("cp")
+        .arg("-p")
+        .args([source, &program])
+        .status();
+    assert!(status.expect("cp").success(), "copy {}", source.display());
+    program
 }
 
 /// A child process that is killed and waited for when this is dropped.

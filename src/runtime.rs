@@ -18,6 +18,7 @@ mod sampler;
 mod save_view;
 mod session;
 mod setup;
+mod signals;
 mod updates;
 mod writer;
 

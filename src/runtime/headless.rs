@@ -11,8 +11,8 @@ use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, Record};
 
-/// How often a run that has finished looks whether somebody urges it, while the last record waits for its reader.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a reader may stand still once somebody urges a run that has finished, and whose last record waits for it.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Runs to the end of the session, or until the reader goes away. A reader that is slow does not hold up the counting:
 /// its next record covers the intervals that it missed.
@@ -54,7 +54,8 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     }
 }
 
-/// Writes the last record. Where nobody reads, another signal ends the run without it.
+/// Writes the last record. Where nobody reads, another signal ends the run without it. Some send each signal twice
+/// (timeout(1) does): that alone takes the record from no reader that reads.
 fn end(mut session: Session, mut writer: Writer, exporter: &dyn Exporter) -> Result<(), Failure> {
     let intervals = session.finish();
     session.judge();
@@ -69,8 +70,8 @@ fn end(mut session: Session, mut writer: Writer, exporter: &dyn Exporter) -> Res
                 None => return Ok(()),
             }
         }
-        writer.wait(LOOK_EVERY);
-        if session.is_urged() {
+        let is_read = writer.wait(STANDSTILL);
+        if session.is_urged() && !is_read {
             return Err(broken(io::Error::other(
                 "nobody reads, and the last record is lost",
             )));

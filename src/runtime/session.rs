@@ -9,9 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
-use signal_hook::iterator::Signals;
-
 use super::error::failure;
 use super::launch::{self, Launched};
 use super::names::Resolver;
@@ -19,6 +16,7 @@ use super::reload::{Change, Reload};
 use super::rights;
 use super::sampler::Sampler;
 use super::setup::{self, Timing};
+use super::signals;
 use super::updates::{Inlet, Outlet, Update};
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
@@ -82,6 +80,8 @@ pub struct Session {
     holds_intervals: bool,
     ends: Option<Instant>,
     records_left: Option<u64>,
+    /// Somebody asked for the end once more.
+    is_urged: bool,
 }
 
 impl Session {
@@ -98,8 +98,7 @@ impl Session {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
-        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2]);
-        let signals = signals.map_err(|e| io_failure("listen for signals", &e))?;
+        let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
         let has_screen = !wants_headless(&arguments);
@@ -111,7 +110,7 @@ impl Session {
             names,
             privileges,
         } = launched.map_err(|error| failure("", &error))?;
-        tell_signals(signals, &outlet).map_err(|e| io_failure("listen for signals", &e))?;
+        signals::tell(signals, &outlet).map_err(|e| io_failure("listen for signals", &e))?;
         let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
         let alerts = setup::alert_rules(&opened.config);
         Ok(Session {
@@ -139,6 +138,7 @@ impl Session {
             timing,
             refreshes: 0,
             holds_intervals: false,
+            is_urged: false,
         })
     }
 
@@ -180,8 +180,11 @@ impl Session {
                 Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Written => {}
-                Update::Signal(SIGUSR2) => happenings.push(Happening::Reset),
-                Update::Signal(_) => happenings.push(Happening::Stop),
+                Update::Reset => happenings.push(Happening::Reset),
+                Update::Stop => {
+                    self.is_urged |= happenings.iter().any(|h| matches!(h, Happening::Stop));
+                    happenings.push(Happening::Stop);
+                }
             }
         }
         if let Some(change) = self.reload.check() {
@@ -237,10 +240,11 @@ impl Session {
         &self.outlet
     }
 
-    /// Whether somebody asks once more for the end of a run that has finished.
+    /// Whether somebody has asked once more for the end of a run that ends or has finished.
     pub fn is_urged(&mut self) -> bool {
         let mut updates = self.inlet.take().into_iter();
-        updates.any(|update| matches!(update, Update::Signal(signal) if signal != SIGUSR2))
+        self.is_urged |= updates.any(|update| matches!(update, Update::Stop));
+        self.is_urged
     }
 
     /// Stops counting; the report is then that of the whole run, its last interval the one that was under way and
@@ -254,6 +258,7 @@ impl Session {
                         self.refreshes += periods;
                     }
                     Update::Ruled(version, names) => self.tracker.set_rules(version, names),
+                    Update::Stop => self.is_urged = true,
                     _ => {}
                 }
             }
@@ -372,18 +377,4 @@ fn prepare(
     })?;
     let config = config.overridden(&arguments.overrides());
     Ok((Some(demo), Opened { config, text: None }))
-}
-
-/// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals.
-fn tell_signals(mut signals: Signals, outlet: &Outlet) -> std::io::Result<()> {
-    let outlet = outlet.try_clone()?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for signal in signals.forever() {
-                super::panics::panic_if_asked("signals");
-                outlet.tell(Update::Signal(signal));
-            }
-        })?;
-    Ok(())
 }

@@ -36,8 +36,10 @@ pub enum Update {
     Name(IpAddr, Option<Arc<str>>),
     /// Something that a person should know.
     Notice(String),
-    /// A signal came.
-    Signal(i32),
+    /// Somebody asked for the end of the run.
+    Stop,
+    /// Somebody asked for totals that start at zero.
+    Reset,
     /// A record was written, or could not be.
     Written,
 }

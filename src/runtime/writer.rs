@@ -3,12 +3,15 @@
 //! One record at a time: while one is being written there is no other, so that nothing piles up.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TryRecvError, channel, sync_channel,
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, channel, sync_channel};
 use std::time::Duration;
 
 use super::updates::{Outlet, Update};
+
+/// A record goes out in pieces of so many bytes, so that a reader shows with each of them that it reads.
+const PIECE: usize = 16 << 10;
 
 /// The way to standard output.
 pub struct Writer {
@@ -17,6 +20,8 @@ pub struct Writer {
     is_busy: bool,
     /// What [`Writer::wait`] came upon.
     outcome: Option<io::Result<()>>,
+    /// Pieces that went out.
+    pieces: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -24,13 +29,13 @@ impl Writer {
     pub fn start(outlet: Outlet) -> io::Result<Writer> {
         let (records, receiver) = sync_channel::<Vec<u8>>(1);
         let (sender, outcomes) = channel();
+        let pieces = Arc::new(AtomicU64::new(0));
+        let written = pieces.clone();
         std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
                 for record in receiver {
-                    let mut out = io::stdout().lock();
-                    let written = out.write_all(&record).and_then(|()| out.flush());
-                    if sender.send(written).is_err() {
+                    if sender.send(write(&record, &written)).is_err() {
                         return;
                     }
                     outlet.tell(Update::Written);
@@ -41,6 +46,7 @@ impl Writer {
             outcomes,
             is_busy: false,
             outcome: None,
+            pieces,
         })
     }
 
@@ -76,11 +82,20 @@ impl Writer {
         self.is_busy = self.records.try_send(record).is_ok();
     }
 
-    /// Waits until the record under way is written, but not longer than this.
-    pub fn wait(&mut self, longest: Duration) {
-        match self.outcomes.recv_timeout(longest) {
-            Ok(outcome) => self.outcome = Some(outcome),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-        }
+    /// Waits until the record under way is written, but not longer than this. Returns whether the reader took anything in
+    /// meanwhile.
+    pub fn wait(&mut self, longest: Duration) -> bool {
+        let before = self.pieces.load(Ordering::Relaxed);
+        self.outcome = self.outcomes.recv_timeout(longest).ok();
+        self.outcome.is_some() || self.pieces.load(Ordering::Relaxed) != before
     }
+}
+
+fn write(record: &[u8], written: &AtomicU64) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for piece in record.chunks(PIECE) {
+        out.write_all(piece)?;
+        written.fetch_add(1, Ordering::Relaxed);
+    }
+    out.flush()
 }

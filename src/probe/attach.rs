@@ -3,11 +3,13 @@
 //! TCX at the head of the chain where the kernel has it; else a filter of our own on the clsact qdisc.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use anyhow::Result;
-use libbpf_rs::libbpf_sys::{BPF_F_BEFORE, BPF_TCX_INGRESS, bpf_link_create, bpf_link_create_opts};
-use libbpf_rs::query::LinkTypeInfo;
+use libbpf_rs::libbpf_sys::{
+    BPF_F_BEFORE, BPF_TCX_INGRESS, bpf_link_create, bpf_link_create_opts, bpf_link_detach,
+};
+use libbpf_rs::query::{LinkInfo, LinkTypeInfo};
 use nix::errno::Errno;
 
 use super::clsact::{ClsactFilter, Handle};
@@ -16,8 +18,8 @@ use crate::model::snapshot::Hook;
 /// A program on a hook. Dropping it takes the program off.
 #[derive(Debug)]
 pub enum Attachment {
-    /// The link; closing it detaches.
-    Tcx(OwnedFd),
+    /// The link on the TCX hook.
+    Tcx(TcxLink),
     /// The filter on the clsact qdisc.
     Clsact(ClsactFilter),
 }
@@ -34,7 +36,7 @@ impl Attachment {
     /// Whether the program is still on the hook of this interface.
     pub fn is_in_place(&self, ifindex: u32) -> bool {
         match self {
-            Attachment::Tcx(link) => tcx_ifindex(link) == Some(ifindex),
+            Attachment::Tcx(link) => link.ifindex() == Some(ifindex),
             Attachment::Clsact(filter) => filter.is_in_place(),
         }
     }
@@ -42,6 +44,30 @@ impl Attachment {
     /// Whether programs of others had their turn before ours when it was attached.
     pub fn is_behind_others(&self) -> bool {
         matches!(self, Attachment::Clsact(filter) if filter.is_behind_others())
+    }
+}
+
+/// A TCX link. It goes with its last descriptor, so also with a process that is killed; dropping it takes the program
+/// off whoever has another one.
+#[derive(Debug)]
+pub struct TcxLink(OwnedFd);
+
+impl TcxLink {
+    /// The interface that the link is on, if it still is.
+    fn ifindex(&self) -> Option<u32> {
+        let info = LinkInfo::from_fd(self.0.as_fd()).ok()?;
+        match info.info {
+            LinkTypeInfo::Tcx(tcx) => Some(tcx.ifindex),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for TcxLink {
+    fn drop(&mut self) {
+        // Fails where it is off already, with its interface or by somebody's hand.
+        // SAFETY: a live descriptor.
+        unsafe { bpf_link_detach(self.0.as_raw_fd()) };
     }
 }
 
@@ -85,7 +111,7 @@ impl Ways {
     }
 }
 
-fn attach_tcx(program: BorrowedFd<'_>, ifindex: u32) -> Result<OwnedFd, Errno> {
+fn attach_tcx(program: BorrowedFd<'_>, ifindex: u32) -> Result<TcxLink, Errno> {
     let options = bpf_link_create_opts {
         sz: size_of::<bpf_link_create_opts>() as _,
         flags: BPF_F_BEFORE,
@@ -104,13 +130,5 @@ fn attach_tcx(program: BorrowedFd<'_>, ifindex: u32) -> Result<OwnedFd, Errno> {
         return Err(Errno::from_raw(-fd));
     }
     // SAFETY: a descriptor that the call just made, and that nobody else knows.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-fn tcx_ifindex(link: &OwnedFd) -> Option<u32> {
-    let info = libbpf_rs::query::LinkInfo::from_fd(std::os::fd::AsFd::as_fd(link)).ok()?;
-    match info.info {
-        LinkTypeInfo::Tcx(tcx) => Some(tcx.ifindex),
-        _ => None,
-    }
+    Ok(TcxLink(unsafe { OwnedFd::from_raw_fd(fd) }))
 }

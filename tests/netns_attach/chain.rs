@@ -33,18 +33,31 @@ pub fn length(pair: &Pair) -> usize {
 /// Takes all programs off the TCX ingress hook, whoever holds their links.
 pub fn clear(pair: &Pair) {
     for (_, link) in on_hook(pair) {
-        // SAFETY: a plain number.
-        let link = owned(unsafe { bpf_link_get_fd_by_id(link) }, "open a link");
+        let link = open(link);
         // SAFETY: a live descriptor.
         let outcome = unsafe { bpf_link_detach(link.as_raw_fd()) };
         assert_eq!(outcome, 0, "detach a link");
     }
 }
 
+fn open(link: u32) -> OwnedFd {
+    // SAFETY: a plain number.
+    owned(unsafe { bpf_link_get_fd_by_id(link) }, "open a link")
+}
+
 /// A program that counts packets, on the hook as long as this lives.
 pub struct Counter {
     map: MapHandle,
-    _link: OwnedFd,
+    link: OwnedFd,
+}
+
+impl Drop for Counter {
+    /// By a call: a child that another test forks at this moment has the descriptor until its exec. With the device gone,
+    /// so is the program.
+    fn drop(&mut self) {
+        // SAFETY: a live descriptor.
+        unsafe { bpf_link_detach(self.link.as_raw_fd()) };
+    }
 }
 
 impl Counter {
@@ -76,7 +89,7 @@ impl Counter {
             Ok(owned(fd, "attach a program"))
         };
         let link = pair.receiver.within(link).expect("attach");
-        Counter { map, _link: link }
+        Counter { map, link }
     }
 
     /// Packets that came to it.
@@ -158,4 +171,21 @@ fn between_programs_of_others_all_see_the_same_and_keep_their_places() {
         [chain[0], chain[2]],
         "theirs, in their order"
     );
+}
+
+#[test]
+fn a_run_that_ends_takes_its_program_off_whoever_else_holds_the_link() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, "{}");
+    let [(_, link)] = on_hook(&pair)[..] else {
+        panic!("one program");
+    };
+    let _held = open(link);
+    send(&pair, 20);
+    run.settle(20);
+    assert_eq!(counted(&run.last_record()), 20);
+    assert_eq!(on_hook(&pair), []);
 }

@@ -9,6 +9,7 @@ mod packaging;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Mutex;
 
 use clap::CommandFactory;
 use flowtop::cli::{Arguments, Exit};
@@ -104,27 +105,39 @@ fn filter() -> String {
     table("| field | takes |", rows)
 }
 
-/// Compares the table in README.md with what the code says, or writes it there.
-fn expect_table(name: &str, expected: &str) {
+/// Where a table is in the README, and the README.
+fn find_table(name: &str) -> (std::ops::Range<usize>, String) {
     let readme = read("README.md");
     let begin = format!("<!-- table: {name} -->\n");
     let start = readme.find(&begin).expect("the table's beginning") + begin.len();
-    let end = start
-        + readme[start..]
-            .find("<!-- end -->")
-            .expect("the table's end");
-    if readme[start..end] == *expected {
+    let length = readme[start..].find("<!-- end -->");
+    (start..start + length.expect("the table's end"), readme)
+}
+
+/// Compares the table in README.md with what the code says, or writes it there.
+fn expect_table(name: &str, expected: &str) {
+    let (place, readme) = find_table(name);
+    if readme[place] == *expected {
         return;
     }
     if std::env::var_os("FLOWTOP_UPDATE_README").is_some() {
-        let text = format!("{}{expected}{}", &readme[..start], &readme[end..]);
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-        std::fs::write(path, text).expect("write README.md");
-        return;
+        return write_table(name, expected);
     }
     panic!(
         "README.md: the table of {name} is not what the code says (FLOWTOP_UPDATE_README=1 writes it):\n{expected}"
     );
+}
+
+/// One at a time, or one would undo what another wrote; and by a rename, as other tests read the README meanwhile.
+fn write_table(name: &str, table: &str) {
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _alone = WRITING.lock().expect("no panic");
+    let (place, mut readme) = find_table(name);
+    readme.replace_range(place, table);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let beside = path.with_extension("md.new");
+    std::fs::write(&beside, readme).expect("write beside README.md");
+    std::fs::rename(beside, path).expect("rename");
 }
 
 /// What stands in backquotes in the first cell of each row of the table below this line.

@@ -177,16 +177,6 @@ mod tests {
     }
 
     #[test]
-    fn each_run_has_a_handle_of_its_own_as_long_as_it_lives() {
-        let (first, second) = (Handle::take().unwrap(), Handle::take().unwrap());
-        assert_ne!(first.number, second.number);
-        assert!(is_alive(first.number) && is_alive(second.number));
-        let former = first.number;
-        drop(first);
-        assert!(!is_alive(former));
-    }
-
-    #[test]
     fn a_filter_is_ours_by_its_handle_and_by_the_name_of_its_program() {
         let ours = Filter {
             name: Some("flowtop_ingress:[12]".into()),

@@ -1,8 +1,12 @@
 //! Filters of others on the clsact qdisc, further runs among them, and somebody who takes ours away.
 
+use std::ops::Range;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
+use flowtop::netns::Namespace;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -248,6 +252,45 @@ fn an_ingress_qdisc_of_others_serves_as_well() {
     }
 }
 
+/// Names that somebody holds. Its thread has descriptors of its own, so that no child that another test forks has them too,
+/// and they are free as soon as they are let go.
+struct Names {
+    let_go: Sender<()>,
+    holder: JoinHandle<()>,
+}
+
+impl Names {
+    fn hold(namespace: &Namespace, numbers: Range<u32>) -> Names {
+        let ((let_go, waits), (tell, held)) = (channel::<()>(), channel());
+        let hold = move || {
+            // SAFETY: plain numbers. From here on the thread has a table of descriptors of its own, with nobody else's.
+            let outcome =
+                unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_UNSHARE as i32) };
+            assert_eq!(outcome, 0, "close_range");
+            let names: Vec<UnixDatagram> = numbers.map(|n| bind(n).expect("bind")).collect();
+            tell.send(()).expect("a listener");
+            let _ = waits.recv();
+            drop(names);
+        };
+        let holder = namespace.within(|| Ok(std::thread::spawn(hold)));
+        held.recv().expect("names");
+        Names {
+            let_go,
+            holder: holder.expect("a thread"),
+        }
+    }
+
+    fn let_go(self) {
+        drop(self.let_go);
+        self.holder.join().expect("no panic");
+    }
+}
+
+fn bind(number: u32) -> std::io::Result<UnixDatagram> {
+    let name = format!("flowtop-clsact-{number:x}");
+    UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)
+}
+
 /// What SECURITY.md says that a local user can do to runs on clsact, and what not.
 #[test]
 fn names_of_runs_that_others_hold_keep_leftovers_and_new_runs_away_and_do_no_more() {
@@ -258,19 +301,12 @@ fn names_of_runs_that_others_hold_keep_leftovers_and_new_runs_away_and_do_no_mor
     let killed = clsact(&pair.receiver);
     killed.signal(Signal::SIGKILL);
     killed.wait();
-    let bind = |number: u32| {
-        let name = format!("flowtop-clsact-{number:x}");
-        let address = SocketAddr::from_abstract_name(name).expect("a name");
-        Ok(UnixDatagram::bind_addr(&address)?)
-    };
-    let first = pair.receiver.within(|| bind(0xf107)).expect("bind");
+    let first = Names::hold(&pair.receiver, 0xf107..0xf108);
     let living = clsact(&pair.receiver);
     assert_eq!(ours(&pair.receiver), 2, "of the killed and of the living");
-    let others = pair
-        .receiver
-        .within(|| (0xf109..0xf107 + 64).map(bind).collect());
-    let others: Vec<UnixDatagram> = others.expect("bind");
-    pair.receiver.within(|| bind(0xf108)).expect_err("it lives");
+    let others = Names::hold(&pair.receiver, 0xf109..0xf107 + 64);
+    let taken = pair.receiver.within(|| Ok(bind(0xf108)?));
+    taken.expect_err("it lives");
     let mut command = support::command(&pair.receiver, PROGRAM);
     command
         .args(ARGUMENTS)
@@ -281,7 +317,8 @@ fn names_of_runs_that_others_hold_keep_leftovers_and_new_runs_away_and_do_no_mor
         are taken (see: ss -xa | grep flowtop-clsact)\n";
     assert_eq!(String::from_utf8_lossy(&refused.stderr), line);
     assert_eq!(refused.status.code(), Some(1));
-    drop((first, others));
+    first.let_go();
+    others.let_go();
     let next = clsact(&pair.receiver);
     assert_eq!(ours(&pair.receiver), 2, "of the living and of the next one");
     send(&pair, 5);

@@ -195,11 +195,13 @@ fn nobody_of_the_same_user_may_look_into_the_process() {
     }
     let pair = Pair::quiet();
     let run = start(&pair, |_| {});
-    let target = format!("/proc/{}/mem", run.pid());
-    let mut command = Command::new("dd");
-    command.args([&format!("if={target}"), "count=1", "status=none"]);
-    std::os::unix::process::CommandExt::uid(&mut command, NOBODY);
-    std::os::unix::process::CommandExt::gid(&mut command, NOBODY);
+    // Of a /proc of its own: this machine's may hide the processes of others (hidepid).
+    let mount = "mount -t proc -o hidepid=0 proc /proc && exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", mount, "sh", "setpriv"]);
+    command.args(["--reuid", "--regid"].map(|option| format!("{option}={NOBODY}")));
+    command.args(["--clear-groups", "dd", "count=1", "status=none"]);
+    command.arg(format!("if=/proc/{}/mem", run.pid()));
     let output = command.output().expect("dd");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("Permission denied"), "{said}");

@@ -41,9 +41,7 @@ fn with_a_program_that_no_verifier_takes(folder: &Path) -> PathBuf {
     bytes[program..program + 8].copy_from_slice(&UNVERIFIABLE);
     let draft = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(draft.path(), bytes).expect("write");
-    let program = program_in(folder, Some(draft.path()));
-    super::set_mode(&program, 0o755);
-    program
+    program_in(folder, Some(draft.path()))
 }
 
 #[test]

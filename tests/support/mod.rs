@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use flowtop::netns::Namespace;
+use nix::sys::stat::Mode;
 
 /// Capabilities that tests of the real kernel need, with their numbers (linux/capability.h).
 const NEEDED: [(&str, u32); 4] = [
@@ -33,7 +34,10 @@ const NEEDED: [(&str, u32); 4] = [
 ///
 /// Without the privileges the test fails and says what is missing, unless FLOWTOP_SKIP_ROOT_TESTS=1: then it says on
 /// standard error that it was skipped, and false is returned.
+///
+/// What tests make for other users can be read by them, whatever the umask of whoever runs the tests.
 pub fn root() -> bool {
+    nix::sys::stat::umask(Mode::from_bits_truncate(0o022));
     let Err(reason) = privileges() else {
         return true;
     };
@@ -111,16 +115,21 @@ pub fn run(namespace: &Namespace, program: &str, arguments: &[&str]) -> String {
     stdout
 }
 
-/// Puts a copy of a program, by default flowtop, into a folder, to be run at once. A process of its own writes it: of a file
+/// Puts a copy of a program, by default flowtop, into a folder, to be run at once by anybody. A process of its own writes it: of a file
 /// that this one has open for writing, a child forked by another test holds a copy until its exec, and meanwhile nobody can run it.
 pub fn program_in(folder: &Path, source: Option<&Path>) -> PathBuf {
     let program = folder.join("flowtop");
     let source = source.unwrap_or(Path::new(env!("CARGO_BIN_EXE_flowtop")));
-    let status = Command::new("cp")
-        .arg("-p")
+    let mut install = Command::new("install");
+    let status = install
+        .args(["-m", "755"])
         .args([source, &program])
         .status();
-    assert!(status.expect("cp").success(), "copy {}", source.display());
+    assert!(
+        status.expect("install").success(),
+        "copy {}",
+        source.display()
+    );
     program
 }
 

@@ -33,6 +33,17 @@ pub struct Record<'a> {
     pub events: Option<&'a [Event]>,
     /// Thresholds, and the flows that violate them.
     pub alerts: &'a Alerts,
+    /// How writing went so far; `None` for a single record.
+    pub output: Option<OutputState>,
+}
+
+/// How it went with the records of a run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutputState {
+    /// Times that there was no room to write.
+    pub pauses: u64,
+    /// Intervals without a record of their own: they are part of a later one.
+    pub joined_intervals: u64,
 }
 
 /// Which configuration is in force.

@@ -19,17 +19,24 @@ mod save_view;
 mod session;
 mod setup;
 mod signals;
+mod sink;
 mod updates;
 mod writer;
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::sync::Arc;
+
+use nix::libc::SIGXFSZ;
+use signal_hook::flag;
 
 use crate::cli::{Arguments, Command, Exit, Failure, Invocation};
 use crate::config::source::Surroundings;
 
 /// Runs flowtop with this command line, the program's name first, to its end.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    // A file as large as it may get is an error of whoever writes, and not the end of the run: the signal is caught.
+    let _ = flag::register(SIGXFSZ, Arc::default());
     let arguments = match Arguments::read(words)? {
         Invocation::Run(arguments) => *arguments,
         Invocation::Print(text) => return print(&text),

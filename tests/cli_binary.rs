@@ -361,22 +361,25 @@ fn a_reader_that_goes_away_ends_the_run_quietly() {
 }
 
 #[test]
-fn a_full_disk_behind_standard_output_is_one_line_and_1() {
+fn a_disk_that_stays_full_is_told_at_once_and_at_the_end_and_is_1() {
     if !support::root() {
         return;
     }
     let folder = folder();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
     let mut command = flowtop(folder.path());
-    command.args(["--json", "--demo", "-t", "0.1"]);
+    command.args(["--json", "--demo", "-t", "0.1", "--duration", "1"]);
     command.stdout(full.expect("/dev/full"));
     let output = command.output().expect("flowtop");
     assert_eq!(code(&output), 1);
-    let text = errors(&output, 1);
-    assert!(
-        text.contains("write to standard output: No space left"),
-        "{text}"
-    );
+    let text = errors(&output, 2);
+    for line in text.lines() {
+        assert!(
+            line.contains("write to standard output: No space left"),
+            "{line}"
+        );
+    }
+    assert!(text.contains("the last records are lost"), "{text}");
 }
 
 #[test]

@@ -36,6 +36,8 @@ struct Line<'a> {
     kernel: KernelRecord<'a>,
     config: ConfigRecord<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<OutputRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<EventRecord<'a>>>,
 }
 
@@ -155,6 +157,12 @@ struct ConfigRecord<'a> {
     error: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+struct OutputRecord {
+    pauses: u64,
+    joined_intervals: u64,
+}
+
 impl<'a> Line<'a> {
     fn of(record: &Record<'a>) -> Line<'a> {
         let report = record.report;
@@ -183,6 +191,10 @@ impl<'a> Line<'a> {
                 generation: record.config.generation,
                 error: record.config.error,
             },
+            output: record.output.map(|output| OutputRecord {
+                pauses: output.pauses,
+                joined_intervals: output.joined_intervals,
+            }),
             events: record.events.map(|list| list.iter().map(event).collect()),
         }
     }

@@ -7,16 +7,17 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::reload::Change;
 use super::session::{Happening, Session};
+use super::sink::Sink;
 use super::writer::Writer;
 use crate::cli::{Exit, Failure};
-use crate::export::{self, Exporter, Record};
+use crate::export::{self, Exporter, OutputState, Record};
 
 /// How long a reader may stand still once somebody urges a run that has finished, and whose last record waits for it.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Runs to the end of the session, or until the reader goes away. A reader that is slow does not hold up the counting:
-/// its next record covers the intervals that it missed.
-pub fn run(mut session: Session) -> Result<(), Failure> {
+/// Runs to the end of the session, or until the reader goes away. A reader that is slow, or a disk that is full, does
+/// not hold up the counting: the next record covers the intervals that were missed.
+pub fn run(session: Session) -> Result<(), Failure> {
     let name = if session.arguments.output.json {
         "json"
     } else {
@@ -25,57 +26,133 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
     let outlet = session.outlet().try_clone();
-    let mut writer = outlet.and_then(Writer::start).map_err(broken)?;
-    loop {
-        wait(&session);
-        if !writer.look().map_err(broken)? {
-            return Ok(());
-        }
-        session.hold_intervals(writer.is_busy());
-        let mut happenings = session.pump();
-        // An interval that closed at the very end of the run has its record before the last one.
-        happenings.sort_by_key(|happening| matches!(happening, Happening::Stop));
-        for happening in happenings {
-            match happening {
-                Happening::IntervalClosed(intervals) => {
-                    session.judge();
-                    writer.write(record(&session, intervals, exporter)?);
+    let start = |outlet| Writer::start(Sink::standard_output()?, outlet);
+    let writer = outlet.and_then(start).map_err(broken)?;
+    Headless {
+        session,
+        writer,
+        exporter,
+        joined: 0,
+        is_paused: false,
+    }
+    .run()
+}
+
+struct Headless {
+    session: Session,
+    writer: Writer,
+    exporter: &'static dyn Exporter,
+    /// Intervals without a record of their own.
+    joined: u64,
+    /// Writing waits for room, which has been said.
+    is_paused: bool,
+}
+
+impl Headless {
+    fn run(mut self) -> Result<(), Failure> {
+        loop {
+            wait(&self.session);
+            if !self.look()? {
+                return Ok(());
+            }
+            self.session.hold_intervals(self.writer.is_busy());
+            let mut happenings = self.session.pump();
+            // An interval that closed at the very end of the run has its record before the last one.
+            happenings.sort_by_key(|happening| matches!(happening, Happening::Stop));
+            for happening in happenings {
+                match happening {
+                    Happening::IntervalClosed(intervals) => self.write(intervals)?,
+                    Happening::Stop => return self.end(),
+                    Happening::Reset => self.session.tracker.reset(),
+                    Happening::Notice(text)
+                    | Happening::Config(Change::Refused(text) | Change::Withdrawn(text)) => {
+                        say(&text);
+                    }
+                    Happening::Config(Change::Loaded(text)) => {
+                        say(&format!("configuration: {text}"));
+                    }
+                    Happening::Config(Change::Mended | Change::Unchanged)
+                    | Happening::Name(..)
+                    | Happening::Histograms(_) => {}
                 }
-                Happening::Stop => return end(session, writer, exporter),
-                Happening::Reset => session.tracker.reset(),
-                Happening::Notice(text)
-                | Happening::Config(Change::Refused(text) | Change::Withdrawn(text)) => say(&text),
-                Happening::Config(Change::Loaded(text)) => say(&format!("configuration: {text}")),
-                Happening::Config(Change::Mended | Change::Unchanged)
-                | Happening::Name(..)
-                | Happening::Histograms(_) => {}
             }
         }
     }
-}
 
-/// Writes the last record. Where nobody reads, another signal ends the run without it. Some send each signal twice
-/// (timeout(1) does): that alone takes the record from no reader that reads.
-fn end(mut session: Session, mut writer: Writer, exporter: &dyn Exporter) -> Result<(), Failure> {
-    let intervals = session.finish();
-    session.judge();
-    let mut last = Some(record(&session, intervals, exporter)?);
-    loop {
-        if !writer.look().map_err(broken)? {
-            return Ok(());
+    /// Takes in what became of the record under way, and says once that there is no room, and that there is; false where
+    /// the reader has gone.
+    fn look(&mut self) -> Result<bool, Failure> {
+        let goes_on = self.writer.look().map_err(broken)?;
+        match (self.writer.full(), self.is_paused) {
+            (Some(error), false) => say(&format!(
+                "write to standard output: {error} (counting goes on; what follows waits for room)"
+            )),
+            (None, true) => say("write to standard output: there is room again"),
+            _ => {}
         }
-        if !writer.is_busy() {
-            match last.take() {
-                Some(record) => writer.write(record),
-                None => return Ok(()),
+        self.is_paused = self.writer.full().is_some();
+        Ok(goes_on)
+    }
+
+    fn write(&mut self, intervals: u64) -> Result<(), Failure> {
+        let record = self.record(intervals)?;
+        self.writer.write(record);
+        Ok(())
+    }
+
+    /// Writes the last record. Where there is no room, it does not wait for any; where nobody reads, another signal ends
+    /// the run without it. Some send each signal twice (timeout(1) does): that alone takes the record from no reader that
+    /// reads.
+    fn end(mut self) -> Result<(), Failure> {
+        let intervals = self.session.finish();
+        let mut last = Some(self.record(intervals)?);
+        let attempts = self.writer.attempts();
+        loop {
+            if !self.look()? {
+                return Ok(());
+            }
+            if let Some(error) = self.writer.full()
+                && self.writer.attempts() > attempts
+            {
+                let why = format!("{error}, and the last records are lost");
+                return Err(broken(io::Error::other(why)));
+            }
+            if !self.writer.is_busy() {
+                match last.take() {
+                    Some(record) => self.writer.write(record),
+                    None => return Ok(()),
+                }
+            }
+            let is_read = self.writer.wait(STANDSTILL);
+            if self.session.is_urged() && !is_read {
+                return Err(broken(io::Error::other(
+                    "nobody reads, and the last record is lost",
+                )));
             }
         }
-        let is_read = writer.wait(STANDSTILL);
-        if session.is_urged() && !is_read {
-            return Err(broken(io::Error::other(
-                "nobody reads, and the last record is lost",
-            )));
-        }
+    }
+
+    fn record(&mut self, intervals: u64) -> Result<Vec<u8>, Failure> {
+        self.session.judge();
+        self.joined += intervals.saturating_sub(1);
+        let session = &self.session;
+        let record = Record {
+            time: &format!("{:.3}", jiff::Timestamp::now()),
+            intervals,
+            report: session.tracker.report(),
+            config: session.reload.state(),
+            privileges: &session.privileges,
+            unit: session.reload.config().unit,
+            events: None,
+            alerts: &session.alerts,
+            output: Some(OutputState {
+                pauses: self.writer.pauses(),
+                joined_intervals: self.joined,
+            }),
+        };
+        let mut bytes = Vec::new();
+        self.exporter.write(&record, &mut bytes).map_err(broken)?;
+        Ok(bytes)
     }
 }
 
@@ -97,21 +174,4 @@ fn wait(session: &Session) {
     let mut fds = [PollFd::new(session.wake(), PollFlags::POLLIN)];
     // Interrupted: the caller looks at everything anyway.
     let _ = poll(&mut fds, timeout);
-}
-
-fn record(session: &Session, intervals: u64, exporter: &dyn Exporter) -> Result<Vec<u8>, Failure> {
-    let time = format!("{:.3}", jiff::Timestamp::now());
-    let record = Record {
-        time: &time,
-        intervals,
-        report: session.tracker.report(),
-        config: session.reload.state(),
-        privileges: &session.privileges,
-        unit: session.reload.config().unit,
-        events: None,
-        alerts: &session.alerts,
-    };
-    let mut bytes = Vec::new();
-    exporter.write(&record, &mut bytes).map_err(broken)?;
-    Ok(bytes)
 }

@@ -1,74 +1,100 @@
-//! Standard output of a run without a screen: a thread of its own waits for slow readers, so that nobody else has to.
+//! Records of a run without a screen: a thread of its own waits for slow readers and for room on a full disk, so that
+//! nobody else has to.
 //!
 //! One record at a time: while one is being written there is no other, so that nothing piles up.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
+use super::sink::Sink;
 use super::updates::{Outlet, Update};
 
-/// A record goes out in pieces of so many bytes, so that a reader shows with each of them that it reads.
-const PIECE: usize = 16 << 10;
+/// How often writing is tried again while there is no room.
+const TRY_EVERY: Duration = Duration::from_secs(1);
 
-/// The way to standard output.
+/// What became of an attempt to write a record.
+enum Outcome {
+    Written,
+    /// There is no room for it now; it is tried again.
+    Full(io::Error),
+    Failed(io::Error),
+}
+
+/// The way to where records go.
 pub struct Writer {
     records: SyncSender<Vec<u8>>,
-    outcomes: Receiver<io::Result<()>>,
+    outcomes: Receiver<Outcome>,
     is_busy: bool,
     /// What [`Writer::wait`] came upon.
-    outcome: Option<io::Result<()>>,
+    met: Option<Outcome>,
+    /// Why the record under way has found no room so far.
+    full: Option<io::Error>,
+    attempts: u64,
+    pauses: u64,
     /// Pieces that went out.
     pieces: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the thread. Nobody waits for its end: the reader may never come back.
-    pub fn start(outlet: Outlet) -> io::Result<Writer> {
+    pub fn start(mut sink: Sink, outlet: Outlet) -> io::Result<Writer> {
         let (records, receiver) = sync_channel::<Vec<u8>>(1);
         let (sender, outcomes) = channel();
         let pieces = Arc::new(AtomicU64::new(0));
         let written = pieces.clone();
+        let tell = move |outcome| {
+            sender.send(outcome).ok()?;
+            outlet.tell(Update::Written);
+            Some(())
+        };
+        let mut write = move |record: Vec<u8>| {
+            let mut left = record.as_slice();
+            while !left.is_empty() {
+                match sink.write_piece(&mut left) {
+                    Ok(()) => _ = written.fetch_add(1, Ordering::Relaxed),
+                    Err(error) if finds_no_room(&error) => {
+                        tell(Outcome::Full(error))?;
+                        std::thread::sleep(TRY_EVERY);
+                    }
+                    Err(error) => return tell(Outcome::Failed(error)),
+                }
+            }
+            tell(Outcome::Written)
+        };
         std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || {
-                for record in receiver {
-                    if sender.send(write(&record, &written)).is_err() {
-                        return;
-                    }
-                    outlet.tell(Update::Written);
-                }
-            })?;
+            .spawn(move || receiver.into_iter().try_for_each(&mut write))?;
         Ok(Writer {
             records,
             outcomes,
             is_busy: false,
-            outcome: None,
+            met: None,
+            full: None,
+            attempts: 0,
+            pauses: 0,
             pieces,
         })
     }
 
     /// Takes in what became of the record that is under way; false where the reader has gone.
     pub fn look(&mut self) -> io::Result<bool> {
-        let outcome = self
-            .outcome
-            .take()
-            .or_else(|| match self.outcomes.try_recv() {
-                Ok(outcome) => Some(outcome),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => Some(Err(ErrorKind::BrokenPipe.into())),
-            });
-        let Some(outcome) = outcome else {
-            return Ok(true);
-        };
-        self.is_busy = false;
-        match outcome {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(error),
+        while let Some(outcome) = self.met.take().or_else(|| self.outcomes.try_recv().ok()) {
+            match outcome {
+                Outcome::Written => (self.is_busy, self.full) = (false, None),
+                Outcome::Full(error) => {
+                    self.attempts += 1;
+                    self.pauses += u64::from(self.full.replace(error).is_none());
+                }
+                Outcome::Failed(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    return Ok(false);
+                }
+                Outcome::Failed(error) => return Err(error),
+            }
         }
+        Ok(true)
     }
 
     /// Whether a record is under way.
@@ -76,26 +102,53 @@ impl Writer {
         self.is_busy
     }
 
+    /// Why the record under way found no room, as long as it does not.
+    pub fn full(&self) -> Option<&io::Error> {
+        self.full.as_ref()
+    }
+
+    /// How often a record found no room, each new attempt counted.
+    pub fn attempts(&self) -> u64 {
+        self.attempts
+    }
+
+    /// How many records found no room at first.
+    pub fn pauses(&self) -> u64 {
+        self.pauses
+    }
+
     /// Hands over a record; not while another one is under way.
     pub fn write(&mut self, record: Vec<u8>) {
-        // A thread that has ended shows in the next look.
+        // A thread that has ended told why before.
         self.is_busy = self.records.try_send(record).is_ok();
     }
 
-    /// Waits until the record under way is written, but not longer than this. Returns whether the reader took anything in
-    /// meanwhile.
+    /// Waits until something became of the record under way, but not longer than this. Returns whether the reader took
+    /// anything in meanwhile.
     pub fn wait(&mut self, longest: Duration) -> bool {
         let before = self.pieces.load(Ordering::Relaxed);
-        self.outcome = self.outcomes.recv_timeout(longest).ok();
-        self.outcome.is_some() || self.pieces.load(Ordering::Relaxed) != before
+        self.met = self.outcomes.recv_timeout(longest).ok();
+        self.met.is_some() || self.pieces.load(Ordering::Relaxed) != before
     }
 }
 
-fn write(record: &[u8], written: &AtomicU64) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for piece in record.chunks(PIECE) {
-        out.write_all(piece)?;
-        written.fetch_add(1, Ordering::Relaxed);
+/// Whether there may be room later: the disk is full, or the user's quota, or the file as large as it may get.
+fn finds_no_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+
+    #[test]
+    fn a_full_disk_a_quota_and_a_limit_of_size_are_waited_for_and_nothing_else() {
+        let finds_no_room = |errno: Errno| finds_no_room(&errno.into());
+        assert!([Errno::ENOSPC, Errno::EDQUOT, Errno::EFBIG].map(finds_no_room) == [true; 3]);
+        assert!([Errno::EIO, Errno::EPIPE, Errno::EROFS].map(finds_no_room) == [false; 3]);
     }
-    out.flush()
 }

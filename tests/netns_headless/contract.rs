@@ -44,6 +44,10 @@ const RECORD: &[(&str, Kind)] = &[
             ("error", TextOrNull),
         ]),
     ),
+    (
+        "output",
+        Object(&[("pauses", Count), ("joined_intervals", Count)]),
+    ),
 ];
 
 const INTERFACE: &[(&str, Kind)] = &[

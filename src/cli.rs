@@ -198,6 +198,10 @@ pub struct Output {
     #[arg(long)]
     pub text: bool,
 
+    /// Without a screen: list the first N flows by the order of SORT, and sum the others up.
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+
     /// Stop after this time.
     #[arg(long, value_name = "SECONDS", value_parser = duration, allow_negative_numbers = true)]
     pub duration: Option<Duration>,

@@ -12,7 +12,8 @@ use crate::model::alert::Alerts;
 use crate::model::event::Event;
 use crate::model::preferences::Unit;
 use crate::model::privileges::Privileges;
-use crate::model::tracker::Report;
+use crate::model::top::Top;
+use crate::model::tracker::{Flow, Report};
 
 /// What one export says: the report, and what surrounds it.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +34,23 @@ pub struct Record<'a> {
     pub events: Option<&'a [Event]>,
     /// Thresholds, and the flows that violate them.
     pub alerts: &'a Alerts,
+    /// Which flows are listed; `None`: all.
+    pub top: Option<&'a Top>,
     /// How writing went so far; `None` for a single record.
     pub output: Option<OutputState>,
+}
+
+impl<'a> Record<'a> {
+    /// The flows to list.
+    fn flows(&self) -> impl Iterator<Item = &'a Flow> {
+        let flows = self.report.flows.as_slice();
+        let (all, some) = match self.top {
+            None => (flows, [].as_slice()),
+            Some(top) => ([].as_slice(), top.rows.as_slice()),
+        };
+        let listed = some.iter().map(|row| &flows[*row as usize]);
+        all.iter().chain(listed)
+    }
 }
 
 /// How it went with the records of a run.

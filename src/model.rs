@@ -14,6 +14,7 @@ pub mod query;
 pub mod rule;
 pub mod service;
 pub mod snapshot;
+pub mod top;
 pub mod tracker;
 pub mod units;
 pub mod watch;

@@ -102,6 +102,7 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--max-flows", "0"], "--max-flows"),
         (&["--max-flows", "99999999999"], "--max-flows"),
         (&["--count", "0"], "--count"),
+        (&["--top", "ten"], "--top"),
         (&["-i", "eth0,"], "\"\" can't be the name of an interface"),
         (
             &["-i", "eth 0"],

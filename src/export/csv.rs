@@ -17,7 +17,7 @@ impl Exporter for Csv {
         let columns = || FLOW_COLUMNS.iter().filter(|column| !column.is_history());
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(columns().map(|column| column.id))?;
-        for flow in &record.report.flows {
+        for flow in record.flows() {
             writer.write_record(columns().map(|column| cell(&(column.value)(flow, &context))))?;
         }
         writer.flush()

@@ -10,6 +10,7 @@ use crate::model::alert::{AlertRule, Alerts};
 use crate::model::event::Event;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::{Malformed, Sequence, Volume};
+use crate::model::top::{Remainder, Top};
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
 const SCHEMA: u32 = 1;
@@ -32,6 +33,8 @@ struct Line<'a> {
     intervals: u64,
     interfaces: Vec<InterfaceRecord<'a>>,
     flows: Vec<FlowRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remainder: Option<RemainderRecord>,
     rules: Vec<RuleRecord<'a>>,
     kernel: KernelRecord<'a>,
     config: ConfigRecord<'a>,
@@ -73,6 +76,9 @@ struct InterfaceRecord<'a> {
     untracked: VolumeRecord,
     malformed: MalformedRecord,
     device_drops: Option<u64>,
+    /// Of its flows that this record does not list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted: Option<VolumeRecord>,
 }
 
 #[derive(Serialize)]
@@ -114,6 +120,19 @@ struct SequenceRecord {
     reordered: Option<u64>,
     restarts: u64,
     absent: u64,
+}
+
+#[derive(Serialize)]
+struct RemainderRecord {
+    flows: usize,
+    packets: u64,
+    bytes: u64,
+    payload_bytes: u64,
+    throughput: Option<f64>,
+    goodput: Option<f64>,
+    packet_rate: Option<f64>,
+    sequence: Option<SequenceRecord>,
+    sequence_tcp: Option<SequenceRecord>,
 }
 
 #[derive(Serialize)]
@@ -171,12 +190,16 @@ impl<'a> Line<'a> {
             time: record.time,
             interval_s: report.interval_s,
             intervals: record.intervals,
-            interfaces: report.interfaces.iter().map(interface).collect(),
-            flows: report
-                .flows
+            interfaces: report
+                .interfaces
                 .iter()
+                .map(|it| interface(it, record.top))
+                .collect(),
+            flows: record
+                .flows()
                 .map(|flow| flow_record(flow, report, record.alerts))
                 .collect(),
+            remainder: record.top.map(|top| remainder(&top.remainder)),
             rules: report.rules.iter().map(rule).collect(),
             kernel: KernelRecord {
                 flows_tracked: report.table.tracked,
@@ -226,7 +249,7 @@ fn volume(volume: Volume) -> VolumeRecord {
     }
 }
 
-fn interface(interface: &Interface) -> InterfaceRecord<'_> {
+fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord<'a> {
     let counted = &interface.counted;
     let malformed = counted.malformed_total();
     let reasons = Malformed::ALL.iter().zip(&counted.malformed);
@@ -255,6 +278,24 @@ fn interface(interface: &Interface) -> InterfaceRecord<'_> {
                 .collect(),
         },
         device_drops: counted.device_drops,
+        unlisted: top.map(|top| {
+            let volume_of = top.unlisted.get(&interface.ifindex);
+            volume(volume_of.copied().unwrap_or_default())
+        }),
+    }
+}
+
+fn remainder(rest: &Remainder) -> RemainderRecord {
+    RemainderRecord {
+        flows: rest.flows,
+        packets: rest.volume.packets,
+        bytes: rest.volume.bytes,
+        payload_bytes: rest.payload_bytes,
+        throughput: rest.rates.map(|r| r.throughput),
+        goodput: rest.rates.map(|r| r.goodput),
+        packet_rate: rest.rates.map(|r| r.packet_rate),
+        sequence: rest.numbers.map(|sum| sequence(&sum, None)),
+        sequence_tcp: rest.tcp.map(|sum| sequence(&sum, None)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A plain table an interval, for people who read a log: busiest flows first, the same columns as the screen.
+//! A plain table an interval, for people who read a log: busiest flows first (of a bounded number, those that were
+//! chosen in their order), the same columns as the screen.
 
 use std::io::{self, Write};
 
@@ -6,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Exporter, Record};
 use crate::model::column::{Align, Column, Context, DEFAULT, LOSS, by_id};
+use crate::model::top::Remainder;
 use crate::model::tracker::{Flow, Interface};
 use crate::model::units;
 
@@ -27,8 +29,23 @@ impl Exporter for Text {
             writeln!(out, "{}", summary(interface, &context))?;
         }
         write_flows(record, &context, out)?;
+        if let Some(top) = record.top.filter(|top| top.remainder.flows > 0) {
+            writeln!(out, "{}", of_the_rest(&top.remainder, &context))?;
+        }
         writeln!(out)
     }
+}
+
+fn of_the_rest(rest: &Remainder, context: &Context) -> String {
+    let rate = rest.rates.map_or(units::UNKNOWN.to_owned(), |r| {
+        units::rate(r.throughput, context.unit)
+    });
+    format!(
+        "and {} more flows  {}  {} packets",
+        rest.flows,
+        rate.trim_start(),
+        rest.volume.packets
+    )
 }
 
 fn summary(interface: &Interface, context: &Context) -> String {
@@ -66,13 +83,15 @@ fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::R
         .filter_map(by_id)
         .filter(|column| !column.is_history())
         .collect();
-    let mut flows: Vec<&Flow> = record.report.flows.iter().collect();
-    let throughput = |flow: &Flow| flow.rates.map_or(0.0, |r| r.throughput);
-    flows.sort_by(|a, b| {
-        throughput(b)
-            .total_cmp(&throughput(a))
-            .then(a.key.cmp(&b.key))
-    });
+    let mut flows: Vec<&Flow> = record.flows().collect();
+    if record.top.is_none() {
+        let throughput = |flow: &Flow| flow.rates.map_or(0.0, |r| r.throughput);
+        flows.sort_by(|a, b| {
+            throughput(b)
+                .total_cmp(&throughput(a))
+                .then(a.key.cmp(&b.key))
+        });
+    }
     let rows: Vec<Vec<String>> = flows
         .iter()
         .map(|flow| {

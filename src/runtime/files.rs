@@ -31,6 +31,7 @@ pub fn write(app: &App, live: &Report, session: &Session) -> Result<String> {
         unit: app.preferences().unit,
         events: Some(&events),
         alerts: app.alerts(),
+        top: None,
         output: None,
     };
     let stem = jiff::Zoned::now()

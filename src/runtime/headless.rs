@@ -7,10 +7,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::reload::Change;
 use super::session::{Happening, Session};
+use super::setup;
 use super::sink::Sink;
 use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, OutputState, Record};
+use crate::model::column::Context;
+use crate::model::top::Top;
 
 /// How long a reader may stand still once somebody urges a run that has finished, and whose last record waits for it.
 const STANDSTILL: Duration = Duration::from_secs(1);
@@ -136,6 +139,7 @@ impl Headless {
         self.session.judge();
         self.joined += intervals.saturating_sub(1);
         let session = &self.session;
+        let top = self.top();
         let record = Record {
             time: &format!("{:.3}", jiff::Timestamp::now()),
             intervals,
@@ -145,6 +149,7 @@ impl Headless {
             unit: session.reload.config().unit,
             events: None,
             alerts: &session.alerts,
+            top: top.as_ref(),
             output: Some(OutputState {
                 pauses: self.writer.pauses(),
                 joined_intervals: self.joined,
@@ -153,6 +158,17 @@ impl Headless {
         let mut bytes = Vec::new();
         self.exporter.write(&record, &mut bytes).map_err(broken)?;
         Ok(bytes)
+    }
+
+    /// The flows to list, where not all of them are.
+    fn top(&self) -> Option<Top> {
+        let most = self.session.arguments.output.top?;
+        let (config, report) = (self.session.reload.config(), self.session.tracker.report());
+        let context = Context {
+            now_ns: report.taken_ns,
+            ..Context::default()
+        };
+        Some(Top::of(&report.flows, &setup::sort(config), most, &context))
     }
 }
 

@@ -129,7 +129,7 @@ pub fn preferences(config: &Config) -> Preferences {
         view: View::from_id(&config.view).unwrap_or(defaults.view),
         unit: config.unit,
         packet_loss: config.packet_loss,
-        sort: Sort::parse(&config.sort.to_string()).unwrap_or(defaults.sort),
+        sort: sort(config),
         columns: if columns.is_empty() {
             defaults.columns
         } else {
@@ -143,6 +143,11 @@ pub fn preferences(config: &Config) -> Preferences {
         services: services(),
         session: ssh_session(),
     }
+}
+
+/// The order of the flows.
+pub fn sort(config: &Config) -> Sort {
+    Sort::parse(&config.sort.to_string()).unwrap_or(Preferences::default().sort)
 }
 
 /// The thresholds of the configuration.

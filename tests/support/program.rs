@@ -287,7 +287,8 @@ pub fn assert_adds_up(record: &Value) {
             .map(volume);
         let beside = ["ended", "other", "filtered", "untracked", "malformed"]
             .into_iter()
-            .map(|part| volume(&interface[part]));
+            .map(|part| volume(&interface[part]))
+            .chain(interface.get("unlisted").map(volume));
         let sum = of_flows
             .chain(beside)
             .fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));

@@ -1,0 +1,78 @@
+//! The first flows by some order, and what all others come to: a record of a bounded size whose sums stay exact.
+
+use std::collections::BTreeMap;
+
+use super::column::{Context, Ranking, Sort};
+use super::snapshot::{Sequence, Volume};
+use super::tracker::{Flow, Rates};
+
+/// Which flows of a report are listed, and the sums over the others.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Top {
+    /// Places of the listed flows in the report, in their order.
+    pub rows: Vec<u32>,
+    /// What the others come to.
+    pub remainder: Remainder,
+    /// The volume of the others on each interface, by its index.
+    pub unlisted: BTreeMap<u32, Volume>,
+}
+
+/// Sums over flows that are not listed.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Remainder {
+    /// How many they are.
+    pub flows: usize,
+    /// Packets and bytes on the wire.
+    pub volume: Volume,
+    /// Payload bytes.
+    pub payload_bytes: u64,
+    /// Rates of those whose rates are known; `None` where none is.
+    pub rates: Option<Rates>,
+    /// Counts of numbers of those that have any, but for TCP's.
+    pub numbers: Option<Sequence>,
+    /// TCP's, in bytes.
+    pub tcp: Option<Sequence>,
+}
+
+impl Top {
+    /// The first `most` of the flows in this order.
+    pub fn of(flows: &[Flow], sort: &Sort, most: usize, context: &Context) -> Top {
+        let mut ranking = Ranking::default();
+        for (row, flow) in (0..).zip(flows) {
+            let cell = (sort.column.value)(flow, context);
+            ranking.add(row, sort, &cell, flow.key.brief());
+        }
+        let mut rows = Vec::new();
+        let tie = |flow: &Flow| (flow.key.brief(), flow.key);
+        let part = 0..most.min(flows.len());
+        ranking.sort(&mut rows, sort, flows, context, tie, |_| part.clone());
+        let mut top = Top::default();
+        for row in rows.drain(part.end..) {
+            top.leave_out(&flows[row as usize]);
+        }
+        Top { rows, ..top }
+    }
+
+    fn leave_out(&mut self, flow: &Flow) {
+        *self.unlisted.entry(flow.key.ifindex).or_default() += flow.volume;
+        let rest = &mut self.remainder;
+        rest.flows += 1;
+        rest.volume += flow.volume;
+        rest.payload_bytes += flow.payload_bytes;
+        if let Some(rates) = &flow.rates {
+            let sum = rest.rates.get_or_insert_default();
+            sum.throughput += rates.throughput;
+            sum.goodput += rates.goodput;
+            sum.packet_rate += rates.packet_rate;
+        }
+        if let Some(sequence) = &flow.sequence {
+            let nothing = Sequence::none_yet(sequence);
+            let sum = match sequence.duplicates {
+                Some(_) => &mut rest.numbers,
+                None => &mut rest.tcp,
+            };
+            let so_far = sum.unwrap_or(nothing);
+            *sum = Some(so_far.advanced(&nothing, sequence));
+        }
+    }
+}

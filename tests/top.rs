@@ -1,0 +1,206 @@
+//! Records of a bounded size: which flows are listed, and that the sums over all of them stay what they are.
+
+#[path = "frames/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+mod support;
+
+use fixture::{at_rate, flow, losing, report};
+use flowtop::export::{self, ConfigState, Record};
+use flowtop::model::alert::Alerts;
+use flowtop::model::column::{Context, Sort};
+use flowtop::model::flow::Protocol;
+use flowtop::model::preferences::Unit;
+use flowtop::model::privileges::{Landlock, Privileges};
+use flowtop::model::top::Top;
+use flowtop::model::tracker::Report;
+use serde_json::Value;
+use support::frames::{FrameSender, Udp};
+use support::pair::{Pair, RECEIVER_LINK};
+use support::program::{self, Flowtop, flows, interface, number, volume};
+
+/// Flows of three protocols on two interfaces, with numbers, without, and without a rate yet.
+fn a_mixture() -> Report {
+    let protocols = [Protocol::Udp, Protocol::Tcp, Protocol::Icmp];
+    let flows = (0_u16..300).map(|i| {
+        let source = format!("10.0.{}.{}", i >> 8, i & 255);
+        let protocol = protocols[usize::from(i) % 3];
+        let mut flow = at_rate(
+            flow(protocol, &source, 1024, "10.9.0.1", i),
+            f64::from(i.wrapping_mul(7919) % 1000),
+        );
+        flow.volume.packets = u64::from(i) * 1001 + 1;
+        flow.volume.bytes = u64::from(i) * 98_765_432_109;
+        flow.key.ifindex = 7 + u32::from(i % 2);
+        match i % 5 {
+            0 => flow.rates = None,
+            1 | 2 => flow = losing(flow, i.into()),
+            _ => {}
+        }
+        flow
+    });
+    let mut report = report(flows.collect());
+    report.interfaces.push(fixture::interface(8, "veth2"));
+    report
+}
+
+fn written(format: &str, report: &Report, top: Option<&Top>) -> String {
+    let privileges = Privileges {
+        user: "nobody".into(),
+        uid: 65534,
+        capabilities: Vec::new(),
+        stays_root: None,
+        no_new_privileges: true,
+        landlock: Landlock::Full,
+    };
+    let record = Record {
+        time: "2026-11-23T10:00:01.000Z",
+        intervals: 1,
+        report,
+        config: ConfigState::default(),
+        privileges: &privileges,
+        unit: Unit::Bytes,
+        events: None,
+        alerts: &Alerts::new(Vec::new()),
+        top,
+        output: None,
+    };
+    let mut bytes = Vec::new();
+    let format = export::format(format).expect("a format");
+    format.exporter.write(&record, &mut bytes).expect("written");
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+fn record(report: &Report, top: Option<&Top>) -> Value {
+    serde_json::from_str(&written("json", report, top)).expect("JSON")
+}
+
+fn top(report: &Report, order: &str, most: usize) -> Top {
+    let sort = Sort::parse(order).expect("an order");
+    Top::of(&report.flows, &sort, most, &Context::default())
+}
+
+/// The sum of a field over these flows; of fields that are unknown in all of them there is none.
+fn sum<'a>(flows: impl Iterator<Item = &'a Value>, pointer: &str) -> Option<f64> {
+    let known: Vec<_> = flows
+        .filter_map(|flow| flow.pointer(pointer)?.as_f64())
+        .collect();
+    (!known.is_empty()).then(|| known.iter().sum())
+}
+
+#[test]
+fn the_listed_flows_and_the_remainder_are_together_what_all_flows_are() {
+    let report = a_mixture();
+    let all = record(&report, None);
+    assert!(all.get("remainder").is_none() && all["interfaces"][0].get("unlisted").is_none());
+    for most in [0, 1, 17, 299, 300, 1000] {
+        let some = record(&report, Some(&top(&report, "-throughput", most)));
+        let rest = &some["remainder"];
+        assert_eq!(flows(&some).count(), most.min(300));
+        assert_eq!(number(&rest["flows"]) as usize, 300 - most.min(300));
+        let fields = ["packets", "bytes", "payload_bytes"];
+        for field in fields
+            .into_iter()
+            .chain(["throughput", "goodput", "packet_rate"])
+        {
+            let pointer = format!("/{field}");
+            let listed = sum(flows(&some), &pointer).unwrap_or(0.0);
+            let together = listed + rest[field].as_f64().unwrap_or(0.0);
+            let expected = sum(flows(&all), &pointer).expect("a sum");
+            assert!((together - expected).abs() < 1e-6 * expected, "{field}");
+        }
+        // Numbers and TCP's bytes are not added up with one another.
+        for (name, tcp) in [("sequence", false), ("sequence_tcp", true)] {
+            let of = |flow: &&Value| (flow["protocol"] == "tcp") == tcp;
+            for field in ["received", "lost", "reverse_errors", "duplicates", "absent"] {
+                let pointer = format!("/sequence/{field}");
+                let listed = sum(flows(&some).filter(of), &pointer).unwrap_or(0.0);
+                let together = listed + rest[name][field].as_f64().unwrap_or(0.0);
+                let expected = sum(flows(&all).filter(of), &pointer);
+                assert_eq!(together, expected.unwrap_or(0.0), "{name}.{field}");
+            }
+        }
+        for interface in program::interfaces(&some) {
+            let its = |record| {
+                let its = move |flow: &&Value| {
+                    number(&flow["destination_port"]) % 2 == number(&interface["ifindex"]) - 7
+                };
+                let its: Vec<_> = flows(record).filter(its).map(volume).collect();
+                its.into_iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+            };
+            let (listed, unlisted) = (its(&some), volume(&interface["unlisted"]));
+            let together = (listed.0 + unlisted.0, listed.1 + unlisted.1);
+            assert_eq!(together, its(&all));
+        }
+    }
+}
+
+#[test]
+fn the_flows_are_the_first_of_the_order_and_unknown_cells_come_last() {
+    let report = a_mixture();
+    let key = |flow: &Value| {
+        let rate = flow["throughput"].as_f64();
+        (rate.is_none(), -(rate.unwrap_or(0.0) as i64))
+    };
+    let all = record(&report, None);
+    let mut keys: Vec<_> = flows(&all).map(key).collect();
+    keys.sort();
+    let some = record(&report, Some(&top(&report, "-throughput", 250)));
+    assert_eq!(flows(&some).map(key).collect::<Vec<_>>(), keys[..250]);
+    let text = written("txt", &report, Some(&top(&report, "packets", 3)));
+    let lines: Vec<_> = text.lines().collect();
+    let (last, table) = lines.split_last().expect("lines");
+    assert_eq!(*last, "");
+    let (rest, table) = table.split_last().expect("lines");
+    assert!(rest.starts_with("and 297 more flows  "), "{rest}");
+    let first: Vec<_> = table[table.len() - 3..]
+        .iter()
+        .map(|line| line.split_whitespace().nth(1))
+        .collect();
+    let expected = ["10.0.0.0:1024", "10.0.0.1:1024", "10.0.0.2"].map(Some);
+    assert_eq!(first, expected);
+}
+
+#[test]
+fn a_run_lists_the_first_flows_and_each_of_its_records_adds_up() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let config = r#"{"SORT": "-packets", "PATTERN": "0xFFFFFFFF", "OFFSET": 0}"#;
+    let arguments = ["-i", RECEIVER_LINK, "-t", "0.1", "--top", "5"];
+    let mut run = Flowtop::start(&pair.receiver, config, &arguments);
+    let mut sent = 0;
+    for _ in 0..3 {
+        for flow in 1..=20 {
+            // One number is missing in each burst.
+            let frames: Vec<_> = (0..=flow)
+                .filter(|number| *number != 1)
+                .map(|number| {
+                    Udp::to_port(5000 + flow as u16)
+                        .with_number(number, 0, 58)
+                        .frame()
+                })
+                .collect();
+            FrameSender::on(&pair).send_in_step(frames.iter().map(Vec::as_slice));
+            sent += u64::from(flow);
+        }
+        run.settle(sent);
+        program::assert_adds_up(run.record());
+    }
+    let record = run.last_record();
+    assert_eq!(volume(interface(&record, RECEIVER_LINK)), (630, 63_000));
+    let ports: Vec<_> = flows(&record)
+        .map(|flow| number(&flow["destination_port"]))
+        .collect();
+    assert_eq!(ports, [5020, 5019, 5018, 5017, 5016]);
+    let rest = &record["remainder"];
+    let packets = 3 * (1..=15).sum::<u64>();
+    assert_eq!(
+        (number(&rest["flows"]), volume(rest)),
+        (15, (packets, packets * 100))
+    );
+    assert_eq!(rest["payload_bytes"], packets * 58);
+    assert_eq!(rest["sequence"]["received"], packets);
+    assert_eq!(rest["sequence_tcp"], Value::Null);
+}

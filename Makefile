@@ -18,7 +18,7 @@ FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
 FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
-SHELL_FILES := scripts/install-needs scripts/package tests/kernels/init $(wildcard packaging/debian/p*)
+SHELL_FILES := scripts/install-needs scripts/package scripts/test-again tests/kernels/init $(wildcard packaging/debian/p*)
 
 # What needs root runs under sudo where we are not root; cargo itself never does.
 SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
@@ -31,7 +31,7 @@ STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l 
 STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
 comma := ,
 
-.PHONY: build static demo run test test-long test-kernels check fuzz fuzz-config memcheck bench screenshots install install-caps uninstall deb archive help
+.PHONY: build static demo run test test-again test-long test-kernels check fuzz fuzz-config memcheck bench screenshots install install-caps uninstall deb archive help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -52,6 +52,10 @@ run: build ## open the dashboard: make run ARGS="-i eth0"
 test: ## run all tests, those that need root included
 	@scripts/install-needs build test package
 	$(RUNNER) $(CARGO) test --locked --no-fail-fast
+
+N ?= 20
+test-again: ## run all tests N times, half of them under load, and say what failed: make test-again N=20
+	@scripts/test-again $(N)
 
 test-long: ## the tests of load again, a minute each
 	@scripts/install-needs build test

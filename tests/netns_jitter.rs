@@ -123,13 +123,15 @@ fn a_pause_of_more_than_two_seconds_begins_a_new_epoch_and_drops_the_gaps_before
     let arrivals = capture.arrivals();
     let arrivals = &arrivals[&PAUSED];
     assert!(arrivals[200] - arrivals[199] > 2_400_000_000, "it paused");
+    // A busy machine may make pauses of its own.
+    let is_pause = |n: &usize| arrivals[*n] - arrivals[n - 1] > 2_000_000_000;
+    let pauses: Vec<_> = (1..arrivals.len()).filter(is_pause).collect();
     let record = run.last_record();
     let flow = program::flow_to(&record, "udp", PAUSED);
-    assert_eq!(
-        (&flow["packets"], &flow["jitter_epochs"]),
-        (&400.into(), &2.into())
-    );
-    assert_like(flow, &arrivals[200..], "after the pause");
+    assert_eq!(flow["packets"], 400);
+    assert_eq!(flow["jitter_epochs"], pauses.len() + 1);
+    let latest = pauses[pauses.len() - 1];
+    assert_like(flow, &arrivals[latest..], "after the pause");
 }
 
 /// Numbered packets of each kind that is tracked; each burst goes out on another CPU, when the one before has been

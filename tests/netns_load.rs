@@ -198,7 +198,6 @@ impl Flood {
         let mut pacer = clock::Pacer::start();
         for round in rounds {
             pacer.wait(pause);
-            clock::wait_for_backlog(400);
             self.keep_lasting(sender);
             let frames: Vec<Vec<u8>> = (0..BETWEEN)
                 .map(|n| {
@@ -210,6 +209,8 @@ impl Flood {
                 })
                 .collect();
             for some in frames.chunks(100) {
+                // Others send on this machine, too.
+                clock::wait_for_backlog(400);
                 sender.send_at_once(some);
             }
             self.add(&frames);

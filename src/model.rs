@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod column;
+pub mod counts;
 pub mod event;
 pub mod flow;
 pub mod histogram;

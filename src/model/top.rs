@@ -66,13 +66,11 @@ impl Top {
             sum.packet_rate += rates.packet_rate;
         }
         if let Some(sequence) = &flow.sequence {
-            let nothing = Sequence::none_yet(sequence);
             let sum = match sequence.duplicates {
                 Some(_) => &mut rest.numbers,
                 None => &mut rest.tcp,
             };
-            let so_far = sum.unwrap_or(nothing);
-            *sum = Some(so_far.advanced(&nothing, sequence));
+            *sum.get_or_insert_with(|| Sequence::none_yet(sequence)) += *sequence;
         }
     }
 }

@@ -205,6 +205,38 @@ fn a_reset_starts_totals_at_zero_and_loses_nothing_after_it() {
 }
 
 #[test]
+fn totals_go_on_where_a_counter_of_32_bits_begins_anew() {
+    const LAST: u64 = u32::MAX as u64;
+    // Of one slot, of one after a reset, of two slots, and where a flow comes back into another slot.
+    let late = |slot, count: u64| FlowSample {
+        sequence: Some(Sequence {
+            received: count,
+            reverse_errors: count & LAST,
+            duplicates: Some(0),
+            ..Sequence::default()
+        }),
+        ..sample(slot, 1, 1, count)
+    };
+    let total = |tracker: &FlowTracker| {
+        let sequence = tracker.report().flows[0].sequence.unwrap();
+        (sequence.received, sequence.reverse_errors)
+    };
+    let mut tracker = tracker();
+    tracker.advance(&snapshot(1, &[late(0, LAST)], &[]));
+    tracker.advance(&snapshot(2, &[late(0, LAST + 5)], &[]));
+    assert_eq!(total(&tracker), (LAST + 5, LAST + 5));
+    tracker.advance(&snapshot(3, &[late(0, LAST + 7)], &[]));
+    assert_eq!(total(&tracker), (LAST + 7, LAST + 7));
+    tracker.advance(&snapshot(4, &[late(0, 2 * LAST)], &[]));
+    tracker.reset();
+    tracker.advance(&snapshot(5, &[late(0, 2 * LAST + 3)], &[]));
+    assert_eq!(total(&tracker), (3, 3));
+    tracker.advance(&snapshot(6, &[late(1, LAST)], &[]));
+    tracker.advance(&snapshot(7, &[late(1, LAST + 2)], &[0]));
+    assert_eq!(total(&tracker), (LAST + 5, LAST + 5));
+}
+
+#[test]
 fn packets_count_for_the_rule_of_their_time() {
     let mut tracker = tracker();
     let by = |rules_version, rule, packets| FlowSample {

@@ -167,13 +167,8 @@ impl FlowState {
         (self.epoch, self.gaps) = (sample.epoch as u16, PackedGaps::of(sample.gaps));
         flow.volume = sample.volume;
         flow.payload_bytes = sample.payload_bytes;
-        if let Some(now) = sample.sequence {
-            let known = flow.sequence.and_then(|before| before.current);
-            flow.sequence = Some(Sequence {
-                current: now.current.or(known),
-                ..now
-            });
-        }
+        // What the slot had counted is the total, but for the width.
+        count_sequence(flow, &flow.sequence.unwrap_or_default(), sample);
         newly
     }
 
@@ -188,10 +183,7 @@ impl FlowState {
         let newly = Newly::since(&before, sample);
         flow.volume += newly.volume;
         flow.payload_bytes += newly.payload_bytes;
-        if let Some(now) = &sample.sequence {
-            let total = flow.sequence.unwrap_or_else(|| Sequence::none_yet(now));
-            flow.sequence = Some(total.advanced(&before.sequence, now));
-        }
+        count_sequence(flow, &before.sequence, sample);
         newly
     }
 
@@ -217,5 +209,13 @@ impl FlowState {
         self.volume_then = flow.volume;
         self.payload_then = flow.payload_bytes;
         self.lost_then = lost;
+    }
+}
+
+/// Brings the flow's sequence totals up to the sample, of whose slot this was known `before`.
+fn count_sequence(flow: &mut Flow, before: &Sequence, sample: &FlowSample) {
+    if let Some(now) = &sample.sequence {
+        let total = flow.sequence.get_or_insert_with(|| Sequence::none_yet(now));
+        *total += now.since(before);
     }
 }

@@ -61,8 +61,7 @@ enum Command {
 pub struct Sampler {
     /// What its thread may still do.
     pub privileges: Privileges,
-    commands: Sender<Command>,
-    wake: UnixStream,
+    commands: Commands,
     thread: Option<JoinHandle<Option<Snapshot>>>,
 }
 
@@ -76,9 +75,7 @@ impl Sampler {
         identity: Option<Identity>,
         outlet: Outlet,
     ) -> Result<Sampler> {
-        let (commands, receiver) = channel();
-        let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
-        woken.set_nonblocking(true)?;
+        let (commands, receiver, woken) = Commands::new().context("make a socket pair")?;
         let (ready, started) = channel();
         let work = move || {
             let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
@@ -109,41 +106,59 @@ impl Sampler {
         Ok(Sampler {
             privileges,
             commands,
-            wake,
             thread: Some(thread),
         })
     }
 
     /// Puts another assignment in force; answered by [`Update::Assigned`] or [`Update::Unassigned`].
     pub fn assign(&self, assignment: Assignment) {
-        self.command(Command::Assign(Box::new(assignment)));
+        self.commands.give(Command::Assign(Box::new(assignment)));
     }
 
     /// These flows keep histograms from here on; told by [`Update::Histograms`] with each reading.
     pub fn focus(&self, keys: Vec<FlowKey>) {
-        self.command(Command::Focus(keys));
+        self.commands.give(Command::Focus(keys));
     }
 
     /// Gives back a snapshot for its memory. Nobody is woken for it.
     pub fn recycle(&self, snapshot: Box<Snapshot>) {
-        let _ = self.commands.send(Command::Recycle(snapshot));
+        let _ = self.commands.sender.send(Command::Recycle(snapshot));
     }
 
     /// Stops counting and returns the last numbers.
     pub fn finish(&mut self) -> Option<Snapshot> {
-        self.command(Command::Finish);
+        self.commands.give(Command::Finish);
         self.thread.take()?.join().ok().flatten()
-    }
-
-    fn command(&self, command: Command) {
-        let _ = self.commands.send(command);
-        let _ = (&self.wake).write(&[0]);
     }
 }
 
 impl Drop for Sampler {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// The way to the sampler's thread.
+#[derive(Debug)]
+struct Commands {
+    sender: Sender<Command>,
+    wake: UnixStream,
+}
+
+impl Commands {
+    /// And the thread's ends: what it is told, and what it waits for.
+    fn new() -> std::io::Result<(Commands, Receiver<Command>, UnixStream)> {
+        let (sender, receiver) = channel();
+        let (wake, woken) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        Ok((Commands { sender, wake }, receiver, woken))
+    }
+
+    fn give(&self, command: Command) {
+        let _ = self.sender.send(command);
+        // Full: it will be woken anyway.
+        let _ = (&self.wake).write(&[0]);
     }
 }
 
@@ -337,4 +352,22 @@ fn next_due(due: Instant, refresh: Duration) -> Instant {
     let now = Instant::now();
     let next = due + refresh;
     if next > now { next } else { now + refresh }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it does while the kernel waits for a grace period, with the keys that somebody presses meanwhile.
+    #[test]
+    fn a_thread_that_takes_no_command_holds_up_nobody() {
+        let (commands, receiver, _woken) = Commands::new().unwrap();
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            (0..10_000).for_each(|_| commands.give(Command::Focus(Vec::new())));
+            tell.send(())
+        });
+        assert_eq!(told.recv_timeout(Duration::from_secs(30)), Ok(()));
+        assert_eq!(receiver.try_iter().count(), 10_000);
+    }
 }

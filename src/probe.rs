@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod attach;
+pub mod clock;
 pub mod clsact;
 pub mod filters;
 mod focus;
@@ -27,10 +28,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use libbpf_rs::skel::SkelBuilder as _;
-use libbpf_rs::{MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, num_possible_cpus};
+use libbpf_rs::{
+    MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, ProgramMut, num_possible_cpus,
+};
 
 use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
 use self::attach::Ways;
+use self::clock::KernelClock;
 use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
 use self::maps::{fill_outer, inner_maps, map_all, memlock, memory_of, outer_map, seed};
@@ -146,6 +150,7 @@ impl Probe {
             map_all(&counters, slots)?,
             MappedArray::new(skeleton.maps.data_settings.as_fd(), 1)?,
             options.ageing(),
+            KernelClock::compare(|| read_clock(&skeleton.progs.flowtop_clock))?,
         );
         let maps = &skeleton.maps;
         let rules = RuleTable::new(
@@ -271,12 +276,17 @@ impl Probe {
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
     pub fn note_links(&mut self, links: &[Link]) {
-        self.watched.note_links(links);
+        self.watched.note_links(links, self.table.now_ns());
     }
 
     /// Indices of the interfaces that are watched, or were until a moment ago.
     pub fn watched(&self) -> impl Iterator<Item = u32> + '_ {
         self.watched.indices()
+    }
+
+    /// The time by the clock of all arrivals, ns.
+    pub fn now_ns(&self) -> u64 {
+        self.table.now_ns()
     }
 
     /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
@@ -341,6 +351,20 @@ impl Probe {
             .context("run the kernel program on a frame")?;
         Ok((output.return_value as i32, output.duration))
     }
+}
+
+/// Has the kernel read the clock of all arrivals.
+fn read_clock(program: &ProgramMut<'_>) -> Result<u64> {
+    const SHORTEST: usize = 14;
+    let (frame, mut written) = ([0; SHORTEST], [0; SHORTEST]);
+    let input = ProgramInput {
+        data_in: Some(&frame),
+        data_out: Some(&mut written),
+        ..ProgramInput::default()
+    };
+    program.test_run(input).context("read the kernel's clock")?;
+    let [now @ .., _, _, _, _, _, _] = written;
+    Ok(u64::from_ne_bytes(now))
 }
 
 /// `struct __sk_buff`, as far as a test run may set it.

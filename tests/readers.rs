@@ -5,10 +5,12 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -322,6 +324,56 @@ fn unsteady_clock(folder: &Path) -> PathBuf {
         .arg(&source);
     assert!(cc.status().expect("cc").success());
     library
+}
+
+/// Has the program run in a time namespace whose monotonic clock is so many seconds ahead, as containers may.
+fn ahead_of_the_machine(command: &mut Command, seconds: i64) {
+    let offset = format!("monotonic {seconds} 0\n");
+    let enter = move || {
+        unshare(CloneFlags::from_bits_retain(libc::CLONE_NEWTIME))?;
+        std::fs::write("/proc/self/timens_offsets", &offset)?;
+        let clock = std::fs::File::open("/proc/self/ns/time_for_children")?;
+        Ok(setns(
+            clock,
+            CloneFlags::from_bits_retain(libc::CLONE_NEWTIME),
+        )?)
+    };
+    // SAFETY: between fork and exec the closure makes system calls; paths are short enough for the stack.
+    unsafe { command.pre_exec(enter) };
+}
+
+#[test]
+fn in_a_time_namespace_ages_are_true_and_silent_flows_leave_in_time() {
+    if !root() {
+        return;
+    }
+    let up_for = support::clock::now_ns() / 1_000_000_000;
+    for ahead in [100_000, -(up_for as i64 / 2)] {
+        let pair = Pair::quiet();
+        let began = Instant::now();
+        let mut run = Flowtop::start_with(
+            &pair.receiver,
+            r#"{"FLOW_TIMEOUT": 2}"#,
+            &["-i", RECEIVER_LINK, "-t", "0.1"],
+            |command| ahead_of_the_machine(command, ahead),
+        );
+        send(&pair, 10);
+        let age = |record: &Value, of: &str| {
+            let flow = program::flows(record).next();
+            flow.map(|flow| flow[of].as_f64().expect("seconds"))
+        };
+        let aged = run.until("a flow that is silent", |record| {
+            age(record, "last_seen_s").is_some_and(|age| age > 0.5)
+        });
+        let took = began.elapsed().as_secs_f64();
+        assert!(age(aged, "last_seen_s") < Some(took), "{aged:#}");
+        assert!(age(aged, "first_seen_s") < Some(took), "{aged:#}");
+        assert!(seconds(aged) < took, "{aged:#}");
+        let left = run.until("its end", |record| program::flows(record).count() == 0);
+        let ended = &interface(left, RECEIVER_LINK)["ended"];
+        assert_eq!(number(&ended["packets"]), 10, "{left:#}");
+        run.last_record();
+    }
 }
 
 #[test]

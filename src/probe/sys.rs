@@ -16,7 +16,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::time::{ClockId, clock_gettime};
 
-/// CLOCK_MONOTONIC, ns: the clock of `bpf_ktime_get_ns`.
+/// CLOCK_MONOTONIC of this process, ns; that of arrivals is [`super::clock`]'s.
 pub fn monotonic_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
         now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64

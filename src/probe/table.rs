@@ -6,7 +6,8 @@ use std::mem::offset_of;
 use std::sync::atomic::Ordering;
 
 use super::abi::{self, Control, FLOWS_PER_SET, State, flow_counters, flow_slot, settings};
-use super::sys::{MappedArray, monotonic_ns};
+use super::clock::KernelClock;
+use super::sys::MappedArray;
 use crate::model::flow::FlowKey;
 use crate::model::rule::Rule;
 use crate::model::snapshot::{FlowSample, Snapshot};
@@ -50,6 +51,7 @@ pub struct FlowTable {
     /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
     retired_at: Vec<u64>,
     ageing: Ageing,
+    clock: KernelClock,
     tracked: u64,
     /// Room for the flows of the next pass.
     spare: Vec<FlowSample>,
@@ -62,6 +64,7 @@ impl FlowTable {
         counters: Vec<MappedArray<flow_counters>>,
         settings: MappedArray<settings>,
         ageing: Ageing,
+        clock: KernelClock,
     ) -> FlowTable {
         let known = vec![Known::default(); slots.len()];
         let retired_at = vec![0; slots.len()];
@@ -72,6 +75,7 @@ impl FlowTable {
             known,
             retired_at,
             ageing,
+            clock,
             tracked: 0,
             spare: Vec::new(),
         };
@@ -87,6 +91,11 @@ impl FlowTable {
     /// Flows in the table at the latest pass.
     pub fn tracked(&self) -> u64 {
         self.tracked
+    }
+
+    /// The time by the clock of all arrivals, ns.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
     }
 
     /// Changes how long flows stay; takes effect with the next packet and the next pass.
@@ -111,7 +120,7 @@ impl FlowTable {
     /// One pass over the table: what changed, what left; retires and frees on the way.
     pub fn scan(&mut self) -> Snapshot {
         let mut snapshot = Snapshot {
-            taken_ns: monotonic_ns(),
+            taken_ns: self.clock.now_ns(),
             flows: std::mem::take(&mut self.spare),
             ..Snapshot::default()
         };

@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::abi::{Incidents, interface_totals};
 use super::attach::{Attachment, Ways};
 use super::interfaces::Link;
-use super::sys::{MappedArray, monotonic_ns};
+use super::sys::MappedArray;
 use super::totals::InterfaceTotals;
 use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot};
 
@@ -157,7 +157,7 @@ impl WatchedInterfaces {
     }
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
-    pub fn note_links(&mut self, links: &[Link]) {
+    pub fn note_links(&mut self, links: &[Link], now_ns: u64) {
         for (ifindex, watched) in &mut self.by_index {
             match links.iter().find(|link| link.ifindex == *ifindex) {
                 Some(link) => {
@@ -167,7 +167,7 @@ impl WatchedInterfaces {
                 None => {
                     watched.link.state = LinkState::Gone;
                     watched.let_go();
-                    watched.gone_ns.get_or_insert_with(monotonic_ns);
+                    watched.gone_ns.get_or_insert(now_ns);
                 }
             }
         }

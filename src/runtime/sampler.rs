@@ -61,6 +61,8 @@ enum Command {
 pub struct Sampler {
     /// What its thread may still do.
     pub privileges: Privileges,
+    /// When it began to count, by the clock of all arrivals, ns.
+    pub began_ns: u64,
     commands: Commands,
     thread: Option<JoinHandle<Option<Snapshot>>>,
 }
@@ -83,7 +85,7 @@ impl Sampler {
             match confined {
                 Ok((privileges, mut worker)) => {
                     panics::counts(true);
-                    let _ = ready.send(Ok(privileges));
+                    let _ = ready.send(Ok((privileges, worker.probe.now_ns())));
                     panics::panic_if_asked("sampler, early");
                     let last = worker.run();
                     drop(worker);
@@ -100,11 +102,12 @@ impl Sampler {
             .name(SAMPLER.into())
             .spawn(|| panics::end_when_unwound(work))
             .context("start the sampler's thread")?;
-        let privileges = started
+        let (privileges, began_ns) = started
             .recv()
             .map_err(|_| anyhow!("the sampler's thread ended at once"))??;
         Ok(Sampler {
             privileges,
+            began_ns,
             commands,
             thread: Some(thread),
         })

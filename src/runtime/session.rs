@@ -29,7 +29,6 @@ use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
 use crate::probe::group;
 use crate::probe::privileges::confine;
-use crate::probe::sys::monotonic_ns;
 
 /// The longest wait without looking around.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
@@ -111,7 +110,7 @@ impl Session {
             privileges,
         } = launched.map_err(|error| failure("", &error))?;
         signals::tell(signals, &outlet).map_err(|e| io_failure("listen for signals", &e))?;
-        let tracker = FlowTracker::new(timing.intervals(), monotonic_ns());
+        let tracker = FlowTracker::new(timing.intervals(), sampler.began_ns);
         let alerts = setup::alert_rules(&opened.config);
         Ok(Session {
             ends: arguments

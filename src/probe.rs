@@ -152,14 +152,8 @@ impl Probe {
             options.ageing(),
             KernelClock::compare(|| read_clock(&skeleton.progs.flowtop_clock))?,
         );
-        let maps = &skeleton.maps;
-        let rules = RuleTable::new(
-            MapHandle::try_from(&maps.rule_addresses)?,
-            maps.rule_ports.as_fd(),
-            maps.rule_banks.as_fd(),
-            maps.sequence_profiles.as_fd(),
-        )?;
-        let focus = Focus::new(MapHandle::try_from(&maps.gap_histograms)?);
+        let rules = rule_table(&skeleton)?;
+        let focus = Focus::new(MapHandle::try_from(&skeleton.maps.gap_histograms)?);
         let counters_of_first_cpu = counters.into_iter().next().context("no CPU")?;
         let mut probe = Probe {
             watched: WatchedInterfaces::new(
@@ -351,6 +345,16 @@ impl Probe {
             .context("run the kernel program on a frame")?;
         Ok((output.return_value as i32, output.duration))
     }
+}
+
+fn rule_table(skeleton: &FlowtopSkel<'_>) -> Result<RuleTable> {
+    let maps = &skeleton.maps;
+    RuleTable::new(
+        MapHandle::try_from(&maps.rule_addresses)?,
+        maps.rule_ports.as_fd(),
+        maps.rule_banks.as_fd(),
+        maps.sequence_profiles.as_fd(),
+    )
 }
 
 /// Has the kernel read the clock of all arrivals.

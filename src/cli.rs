@@ -198,6 +198,14 @@ pub struct Output {
     #[arg(long)]
     pub text: bool,
 
+    /// No screen: records go to the end of this file, in place of standard output.
+    #[arg(long = "output", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Begin the file anew before it exceeds SIZE (such as 100M), and keep COUNT files in all.
+    #[arg(long, value_name = "SIZE:COUNT", requires = "file", value_parser = rotation)]
+    pub rotate: Option<Rotation>,
+
     /// Without a screen: list the first N flows by the order of SORT, and sum the others up.
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
@@ -217,6 +225,15 @@ pub struct Output {
     /// Draw with ASCII characters only.
     #[arg(long)]
     pub ascii: bool,
+}
+
+/// How large a file of records gets, and how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// Bytes in each; only a single larger record exceeds it.
+    pub size: u64,
+    /// The latest one and those before it.
+    pub files: u32,
 }
 
 /// What the words of a command line ask for.
@@ -289,6 +306,23 @@ fn throughput_interval(word: &str) -> Result<Duration, String> {
 
 fn jitter_interval(word: &str) -> Result<Duration, String> {
     interval::read(word, Limits::JITTER)
+}
+
+fn rotation(word: &str) -> Result<Rotation, String> {
+    let read = |(size, files): (&str, &str)| {
+        let (number, unit) = match size.as_bytes().last()? {
+            b'K' => (&size[..size.len() - 1], 1000),
+            b'M' => (&size[..size.len() - 1], 1_000_000),
+            b'G' => (&size[..size.len() - 1], 1_000_000_000),
+            _ => (size, 1),
+        };
+        let size = number.parse::<u64>().ok()?.checked_mul(unit)?;
+        let files = files.parse().ok().filter(|n| (2..=1000).contains(n))?;
+        (size > 0).then_some(Rotation { size, files })
+    };
+    word.split_once(':').and_then(read).ok_or_else(|| {
+        "expected a size and 2 to 1000 files, such as 100M:10 (K, M, G: powers of 1000)".into()
+    })
 }
 
 fn duration(word: &str) -> Result<Duration, String> {

@@ -12,6 +12,7 @@ mod headless;
 mod launch;
 mod names;
 mod panics;
+mod record_file;
 mod reload;
 mod rights;
 mod sampler;
@@ -28,6 +29,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use nix::libc::SIGXFSZ;
+use nix::sys::stat::{Mode, umask};
 use signal_hook::flag;
 
 use crate::cli::{Arguments, Command, Exit, Failure, Invocation};
@@ -35,6 +37,8 @@ use crate::config::source::Surroundings;
 
 /// Runs flowtop with this command line, the program's name first, to its end.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    // What is written is its owner's alone, unless the folder says otherwise: a default ACL takes the umask's place.
+    umask(umask(Mode::all()) | Mode::S_IRWXG | Mode::S_IRWXO);
     // A file as large as it may get is an error of whoever writes, and not the end of the run: the signal is caught.
     let _ = flag::register(SIGXFSZ, Arc::default());
     let arguments = match Arguments::read(words)? {

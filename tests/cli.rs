@@ -103,6 +103,12 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--max-flows", "99999999999"], "--max-flows"),
         (&["--count", "0"], "--count"),
         (&["--top", "ten"], "--top"),
+        (&["--rotate", "100M:10"], "--output"),
+        (&["--output", "f", "--rotate", "100M"], "such as 100M:10"),
+        (&["--output", "f", "--rotate", "0:10"], "such as 100M:10"),
+        (&["--output", "f", "--rotate", "1T:10"], "such as 100M:10"),
+        (&["--output", "f", "--rotate", "1K:1"], "2 to 1000 files"),
+        (&["--output", "f", "--rotate", "99999999999G:10"], "such as"),
         (&["-i", "eth0,"], "\"\" can't be the name of an interface"),
         (
             &["-i", "eth 0"],
@@ -116,6 +122,19 @@ fn other_usage_errors_are_one_line_with_advice() {
         let text = error(words);
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn a_rotation_is_a_size_in_powers_of_1000_and_a_number_of_files() {
+    let read = |word| {
+        let arguments = read(&["--output", "f", "--rotate", word]).expect("valid");
+        let rotation = arguments.output.rotate.expect("a rotation");
+        (rotation.size, rotation.files)
+    };
+    assert_eq!(read("100M:10"), (100_000_000, 10));
+    assert_eq!(read("8K:2"), (8000, 2));
+    assert_eq!(read("1G:1000"), (1_000_000_000, 1000));
+    assert_eq!(read("512:3"), (512, 3));
 }
 
 #[test]

@@ -144,6 +144,11 @@ fn assert_complete(records: &[Value], packets: u64, pauses: u64) {
     assert!(joined >= 5, "{joined} intervals of a second and more");
     assert_eq!(last["output"]["joined_intervals"], joined);
     assert_eq!(last["output"]["pauses"], pauses);
+    assert_rates_fit(records);
+}
+
+/// Each record's rate is what its total grew by since the one before.
+fn assert_rates_fit(records: &[Value]) {
     for pair in records.windows(2) {
         let of = |record| interface(record, RECEIVER_LINK);
         let grown = number(&of(&pair[1])["bytes"]) - number(&of(&pair[0])["bytes"]);
@@ -214,4 +219,49 @@ fn a_run_that_is_to_end_does_not_wait_for_room() {
                     and the last records are lost";
     assert_eq!(lines.last().map(String::as_str), Some(expected));
     assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_file_of_records_holds_whole_ones_while_there_is_no_room_and_goes_on_with_the_next() {
+    if !root() {
+        return;
+    }
+    let (pair, disk) = (Pair::quiet(), Disk::new("256k"));
+    let mut run = Run::start(&pair, &disk, "exec \"$@\"", &["--output", "records"]);
+    let text = || fs::read_to_string(disk.file("records")).unwrap_or_default();
+    wait_for("a record", || text().contains('\n'));
+    disk.fill();
+    run.until_it_says("write to records: No space left on device");
+    send_500(&pair);
+    records(&text());
+    disk.empty();
+    run.until_it_says("write to records: there is room again");
+    assert_eq!(run.stop(), Some(0), "{}", run.said());
+    assert_complete(&records(&text()), 500, 1);
+}
+
+#[test]
+fn files_of_records_are_bounded_in_size_and_number_and_miss_none_between_them() {
+    if !root() {
+        return;
+    }
+    let (pair, disk) = (Pair::quiet(), Disk::new("1m"));
+    let arguments = ["--output", "records", "--rotate", "8K:4"];
+    let mut run = Run::start(&pair, &disk, "exec \"$@\"", &arguments);
+    let text = |name: &str| fs::read_to_string(disk.file(name)).unwrap_or_default();
+    wait_for("four files", || {
+        send(&pair, 5);
+        !text("records.3").is_empty()
+    });
+    assert_eq!(run.stop(), Some(0), "{}", run.said());
+    assert_eq!(run.said(), "");
+    let entries = fs::read_dir(disk.file("")).expect("the disk");
+    assert_eq!(entries.count(), 4);
+    let mut all = Vec::new();
+    for name in ["records.3", "records.2", "records.1", "records"] {
+        let text = text(name);
+        assert!(text.len() <= 8000, "{name}: {} bytes", text.len());
+        all.extend(records(&text));
+    }
+    assert_rates_fit(&all);
 }

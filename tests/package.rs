@@ -3,6 +3,8 @@
 //! It is installed for real, by dpkg on this machine's own packages, but into overlays of /usr, /etc and /var that
 //! only the processes of one mount namespace see, and that go away with it.
 
+#[path = "package/service.rs"]
+mod service;
 mod support;
 
 use std::collections::BTreeSet;
@@ -237,10 +239,8 @@ fn capabilities_of_the_service() -> String {
     format!("-all,+{}", names.join(",+"))
 }
 
-/// The installed program, as another user and with the rights of the service, on traffic: each packet is counted.
-fn assert_counts(machine: &Machine) {
-    const PACKETS: u32 = 100;
-    let pair = Pair::quiet();
+/// A command of the machine in the receiver's namespace, as another user and with the rights of the service.
+fn as_the_service(machine: &Machine, pair: &Pair) -> Command {
     let capabilities = capabilities_of_the_service();
     let mut command = machine.enter(support::command(&pair.receiver, "nsenter"));
     command.args([
@@ -252,7 +252,16 @@ fn assert_counts(machine: &Machine) {
     for set in ["bounding-set", "inh-caps", "ambient-caps"] {
         command.arg(format!("--{set}={capabilities}"));
     }
-    command.args(["--no-new-privs", "/usr/bin/flowtop", "--json", "-t", "0.1"]);
+    command.arg("--no-new-privs").env("HOME", "/");
+    command
+}
+
+/// The installed program on traffic: each packet is counted.
+fn assert_counts(machine: &Machine) {
+    const PACKETS: u32 = 100;
+    let pair = Pair::quiet();
+    let mut command = as_the_service(machine, &pair);
+    command.args(["/usr/bin/flowtop", "--json", "-t", "0.1"]);
     command.args([
         "-i",
         RECEIVER_LINK,
@@ -326,9 +335,11 @@ fn the_debian_package_is_installed_runs_beside_netsniff_ng_and_leaves_nothing() 
     assert_eq!(machine.run(&["flowtop-bpf", "--version"]), ours);
     assert_counts(&machine);
 
-    machine.run(&["touch", "/var/log/flowtop/flowtop.jsonl"]);
+    // As systemd makes them for a user of the service's own.
+    let records = "var/log/private/flowtop/flowtop.jsonl";
+    let write = "mkdir -p /var/log/private/flowtop && ln -s private/flowtop /var/log/flowtop && touch \"/$0\"";
+    machine.run(&["sh", "-c", write, records]);
     machine.dpkg(&["--remove", "flowtop"]);
-    let records = "var/log/flowtop/flowtop.jsonl";
     assert!(machine.made().contains(records), "records were removed");
     machine.dpkg(&["--purge", "flowtop"]);
     assert_eq!(machine.run(&["flowtop"]), "netsniff-ng\n");

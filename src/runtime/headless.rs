@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::record_file::RecordFile;
 use super::reload::Change;
 use super::session::{Happening, Session};
 use super::setup;
@@ -29,10 +30,12 @@ pub fn run(session: Session) -> Result<(), Failure> {
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
     let outlet = session.outlet().try_clone();
-    let start = |outlet| Writer::start(Sink::standard_output()?, outlet);
-    let writer = outlet.and_then(start).map_err(broken)?;
+    let (sink, place) = sink(&session)?;
+    let started = outlet.and_then(|outlet| Writer::start(sink, outlet));
+    let writer = started.map_err(|error| broken(&place, &error))?;
     Headless {
         session,
+        place,
         writer,
         exporter,
         joined: 0,
@@ -43,6 +46,8 @@ pub fn run(session: Session) -> Result<(), Failure> {
 
 struct Headless {
     session: Session,
+    /// What the place of the records is called.
+    place: String,
     writer: Writer,
     exporter: &'static dyn Exporter,
     /// Intervals without a record of their own.
@@ -85,16 +90,17 @@ impl Headless {
     /// Takes in what became of the record under way, and says once that there is no room, and that there is; false where
     /// the reader has gone.
     fn look(&mut self) -> Result<bool, Failure> {
-        let goes_on = self.writer.look().map_err(broken)?;
+        let place = &self.place;
+        let looked = self.writer.look();
         match (self.writer.full(), self.is_paused) {
             (Some(error), false) => say(&format!(
-                "write to standard output: {error} (counting goes on; what follows waits for room)"
+                "write to {place}: {error} (counting goes on; what follows waits for room)"
             )),
-            (None, true) => say("write to standard output: there is room again"),
+            (None, true) => say(&format!("write to {place}: there is room again")),
             _ => {}
         }
         self.is_paused = self.writer.full().is_some();
-        Ok(goes_on)
+        looked.map_err(|error| broken(place, &error))
     }
 
     fn write(&mut self, intervals: u64) -> Result<(), Failure> {
@@ -118,7 +124,7 @@ impl Headless {
                 && self.writer.attempts() > attempts
             {
                 let why = format!("{error}, and the last records are lost");
-                return Err(broken(io::Error::other(why)));
+                return Err(broken(&self.place, &why));
             }
             if !self.writer.is_busy() {
                 match last.take() {
@@ -128,9 +134,8 @@ impl Headless {
             }
             let is_read = self.writer.wait(STANDSTILL);
             if self.session.is_urged() && !is_read {
-                return Err(broken(io::Error::other(
-                    "nobody reads, and the last record is lost",
-                )));
+                let why = "nobody reads, and the last record is lost";
+                return Err(broken(&self.place, &why));
             }
         }
     }
@@ -156,7 +161,8 @@ impl Headless {
             }),
         };
         let mut bytes = Vec::new();
-        self.exporter.write(&record, &mut bytes).map_err(broken)?;
+        let written = self.exporter.write(&record, &mut bytes);
+        written.map_err(|error| broken(&self.place, &error))?;
         Ok(bytes)
     }
 
@@ -172,8 +178,24 @@ impl Headless {
     }
 }
 
-fn broken(error: io::Error) -> Failure {
-    Failure::new(Exit::Failed, format!("write to standard output: {error}"))
+fn broken(place: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("write to {place}: {error}"))
+}
+
+/// Where records go, and what it is called. A file is opened as the user that the run goes on as.
+fn sink(session: &Session) -> Result<(Sink, String), Failure> {
+    let output = &session.arguments.output;
+    let (sink, place) = match &output.file {
+        None => (Sink::standard_output(), "standard output".to_owned()),
+        Some(path) => (
+            RecordFile::open(path, output.rotate).map(Sink::File),
+            path.display().to_string(),
+        ),
+    };
+    match sink {
+        Ok(sink) => Ok((sink, place)),
+        Err(error) => Err(broken(&place, &session.explain(&error.into()))),
+    }
 }
 
 /// A line on standard error for each line of the text; nobody needs to be there to read it.

@@ -22,8 +22,13 @@ const OF_THE_RESOLVER: [&str; 6] = [
     "/run/systemd/resolve",
 ];
 
-/// What the main thread keeps.
-pub fn of_main(surroundings: &Surroundings, config: Option<&Path>, has_screen: bool) -> Keeps {
+/// What the main thread keeps; `output` is a file that records go to.
+pub fn of_main(
+    surroundings: &Surroundings,
+    config: Option<&Path>,
+    has_screen: bool,
+    output: Option<&Path>,
+) -> Keeps {
     let folders = match config {
         Some(path) => folders_of(path),
         // One may appear, also in a folder that has to appear first.
@@ -43,6 +48,10 @@ pub fn of_main(surroundings: &Surroundings, config: Option<&Path>, has_screen: b
         readable: folders,
         ..Keeps::default()
     };
+    if let Some(folder) = output.map(folder_of) {
+        keeps.readable.push(folder.clone());
+        keeps.writable.push(folder);
+    }
     if has_screen {
         keeps.readable.extend(OF_THE_SCREEN.map(PathBuf::from));
         keeps.writable = vec![PathBuf::from(".")];
@@ -94,12 +103,15 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
     [Some(path), real.as_deref()]
         .into_iter()
         .flatten()
-        .filter_map(Path::parent)
-        .map(|folder| match folder.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => folder.to_path_buf(),
-        })
+        .map(folder_of)
         .collect()
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// An error of writing in words; one that comes from what was given up says so.

@@ -101,7 +101,12 @@ impl Session {
         let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
         let has_screen = !wants_headless(&arguments);
-        let keeps = rights::of_main(&surroundings, config, has_screen);
+        let keeps = rights::of_main(
+            &surroundings,
+            config,
+            has_screen,
+            arguments.output.file.as_deref(),
+        );
         let max_flows = opened.config.max_flows;
         let launched = launch::launch(assignment, max_flows, keeps, has_screen, &mut demo, &outlet);
         let Launched {
@@ -344,7 +349,8 @@ impl Session {
 }
 
 fn wants_headless(arguments: &Arguments) -> bool {
-    arguments.output.json || arguments.output.text || !std::io::stdout().is_terminal()
+    let output = &arguments.output;
+    output.json || output.text || output.file.is_some() || !std::io::stdout().is_terminal()
 }
 
 fn io_failure(what: &str, error: &std::io::Error) -> Failure {

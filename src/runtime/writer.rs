@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use super::sink::Sink;
+use super::sink::{Sink, finds_no_room};
 use super::updates::{Outlet, Update};
 
 /// How often writing is tried again while there is no room.
@@ -129,26 +129,5 @@ impl Writer {
         let before = self.pieces.load(Ordering::Relaxed);
         self.met = self.outcomes.recv_timeout(longest).ok();
         self.met.is_some() || self.pieces.load(Ordering::Relaxed) != before
-    }
-}
-
-/// Whether there may be room later: the disk is full, or the user's quota, or the file as large as it may get.
-fn finds_no_room(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nix::errno::Errno;
-
-    #[test]
-    fn a_full_disk_a_quota_and_a_limit_of_size_are_waited_for_and_nothing_else() {
-        let finds_no_room = |errno: Errno| finds_no_room(&errno.into());
-        assert!([Errno::ENOSPC, Errno::EDQUOT, Errno::EFBIG].map(finds_no_room) == [true; 3]);
-        assert!([Errno::EIO, Errno::EPIPE, Errno::EROFS].map(finds_no_room) == [false; 3]);
     }
 }

@@ -250,8 +250,8 @@ fn succeeded(outcome: libc::c_long, what: &'static str) -> Result<()> {
 
 fn limit_files(keeps: &Keeps) -> Result<Landlock> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    // The whole way of a file that is written beside another and renamed over it.
-    let write = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile;
+    // The whole way of a file that is written beside another and renamed over it, or shortened to its whole records.
+    let write = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
     if !keeps.tcp {
         ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;

@@ -1,7 +1,8 @@
 //! The export key: what is shown, as files in the working directory.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, ErrorKind};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -9,6 +10,9 @@ use super::session::Session;
 use crate::app::{App, View};
 use crate::export::{self, Record};
 use crate::model::tracker::Report;
+
+/// A name is tried anew so often at most.
+const MOST_NAMES: usize = 16;
 
 /// Writes the flows and events that are shown; returns what to say of it. What could not be written as a whole is
 /// removed again.
@@ -34,13 +38,16 @@ pub fn write(app: &App, live: &Report, session: &Session) -> Result<String> {
         top: None,
         output: None,
     };
-    let stem = jiff::Zoned::now()
-        .strftime("flowtop-%Y%m%d-%H%M%S")
-        .to_string();
     let mut names = Vec::new();
     for format in export::FORMATS.iter().filter(|format| format.name != "txt") {
-        let name = format!("{stem}.{}", format.name);
-        let written = write_one(format, &record, &name);
+        let ending = format.name;
+        let made = make_file(|time| format!("flowtop-{time}.{ending}").into());
+        let (path, file) = made.with_context(|| format!("make flowtop-*.{ending}"))?;
+        let name = path.display().to_string();
+        let written = write_one(format, &record, file);
+        if written.is_err() {
+            let _ = fs::remove_file(path);
+        }
         written.with_context(|| format!("write {name}"))?;
         names.push(name);
     }
@@ -53,16 +60,49 @@ pub fn write(app: &App, live: &Report, session: &Session) -> Result<String> {
     ))
 }
 
-fn write_one(format: &export::Format, record: &Record, name: &str) -> Result<()> {
-    // Never over a file that is there, nor through a link that somebody laid out.
-    let file = File::create_new(name)?;
+fn write_one(format: &export::Format, record: &Record, file: File) -> Result<()> {
     let mut out = BufWriter::new(file);
-    let written = format
-        .exporter
-        .write(record, &mut out)
-        .and_then(|()| out.into_inner()?.sync_all());
-    if written.is_err() {
-        let _ = fs::remove_file(name);
+    format.exporter.write(record, &mut out)?;
+    Ok(out.into_inner()?.sync_all()?)
+}
+
+/// Makes a file that was not there, never over another one, nor through a link that somebody laid out. Where a name is
+/// taken, the next ones have the fraction of the second: nobody can lay out all of those.
+pub fn make_file(name: impl Fn(&str) -> PathBuf) -> io::Result<(PathBuf, File)> {
+    let forms = ["%Y%m%d-%H%M%S"].into_iter();
+    let forms = forms.chain(std::iter::repeat_n("%Y%m%d-%H%M%S.%9f", MOST_NAMES));
+    let mut refused = io::Error::from(ErrorKind::AlreadyExists);
+    for form in forms {
+        let path = name(&jiff::Zoned::now().strftime(form).to_string());
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => refused = error,
+            Err(error) => return Err(error),
+        }
     }
-    Ok(written?)
+    Err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_no_obstacle_and_nothing_is_written_through_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let other = folder.path().join("other");
+        // Somebody has laid out links for a minute.
+        let now = jiff::Zoned::now();
+        for seconds in 0..60 {
+            let then = &now + jiff::SignedDuration::from_secs(seconds);
+            let name = then.strftime("%Y%m%d-%H%M%S").to_string();
+            std::os::unix::fs::symlink(&other, folder.path().join(name)).expect("a link");
+        }
+        let first = make_file(|time| folder.path().join(time)).expect("a file");
+        let second = make_file(|time| folder.path().join(time)).expect("a file");
+        assert_ne!(first.0, second.0);
+        assert!(first.0.is_file() && second.0.is_file() && !other.exists());
+        let missing = make_file(|time| folder.path().join("nothing").join(time));
+        assert!(missing.is_err_and(|error| error.kind() == ErrorKind::NotFound));
+    }
 }

@@ -3,13 +3,14 @@
 //! Everything else in the file stays as it is. The file is replaced by rename: whoever reads it meanwhile sees the
 //! old text or the new one.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
+use super::files::make_file;
 use super::setup::with_vocabulary;
 use crate::app::Preferences;
 use crate::config::source::{Surroundings, decode};
@@ -107,8 +108,8 @@ fn replace(path: &Path, text: &str, surroundings: &Surroundings) -> io::Result<(
         None => surroundings.invoking_user.map(|user| (user, None)),
     };
     make_folder(folder, owner)?;
-    let beside = folder.join(format!(".config.json.{}", std::process::id()));
-    let written = write_new(&beside, text).and_then(|file| {
+    let (beside, file) = make_file(|time| folder.join(format!(".config.json.{time}")))?;
+    let written = write_safely(&file, text).and_then(|()| {
         if let Some((user, group)) = owner {
             // Without the right to give files away the new one is our own.
             let _ = chown(&beside, Some(user), group);
@@ -134,16 +135,9 @@ fn make_folder(folder: &Path, owner: Option<(u32, Option<u32>)>) -> io::Result<(
     Ok(())
 }
 
-/// A new file, never one that is there, with the text safely in it.
-fn write_new(path: &Path, text: &str) -> io::Result<File> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+fn write_safely(mut file: &File, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    Ok(file)
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What keys write: the view into the configuration, exports into the working directory; and what they read again.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,6 +53,65 @@ fn the_export_key_writes_flows_and_events_that_can_be_read() {
     let text = fs::read_to_string(&csv[0]).expect("file");
     // A header, then a row a flow.
     assert_eq!(text.lines().count(), 1 + flows);
+}
+
+/// Gives new files in a folder to their owner (all), group (read) and nobody else, whatever the umask: a default ACL.
+fn share_with_the_group(folder: &Path) {
+    const NOBODYS: u32 = u32::MAX;
+    let entries = [(0x01_u16, 7_u16), (0x04, 4), (0x20, 0)];
+    let mut acl = 2_u32.to_le_bytes().to_vec();
+    for (tag, rights) in entries {
+        acl.extend(tag.to_le_bytes());
+        acl.extend(rights.to_le_bytes());
+        acl.extend(NOBODYS.to_le_bytes());
+    }
+    let path = std::ffi::CString::new(folder.to_str().expect("UTF-8")).expect("a path");
+    let name = c"system.posix_acl_default";
+    // SAFETY: two texts that end with a zero, and as many bytes as are said.
+    let outcome = unsafe {
+        libc::setxattr(
+            path.as_ptr(),
+            name.as_ptr(),
+            acl.as_ptr().cast(),
+            acl.len(),
+            0,
+        )
+    };
+    assert_eq!(outcome, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn exports_are_their_owners_alone_unless_the_folder_says_otherwise_and_never_overwrite() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((180, 40), &[]);
+    let folder = dashboard.folder.path().to_owned();
+    let modes = || {
+        let all = [".json", ".csv"].map(|ending| exports(&folder, ending));
+        let modes = all.iter().flatten().map(|path| {
+            let metadata = fs::metadata(path).expect("an export");
+            metadata.permissions().mode() & 0o777
+        });
+        let mut modes: Vec<_> = modes.collect();
+        modes.sort_unstable();
+        modes
+    };
+    // More than one in a second: none takes the place of another.
+    for key in ["e", "e", "e"] {
+        dashboard.pty.press(key);
+    }
+    dashboard.pty.wait_for("six files", |_| modes().len() == 6);
+    assert_eq!(modes(), [0o600; 6]);
+    share_with_the_group(&folder);
+    dashboard.pty.press("e");
+    dashboard
+        .pty
+        .wait_for("eight files", |_| modes().len() == 8);
+    assert_eq!(
+        modes(),
+        [0o600, 0o600, 0o600, 0o600, 0o600, 0o600, 0o640, 0o640]
+    );
 }
 
 #[test]

@@ -287,14 +287,7 @@ fn no_way_leads_around_the_names() {
 
 #[test]
 fn the_pure_headers_have_no_map_and_no_helper() {
-    for header in [
-        "types",
-        "packet",
-        "transport",
-        "parse",
-        "sequence",
-        "interarrival",
-    ] {
+    for header in ["types", "packet", "transport", "parse", "sequence"] {
         let path = root().join(format!("src/bpf/{header}.h"));
         // That the compiler's target is BPF they may ask.
         let text = fs::read_to_string(&path)

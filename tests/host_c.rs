@@ -1,4 +1,4 @@
-//! The pure headers of the kernel program, compiled for the host with its own compiler and its sanitizers.
+//! The pure headers of the kernel program, and the counters of a flow, compiled for the host with its own compiler and its sanitizers.
 //!
 //! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name.
 
@@ -71,12 +71,13 @@ host_tests! { tcp:
     the_largest_segment_is_remembered_in_16_bits
 }
 
-host_tests! { interarrival:
+host_tests! { counters:
     gaps_add_up
     a_negative_gap_leaves_the_sum_exact
-    squares_carry_into_the_high_word
+    squares_carry_into_the_upper_half
     a_sum_of_exactly_two_to_the_64_carries
-    squares_wrap_at_80_bits
+    squares_wrap_at_79_bits
+    counters_of_the_same_epoch_go_on
     a_new_epoch_drops_the_gaps_and_keeps_the_counts
     a_new_generation_drops_everything
 }

@@ -3,7 +3,7 @@
 #ifndef FLOWTOP_ACCOUNT_H
 #define FLOWTOP_ACCOUNT_H
 
-#include "interarrival.h"
+#include "counters.h"
 #include "judge.h"
 #include "totals.h"
 
@@ -74,13 +74,20 @@ static __always_inline struct flow_counters *counters_at(__u32 cpu, const __u32 
 	return of_cpu ? bpf_map_lookup_elem(of_cpu, slot) : NULL;
 }
 
-/* Makes them this flow's own. */
-static __always_inline void own_counters(struct flow_counters *counters, __u64 control)
+/* The bucket of a gap: with e the index of its highest set bit, 2 * e + the bit below it; the last one is open. The
+ * definition is bucket_of in src/model/histogram.rs.
+ */
+static __always_inline __u32 gap_bucket(__u64 gap)
 {
-	if (counters->generation != generation_of(control))
-		begin_generation(counters, generation_of(control), epoch_of(control));
-	else if (counters->epoch != epoch_of(control))
-		begin_epoch(counters, epoch_of(control));
+	__u32 e = 0, bucket;
+
+	if (gap < 2)
+		return gap;
+	for (int width = 32; width; width /= 2)
+		if (gap >> (e + width))
+			e += width;
+	bucket = 2 * e + ((gap >> (e - 1)) & 1);
+	return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
 }
 
 /* The flow that somebody looks at keeps a histogram. Shared by all CPUs: atomic. */
@@ -277,7 +284,7 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 		/* Asked for while the set is searched for a place. */
 		counters = counters_at(cpu, &seen->slot);
 		if (counters)
-			(void)READ_ONCE(counters->generation);
+			(void)READ_ONCE(counters->life);
 		if (admit_flow(&facts->key, totals, seen, hash))
 			return;
 		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);

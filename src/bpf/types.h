@@ -89,14 +89,13 @@ struct flow_slot {
 	__u8 profile; /* id of the sequence profile that its state was made with */
 };
 
-/* What one CPU counted of one flow: plain stores, no atomics. Sums of gaps are of the current epoch;
- * the squares are 80 bits wide, and wrap.
+/* What one CPU counted of one flow: plain stores, no atomics, but for `life`, which is set when all that it makes valid has been.
+ * Sums of gaps are of the current epoch; the squares are 79 bits wide, and wrap. Their bit 63 is in both halves: where it is not the
+ * same, the upper one is about to follow.
  */
 struct flow_counters {
-	__u32 generation; /* the life of the slot that all of this belongs to */
-	__u16 epoch; /* the jitter epoch that the gaps belong to */
-	__u16 gap_squares_high;
-	__u64 gap_squares_low; /* ns^2 */
+	__u64 life; /* whose: generation (32 bits) and epoch (16), as in flow_slot.control; then bits 63 to 78 of the squares */
+	__u64 gap_squares; /* ns^2, bits 0 to 63 */
 	__u64 gap_sum; /* ns */
 	__u64 gaps;
 	__u64 packets;
@@ -104,6 +103,7 @@ struct flow_counters {
 	__u64 payload_bytes;
 	__u64 sequenced; /* packets with a readable sequence number */
 };
+#define COUNTERS_SQUARES_SHIFT 48
 
 struct volume {
 	__u64 packets;

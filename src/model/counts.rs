@@ -42,7 +42,7 @@ impl AddAssign for Volume {
 
 /// Exact integer sums over the gaps between consecutive arrivals of one jitter epoch.
 ///
-/// Sums are modular (`squares` modulo 2^80): only differences between two snapshots mean something.
+/// Sums are modular (`squares` modulo 2^79): only differences between two snapshots mean something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GapSums {
     /// Number of gaps.
@@ -54,8 +54,8 @@ pub struct GapSums {
 }
 
 impl GapSums {
-    /// The squares are kept modulo this: more than any window can hold.
-    pub const MODULUS: u128 = 1 << 80;
+    /// The squares are kept modulo this: more than any window can hold, as gaps of up to 2 s fill it in three days and a half.
+    pub const MODULUS: u128 = 1 << 79;
 
     /// These gaps and those.
     pub fn plus(self, other: GapSums) -> GapSums {

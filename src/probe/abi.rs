@@ -94,6 +94,11 @@ impl Control {
         (self.0 >> 48) as u16
     }
 
+    /// Whether both are of the same life of the slot and of the same jitter epoch.
+    pub const fn is_same_epoch(self, other: Control) -> bool {
+        self.0 >> 16 == other.0 >> 16
+    }
+
     /// What a free slot says: only which life was the last one.
     pub const fn freed(self) -> Control {
         Control(self.0 & 0xffff_ffff << 16)
@@ -123,10 +128,8 @@ pub fn merge(
     let mut gaps = GapSums::default();
     for of_cpu in counters {
         let flow_counters {
-            generation,
-            epoch,
-            gap_squares_high,
-            gap_squares_low,
+            life,
+            gap_squares,
             gap_sum,
             gaps: count,
             packets,
@@ -134,14 +137,16 @@ pub fn merge(
             payload_bytes: payload,
             sequenced,
         } = of_cpu;
-        if generation != control.generation() {
+        // In the same places as in the slot's control word, once they are shifted as far.
+        let of = Control(life << 16);
+        if of.generation() != control.generation() {
             continue;
         }
         volume += Volume { packets, bytes };
         payload_bytes = payload_bytes.wrapping_add(payload);
         received = received.wrapping_add(sequenced);
-        if epoch == control.epoch() {
-            let squares = u128::from(gap_squares_high) << 64 | u128::from(gap_squares_low);
+        if of.epoch() == control.epoch() {
+            let squares = join_squares((life >> 48) as u16, gap_squares);
             gaps.count = gaps.count.wrapping_add(count);
             gaps.sum = gaps.sum.wrapping_add(gap_sum);
             gaps.squares = gaps.squares.wrapping_add(squares) % GapSums::MODULUS;
@@ -163,6 +168,14 @@ pub fn merge(
         first_seen_ns: slot.first_arrival,
         last_seen_ns: slot.last_arrival,
     })
+}
+
+/// The sum of squares out of its halves, both of which have bit 63: where it is not the same, the carry into the upper one
+/// is under way.
+fn join_squares(high: u16, low: u64) -> u128 {
+    const UPPER: u32 = u64::BITS - 1;
+    let carry = (low >> UPPER) as u16 ^ high & 1;
+    u128::from(high.wrapping_add(carry)) << UPPER | u128::from(low << 1 >> 1)
 }
 
 fn decode_sequence(key: &FlowKey, slot: &flow_slot, received: u64) -> Sequence {
@@ -272,7 +285,7 @@ mod tests {
     fn a_second_cpu_adds_and_a_former_life_does_not() {
         let slot = slot(7 << 16 | 2);
         let counters = |generation, packets| flow_counters {
-            generation,
+            life: generation,
             packets,
             gaps: 1,
             ..Default::default()
@@ -289,9 +302,8 @@ mod tests {
     #[test]
     fn gaps_of_a_former_epoch_do_not_count_but_its_packets_do() {
         let slot = slot(5 << 48 | 1 << 16 | 2);
-        let counters = |epoch| flow_counters {
-            generation: 1,
-            epoch,
+        let counters = |epoch: u64| flow_counters {
+            life: epoch << 32 | 1,
             packets: 1,
             gaps: 1,
             gap_sum: 9,
@@ -307,5 +319,21 @@ mod tests {
             ),
             (2, 1, 9, 6)
         );
+    }
+
+    /// A carry is published after the lower half: whoever reads in between sees the half of before above it.
+    #[test]
+    fn squares_are_whole_while_a_carry_is_under_way() {
+        const HALF: u128 = 1 << 63;
+        let square = 4_000_000_000_000_000_000_u128;
+        let mut sum = 0;
+        for step in 0..1_000_000 {
+            let before = (sum >> 63) as u16;
+            sum = (sum + square - step % 7) % GapSums::MODULUS;
+            let (high, low) = ((sum / HALF) as u16, sum as u64);
+            assert_eq!(join_squares(high, low), sum);
+            assert_eq!(join_squares(before, low), sum);
+        }
+        assert!(sum < square * 500_000, "the sum has not wrapped");
     }
 }

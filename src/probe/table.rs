@@ -3,7 +3,7 @@
 //! Owns the mappings and what each slot looked like last time. No system call in a pass. Knows nothing of rates.
 
 use std::mem::offset_of;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use super::abi::{self, Control, FLOWS_PER_SET, State, flow_counters, flow_slot, settings};
 use super::clock::KernelClock;
@@ -14,6 +14,7 @@ use crate::model::snapshot::{FlowSample, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
+const LIFE: usize = offset_of!(flow_counters, life);
 
 /// The program stamps an arrival before it has judged the packet. A flow that was read so soon after its last
 /// arrival, ns, is read once more.
@@ -187,18 +188,28 @@ impl FlowTable {
     /// Adds the flow in a slot, but where it was replaced while it was read: the next pass sees its successor. Returns
     /// whether it did.
     fn read_flow(&self, index: usize, control: Control, flows: &mut Vec<FlowSample>) -> bool {
-        let slot = self.slots.read(index);
-        let counters = self.counters.iter().map(|of_cpu| of_cpu.read(index));
-        let Some(sample) = abi::merge(index as u32, &slot, counters) else {
-            return false;
-        };
-        let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
-        let generation = control.generation();
-        let is_whole = sample.generation == generation && now.generation() == generation;
-        if is_whole {
-            flows.push(sample);
+        let mut before = control;
+        while before.generation() == control.generation() {
+            let slot = flow_slot {
+                control: before.0,
+                ..self.slots.read(index)
+            };
+            let counters = self
+                .counters
+                .iter()
+                .map(|of_cpu| read_counters(of_cpu, index));
+            let Some(sample) = abi::merge(index as u32, &slot, counters) else {
+                return false;
+            };
+            // Behind the fence of read_counters: all that was read was there before what the word says now.
+            let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
+            if now.is_same_epoch(before) {
+                flows.push(sample);
+                return true;
+            }
+            before = now;
         }
-        is_whole
+        false
     }
 
     fn retire_if_idle(&mut self, index: usize, control: Control, now: u64) {
@@ -309,5 +320,18 @@ impl FlowTable {
             Ordering::Acquire,
             change,
         );
+    }
+}
+
+/// One CPU's counters of a slot. The word that says whose they are changes with each new epoch and with each carry of the squares:
+/// where it did meanwhile, they are read again. Loads that follow are behind all of this one's.
+fn read_counters(of_cpu: &MappedArray<flow_counters>, index: usize) -> flow_counters {
+    loop {
+        let life = of_cpu.word(index, LIFE).load(Ordering::Acquire);
+        let counters = of_cpu.read(index);
+        fence(Ordering::Acquire);
+        if of_cpu.word(index, LIFE).load(Ordering::Relaxed) == life {
+            return flow_counters { life, ..counters };
+        }
     }
 }

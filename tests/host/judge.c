@@ -9,7 +9,7 @@
 
 #include "host.h"
 
-#include "interarrival.h"
+#include "counters.h"
 #include "parse.h"
 #include "sequence.h"
 

@@ -37,7 +37,7 @@ impl Intervals {
 pub struct PackedGaps {
     sum: u64,
     squares_low: u64,
-    /// The number of gaps, and below it the uppermost 16 of the 80 bits of the squares.
+    /// The number of gaps, and below it the uppermost 15 of the 79 bits of the squares.
     count_and_squares: u64,
 }
 

@@ -17,7 +17,8 @@ fn main() -> Result<()> {
         .context("compile src/bpf/flowtop.bpf.c (it needs clang and the kernel's user-space headers: see README.md)")
 }
 
-/// Atomics that return a value need the third instruction set; Debian keeps `asm/` in a folder of the architecture.
+/// Atomics that return a value need the third instruction set; Debian keeps `asm/` in a folder of the architecture, and that of
+/// another one than the machine's beside its cross compiler.
 fn clang_args() -> Result<Vec<OsString>> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").context("CARGO_CFG_TARGET_ARCH is not set")?;
     Ok([
@@ -25,6 +26,7 @@ fn clang_args() -> Result<Vec<OsString>> {
         "-Wall".into(),
         "-Werror".into(),
         format!("-I/usr/include/{arch}-linux-gnu").into(),
+        format!("-idirafter/usr/{arch}-linux-gnu/include").into(),
     ]
     .into())
 }

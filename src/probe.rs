@@ -73,10 +73,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Slots of the table: a power of two, times two, and at least one set.
+    /// Slots of the table: a power of two, times two, and at least two sets.
     pub fn slots(&self) -> usize {
-        let flows = self.max_flows.max(1) as usize;
-        flows.next_power_of_two().max(FLOWS_PER_SET / 2) * 2
+        let flows = self.max_flows as usize;
+        flows.next_power_of_two().max(FLOWS_PER_SET) * 2
     }
 
     fn ageing(&self) -> Ageing {

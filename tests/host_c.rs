@@ -1,4 +1,4 @@
-//! The pure headers of the kernel program, and the counters of a flow, compiled for the host with its own compiler and its sanitizers.
+//! The pure headers of the kernel program, and those that are about the flow table, compiled for the host with its own compiler and its sanitizers.
 //!
 //! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name.
 
@@ -80,6 +80,17 @@ host_tests! { counters:
     counters_of_the_same_epoch_go_on
     a_new_epoch_drops_the_gaps_and_keeps_the_counts
     a_new_generation_drops_everything
+}
+
+host_tests! { table:
+    there_is_room_for_as_many_flows_as_the_table_is_made_for
+    there_is_room_in_small_tables_and_in_large_ones
+    few_flows_are_in_their_second_set_and_all_are_found
+    a_displaced_flow_is_found_when_its_first_set_has_room_again
+    of_two_full_sets_the_flow_idle_longest_gives_way
+    a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted
+    a_flow_that_was_changed_is_looked_at_anew_and_may_still_go
+    a_packet_knows_whether_its_flow_still_is_in_the_slot
 }
 
 fn compile(name: &str) -> PathBuf {

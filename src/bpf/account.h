@@ -3,6 +3,7 @@
 #ifndef FLOWTOP_ACCOUNT_H
 #define FLOWTOP_ACCOUNT_H
 
+#include "claim.h"
 #include "counters.h"
 #include "judge.h"
 #include "totals.h"
@@ -107,7 +108,7 @@ static __always_inline void account_arrival(struct flow_slot *slot, struct flow_
 	__s64 gap = seen->now - __sync_lock_test_and_set(&slot->last_arrival, seen->now);
 
 	if (gap > (__s64)JITTER_STOP_NS) {
-		next_epoch(slot);
+		next_epoch(slot, control);
 		return;
 	}
 	add_gap(counters, gap);
@@ -155,7 +156,7 @@ __noinline int admit_flow(const struct flow_key *key, struct interface_totals *t
 	if (!key || !totals || !seen)
 		return -1;
 	newcomer.key = *key;
-	newcomer.home = home_of(hash);
+	newcomer.hash = hash;
 	newcomer.now = seen->now;
 	newcomer.active = seen->active;
 	rule = match_rules(&newcomer.key, seen->active);
@@ -192,8 +193,9 @@ __noinline int admit_flow(const struct flow_key *key, struct interface_totals *t
 static __always_inline void change_control(struct flow_slot *slot, __u64 next)
 {
 	const __u64 changed = FLOW_STATE | FLOW_LOCKED | FLOW_SEQUENCED | 0xffULL << FLOW_VERSION_SHIFT;
+	__u64 before = __sync_fetch_and_xor(&slot->control, (READ_ONCE(slot->control) ^ next) & changed);
 
-	__sync_fetch_and_xor(&slot->control, (READ_ONCE(slot->control) ^ next) & changed);
+	KEEP(before); /* as in unlock_flow() */
 }
 
 /* A known flow under rules newer than those that admitted it. Returns whether it stays in its slot: not where no rule
@@ -269,7 +271,7 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 
 	/* The clock waits for all loads before it: read behind the search, it would add to what a cache miss costs. */
 	seen->now = bpf_ktime_get_ns();
-	slot = find_slot(&facts->key, home_of(hash), &seen->slot, &control);
+	slot = find_slot(&facts->key, hash, &seen->slot, &control);
 	if (!slot && was_filtered(&facts->key, hash, seen->active)) {
 		add_volume(&totals->filtered, seen->packets, seen->bytes);
 		return;

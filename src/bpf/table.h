@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
-/* Stateful: the flow table. Finding, claiming, locking and giving up slots. */
+/* Stateful: the flow table. Finding slots, and what is done to their control words while they are a flow's. */
 #ifndef FLOWTOP_TABLE_H
 #define FLOWTOP_TABLE_H
 
@@ -9,18 +9,22 @@
 #define PATIENCE 32 /* times 32 looks at a slot that another CPU is filling or judging */
 #define LOCK_TRIES 64 /* times that others may come first */
 #define NO_SLOT -1
-#define FOUND FLOWS_PER_SET
+#define PLACES (2 * FLOWS_PER_SET) /* where a flow may be: in one of two sets */
 
 #define READ_ONCE(x) (*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
+#ifndef LOADED_CONSTANT
+#define LOADED_CONSTANT const volatile
+#endif
+
 /* Set before the load: fresh random numbers, so that nobody can choose collisions, and 64 less the bits of a slot's index. */
-const volatile __u32 hash_keys[HASH_KEYS] = {};
-const volatile __u64 hash_multiplier = 0x9e3779b97f4a7c15ULL;
-const volatile __u32 home_shift = 0;
+LOADED_CONSTANT __u32 hash_keys[HASH_KEYS] = {};
+LOADED_CONSTANT __u64 hash_multiplier = 0x9e3779b97f4a7c15ULL;
+LOADED_CONSTANT __u32 home_shift = 0;
 
 /* Key: slot. Written by this program, under the rules of flow_slot.control; user space reads all of it, retires
- * idle flows and frees retired ones. When a set is full, see claim_slot().
+ * idle flows and frees retired ones. When both sets of a flow are full, see claim_slot() in claim.h.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -87,12 +91,24 @@ static __always_inline __u64 hash_flow(const struct flow_key *key)
 	return hash * hash_multiplier;
 }
 
-/* Where the flow is looked for first. The other places of its set are home ^ 1 to home ^ 7: flows of one set have
+/* Where the flow is looked for first. The other places of its first set are home ^ 1 to home ^ 7: flows of one set have
  * different homes, so that most are found at the first look.
  */
 static __always_inline __u32 home_of(__u64 hash)
 {
 	return hash >> home_shift;
+}
+
+/* Any of the places where the flow may be, the home first. Its second set differs from the first one in the lowest bit of a
+ * set's number, and in those above it by bits of the hash that have no part in the home.
+ */
+static __always_inline __u32 place_of(__u64 hash, __u32 i)
+{
+	__u32 home = home_of(hash);
+
+	if (i >= FLOWS_PER_SET)
+		home ^= home_of(hash << 32) | FLOWS_PER_SET;
+	return home ^ (i & (FLOWS_PER_SET - 1));
 }
 
 static __always_inline int same_flow(const struct flow_key *a, const struct flow_key *b)
@@ -104,23 +120,38 @@ static __always_inline int same_flow(const struct flow_key *a, const struct flow
 	       *(const __u32 *)(x + 5) == *(const __u32 *)(y + 5);
 }
 
+/* The slot's key, to be loaded after `control`, which was loaded before: by the compiler, and by a CPU that may load one thing
+ * before another unless the address of one depends on the other's value.
+ */
+static __always_inline const struct flow_key *key_behind(const struct flow_slot *slot, __u64 control)
+{
+	const struct flow_key *key = &slot->key;
+
+#if defined(__bpf__) && !defined(__TARGET_ARCH_x86)
+	asm volatile("%1 &= 0; %0 += %1" : "+r"(key), "+r"(control));
+#else
+	asm volatile("" : "+r"(key), "+r"(control));
+#endif
+	return key;
+}
+
 /* Whether the slot is this flow's; `control` is what it says now. */
-static __always_inline int is_slot_of(struct flow_slot *slot, const struct flow_key *key, __u64 *control)
+static __always_inline int is_slot_of(const struct flow_slot *slot, const struct flow_key *key, __u64 *control)
 {
 	*control = READ_ONCE(slot->control);
-	return (*control & FLOW_STATE) == FLOW_LIVE && same_flow(&slot->key, key);
+	return (*control & FLOW_STATE) == FLOW_LIVE && same_flow(key_behind(slot, *control), key);
 }
 
 /* The index of a known flow that is not at home; NO_SLOT for an unknown one. Global, so that the verifier looks at it
  * once, and out of the way of the flows that are.
  */
-__noinline int find_displaced(const struct flow_key *key, __u32 home)
+__noinline int find_displaced(const struct flow_key *key, __u64 hash)
 {
 	if (!key)
 		return NO_SLOT;
 #pragma unroll
-	for (__u32 i = 1; i < FLOWS_PER_SET; i++) {
-		__u32 at = home ^ i;
+	for (__u32 i = 1; i < PLACES; i++) {
+		__u32 at = place_of(hash, i);
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
 		__u64 control;
 
@@ -131,60 +162,21 @@ __noinline int find_displaced(const struct flow_key *key, __u32 home)
 }
 
 /* The slot of a known flow; NULL for an unknown one. `control` is what it said then. */
-static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u32 home, __u32 *index, __u64 *control)
+static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u64 hash, __u32 *index, __u64 *control)
 {
 	struct flow_slot *slot;
 	int displaced;
 
-	*index = home;
+	*index = home_of(hash);
 	slot = bpf_map_lookup_elem(&flow_table, index);
 	if (slot && is_slot_of(slot, key, control))
 		return slot;
-	displaced = find_displaced(key, home);
+	displaced = find_displaced(key, hash);
 	if (displaced == NO_SLOT)
 		return NULL;
 	*index = displaced;
 	slot = bpf_map_lookup_elem(&flow_table, index);
 	return slot && is_slot_of(slot, key, control) ? slot : NULL;
-}
-
-/* What a new flow starts with. */
-struct newcomer {
-	struct flow_key key;
-	__u32 home; /* its first place in its set */
-	__u64 now;
-	__u32 active; /* settings.active */
-	__u8 rule;
-	__u8 profile; /* id */
-	__u8 evicted; /* out: whether it replaced a flow */
-	__u8 published; /* out: whether this CPU brought it in, not another one at the same time */
-	int free, idle; /* places of its set that choose_slot() may take */
-	__u64 flags; /* of control */
-};
-
-static __always_inline void publish(struct flow_slot *slot, const struct newcomer *newcomer, __u64 generation)
-{
-	slot->key = newcomer->key;
-	slot->last_arrival = newcomer->now;
-	slot->first_arrival = newcomer->now;
-	slot->expected = 0;
-	slot->seen = 0;
-	slot->lost = 0;
-	slot->absent = 0;
-	slot->reverse_errors = 0;
-	slot->small_errors = 0;
-	slot->big_errors = 0;
-	slot->duplicates = 0;
-	slot->restarts = 0;
-	slot->candidate = 0;
-	slot->largest_payload = 0;
-	slot->epochs_high = 0;
-	slot->rule = newcomer->rule;
-	slot->flags = 0;
-	slot->base_age = 0;
-	slot->profile = newcomer->profile;
-	__sync_lock_test_and_set(&slot->control, generation | newcomer->flags | FLOW_LIVE |
-							 (__u64)ACTIVE_VERSION(newcomer->active) << FLOW_VERSION_SHIFT);
 }
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */
@@ -214,98 +206,31 @@ __noinline __u64 await_slot(struct flow_slot *slot, __u64 mask, __u64 busy)
 	return control;
 }
 
-/* Looks once through the set: the flow itself, should another CPU have brought it in (then FOUND + its place,
- * counted from home); else the first free place; else that of the flow idle longest, if it may be replaced: idle beyond the limit,
- * and read since its last packet. NO_SLOT where there is none. Both are kept in the newcomer, where the verifier does not
- * follow them: it would tell apart every way through the set.
+/* Whether the slot still is the flow's that was found there. One that is about to be replaced stays by this: so says a packet
+ * that came for it, or whoever wanted its place and saw the packet.
  */
-__noinline int choose_slot(struct newcomer *newcomer)
+__noinline int keep_flow(struct flow_slot *slot, __u64 control)
 {
-	__u64 oldest;
+	if (!slot)
+		return 0;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		__u64 now = READ_ONCE(slot->control), state = now & FLOW_STATE;
 
-	if (!newcomer)
-		return NO_SLOT;
-	newcomer->free = NO_SLOT;
-	newcomer->idle = NO_SLOT;
-	oldest = newcomer->now - settings.evict_idle_ns;
-	if (oldest > settings.scanned_at)
-		oldest = settings.scanned_at;
-	for (__u32 i = 0; i < FLOWS_PER_SET; i++) {
-		__u32 at = newcomer->home ^ i;
-		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
-		__u64 control;
-
-		if (!slot)
-			return NO_SLOT;
-		control = READ_ONCE(slot->control);
-		if ((control & FLOW_STATE) == FLOW_CLAIMED)
-			control = await_slot(slot, FLOW_STATE, FLOW_CLAIMED);
-		if ((control & FLOW_STATE) == FLOW_FREE && newcomer->free == NO_SLOT)
-			newcomer->free = i;
-		if ((control & FLOW_STATE) != FLOW_LIVE)
-			continue;
-		if (same_flow(&slot->key, &newcomer->key))
-			return FOUND + i;
-		if (!(control & FLOW_LOCKED) && slot->last_arrival < oldest) {
-			oldest = slot->last_arrival;
-			newcomer->idle = i;
-		}
+		if (generation_of(now) != generation_of(control) || state == FLOW_FREE)
+			return 0;
+		if (state != FLOW_CLAIMED ||
+		    __sync_val_compare_and_swap(&slot->control, now, now ^ FLOW_CLAIMED ^ FLOW_LIVE) == now)
+			return 1;
 	}
-	return newcomer->free != NO_SLOT ? newcomer->free : newcomer->idle;
+	return 0;
 }
 
-/* Whether the slot may become a newcomer's, going by what `control` says and when it was read last. */
-static __always_inline int is_available(const struct flow_slot *slot, __u64 control)
-{
-	if ((control & FLOW_STATE) == FLOW_FREE)
-		return 1;
-	return (control & (FLOW_STATE | FLOW_LOCKED)) == FLOW_LIVE &&
-	       READ_ONCE(slot->last_arrival) < READ_ONCE(settings.scanned_at);
-}
-
-/* Brings a new flow in. Returns its slot, or NO_SLOT where its set is full of flows that may not go. */
-static __noinline int claim_slot(struct newcomer *newcomer)
-{
-	for (int attempt = 0; attempt < FLOWS_PER_SET; attempt++) {
-		int chosen = choose_slot(newcomer);
-		__u32 at = newcomer->home ^ (chosen & (FLOWS_PER_SET - 1));
-		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
-		__u64 control, generation;
-
-		if (!slot || chosen == NO_SLOT)
-			return NO_SLOT;
-		if (chosen >= FOUND)
-			return at;
-		control = READ_ONCE(slot->control);
-		if (!is_available(slot, control))
-			continue;
-		generation = (__u64)(generation_of(control) + 1) << FLOW_GENERATION_SHIFT;
-		if (__sync_val_compare_and_swap(&slot->control, control, generation | FLOW_CLAIMED) != control)
-			continue;
-		/* A packet of the former flow may have come since it was chosen: then it stays. See is_still(). */
-		if ((control & FLOW_STATE) == FLOW_LIVE &&
-		    READ_ONCE(slot->last_arrival) >= READ_ONCE(settings.scanned_at)) {
-			__sync_lock_test_and_set(&slot->control, control);
-			continue;
-		}
-		newcomer->evicted = (control & FLOW_STATE) == FLOW_LIVE;
-		newcomer->published = 1;
-		publish(slot, newcomer, generation);
-		return at;
-	}
-	return NO_SLOT;
-}
-
-/* Whether the slot still is the flow's that was found there, told after its last arrival has been set: whoever claims the
- * slot looks at that once more, so that either the packet is seen there, or the claim here.
+/* The same, told after the packet's arrival was exchanged for the last one: whoever replaces the flow looks at that between two
+ * changes of `control`, so that either the packet is seen there, or the first of them here.
  */
 static __always_inline int is_still(struct flow_slot *slot, __u64 control)
 {
-	__u64 now = READ_ONCE(slot->control);
-
-	if ((now & FLOW_STATE) == FLOW_CLAIMED)
-		now = await_slot(slot, FLOW_STATE, FLOW_CLAIMED);
-	return generation_of(now) == generation_of(control);
+	return !((READ_ONCE(slot->control) ^ control) & FLOW_LIFE) || keep_flow(slot, control);
 }
 
 /* Takes the lock that another CPU held a moment ago. */
@@ -324,12 +249,22 @@ __noinline int lock_contended(struct flow_slot *slot)
 	return 0;
 }
 
-/* The flow had stopped: a new jitter epoch. Safe beside the holder of the lock. */
-static __always_inline void next_epoch(struct flow_slot *slot)
+/* The flow had stopped: a new jitter epoch, if the slot still is the flow's. Safe beside the holder of the lock. */
+__noinline int next_epoch(struct flow_slot *slot, __u64 control)
 {
-	__u64 before = __sync_fetch_and_add(&slot->control, 1ULL << FLOW_EPOCH_SHIFT);
+	if (!slot)
+		return 0;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		__u64 now = READ_ONCE(slot->control), next = now + (1ULL << FLOW_EPOCH_SHIFT);
 
-	slot->epochs_high += epoch_of(before) == 0xffff;
+		if (generation_of(now) != generation_of(control))
+			return 0;
+		if (__sync_val_compare_and_swap(&slot->control, now, next) == now) {
+			slot->epochs_high += epoch_of(now) == 0xffff;
+			return 1;
+		}
+	}
+	return 0;
 }
 
 /* Locks a live flow that still says what it said before. From here to unlock_flow() the holder alone changes the slot's second

@@ -56,6 +56,7 @@ struct flow_key {
 #define FLOW_VERSION_SHIFT 8 /* rule version that admitted the flow */
 #define FLOW_GENERATION_SHIFT 16
 #define FLOW_EPOCH_SHIFT 48
+#define FLOW_LIFE (FLOW_STATE | 0xffffffffULL << FLOW_GENERATION_SHIFT)
 
 /* flow_slot.flags */
 #define SEQUENCE_STARTED 1 /* `expected` is valid */

@@ -256,7 +256,9 @@ impl FlowTable {
     /// Marks a flow as one that keeps a histogram, or no longer; a slot that has another flow by now stays as it is.
     pub fn set_focused(&self, slot: u32, generation: u32, focused: bool) {
         self.change_control(slot as usize, |control| {
-            let same = control.state() == State::Live && control.generation() == generation;
+            // Claimed: it may be about to be replaced, and may yet stay.
+            let is_there = matches!(control.state(), State::Live | State::Claimed);
+            let same = is_there && control.generation() == generation;
             let flag = if focused { Control::FOCUSED } else { 0 };
             same.then_some(Control(control.0 & !Control::FOCUSED | flag))
         });

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* table.h and claim.h on a table in this process's memory: room for as many flows as it is made for, and slots that change hands. */
+#include <linux/bpf.h>
+
+#include "host.h"
+
+/* What the program has of bpf_helpers.h. */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#define __noinline __attribute__((noinline, unused))
+#define SEC(name)
+#define __uint(name, value) int(*name)[value]
+#define __type(name, value) __typeof__(value) *name
+#define __array(name, value) __typeof__(value) *name[]
+#define LOADED_CONSTANT volatile
+
+struct flow_slot;
+
+static void *slot_at(__u32 index);
+
+#define bpf_map_lookup_elem(map, index) ((void)(map), slot_at(*(index)))
+
+/* What others do behind the next compare-and-swap that succeeds. */
+static void (*meanwhile)(struct flow_slot *slot);
+
+static __u64 compare_and_swap(__u64 *word, __u64 expected, __u64 next)
+{
+	__u64 before = __sync_val_compare_and_swap(word, expected, next);
+
+	if (before == expected && meanwhile) {
+		void (*others)(struct flow_slot * slot) = meanwhile;
+
+		meanwhile = NULL;
+		others((void *)word);
+	}
+	return before;
+}
+
+#define __sync_val_compare_and_swap compare_and_swap
+
+#include "claim.h"
+
+static struct flow_slot *slots;
+static __u32 slot_count;
+
+static void *slot_at(__u32 index)
+{
+	return index < slot_count ? &slots[index] : NULL;
+}
+
+static __u64 random_state;
+
+/* splitmix64 */
+static __u64 random_word(void)
+{
+	__u64 word = random_state += 0x9e3779b97f4a7c15ULL;
+
+	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9ULL;
+	word = (word ^ word >> 27) * 0x94d049bb133111ebULL;
+	return word ^ word >> 31;
+}
+
+/* An empty table as user space makes it for so many flows (Options::slots in src/probe.rs), with a hash of its own. */
+static void make_table(__u32 flows, __u64 seed)
+{
+	__u32 bits = 0;
+
+	while (1U << bits < flows || 1U << bits < FLOWS_PER_SET)
+		bits++;
+	slot_count = 2U << bits;
+	free(slots);
+	slots = calloc(slot_count, sizeof(*slots));
+	if (!slots)
+		abort();
+	home_shift = 64 - (bits + 1);
+	random_state = seed;
+	for (int i = 0; i < HASH_KEYS; i++)
+		hash_keys[i] = random_word();
+	settings = (struct settings){};
+}
+
+/* Flows as they are met: of everybody, of one client's ports, of a subnet's hosts, of IPv6. */
+static struct flow_key key_of(__u32 kind, __u32 flow)
+{
+	struct flow_key key = { .ifindex = 7, .vlan = VLAN_NONE, .protocol = 17, .family = FAMILY_IPV4 };
+	__u64 words[4] = { random_word(), random_word(), random_word(), random_word() };
+
+	if (kind == 0) {
+		memcpy(key.source, words, 4);
+		memcpy(key.destination, words + 1, 4);
+		key.source_port = words[2];
+		key.destination_port = words[3];
+	} else if (kind == 1) {
+		key.source_port = flow;
+		key.destination_port = 5000 + (flow >> 16);
+	} else if (kind == 2) {
+		__u32 address = 0x0a000000 + flow;
+
+		for (int i = 0; i < 4; i++)
+			key.source[i] = address >> (24 - 8 * i);
+	} else {
+		key.family = FAMILY_IPV6;
+		memcpy(key.source + 8, words, 8);
+		memcpy(key.destination, words + 2, 16);
+	}
+	return key;
+}
+
+static int bring_in(const struct flow_key *key, __u64 now)
+{
+	struct newcomer newcomer = { .key = *key, .hash = hash_flow(key), .now = now };
+
+	return claim_slot(&newcomer);
+}
+
+/* Brings so many flows in. Returns how many found no room. */
+static __u32 fill(__u32 kind, __u32 flows)
+{
+	__u32 untracked = 0;
+
+	for (__u32 flow = 0; flow < flows; flow++) {
+		struct flow_key key = key_of(kind, flow);
+
+		untracked += bring_in(&key, 1) == NO_SLOT;
+	}
+	return untracked;
+}
+
+static void expect_room(__u32 flows, __u32 runs)
+{
+	for (__u32 run = 0; run < runs; run++) {
+		make_table(flows, (__u64)flows << 32 | run);
+		expect("a table with as many flows as it is made for", "untracked", fill(run % 4, flows), 0);
+	}
+}
+
+static void there_is_room_for_as_many_flows_as_the_table_is_made_for(void)
+{
+	expect_room(4096, 1000);
+}
+
+static void there_is_room_in_small_tables_and_in_large_ones(void)
+{
+	for (__u32 flows = 1; flows < 2000; flows = flows * 2 + flows % 3)
+		expect_room(flows, 200);
+	expect_room(16384, 50);
+	expect_room(20000, 50);
+	expect_room(65536, 20);
+}
+
+static __u32 count_displaced(void)
+{
+	__u32 displaced = 0;
+
+	for (__u32 at = 0; at < slot_count; at++) {
+		if ((slots[at].control & FLOW_STATE) == FLOW_LIVE)
+			displaced += (home_of(hash_flow(&slots[at].key)) ^ at) >= FLOWS_PER_SET;
+	}
+	return displaced;
+}
+
+static void few_flows_are_in_their_second_set_and_all_are_found(void)
+{
+	const __u32 flows = 65536;
+
+	for (__u32 kind = 0; kind < 4; kind++) {
+		make_table(flows, kind);
+		fill(kind, flows);
+		expect("a full table", "more than 5 % are displaced", count_displaced() > flows / 20, 0);
+		for (__u32 at = 0; at < slot_count; at++) {
+			__u32 found;
+			__u64 control;
+
+			if ((slots[at].control & FLOW_STATE) != FLOW_LIVE)
+				continue;
+			find_slot(&slots[at].key, hash_flow(&slots[at].key), &found, &control);
+			expect("a flow", "its place", found, at);
+		}
+	}
+}
+
+/* A table of one pair of sets. */
+static void make_small_table(void)
+{
+	make_table(8, 5);
+}
+
+static void a_displaced_flow_is_found_when_its_first_set_has_room_again(void)
+{
+	struct flow_key key;
+	__u32 found = 0;
+	__u64 control;
+
+	make_small_table();
+	key = key_of(0, 0);
+	for (__u32 i = 0; i < CROWDED; i++)
+		slots[place_of(hash_flow(&key), i)].control = FLOW_RETIRED;
+	bring_in(&key, 1);
+	for (__u32 i = 0; i < CROWDED; i++)
+		slots[place_of(hash_flow(&key), i)].control = FLOW_FREE;
+	expect("a displaced flow", "found", !!find_slot(&key, hash_flow(&key), &found, &control), 1);
+	expect("a displaced flow", "its set", (found ^ home_of(hash_flow(&key))) / FLOWS_PER_SET, 1);
+}
+
+static void of_two_full_sets_the_flow_idle_longest_gives_way(void)
+{
+	struct flow_key key;
+
+	make_small_table();
+	for (__u32 at = 0; at < slot_count; at++) {
+		slots[at].control = (__u64)at << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+		slots[at].last_arrival = 1000 + (at * 7 + 3) % slot_count;
+	}
+	key = key_of(0, 0);
+	settings.scanned_at = 1000;
+	expect("before any was read", "place", bring_in(&key, 1000000), NO_SLOT);
+	settings.scanned_at = 1001;
+	/* (at * 7 + 3) % 16 == 0 */
+	expect("after one was read", "place", bring_in(&key, 1000000), 11);
+	expect("after one was read", "its life", generation_of(slots[11].control), 12);
+}
+
+static void arrive(struct flow_slot *slot)
+{
+	slot->last_arrival = 2000;
+}
+
+/* All that may be done to a live flow without its lock, but for what retires it. */
+static void change_all(struct flow_slot *slot)
+{
+	arrive(slot);
+	next_epoch(slot, slot->control);
+	slot->control |= FLOW_RESYNC | FLOW_FOCUSED;
+}
+
+static void focus(struct flow_slot *slot)
+{
+	slot->control |= FLOW_FOCUSED;
+}
+
+static void keep(struct flow_slot *slot)
+{
+	arrive(slot);
+	expect("a packet's flow that is about to be replaced", "stays", is_still(slot, 6ULL << 48 | 9 << 16 | 2), 1);
+}
+
+/* A newcomer wants the place of the only idle flow, and others do something as soon as it is marked. */
+static struct flow_slot *want_place(void (*others)(struct flow_slot *slot))
+{
+	struct flow_key key;
+
+	make_small_table();
+	for (__u32 at = 0; at < slot_count; at++)
+		slots[at].control = FLOW_RETIRED;
+	slots[4].control = 6ULL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+	slots[4].last_arrival = 500;
+	settings.scanned_at = 1000;
+	key = key_of(0, 0);
+	meanwhile = others;
+	expect("a newcomer", "its place", bring_in(&key, 1000000), others == focus ? 4 : NO_SLOT);
+	return &slots[4];
+}
+
+static void a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted(void)
+{
+	struct flow_slot *slot = want_place(change_all);
+
+	expect("a flow that stays", "control", slot->control,
+	       7LL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE | FLOW_RESYNC | FLOW_FOCUSED);
+	slot = want_place(keep);
+	expect("a flow that its packet kept", "control", slot->control,
+	       6LL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE);
+}
+
+static void a_flow_that_was_changed_is_looked_at_anew_and_may_still_go(void)
+{
+	struct flow_slot *slot = want_place(focus);
+
+	expect("the newcomer", "control", slot->control, 10 << FLOW_GENERATION_SHIFT | FLOW_LIVE);
+	expect("the newcomer", "last arrival", slot->last_arrival, 1000000);
+}
+
+static void a_packet_knows_whether_its_flow_still_is_in_the_slot(void)
+{
+	const __u64 found = 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+	const __u64 next = 10 << FLOW_GENERATION_SHIFT;
+	const struct {
+		const char *what;
+		__u64 control;
+		int is_still;
+	} cases[] = {
+		{ "as it was", found, 1 },
+		{ "another epoch, locked", found | 1ULL << FLOW_EPOCH_SHIFT | FLOW_LOCKED, 1 },
+		{ "retired", found | FLOW_RETIRED, 1 },
+		{ "freed", found & ~FLOW_STATE, 0 },
+		{ "claimed by the next one", next | FLOW_CLAIMED, 0 },
+		{ "the next one's", next | FLOW_LIVE, 0 },
+	};
+
+	for (int i = 0; i < COUNT(cases); i++) {
+		struct flow_slot slot = { .control = cases[i].control };
+
+		expect(cases[i].what, "still there", is_still(&slot, found), cases[i].is_still);
+		expect(cases[i].what, "control", slot.control, cases[i].control);
+		next_epoch(&slot, found);
+		expect(cases[i].what, "epochs added", epoch_of(slot.control) - epoch_of(cases[i].control),
+		       generation_of(cases[i].control) == 9);
+	}
+}
+
+static const struct test TESTS[] = {
+	{ TEST(there_is_room_for_as_many_flows_as_the_table_is_made_for) },
+	{ TEST(there_is_room_in_small_tables_and_in_large_ones) },
+	{ TEST(few_flows_are_in_their_second_set_and_all_are_found) },
+	{ TEST(a_displaced_flow_is_found_when_its_first_set_has_room_again) },
+	{ TEST(of_two_full_sets_the_flow_idle_longest_gives_way) },
+	{ TEST(a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted) },
+	{ TEST(a_flow_that_was_changed_is_looked_at_anew_and_may_still_go) },
+	{ TEST(a_packet_knows_whether_its_flow_still_is_in_the_slot) },
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests(TESTS, COUNT(TESTS), argc, argv);
+}

@@ -107,7 +107,7 @@ pub fn what_changes_meanwhile_stays(weakened: Option<Step>) {
     let is_focused = reader.join().expect("a reader");
     let expected = match is_taken {
         true => life(2, LIVE),
-        false => life(1, LIVE) + epochs * EPOCH | if is_focused { FOCUSED } else { 0 },
+        false => life(1, LIVE) + epochs * EPOCH + u64::from(is_focused) * FOCUSED,
     };
     let control = slot.control.load(Relaxed);
     assert_eq!(control, expected, "order: changes of the control word");

@@ -243,7 +243,7 @@ impl Selection {
 
     /// Whether this link is wanted. A link whose packets can't be read is wanted only by its full name.
     pub fn wants(&self, link: &Link) -> bool {
-        if self.patterns.contains(&link.name) {
+        if self.names(link) {
             return true;
         }
         let readable = !matches!(link.header, LinkHeader::Unsupported(_));
@@ -252,6 +252,11 @@ impl Selection {
         }
         let name = link.name.as_bytes();
         readable && self.globs().any(|glob| glob_matches(glob.as_bytes(), name))
+    }
+
+    /// Whether this link is asked for by its full name.
+    pub fn names(&self, link: &Link) -> bool {
+        self.patterns.contains(&link.name)
     }
 
     /// The links that are wanted, as they come.

@@ -5,7 +5,7 @@
 
 mod links;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -172,6 +172,8 @@ struct Worker {
     outlet: Outlet,
     commands: Receiver<Command>,
     wake: UnixStream,
+    /// Links that have a name which the selection asks for, or had it once.
+    named: BTreeSet<u32>,
     /// Links that could not be attached to, and are not tried again while they stay as they are.
     refused: Vec<u32>,
     /// Links to attach to or to let go of, one at a time: the kernel waits for a grace period with each, and readings
@@ -214,11 +216,13 @@ impl Worker {
             outlet,
             commands,
             wake,
+            named: BTreeSet::new(),
             refused: Vec::new(),
             pending: VecDeque::new(),
             periods: 0,
             list_due: Instant::now() + links::LIST_EVERY,
         };
+        worker.note_named(&links);
         for link in &links {
             if worker.assignment.selection.wants(link) {
                 let attached = worker.try_attach(link);
@@ -320,9 +324,7 @@ impl Worker {
         let reselected = assignment.selection != self.assignment.selection;
         self.assignment = assignment;
         if reselected {
-            self.refused.clear();
-            self.follow_links();
-            while self.settle_next() {}
+            self.choose_anew();
         }
         self.outlet.tell(Update::Assigned(self.assignment.number));
     }

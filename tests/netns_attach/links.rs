@@ -75,9 +75,9 @@ fn down_and_up_a_new_name_a_new_mtu_and_a_new_address_change_no_count() {
         return;
     }
     let pair = Pair::quiet();
-    // Without -i: a run on a name would let go of the link that loses it.
     for use_clsact in [false, true] {
-        let mut run = Flowtop::start_with(&pair.receiver, "{}", &["-t", "0.1"], |command| {
+        // Asked for by the name that it loses.
+        let mut run = Flowtop::start_with(&pair.receiver, "{}", &super::ARGUMENTS, |command| {
             if use_clsact {
                 command.env("FLOWTOP_CLSACT", "1");
             }
@@ -116,6 +116,32 @@ fn down_and_up_a_new_name_a_new_mtu_and_a_new_address_change_no_count() {
         let end = [pair.sender_end(), pair.receiver_end()];
         flowtop::netns::set_up(&end[0], &end[1]).expect("set the links up");
     }
+}
+
+#[test]
+fn another_selection_chooses_by_the_names_that_links_have_now() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let asking_for = |name: &str| format!(r#"{{"INTERFACES": ["{name}"]}}"#);
+    let mut run = Flowtop::start(&pair.receiver, &asking_for("veth1"), &["-t", "0.1"]);
+    for words in ["set veth1 down", "set veth1 name uplink0", "set uplink0 up"] {
+        ip(&pair.receiver, &format!("ip link {words}"));
+    }
+    add_pair(&pair.receiver, "veth1", "far1");
+    run.until("both, by a name once and by a name now", |record| {
+        ["uplink0", "veth1"].map(|name| interface_is_watched(record, name)) == [true; 2]
+    });
+    run.rename_config(&asking_for("veth*"));
+    run.until("no more of what it was asked for once", |record| {
+        ["uplink0", "veth1"].map(|name| interface_is_watched(record, name)) == [false, true]
+    });
+    run.finish();
+}
+
+fn interface_is_watched(record: &Value, name: &str) -> bool {
+    all_named(record, name).any(|i| i["state"] == "up" && !i["hook"].is_null())
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Worker {
         self.probe.note_links(&links);
         self.refused
             .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
+        self.note_named(&links);
         let is_unsettled = |link: &Link| self.wants(link) != self.probe.is_watching(link.ifindex);
         self.pending = links.into_iter().filter(is_unsettled).collect();
     }
@@ -31,7 +32,26 @@ impl Worker {
     /// A link that went down is watched on: its packets may come back.
     fn wants(&self, link: &Link) -> bool {
         let selection = &self.assignment.selection;
-        selection.wants(link) || self.probe.is_watching(link.ifindex) && selection.wants(&up(link))
+        self.named.contains(&link.ifindex)
+            || selection.wants(link)
+            || self.probe.is_watching(link.ifindex) && selection.wants(&up(link))
+    }
+
+    /// A link that was asked for by its full name is the same one under another name.
+    pub(super) fn note_named(&mut self, links: &[Link]) {
+        let is_there = |ifindex: &u32| links.iter().any(|link| link.ifindex == *ifindex);
+        self.named.retain(is_there);
+        let selection = &self.assignment.selection;
+        let named = links.iter().filter(|link| selection.names(link));
+        self.named.extend(named.map(|link| link.ifindex));
+    }
+
+    /// Another selection is in force, which chooses by the names that links have now.
+    pub(super) fn choose_anew(&mut self) {
+        self.refused.clear();
+        self.named.clear();
+        self.follow_links();
+        while self.settle_next() {}
     }
 
     /// Attaches to one more link, or lets go of it. Returns whether there was one.

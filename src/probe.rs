@@ -37,7 +37,7 @@ use self::attach::Ways;
 use self::clock::KernelClock;
 use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
-use self::maps::{fill_outer, inner_maps, map_all, memlock, memory_of, outer_map, seed};
+use self::maps::{fill_outer, inner_maps, map_all, memory_of, outer_map, seed};
 use self::rules::RuleTable;
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
@@ -109,7 +109,7 @@ pub struct Probe {
     focus: Focus,
     counters_of_first_cpu: MapHandle,
     skeleton: FlowtopSkel<'static>,
-    memory_bytes: u64,
+    memory_bytes: Option<u64>,
 }
 
 impl Probe {
@@ -143,8 +143,7 @@ impl Probe {
             (&totals_of_cpus, &totals[..]),
         ];
         let skeleton = fill_outer(&arrays, || load::load(open))?;
-        let memory_bytes =
-            memory_of(&skeleton) + counters.iter().chain(&totals).map(memlock).sum::<u64>();
+        let memory_bytes = memory_of(&skeleton, counters.iter().chain(&totals));
         let table = FlowTable::new(
             MappedArray::new(skeleton.maps.flow_table.as_fd(), slots)?,
             map_all(&counters, slots)?,

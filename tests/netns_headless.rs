@@ -234,3 +234,21 @@ fn a_flow_that_was_silent_for_its_timeout_leaves_and_what_it_had_stays_counted()
     assert_eq!(volume(program::flow_to(&record, "udp", 5000)), (5, 500));
     assert_eq!(volume(interface(&record, RECEIVER_LINK)), (15, 1500));
 }
+
+#[test]
+fn without_proc_the_memory_of_the_maps_is_not_known_and_all_else_is() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut command = support::command(&pair.receiver, "unshare");
+    let script = "mount -t tmpfs tmpfs /proc && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", script, "sh", program::PROGRAM]);
+    command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1"]);
+    let mut run = Flowtop::from_command(&mut command, tempfile::tempdir().expect("a folder"));
+    send(&pair, 5000, 0..10);
+    run.settle(10);
+    let record = run.last_record();
+    assert_eq!(record["kernel"]["map_memory_bytes"], Value::Null);
+    assert_eq!(record["kernel"]["flows_tracked"], 1);
+}

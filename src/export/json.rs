@@ -158,7 +158,7 @@ struct KernelRecord<'a> {
     flows_evicted: u64,
     insert_failures: u64,
     sequence_contended: u64,
-    map_memory_bytes: u64,
+    map_memory_bytes: Option<u64>,
     privileges: PrivilegesRecord<'a>,
 }
 

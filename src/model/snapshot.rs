@@ -230,6 +230,6 @@ pub struct TableSample {
     pub insert_failures: u64,
     /// Sequence judgements skipped because another CPU held the flow for too long.
     pub contended: u64,
-    /// Memory of all maps as the kernel accounts it, bytes.
-    pub memory_bytes: u64,
+    /// Memory of all maps as the kernel accounts it, bytes; unknown without /proc.
+    pub memory_bytes: Option<u64>,
 }

@@ -108,18 +108,18 @@ pub fn map_all<T: Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<MappedArra
         .collect()
 }
 
-/// Bytes of kernel memory that the map takes.
-pub fn memlock(map: &impl MapCore) -> u64 {
-    map.query_fdinfo()
-        .ok()
-        .and_then(|info| info.memlock)
-        .unwrap_or(0)
+/// Bytes of kernel memory that the map takes; not known where /proc is not to be had.
+fn memlock(map: &impl MapCore) -> Option<u64> {
+    map.query_fdinfo().ok()?.memlock
 }
 
-/// The same of all maps of the object, except those of each CPU.
-pub fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
+/// The same of all maps: those of the object, and those of each CPU.
+pub fn memory_of<'a>(
+    skeleton: &FlowtopSkel<'_>,
+    of_cpus: impl Iterator<Item = &'a MapHandle>,
+) -> Option<u64> {
     let maps = &skeleton.maps;
-    [
+    let of_object = [
         &maps.flow_table,
         &maps.fragments,
         &maps.search_rooms,
@@ -130,8 +130,7 @@ pub fn memory_of(skeleton: &FlowtopSkel<'_>) -> u64 {
         &maps.data_settings,
         &maps.verdicts,
         &maps.gap_histograms,
-    ]
-    .into_iter()
-    .map(memlock)
-    .sum()
+    ];
+    let all = of_object.into_iter().map(memlock);
+    all.chain(of_cpus.map(memlock)).sum()
 }

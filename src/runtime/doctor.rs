@@ -137,10 +137,10 @@ fn load(max_flows: u32) -> (String, String) {
     match Probe::load(&options) {
         Ok(mut probe) => (
             format!("loads in {} ms", began.elapsed().as_millis()),
-            format!(
-                "{} of memory for {size}",
-                units::bytes(probe.snapshot().table.memory_bytes)
-            ),
+            match probe.snapshot().table.memory_bytes {
+                Some(bytes) => format!("{} of memory for {size}", units::bytes(bytes)),
+                None => format!("{UNKNOWN} for {size}"),
+            },
         ),
         Err(error) => (
             format!("does not load: {error:#}").replace('\n', " "),

@@ -13,6 +13,7 @@ pub mod group;
 pub mod interfaces;
 mod load;
 mod maps;
+pub mod memory;
 pub mod privileges;
 mod rules;
 mod skeleton;

@@ -396,3 +396,43 @@ fn a_run_without_a_terminal_prints_tables_and_counts_to_its_end() {
     );
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn a_configuration_cannot_ask_for_more_than_half_of_the_memory_and_the_command_line_can() {
+    if !support::root() {
+        return;
+    }
+    let folder = folder();
+    let meminfo = folder.path().join("meminfo");
+    std::fs::write(&meminfo, "MemTotal:         100000 kB\n").expect("write");
+    let on_a_small_machine = |flows: u32, more: &[&str]| {
+        let config = folder.path().join("config.json");
+        std::fs::write(&config, format!("{{\"MAX_FLOWS\": {flows}}}")).expect("write");
+        let mut command = Command::new("unshare");
+        let script = "mount --bind meminfo /proc/meminfo && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script, "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_flowtop")).args(more);
+        command.args(["-c", "config.json"]).stdin(Stdio::null());
+        command
+            .current_dir(folder.path())
+            .output()
+            .expect("unshare")
+    };
+    let check: &[&str] = &["--check-config"];
+    let run: &[&str] = &["--json", "-i", "lo", "-t", "0.1", "--count=1"];
+    for what in [check, run] {
+        let output = on_a_small_machine(1_000_000, what);
+        assert_eq!(code(&output), 78, "{output:?}");
+        let bytes = 2_097_152 * (128 + 64 * libbpf_rs::num_possible_cpus().expect("CPUs") as u64);
+        let expected = format!(
+            "flowtop: config.json: MAX_FLOWS: a table for 1000000 flows takes {}, more than half of the {} of memory \
+            that there are (a smaller number, or --max-flows 1000000 on the command line)\n",
+            flowtop::model::units::bytes(bytes),
+            flowtop::model::units::bytes(102_400_000),
+        );
+        assert_eq!(errors(&output, 1), expected);
+        assert_eq!(code(&on_a_small_machine(1000, what)), 0);
+        let insisting = [what, &["--max-flows", "1000000"]].concat();
+        assert_eq!(code(&on_a_small_machine(1000, &insisting)), 0);
+    }
+}

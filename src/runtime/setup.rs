@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ancestors;
 use super::sampler::Assignment;
 use crate::app::{Preferences, SshSession, View};
-use crate::cli::{Arguments, Failure};
+use crate::cli::{Arguments, Exit, Failure};
 use crate::config::source::{self, Opened, Surroundings};
 use crate::config::{Alert, Config, Vocabulary};
 use crate::demo::Demo;
@@ -15,7 +15,9 @@ use crate::model::alert::AlertRule;
 use crate::model::column::{self, Sort, by_id, by_name};
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
-use crate::probe::interfaces::Selection;
+use crate::model::units;
+use crate::probe::interfaces::{Selection, display_name};
+use crate::probe::{Options, memory};
 
 /// Hands the vocabulary of columns and keys to `work`.
 pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
@@ -51,7 +53,33 @@ pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result
             &arguments.overrides(),
         )
     });
-    opened.map_err(Failure::from)
+    let opened = opened.map_err(Failure::from)?;
+    if arguments.max_flows.is_none() {
+        check_memory(&opened.config)?;
+    }
+    Ok(opened)
+}
+
+/// Whoever writes a configuration does not always own the machine: a table of more than half of its memory is not made.
+fn check_memory(config: &Config) -> Result<(), Failure> {
+    let (flows, path) = (config.max_flows, config.path.as_deref());
+    let table = Options {
+        max_flows: flows,
+        ..Options::default()
+    };
+    match (table.table_bytes(), memory::limit(), path) {
+        (Some(needed), Some(limit), Some(path)) if needed > limit / 2 => {
+            let text = format!(
+                "{}: MAX_FLOWS: a table for {flows} flows takes {}, more than half of the {} of memory that there are \
+                (a smaller number, or --max-flows {flows} on the command line)",
+                display_name(path.as_os_str()),
+                units::bytes(needed),
+                units::bytes(limit)
+            );
+            Err(Failure::new(Exit::Config, text))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What `--check-config` and `--print-config` write.

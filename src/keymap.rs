@@ -9,10 +9,24 @@ use std::collections::HashMap;
 
 pub use chord::{Key, KeyChord, parse_chord};
 
-/// What a key does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // each is explained by its row in BINDINGS
-pub enum Action {
+/// Defines the actions, and the list of all of them.
+macro_rules! actions {
+    ($($name:ident,)*) => {
+        /// What a key does.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)] // each is explained by its row in BINDINGS
+        pub enum Action {
+            $($name,)*
+        }
+
+        impl Action {
+            /// All actions.
+            pub const ALL: [Action; [$(Action::$name),*].len()] = [$(Action::$name),*];
+        }
+    };
+}
+
+actions! {
     Up,
     Down,
     PageUp,
@@ -167,13 +181,27 @@ pub static BINDINGS: [Binding; 38] = [
     row(Program, Action::Suspend, "suspend", &["Ctrl-Z"], "suspend; come back with fg"),
 ];
 
+/// The place in the table of each action's row. An action without a row, or with two, does not compile.
+const ROW_OF: [usize; Action::ALL.len()] = {
+    let mut row_of = [usize::MAX; Action::ALL.len()];
+    let mut row = 0;
+    while row < BINDINGS.len() {
+        let place = &mut row_of[BINDINGS[row].action as usize];
+        assert!(*place == usize::MAX, "an action has two rows");
+        *place = row;
+        row += 1;
+    }
+    let mut action = 0;
+    while action < row_of.len() {
+        assert!(row_of[action] != usize::MAX, "an action has no row");
+        action += 1;
+    }
+    row_of
+};
+
 impl Action {
     fn row(self) -> &'static Binding {
-        // Every action has a row: a test walks the ids. The first row stands in where one were missing.
-        BINDINGS
-            .iter()
-            .find(|row| row.action == self)
-            .unwrap_or(&BINDINGS[0])
+        &BINDINGS[ROW_OF[self as usize]]
     }
 
     /// The name in the configuration.
@@ -303,15 +331,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_action_has_one_row_and_every_key_is_readable() {
-        for row in &BINDINGS {
-            assert_eq!(row.action.id(), row.id);
-            assert_eq!(Action::from_id(row.id), Some(row.action));
+    fn every_action_has_a_row_of_its_own_and_keys_that_can_be_read() {
+        for action in Action::ALL {
+            let row = action.row();
+            assert_eq!(row.action, action);
+            assert_eq!(Action::from_id(action.id()), Some(action));
+            assert!(
+                !row.keys.is_empty() && !action.help().is_empty(),
+                "{}",
+                row.id
+            );
             for key in row.keys {
                 let chord = parse_chord(key).expect(key);
-                assert_eq!(Keymap::default().action(chord), Some(row.action), "{key}");
+                assert_eq!(Keymap::default().action(chord), Some(action), "{key}");
             }
         }
+        assert_eq!(Action::ids().count(), Action::ALL.len());
     }
 
     #[test]

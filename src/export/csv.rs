@@ -26,8 +26,38 @@ impl Exporter for Csv {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::Text(text) | Value::Sentence(text) => (*text).to_owned(),
+        Value::Text(text) | Value::Sentence(text) => inert(text),
         Value::Endpoint { address, .. } => address.to_string(),
         other => other.number().map(|n| n.to_string()).unwrap_or_default(),
+    }
+}
+
+/// Text that no spreadsheet takes for a formula: an apostrophe goes before what could begin one, as OWASP says under
+/// *CSV Injection*. The fullwidth forms are read like the others where such an input method is usual.
+fn inert(text: &str) -> String {
+    const BEGINNINGS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    match text.starts_with(BEGINNINGS) {
+        true => format!("'{text}"),
+        false => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_text() {
+        for text in [
+            "=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", "\n=1", "＝1", "＠a",
+        ] {
+            assert_eq!(cell(&Value::Text(text)), format!("'{text}"));
+            assert_eq!(cell(&Value::Sentence(text)), format!("'{text}"));
+        }
+        for text in ["voice", "a=1", "1-2", "", "'=1", "eth0"] {
+            assert_eq!(cell(&Value::Text(text)), text);
+        }
+        assert_eq!(cell(&Value::Percent(-1.5)), "-1.5", "numbers stay numbers");
+        assert_eq!(cell(&Value::Unknown), "");
     }
 }

@@ -20,6 +20,8 @@ const MOST_KEPT: usize = 4096;
 const MOST_WAITING: usize = 64;
 /// The longest name that DNS allows.
 const LONGEST: usize = 253;
+/// The longest part of a name.
+const LONGEST_LABEL: usize = 63;
 
 /// What is known of an address.
 #[derive(Debug, Clone)]
@@ -102,10 +104,29 @@ fn look_up(address: IpAddr) -> Option<Arc<str>> {
     is_host_name(&name).then(|| Arc::from(name.as_str()))
 }
 
-/// Whoever owns an address chooses its name: nothing but letters, digits and what stands between them.
+/// Whoever owns an address chooses its name. Names are those of RFC 1123, section 2.1, whose last label is no number:
+/// neither an address nor a part of one in any of the forms that are read as such (`127.1`, `0x7f000001`).
 fn is_host_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    !name.is_empty() && name.len() <= LONGEST && name.chars().all(fits)
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= LONGEST && name.split('.').all(is_label) && !is_number(last)
+}
+
+fn is_label(label: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=LONGEST_LABEL).contains(&label.len())
+        && label.bytes().all(is_inner)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// As inet_aton(3) reads a part of an address: decimal, octal or hexadecimal.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or(label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 #[cfg(test)]
@@ -120,9 +141,61 @@ mod tests {
 
     #[test]
     fn a_name_that_could_steer_a_terminal_is_no_name() {
-        assert!(is_host_name("db-1.example.org") && is_host_name("_dmarc.x"));
-        for name in ["", "a b", "\u{1b}[31mred", "a\u{202e}b", &"x".repeat(254)] {
+        for name in [
+            "",
+            "a b",
+            "\u{1b}[31mred",
+            "a\u{202e}b",
+            "ä.example",
+            "a\0b",
+        ] {
             assert!(!is_host_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_reads_as_an_address_is_no_name() {
+        let label = "x".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", &label[..61]);
+        for name in [
+            "db-1.example.org",
+            "dns.google.",
+            "3com.com",
+            "4chan",
+            "router",
+            "1.2.3.4.example.org",
+            "1-2-3-4.dsl.example.net",
+            "xn--bcher-kva.example",
+            "dead.beef",
+            "0xy",
+            &longest,
+        ] {
+            assert!(is_host_name(name), "{name}");
+        }
+        for name in [
+            "8.8.8.8",
+            "8.8.8.8.",
+            "127.1",
+            "134744072",
+            "0x8080808",
+            "0X7f.0.0.0x1",
+            "010.0.0.1",
+            "example.0x",
+            "2001:db8::1",
+            "[::1]",
+            "::ffff:8.8.8.8",
+            "fe80::1%eth0",
+            "_dmarc.example.org",
+            "-a.example",
+            "a-.example",
+            "a..example",
+            ".example",
+            ".",
+            "..",
+            &format!("{label}x.example"),
+            &format!("x{longest}"),
+        ] {
+            assert!(!is_host_name(name), "{name}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! How texts are made to fit: an address loses groups from its middle, a name its middle, a sentence its end.
+//! How texts are made to fit: an address loses groups from its middle, a host name its beginning, any other name
+//! its middle, a sentence its end.
 //!
 //! `…` stands for what is missing, so that nothing looks whole that is not.
 
@@ -23,7 +24,7 @@ pub fn shorten_endpoint(
     let suffix_text = suffix.text();
     let room = width.saturating_sub(suffix_text.len());
     if let Some(name) = name {
-        return format!("{}{suffix_text}", shorten_middle(name, room));
+        return format!("{}{suffix_text}", shorten_start(name, room));
     }
     let brackets = address.is_ipv6() && matches!(suffix, Suffix::Port(_));
     let room = if brackets {
@@ -94,6 +95,17 @@ fn take_width(chars: impl Iterator<Item = char>, width: usize) -> String {
     taken
 }
 
+/// A host name in at most `width` cells: the end stays, `…` stands for the beginning. Its owner chose the beginning,
+/// which may read like an address (`8.8.8.8.example.org`); the end never does.
+fn shorten_start(name: &str, width: usize) -> String {
+    let Some(room) = width.checked_sub(1) else {
+        return String::new();
+    };
+    let tail = take_width(name.chars().rev(), room);
+    let tail: String = tail.chars().rev().collect();
+    format!("…{}", tail.trim_start_matches(['.', '…']))
+}
+
 /// Text in at most `width` cells: the beginning stays, `…` stands for the end.
 pub fn shorten_end(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -146,6 +158,24 @@ mod tests {
                     "{address} {width}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_host_name_loses_its_beginning_and_never_looks_like_an_address() {
+        let named = |width| {
+            let (address, port) = (IpAddr::from([192, 0, 2, 1]), Suffix::Port(443));
+            shorten_endpoint(address, port, Some("8.8.8.8.example.org"), width)
+        };
+        assert_eq!(named(23), "8.8.8.8.example.org:443");
+        assert_eq!(named(22), "….8.8.example.org:443".replace("….", "…8."));
+        assert_eq!(named(17), "…example.org:443");
+        assert_eq!(named(16), "…example.org:443");
+        assert_eq!(named(12), "…ple.org:443");
+        for width in 5..40 {
+            let text = named(width);
+            assert!(text.width() <= width, "{width}: {text}");
+            assert!(width < 8 || text.ends_with("org:443"), "{width}: {text}");
         }
     }
 

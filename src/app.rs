@@ -4,8 +4,8 @@
 //! latest report stays with the runtime and is borrowed, rows are indices into it. No terminal, no
 //! clock, no I/O: time comes in with messages, wishes go out as effects.
 //!
-//! The contract with the runtime: after each change of the report send [`Msg::Refreshed`] before
-//! drawing. A paused screen shows its own copy of the report of that moment.
+//! Rows are made when they are needed, of the very report that is at hand: [`App::scene`] has both.
+//! A paused screen shows its own copy of the report of that moment.
 
 mod actions;
 mod filter;
@@ -14,9 +14,11 @@ pub mod layout;
 mod menu;
 mod message;
 mod mouse;
+mod names;
 mod operate;
 mod preferences;
 mod rows;
+mod scene;
 mod session;
 mod shown;
 pub mod table;
@@ -30,7 +32,6 @@ use crate::model::alert::Alerts;
 use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Ranking, Sort};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
-use crate::model::histogram::Histogram;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 use crate::model::watch::Watch;
 
@@ -41,8 +42,10 @@ pub use filter::FilterLine;
 pub use menu::MenuItem;
 pub use message::{Effect, Msg};
 pub use mouse::{Mouse, MouseKind, NAME, tabs};
+pub use names::MOST_NAMES;
 pub use preferences::{Preferences, columns};
 pub use rows::loses;
+pub use scene::{Rows, Scene};
 pub use session::SshSession;
 
 /// What is shown.
@@ -100,11 +103,12 @@ pub enum Mode {
     Columns(usize),
 }
 
-/// A paused screen: the report and the events of that moment, and when it was.
+/// A paused screen: the report, the events and the alerts of that moment, and when it was.
 #[derive(Debug, Clone)]
 pub struct Paused {
     report: Arc<Report>,
     log: EventLog,
+    alerts: Alerts,
     /// Local time of the pause.
     pub since: TimeOfDay,
 }
@@ -125,13 +129,14 @@ pub struct App {
     filter: FilterLine,
     hidden: usize,
     losing: usize,
-    arranged: Option<(u64, usize)>,
+    /// What the rows were made of: the revision of a report and the latest event. `None`: they are not as they
+    /// should be.
+    arranged: Option<(u64, u64)>,
     /// Room for flows that are put in order.
     ranking: Ranking,
     pinned: Vec<FlowKey>,
     held: Option<FxHashMap<FlowKey, u32>>,
     focused: Vec<FlowKey>,
-    histograms: FxHashMap<FlowKey, Histogram>,
     alerts: Alerts,
     watch: Watch,
     log: EventLog,
@@ -176,7 +181,6 @@ impl App {
             pinned: Vec::new(),
             held: None,
             focused: Vec::new(),
-            histograms: FxHashMap::default(),
             watch: Watch::default(),
             log: EventLog::default(),
             endpoint_width: rows::IPV4_ENDPOINT,
@@ -197,18 +201,14 @@ impl App {
 
     /// Takes in what happened; `live` is the tracker's report of now.
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
-        let paused = self.paused.as_ref().map(|p| p.report.clone());
+        let paused = self.paused_report();
         let shown = paused.as_deref().unwrap_or(live);
-        // Rows are indices: where the report is not the one they were made for, they are made anew.
-        let uses_rows = matches!(msg, Msg::Key(_) | Msg::Mouse(_));
-        if uses_rows && self.arranged != Some((shown.taken_ns, shown.flows.len())) {
-            self.arrange(shown);
-        }
         let mut effects = match msg {
             Msg::Key(chord) => self.key(chord, live, shown),
             Msg::Mouse(mouse) => self.mouse(mouse, live, shown),
+            Msg::Reset => self.reset(),
             msg => {
-                self.take_in(msg, live, shown);
+                self.take_in(msg, live);
                 Vec::new()
             }
         };
@@ -220,40 +220,27 @@ impl App {
         effects
     }
 
-    fn take_in(&mut self, msg: Msg, live: &Report, shown: &Report) {
+    fn take_in(&mut self, msg: Msg, live: &Report) {
         match msg {
             Msg::Resize(width, height) => {
                 self.size = (width, height);
-                self.arrange(shown);
+                self.rearrange();
             }
             Msg::Refreshed(now) => {
                 self.now = now;
                 self.judge(live);
-                if self.paused.is_none() {
-                    self.arrange(live);
-                }
-            }
-            Msg::Histograms(list) if self.paused.is_none() => {
-                self.histograms = list.into_iter().collect();
+                self.rearrange();
             }
             Msg::Notice(text) => self.notice = Some(text),
             Msg::Happened(kind, text) => {
                 self.log.push(self.now, kind, None, text.clone());
                 self.notice = Some(text);
-                self.arrange(shown);
             }
-            Msg::Logged(kind, text) => {
-                self.log.push(self.now, kind, None, text);
-                self.arrange(shown);
-            }
+            Msg::Logged(kind, text) => self.log.push(self.now, kind, None, text),
             Msg::ConfigError(error) => self.refuse_config(error),
-            Msg::Preferences(preferences) => self.prefer(*preferences, shown),
-            Msg::Name(address, name) => {
-                if let Some(names) = &mut self.names {
-                    names.insert(address, name);
-                }
-            }
-            Msg::Histograms(_) | Msg::Key(_) | Msg::Mouse(_) => {}
+            Msg::Preferences(preferences) => self.prefer(*preferences),
+            Msg::Name(address, name) => self.learn_name(address, name, live),
+            Msg::Reset | Msg::Key(_) | Msg::Mouse(_) => {}
         }
     }
 
@@ -306,13 +293,13 @@ impl App {
         shown: &Report,
     ) -> Vec<Effect> {
         match self.filter.edit(chord) {
-            Edit::Changed => self.arrange(shown),
+            Edit::Changed => self.rearrange(),
             Edit::Moved => {}
             Edit::Accepted => self.mode = Mode::View,
             Edit::Cancelled => {
                 self.mode = Mode::View;
                 self.filter.clear();
-                self.arrange(shown);
+                self.rearrange();
             }
             Edit::NotMine => match action {
                 Some(Action::Quit) => return vec![Effect::Quit],

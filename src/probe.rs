@@ -295,6 +295,7 @@ impl Probe {
             ..TableSample::default()
         };
         self.watched.report(&mut snapshot);
+        snapshot.histograms = self.histograms();
         snapshot
     }
 

@@ -1,4 +1,4 @@
-//! Drawing: a function of the application's state and a report, never of anything else.
+//! Drawing: a function of a scene (the application's state, a report and its rows), never of anything else.
 //!
 //! Only the rows that are visible are built, so that a frame costs the same with 50 flows and with
 //! 65,536. Nothing is ever half cut: what has no room leaves as a whole.
@@ -20,8 +20,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::app::layout::{SMALLEST, Screen};
-use crate::app::{App, Mode, View};
-use crate::model::tracker::Report;
+use crate::app::{Mode, Scene, View};
 
 pub use theme::{Depth, Look};
 
@@ -29,8 +28,8 @@ use pen::Pen;
 
 /// Draws the screen. Where the terminal has another size than the application knows of, nothing is
 /// drawn: the message about the new size is on its way.
-pub fn draw(frame: &mut Frame, app: &App, live: &Report, look: &Look) {
-    let area = frame.area();
+pub fn draw(frame: &mut Frame, scene: &Scene, look: &Look) {
+    let (area, app) = (frame.area(), scene.app());
     if (area.width, area.height) != app.size() || area.is_empty() {
         return;
     }
@@ -39,7 +38,7 @@ pub fn draw(frame: &mut Frame, app: &App, live: &Report, look: &Look) {
     buffer.set_style(area, theme.base);
     let mut pen = Pen::new(buffer, &theme, look.ascii);
     match app.screen() {
-        Some(screen) => draw_screen(&mut pen, app, live, &screen),
+        Some(screen) => draw_screen(&mut pen, scene, &screen),
         None => draw_too_small(&mut pen, area),
     }
     if look.ascii {
@@ -47,18 +46,18 @@ pub fn draw(frame: &mut Frame, app: &App, live: &Report, look: &Look) {
     }
 }
 
-fn draw_screen(pen: &mut Pen, app: &App, live: &Report, screen: &Screen) {
-    let shown = app.shown(live);
-    header::draw(pen, app, live, screen);
+fn draw_screen(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let app = scene.app();
+    header::draw(pen, scene, screen);
     match app.mode() {
         Mode::Help(line) => help::draw(pen, app, screen, line),
         Mode::SortMenu(cursor) => menu::draw_sort(pen, app, screen, cursor),
         Mode::Columns(cursor) => menu::draw_columns(pen, app, screen, cursor),
-        Mode::Detail => detail::draw(pen, app, shown, screen),
+        Mode::Detail => detail::draw(pen, scene, screen),
         Mode::View | Mode::Filter => match app.view() {
-            View::Flows | View::Loss => table::draw_flows(pen, app, shown, screen),
-            View::Interfaces => table::draw_interfaces(pen, app, shown, screen),
-            View::Events => table::draw_events(pen, app, shown, screen),
+            View::Flows | View::Loss => table::draw_flows(pen, scene, screen),
+            View::Interfaces => table::draw_interfaces(pen, scene, screen),
+            View::Events => table::draw_events(pen, scene, screen),
         },
     }
     status::draw(pen, app, screen);

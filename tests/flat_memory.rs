@@ -128,6 +128,7 @@ fn a_million_flows_that_came_and_went_leave_nothing_behind() {
         tracker.advance(&snapshot(second));
         tracker.close_interval();
         app.update(Msg::Refreshed(TimeOfDay::default()), tracker.report());
+        app.scene(tracker.report());
         let most = &mut most[second as usize / 100];
         *most = IN_USE.load(Ordering::Relaxed).max(*most);
     }

@@ -23,8 +23,8 @@ use ratatui::style::Color;
 macro_rules! frame_is {
     ($name:expr, $report:expr, $size:expr, $keys:expr) => {{
         let report = $report;
-        let app = dashboard(&report, $size, $keys);
-        insta::assert_snapshot!($name, frame(&app, &report));
+        let mut app = dashboard(&report, $size, $keys);
+        insta::assert_snapshot!($name, frame(&mut app, &report));
     }};
 }
 
@@ -198,7 +198,7 @@ fn eventful(size: (u16, u16), keys: &str) -> (App, Report) {
         histogram.record(150_000 + i * i % 400_000);
     }
     if let Some(key) = app.flow_table().selected() {
-        app.update(Msg::Histograms(vec![(key, histogram)]), &after);
+        after.histograms.push((key, histogram));
     }
     (app, after)
 }
@@ -212,8 +212,8 @@ fn events_alerts_and_pins() {
         ("events_120x40", (120, 40), "4"),
         ("events_filtered_80x24", (80, 24), "4 / i c m p"),
     ] {
-        let (app, report) = eventful(size, keys);
-        insta::assert_snapshot!(name, frame(&app, &report));
+        let (mut app, report) = eventful(size, keys);
+        insta::assert_snapshot!(name, frame(&mut app, &report));
     }
 }
 
@@ -232,8 +232,8 @@ fn details() {
         ),
         ("detail_interface_80x24", (80, 24), "3 Down Enter"),
     ] {
-        let (app, report) = eventful(size, keys);
-        insta::assert_snapshot!(name, frame(&app, &report));
+        let (mut app, report) = eventful(size, keys);
+        insta::assert_snapshot!(name, frame(&mut app, &report));
     }
 }
 
@@ -244,14 +244,14 @@ fn ascii_frames_are_ascii() {
         ..Look::default()
     };
     for keys in ["l", "3", "4", "?", "Down Enter", "s", "/ x"] {
-        let (app, report) = eventful((120, 40), keys);
-        let frame = fixture::frame_with(&app, &report, &look);
+        let (mut app, report) = eventful((120, 40), keys);
+        let frame = fixture::frame_with(&mut app, &report, &look);
         assert!(frame.is_ascii(), "{frame}");
     }
-    let (app, report) = eventful((80, 24), "Down Enter");
+    let (mut app, report) = eventful((80, 24), "Down Enter");
     insta::assert_snapshot!(
         "detail_ascii_80x24",
-        fixture::frame_with(&app, &report, &look)
+        fixture::frame_with(&mut app, &report, &look)
     );
 }
 
@@ -274,9 +274,10 @@ fn the_background_of_the_high_contrast_theme_has_no_holes() {
         "Down Enter",
         "3 Down Enter",
     ] {
-        let (app, report) = eventful((120, 40), &format!("t t {keys}"));
+        let (mut app, report) = eventful((120, 40), &format!("t t {keys}"));
         let mut terminal = Terminal::new(TestBackend::new(120, 40)).expect("a terminal");
-        let drawn = terminal.draw(|frame| ui::draw(frame, &app, &report, &look));
+        let scene = app.scene(&report);
+        let drawn = terminal.draw(|frame| ui::draw(frame, &scene, &look));
         let buffer = drawn.expect("a frame").buffer;
         for (index, cell) in buffer.content().iter().enumerate() {
             let place = (keys, index % 120, index / 120);
@@ -361,7 +362,8 @@ fn every_view_is_drawn_at_every_size() {
         for (width, height) in (0..=60).flat_map(|w| (0..=20).map(move |h| (w, h))) {
             app.update(Msg::Resize(width, height), &report);
             terminal.backend_mut().resize(width, height);
-            let drawn = terminal.draw(|frame| ui::draw(frame, &app, &report, &Look::default()));
+            let scene = app.scene(&report);
+            let drawn = terminal.draw(|frame| ui::draw(frame, &scene, &Look::default()));
             assert!(drawn.is_ok(), "{keys} at {width}x{height}");
             let lines = fixture::lines(terminal.backend().buffer());
             let what = format!("{keys} at {width}x{height}");
@@ -375,8 +377,8 @@ fn every_view_is_drawn_at_every_size() {
 
 #[test]
 fn no_style_is_the_only_sign_of_an_alert() {
-    let (app, report) = eventful((80, 24), "");
-    let marked = frame(&app, &report);
+    let (mut app, report) = eventful((80, 24), "");
+    let marked = frame(&mut app, &report);
     assert!(
         marked.lines().any(|line| line.starts_with(" ! ")),
         "{marked}"

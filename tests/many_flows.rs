@@ -32,7 +32,9 @@ fn refresh(app: &mut App, report: &mut Report) -> Duration {
             flow.last_seen_ns += 1_000_000_000;
         }
         report.taken_ns += 1_000_000_000;
+        report.revision += 1;
         app.update(Msg::Refreshed(CLOCK), report);
+        app.scene(report);
     })
 }
 
@@ -40,11 +42,11 @@ fn refresh(app: &mut App, report: &mut Report) -> Duration {
 fn a_frame_costs_the_same_however_many_flows_there_are() {
     let release = !cfg!(debug_assertions);
     let (few, mut all) = (many(50), many(65_536));
-    let small = dashboard(&few, (120, 40), "");
+    let mut small = dashboard(&few, (120, 40), "");
     let mut large = dashboard(&all, (120, 40), "PgDn PgDn");
     let frames = [
-        mean(|| drop(frame(&small, &few))),
-        mean(|| drop(frame(&large, &all))),
+        mean(|| drop(frame(&mut small, &few))),
+        mean(|| drop(frame(&mut large, &all))),
     ];
     println!(
         "frame: 50 flows {:?}, 65,536 flows {:?}",

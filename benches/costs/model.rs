@@ -260,14 +260,15 @@ impl<'a> Dashboard<'a> {
         let watch = Stopwatch::start();
         self.app
             .update(Msg::Refreshed(TimeOfDay::default()), self.report);
+        self.app.scene(self.report);
         watch.ms()
     }
 
     fn draw(&mut self) -> Result<f64> {
         let watch = Stopwatch::start();
-        let (app, report) = (&self.app, self.report);
+        let scene = self.app.scene(self.report);
         self.terminal
-            .draw(|frame| ui::draw(frame, app, report, &Look::default()))?;
+            .draw(|frame| ui::draw(frame, &scene, &Look::default()))?;
         Ok(watch.ms())
     }
 }

@@ -90,10 +90,10 @@ impl Whole {
         let report = self.run.report();
         self.app
             .update(Msg::Refreshed(TimeOfDay::default()), report);
+        let scene = self.app.scene(report);
         let order = watch.ms();
-        let app = &self.app;
         self.terminal
-            .draw(|frame| ui::draw(frame, app, report, &Look::default()))?;
+            .draw(|frame| ui::draw(frame, &scene, &Look::default()))?;
         let rest = watch.ms();
         Ok([model, order, rest - order, model + rest])
     }

@@ -13,6 +13,7 @@ const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 impl App {
     /// Does it, in the view itself or in the detail.
     pub(super) fn perform(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
+        self.keep_up(shown);
         if let Some(step) = step_of(action) {
             self.operate(Operation::Step(step), shown);
             return Vec::new();
@@ -20,20 +21,17 @@ impl App {
         match action {
             Action::Quit => return vec![Effect::Quit],
             Action::Suspend => return vec![Effect::Suspend],
-            Action::Export => {
-                self.sort_all(shown);
-                return vec![Effect::Export];
-            }
+            Action::Export => return vec![Effect::Export],
             Action::Reload => return vec![Effect::Reload],
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
-            Action::Names => return self.toggle_names(shown),
+            Action::Names => return self.toggle_names(),
             Action::LongerInterval => return self.set_interval(true),
             Action::ShorterInterval => return self.set_interval(false),
             Action::Pause => self.toggle_pause(live),
             Action::Open => self.open(shown),
-            Action::Back => self.back(shown),
+            Action::Back => self.back(),
             Action::Filter => self.mode = Mode::Filter,
             _ => self.change_looks(action, shown),
         }
@@ -50,17 +48,17 @@ impl App {
             Action::SortRight => _ = self.operate(Operation::SortBeside(1), shown),
             Action::Reverse => _ = self.operate(Operation::Reverse, shown),
             Action::HoldOrder => self.toggle_hold(shown),
-            Action::Pin => self.toggle_pin(shown),
-            Action::HideOwnSession => self.toggle_session(shown),
+            Action::Pin => self.toggle_pin(),
+            Action::HideOwnSession => self.toggle_session(),
             Action::ToggleUnit => self.toggle_unit(),
             Action::ToggleLoss => self.preferences.packet_loss ^= true,
             Action::Theme => self.next_theme(),
-            Action::NextView => self.turn_to_view(1, shown),
-            Action::PreviousView => self.turn_to_view(-1, shown),
-            Action::ViewFlows => self.show(View::Flows, shown),
-            Action::ViewLoss => self.show(View::Loss, shown),
-            Action::ViewInterfaces => self.show(View::Interfaces, shown),
-            Action::ViewEvents => self.show(View::Events, shown),
+            Action::NextView => self.turn_to_view(1),
+            Action::PreviousView => self.turn_to_view(-1),
+            Action::ViewFlows => self.show(View::Flows),
+            Action::ViewLoss => self.show(View::Loss),
+            Action::ViewInterfaces => self.show(View::Interfaces),
+            Action::ViewEvents => self.show(View::Events),
             _ => {}
         }
     }
@@ -90,14 +88,14 @@ impl App {
         };
         let name = rule.name.replace([' ', ',', '<', '>', '=', '*'], "?");
         self.filter.set(&format!("rule:{name}"));
-        self.show(View::Flows, shown);
+        self.show(View::Flows);
     }
 
     /// Goes from an event to the flow that it is about.
     fn open_event(&mut self, shown: &Report) {
         let id = self.events.selected();
-        let log = self.shown_log();
-        let event = log.events().iter().find(|event| Some(event.id) == id);
+        let mut events = self.shown_log().events().iter();
+        let event = events.find(|event| Some(event.id) == id);
         let Some(key) = event.and_then(|event| event.flow) else {
             return;
         };
@@ -109,16 +107,16 @@ impl App {
         self.view = View::Flows;
         self.flows.select(key);
         self.mode = Mode::Detail;
-        self.arrange(shown);
+        self.rearrange();
     }
 
     /// One thing after the other: the detail, the filter, the selection.
-    fn back(&mut self, shown: &Report) {
+    fn back(&mut self) {
         if self.mode != Mode::View {
             self.mode = Mode::View;
         } else if !self.filter.is_empty() {
             self.filter.clear();
-            self.arrange(shown);
+            self.rearrange();
         } else {
             self.flow_table_mut().deselect();
             self.interfaces.deselect();
@@ -128,7 +126,7 @@ impl App {
         }
     }
 
-    fn toggle_pin(&mut self, shown: &Report) {
+    fn toggle_pin(&mut self) {
         let Some(key) = self.flow_table().selected().filter(|_| self.shows_flows()) else {
             self.notice = Some("select a flow first, to pin it".to_owned());
             return;
@@ -137,38 +135,19 @@ impl App {
             Some(index) => _ = self.pinned.remove(index),
             None => self.pinned.push(key),
         }
-        self.arrange(shown);
+        self.rearrange();
     }
 
-    fn toggle_session(&mut self, shown: &Report) {
+    fn toggle_session(&mut self) {
         if self.preferences.session.is_none() {
             self.notice = Some("flowtop does not run in an SSH session".to_owned());
             return;
         }
         self.session_hidden ^= true;
-        self.arrange(shown);
+        self.rearrange();
     }
 
-    fn toggle_names(&mut self, shown: &Report) -> Vec<Effect> {
-        self.names = match self.names.take() {
-            Some(_) => {
-                (self.endpoint_width, self.measured_ns) = (super::rows::IPV4_ENDPOINT, 0);
-                None
-            }
-            None => Some(Default::default()),
-        };
-        let on = self.names.is_some();
-        let text = if on {
-            "host names: asking the resolver"
-        } else {
-            "addresses"
-        };
-        self.notice = Some(text.to_owned());
-        self.arrange(shown);
-        vec![Effect::ResolveNames(on)]
-    }
-
-    fn reset(&mut self) -> Vec<Effect> {
+    pub(super) fn reset(&mut self) -> Vec<Effect> {
         self.reset_at = Some(self.now);
         self.watch.start_at_zero();
         let text = "totals start at zero from here".to_owned();
@@ -207,12 +186,11 @@ impl App {
             None => Some(Paused {
                 report: std::sync::Arc::new(live.clone()),
                 log: self.log.clone(),
+                alerts: self.alerts.clone(),
                 since: self.now,
             }),
         };
-        if self.paused.is_none() {
-            self.arrange(live);
-        }
+        self.rearrange();
     }
 
     fn toggle_unit(&mut self) {
@@ -229,18 +207,18 @@ impl App {
         self.notice = Some(format!("theme: {}", self.preferences.theme.id()));
     }
 
-    fn turn_to_view(&mut self, by: isize, shown: &Report) {
+    fn turn_to_view(&mut self, by: isize) {
         let count = View::ALL.len() as isize;
         let now = View::ALL.iter().position(|v| *v == self.view).unwrap_or(0) as isize;
         let next = (now + by).rem_euclid(count) as usize;
-        self.show(View::ALL[next], shown);
+        self.show(View::ALL[next]);
     }
 
-    pub(super) fn show(&mut self, view: View, shown: &Report) {
+    pub(super) fn show(&mut self, view: View) {
         self.view = view;
         self.preferences.view = view;
         self.mode = Mode::View;
-        self.arrange(shown);
+        self.rearrange();
     }
 }
 

@@ -89,7 +89,7 @@ impl App {
         self.config_error = Some(ConfigError::new(text));
     }
 
-    pub(super) fn prefer(&mut self, preferences: Preferences, shown: &Report) {
+    pub(super) fn prefer(&mut self, preferences: Preferences) {
         if preferences.alerts != self.configured.alerts {
             self.alerts = Alerts::new(preferences.alerts.clone());
         }
@@ -98,6 +98,6 @@ impl App {
         self.flows.sort = self.preferences.sort;
         self.configured = preferences;
         self.config_error = None;
-        self.arrange(shown);
+        self.rearrange();
     }
 }

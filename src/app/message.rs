@@ -7,7 +7,6 @@ use super::{Mouse, Preferences};
 use crate::keymap::KeyChord;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
-use crate::model::histogram::Histogram;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,10 +17,10 @@ pub enum Msg {
     Mouse(Mouse),
     /// The terminal has a new size, columns and lines.
     Resize(u16, u16),
-    /// The report that comes with this message is new; the local time of day.
+    /// An interval has ended with the report that comes with this message; the local time of day.
     Refreshed(TimeOfDay),
-    /// Histograms of the flows that were asked for with [`Effect::Focus`].
-    Histograms(Vec<(FlowKey, Histogram)>),
+    /// Somebody wants all totals to start at zero, as the key does.
+    Reset,
     /// Something to say in the status line until the next key.
     Notice(String),
     /// Something happened outside of the numbers: said in the status line, and kept as an event.
@@ -43,8 +42,7 @@ pub enum Effect {
     Quit,
     /// Restore the terminal, stop, and come back on SIGCONT.
     Suspend,
-    /// Write what is shown to files and say where with [`Msg::Notice`]; see `App::shown_flows`,
-    /// `App::flow_columns`, `App::shown_events`.
+    /// Write what is shown to files and say where; see `App::scene_in_order`.
     Export,
     /// Take the totals of now as zero.
     ResetBaseline,
@@ -54,7 +52,7 @@ pub enum Effect {
     Reload,
     /// Write the choices (`App::preferences`) in the configuration's form.
     SaveView,
-    /// Look up the names of `App::unnamed` addresses, or stop doing so.
+    /// Look up the names of `Scene::unnamed` addresses, or stop doing so.
     ResolveNames(bool),
     /// Ask for mouse events, or leave the mouse to the terminal.
     CaptureMouse(bool),

@@ -40,7 +40,7 @@ impl App {
         match mouse.kind {
             MouseKind::WheelUp => self.wheel(Step::By(-WHEEL_ROWS), live, shown),
             MouseKind::WheelDown => self.wheel(Step::By(WHEEL_ROWS), live, shown),
-            _ if mouse.y == screen.tabs => self.click_tab(mouse.x, screen.width, shown),
+            _ if mouse.y == screen.tabs => self.click_tab(mouse.x, screen.width),
             _ if self.covered() => {}
             _ if mouse.y == screen.titles => _ = self.operate(Operation::SortAt(mouse.x), shown),
             _ if screen.rules.1 > 0 && mouse.y > screen.rules.0 => {
@@ -81,12 +81,12 @@ impl App {
         }
     }
 
-    fn click_tab(&mut self, x: u16, width: u16, shown: &Report) {
+    fn click_tab(&mut self, x: u16, width: u16) {
         let hit = |(_, start, text): &(View, u16, String)| {
             (*start..*start + text.len() as u16).contains(&x)
         };
         if let Some((view, ..)) = tabs(width, self.view).find(hit) {
-            self.show(view, shown);
+            self.show(view);
         }
     }
 }

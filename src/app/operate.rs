@@ -34,6 +34,10 @@ struct Bench<'a, K, T: 'static> {
 impl App {
     /// Does it to the table of the present view; false where there was nothing to do it to.
     pub(super) fn operate(&mut self, operation: Operation, shown: &Report) -> bool {
+        let uses_rows = matches!(operation, Operation::Step(_) | Operation::Select(_));
+        if uses_rows {
+            self.keep_up(shown);
+        }
         if self.view == View::Interfaces && self.operate_rules(operation, shown) {
             return true;
         }
@@ -59,15 +63,15 @@ impl App {
             }
             View::Events => {
                 let placed = self.placed_event_columns();
-                let log = self.shown_log();
+                let log = self.shown_log().clone();
                 let key = |row: u32| log.events()[row as usize].id;
                 Bench::new(&mut self.events, &placed, &EVENT_COLUMNS, page).apply(operation, key)
             }
         };
-        if !matches!(operation, Operation::Step(_) | Operation::Select(_)) {
+        if !uses_rows {
             self.preferences.sort = self.flows.sort;
             self.held = None;
-            self.arrange(shown);
+            self.rearrange();
         }
         done
     }

@@ -36,10 +36,23 @@ fn endpoint_width(flow: &Flow, most: u16) -> u16 {
 }
 
 impl App {
+    /// The rows are to be made anew, before anything is made of them: something that they depend on is another.
+    pub(super) fn rearrange(&mut self) {
+        self.arranged = None;
+    }
+
+    /// Makes the rows anew, unless they are those of this report and of the events of now.
+    pub(super) fn keep_up(&mut self, shown: &Report) {
+        let made_of = Some((shown.revision, self.shown_log().latest()));
+        if self.arranged != made_of {
+            self.arrange(shown);
+            self.arranged = made_of;
+        }
+    }
+
     /// Arranges the flows, which exports need in every view, and the rows of the present view.
-    pub(super) fn arrange(&mut self, shown: &Report) {
+    fn arrange(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
-        self.arranged = Some((shown.taken_ns, shown.flows.len()));
         self.arrange_rules(shown);
         let page = self.screen().map_or(1, |screen| screen.page());
         let ranking = self.look_through(shown);
@@ -125,6 +138,7 @@ impl App {
 
     /// Puts all flows in order that are shown, on the screen or not.
     pub(super) fn sort_all(&mut self, shown: &Report) {
+        self.keep_up(shown);
         if self.flow_table().has_order() {
             return;
         }
@@ -159,7 +173,7 @@ impl App {
     }
 
     fn arrange_events(&mut self, page: usize) {
-        let log = self.shown_log();
+        let log = self.shown_log().clone();
         let events = log.events();
         let query = self.filter.query();
         let shown = |row: &u32| {
@@ -188,6 +202,6 @@ impl App {
             Some(_) => "the order is held; new flows come last".to_owned(),
             None => "the order follows the numbers".to_owned(),
         });
-        self.arrange(shown);
+        self.rearrange();
     }
 }

@@ -1,6 +1,6 @@
-//! What the drawing code and the exports may ask the application.
+//! What the drawing code and the exports may ask the application; rows are in [`Scene`](super::Scene).
 
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::layout::{Placed, Screen, place};
 use super::preferences::columns;
@@ -12,13 +12,12 @@ use crate::model::column::{
 };
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
-use crate::model::histogram::Histogram;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
 impl App {
-    /// What is drawn: the paused report, or the live one.
-    pub fn shown<'a>(&'a self, live: &'a Report) -> &'a Report {
-        self.paused.as_ref().map_or(live, |paused| &paused.report)
+    /// The report of the pause.
+    pub(super) fn paused_report(&self) -> Option<Arc<Report>> {
+        self.paused.as_ref().map(|paused| paused.report.clone())
     }
 
     /// What cells depend on.
@@ -136,56 +135,9 @@ impl App {
         position.filter(|p| *p < rows).map(|p| (p, rows))
     }
 
-    /// The events that are drawn: those of the pause, or all.
-    pub fn shown_log(&self) -> EventLog {
-        let log = self.paused.as_ref().map_or(&self.log, |paused| &paused.log);
-        log.clone()
-    }
-
-    /// The flows that are shown, whether they have room or not. In their order where they have, and all of them when
-    /// [`Effect::Export`](super::Effect::Export) asks for them.
-    pub fn shown_flows<'a>(&'a self, live: &'a Report) -> impl Iterator<Item = &'a Flow> + 'a {
-        let flows = &self.shown(live).flows;
-        let rows = self.flow_table().rows().iter();
-        rows.filter_map(|row| flows.get(*row as usize))
-    }
-
-    /// The events that are shown, in their order.
-    pub fn shown_events(&self) -> Vec<Event> {
-        let log = self.shown_log();
-        let rows = self.events.rows().iter();
-        rows.filter_map(|row| log.events().get(*row as usize).cloned())
-            .collect()
-    }
-
-    /// The selected flow, as long as it is listed.
-    pub fn selected_flow<'a>(&self, shown: &'a Report) -> Option<&'a Flow> {
-        let table = self.flow_table();
-        let row = *table.rows().get(table.position()?)?;
-        let flow = shown.flows.get(row as usize)?;
-        (Some(flow.key) == table.selected()).then_some(flow)
-    }
-
-    /// Addresses on the screen whose names are wanted and not known.
-    pub fn unnamed(&self, live: &Report) -> Vec<IpAddr> {
-        let Some(names) = &self.names else {
-            return Vec::new();
-        };
-        let page = self.screen().map_or(0, |screen| screen.page());
-        let offset = self.flow_table().offset();
-        let flows = self.shown_flows(live).skip(offset).take(page);
-        let mut addresses: Vec<IpAddr> = flows
-            .flat_map(|flow| [flow.key.source, flow.key.destination])
-            .filter(|address| !names.contains_key(address))
-            .collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses
-    }
-
-    /// Whether host names are shown.
-    pub fn shows_names(&self) -> bool {
-        self.names.is_some()
+    /// The events to show: those of the pause, or all.
+    pub fn shown_log(&self) -> &EventLog {
+        self.paused.as_ref().map_or(&self.log, |paused| &paused.log)
     }
 
     /// What a person chose so far.
@@ -208,9 +160,10 @@ impl App {
         &self.filter
     }
 
-    /// The thresholds and the flows in trouble.
+    /// The thresholds and the flows in trouble: those of the pause, or of now.
     pub fn alerts(&self) -> &Alerts {
-        &self.alerts
+        let paused = self.paused.as_ref();
+        paused.map_or(&self.alerts, |paused| &paused.alerts)
     }
 
     /// The pause, if the screen is paused.
@@ -238,11 +191,6 @@ impl App {
     /// Whether the order of the rows is held.
     pub fn order_is_held(&self) -> bool {
         self.held.is_some()
-    }
-
-    /// The histogram of this flow, if it is focused and one has come.
-    pub fn histogram(&self, key: &FlowKey) -> Option<&Histogram> {
-        self.histograms.get(key)
     }
 
     /// Flows that are not shown because of the filter.

@@ -18,6 +18,8 @@ pub struct Table<K, T: 'static> {
     selected: Option<K>,
     cursor: usize,
     offset: usize,
+    /// The keys of the rows that were on the screen when it was drawn last.
+    page: Vec<K>,
 }
 
 /// Where to go.
@@ -43,11 +45,12 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
             selected: None,
             cursor: 0,
             offset: 0,
+            page: Vec::new(),
         }
     }
 
     /// All rows; in order where they are on the screen, or all of them, see [`has_order`](Self::has_order).
-    pub fn rows(&self) -> &[u32] {
+    pub(super) fn rows(&self) -> &[u32] {
         &self.rows
     }
 
@@ -66,10 +69,11 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         self.selected.map(|_| self.cursor)
     }
 
-    /// The rows on a page of this height.
-    pub fn page(&self, height: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
-        let rows = self.rows.iter().copied().enumerate();
-        rows.skip(self.offset).take(height)
+    /// The rows on a page of this height are drawn now: a click means one of them, whatever comes until then.
+    pub(super) fn remember_page(&mut self, height: usize, key: impl Fn(u32) -> K) {
+        let page = self.rows.iter().skip(self.offset).take(height);
+        self.page.clear();
+        self.page.extend(page.map(|row| key(*row)));
     }
 
     /// Hands out the old rows, to be filled anew without a new allocation.
@@ -155,12 +159,14 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         }
     }
 
-    /// Selects the row at this place on the screen, if there is one.
+    /// Selects the row that was drawn on this line of the page, if there was one and it is still there.
     pub fn select_on_screen(&mut self, line: usize, height: usize, key: impl Fn(u32) -> K) -> bool {
-        let index = self.offset + line;
-        if line >= height || index >= self.rows.len() {
+        let Some(drawn) = self.page.get(line).copied() else {
             return false;
-        }
+        };
+        let Some(index) = self.rows.iter().position(|row| key(*row) == drawn) else {
+            return false;
+        };
         self.cursor = index;
         self.settle(height, key);
         true
@@ -234,6 +240,6 @@ mod tests {
         table.set_rows(vec![0, 1, 2], 10, |row| row);
         assert_eq!(table.selected(), Some(2));
         table.set_rows(Vec::new(), 10, |row| row);
-        assert_eq!(table.page(10).count(), 0);
+        assert!(table.rows().is_empty());
     }
 }

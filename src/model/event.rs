@@ -116,6 +116,11 @@ impl EventLog {
         });
     }
 
+    /// The number of the latest event; 0 before the first.
+    pub fn latest(&self) -> u64 {
+        self.last_id
+    }
+
     /// The events, oldest first.
     pub fn events(&self) -> &[Event] {
         &self.events

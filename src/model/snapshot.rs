@@ -3,6 +3,7 @@
 //! Totals only, no rates: those come from two snapshots, in [`super::tracker`].
 
 use super::flow::FlowKey;
+use super::histogram::Histogram;
 
 pub use super::counts::{GapSums, Sequence, Volume};
 
@@ -215,6 +216,8 @@ pub struct Snapshot {
     pub forgotten: Vec<u32>,
     /// The state of the table itself.
     pub table: TableSample,
+    /// Histograms of the flows in focus.
+    pub histograms: Vec<(FlowKey, Histogram)>,
 }
 
 /// The state of the flow table itself.

@@ -14,6 +14,7 @@ pub use series::{Series, Trace, Traces};
 pub use window::{Intervals, statistics};
 
 use super::flow::FlowKey;
+use super::histogram::Histogram;
 use super::snapshot::{Hook, InterfaceSample, LinkState, Sequence, TableSample, Volume};
 
 /// Rates over the latest throughput interval.
@@ -230,6 +231,8 @@ pub struct RuleReport {
 /// What a view shows at one moment: the flows, the interfaces and the state of the table.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
+    /// Counts the changes of the report: what was made of one with this number is true of no other.
+    pub revision: u64,
     /// When the numbers were read, CLOCK_MONOTONIC ns.
     pub taken_ns: u64,
     /// True length of the latest interval, s; 0 before the first one is over.
@@ -243,4 +246,14 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// The state of the table itself.
     pub table: TableSample,
+    /// Histograms of the flows in focus.
+    pub histograms: Vec<(FlowKey, Histogram)>,
+}
+
+impl Report {
+    /// The histogram of this flow, if it is in focus and has one.
+    pub fn histogram(&self, key: &FlowKey) -> Option<&Histogram> {
+        let found = self.histograms.iter().find(|(its, _)| its == key);
+        found.map(|(_, histogram)| histogram)
+    }
 }

@@ -139,9 +139,9 @@ impl Dashboard {
             return Ok(wait.min(patience));
         }
         self.fit()?;
-        let (app, report, look) = (&self.app, self.session.tracker.report(), &self.look);
-        self.console
-            .draw(|frame| ui::draw(frame, app, report, look))?;
+        let scene = self.app.scene(self.session.tracker.report());
+        let look = &self.look;
+        self.console.draw(|frame| ui::draw(frame, &scene, look))?;
         self.drawn = Some(Instant::now());
         (self.changed, self.is_awaited) = (false, false);
         self.ask_for_names();
@@ -161,11 +161,7 @@ impl Dashboard {
                 Msg::Name(address, name)
             }
             Happening::Config(change) => return self.take_config(change),
-            Happening::Reset => {
-                self.session.tracker.reset();
-                Msg::Refreshed(now())
-            }
-            Happening::Histograms(list) => Msg::Histograms(list),
+            Happening::Reset => Msg::Reset,
             Happening::Stop => return,
         };
         self.tell(msg);
@@ -225,10 +221,15 @@ impl Dashboard {
     }
 
     fn export(&mut self) {
-        let live = self.session.tracker.report();
-        let text = files::write(&self.app, live, &self.session)
-            .unwrap_or_else(|error| format!("export: {}", self.session.explain(&error)));
-        self.tell(Msg::Notice(text));
+        let scene = self.app.scene_in_order(self.session.tracker.report());
+        let msg = match files::write(&scene, &self.session) {
+            Ok(text) => Msg::Notice(text),
+            Err(error) => {
+                let text = format!("export: {}", self.session.explain(&error));
+                Msg::Happened(EventKind::Notice, text)
+            }
+        };
+        self.tell(msg);
     }
 
     /// Writes the choices; what the file says then is in force already.
@@ -258,7 +259,7 @@ impl Dashboard {
         if !self.app.shows_names() {
             return;
         }
-        let unnamed = self.app.unnamed(self.session.tracker.report());
+        let unnamed = self.app.scene(self.session.tracker.report()).unnamed();
         let names = self.session.names.as_mut();
         for (address, name) in names.map_or_else(Vec::new, |names| names.want(&unnamed)) {
             self.tell(Msg::Name(address, name));

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::session::Session;
-use crate::app::{App, View};
+use crate::app::{Scene, View};
 use crate::export::{self, Record};
+use crate::model::event::Event;
 use crate::model::tracker::Report;
 
 /// A name is tried anew so often at most.
@@ -16,14 +17,15 @@ const MOST_NAMES: usize = 16;
 
 /// Writes the flows and events that are shown; returns what to say of it. What could not be written as a whole is
 /// removed again.
-pub fn write(app: &App, live: &Report, session: &Session) -> Result<String> {
+pub fn write(scene: &Scene, session: &Session) -> Result<String> {
+    let app = scene.app();
     let shown = Report {
-        flows: app.shown_flows(live).cloned().collect(),
-        ..app.shown(live).clone()
+        flows: scene.flows().items().cloned().collect(),
+        ..scene.shown().clone()
     };
     // The filter is that of the view: where flows are filtered, no event is.
-    let events = match app.view() {
-        View::Events => app.shown_events(),
+    let events: Vec<Event> = match app.view() {
+        View::Events => scene.events().items().cloned().collect(),
         _ => app.shown_log().events().to_vec(),
     };
     let record = Record {

@@ -79,9 +79,8 @@ impl Headless {
                     Happening::Config(Change::Loaded(text)) => {
                         say(&format!("configuration: {text}"));
                     }
-                    Happening::Config(Change::Mended | Change::Unchanged)
-                    | Happening::Name(..)
-                    | Happening::Histograms(_) => {}
+                    Happening::Config(Change::Mended | Change::Unchanged) | Happening::Name(..) => {
+                    }
                 }
             }
         }

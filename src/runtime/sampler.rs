@@ -118,7 +118,7 @@ impl Sampler {
         self.commands.give(Command::Assign(Box::new(assignment)));
     }
 
-    /// These flows keep histograms from here on; told by [`Update::Histograms`] with each reading.
+    /// These flows keep histograms from here on; each reading has them.
     pub fn focus(&self, keys: Vec<FlowKey>) {
         self.commands.give(Command::Focus(keys));
     }
@@ -291,10 +291,6 @@ impl Worker {
             self.refused.clear();
         }
         self.outlet.tell(Update::Snapshot { snapshot, periods });
-        let histograms = self.probe.histograms();
-        if !histograms.is_empty() {
-            self.outlet.tell(Update::Histograms(histograms));
-        }
     }
 
     fn wait_until(&mut self, due: Instant) {

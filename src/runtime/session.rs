@@ -24,7 +24,6 @@ use crate::config::source::{Opened, Surroundings};
 use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
-use crate::model::histogram::Histogram;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
 use crate::probe::group;
@@ -50,8 +49,6 @@ pub enum Happening {
     Stop,
     /// Totals are to start at zero.
     Reset,
-    /// Histograms of the flows in focus.
-    Histograms(Vec<(FlowKey, Histogram)>),
 }
 
 /// One run.
@@ -180,7 +177,6 @@ impl Session {
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
-                Update::Histograms(list) => happenings.push(Happening::Histograms(list)),
                 Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Written => {}

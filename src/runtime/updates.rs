@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::model::flow::FlowKey;
-use crate::model::histogram::Histogram;
 use crate::model::snapshot::Snapshot;
 
 /// What the sampler and others tell the main thread.
@@ -24,8 +22,6 @@ pub enum Update {
         /// Refresh periods that end with it: more than one where some were skipped, none where it came before its time.
         periods: u32,
     },
-    /// Histograms of the flows in focus, as of the latest reading.
-    Histograms(Vec<(FlowKey, Histogram)>),
     /// The assignment of this configuration is in force.
     Assigned(u64),
     /// The assignment of this configuration could not be put in force; the former one goes on. Why, in words.

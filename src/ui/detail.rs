@@ -6,7 +6,7 @@ use super::chart::{self, Trace, draw_histogram, draw_traces};
 use super::facts::{self, Fact};
 use super::pen::Pen;
 use crate::app::layout::Screen;
-use crate::app::{App, View};
+use crate::app::{App, Scene, View};
 use crate::model::column::shorten_middle;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Flow, Interface, Report};
@@ -18,7 +18,8 @@ const FLOW_FACT: (u16, u16) = (14, 12);
 const INTERFACE_FACT: (u16, u16) = (20, 18);
 
 /// Draws the detail of the selected row.
-pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+pub fn draw(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let (app, shown) = (scene.app(), scene.shown());
     let area = Rect {
         x: 1,
         y: screen.titles,
@@ -26,13 +27,13 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         height: screen.status - screen.titles,
     };
     if app.view() == View::Interfaces {
-        match selected_interface(app, shown) {
+        match scene.selected_interface() {
             Some(interface) => draw_interface(pen, app, shown, interface, area),
             None => draw_gone(pen, area, "This interface is not watched any more."),
         }
         return;
     }
-    match app.selected_flow(shown) {
+    match scene.selected_flow() {
         Some(flow) => draw_flow(pen, app, shown, flow, area),
         None => draw_gone(pen, area, "This flow has left the table. Esc goes back."),
     }
@@ -41,11 +42,6 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
 fn draw_gone(pen: &mut Pen, area: Rect, text: &str) {
     let text = shorten_middle(text, usize::from(area.width));
     pen.text(area.x, area.y + 1, area.width, &text, pen.theme.strong);
-}
-
-fn selected_interface<'a>(app: &App, shown: &'a Report) -> Option<&'a Interface> {
-    let selected = app.interface_table().selected()?;
-    shown.interfaces.iter().find(|i| i.ifindex == selected)
 }
 
 fn draw_flow(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) {
@@ -64,7 +60,7 @@ fn draw_flow(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) 
             y += 1;
         }
     }
-    draw_charts(pen, app, flow, rest_of(area, y + 1));
+    draw_charts(pen, app, shown, flow, rest_of(area, y + 1));
 }
 
 /// On one line, or parted before the arrow where both ends are long.
@@ -135,7 +131,7 @@ fn draw_facts(
 }
 
 /// Up to four panels, beside each other or in two rows, as many as there is room for.
-fn draw_charts(pen: &mut Pen, app: &App, flow: &Flow, area: Rect) {
+fn draw_charts(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) {
     const GAP: u16 = 2;
     let (least_width, least_height) = chart::SMALLEST;
     let fits = (area.width + GAP) / (least_width + GAP);
@@ -156,11 +152,11 @@ fn draw_charts(pen: &mut Pen, app: &App, flow: &Flow, area: Rect) {
             width: width - GAP,
             height,
         };
-        draw_panel(pen, app, flow, panel, place);
+        draw_panel(pen, app, shown, flow, panel, place);
     }
 }
 
-fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
+fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
     let (unit, interval_s) = (app.preferences().unit, app.preferences().interval_s);
@@ -184,7 +180,7 @@ fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
             ];
             draw_traces(pen, area, &traces, interval_s, time);
         }
-        1 => draw_histogram(pen, area, app.histogram(&flow.key)),
+        1 => draw_histogram(pen, area, shown.histogram(&flow.key)),
         2 => {
             let traces = [
                 trace("throughput", history.throughput(), theme.spark),

@@ -2,17 +2,17 @@
 
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
-use crate::app::{App, NAME, tabs};
+use crate::app::{App, NAME, Scene, tabs};
 use crate::model::preferences::Unit;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Interface, Report};
 use crate::model::units;
 
-/// Draws all lines of the header. `live` tells how long a paused screen has been standing.
-pub fn draw(pen: &mut Pen, app: &App, live: &Report, screen: &Screen) {
-    let shown = app.shown(live);
+/// Draws all lines of the header.
+pub fn draw(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let (app, shown) = (scene.app(), scene.shown());
     let end = draw_tabs(pen, app, screen);
-    draw_state(pen, app, live, screen, end);
+    draw_state(pen, scene, screen, end);
     draw_interfaces(pen, app, shown, screen);
     draw_totals(pen, app, shown, screen);
 }
@@ -31,12 +31,14 @@ fn draw_tabs(pen: &mut Pen, app: &App, screen: &Screen) -> u16 {
     end
 }
 
-fn draw_state(pen: &mut Pen, app: &App, live: &Report, screen: &Screen, from: u16) {
-    let theme = pen.theme;
+/// The interval, or how long a paused screen has been standing.
+fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
+    let (app, theme) = (scene.app(), pen.theme);
     let preferences = app.preferences();
     let mut segments = Vec::new();
     if let Some(paused) = app.paused() {
-        let stood = live.taken_ns.saturating_sub(app.shown(live).taken_ns);
+        let live = scene.live().taken_ns;
+        let stood = live.saturating_sub(scene.shown().taken_ns);
         segments.push(Segment::new(" PAUSED ", theme.selected, 0));
         segments.push(Segment::new(
             format!(" since {}", paused.since),

@@ -7,8 +7,7 @@ use ratatui::style::Style;
 use super::empty;
 use super::pen::Pen;
 use crate::app::layout::{Placed, Screen};
-use crate::app::table::Table;
-use crate::app::{App, loses};
+use crate::app::{App, Rows, Scene, loses};
 use crate::model::column::{Align, Context, Sort, Value};
 use crate::model::event::{Event, EventKind};
 use crate::model::tracker::{Flow, Report, RuleReport};
@@ -24,38 +23,40 @@ struct Look {
 }
 
 /// Draws the flows of the present view.
-pub fn draw_flows(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+pub fn draw_flows(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_flow_columns();
-    let context = app.context(shown);
     let look = |pen: &Pen, flow: &Flow| flow_look(pen, app, shown, flow);
-    let table = app.flow_table();
-    if !draw_table(pen, &placed, table, &shown.flows, &context, screen, look) {
+    let context = app.context(shown);
+    draw_table(pen, &placed, &scene.flows(), &context, screen, look);
+    if scene.flows().is_empty() {
         empty::draw(pen, app, shown, screen);
     }
 }
 
 /// Draws the interfaces.
-pub fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+pub fn draw_interfaces(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_interface_columns();
-    let context = app.context(shown);
     let look = |pen: &Pen, _: &_| Look {
         style: pen.theme.base,
         flag: " ",
     };
-    let table = app.interface_table();
-    let items = &shown.interfaces;
-    if !draw_table(pen, &placed, table, items, &context, screen, look) {
+    let context = app.context(shown);
+    draw_table(pen, &placed, &scene.interfaces(), &context, screen, look);
+    if scene.interfaces().is_empty() {
         empty::draw(pen, app, shown, screen);
     }
-    draw_rules(pen, app, shown, screen);
+    draw_rules(pen, scene, screen);
 }
 
 /// Draws the rules below the interfaces, where they have a place.
-fn draw_rules(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+fn draw_rules(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (titles, lines) = screen.rules;
     if lines == 0 {
         return;
     }
+    let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_rule_columns();
     draw_titles(pen, &placed, None, screen.width, titles);
     let look = |pen: &Pen, rule: &RuleReport| Look {
@@ -67,25 +68,16 @@ fn draw_rules(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     };
     let area = (titles + 1, lines, screen.width);
     let context = app.context(shown);
-    let table = app.rule_table();
-    draw_rows(pen, &placed, table, &shown.rules, &context, area, look);
+    draw_rows(pen, &placed, &scene.rules(), &context, area, look);
 }
 
 /// Draws the events.
-pub fn draw_events(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+pub fn draw_events(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_event_columns();
     let context = app.context(shown);
-    let log = app.shown_log();
-    let table = app.event_table();
-    if !draw_table(
-        pen,
-        &placed,
-        table,
-        log.events(),
-        &context,
-        screen,
-        event_look,
-    ) {
+    draw_table(pen, &placed, &scene.events(), &context, screen, event_look);
+    if scene.events().is_empty() {
         empty::draw(pen, app, shown, screen);
     }
 }
@@ -120,37 +112,32 @@ fn flow_look(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Look {
     Look { style, flag }
 }
 
-/// Draws titles and rows; false where there are no rows.
+/// Draws titles and rows.
 fn draw_table<K: Copy + PartialEq, T>(
     pen: &mut Pen,
     placed: &[Placed<T>],
-    table: &Table<K, T>,
-    items: &[T],
+    rows: &Rows<K, T>,
     context: &Context,
     screen: &Screen,
     look: impl Fn(&Pen, &T) -> Look,
-) -> bool {
-    draw_titles(pen, placed, Some(&table.sort), screen.width, screen.titles);
+) {
+    let sort = Some(&rows.table.sort);
+    draw_titles(pen, placed, sort, screen.width, screen.titles);
     let area = (screen.body.0, screen.body.1, screen.width);
-    draw_rows(pen, placed, table, items, context, area, look);
-    !table.rows().is_empty()
+    draw_rows(pen, placed, rows, context, area, look);
 }
 
 /// Draws the rows that are on the page; `area`: its first line, its lines, its cells.
 fn draw_rows<K: Copy + PartialEq, T>(
     pen: &mut Pen,
     placed: &[Placed<T>],
-    table: &Table<K, T>,
-    items: &[T],
+    rows: &Rows<K, T>,
     context: &Context,
     (top, lines, width): (u16, u16, u16),
     look: impl Fn(&Pen, &T) -> Look,
 ) {
-    let selected = table.position();
-    for ((index, row), y) in table.page(lines.into()).zip(top..) {
-        let Some(item) = items.get(row as usize) else {
-            continue;
-        };
+    let selected = rows.table.position();
+    for ((index, item), y) in rows.page(lines.into()).zip(top..) {
         let look = look(pen, item);
         pen.text(1, y, 1, look.flag, look.style);
         draw_cells(pen, placed, item, context, y, look.style);

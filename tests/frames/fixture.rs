@@ -137,12 +137,14 @@ pub fn report(flows: Vec<Flow>) -> Report {
     let mut veth1 = interface(7, "veth1");
     veth1.flows = flows.len();
     Report {
+        revision: 1,
         taken_ns: NOW,
         interval_s: 1.0,
         flows,
         interfaces: vec![veth1],
         rules: Vec::new(),
         table: Default::default(),
+        histograms: Vec::new(),
     }
 }
 
@@ -237,29 +239,32 @@ pub fn many(count: u32) -> Report {
 pub fn dashboard(report: &Report, size: (u16, u16), keys: &str) -> App {
     let mut app = App::new(Preferences::default(), size);
     app.update(Msg::Refreshed(CLOCK), report);
+    app.scene(report);
     press(&mut app, report, keys);
     app
 }
 
-/// Presses keys, parted by spaces.
+/// Presses keys, parted by spaces; a frame follows each.
 pub fn press(app: &mut App, report: &Report, keys: &str) {
     for key in keys.split_ascii_whitespace() {
         let chord = parse_chord(key).expect("a key");
         app.update(Msg::Key(chord), report);
+        app.scene(report);
     }
 }
 
 /// A frame as lines of text.
-pub fn frame(app: &App, report: &Report) -> String {
+pub fn frame(app: &mut App, report: &Report) -> String {
     frame_with(app, report, &Look::default())
 }
 
 /// A frame as lines of text, drawn in this way.
-pub fn frame_with(app: &App, report: &Report, look: &Look) -> String {
+pub fn frame_with(app: &mut App, report: &Report, look: &Look) -> String {
     let (width, height) = app.size();
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+    let scene = app.scene(report);
     terminal
-        .draw(|frame| ui::draw(frame, app, report, look))
+        .draw(|frame| ui::draw(frame, &scene, look))
         .expect("a frame");
     let lines = lines(terminal.backend().buffer());
     lines.iter().flat_map(|line| [line, "\n"]).collect()

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::interfaces::InterfaceLedger;
 use super::rules::{count_flows, count_for_rule, rule_of};
-use super::state::{FlowState, Newly};
+use super::state::{FlowState, Newly, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
 use crate::model::flow::FlowKey;
@@ -89,6 +89,7 @@ impl FlowTracker {
             })
         });
         self.report.rules = rules.collect();
+        self.report.revision += 1;
         self.rules_version = version;
         count_flows(&mut self.report);
     }
@@ -103,7 +104,9 @@ impl FlowTracker {
 
     /// Takes in what was counted since the previous snapshot.
     pub fn advance(&mut self, snapshot: &Snapshot) {
+        self.report.revision += 1;
         self.report.taken_ns = snapshot.taken_ns;
+        self.report.histograms.clone_from(&snapshot.histograms);
         self.report.table = TableSample {
             evicted: snapshot.table.evicted - self.table_baseline.evicted,
             insert_failures: snapshot.table.insert_failures - self.table_baseline.insert_failures,
@@ -142,6 +145,7 @@ impl FlowTracker {
         }
         let seconds = elapsed as f64 / 1e9;
         self.interval_began_ns = self.report.taken_ns;
+        self.report.revision += 1;
         self.report.interval_s = seconds;
         let oldest = self.oldest_step();
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
@@ -155,6 +159,7 @@ impl FlowTracker {
 
     /// Starts all totals at zero; nothing in the kernel changes, and the next differences count as ever.
     pub fn reset(&mut self) {
+        self.report.revision += 1;
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             state.part_from(flow);
             flow.volume = Volume::default();
@@ -378,14 +383,6 @@ impl FlowTracker {
 
 fn hash(key: &FlowKey) -> u64 {
     FxBuildHasher.hash_one(key)
-}
-
-/// Where a vector would double, its memory grows by a sixteenth: that of a hundred thousand flows counts.
-fn push_lean<T>(vector: &mut Vec<T>, value: T) {
-    if vector.len() == vector.capacity() {
-        vector.reserve_exact(vector.len() / 16 + 64);
-    }
-    vector.push(value);
 }
 
 #[cfg(test)]

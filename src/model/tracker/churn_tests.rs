@@ -184,3 +184,45 @@ fn flows_that_are_listed_out_of_order_are_put_in_the_order_of_their_slots_with_a
         assert_eq!(flow.history.throughput().iter().len(), 3);
     }
 }
+
+#[test]
+fn whatever_changes_the_report_gives_it_another_revision() {
+    let mut tracker = tracker();
+    let mut former = tracker.report().clone();
+    type Change<'a> = &'a dyn Fn(&mut FlowTracker);
+    let changes: [(&str, Change); 6] = [
+        ("a reading", &|t| {
+            t.advance(&snapshot(2, &[sample(0, 1, 1, 10)], &[]))
+        }),
+        ("an interval", &FlowTracker::close_interval),
+        ("other rules", &|t| t.set_rules(2, ["voice".into()])),
+        ("a reading of nothing new", &|t| {
+            t.advance(&snapshot(3, &[], &[]))
+        }),
+        ("totals at zero", &FlowTracker::reset),
+        ("a flow that leaves", &|t| {
+            t.advance(&snapshot(4, &[], &[0]))
+        }),
+    ];
+    for (what, change) in changes {
+        change(&mut tracker);
+        let report = tracker.report();
+        assert!(report.revision > former.revision, "{what}");
+        let revision = former.revision;
+        let like_before = Report {
+            revision,
+            ..report.clone()
+        };
+        assert_ne!(like_before, former, "{what} changes something");
+        former = report.clone();
+    }
+    tracker.set_intervals(Intervals {
+        refresh_ns: 1,
+        jitter_ns: 1,
+    });
+    assert_eq!(
+        *tracker.report(),
+        former,
+        "other intervals change nothing that is shown"
+    );
+}

@@ -219,3 +219,11 @@ fn count_sequence(flow: &mut Flow, before: &Sequence, sample: &FlowSample) {
         *total += now.since(before);
     }
 }
+
+/// Where a vector would double, its memory grows by a sixteenth: that of a hundred thousand flows counts.
+pub fn push_lean<T>(vector: &mut Vec<T>, value: T) {
+    if vector.len() == vector.capacity() {
+        vector.reserve_exact(vector.len() / 16 + 64);
+    }
+    vector.push(value);
+}

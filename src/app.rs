@@ -32,6 +32,7 @@ use crate::model::alert::Alerts;
 use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Ranking, Sort};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
+use crate::model::query::Query;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 use crate::model::watch::Watch;
 
@@ -295,6 +296,7 @@ impl App {
         match self.filter.edit(chord) {
             Edit::Changed => self.rearrange(),
             Edit::Moved => {}
+            Edit::Full => self.notice = Some(Query::too_long()),
             Edit::Accepted => self.mode = Mode::View,
             Edit::Cancelled => {
                 self.mode = Mode::View;

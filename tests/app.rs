@@ -5,17 +5,19 @@
 mod fixture;
 
 use std::cmp::Reverse;
+use std::time::{Duration, Instant};
 
 use fixture::{CLOCK, dashboard, frame, many, mixed, press, ruled};
 use flowtop::app::{
     App, Effect, MOST_NAMES, Mode, Mouse, MouseKind, Msg, Preferences, SshSession, View,
 };
-use flowtop::keymap::{Action, BINDINGS, Keymap, parse_chord};
+use flowtop::keymap::{Action, BINDINGS, Key, Keymap, parse_chord};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
 use flowtop::model::histogram::Histogram;
 use flowtop::model::preferences::{ThemeName, Unit};
+use flowtop::model::query::Query;
 use flowtop::model::tracker::{Flow, Report};
 
 const SIZE: (u16, u16) = (120, 40);
@@ -204,6 +206,29 @@ fn host_names_stay_within_limits_and_those_on_the_screen_stay() {
         assert!(names.len() <= MOST_NAMES && names.contains_key(&on_screen));
     }
     assert!(!app.scene(&report).unnamed().contains(&on_screen));
+}
+
+#[test]
+fn a_filter_that_is_far_too_long_takes_no_time_and_is_told() {
+    let report = many(20_000);
+    let mut app = dashboard(&report, SIZE, "/");
+    let start = Instant::now();
+    for c in "10.0.0.7 ".chars().cycle().take(64_000) {
+        app.update(Msg::Key(Key::Char(c).into()), &report);
+    }
+    // It took 14 s, and 1000 letters are read within microseconds each.
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(app.filter().text().chars().count(), Query::LONGEST);
+    assert!(app.filter().error().is_none());
+    let frame = frame(&mut app, &report);
+    assert!(
+        frame.contains("a filter has 1024 characters at most"),
+        "{frame}"
+    );
 }
 
 #[test]

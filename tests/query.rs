@@ -32,6 +32,15 @@ fn matches(text: &str, flow: &Flow) -> bool {
 }
 
 #[test]
+fn a_filter_has_so_many_characters_and_no_more() {
+    let longest = "ä ".repeat(Query::LONGEST / 2);
+    assert!(Query::parse(&longest).is_ok());
+    let error = Query::parse(&format!("{longest}x")).expect_err("too long");
+    assert_eq!(error.message, "a filter has 1024 characters at most");
+    assert_eq!(error.start, Query::LONGEST);
+}
+
+#[test]
 fn terms_by_table() {
     let flow = voice();
     for (text, expected) in [

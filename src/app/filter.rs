@@ -23,6 +23,8 @@ pub enum Edit {
     Accepted,
     /// Escape: the filter goes.
     Cancelled,
+    /// There is no room for another character.
+    Full,
     /// The key means nothing here.
     NotMine,
 }
@@ -73,6 +75,7 @@ impl FilterLine {
         match chord.key {
             Key::Enter => return Edit::Accepted,
             Key::Esc => return Edit::Cancelled,
+            Key::Char(_) if self.text.len() >= Query::LONGEST => return Edit::Full,
             Key::Char(c) => {
                 self.text.insert(self.cursor, c);
                 self.cursor += 1;

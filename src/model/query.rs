@@ -74,9 +74,24 @@ enum Test {
 }
 
 impl Query {
-    /// Reads a filter.
+    /// The characters that a filter may have.
+    pub const LONGEST: usize = 1024;
+
+    /// Reads a filter, in time that grows with its length and no faster.
     pub fn parse(text: &str) -> Result<Query, QueryError> {
+        if text.chars().nth(Query::LONGEST).is_some() {
+            return Err(QueryError {
+                start: Query::LONGEST,
+                end: usize::MAX,
+                message: Query::too_long(),
+            });
+        }
         parse::query(text)
+    }
+
+    /// What there is to say of more characters than that.
+    pub fn too_long() -> String {
+        format!("a filter has {} characters at most", Query::LONGEST)
     }
 
     /// Whether everything matches.

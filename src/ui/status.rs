@@ -1,6 +1,7 @@
 //! The two lines below the table: what there is to say, and the keys.
 
 use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
 
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
@@ -90,7 +91,8 @@ fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let filter = app.filter();
     let text: Vec<char> = filter.text().chars().chain([' ']).collect();
-    let room = usize::from(screen.width.saturating_sub(3));
+    let told = app.notice().map_or(0, |text| text.width() + 2);
+    let room = usize::from(screen.width.saturating_sub(3)).saturating_sub(told);
     let skip = (filter.cursor() + 1).saturating_sub(room);
     let mut x = pen.text(1, screen.status, 1, "/", theme.accent);
     for (index, c) in text.iter().enumerate().skip(skip).take(room) {
@@ -107,12 +109,13 @@ fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
         }
         x = pen.text(x, screen.status, 2, c.encode_utf8(&mut [0; 4]), style);
     }
-    let Some(error) = filter.error() else {
+    let mistake = filter.error().map(|error| error.message.as_str());
+    let Some(message) = mistake.or(app.notice()) else {
         return;
     };
     let left = usize::from(screen.width.saturating_sub(x + 2));
     if left >= 12 {
-        let message = shorten_end(&error.message, left);
+        let message = shorten_end(message, left);
         pen.text(x + 1, screen.status, left as u16, &message, theme.bad);
     }
 }

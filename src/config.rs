@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::model::harmless::harmless_json;
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::rule::{Rule, SequenceProfile};
 
@@ -212,7 +213,8 @@ impl Config {
 
     /// The configuration as the text of a file, which loads back to the same configuration.
     pub fn to_json(&self) -> anyhow::Result<String> {
-        written::text(self).context("write the configuration as JSON")
+        let text = written::text(self).context("write the configuration as JSON")?;
+        Ok(harmless_json(&text).into_owned())
     }
 
     /// What changes from `old` to `new`, in a few words: `RULES: + voice, - ssh; OFFSET 4 -> 8`. Empty if nothing does.

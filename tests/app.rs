@@ -481,7 +481,7 @@ fn names_are_asked_for_the_rows_on_the_screen_and_shown() {
     assert!(!app.scene(&report).unnamed().contains(&address));
     let frame = frame(&mut app, &report);
     assert!(
-        frame.contains("srv?[31m:443") && !frame.contains('\u{1b}'),
+        frame.contains("srv\u{fffd}[31m:443") && !frame.contains('\u{1b}'),
         "{frame}"
     );
 }

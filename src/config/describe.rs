@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::diagnostic::harmless;
 use super::rule::{address_text, port_text, protocol_words};
 use super::{Alert, Config};
 use crate::model::alert::Side;
+use crate::model::harmless::harmless;
 use crate::model::preferences::Unit;
 use crate::model::rule::{
     ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
@@ -37,7 +37,7 @@ pub(super) fn describe(config: &Config) -> String {
         format!("All flows: {sequence}")
     });
     lines.extend(settings(config));
-    let lines: Vec<String> = lines.iter().map(|line| harmless(line)).collect();
+    let lines: Vec<_> = lines.iter().map(|line| harmless(line)).collect();
     lines.join("\n") + "\n"
 }
 

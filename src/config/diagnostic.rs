@@ -1,9 +1,11 @@
 //! What is wrong with a configuration, and where: lines, columns and suggestions.
 //!
 //! Nothing in here knows what a configuration means. Text of a file never reaches a terminal
-//! unfiltered: control characters are made harmless on the way into a [`Diagnostic`].
+//! unfiltered: it is made harmless on the way into a [`Diagnostic`].
 
 use std::fmt;
+
+use crate::model::harmless::harmless;
 
 /// One error of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub(super) struct Problem {
 /// Turns offsets into lines and columns, in the order of the file, in one pass over the text.
 pub(super) fn locate(mut problems: Vec<Problem>, text: &str, file: &str) -> Vec<Diagnostic> {
     problems.sort_by_key(|problem| problem.at);
-    let file = harmless(file);
+    let file = harmless(file).into_owned();
     let (mut line, mut column, mut counted_to) = (1, 1, 0);
     let mut found = Vec::with_capacity(problems.len());
     for problem in problems {
@@ -56,7 +58,7 @@ pub(super) fn locate(mut problems: Vec<Problem>, text: &str, file: &str) -> Vec<
             file: file.clone(),
             line,
             column,
-            message: harmless(&problem.message),
+            message: harmless(&problem.message).into_owned(),
         });
     }
     found
@@ -68,17 +70,6 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
-}
-
-/// The text without anything that could steer a terminal: control and bidi characters are replaced.
-pub(super) fn harmless(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| if steers(c) { '\u{fffd}' } else { c })
-        .collect()
 }
 
 /// The beginning of a text that may be of any length.

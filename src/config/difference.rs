@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Config;
-use super::diagnostic::{excerpt, harmless};
+use super::diagnostic::excerpt;
 use super::written::values;
+use crate::model::harmless::harmless;
 
 /// What only a start puts in force.
 const AT_START: [&str; 1] = ["MAX_FLOWS"];
@@ -31,7 +32,7 @@ pub(super) fn difference(old: &Config, new: &Config) -> String {
     }
     // The rules first: they decide what is counted at all.
     changes.sort_by_key(|change| !change.starts_with("RULES"));
-    harmless(&changes.join("; "))
+    harmless(&changes.join("; ")).into_owned()
 }
 
 fn change(key: &str, old: &Value, new: &Value) -> Option<String> {

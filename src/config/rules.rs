@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use jsonc_parser::ast::{Object, ObjectProp, ObjectPropName, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged};
 
-use super::diagnostic::{excerpt, harmless};
+use super::diagnostic::excerpt;
 use super::profile;
 use super::rule::{self, RuleError};
 use super::walk::{Walk, kind, quoted};
+use crate::model::harmless::harmless;
 use crate::model::rule::{MAX_RULE_TERMS, MAX_RULES, Rule, SequenceProfile};
 
 const EXPECTED: &str = "a rule is a string of five fields, or an object with \"match\"";

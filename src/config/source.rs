@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::{Group, Uid, User};
 
-use super::diagnostic::harmless;
 use super::walk::uncapitalised;
 use super::{Config, Diagnostic, Overrides, Refusal, Vocabulary};
+use crate::model::harmless::harmless;
 
 /// A larger file is no configuration.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -158,7 +158,7 @@ pub fn decode(bytes: Vec<u8>, file: &str) -> Result<String, Diagnostic> {
             None => (1, text.as_str()),
         };
         Diagnostic {
-            file: harmless(file),
+            file: harmless(file).into_owned(),
             line,
             column: 1 + last.chars().count(),
             message: "not valid UTF-8".into(),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{Exporter, Record};
 use crate::model::column::{Context, FLOW_COLUMNS, Value};
+use crate::model::harmless::harmless;
 
 /// A header row of column ids, then a row a flow. Rates are bytes per second, times ms.
 pub struct Csv;
@@ -36,9 +37,10 @@ fn cell(value: &Value) -> String {
 /// *CSV Injection*. The fullwidth forms are read like the others where such an input method is usual.
 fn inert(text: &str) -> String {
     const BEGINNINGS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+    let shown = harmless(text);
     match text.starts_with(BEGINNINGS) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
+        true => format!("'{shown}"),
+        false => shown.into_owned(),
     }
 }
 
@@ -51,8 +53,9 @@ mod tests {
         for text in [
             "=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", "\n=1", "＝1", "＠a",
         ] {
-            assert_eq!(cell(&Value::Text(text)), format!("'{text}"));
-            assert_eq!(cell(&Value::Sentence(text)), format!("'{text}"));
+            let expected = format!("'{}", harmless(text));
+            assert_eq!(cell(&Value::Text(text)), expected);
+            assert_eq!(cell(&Value::Sentence(text)), expected);
         }
         for text in ["voice", "a=1", "1-2", "", "'=1", "eth0"] {
             assert_eq!(cell(&Value::Text(text)), text);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use super::{Exporter, Record};
 use crate::model::alert::{AlertRule, Alerts};
 use crate::model::event::Event;
+use crate::model::harmless::harmless_json;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::{Malformed, Sequence, Volume};
 use crate::model::top::{Remainder, Top};
@@ -20,8 +22,21 @@ pub struct Json;
 
 impl Exporter for Json {
     fn write(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, &Line::of(record))?;
+        let mut json = serde_json::Serializer::with_formatter(&mut *out, Harmless);
+        Line::of(record).serialize(&mut json)?;
         out.write_all(b"\n")
+    }
+}
+
+/// What may not be shown is escaped: a record steers no terminal that it is looked at on.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + Write,
+    {
+        writer.write_all(harmless_json(fragment).as_bytes())
     }
 }
 

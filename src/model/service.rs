@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::flow::Protocol;
+use super::harmless::is_harmless;
 
 /// Service names by port and protocol.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Services {
             };
             let protocol = Protocol::ALL.into_iter().find(|p| p.name() == protocol);
             if let (Ok(port), Some(protocol)) = (port.parse(), protocol) {
-                let name = name.chars().filter(|c| !c.is_control()).collect();
+                let name = name.chars().filter(|c| is_harmless(*c)).collect();
                 names.entry((port, protocol)).or_insert(name);
             }
         }

@@ -13,8 +13,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use netlink_packet_core::NlasIterator;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkFlags, LinkHeader as RawLinkHeader, LinkMessage, Stats64};
-use unicode_width::UnicodeWidthChar;
 
+use crate::model::harmless::is_harmless;
 use crate::model::snapshot::LinkState;
 use crate::netlink::{Connection, Subscription};
 
@@ -129,8 +129,8 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|b| *b == 0).next().unwrap_or(bytes)
 }
 
-/// A name that can go to a terminal, a log and JSON: control characters, bidi controls, invisible characters and
-/// invalid UTF-8 come out as escapes, and so does the backslash, so that different names stay different.
+/// A name that can go to a terminal, a log and JSON: what may not be shown and what is no UTF-8 come out as escapes, and
+/// so does the backslash, so that different names stay different.
 pub fn display_name(name: &OsStr) -> String {
     let mut shown = String::new();
     for chunk in name.as_bytes().utf8_chunks() {
@@ -146,15 +146,6 @@ pub fn display_name(name: &OsStr) -> String {
         }
     }
     shown
-}
-
-/// Whether a character takes room on the screen and moves nothing else.
-fn is_harmless(c: char) -> bool {
-    let invisible = matches!(
-        c,
-        '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
-    );
-    !invisible && c.width().is_some_and(|width| width > 0)
 }
 
 /// Lists the links of the calling thread's network namespace, by ifindex.

@@ -14,6 +14,7 @@ use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, OutputState, Record};
 use crate::model::column::Context;
+use crate::model::harmless::harmless;
 use crate::model::top::Top;
 
 /// How long a reader may stand still once somebody urges a run that has finished, and whose last record waits for it.
@@ -202,7 +203,7 @@ fn say(text: &str) {
     use std::io::Write;
     let mut errors = io::stderr().lock();
     for line in text.lines() {
-        let _ = writeln!(errors, "flowtop: {line}");
+        let _ = writeln!(errors, "flowtop: {}", harmless(line));
     }
 }
 

@@ -1,8 +1,6 @@
 //! Writing into the buffer: text at a place, and lines of segments of which the least important
 //! ones leave where there is no room.
 
-use std::borrow::Cow;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,6 +8,7 @@ use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
+use crate::model::harmless::harmless;
 
 /// A buffer and the styles to write with.
 pub struct Pen<'a> {
@@ -99,25 +98,6 @@ impl<'a> Pen<'a> {
         let start = x + width - used as u16;
         self.line(start, y, used as u16, segments);
     }
-}
-
-/// Text from outside (names of interfaces, hosts, rules) must not steer the terminal: control
-/// characters and those that turn the direction of text or hide in it become `?`.
-fn harmless(text: &str) -> Cow<'_, str> {
-    match text.contains(harms) {
-        false => Cow::Borrowed(text),
-        true => Cow::Owned(
-            text.chars()
-                .map(|c| if harms(c) { '?' } else { c })
-                .collect(),
-        ),
-    }
-}
-
-fn harms(c: char) -> bool {
-    let hides = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    hides || c.is_control()
 }
 
 fn fitting(mut segments: Vec<Segment>, width: usize) -> Vec<Segment> {

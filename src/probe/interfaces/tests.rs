@@ -82,6 +82,7 @@ fn a_shown_name_has_no_escape_no_bidi_control_and_no_invalid_utf8() {
         (b"a\\u{1b}", "a\\\\u{1b}"),
         ("\u{202e}0hte".as_bytes(), "\\u{202e}0hte"),
         ("a\u{200b}b".as_bytes(), "a\\u{200b}b"),
+        ("a\u{61c}b".as_bytes(), "a\\u{61c}b"),
         (b"a\xff\xc3", "a\\xff\\xc3"),
         (b"a\x7f\xc2\x9b", "a\\u{7f}\\u{9b}"),
     ] {

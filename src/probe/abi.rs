@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use plain::Plain;
+
 use crate::model::flow::{FlowKey, Protocol};
 use crate::model::snapshot::{FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume};
 
@@ -22,7 +24,19 @@ const _: () = assert!(size_of::<rule_bank>() == 48);
 const _: () = assert!(size_of::<sequence_profile>() == 16);
 
 // SAFETY: integers and arrays of integers without padding: any bit pattern is valid.
-unsafe impl plain::Plain for rule_address {}
+unsafe impl Plain for rule_address {}
+// SAFETY: as above.
+unsafe impl Plain for rule_bank {}
+// SAFETY: as above.
+unsafe impl Plain for sequence_profile {}
+// SAFETY: as above.
+unsafe impl Plain for settings {}
+// SAFETY: as above.
+unsafe impl Plain for flow_slot {}
+// SAFETY: as above.
+unsafe impl Plain for flow_counters {}
+// SAFETY: as above.
+unsafe impl Plain for interface_totals {}
 
 /// A key as the kernel wants it.
 pub fn as_bytes(key: &rule_address) -> &[u8] {

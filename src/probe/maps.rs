@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use anyhow::{Context, Result, anyhow};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
+use plain::Plain;
 
 use super::skeleton::{FlowtopSkel, OpenFlowtopSkel};
 use super::sys::MappedArray;
@@ -102,7 +103,7 @@ pub fn fill_outer<T>(
 }
 
 /// Maps each of them into memory.
-pub fn map_all<T: Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<MappedArray<T>>> {
+pub fn map_all<T: Plain + Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<MappedArray<T>>> {
     maps.iter()
         .map(|map| MappedArray::new(map.as_fd(), len))
         .collect()

@@ -12,9 +12,10 @@ use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::time::{ClockId, clock_gettime};
+use plain::Plain;
 
 /// CLOCK_MONOTONIC of this process, ns; that of arrivals is [`super::clock`]'s.
 pub fn monotonic_ns() -> u64 {
@@ -23,9 +24,9 @@ pub fn monotonic_ns() -> u64 {
     })
 }
 
-/// The values of a BPF array with BPF_F_MMAPABLE, as memory.
+/// The values of a BPF array with BPF_F_MMAPABLE, as memory. Any bit pattern that the kernel program leaves there is a `T`.
 #[derive(Debug)]
-pub struct MappedArray<T: Copy> {
+pub struct MappedArray<T: Plain + Copy> {
     memory: NonNull<std::ffi::c_void>,
     bytes: usize,
     len: usize,
@@ -33,17 +34,16 @@ pub struct MappedArray<T: Copy> {
 }
 
 // SAFETY: the memory belongs to this value alone until it is dropped, and is accessed only as described above.
-unsafe impl<T: Copy + Send> Send for MappedArray<T> {}
+unsafe impl<T: Plain + Copy + Send> Send for MappedArray<T> {}
 
-impl<T: Copy> MappedArray<T> {
-    /// Maps the `len` values of the array behind `map`. The values must be a multiple of 8 bytes long, as the kernel
-    /// places them, and any bit pattern must be a valid `T`.
+impl<T: Plain + Copy> MappedArray<T> {
+    /// Maps the `len` values of the array behind `map`; they lie there one behind the other only if each fills its words.
     pub fn new(map: impl AsFd, len: usize) -> Result<MappedArray<T>> {
-        ensure!(
-            size_of::<T>().is_multiple_of(8),
-            "values of a mapped array are padded to 8 bytes"
-        );
-        let bytes = (len * size_of::<T>()).next_multiple_of(page_size());
+        const { assert!(size_of::<T>().is_multiple_of(8)) };
+        let bytes = len
+            .checked_mul(size_of::<T>())
+            .and_then(|bytes| bytes.checked_next_multiple_of(page_size()))
+            .context("no address space has room for the array")?;
         let length =
             NonZeroUsize::new(bytes).context("an array without values cannot be mapped")?;
         // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
@@ -98,7 +98,7 @@ impl<T: Copy> MappedArray<T> {
             // its alignment.
             unsafe { to.add(word).write_unaligned(from.add(word).read_volatile()) };
         }
-        // SAFETY: all words are written, and any bit pattern is a T.
+        // SAFETY: all words are written, and any bit pattern is a plain T.
         unsafe { value.assume_init() }
     }
 
@@ -147,7 +147,7 @@ impl<T: Copy> MappedArray<T> {
     }
 }
 
-impl<T: Copy> Drop for MappedArray<T> {
+impl<T: Plain + Copy> Drop for MappedArray<T> {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `new`, and no borrow of it is left.
         let _ = unsafe { munmap(self.memory, self.bytes) };
@@ -171,7 +171,13 @@ mod tests {
     /// As much as a flow's counters, and more than fits into a page evenly.
     const LEN: usize = 100;
 
-    fn mapped() -> (std::fs::File, MappedArray<[u64; 8]>) {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[repr(C)]
+    struct Line([u64; 8]);
+    // SAFETY: integers.
+    unsafe impl Plain for Line {}
+
+    fn mapped() -> (std::fs::File, MappedArray<Line>) {
         let file = tempfile::tempfile().expect("a file");
         file.set_len(LEN as u64 * 64).expect("room");
         let array = MappedArray::new(&file, LEN).expect("a mapping");
@@ -183,7 +189,7 @@ mod tests {
         let (file, array) = mapped();
         assert_eq!((array.len(), array.is_empty()), (LEN, false));
         for index in 0..LEN {
-            array.write(index, [index as u64; 8]);
+            array.write(index, Line([index as u64; 8]));
         }
         array.word(LEN - 1, 56).store(7, Ordering::Relaxed);
         array.half_word(1, 4).store(9, Ordering::Relaxed);
@@ -193,8 +199,8 @@ mod tests {
         assert_eq!(u64::from_ne_bytes(bytes), 7);
         file.write_all_at(&5u64.to_ne_bytes(), 64 * 3)
             .expect("bytes");
-        assert_eq!(array.read(3), [5, 3, 3, 3, 3, 3, 3, 3]);
-        assert_eq!(array.read(1)[0].to_ne_bytes()[4..], 9u32.to_ne_bytes());
+        assert_eq!(array.read(3), Line([5, 3, 3, 3, 3, 3, 3, 3]));
+        assert_eq!(array.read(1).0[0].to_ne_bytes()[4..], 9u32.to_ne_bytes());
     }
 
     #[test]
@@ -205,12 +211,20 @@ mod tests {
             std::panic::catch_unwind(touch).is_err()
         };
         assert!(panics(&|| _ = array.read(LEN)));
-        assert!(panics(&|| array.write(LEN, [0; 8])));
+        assert!(panics(&|| array.write(LEN, Line([0; 8]))));
         assert!(panics(&|| _ = array.word(LEN, 0)));
         assert!(panics(&|| _ = array.word(0, 64)));
         assert!(panics(&|| _ = array.word(0, 4)));
         assert!(panics(&|| _ = array.half_word(0, 62)));
         assert!(panics(&|| _ = array.half_word(usize::MAX, 0)));
+    }
+
+    #[test]
+    fn an_array_beyond_all_memory_is_refused() {
+        let file = tempfile::tempfile().expect("a file");
+        for len in [usize::MAX, usize::MAX / 64, usize::MAX / 64 + 1, 0] {
+            assert!(MappedArray::<Line>::new(&file, len).is_err(), "{len}");
+        }
     }
 
     #[test]

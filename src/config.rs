@@ -27,6 +27,7 @@ mod profile;
 pub mod rule;
 mod rules;
 pub mod source;
+mod trust;
 mod walk;
 pub mod watch;
 mod written;
@@ -57,6 +58,8 @@ pub struct Vocabulary<'a> {
     pub key_is_valid: fn(&str) -> bool,
     /// Whether two texts, both valid, name the same key.
     pub same_key: fn(&str, &str) -> bool,
+    /// The key that leaves in every case, and the action that does.
+    pub always_quits: (&'a str, &'a str),
     /// Actions and the keys that they have unless the configuration gives them others.
     pub default_keys: &'a [(&'a str, &'a [&'a str])],
 }
@@ -244,6 +247,20 @@ impl fmt::Display for Refusal {
                 Ok(())
             }
         }
+    }
+}
+
+impl From<Vec<Diagnostic>> for Refusal {
+    /// The first ten errors, and how many more there are, at the place of the next one.
+    fn from(mut errors: Vec<Diagnostic>) -> Refusal {
+        const MOST: usize = 10;
+        let more = errors.len().saturating_sub(MOST);
+        errors.truncate(MOST + 1);
+        if let Some(next) = errors.get_mut(MOST) {
+            let plural = if more == 1 { "" } else { "s" };
+            next.message = format!("and {more} more error{plural} from here on");
+        }
+        Refusal::Invalid(errors)
     }
 }
 

@@ -138,11 +138,14 @@ impl Binding {
 
 use Group::{Move, Program, Show, Table};
 
+/// The key that leaves from everywhere, whatever the configuration says.
+pub const ALWAYS_QUITS: &str = "Ctrl-C";
+
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
 pub static BINDINGS: [Binding; 38] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
-    row(Program, Action::Quit, "quit", &["q", "Ctrl-C"], "leave").footer("quit"),
+    row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "leave").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
     row(Show, Action::Open, "open", &["Enter"], "detail of the selected row").footer("detail"),
     row(Show, Action::Back, "back", &["Esc"], "back; clears the filter"),
@@ -254,7 +257,8 @@ fn default_keys(row: &Binding) -> Vec<KeyChord> {
 }
 
 impl Keymap {
-    /// The table with other keys for some actions: all keys of an action that is named are replaced.
+    /// The table with other keys for some actions: all keys of an action that is named are replaced, but for the one that
+    /// always quits.
     ///
     /// A key that two actions claim is an error that names both. A key that an override takes from
     /// an action that is not overridden is such a conflict too: nothing changes behind one's back.
@@ -269,6 +273,13 @@ impl Keymap {
         for (action, chords) in overrides {
             for (_, slot) in keys.iter_mut().filter(|(a, _)| *a == action) {
                 slot.clone_from(&chords);
+            }
+        }
+        if let Ok(always) = parse_chord(ALWAYS_QUITS) {
+            for (_, slot) in keys.iter_mut().filter(|(a, _)| *a == Action::Quit) {
+                if !slot.contains(&always) {
+                    slot.push(always);
+                }
             }
         }
         Keymap::from_keys(keys)
@@ -356,6 +367,18 @@ mod tests {
         assert_eq!(keymap.action(chord), Some(Action::Pause));
         assert_eq!(keymap.action(parse_chord("p").expect("a key")), None);
         assert_eq!(keymap.keys_text(Action::Pause), "F5");
+    }
+
+    #[test]
+    fn one_key_always_quits_whatever_the_overrides_say() {
+        let always = parse_chord(ALWAYS_QUITS).expect("a key");
+        let other = parse_chord("F5").expect("a key");
+        for keys in [vec![], vec![other], vec![always, other]] {
+            let keymap = Keymap::with_overrides([(Action::Quit, keys)]).expect("no conflict");
+            assert_eq!(keymap.action(always), Some(Action::Quit));
+        }
+        let taken = [(Action::Quit, vec![other]), (Action::Pause, vec![always])];
+        assert!(Keymap::with_overrides(taken).is_err());
     }
 
     #[test]

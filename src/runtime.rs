@@ -45,7 +45,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Invocation::Run(arguments) => *arguments,
         Invocation::Print(text) => return print(&text),
     };
-    let surroundings = Surroundings::of_process();
+    let surroundings = Surroundings::of_process(arguments.config.clone());
     if arguments.check_config || arguments.print_config {
         return print(&setup::explain_config(&arguments, &surroundings)?);
     }

@@ -1,6 +1,8 @@
 //! The real program as scripts see it: exit codes, one line of error, what goes to standard output.
 
 mod support;
+#[path = "cli_binary/trust.rs"]
+mod trust;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -201,91 +203,6 @@ fn configuration_errors_are_78_with_their_places_all_at_once() {
             assert!(text.contains(part), "{text}");
         }
         assert!(output.stdout.is_empty());
-    }
-}
-
-#[test]
-fn a_named_configuration_must_exist() {
-    let output = run(&["--check-config", "-c", "nonesuch.json"]);
-    assert_eq!(code(&output), 78);
-    let text = errors(&output, 1);
-    assert!(
-        text.contains("read configuration nonesuch.json: "),
-        "{text}"
-    );
-}
-
-#[test]
-fn a_configuration_that_everybody_may_write_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = folder();
-    let file = folder.path().join("config.json");
-    std::fs::write(&file, "{}").expect("write");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).expect("chmod");
-    let output = flowtop(folder.path()).arg("--check-config").output();
-    let output = output.expect("flowtop");
-    assert_eq!(code(&output), 78);
-    assert!(errors(&output, 1).contains("everybody may write to it"));
-}
-
-#[test]
-fn under_sudo_only_files_of_the_invoking_user_and_of_root_are_read() {
-    use std::os::unix::fs::{PermissionsExt, chown, symlink};
-    if !support::root() {
-        return;
-    }
-    const USER: u32 = 61_234;
-    const OTHER: u32 = 61_235;
-    let folder = folder();
-    let users_own = folder.path().join("xdg/flowtop");
-    std::fs::create_dir_all(&users_own).expect("a folder");
-    let target = folder.path().join("target.json");
-    std::fs::write(&target, "{}").expect("write");
-    let judge = |link: &Path, owner, mode| {
-        chown(&target, Some(owner), Some(USER)).expect("chown");
-        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode)).expect("chmod");
-        symlink(&target, link).expect("a link");
-        // Whose the link is says nothing.
-        std::os::unix::fs::lchown(link, Some(USER), None).expect("lchown");
-        let mut command = flowtop(folder.path());
-        command.env("SUDO_UID", USER.to_string());
-        let output = command.arg("--check-config").output().expect("flowtop");
-        std::fs::remove_file(link).expect("remove");
-        output
-    };
-    for link in [folder.path(), &users_own].map(|place| place.join("config.json")) {
-        for (owner, mode) in [(USER, 0o644), (USER, 0o600), (0, 0o644)] {
-            let output = judge(&link, owner, mode);
-            assert_eq!(code(&output), 0, "{owner} {mode:o}: {output:?}");
-        }
-        for (owner, mode, reason) in [
-            (
-                OTHER,
-                0o644,
-                "it belongs to user 61235; under sudo it must belong to you (user 61234) or root (chown)",
-            ),
-            (
-                USER,
-                0o664,
-                "its group may write to it; under sudo only you may (chmod g-w)",
-            ),
-            (
-                0,
-                0o664,
-                "its group may write to it; under sudo only you may (chmod g-w)",
-            ),
-            (USER, 0o646, "everybody may write to it (chmod o-w)"),
-        ] {
-            let output = judge(&link, owner, mode);
-            assert_eq!(code(&output), 78, "{owner} {mode:o}: {output:?}");
-            let text = errors(&output, 1);
-            let place = link.strip_prefix(folder.path()).expect("inside");
-            assert!(
-                text.contains(&format!("{}: {reason}", place.display())),
-                "{text}"
-            );
-            assert!(output.stdout.is_empty());
-        }
     }
 }
 

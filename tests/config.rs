@@ -30,6 +30,7 @@ const VOCABULARY: Vocabulary<'static> = Vocabulary {
         (1, 1) => one == other,
         _ => one.eq_ignore_ascii_case(other),
     },
+    always_quits: ("Ctrl-c", "quit"),
     default_keys: &[
         ("quit", &["q", "Ctrl-c"]),
         ("pause", &["p"]),

@@ -23,6 +23,9 @@ use std::process::Command;
 
 use support::pty::{Control, Pty};
 
+/// The user who calls sudo, in these tests.
+const CALLER: u32 = 65534;
+
 /// A dashboard in a folder of its own, which is its home too.
 struct Dashboard {
     pty: Pty,
@@ -33,21 +36,23 @@ struct Dashboard {
 fn flowtop(folder: &tempfile::TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
     command.args(arguments).current_dir(folder.path());
-    for name in ["NO_COLOR", "COLORTERM", "SSH_CONNECTION", "SUDO_UID"] {
+    for name in ["NO_COLOR", "COLORTERM", "SSH_CONNECTION"] {
         command.env_remove(name);
     }
+    // As if the owner of its folder had called sudo.
+    command.env("SUDO_UID", CALLER.to_string());
     command
         .env("HOME", folder.path())
         .env("XDG_CONFIG_HOME", folder.path().join("xdg"));
     command
 }
 
-/// A folder of the user that the superuser's runs go on as.
+/// A folder of the user that the runs go on as.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let nobody = Some(65534);
+    let caller = Some(CALLER);
     // Without root the tests that use it say so.
-    let _ = std::os::unix::fs::chown(folder.path(), nobody, nobody);
+    let _ = std::os::unix::fs::chown(folder.path(), caller, caller);
     folder
 }
 

@@ -1,6 +1,6 @@
 //! `KEYS`: other keys for some actions, and the conflicts that come of it.
 //!
-//! An action that is named here loses its default keys; no key may do two things. What a key is,
+//! An action that is named here loses its default keys; no key may do two things, and one always leaves. What a key is,
 //! and which are the default ones, comes in with the [`Vocabulary`].
 
 use jsonc_parser::ast::{ObjectProp, StringLit, Value};
@@ -68,18 +68,18 @@ impl Bindings<'_> {
                 format!("{path}: at most {MAX_KEYS} keys are possible"),
             );
         }
+        let action = property.name.as_str();
         let mut keys = Vec::new();
         for element in elements.iter().take(MAX_KEYS) {
             let Value::StringLit(literal) = element else {
                 walk.wrong_type(path, element, "a key or a list of keys");
                 continue;
             };
-            match self.check(literal) {
+            match self.check(action, literal) {
                 Err(error) => walk.report(element, format!("{path}: {error}")),
                 Ok(()) => {
                     let key = literal.value.to_string();
-                    self.bound
-                        .push((property.name.as_str().into(), key.clone()));
+                    self.bound.push((action.into(), key.clone()));
                     keys.push(key);
                 }
             }
@@ -87,7 +87,7 @@ impl Bindings<'_> {
         keys
     }
 
-    fn check(&self, literal: &StringLit<'_>) -> Result<(), String> {
+    fn check(&self, action: &str, literal: &StringLit<'_>) -> Result<(), String> {
         let key = literal.value.as_ref();
         if !(self.vocabulary.key_is_valid)(key) {
             return Err(format!("there is no key {}", quoted(key)));
@@ -96,6 +96,13 @@ impl Bindings<'_> {
         if let Some((action, _)) = self.bound.iter().find(|(_, other)| is_key(other)) {
             return Err(format!(
                 "the key {} is bound to {action} already",
+                quoted(key)
+            ));
+        }
+        let (always, quit) = self.vocabulary.always_quits;
+        if is_key(always) && action != quit {
+            return Err(format!(
+                "the key {} always leaves (take another one)",
                 quoted(key)
             ));
         }

@@ -1,7 +1,6 @@
-//! Where the configuration is, and whether what is there may be believed.
+//! Where the configuration is, and what is there, if it may be believed.
 //!
-//! Owns the order of places and the rules of trust: flowtop runs as root, the file may be
-//! anybody's. Judges the open file, never a path that could change meanwhile.
+//! Owns the order of places. Judges the open file, never a path that could change meanwhile.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -21,8 +20,10 @@ pub const MAX_BYTES: u64 = 1 << 20;
 /// What decides where a configuration is looked for and whom it may belong to.
 ///
 /// Taken once at the start: later the process may have given up the rights that it tells of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
+    /// The file that the command line names.
+    pub named: Option<PathBuf>,
     /// The folder of `config.json`; empty for the working directory.
     pub here: PathBuf,
     /// `$XDG_CONFIG_HOME`, or its default below the home of the user (under sudo: of the invoking user).
@@ -31,13 +32,17 @@ pub struct Surroundings {
     pub system_folder: PathBuf,
     /// The user who called sudo, if one did.
     pub invoking_user: Option<u32>,
-    /// The group in which nobody is but that user: what it may write to, only the user may.
+    /// Whom this process belonged to when it started.
+    pub starter: u32,
+    /// The group in which nobody is but that user, under sudo the one who called it: what it may write to, only the user may.
     pub own_group: Option<u32>,
+    /// Why the working directory is not to be trusted.
+    pub here_distrusted: Option<String>,
 }
 
 impl Surroundings {
-    /// Those of this process.
-    pub fn of_process() -> Surroundings {
+    /// Those of this process, whose command line may name a file.
+    pub fn of_process(named: Option<PathBuf>) -> Surroundings {
         let folder = |name| {
             std::env::var_os(name)
                 .map(PathBuf::from)
@@ -47,7 +52,9 @@ impl Surroundings {
             .ok()
             .and_then(|uid| uid.parse().ok())
             .filter(|uid| Uid::effective().is_root() && *uid != 0);
-        let user = invoking_user.and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
+        let starter = Uid::current().as_raw();
+        let user = User::from_uid(Uid::from_raw(invoking_user.unwrap_or(starter)));
+        let user = user.ok().flatten();
         let group = user
             .as_ref()
             .and_then(|user| Group::from_gid(user.gid).ok().flatten());
@@ -56,13 +63,18 @@ impl Surroundings {
             Some(_) => user.map(|user| user.dir),
             None => folder("HOME"),
         };
-        Surroundings {
+        let mut surroundings = Surroundings {
+            named,
             here: PathBuf::new(),
             user_folder: folder("XDG_CONFIG_HOME").or(home.map(|home| home.join(".config"))),
             system_folder: "/etc".into(),
             invoking_user,
+            starter,
             own_group,
-        }
+            here_distrusted: None,
+        };
+        surroundings.judge_here();
+        surroundings
     }
 
     /// The places to look at when no file is named, first one first.
@@ -79,11 +91,11 @@ impl Surroundings {
     }
 
     /// The file to read: the named one, or the first that is there.
-    pub fn find(&self, named: Option<&Path>) -> Option<PathBuf> {
+    pub fn find(&self) -> Option<PathBuf> {
         let missing = |error: io::Error| {
             matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
         };
-        named.map(Path::to_path_buf).or_else(|| {
+        self.named.clone().or_else(|| {
             self.places()
                 .into_iter()
                 .find(|place| !std::fs::metadata(place).is_err_and(missing))
@@ -91,7 +103,7 @@ impl Surroundings {
     }
 
     /// Reads the file if it may be trusted; the error says what is wrong with it, without naming it.
-    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    pub fn read(&self, path: &Path) -> io::Result<Found> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlag::O_NONBLOCK.bits())
@@ -100,34 +112,50 @@ impl Surroundings {
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        if let Some(reason) = self.distrust(metadata.uid(), metadata.gid(), metadata.mode()) {
+        if let Some(reason) = self.distrust(path, &metadata)? {
             return Err(io::Error::other(reason));
         }
-        read_limited(&file)
+        let is_own = self.invoking_user.is_none_or(|user| user == metadata.uid());
+        Ok(Found {
+            bytes: read_limited(&file)?,
+            is_foreign: !is_own,
+        })
     }
 
     /// Reads the text of the file if it may be trusted.
-    pub fn read_text(&self, path: &Path) -> Result<String, Refusal> {
+    pub fn read_text(&self, path: &Path) -> Result<Text, Refusal> {
         let file = path.display().to_string();
-        let bytes = self
+        let found = self
             .read(path)
             .map_err(|error| Refusal::Unreadable(unreadable(&file, &error)))?;
-        decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))
+        found.decode(&file)
     }
+}
 
-    /// Why a file with this owner, group and mode may not be read, if it may not.
-    fn distrust(&self, owner: u32, group: u32, mode: u32) -> Option<String> {
-        if mode & 0o002 != 0 {
-            return Some("everybody may write to it (chmod o-w)".into());
-        }
-        let user = self.invoking_user?;
-        if owner != user && owner != 0 {
-            return Some(format!(
-                "it belongs to user {owner}; under sudo it must belong to you (user {user}) or root (chown)"
-            ));
-        }
-        (mode & 0o020 != 0 && self.own_group != Some(group))
-            .then(|| "its group may write to it; under sudo only you may (chmod g-w)".into())
+/// What was read of a file that may be trusted.
+#[derive(Debug)]
+pub struct Found {
+    bytes: Vec<u8>,
+    is_foreign: bool,
+}
+
+/// The text of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// What the file says.
+    pub text: String,
+    /// Somebody calls sudo to read what is not theirs: no error may say what is in it.
+    pub is_foreign: bool,
+}
+
+impl Found {
+    /// The text; the error says where it is not UTF-8.
+    pub fn decode(self, file: &str) -> Result<Text, Refusal> {
+        let text = decode(self.bytes, file).map_err(|error| Refusal::from(vec![error]))?;
+        Ok(Text {
+            text,
+            is_foreign: self.is_foreign,
+        })
     }
 }
 
@@ -177,41 +205,55 @@ pub struct Opened {
 
 /// Finds, reads and checks the configuration, and puts the command line over it.
 pub fn open(
-    named: Option<&Path>,
     surroundings: &Surroundings,
     vocabulary: &Vocabulary<'_>,
     overrides: &Overrides,
 ) -> Result<Opened, Refusal> {
-    let Some(path) = surroundings.find(named) else {
+    let Some(path) = surroundings.find() else {
         let config = Config::default().overridden(overrides);
         return Ok(Opened { config, text: None });
     };
     let file = path.display().to_string();
-    let bytes = surroundings.read(&path).map_err(|error| {
+    let found = surroundings.read(&path).map_err(|error| {
         let advice = match error.kind() {
             ErrorKind::NotFound => " (name a file that exists, or leave -c out)",
             _ => "",
         };
         Refusal::Unreadable(unreadable(&file, &error) + advice)
     })?;
-    let text = decode(bytes, &file).map_err(|error| Refusal::Invalid(vec![error]))?;
+    let text = found.decode(&file)?;
     let config = configure(&text, &path, vocabulary, overrides)?;
-    let text = Some(text);
+    let text = Some(text.text);
     Ok(Opened { config, text })
 }
 
 /// What the text of a file means, with the command line over it: at the start, and when it changed.
 pub fn configure(
-    text: &str,
+    text: &Text,
     path: &Path,
     vocabulary: &Vocabulary<'_>,
     overrides: &Overrides,
 ) -> Result<Config, Refusal> {
-    let config = Config::load(text, &path.display().to_string(), vocabulary)
-        .map_err(Refusal::Invalid)?
+    let config = Config::load(&text.text, &path.display().to_string(), vocabulary)
+        .map_err(|errors| match text.is_foreign {
+            true => withheld(errors),
+            false => Refusal::from(errors),
+        })?
         .overridden(overrides);
     let path = Some(path.to_path_buf());
     Ok(Config { path, ..config })
+}
+
+/// Where the first error is, without what it is: that has the file's words in it.
+pub fn withheld(mut errors: Vec<Diagnostic>) -> Refusal {
+    errors.truncate(1);
+    for error in &mut errors {
+        error.message =
+            "something is wrong here (the file is not yours, so under sudo it is not said what; \
+                         if you may read it: flowtop --check-config without sudo)"
+                .into();
+    }
+    Refusal::from(errors)
 }
 
 /// Why a file could not be read: what was tried, and the reason.
@@ -228,40 +270,6 @@ pub(super) fn unreadable(file: &str, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn surroundings(invoking_user: Option<u32>) -> Surroundings {
-        Surroundings {
-            here: "/here".into(),
-            user_folder: Some("/home/me/.config".into()),
-            system_folder: "/etc".into(),
-            invoking_user,
-            own_group: invoking_user,
-        }
-    }
-
-    #[test]
-    fn under_sudo_only_the_invoking_user_and_root_are_believed() {
-        let sudo = surroundings(Some(1000));
-        assert_eq!(sudo.distrust(1000, 100, 0o100_644), None);
-        assert_eq!(sudo.distrust(0, 0, 0o100_644), None);
-        assert_eq!(sudo.distrust(1000, 1000, 0o100_664), None);
-        let other = sudo.distrust(1001, 1000, 0o100_644).expect("refused");
-        assert!(
-            other.contains("user 1001") && other.contains("user 1000"),
-            "{other}"
-        );
-        let group = sudo.distrust(1000, 100, 0o100_664).expect("refused");
-        assert!(group.contains("group"), "{group}");
-        let all = sudo.distrust(0, 0, 0o100_646).expect("refused");
-        assert!(all.contains("everybody"), "{all}");
-    }
-
-    #[test]
-    fn without_sudo_only_a_world_writable_file_is_refused() {
-        let shell = surroundings(None);
-        assert_eq!(shell.distrust(1001, 100, 0o100_664), None);
-        assert!(shell.distrust(0, 0, 0o100_666).is_some());
-    }
 
     #[test]
     fn a_group_is_a_users_own_where_nobody_else_is_in_it() {
@@ -283,7 +291,13 @@ mod tests {
 
     #[test]
     fn places_come_in_the_documented_order() {
-        let places = surroundings(None).places();
+        let surroundings = Surroundings {
+            here: "/here".into(),
+            user_folder: Some("/home/me/.config".into()),
+            system_folder: "/etc".into(),
+            ..Surroundings::default()
+        };
+        let places = surroundings.places();
         let expected = [
             "/here/config.json",
             "/home/me/.config/flowtop/config.json",

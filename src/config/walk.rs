@@ -14,6 +14,9 @@ use super::Vocabulary;
 use super::diagnostic::{Problem, excerpt, suggestion};
 use super::interval::{self, Limits};
 
+/// Nobody reads the errors behind so many, and a suggestion takes time to find.
+const MOST_HINTS: usize = 100;
+
 /// JSON as RFC 8259 has it. Where the parser is milder, serde_json has the last word.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Problem> {
     let strict = ParseOptions {
@@ -119,7 +122,10 @@ impl<'a> Walk<'a> {
         for property in &object.properties {
             let name = property.name.as_str();
             if !known.contains(&name) {
-                let hint = suggestion(name, known.iter().copied());
+                let hint = match self.problems.len() {
+                    0..MOST_HINTS => suggestion(name, known.iter().copied()),
+                    _ => String::new(),
+                };
                 self.report(
                     property,
                     format!("{prefix}unknown key {}{hint}", quoted(name)),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Refusal;
-use super::source::Surroundings;
+use super::source::{Surroundings, Text};
 
 mod folders;
 
@@ -70,6 +70,8 @@ pub struct Watch {
     folders: Folders,
     /// What the owner of the watch knows; `None`: that there is no file.
     reported: Option<Result<String, Refusal>>,
+    /// Whether errors in it may not say what it says.
+    is_foreign: bool,
     /// The file when it was read last.
     read: Option<Stamp>,
     /// The file when it was looked at last, and since when it has been so.
@@ -114,6 +116,7 @@ impl Watch {
             surroundings: surroundings.clone(),
             folders,
             reported: known.map(Ok),
+            is_foreign: false,
             read: None,
             unchanged_since: (Stamp::of(path), Instant::now()),
             owed: false,
@@ -132,8 +135,10 @@ impl Watch {
     }
 
     /// What was told last, or known before; `None`: that there is no file.
-    pub fn known(&self) -> Option<&Result<String, Refusal>> {
-        self.reported.as_ref()
+    pub fn known(&self) -> Option<Result<Text, Refusal>> {
+        let is_foreign = self.is_foreign;
+        let known = self.reported.clone()?;
+        Some(known.map(|text| Text { text, is_foreign }))
     }
 
     /// How long to wait at most until the next call of [`Watch::changed`].
@@ -163,11 +168,14 @@ impl Watch {
             return None;
         }
         let outcome = self.surroundings.read_text(&self.path);
+        let is_foreign = outcome.as_ref().is_ok_and(|text| text.is_foreign);
+        let outcome = outcome.map(|text| text.text);
         if self.look(now) != stamp || self.was_disturbed(now) {
             return None;
         }
         self.owed = false;
         self.read = Some(stamp);
+        self.is_foreign = is_foreign;
         let is_missing = stamp == Stamp::Missing && self.reported.is_none();
         if is_missing || self.reported.as_ref() == Some(&outcome) {
             return None;

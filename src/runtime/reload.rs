@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::setup::with_vocabulary;
 use crate::cli::Failure;
-use crate::config::source::{self, Opened, Surroundings};
+use crate::config::source::{self, Opened, Surroundings, Text};
 use crate::config::watch::Watch;
 use crate::config::{Config, Overrides, Refusal};
 use crate::export::ConfigState;
@@ -107,7 +107,7 @@ impl Reload {
             .watches
             .iter()
             .find(|watch| Some(watch.path()) == path.as_deref());
-        match (path, watch.and_then(Watch::known).cloned()) {
+        match (path, watch.and_then(Watch::known)) {
             (Some(path), Some(outcome)) => self.judge(outcome, &path),
             // What was refused is gone, and was never in use.
             _ => self.error.take().map(|_| Change::Mended),
@@ -121,7 +121,7 @@ impl Reload {
         };
         let outcome = self.surroundings.read_text(&path);
         if let Ok(text) = &outcome {
-            self.expect(&path, text);
+            self.expect(&path, &text.text);
         }
         self.judge(outcome, &path).unwrap_or(Change::Unchanged)
     }
@@ -130,21 +130,21 @@ impl Reload {
     fn file(&self) -> Option<PathBuf> {
         let found = || match self.is_fixed {
             true => None,
-            false => self.surroundings.find(None),
+            false => self.surroundings.find(),
         };
         self.config.path.clone().or_else(found)
     }
 
     /// Takes over a text that was written on behalf of this run. Returns whether it says more than was known: somebody
     /// else may have written to the file just before.
-    pub fn adopt(&mut self, path: &Path, text: &str) -> bool {
+    pub fn adopt(&mut self, path: &Path, text: &Text) -> bool {
         let Ok(config) = self.read(text, path) else {
             return false;
         };
         if self.is_fixed {
             return false;
         }
-        self.expect(path, text);
+        self.expect(path, &text.text);
         self.error = None;
         let seen = Config {
             path: config.path.clone(),
@@ -181,7 +181,7 @@ impl Reload {
         self.config = config;
     }
 
-    fn judge(&mut self, outcome: Result<String, Refusal>, path: &Path) -> Option<Change> {
+    fn judge(&mut self, outcome: Result<Text, Refusal>, path: &Path) -> Option<Change> {
         match outcome.and_then(|text| self.read(&text, path)) {
             Ok(config) => self.take(config),
             Err(refusal) => {
@@ -192,7 +192,7 @@ impl Reload {
         }
     }
 
-    fn read(&self, text: &str, path: &Path) -> Result<Config, Refusal> {
+    fn read(&self, text: &Text, path: &Path) -> Result<Config, Refusal> {
         with_vocabulary(|vocabulary| source::configure(text, path, vocabulary, &self.overrides))
     }
 

@@ -8,12 +8,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::unistd::Uid;
 
 use super::files::make_file;
 use super::setup::with_vocabulary;
 use crate::app::Preferences;
-use crate::config::source::{Surroundings, decode};
+use crate::config::source::{self, Surroundings, Text};
 use crate::config::{Config, SortOrder, edited};
 use crate::model::column::DEFAULT;
 
@@ -23,7 +24,7 @@ pub struct Saved {
     /// The file.
     pub path: PathBuf,
     /// Its text now.
-    pub text: String,
+    pub text: Text,
     /// Whether it had to be changed at all.
     pub changed: bool,
 }
@@ -37,26 +38,40 @@ pub fn save(
     let path = match in_use.map(Path::to_path_buf) {
         Some(path) => path,
         None => surroundings
-            .find(None)
+            .find()
             .unwrap_or_else(|| new_place(surroundings)),
     };
     let name = path.display().to_string();
     let existing = match surroundings.read(&path) {
-        Ok(bytes) => Some(decode(bytes, &name).map_err(|error| anyhow!("{error}"))?),
+        Ok(found) => Some(found.decode(&name)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error).context(name),
     };
-    let old = existing.as_deref().unwrap_or("{}\n");
+    let (old, is_foreign) = match &existing {
+        Some(existing) => (existing.text.as_str(), existing.is_foreign),
+        None => ("{}\n", false),
+    };
     let text = with_vocabulary(|vocabulary| {
         edited(old, &name, vocabulary, |config| choose(config, choices))
     })
-    .map_err(|errors| match errors.first() {
-        Some(error) => anyhow!("{error} (mend it first)"),
-        None => anyhow!("{name} cannot be read"),
+    .map_err(|mut errors| {
+        errors.truncate(1);
+        let refusal = match is_foreign {
+            true => source::withheld(errors),
+            false => errors.into(),
+        };
+        anyhow!("{refusal} (mend it first)")
     })?;
-    let changed = existing.as_deref() != Some(&text);
+    let text = Text { text, is_foreign };
+    let changed = existing.as_ref() != Some(&text);
     if changed {
-        replace(&path, &text, surroundings).with_context(|| format!("write {name}"))?;
+        let user = Uid::effective().as_raw();
+        if !surroundings.trusts(user) && !surroundings.is_named(&path) {
+            bail!(
+                "the next start would not read {name} of user {user} (use sudo, or name the file: -c)"
+            );
+        }
+        replace(&path, &text.text, surroundings).with_context(|| format!("write {name}"))?;
     }
     Ok(Saved {
         path,
@@ -150,8 +165,8 @@ mod tests {
             here: folder.to_path_buf(),
             user_folder: Some(folder.join("xdg")),
             system_folder: folder.join("etc"),
-            invoking_user: None,
-            own_group: None,
+            starter: Uid::current().as_raw(),
+            ..Surroundings::default()
         }
     }
 
@@ -174,7 +189,7 @@ mod tests {
             "{\n  \"THROUGHPUT_INTERVAL\": 0.5,\n  \"UNIT\": \"bits\"\n}\n"
         );
         let again = save(&bits(), None, &surroundings(folder.path())).expect("saved");
-        assert!(!again.changed && again.text == text);
+        assert!(!again.changed && again.text.text == text);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::signals;
 use super::updates::{Inlet, Outlet, Update};
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
-use crate::config::source::{Opened, Surroundings};
+use crate::config::source::{Opened, Surroundings, Text};
 use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
@@ -308,7 +308,7 @@ impl Session {
     }
 
     /// Takes over what was just written to the configuration file.
-    pub fn adopt(&mut self, path: &Path, text: &str) {
+    pub fn adopt(&mut self, path: &Path, text: &Text) {
         if self.reload.adopt(path, text) {
             self.reassign();
         }

@@ -39,6 +39,7 @@ pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
         actions: &actions,
         key_is_valid: |text| keymap::parse_chord(text).is_ok(),
         same_key: |a, b| keymap::parse_chord(a).ok() == keymap::parse_chord(b).ok(),
+        always_quits: (keymap::ALWAYS_QUITS, keymap::Action::Quit.id()),
         default_keys: &default_keys,
     })
 }
@@ -46,12 +47,7 @@ pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
 /// The configuration that a run with these arguments starts with.
 pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result<Opened, Failure> {
     let opened = with_vocabulary(|vocabulary| {
-        source::open(
-            arguments.config.as_deref(),
-            surroundings,
-            vocabulary,
-            &arguments.overrides(),
-        )
+        source::open(surroundings, vocabulary, &arguments.overrides())
     });
     let opened = opened.map_err(Failure::from)?;
     if arguments.max_flows.is_none() {

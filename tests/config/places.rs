@@ -20,8 +20,8 @@ fn surroundings(root: &Path) -> Surroundings {
         here: root.join("here"),
         user_folder: Some(root.join("user")),
         system_folder: root.join("etc"),
-        invoking_user: None,
-        own_group: None,
+        starter: nix::unistd::getuid().as_raw(),
+        ..Surroundings::default()
     }
 }
 
@@ -31,7 +31,11 @@ fn write(path: &Path, text: &str) {
 }
 
 fn open(named: Option<&Path>, surroundings: &Surroundings) -> Result<Config, String> {
-    source::open(named, surroundings, &VOCABULARY, &Overrides::default())
+    let surroundings = Surroundings {
+        named: named.map(Path::to_path_buf),
+        ..surroundings.clone()
+    };
+    source::open(&surroundings, &VOCABULARY, &Overrides::default())
         .map(|opened| opened.config)
         .map_err(|refusal| refusal.to_string())
 }

@@ -1,13 +1,14 @@
 //! What keys write: the view into the configuration, exports into the working directory; and what they read again.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::support::pty::{Control, Pty};
 use super::support::root;
-use super::{Dashboard, flowtop, folder};
+use super::{CALLER, Dashboard, flowtop, folder};
 
 fn exports(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("folder");
@@ -21,6 +22,14 @@ fn exports(folder: &Path, ending: &str) -> Vec<PathBuf> {
         name.starts_with("flowtop-") && name.ends_with(ending)
     };
     paths.filter(is_export).collect()
+}
+
+/// A file of the user who called sudo, there at once as a whole.
+fn write_as_caller(file: &Path, text: &str) {
+    let beside = file.with_extension("new");
+    fs::write(&beside, text).expect("write");
+    chown(&beside, Some(CALLER), Some(CALLER)).expect("chown");
+    fs::rename(&beside, file).expect("rename");
 }
 
 #[test]
@@ -165,27 +174,64 @@ fn the_view_is_written_into_the_file_in_use_and_nothing_else_changes() {
 }
 
 #[test]
+fn a_view_that_the_next_start_would_not_trust_is_not_written() {
+    if !root() {
+        return;
+    }
+    let folder = folder();
+    let mut command = flowtop(&folder, &["--demo"]);
+    // Root goes on as somebody whose files root does not take for its own.
+    command.env_remove("SUDO_UID");
+    let mut dashboard = Dashboard::open(command, folder, (180, 40), Control::Controlling);
+    dashboard.pty.press("w");
+    dashboard
+        .pty
+        .wait_for_text("the next start would not read ");
+    let left = fs::read_dir(dashboard.folder.path()).expect("a folder");
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn ctrl_c_leaves_though_the_configuration_takes_all_keys_from_leaving() {
+    if !root() {
+        return;
+    }
+    for keys in ["", "/", "?", "c"] {
+        let folder = folder();
+        let file = folder.path().join("config.json");
+        write_as_caller(&file, "{\"KEYS\": {\"quit\": []}}");
+        let command = flowtop(&folder, &["--demo", "-c", "config.json"]);
+        let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
+        keys.split_terminator(' ')
+            .for_each(|key| dashboard.pty.press(key));
+        dashboard.pty.press("Ctrl-C");
+        let status = dashboard.pty.wait_for_exit(Duration::from_secs(10));
+        assert_eq!(status.code(), Some(0), "{keys}");
+    }
+}
+
+#[test]
 fn what_the_file_says_and_what_is_wrong_with_it_are_events() {
     if !root() {
         return;
     }
     let folder = folder();
     let file = folder.path().join("config.json");
-    fs::write(&file, "{}").expect("write");
+    write_as_caller(&file, "{}");
     let command = flowtop(&folder, &["--demo", "-c", "config.json"]);
     let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
     dashboard.pty.press("b");
     dashboard.pty.wait_for_text("bit/s");
-    fs::write(&file, "{\"THEME\": \"light\"}").expect("write");
+    write_as_caller(&file, "{\"THEME\": \"light\"}");
     dashboard
         .pty
         .wait_for_text("configuration: THEME dark -> light");
     // What a key changed stays where the file did not change it.
     dashboard.pty.wait_for_text("bit/s");
-    fs::write(&file, "{\n \"THEME\": \"pink\"}").expect("write");
+    write_as_caller(&file, "{\n \"THEME\": \"pink\"}");
     dashboard.pty.wait_for_text("config.json:2:11: THEME");
     dashboard.pty.press("R");
-    fs::write(&file, "{\"THEME\": \"light\"}").expect("write");
+    write_as_caller(&file, "{\"THEME\": \"light\"}");
     dashboard.pty.wait_for_text("configuration: mended");
     dashboard.pty.press("4");
     for part in [
@@ -213,7 +259,7 @@ fn a_file_that_appears_is_found_and_all_that_is_wrong_with_it_is_told() {
     dashboard
         .pty
         .wait_for_text("configuration: nothing changed");
-    fs::write(&file, "{\"UNIT\": \"bit\",\n \"OFSET\": 4}").expect("write");
+    write_as_caller(&file, "{\"UNIT\": \"bit\",\n \"OFSET\": 4}");
     dashboard.pty.wait_for_text("config.json:1:10: UNIT: ");
     dashboard.pty.wait_for_text("(and 1 more)");
     dashboard.pty.press("4");
@@ -222,7 +268,7 @@ fn a_file_that_appears_is_found_and_all_that_is_wrong_with_it_is_told() {
     );
     let right =
         r#"{"UNIT": "bits", "COLUMNS": ["source", "packets"], "KEYS": {"view_flows": "F5"}}"#;
-    fs::write(&file, right).expect("write");
+    write_as_caller(&file, right);
     dashboard
         .pty
         .wait_for_text("configuration: config.json: COLUMNS: + source, + packets");

@@ -24,5 +24,7 @@ mod room;
 mod settled;
 #[path = "bpf_run/truncated.rs"]
 mod truncated;
+#[path = "bpf_run/tunnels.rs"]
+mod tunnels;
 #[path = "bpf_run/wire.rs"]
 mod wire;

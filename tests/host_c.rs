@@ -45,6 +45,9 @@ host_tests! { parse:
     it_does_not_matter_how_much_lies_in_the_linear_part
     reading_in_place_and_copying_agree_where_both_can
     an_aggregate_stands_for_its_packets
+    what_is_pushed_in_front_of_a_packet_is_passed_over
+    what_is_pushed_is_in_no_packet
+    the_kernels_mark_on_a_large_aggregate_is_never_sent
 }
 
 host_tests! { sequence:

@@ -60,7 +60,7 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 		facts->key.protocol = known->protocol;
 	}
 	if (facts->key.protocol == IPPROTO_TCP)
-		facts->sequence = SEQUENCE_TCP_FRAGMENT;
+		facts->sequence = SEQUENCE_UNPLACED;
 	else if (facts->key.protocol != IPPROTO_UDP &&
 		 facts->key.protocol != (facts->key.family == FAMILY_IPV4 ? IPPROTO_ICMP : NEXT_ICMPV6))
 		return PARSED_OTHER;

@@ -9,7 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "types.h"
-#include "parse.h"
+#include "segments.h"
 #include "account.h"
 
 static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
@@ -36,23 +36,72 @@ static __always_inline struct packet packet_of(struct __sk_buff *skb)
 	};
 }
 
+/* The length that an IP packet says of itself; 0 where its field cannot. Global, so that the verifier looks at it once. */
+__noinline int length_by_header(struct __sk_buff *skb)
+{
+	__u8 ROOM(8);
+
+	if (bpf_skb_load_bytes_relative(skb, 0, room, 8, BPF_HDR_START_NET))
+		return 0;
+	if (room[0] >> 4 == 6)
+		return read_u16(room + 4) ? read_u16(room + 4) + 40 : 0;
+	return read_u16(room + 2);
+}
+
+/* Of a device without Ethernet header: xfrm, vti and gre leave the link's or the outer headers in front of the packet, and
+ * the hook pushes them. `wire_len` is the length without them; newer kernels (6.19) add headers to an aggregate's.
+ */
+static __always_inline __u32 pushed_bytes(struct __sk_buff *skb)
+{
+	__u32 length = skb->wire_len;
+
+	if (length != skb->len && skb->gso_size) {
+		__u32 said = length_by_header(skb);
+
+		if (said)
+			length = said;
+	}
+	return length < skb->len ? skb->len - length : 0;
+}
+
 /* What FAST mode could not read. Global, so that the verifier looks at it once. */
-__noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *facts, int is_bare)
+__noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *facts, int is_bare, __u32 pushed)
 {
 	struct packet packet = packet_of(skb);
 	int parsed;
 
 	if (!facts)
 		return PARSED_OTHER;
-	*facts = (struct packet_facts){ .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
+	packet.pushed = pushed;
+	*facts = (struct packet_facts){ .key = { .ifindex = packet.ifindex, .vlan = packet.vlan }, .unsent = pushed };
 	parsed = parse_packet(&packet, COMPLETE, facts, is_bare);
 	if (parsed == PARSED_FLOW && facts->fragment != FRAGMENT_NONE)
 		parsed = resolve_fragment(facts);
 	if (parsed != PARSED_FLOW) {
-		facts->payload_offset = 0;
+		facts->payload_offset = pushed;
 		facts->payload_bytes = 0;
+		facts->unsent = pushed;
 	}
 	return parsed;
+}
+
+/* See measure_aggregate(). Global, so that the verifier looks at it once. */
+__noinline int count_aggregate(struct __sk_buff *skb, struct packet_facts *facts, struct interface_totals *totals,
+			       struct observation *seen)
+{
+	struct packet packet = packet_of(skb);
+	__u32 cut;
+
+	if (!facts || !totals || !seen)
+		return 0;
+	packet.pushed = facts->unsent;
+	packet.gso_segments = skb->gso_segs;
+	packet.gso_size = skb->gso_size;
+	seen->packets = measure_aggregate(&packet, facts, totals->is_bare, &cut);
+	seen->bytes = wire_bytes(&packet, seen->packets, cut, facts->unsent);
+	if (facts->is_estimated)
+		totals->estimated += seen->packets;
+	return 0;
 }
 
 /* Everything that the hook sees comes through here, and is counted in exactly one place. */
@@ -68,13 +117,19 @@ int flowtop_ingress(struct __sk_buff *skb)
 
 	if (!totals)
 		return TC_ACT_UNSPEC;
-	parsed = parse_packet(&packet, FAST, &facts, totals->is_bare);
+	if (totals->is_bare)
+		packet.pushed = pushed_bytes(skb);
+	parsed = packet.pushed ? PARSED_UNREADABLE : parse_packet(&packet, FAST, &facts, totals->is_bare);
 	if (parsed == PARSED_UNREADABLE)
-		parsed = parse_completely(skb, &facts, totals->is_bare);
+		parsed = parse_completely(skb, &facts, totals->is_bare, packet.pushed);
 	packet.gso_segments = skb->gso_segs;
 	packet.gso_size = skb->gso_size;
-	seen.packets = wire_packets(&packet, facts.payload_bytes);
-	seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset);
+	if (is_plain(&packet, &facts, parsed)) {
+		seen.packets = wire_packets(&packet, facts.payload_bytes);
+		seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset, facts.unsent);
+	} else {
+		count_aggregate(skb, &facts, totals, &seen);
+	}
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(settings.active);

@@ -80,8 +80,10 @@ __noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const 
 	segment = facts->payload_bytes;
 	if (seen->packets > 1 && skb->gso_size && skb->gso_size < segment)
 		segment = skb->gso_size;
-	if (facts->sequence == SEQUENCE_TCP_FRAGMENT) {
+	if (facts->sequence == SEQUENCE_UNPLACED) {
 		slot->flags &= ~SEQUENCE_STARTED;
+		if (facts->key.protocol != IPPROTO_TCP)
+			slot->absent += seen->packets;
 		return 0;
 	}
 	if (facts->sequence == SEQUENCE_TCP)

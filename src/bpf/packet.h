@@ -31,7 +31,7 @@ enum sequence_kind {
 	SEQUENCE_TCP,
 	SEQUENCE_ECHO,
 	SEQUENCE_PAYLOAD,
-	SEQUENCE_TCP_FRAGMENT, /* its bytes cannot be placed: the series begins anew behind it */
+	SEQUENCE_UNPLACED, /* it has numbers that cannot be read: the series begins anew behind it */
 };
 
 enum fragment_kind {
@@ -60,11 +60,11 @@ struct packet {
 	void *data;
 	void *data_end;
 	__u32 length; /* of the whole buffer */
+	__u32 pushed; /* bytes in front of the packet of a device without Ethernet header: never on this link */
 	__u32 ifindex;
 	__u32 gso_segments;
 	__u32 gso_size;
 	__u16 vlan; /* the tag that the kernel moved out of the data, or VLAN_NONE */
-	__u16 unused;
 };
 
 struct packet_facts {
@@ -79,9 +79,12 @@ struct packet_facts {
 	__u8 sequence; /* enum sequence_kind */
 	__u8 fragment; /* enum fragment_kind */
 	__u8 fragment_protocol; /* as the fragment's own header names it */
-	__u8 walk_next; /* of the walk over extension headers: what comes next, and where */
-	__u8 unused[3];
+	__u8 is_estimated; /* an aggregate: where its payload begins is not known */
+	__u8 unused;
+	__u16 walk_next; /* of a walk over headers: what comes next, and where */
 	__u32 walk_offset;
+	__u32 walk_udp; /* of a walk: where the latest UDP payload begins that was taken for a tunnel's */
+	__u32 unsent; /* bytes in front of the payload that are in the buffer, and in no packet on the wire */
 };
 
 /* From here on the compiler knows nothing of the value. It would merge checks, or move them to another expression, in

@@ -14,6 +14,7 @@
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_MORE_FRAGMENTS 0x0001
 #define IPV6_FRAGMENT_OFFSET 0xfff8
+#define JUMBO_OPTION 0xc2
 
 /* Ethernet and VLAN tags: the ethertype behind them, or a negative number where the frame ends. */
 static __always_inline int parse_ethernet(const struct packet *packet, enum mode mode, struct packet_facts *facts,
@@ -68,6 +69,16 @@ static __always_inline void note_ipv6_fragment(struct packet_facts *facts, const
 	facts->fragment_protocol = header[0];
 }
 
+/* The kernel's own mark on an aggregate of more than 64 KiB (RFC 2675's header, between those of IPv6 and TCP), which it
+ * takes out again when it cuts it into packets.
+ */
+static __always_inline void note_jumbo(struct packet_facts *facts, const __u8 *header)
+{
+	if (facts->walk_next == NEXT_HOP_BY_HOP && header[0] == IPPROTO_TCP && !header[1] &&
+	    header[2] == JUMBO_OPTION && facts->ip_end - facts->walk_offset > 0xffff)
+		facts->unsent += 8;
+}
+
 /* Steps over one extension header (RFC 8200 section 4, RFC 4302 section 2.2). Returns 0, or why not. */
 static __always_inline int step_extension(const struct packet *packet, struct packet_facts *facts)
 {
@@ -86,6 +97,7 @@ static __always_inline int step_extension(const struct packet *packet, struct pa
 	} else if (facts->walk_next == NEXT_AH) {
 		length = (header[1] + 2) * 4;
 	} else {
+		note_jumbo(facts, header);
 		length = (header[1] + 1) * 8;
 	}
 	facts->walk_next = header[0];
@@ -196,22 +208,28 @@ static __always_inline int parse_ipv6(const struct packet *packet, enum mode mod
 	return parse_next(packet, mode, facts, header[6], offset + 40);
 }
 
+/* Where the packet begins in the buffer. FAST mode is not asked where bytes are pushed in front of it. */
+static __always_inline __u32 start_of(const struct packet *packet, enum mode mode)
+{
+	return mode == FAST ? 0 : packet->pushed;
+}
+
 /* Of a device without Ethernet header: the ethertype that its first byte, IP's version, stands for. */
 static __always_inline int parse_version(const struct packet *packet, enum mode mode)
 {
 	__u8 ROOM(1);
-	const __u8 *header = packet_header(packet, mode, 0, 1, room);
+	const __u8 *header = packet_header(packet, mode, start_of(packet, mode), 1, room);
 
 	if (!header)
 		return -1;
 	return header[0] >> 4 == 4 ? ETH_P_IP : header[0] >> 4 == 6 ? ETH_P_IPV6 : 0;
 }
 
-/* A whole packet: with an Ethernet header, or starting with IP's where the device has none. */
+/* A whole packet: with an Ethernet header, or starting with IP's, behind what is pushed, where the device has none. */
 static __always_inline int parse_packet(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 					int is_bare)
 {
-	__u32 offset = 0;
+	__u32 offset = start_of(packet, mode);
 	int ethertype = is_bare ? parse_version(packet, mode) : parse_ethernet(packet, mode, facts, &offset);
 
 	if (ethertype < 0)
@@ -226,24 +244,6 @@ static __always_inline int parse_packet(const struct packet *packet, enum mode m
 	if (ethertype == ETH_P_IPV6)
 		return parse_ipv6(packet, mode, facts, offset);
 	return PARSED_OTHER;
-}
-
-/* Packets on the wire that the buffer stands for, `payload` bytes in all. */
-static __always_inline __u32 wire_packets(const struct packet *packet, __u32 payload)
-{
-	if (packet->gso_segments)
-		return packet->gso_segments;
-	if (packet->gso_size && payload > packet->gso_size)
-		return (payload + packet->gso_size - 1) / packet->gso_size;
-	return 1;
-}
-
-/* Bytes on the wire of `packets` packets, each with its own copy of `headers` bytes of headers. */
-static __always_inline __u64 wire_bytes(const struct packet *packet, __u32 packets, __u32 headers)
-{
-	__u32 tag = packet->vlan == VLAN_NONE ? 0 : 4;
-
-	return packet->length + tag + (__u64)(packets - 1) * (headers + tag);
 }
 
 #endif

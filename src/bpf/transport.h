@@ -26,7 +26,7 @@ static __always_inline int parse_tcp(const struct packet *packet, enum mode mode
 	set_ports(&facts->key, read_u16(header), read_u16(header + 2));
 	facts->number = read_u32(header + 4);
 	facts->tcp_flags = header[13];
-	facts->sequence = facts->fragment == FRAGMENT_NONE ? SEQUENCE_TCP : SEQUENCE_TCP_FRAGMENT;
+	facts->sequence = facts->fragment == FRAGMENT_NONE ? SEQUENCE_TCP : SEQUENCE_UNPLACED;
 	facts->payload_offset = offset + length;
 	facts->payload_bytes = facts->ip_end - offset - length;
 	return PARSED_FLOW;

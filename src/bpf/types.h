@@ -135,7 +135,8 @@ struct interface_totals {
 	struct volume malformed[MALFORMED_REASONS];
 	__u64 evicted; /* flows replaced by one of this interface */
 	__u64 contended; /* sequence numbers not judged: another CPU held the flow too long */
-	__u64 unused_tail[3];
+	__u64 estimated; /* packets of aggregates whose headers could not be read to the end: their bytes are estimated */
+	__u64 unused_tail[2];
 };
 
 /* settings.active, from the lowest bit: bank (1 bit), version (8 bits, 1 to 255, as flow slots carry it; 0 is never in

@@ -90,6 +90,7 @@ struct InterfaceRecord<'a> {
     filtered: VolumeRecord,
     untracked: VolumeRecord,
     malformed: MalformedRecord,
+    packets_estimated: u64,
     device_drops: Option<u64>,
     /// Of its flows that this record does not list.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -292,6 +293,7 @@ fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord
                 .map(|(reason, volume)| (reason.name(), volume.packets))
                 .collect(),
         },
+        packets_estimated: counted.estimated,
         device_drops: counted.device_drops,
         unlisted: top.map(|top| {
             let volume_of = top.unlisted.get(&interface.ifindex);

@@ -157,6 +157,8 @@ pub struct InterfaceSample {
     pub untracked: Volume,
     /// Malformed packets by reason, in the order of [`Malformed::ALL`].
     pub malformed: [Volume; Malformed::ALL.len()],
+    /// Packets of aggregates whose headers could not be read to the end: their bytes are an estimate.
+    pub estimated: u64,
 }
 
 impl InterfaceSample {
@@ -180,6 +182,8 @@ impl InterfaceSample {
         other: &InterfaceSample,
         combine: impl Fn(Volume, Volume) -> Volume,
     ) -> InterfaceSample {
+        let packets = |packets| Volume { packets, bytes: 0 };
+        let count = |ours, theirs| combine(packets(ours), packets(theirs)).packets;
         InterfaceSample {
             seen: combine(self.seen, other.seen),
             other: combine(self.other, other.other),
@@ -188,6 +192,7 @@ impl InterfaceSample {
             malformed: std::array::from_fn(|reason| {
                 combine(self.malformed[reason], other.malformed[reason])
             }),
+            estimated: count(self.estimated, other.estimated),
             ..self.clone()
         }
     }

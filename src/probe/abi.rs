@@ -259,6 +259,7 @@ pub fn add_totals(
         malformed,
         evicted,
         contended,
+        estimated,
         unused_tail: _,
     } = *of_cpu;
     sample.seen += decode_volume(&seen);
@@ -268,6 +269,7 @@ pub fn add_totals(
     for (sum, reason) in sample.malformed.iter_mut().zip(&malformed) {
         *sum += decode_volume(reason);
     }
+    sample.estimated += estimated;
     incidents.evicted += evicted;
     incidents.contended += contended;
 }

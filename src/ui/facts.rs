@@ -157,6 +157,7 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         ("filtered", volume(counted.filtered)),
         ("untracked", volume(counted.untracked)),
         ("malformed", volume(counted.malformed_total())),
+        ("estimated", units::exact(counted.estimated)),
         ("device drops", drops),
         ("flows", units::exact(interface.flows as u64)),
     ];

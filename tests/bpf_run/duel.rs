@@ -236,6 +236,13 @@ impl<S: Subject> Duel<S> {
                 "{name} of interface {ifindex}: program {found:?}, reference {wanted:?}"
             );
         }
+        let found = self.subject.totals(ifindex).estimated;
+        let wanted = self.world.interfaces.get(&ifindex);
+        let wanted = wanted.map_or(0, |totals| totals.estimated);
+        ensure!(
+            found == wanted,
+            "estimated packets of interface {ifindex}: program {found}, reference {wanted}"
+        );
         Ok(())
     }
 

@@ -101,7 +101,7 @@ fn no_segment_is_larger_than_the_buffer_it_came_in() {
 }
 
 #[test]
-fn what_is_no_flow_has_no_headers_to_repeat() {
+fn what_an_aggregate_cannot_be_is_still_judged_as_the_definitions_say() {
     if !support::root() {
         return;
     }

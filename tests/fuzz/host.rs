@@ -16,7 +16,7 @@ use crate::reference::packet::{Classified, Detail, Packet, Piece, Verdict};
 use crate::support::Background;
 
 /// struct judgement.
-const BYTES: usize = 72;
+const BYTES: usize = 80;
 /// Judgements that fit into a pipe: nobody waits for the other to read.
 const MOST_AT_ONCE: usize = 512;
 
@@ -114,7 +114,9 @@ impl Judgement {
             _ => Verdict::Malformed(Malformed::ALL[usize::from(self.0[1])]),
         };
         ensure!(
-            found == wanted.verdict && self.volume() == wanted.volume,
+            found == wanted.verdict
+                && self.volume() == wanted.volume
+                && (self.0[25] != 0) == wanted.is_estimated,
             "host {found:?} {:?}, reference {wanted:?}",
             self.volume()
         );
@@ -161,6 +163,9 @@ impl Judgement {
             destination_port: self.u16_at(10),
             payload_offset: self.u32_at(12) as usize,
             payload_bytes: self.u32_at(16) as usize,
+            wire_payload_bytes: self.u32_at(72) as usize,
+            // SEQUENCE_UNPLACED, of TCP a fragment's.
+            is_cut_inside: protocol != Protocol::Tcp && self.0[3] == 4,
             piece,
             detail,
         })

@@ -10,7 +10,7 @@
 #include "host.h"
 
 #include "counters.h"
-#include "parse.h"
+#include "segments.h"
 #include "sequence.h"
 
 struct head {
@@ -35,14 +35,17 @@ struct judgement {
 	__u32 payload_bytes;
 	__u32 number;
 	__u8 tcp_flags;
-	__u8 unused[3];
+	__u8 is_estimated;
+	__u8 unused[2];
 	__u32 packets;
 	__u64 bytes;
 	__u8 source[16];
 	__u8 destination[16];
+	__u32 wire_payload_bytes;
+	__u32 unused_tail;
 };
 
-_Static_assert(sizeof(struct judgement) == 72, "judgement: without padding");
+_Static_assert(sizeof(struct judgement) == 80, "judgement: without padding");
 
 static int parse_in(const struct packet *packet, enum mode mode, struct packet_facts *facts, int is_bare)
 {
@@ -67,18 +70,22 @@ static struct judgement judge(const struct packet *packet, int is_bare)
 {
 	struct packet_facts facts;
 	int parsed = parse(packet, &facts, is_bare);
-	__u32 packets = wire_packets(packet, facts.payload_bytes);
+	__u32 payload_bytes = facts.payload_bytes;
+	__u32 cut = facts.payload_offset;
+	__u32 packets = is_plain(packet, &facts, parsed) ? wire_packets(packet, facts.payload_bytes) :
+							   measure_aggregate(packet, &facts, is_bare, &cut);
 	struct judgement judgement = {
 		.parsed = parsed,
+		.is_estimated = facts.is_estimated,
 		.packets = packets,
-		.bytes = wire_bytes(packet, packets, facts.payload_offset),
+		.bytes = wire_bytes(packet, packets, cut, facts.unsent),
 	};
 
 	if (parsed == PARSED_MALFORMED)
 		judgement.malformed = facts.malformed;
 	if (parsed != PARSED_FLOW)
 		return judgement;
-	if (facts.payload_offset + facts.payload_bytes > packet->length)
+	if (facts.payload_offset + payload_bytes > packet->length)
 		abort();
 	judgement.fragment = facts.fragment;
 	judgement.sequence = facts.sequence;
@@ -88,7 +95,8 @@ static struct judgement judge(const struct packet *packet, int is_bare)
 	judgement.source_port = facts.key.source_port;
 	judgement.destination_port = facts.key.destination_port;
 	judgement.payload_offset = facts.payload_offset;
-	judgement.payload_bytes = facts.payload_bytes;
+	judgement.payload_bytes = payload_bytes;
+	judgement.wire_payload_bytes = facts.payload_bytes;
 	judgement.number = facts.number;
 	judgement.tcp_flags = facts.tcp_flags;
 	memcpy(judgement.source, facts.key.source, 16);

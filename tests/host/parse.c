@@ -3,7 +3,7 @@
 #include "host.h"
 
 #include "frames.h"
-#include "parse.h"
+#include "segments.h"
 
 static struct packet_facts facts_of(const struct packet *packet)
 {
@@ -235,17 +235,86 @@ static void an_aggregate_stands_for_its_packets(void)
 	struct packet packet = { .length = 66 + 14480, .vlan = VLAN_NONE };
 
 	expect("one packet", "packets", wire_packets(&packet, 14480), 1);
-	expect("one packet", "bytes", wire_bytes(&packet, 1, 66), 14546);
+	expect("one packet", "bytes", wire_bytes(&packet, 1, 66, 0), 14546);
 	packet.gso_size = 1448;
 	expect("counted by its payload", "packets", wire_packets(&packet, 14480), 10);
 	expect("a byte more", "packets", wire_packets(&packet, 14481), 11);
 	expect("no more than a segment", "packets", wire_packets(&packet, 1448), 1);
 	packet.gso_segments = 12;
 	expect("counted by the kernel", "packets", wire_packets(&packet, 14480), 12);
-	expect("each with its headers", "bytes", wire_bytes(&packet, 10, 66), 14546 + 9 * 66);
+	expect("each with its headers", "bytes", wire_bytes(&packet, 10, 66, 0), 14546 + 9 * 66);
 	packet.vlan = 5;
-	expect("each with its tag, too", "bytes", wire_bytes(&packet, 10, 66), 14546 + 4 + 9 * 70);
-	expect("one with its tag", "bytes", wire_bytes(&packet, 1, 66), 14550);
+	expect("each with its tag, too", "bytes", wire_bytes(&packet, 10, 66, 0), 14546 + 4 + 9 * 70);
+	expect("one with its tag", "bytes", wire_bytes(&packet, 1, 66, 0), 14550);
+}
+
+/* Devices without Ethernet header may leave others' headers in front of the packet: nothing of these counts. */
+static void what_is_pushed_in_front_of_a_packet_is_passed_over(void)
+{
+	for (int i = 0; i < COUNT(FLOWS); i++) {
+		struct bytes bytes = bytes_of(ETH("ffff"));
+		struct bytes inside = bytes_of(FLOWS[i].hex);
+		struct packet_facts facts, plain;
+		struct buffer buffer;
+		struct packet packet;
+
+		if (!FLOWS[i].is_bare)
+			continue;
+		memcpy(bytes.at + bytes.count, inside.at, inside.count);
+		buffer = buffer_of(bytes.at, bytes.count + inside.count, 0);
+		packet = packet_in(&buffer, VLAN_NONE);
+		packet.pushed = bytes.count;
+		expect(FLOWS[i].name, "pushed", parse_in(&packet, COMPLETE, &facts, 1), PARSED_FLOW);
+		release(&buffer);
+		buffer = buffer_of(inside.at, inside.count, 0);
+		packet = packet_in(&buffer, VLAN_NONE);
+		expect(FLOWS[i].name, "plain", parse_in(&packet, COMPLETE, &plain, 1), PARSED_FLOW);
+		expect(FLOWS[i].name, "key differs", memcmp(&facts.key, &plain.key, sizeof(facts.key)), 0);
+		expect(FLOWS[i].name, "payload", facts.payload_bytes, plain.payload_bytes);
+		expect(FLOWS[i].name, "offset", facts.payload_offset, bytes.count + plain.payload_offset);
+		release(&buffer);
+	}
+}
+
+static void what_is_pushed_is_in_no_packet(void)
+{
+	struct packet packet = { .length = 14 + 52 + 2800, .vlan = VLAN_NONE };
+
+	expect("a packet", "bytes", wire_bytes(&packet, 1, 14 + 52, 14), 52 + 2800);
+	expect("two", "bytes", wire_bytes(&packet, 2, 14 + 52, 14), 2 * 52 + 2800);
+}
+
+/* An IPv6 packet of TCP without a length, with a hop-by-hop header in front of TCP's, `length` bytes behind IPv6's. */
+static __u32 unsent_in(const char *hop_by_hop, __u32 length)
+{
+	static __u8 bytes[1 << 18];
+	struct bytes head = bytes_of(ETH("86dd") IPV6("0000", "00")), rest = bytes_of(TCP("50", "10"));
+	struct bytes option = bytes_of(hop_by_hop);
+	struct packet_facts facts;
+	struct buffer buffer;
+	struct packet packet;
+
+	memcpy(bytes, head.at, head.count);
+	memcpy(bytes + head.count, option.at, option.count);
+	memcpy(bytes + head.count + option.count, rest.at, rest.count);
+	buffer = buffer_of(bytes, head.count + length, head.count);
+	packet = packet_in(&buffer, VLAN_NONE);
+	parse(&packet, &facts, 0);
+	expect(hop_by_hop, "offset", facts.payload_offset, head.count + option.count + rest.count);
+	release(&buffer);
+	return facts.unsent;
+}
+
+static void the_kernels_mark_on_a_large_aggregate_is_never_sent(void)
+{
+	struct packet packet = { .length = 54 + 8 + 20 + 100000, .vlan = VLAN_NONE };
+
+	expect("jumbo", "unsent", unsent_in("0600c204000186a0", 100028), 8);
+	expect("the shortest one", "unsent", unsent_in("0600c20400010000", 65536), 8);
+	expect("a length that fits", "unsent", unsent_in("0600c2040000ffff", 65535), 0);
+	expect("another option", "unsent", unsent_in("0600010400000000", 100028), 0);
+	expect("a longer header", "unsent", unsent_in("0601c204000186a00106000000000000", 100028), 0);
+	expect("jumbo", "bytes", wire_bytes(&packet, 100, 54 + 8 + 20, 8), 100 * 74 + 100000);
 }
 
 static const struct test TESTS[] = {
@@ -260,6 +329,9 @@ static const struct test TESTS[] = {
 	{ TEST(it_does_not_matter_how_much_lies_in_the_linear_part) },
 	{ TEST(reading_in_place_and_copying_agree_where_both_can) },
 	{ TEST(an_aggregate_stands_for_its_packets) },
+	{ TEST(what_is_pushed_in_front_of_a_packet_is_passed_over) },
+	{ TEST(what_is_pushed_is_in_no_packet) },
+	{ TEST(the_kernels_mark_on_a_large_aggregate_is_never_sent) },
 };
 
 int main(int argc, char **argv)

@@ -59,6 +59,8 @@ pub struct Totals {
     pub filtered: Volume,
     /// Malformed, by reason.
     pub malformed: [Volume; Malformed::ALL.len()],
+    /// Packets whose bytes are an estimate.
+    pub estimated: u64,
 }
 
 /// The reference's counterpart of the kernel program with its maps.
@@ -95,10 +97,10 @@ impl World {
         self.touched.clear();
     }
 
-    /// Whether a frame is of ICMP or ICMPv6. (Looking twice at a first fragment changes nothing.)
-    pub fn is_icmp(&mut self, link: Link, frame: &[u8]) -> bool {
+    /// Whether a frame is of ICMP or ICMPv6.
+    pub fn is_icmp(&self, link: Link, frame: &[u8]) -> bool {
         let gso = Gso::default();
-        let classified = super::packet::classify(frame, link, gso, &mut self.fragments);
+        let classified = super::packet::classify(frame, link, gso, &mut FragmentTable::new());
         matches!(classified.verdict, Verdict::Flow(packet) if !packet.protocol.has_ports())
     }
 
@@ -108,6 +110,7 @@ impl World {
         let volume = classified.volume;
         let totals = self.interfaces.entry(ifindex).or_default();
         totals.seen += volume;
+        totals.estimated += u64::from(classified.is_estimated) * volume.packets;
         match classified.verdict {
             Verdict::Other => totals.other += volume,
             Verdict::Malformed(reason) => totals.malformed[reason as usize] += volume,
@@ -135,7 +138,7 @@ impl World {
             tracker: tracker(packet, &profile, own.is_some_and(|own| own.reads_payload())),
         });
         flow.volume += size;
-        flow.payload_bytes += packet.payload_bytes as u64;
+        flow.payload_bytes += packet.wire_payload_bytes as u64;
         flow.arrivals += 1;
         let payload = &frame[packet.payload_offset.min(frame.len())..];
         let payload = &payload[..packet.payload_bytes];
@@ -184,6 +187,9 @@ impl FlowState {
             // Fragments of TCP take no part and leave the next segment without a predecessor.
             (Tracker::Tcp(tracker), _) => tracker.forget(),
             (Tracker::Echo(tracker), Detail::Echo(number)) => tracker.observe(Some(number.into())),
+            (Tracker::Payload(tracker), _) if !later && packet.is_cut_inside => {
+                tracker.forget(packets);
+            }
             (Tracker::Payload(tracker), _) if !later => {
                 let size = match packet.protocol {
                     Protocol::Udp if packets > 1 => gso.size as usize,

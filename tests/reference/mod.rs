@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 pub mod account;
+pub mod aggregate;
 pub mod build;
 pub mod gaps;
 pub mod generate;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use flowtop::model::flow::Protocol;
 use flowtop::model::snapshot::{Malformed, Volume};
 
+use super::aggregate;
 use super::ip::{Datagram, Stop, read_ethernet, read_ipv4, read_ipv6, walk_extensions};
 use super::transport;
 
@@ -78,8 +79,12 @@ pub struct Packet {
     pub destination_port: u16,
     /// Where the payload begins in the frame.
     pub payload_offset: usize,
-    /// Effective data.
+    /// Effective data in the buffer.
     pub payload_bytes: usize,
+    /// The same of all packets on the wire: with a copy for each of them of a tunnel's header and those inside.
+    pub wire_payload_bytes: usize,
+    /// Whether an aggregate is cut at its innermost header only: then nothing can be read of its packets' own payload.
+    pub is_cut_inside: bool,
     /// Fragment or not.
     pub piece: Piece,
     /// For sequence tracking.
@@ -104,6 +109,8 @@ pub struct Classified {
     pub verdict: Verdict,
     /// Packets and bytes on the wire.
     pub volume: Volume,
+    /// Whether the bytes are an estimate: nothing tells how long the headers of an aggregate's packets are.
+    pub is_estimated: bool,
 }
 
 /// What names a fragmented datagram: the next header is the one of the fragmentable part.
@@ -129,32 +136,51 @@ pub type FragmentTable = HashMap<FragmentKey, FirstFragment>;
 
 /// Judges one frame. First fragments are remembered in `fragments`, later ones looked up there.
 pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTable) -> Classified {
-    match read(frame, link, fragments) {
-        Ok(packet) => Classified {
-            volume: volume(frame, packet.payload_offset, packet.payload_bytes, gso),
-            verdict: Verdict::Flow(packet),
-        },
-        // Where the payload begins is known of flows only: of the rest, no headers are added to an aggregate.
-        Err(Stop::Other) => Classified {
-            volume: volume(frame, 0, 0, gso),
-            verdict: Verdict::Other,
-        },
-        Err(Stop::Malformed(reason)) => Classified {
-            volume: volume(frame, 0, 0, gso),
-            verdict: Verdict::Malformed(reason),
-        },
-    }
-}
-
-fn volume(frame: &[u8], headers: usize, payload: usize, gso: Gso) -> Volume {
+    let read = read(frame, link, fragments);
+    let (known, payload, is_tcp) = match &read {
+        Ok(packet) => (
+            packet.payload_offset,
+            packet.payload_bytes,
+            packet.protocol == Protocol::Tcp && packet.piece == Piece::Whole,
+        ),
+        Err(_) => (0, 0, false),
+    };
+    // The flow tells where TCP's payload begins. Of the rest, all headers are looked at.
+    let cut = match gso.size {
+        0 => Some(known),
+        _ if is_tcp => Some(known),
+        _ => aggregate::cut(frame, link, gso),
+    };
     let packets = match gso {
         Gso { segs: 0, size: 0 } => 1,
-        Gso { segs: 0, size } => (payload as u64).div_ceil(size.into()).max(1),
-        Gso { segs, .. } => segs.into(),
+        Gso { segs: 0, size } => {
+            let shared = match cut {
+                Some(_) if is_tcp => payload,
+                Some(cut) => frame.len() - cut,
+                None => 0,
+            };
+            shared.div_ceil(size as usize).max(1)
+        }
+        Gso { segs, .. } => segs as usize,
     };
-    Volume {
-        packets,
-        bytes: frame.len() as u64 + (packets - 1) * headers as u64,
+    let headers = cut.unwrap_or_else(|| aggregate::least(frame, gso, known));
+    let volume = Volume {
+        packets: packets as u64,
+        bytes: (frame.len() + (packets - 1) * headers) as u64,
+    };
+    let verdict = match read {
+        Ok(mut packet) => {
+            packet.wire_payload_bytes = payload + (packets - 1) * (headers - known);
+            packet.is_cut_inside = packet.protocol == Protocol::Udp && cut != Some(known);
+            Verdict::Flow(packet)
+        }
+        Err(Stop::Other) => Verdict::Other,
+        Err(Stop::Malformed(reason)) => Verdict::Malformed(reason),
+    };
+    Classified {
+        verdict,
+        volume,
+        is_estimated: cut.is_none(),
     }
 }
 
@@ -209,6 +235,8 @@ fn later_fragment(datagram: &Datagram, first: Option<&FirstFragment>) -> Result<
         destination_port: first.destination_port,
         payload_offset: datagram.at,
         payload_bytes: datagram.end - datagram.at,
+        wire_payload_bytes: datagram.end - datagram.at,
+        is_cut_inside: false,
         piece: Piece::Later,
         detail: Detail::None,
     })

@@ -77,6 +77,13 @@ impl NumberTracker {
         self.counts
     }
 
+    /// Packets whose numbers cannot be read: what comes next begins a new series, and nothing is lost.
+    pub fn forget(&mut self, packets: u64) {
+        self.counts.absent += packets;
+        self.series = None;
+        self.candidate = None;
+    }
+
     /// One packet: its number, or none where the configured place has none.
     pub fn observe(&mut self, number: Option<u32>) {
         let Some(number) = number else {

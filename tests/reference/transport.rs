@@ -26,6 +26,8 @@ pub fn read(frame: &[u8], datagram: &Datagram) -> Result<Packet, Stop> {
         destination_port: header.destination_port,
         payload_offset: datagram.at + header.length,
         payload_bytes: header.payload,
+        wire_payload_bytes: header.payload,
+        is_cut_inside: false,
         piece: datagram.piece,
         detail: header.detail,
     })

@@ -9,7 +9,7 @@
 #include "totals.h"
 
 /* Key: what all fragments of a packet share. Written and read by this program. When it is full, the entry used
- * least recently goes, and later fragments of that packet are counted in the flow with ports 0.
+ * least recently goes, and later fragments of that packet are unmatched: counted in the flow with ports 0.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -36,6 +36,7 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 
 	if (!facts)
 		return PARSED_OTHER;
+	key.ifindex = facts->key.ifindex;
 	key.identification = facts->identification;
 	key.vlan = facts->key.vlan;
 	key.protocol = facts->fragment_protocol;
@@ -59,6 +60,7 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 		facts->key.destination_port = known->destination_port;
 		facts->key.protocol = known->protocol;
 	}
+	facts->is_unmatched = !known;
 	if (facts->key.protocol == IPPROTO_TCP)
 		facts->sequence = SEQUENCE_UNPLACED;
 	else if (facts->key.protocol != IPPROTO_UDP &&

@@ -120,8 +120,10 @@ int flowtop_ingress(struct __sk_buff *skb)
 	if (totals->is_bare)
 		packet.pushed = pushed_bytes(skb);
 	parsed = packet.pushed ? PARSED_UNREADABLE : parse_packet(&packet, FAST, &facts, totals->is_bare);
-	if (parsed == PARSED_UNREADABLE)
+	if (parsed == PARSED_UNREADABLE) {
 		parsed = parse_completely(skb, &facts, totals->is_bare, packet.pushed);
+		totals->fragments_unmatched += facts.is_unmatched;
+	}
 	packet.gso_segments = skb->gso_segs;
 	packet.gso_size = skb->gso_size;
 	if (is_plain(&packet, &facts, parsed)) {

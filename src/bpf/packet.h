@@ -79,8 +79,8 @@ struct packet_facts {
 	__u8 sequence; /* enum sequence_kind */
 	__u8 fragment; /* enum fragment_kind */
 	__u8 fragment_protocol; /* as the fragment's own header names it */
+	__u8 is_unmatched; /* a later fragment whose first one is not known */
 	__u8 is_estimated; /* an aggregate: where its payload begins is not known */
-	__u8 unused;
 	__u16 walk_next; /* of a walk over headers: what comes next, and where */
 	__u32 walk_offset;
 	__u32 walk_udp; /* of a walk: where the latest UDP payload begins that was taken for a tunnel's */

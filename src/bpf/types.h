@@ -135,8 +135,9 @@ struct interface_totals {
 	struct volume malformed[MALFORMED_REASONS];
 	__u64 evicted; /* flows replaced by one of this interface */
 	__u64 contended; /* sequence numbers not judged: another CPU held the flow too long */
+	__u64 fragments_unmatched; /* later fragments whose first one is not known: in the flow with ports 0 */
 	__u64 estimated; /* packets of aggregates whose headers could not be read to the end: their bytes are estimated */
-	__u64 unused_tail[2];
+	__u64 unused_tail;
 };
 
 /* settings.active, from the lowest bit: bank (1 bit), version (8 bits, 1 to 255, as flow slots carry it; 0 is never in
@@ -203,6 +204,7 @@ struct gap_histogram {
 
 /* First fragment to the later ones. */
 struct fragment_key {
+	__u32 ifindex;
 	__u8 source[16];
 	__u8 destination[16];
 	__u32 identification;
@@ -229,7 +231,7 @@ _Static_assert(sizeof(struct rule_address) == 24, "rule_address");
 _Static_assert(sizeof(struct rule_bank) == 48, "rule_bank");
 _Static_assert(sizeof(struct verdict) == 64, "verdict: one cache line");
 _Static_assert(sizeof(struct gap_histogram) == 512, "gap_histogram");
-_Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
+_Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
 _Static_assert(sizeof(struct fragment_ports) == 8, "fragment_ports");
 
 #endif

@@ -90,6 +90,7 @@ struct InterfaceRecord<'a> {
     filtered: VolumeRecord,
     untracked: VolumeRecord,
     malformed: MalformedRecord,
+    fragments_unmatched: u64,
     packets_estimated: u64,
     device_drops: Option<u64>,
     /// Of its flows that this record does not list.
@@ -293,6 +294,7 @@ fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord
                 .map(|(reason, volume)| (reason.name(), volume.packets))
                 .collect(),
         },
+        fragments_unmatched: counted.fragments_unmatched,
         packets_estimated: counted.estimated,
         device_drops: counted.device_drops,
         unlisted: top.map(|top| {

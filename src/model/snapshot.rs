@@ -157,6 +157,8 @@ pub struct InterfaceSample {
     pub untracked: Volume,
     /// Malformed packets by reason, in the order of [`Malformed::ALL`].
     pub malformed: [Volume; Malformed::ALL.len()],
+    /// Later fragments whose first one was not known: they are in the flow with ports 0.
+    pub fragments_unmatched: u64,
     /// Packets of aggregates whose headers could not be read to the end: their bytes are an estimate.
     pub estimated: u64,
 }
@@ -192,6 +194,7 @@ impl InterfaceSample {
             malformed: std::array::from_fn(|reason| {
                 combine(self.malformed[reason], other.malformed[reason])
             }),
+            fragments_unmatched: count(self.fragments_unmatched, other.fragments_unmatched),
             estimated: count(self.estimated, other.estimated),
             ..self.clone()
         }

@@ -259,6 +259,7 @@ pub fn add_totals(
         malformed,
         evicted,
         contended,
+        fragments_unmatched,
         estimated,
         unused_tail: _,
     } = *of_cpu;
@@ -269,6 +270,7 @@ pub fn add_totals(
     for (sum, reason) in sample.malformed.iter_mut().zip(&malformed) {
         *sum += decode_volume(reason);
     }
+    sample.fragments_unmatched += fragments_unmatched;
     sample.estimated += estimated;
     incidents.evicted += evicted;
     incidents.contended += contended;

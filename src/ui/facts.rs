@@ -157,6 +157,10 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         ("filtered", volume(counted.filtered)),
         ("untracked", volume(counted.untracked)),
         ("malformed", volume(counted.malformed_total())),
+        (
+            "unmatched fragments",
+            units::exact(counted.fragments_unmatched),
+        ),
         ("estimated", units::exact(counted.estimated)),
         ("device drops", drops),
         ("flows", units::exact(interface.flows as u64)),

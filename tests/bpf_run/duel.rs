@@ -236,12 +236,15 @@ impl<S: Subject> Duel<S> {
                 "{name} of interface {ifindex}: program {found:?}, reference {wanted:?}"
             );
         }
-        let found = self.subject.totals(ifindex).estimated;
+        let found = self.subject.totals(ifindex);
+        let found = [found.fragments_unmatched, found.estimated];
         let wanted = self.world.interfaces.get(&ifindex);
-        let wanted = wanted.map_or(0, |totals| totals.estimated);
+        let wanted = wanted.map_or([0; 2], |totals| {
+            [totals.fragments_unmatched, totals.estimated]
+        });
         ensure!(
             found == wanted,
-            "estimated packets of interface {ifindex}: program {found}, reference {wanted}"
+            "unmatched fragments and estimated packets of interface {ifindex}: program {found:?}, reference {wanted:?}"
         );
         Ok(())
     }

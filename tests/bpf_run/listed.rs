@@ -153,3 +153,41 @@ fn a_pattern_is_found_at_every_position_of_payloads_of_any_length() {
     });
     show_by(40, &mut duel, profile, &frames.collect::<Vec<_>>());
 }
+
+#[test]
+fn a_first_fragment_on_another_link_names_no_later_one() {
+    if !support::root() {
+        return;
+    }
+    let mut duel = Duel::begin(1000);
+    duel.configure(vec![], SequenceProfile::OFF)
+        .expect("no rules");
+    let fragment = |offset, more| {
+        let mut spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), 64);
+        let cut = Cut {
+            offset,
+            more,
+            id: 9,
+        };
+        spec.network = Network::V4(0, Some(cut), vec![]);
+        frame(&spec, Place(1), Link::Ethernet, &SequenceProfile::OFF, 0)
+    };
+    let [ours, theirs] = duel.interfaces;
+    for (interface, bytes) in [
+        (1, fragment(0, true)),
+        (0, fragment(8, false)),
+        (0, fragment(0, true)),
+        (0, fragment(8, true)),
+        (1, fragment(8, false)),
+    ] {
+        let shown = duel.show(interface, Link::Ethernet, &bytes, Gso::default());
+        shown.expect("a run").expect("a frame that can be tried");
+    }
+    duel.compare().expect("the same");
+    let unmatched = |ifindex| duel.world.interfaces[&ifindex].fragments_unmatched;
+    assert_eq!((unmatched(ours), unmatched(theirs)), (1, 0));
+    let without_ports = duel.samples().find(|flow| flow.key.source_port == 0);
+    let without_ports = without_ports.expect("the unmatched one's flow");
+    assert_eq!(without_ports.key.ifindex, ours);
+    assert_eq!(without_ports.volume.packets, 1);
+}

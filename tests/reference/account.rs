@@ -59,6 +59,8 @@ pub struct Totals {
     pub filtered: Volume,
     /// Malformed, by reason.
     pub malformed: [Volume; Malformed::ALL.len()],
+    /// Later fragments without a first one.
+    pub fragments_unmatched: u64,
     /// Packets whose bytes are an estimate.
     pub estimated: u64,
 }
@@ -68,7 +70,8 @@ pub struct Totals {
 pub struct World {
     rules: Vec<Rule>,
     global: SequenceProfile,
-    fragments: FragmentTable,
+    /// First fragments, by interface.
+    fragments: BTreeMap<u32, FragmentTable>,
     /// How often the rules were changed.
     pub configuration: u32,
     /// Flows by key.
@@ -106,10 +109,12 @@ impl World {
 
     /// One buffer at the hook of an interface.
     pub fn observe(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Classified {
-        let classified = super::packet::classify(frame, link, gso, &mut self.fragments);
+        let fragments = self.fragments.entry(ifindex).or_default();
+        let classified = super::packet::classify(frame, link, gso, fragments);
         let volume = classified.volume;
         let totals = self.interfaces.entry(ifindex).or_default();
         totals.seen += volume;
+        totals.fragments_unmatched += u64::from(classified.is_unmatched);
         totals.estimated += u64::from(classified.is_estimated) * volume.packets;
         match classified.verdict {
             Verdict::Other => totals.other += volume,

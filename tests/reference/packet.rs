@@ -111,6 +111,8 @@ pub struct Classified {
     pub volume: Volume,
     /// Whether the bytes are an estimate: nothing tells how long the headers of an aggregate's packets are.
     pub is_estimated: bool,
+    /// Whether it is a later fragment whose first one is not known.
+    pub is_unmatched: bool,
 }
 
 /// What names a fragmented datagram: the next header is the one of the fragmentable part.
@@ -131,12 +133,13 @@ pub struct FirstFragment {
     destination_port: u16,
 }
 
-/// First fragments by datagram, on all interfaces.
+/// First fragments by datagram, on one interface.
 pub type FragmentTable = HashMap<FragmentKey, FirstFragment>;
 
 /// Judges one frame. First fragments are remembered in `fragments`, later ones looked up there.
 pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTable) -> Classified {
-    let read = read(frame, link, fragments);
+    let mut is_unmatched = false;
+    let read = read(frame, link, fragments, &mut is_unmatched);
     let (known, payload, is_tcp) = match &read {
         Ok(packet) => (
             packet.payload_offset,
@@ -181,10 +184,16 @@ pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTabl
         verdict,
         volume,
         is_estimated: cut.is_none(),
+        is_unmatched,
     }
 }
 
-fn read(frame: &[u8], link: Link, fragments: &mut FragmentTable) -> Result<Packet, Stop> {
+fn read(
+    frame: &[u8],
+    link: Link,
+    fragments: &mut FragmentTable,
+    is_unmatched: &mut bool,
+) -> Result<Packet, Stop> {
     let (vlan, at, version) = match link {
         Link::Ethernet => read_ethernet(frame)?,
         Link::Ip => (None, 0, frame.first().map_or(4, |byte| byte >> 4)),
@@ -204,6 +213,7 @@ fn read(frame: &[u8], link: Link, fragments: &mut FragmentTable) -> Result<Packe
         identification: datagram.identification,
     };
     if datagram.piece == Piece::Later {
+        *is_unmatched = !fragments.contains_key(&key);
         return later_fragment(&datagram, fragments.get(&key));
     }
     let packet = transport::read(frame, &datagram)?;

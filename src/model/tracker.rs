@@ -257,3 +257,7 @@ impl Report {
         found.map(|(_, histogram)| histogram)
     }
 }
+
+#[cfg(test)]
+#[path = "tracker/figures_tests.rs"]
+mod figures;

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 use super::interfaces::InterfaceLedger;
-use super::rules::{count_flows, count_for_rule, rule_of};
+use super::rules::{count_for_rule, rule_of};
 use super::state::{FlowState, Newly, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
@@ -91,7 +91,6 @@ impl FlowTracker {
         self.report.rules = rules.collect();
         self.report.revision += 1;
         self.rules_version = version;
-        count_flows(&mut self.report);
     }
 
     /// Other intervals from here on; windows begin anew.
@@ -387,7 +386,7 @@ fn hash(key: &FlowKey) -> u64 {
 
 #[cfg(test)]
 #[path = "advance_tests.rs"]
-mod tests;
+pub mod tests;
 
 #[cfg(test)]
 #[path = "churn_tests.rs"]

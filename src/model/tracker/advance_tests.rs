@@ -21,7 +21,7 @@ fn key(port: u16) -> FlowKey {
     }
 }
 
-pub(super) fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
+pub fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
     FlowSample {
         slot,
         generation,
@@ -42,7 +42,7 @@ pub(super) fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> Flo
     }
 }
 
-pub(super) fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
+pub fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
     Snapshot {
         taken_ns: at * SECOND,
         flows: flows.to_vec(),
@@ -57,7 +57,7 @@ pub(super) fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot
     }
 }
 
-pub(super) fn tracker() -> FlowTracker {
+pub fn tracker() -> FlowTracker {
     FlowTracker::new(
         Intervals {
             refresh_ns: SECOND,
@@ -360,3 +360,6 @@ fn an_interface_that_is_gone_keeps_its_row_while_it_has_flows() {
     let former = tracker.report().interfaces.last().unwrap();
     assert_eq!((former.ifindex, former.ended.packets), (0, 10));
 }
+
+#[path = "intervals_tests.rs"]
+mod intervals;

@@ -226,3 +226,81 @@ fn whatever_changes_the_report_gives_it_another_revision() {
         "other intervals change nothing that is shown"
     );
 }
+
+#[test]
+fn numbers_found_in_another_place_begin_anew() {
+    let mut tracker = tracker();
+    let of = |slot, generation, profile, lost| FlowSample {
+        profile,
+        sequence: Some(Sequence {
+            lost,
+            ..Sequence::default()
+        }),
+        ..sample(slot, generation, 1, 10)
+    };
+    let mut lost_by = |sample: FlowSample| {
+        let second = tracker.report().taken_ns / 1_000_000_000 + 1;
+        tracker.advance(&snapshot(second, &[sample], &[]));
+        tracker.close_interval();
+        let flow = &tracker.report().flows[0];
+        (flow.sequence.map(|s| s.lost), flow.history.lost.latest())
+    };
+    assert_eq!(lost_by(of(0, 1, 1, 5)), (Some(5), Some(5.0)));
+    // Another slot of the flow whose numbers are in the same place goes on.
+    assert_eq!(lost_by(of(1, 1, 1, 2)), (Some(7), Some(2.0)));
+    assert_eq!(lost_by(of(1, 2, 2, 3)), (Some(3), Some(3.0)));
+    assert_eq!(lost_by(of(1, 3, 2, 4)), (Some(7), Some(4.0)));
+    let untracked = FlowSample {
+        sequence: None,
+        ..of(1, 4, 2, 0)
+    };
+    assert_eq!(lost_by(untracked), (None, None));
+    assert_eq!(lost_by(of(1, 5, 2, 6)), (Some(6), Some(6.0)));
+}
+
+#[test]
+fn a_long_window_moves_in_sixteenths() {
+    let mut tracker = tracker();
+    let second = 1_000_000_000;
+    tracker.set_intervals(Intervals {
+        refresh_ns: second,
+        jitter_ns: 64 * second,
+    });
+    // One gap a second, so the number of gaps is the length of the window.
+    for now in 1..300 {
+        let mut sample = sample(0, 1, 1, now);
+        sample.gaps.count = now;
+        tracker.advance(&snapshot(now, &[sample], &[]));
+        tracker.close_interval();
+        let samples = tracker.report().flows[0].interarrival.samples;
+        if now < 60 {
+            assert_eq!(samples, now);
+        } else {
+            assert!((60..=64).contains(&samples), "{samples} s at {now} s");
+        }
+    }
+}
+
+#[test]
+fn a_flow_is_called_after_the_present_name_of_its_interface() {
+    let mut tracker = tracker();
+    let with_name = |second, flows: &[FlowSample], name: Option<&str>| {
+        let mut snapshot = snapshot(second, flows, &[]);
+        match name {
+            Some(name) => snapshot.interfaces[0].name = name.into(),
+            None => snapshot.interfaces.clear(),
+        }
+        snapshot
+    };
+    let mut names = |snapshot: Snapshot| {
+        tracker.advance(&snapshot);
+        let flows = tracker.report().flows.iter();
+        let names: Vec<String> = flows.map(|flow| flow.interface.to_string()).collect();
+        names
+    };
+    let flow = |slot| sample(slot, 1, slot as u16, 1);
+    assert_eq!(names(with_name(1, &[flow(0)], None)), ["#7"]);
+    assert_eq!(names(with_name(2, &[flow(1)], Some("eth0"))), ["eth0"; 2]);
+    assert_eq!(names(with_name(3, &[], Some("eth0"))), ["eth0"; 2]);
+    assert_eq!(names(with_name(4, &[flow(2)], Some("wan"))), ["wan"; 3]);
+}

@@ -48,14 +48,14 @@ impl InterfaceLedger {
         known.unwrap_or_else(|| Arc::from(format!("#{ifindex}")))
     }
 
-    /// Takes over what the hooks counted. Returns whether a name changed.
+    /// Takes over what the hooks counted. Returns whether a name changed, or is known now.
     pub fn note(&mut self, samples: &[InterfaceSample], report: &mut Report) -> bool {
         let mut renamed = false;
         for sample in samples {
             let state = self.states.entry(sample.ifindex).or_default();
             state.is_former = false;
             if state.name.as_deref() != Some(&sample.name) {
-                renamed |= state.name.is_some();
+                renamed = true;
                 state.name = Some(Arc::from(sample.name.as_str()));
             }
             let position = report

@@ -2,20 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Flow, Report, RuleReport};
+use super::{Flow, RuleReport};
 use crate::model::snapshot::{FlowSample, Volume};
-
-/// Counts anew how many flows each rule has.
-pub fn count_flows(report: &mut Report) {
-    for rule in &mut report.rules {
-        rule.flows = 0;
-    }
-    for flow in &report.flows {
-        if let Some(rule) = rule_of(&mut report.rules, flow) {
-            rule.flows += 1;
-        }
-    }
-}
 
 /// The rule in force that the flow counts for. Names are shared: the same pointer is the same rule.
 pub fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleReport> {

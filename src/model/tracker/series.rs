@@ -241,4 +241,23 @@ mod tests {
         assert!(series.ring.is_none());
         assert_eq!(series.iter().len(), Series::CAPACITY);
     }
+
+    #[test]
+    fn nothing_has_no_latest_value() {
+        assert_eq!(Series::default().latest(), None);
+    }
+
+    #[test]
+    fn what_has_the_same_values_is_the_same_however_they_came() {
+        let of = |values: &[f64]| {
+            let mut series = Series::default();
+            values.iter().for_each(|value| series.push(Some(*value)));
+            series
+        };
+        let one = [1.0; Series::CAPACITY];
+        let after_others = [&[2.0; 7], &one[..]].concat();
+        assert_eq!(of(&after_others), of(&one));
+        assert_ne!(of(&one[1..]), of(&one));
+        assert_ne!(of(&[1.0, 2.0]), of(&[1.0, 3.0]));
+    }
 }

@@ -56,6 +56,7 @@ fn small() -> Report {
     counted.malformed[1] = volume(2);
     counted.malformed[8] = volume(1);
     counted.device_drops = Some(4);
+    (counted.fragments_unmatched, counted.estimated) = (5, 6);
     report.interfaces[0].ended = volume(11);
     let mut gone = fixture::interface(9, "wlan0");
     (gone.state, gone.hook, gone.rates, gone.flows) = (LinkState::Gone, None, None, 0);
@@ -168,13 +169,14 @@ fn json_has_every_figure_of_the_interfaces_the_rules_and_the_run() {
                 "other": {"packets": 1, "bytes": 42}, "filtered": {"packets": 7, "bytes": 420},
                 "untracked": {"packets": 8, "bytes": 480},
                 "malformed": {"packets": 3, "bytes": 180, "reasons": {"ip_truncated": 2, "udp_length": 1}},
-                "device_drops": 4,
+                "device_drops": 4, "fragments_unmatched": 5, "packets_estimated": 6,
             },
             {
                 "name": "wlan0", "ifindex": 9, "state": "gone", "hook": null, "packets": 5001, "bytes": 500_142,
                 "throughput": null, "goodput": null, "packet_rate": null, "flows": 0,
                 "seen": empty, "ended": empty, "other": empty, "filtered": empty, "untracked": empty,
                 "malformed": {"packets": 0, "bytes": 0, "reasons": {}}, "device_drops": null,
+                "fragments_unmatched": 0, "packets_estimated": 0,
             },
         ],
         "flows": null,

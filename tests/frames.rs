@@ -9,6 +9,7 @@ use fixture::{dashboard, frame, many, mixed, report, ruled};
 use flowtop::app::{App, Mode, Msg, Preferences, SshSession, View};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::{FLOW_COLUMNS, by_id};
+use flowtop::model::event::EventKind;
 use flowtop::model::flow::Protocol;
 use flowtop::model::histogram::Histogram;
 use flowtop::model::service::Services;
@@ -154,6 +155,39 @@ fn filters() {
         (80, 24),
         "/ s c t p Enter"
     );
+}
+
+/// What the export key says where nobody but root may write.
+const REFUSED: &str = "export: write flowtop-20260301-104207.json: Permission denied (os error 13) (flowtop goes on \
+    as user 61184, who may not write there)";
+
+#[test]
+fn what_failed_is_said_as_a_whole_and_stays_in_the_events() {
+    for size in [(40, 10), (60, 15), (80, 24), (120, 40)] {
+        let report = mixed();
+        let mut app = dashboard(&report, size, "Down Down Down Down Down Down Down");
+        app.update(
+            Msg::Happened(EventKind::Notice, REFUSED.to_owned()),
+            &report,
+        );
+        let said = |frame: &str| {
+            let lines = frame.lines().rev().skip(1).take(6).collect::<Vec<_>>();
+            let words = lines.iter().rev().flat_map(|line| line.split_whitespace());
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let text = frame(&mut app, &report);
+        assert!(said(&text).ends_with(REFUSED), "{size:?}: {text}");
+        fixture::press(&mut app, &report, "4 Down");
+        let text = frame(&mut app, &report);
+        assert!(said(&text).ends_with(REFUSED), "{size:?}: {text}");
+    }
+    let report = mixed();
+    let mut app = dashboard(&report, (80, 24), "l End");
+    app.update(
+        Msg::Happened(EventKind::Notice, REFUSED.to_owned()),
+        &report,
+    );
+    insta::assert_snapshot!("refused_80x24", frame(&mut app, &report));
 }
 
 #[test]

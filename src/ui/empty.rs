@@ -1,5 +1,7 @@
 //! What stands in the place of rows where there are none: why, and what to do.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, View};
@@ -100,19 +102,45 @@ fn no_traffic(shown: &Report) -> [String; 2] {
     ]
 }
 
-/// Whole words in lines of at most `width` cells.
+/// Whole words in lines of at most `width` cells; a word that is longer goes on in the next line.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
+    let (mut used, mut gap) = (0, 0);
     for word in text.split(' ') {
-        let line = lines.last_mut();
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
+        if gap > 0 && used + gap + word.width() > width {
+            lines.push(String::new());
+            (used, gap) = (0, 0);
         }
+        for c in std::iter::repeat_n(' ', gap).chain(word.chars()) {
+            let cells = c.width().unwrap_or(0);
+            if used > 0 && used + cells > width {
+                lines.push(String::new());
+                used = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(c);
+            }
+            used += cells;
+        }
+        gap = 1;
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_only_long_words_are_broken() {
+        assert_eq!(wrap("", 5), [""]);
+        assert_eq!(wrap("a bc def", 4), ["a bc", "def"]);
+        assert_eq!(wrap("a bc def", 8), ["a bc def"]);
+        assert_eq!(
+            wrap("in /long/folder is", 6),
+            ["in", "/long/", "folder", "is"]
+        );
+        assert_eq!(wrap("日本語 x", 4), ["日本", "語 x"]);
+        assert_eq!(wrap("ab", 0), ["a", "b"]);
+    }
 }

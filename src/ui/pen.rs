@@ -4,7 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::widgets::Widget;
+use ratatui::widgets::{Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
@@ -74,6 +74,12 @@ impl<'a> Pen<'a> {
     pub fn text_right(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) {
         let used = u16::try_from(text.width()).unwrap_or(width).min(width);
         self.text(x + width - used, y, used, text, style);
+    }
+
+    /// Takes away what is on a line.
+    pub fn clear(&mut self, x: u16, y: u16, width: u16) {
+        self.widget(Clear, Rect::new(x, y, width, 1));
+        self.style(x, y, width, self.theme.base);
     }
 
     /// Styles the cells of a line.

@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use super::empty::wrap;
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
@@ -22,17 +23,16 @@ pub fn draw(pen: &mut Pen, app: &App, screen: &Screen) {
 fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let room = screen.width - 2;
-    let message = app.config_error().map(|text| (text, theme.bad));
-    let message = app.notice().map(|text| (text, theme.accent)).or(message);
-    if let Some((text, style)) = message {
+    if let Some(text) = app.notice() {
+        return say(pen, screen, text, theme.accent);
+    }
+    if let Some(text) = app.config_error() {
         let text = shorten_middle(text, usize::from(room));
-        pen.text(1, screen.status, room, &text, style);
+        pen.text(1, screen.status, room, &text, theme.bad);
         return;
     }
     if let Some(text) = selected_event(app) {
-        let text = shorten_end(&text, usize::from(room));
-        pen.text(1, screen.status, room, &text, theme.strong);
-        return;
+        return say(pen, screen, &text, theme.strong);
     }
     let mut segments = Vec::new();
     if !app.filter().is_empty() {
@@ -54,6 +54,21 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         ));
     }
     pen.line(1, screen.status, room, segments);
+}
+
+/// Says all of it: where the line has no room for it, lines above it give way.
+fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style) {
+    let room = screen.width - 2;
+    let most = usize::from(screen.status - screen.titles);
+    let mut lines = wrap(text, usize::from(room));
+    if lines.len() > most {
+        let rest = lines.split_off(most - 1).join(" ");
+        lines.push(shorten_end(&rest, usize::from(room)));
+    }
+    for (y, line) in (0..=screen.status).rev().zip(lines.iter().rev()) {
+        pen.clear(0, y, screen.width);
+        pen.text(1, y, room, line, style);
+    }
 }
 
 /// The whole text of the selected event: its row may be too narrow for it.

@@ -4,6 +4,7 @@
 //! A `Probe` lives on one thread, in the network namespace whose interfaces it watches.
 
 pub mod abi;
+pub mod abort;
 pub mod attach;
 pub mod clock;
 pub mod clsact;

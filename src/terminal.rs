@@ -23,7 +23,8 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use nix::sys::signal::{SigSet, Signal};
 use ratatui::backend::CrosstermBackend;
-use ratatui::{Frame, Terminal};
+use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 
 pub use input::{Input, Wake};
 
@@ -31,6 +32,13 @@ pub use input::{Input, Wake};
 static ENTERED: AtomicBool = AtomicBool::new(false);
 /// Held while the terminal is written to. A thread that panics takes it for good: no frame follows its last words.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// The most that is drawn, columns and lines: a frame is memory, and a terminal may say that it is of any size.
+pub const LARGEST: (u16, u16) = (1000, 500);
+
+/// What gives the screen back, for who cannot wait for [`Console`] to do so; the same as [`leave`] writes.
+pub const FAREWELL: &[u8] =
+    b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
 /// The screen, as long as it is ours.
 pub struct Console {
@@ -90,7 +98,11 @@ impl Console {
             enter(mouse).inspect_err(|_| leave())?;
         }
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
-        match Terminal::new(backend) {
+        let made = largest_size().and_then(|(width, height)| {
+            let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
+            Terminal::with_options(backend, TerminalOptions { viewport })
+        });
+        match made {
             Ok(terminal) => Ok(Console {
                 terminal: ManuallyDrop::new(terminal),
                 mouse,
@@ -103,9 +115,9 @@ impl Console {
         }
     }
 
-    /// Columns and lines now.
+    /// Columns and lines now, as far as they are drawn.
     pub fn size(&self) -> io::Result<(u16, u16)> {
-        crossterm::terminal::size()
+        largest_size()
     }
 
     /// Draws a frame; an error means that the terminal is gone.
@@ -114,8 +126,8 @@ impl Console {
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.stale) {
             // Terminal::clear would ask the terminal where the cursor is, and wait for an answer.
-            let size = self.terminal.size()?;
-            self.terminal.resize(size.into())?;
+            let (width, height) = largest_size()?;
+            self.terminal.resize(Rect::new(0, 0, width, height))?;
         }
         self.terminal.draw(render)?;
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
@@ -164,6 +176,12 @@ impl Drop for Console {
     fn drop(&mut self) {
         leave();
     }
+}
+
+/// The size of the terminal, or of its part that is drawn.
+fn largest_size() -> io::Result<(u16, u16)> {
+    let (width, height) = crossterm::terminal::size()?;
+    Ok((width.min(LARGEST.0), height.min(LARGEST.1)))
 }
 
 fn enter(mouse: bool) -> io::Result<()> {
@@ -221,6 +239,23 @@ pub fn restore_before_panic() {
 mod tests {
     use std::sync::mpsc::channel;
     use std::time::Duration;
+
+    use crossterm::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_farewell_is_what_is_written_otherwise() {
+        let mut text = String::new();
+        let written = [
+            EndSynchronizedUpdate.write_ansi(&mut text),
+            DisableMouseCapture.write_ansi(&mut text),
+            LeaveAlternateScreen.write_ansi(&mut text),
+            Show.write_ansi(&mut text),
+        ];
+        assert!(written.iter().all(Result::is_ok));
+        assert_eq!(text.as_bytes(), FAREWELL);
+    }
 
     #[test]
     fn a_thread_that_panics_twice_does_not_wait_for_itself() {

@@ -9,8 +9,8 @@ use super::{files, save_view, setup};
 use crate::app::{App, Effect, Msg};
 use crate::cli::{ColorChoice, Exit, Failure};
 use crate::model::event::{EventKind, TimeOfDay};
-use crate::probe::group;
-use crate::terminal::{Console, Input, Wake};
+use crate::probe::{abort, group};
+use crate::terminal::{Console, FAREWELL, Input, Wake};
 use crate::ui::{self, Look};
 
 /// At most ten frames a second show what was measured.
@@ -25,6 +25,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
     let look = look(&session);
     let input = Input::new().map_err(broken)?;
     super::panics::await_if_asked("sampler, early");
+    abort::keep_terminal(FAREWELL).map_err(broken)?;
     let console = Console::open(true).map_err(broken)?;
     let size = console.size().map_err(broken)?;
     let app = App::new(setup::preferences(session.reload.config()), size);

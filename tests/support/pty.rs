@@ -16,6 +16,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 
 /// How long anything may take on a machine that is busy with other things.
@@ -168,13 +169,24 @@ impl Pty {
         }
     }
 
-    /// Gives the terminal another size; the program gets SIGWINCH from the kernel if it is its controlling one.
-    pub fn resize(&mut self, size: (u16, u16)) {
+    /// Gives the terminal another size that the screen of the test does not follow.
+    pub fn claim_size(&self, size: (u16, u16)) {
         let master = self.master.as_ref().expect("an open terminal");
         set_size(master.as_raw_fd(), size);
+    }
+
+    /// Gives the terminal another size; the program gets SIGWINCH from the kernel if it is its controlling one.
+    pub fn resize(&mut self, size: (u16, u16)) {
+        self.claim_size(size);
         self.parser
             .screen_mut()
             .set_size(lines(size.1), lines(size.0));
+    }
+
+    /// The modes that a shell would find.
+    pub fn modes(&self) -> LocalFlags {
+        let master = self.master.as_ref().expect("an open terminal");
+        tcgetattr(master).expect("modes").local_flags
     }
 
     /// Sends the program a signal.

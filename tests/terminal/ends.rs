@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::sys::termios::LocalFlags;
 
 use super::support::pty::{Control, Pty};
 use super::support::root;
@@ -171,6 +172,52 @@ fn a_terminal_that_hangs_up_ends_the_run_with_and_without_a_signal() {
         assert_eq!(status.signal(), None, "{control:?}: {status}");
         assert_eq!(status.code(), Some(0), "{control:?}");
     }
+}
+
+/// Memory that the program can write to, bytes.
+fn data_of(pty: &Pty) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pty.pid())).expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    1024 * kilobytes
+        .and_then(|text| text.parse::<u64>().ok())
+        .expect("VmData")
+}
+
+#[test]
+fn memory_that_cannot_be_had_leaves_the_terminal_as_it_was() {
+    if !root() {
+        return;
+    }
+    // A little more than a run needs, and less than a large frame does.
+    let most = data_of(&Dashboard::demo((80, 24), &[]).pty) + (16 << 20);
+    let folder = folder();
+    let mut command = Command::new("prlimit");
+    let program = flowtop(&folder, &[]);
+    command
+        .arg(format!("--data={most}"))
+        .arg(program.get_program())
+        .arg("--demo");
+    command
+        .current_dir(folder.path())
+        .env("HOME", folder.path());
+    let mut dashboard = Dashboard::open(command, folder, (80, 24), Control::Controlling);
+    let modes = dashboard.pty.modes();
+    assert!(!modes.contains(LocalFlags::ICANON), "raw");
+    dashboard.pty.claim_size((1000, 500));
+    let status = dashboard.pty.wait_for_exit(PROMISED);
+    assert_eq!(status.signal(), Some(libc::SIGABRT), "{status}");
+    dashboard.pty.assert_restored();
+    let modes = dashboard.pty.modes();
+    assert!(
+        modes.contains(LocalFlags::ICANON | LocalFlags::ECHO),
+        "{modes:?}"
+    );
+    let said = dashboard.pty.after_leaving();
+    assert!(
+        said.contains("flowtop: aborted: memory could not be had"),
+        "{said}"
+    );
 }
 
 #[test]

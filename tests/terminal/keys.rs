@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flowtop::keymap::BINDINGS;
+use nix::sys::signal::Signal;
 
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
@@ -196,4 +197,20 @@ fn a_key_shows_at_once_however_lately_a_frame_was_drawn() {
     waits.sort_unstable();
     // Half of them: the machine may be busy with other things.
     assert!(waits[10] < PROMISED, "{waits:?}");
+}
+
+#[test]
+fn totals_that_a_signal_sets_to_zero_are_told_like_those_of_the_key() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((120, 40), &[]);
+    dashboard.pty.press("4");
+    dashboard.pty.signal(Signal::SIGUSR2);
+    dashboard.pty.wait_for("notice, event and header", |pty| {
+        let (lines, told) = (pty.lines(), "totals start at zero from here");
+        let is_event = |line: &String| line.contains("reset") && line.contains(told);
+        let status = &lines[lines.len() - 2];
+        lines[0].contains("reset ") && status.contains(told) && lines.iter().any(is_event)
+    });
 }

@@ -98,3 +98,28 @@ fn a_terminal_without_a_size_is_survived() {
             .success()
     );
 }
+
+#[test]
+fn a_terminal_that_says_that_it_is_huge_is_drawn_as_far_as_anybody_looks() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &[]);
+    dashboard.pty.forget_raw();
+    dashboard.pty.claim_size((u16::MAX, u16::MAX));
+    // The last line that is drawn, and none behind it.
+    let row = |row: u32| format!("\x1b[{row};").into_bytes();
+    dashboard
+        .pty
+        .wait_for("line 500", |pty| pty.count(&row(500)) > 0);
+    assert_eq!(dashboard.pty.count(&row(501)), 0);
+    let column = |column: u32| format!(";{column}H").into_bytes();
+    assert_eq!(dashboard.pty.count(&column(1001)), 0);
+    dashboard.pty.claim_size((80, 24));
+    dashboard.pty.resize((80, 24));
+    dashboard.wait_for_tabs();
+    dashboard.pty.press("Ctrl-C");
+    let status = dashboard.pty.wait_for_exit(Duration::from_secs(5));
+    assert!(status.success(), "{status}");
+    dashboard.pty.assert_restored();
+}

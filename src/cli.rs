@@ -155,6 +155,11 @@ pub struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
     pub max_flows: Option<u32>,
 
+    /// Name or number of the user to go on as once packets are counted, for runs that root starts.
+    /// [default: the one who called sudo, else flowtop, else a number that nobody has]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
     /// How the run shows what it found, and when it ends.
     #[command(flatten)]
     pub output: Output,

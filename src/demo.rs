@@ -13,6 +13,7 @@ mod traffic;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use ipnet::IpNet;
@@ -25,6 +26,7 @@ use ledger::Tally;
 pub use plan::config;
 use plan::{FLOWS, Kind, Row, STREAM_PORT};
 use sockets::Builder;
+pub use traffic::Work;
 use traffic::{Drain, Running, Sender};
 
 /// The watched interface: the receiving end of the pair, in [`Demo::namespace`].
@@ -79,9 +81,19 @@ impl Demo {
 
     /// Starts the traffic, in a thread with the privileges of the calling one. It needs none.
     pub fn begin(&mut self) -> Result<()> {
+        self.begin_by(|name, work| Ok(thread::Builder::new().name(name.to_owned()).spawn(work)?))
+    }
+
+    /// Starts the traffic in a thread of this name that the caller makes. What it is to do needs no privilege, and of
+    /// sockets only those that are open, and connected.
+    pub fn begin_by(
+        &mut self,
+        start: impl FnOnce(&str, Work) -> Result<JoinHandle<()>>,
+    ) -> Result<()> {
         let senders = std::mem::take(&mut self.waiting.0);
         if !senders.is_empty() {
-            self.traffic = Some(Running::start(senders).context("start the demo's traffic")?);
+            self.traffic =
+                Some(Running::start(senders, start).context("start the demo's traffic")?);
         }
         Ok(())
     }

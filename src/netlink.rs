@@ -12,8 +12,8 @@ use netlink_packet_core::{
     NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 
 /// Larger than any message of the kernel's dumps (32 KiB at most).
 const RECEIVE_BYTES: usize = 64 * 1024;
@@ -69,8 +69,9 @@ impl Connection {
     /// Opens a socket in the calling thread's network namespace.
     pub fn open() -> io::Result<Connection> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
+        // Not connected: to whom nothing else is said the kernel is meant, and only it and CAP_NET_ADMIN may answer. A thread
+        // that has given up its rights has no connect(2).
         socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
         Ok(Connection {
             socket,
             sequence: 0,

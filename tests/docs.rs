@@ -325,3 +325,27 @@ fn the_minimum_versions_are_the_ones_that_are_checked() {
     let (major, minor) = flowtop::probe::privileges::OLDEST_KERNEL;
     assert!(readme.contains(&format!("Linux {major}.{minor}")));
 }
+
+/// `file::name` is the function of that name in a file `tests/*/file.rs`, and `tests/...` a file.
+#[test]
+fn the_tests_that_security_md_names_are_there() {
+    let text = read("SECURITY.md");
+    let (_, table) = text.split_once("| promise | test |").expect("a table");
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["privileges", "terminal", "cli_binary", "package"];
+    let folders = folders.map(|folder| root.join("tests").join(folder));
+    let mut found = 0;
+    for (file, test) in named.iter().filter_map(|name| name.split_once("::")) {
+        let is_there = folders.iter().any(|folder| {
+            let source = std::fs::read_to_string(folder.join(file).with_extension("rs"));
+            source.is_ok_and(|source| source.contains(&format!("\nfn {test}() {{")))
+        });
+        assert!(is_there, "{file}::{test}");
+        found += 1;
+    }
+    for file in named.iter().filter(|name| name.starts_with("tests/")) {
+        assert!(root.join(file).is_file(), "{file}");
+    }
+    assert!(found > 15, "{found} tests");
+}

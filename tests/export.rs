@@ -82,10 +82,12 @@ fn written(name: &str, report: &Report, config: ConfigState, events: Option<&[Ev
     let privileges = Privileges {
         user: "nobody".into(),
         uid: 65534,
+        groups: vec!["adm".into()],
         capabilities: vec![("net_admin".into(), "clsact")],
         stays_root: None,
         no_new_privileges: true,
         landlock: Landlock::Full,
+        seccomp: true,
     };
     let record = Record {
         time: "2026-11-23T10:00:01.000Z",
@@ -185,8 +187,8 @@ fn json_has_every_figure_of_the_interfaces_the_rules_and_the_run() {
             "flows_tracked": 3, "flows_evicted": 1, "insert_failures": 8, "sequence_contended": 2,
             "map_memory_bytes": 38_668_280,
             "privileges": {
-                "user": "nobody", "uid": 65534, "capabilities": ["net_admin"], "no_new_privileges": true,
-                "landlock": "full",
+                "user": "nobody", "uid": 65534, "groups": ["adm"], "capabilities": ["net_admin"],
+                "no_new_privileges": true, "landlock": "full", "seccomp": true,
             },
         },
         "config": {"path": null, "generation": 0, "error": null},

@@ -1,5 +1,9 @@
 //! Rights: what is missing is said in one true line, and what is not needed any more is given up.
 
+#[path = "privileges/alone.rs"]
+mod alone;
+#[path = "privileges/attacked.rs"]
+mod attacked;
 #[path = "privileges/confined.rs"]
 mod confined;
 #[path = "privileges/goes_on.rs"]
@@ -8,6 +12,8 @@ mod goes_on;
 mod installed;
 #[path = "privileges/lacks.rs"]
 mod lacks;
+#[path = "privileges/names.rs"]
+mod names;
 #[path = "privileges/refused.rs"]
 mod refused;
 mod support;
@@ -15,8 +21,10 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// The user that the superuser's runs go on as.
+/// A user that anything may run as.
 const NOBODY: u32 = 65534;
+/// Numbers that nobody has, out of which the superuser's runs take one to go on as.
+const FREE_NUMBERS: std::ops::RangeInclusive<u32> = 61184..=65519;
 
 /// A folder that everybody may look into.
 fn readable_folder() -> tempfile::TempDir {

@@ -48,10 +48,12 @@ fn written(format: &str, report: &Report, top: Option<&Top>) -> String {
     let privileges = Privileges {
         user: "nobody".into(),
         uid: 65534,
+        groups: Vec::new(),
         capabilities: Vec::new(),
         stays_root: None,
         no_new_privileges: true,
         landlock: Landlock::Full,
+        seccomp: true,
     };
     let record = Record {
         time: "2026-11-23T10:00:01.000Z",

@@ -116,7 +116,6 @@ impl Builder<'_> {
             server,
             listener,
             connection: None,
-            asked: false,
             chunk: Vec::new(),
             every: std::time::Duration::ZERO,
             tally: Arc::clone(&self.tally),

@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use nix::sys::socket::{MsgFlags, SockaddrStorage, connect, send};
 
 use super::ledger::{Tally, add};
@@ -28,8 +29,14 @@ const DRAIN_BYTES: usize = 64 * 1024;
 /// As top and /proc show it.
 const THREAD_NAME: &str = "flowtop-demo";
 
+/// What the thread is to do, to its end.
+pub type Work = Box<dyn FnOnce() + Send>;
+
 /// Something that the thread does again and again.
 pub(super) trait Sender: Send {
+    /// Connects, in the thread that starts this one.
+    fn connect(&mut self) {}
+
     /// Does what is due, never waits, and says when to come back.
     fn fire(&mut self) -> Duration;
 
@@ -75,26 +82,20 @@ impl Sender for Datagrams {
 
 /// Sends over a TCP connection as much as was planned, as far as the connection takes it.
 pub(super) struct Stream {
-    /// The side that is watched, not connected yet.
+    /// The side that is watched, not connected before the start.
     pub client: OwnedFd,
     pub server: SocketAddr,
     /// The side that sends; does not block.
     pub listener: TcpListener,
     pub connection: Option<TcpStream>,
-    pub asked: bool,
     pub chunk: Vec<u8>,
     pub every: Duration,
     pub tally: Arc<Tally>,
 }
 
 impl Stream {
-    /// Opens the connection, without waiting for it.
+    /// The connection, when it has come.
     fn connected(&mut self) -> Option<&mut TcpStream> {
-        if !self.asked {
-            self.asked = true;
-            // The socket does not block: the answer is "in progress", and accept shows what became of it.
-            let _ = connect(self.client.as_raw_fd(), &SockaddrStorage::from(self.server));
-        }
         if self.connection.is_none() {
             let (connection, _) = self.listener.accept().ok()?;
             connection.set_nonblocking(true).ok()?;
@@ -105,6 +106,11 @@ impl Stream {
 }
 
 impl Sender for Stream {
+    fn connect(&mut self) {
+        // The socket does not block: the answer is "in progress", and accept shows what became of it.
+        let _ = connect(self.client.as_raw_fd(), &SockaddrStorage::from(self.server));
+    }
+
     fn fire(&mut self) -> Duration {
         let chunk = std::mem::take(&mut self.chunk);
         if let Some(connection) = self.connected()
@@ -152,19 +158,21 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts the thread. It has the privileges that the calling thread has now.
-    pub fn start(mut senders: Vec<Box<dyn Sender>>) -> io::Result<Running> {
+    /// Connects, and has the thread made.
+    pub fn start(
+        mut senders: Vec<Box<dyn Sender>>,
+        start: impl FnOnce(&str, Work) -> Result<JoinHandle<()>>,
+    ) -> Result<Running> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
-        let thread = thread::Builder::new()
-            .name(THREAD_NAME.to_owned())
-            .spawn(move || {
-                run(&mut senders, &told);
-                senders.iter_mut().for_each(|sender| sender.finish());
-            })?;
+        senders.iter_mut().for_each(|sender| sender.connect());
+        let work = Box::new(move || {
+            run(&mut senders, &told);
+            senders.iter_mut().for_each(|sender| sender.finish());
+        });
         Ok(Running {
             stop,
-            thread: Some(thread),
+            thread: Some(start(THREAD_NAME, work)?),
         })
     }
 }

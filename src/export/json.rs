@@ -164,9 +164,11 @@ struct RuleRecord<'a> {
 struct PrivilegesRecord<'a> {
     user: &'a str,
     uid: u32,
+    groups: &'a [String],
     capabilities: Vec<&'a str>,
     no_new_privileges: bool,
     landlock: &'static str,
+    seccomp: bool,
 }
 
 #[derive(Serialize)]
@@ -253,9 +255,11 @@ fn privileges(privileges: &Privileges) -> PrivilegesRecord<'_> {
     PrivilegesRecord {
         user: &privileges.user,
         uid: privileges.uid,
+        groups: &privileges.groups,
         capabilities: names.collect(),
         no_new_privileges: privileges.no_new_privileges,
         landlock: privileges.landlock.name(),
+        seccomp: privileges.seccomp,
     }
 }
 

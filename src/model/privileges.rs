@@ -33,6 +33,8 @@ pub struct Privileges {
     pub user: String,
     /// Number of the user.
     pub uid: u32,
+    /// Names of the groups that it is in beside the user's first one, or their numbers.
+    pub groups: Vec<String>,
     /// The capabilities that were kept, as `CAP_NET_ADMIN`, each with what it is for.
     pub capabilities: Vec<(String, &'static str)>,
     /// Why the run is still the superuser's, if it is.
@@ -41,6 +43,8 @@ pub struct Privileges {
     pub no_new_privileges: bool,
     /// Files.
     pub landlock: Landlock,
+    /// Whether each thread has no system calls but those that it needs.
+    pub seccomp: bool,
 }
 
 impl Privileges {
@@ -51,6 +55,12 @@ impl Privileges {
                 self.capabilities.push(kept);
             }
         }
+        for group in other.groups {
+            if !self.groups.contains(&group) {
+                self.groups.push(group);
+            }
+        }
+        self.seccomp &= other.seccomp;
         self.no_new_privileges &= other.no_new_privileges;
         self.landlock = self.landlock.min(other.landlock);
         self
@@ -62,6 +72,9 @@ impl fmt::Display for Privileges {
         write!(f, "user {} ({})", self.user, self.uid)?;
         if let Some(reason) = self.stays_root {
             write!(f, " still: {reason}")?;
+        }
+        if !self.groups.is_empty() {
+            write!(f, ", groups {}", self.groups.join(" "))?;
         }
         if self.capabilities.is_empty() {
             f.write_str(", no capability")?;
@@ -76,6 +89,10 @@ impl fmt::Display for Privileges {
             Landlock::None => "; this kernel has no Landlock to limit files",
             Landlock::Partial => ", files limited by an old Landlock",
             Landlock::Full => ", files limited by Landlock",
+        })?;
+        f.write_str(match self.seccomp {
+            false => "; this kernel has no seccomp to limit system calls",
+            true => ", system calls by seccomp",
         })
     }
 }
@@ -89,24 +106,28 @@ mod tests {
         let sampler = Privileges {
             user: "nobody".into(),
             uid: 65534,
+            groups: Vec::new(),
             capabilities: vec![("CAP_NET_ADMIN".into(), "the clsact hook")],
             stays_root: None,
             no_new_privileges: true,
             landlock: Landlock::Full,
+            seccomp: false,
         };
         let main = Privileges {
+            groups: vec!["adm".into()],
             capabilities: Vec::new(),
             landlock: Landlock::Partial,
+            seccomp: true,
             ..sampler.clone()
         };
         assert_eq!(
             main.to_string(),
-            "user nobody (65534), no capability, no new privileges, files limited by an old Landlock"
+            "user nobody (65534), groups adm, no capability, no new privileges, files limited by an old Landlock, system calls by seccomp"
         );
         let all = main.and(sampler.clone()).and(sampler);
         assert_eq!(
             all.to_string(),
-            "user nobody (65534), CAP_NET_ADMIN (the clsact hook), no new privileges, files limited by an old Landlock"
+            "user nobody (65534), groups adm, CAP_NET_ADMIN (the clsact hook), no new privileges, files limited by an old Landlock; this kernel has no seccomp to limit system calls"
         );
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! libbpf's own words for a missing capability mislead; these say what is missing and how to get it.
 
+mod calls;
 pub mod confine;
+mod identity;
+mod limits;
 
 use std::fmt;
 

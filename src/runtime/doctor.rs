@@ -12,14 +12,14 @@ use anyhow::Context;
 use nix::errno::Errno;
 
 use super::error::failure;
-use super::setup;
+use super::{rights, setup};
 use crate::cli::{Arguments, Failure};
 use crate::config::source::{Opened, Surroundings};
 use crate::model::units;
 use crate::probe::clsact::{self, PROGRAM_NAME};
 use crate::probe::filters::{self, Filter};
 use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
-use crate::probe::privileges::confine::{self, Identity, Keeps};
+use crate::probe::privileges::confine::{self, Duty};
 use crate::probe::survey::chain;
 use crate::probe::survey::ethtool;
 use crate::probe::{Options, Probe, privileges};
@@ -50,7 +50,8 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     let (program, table) = load(in_force.unwrap_or(Options::default().max_flows));
     say("program", program);
     say("flow table", table);
-    say("once it counts", rights(surroundings));
+    let user = arguments.user.as_deref();
+    say("once it counts", rights_of_a_run(surroundings, user));
     say("configuration", configuration(opened));
     let surveyed = links().map_err(|error| failure("list the interfaces", &error))?;
     say("left over", leftovers(&surveyed));
@@ -150,10 +151,10 @@ fn load(max_flows: u32) -> (String, String) {
 }
 
 /// Tries in a thread what a run does: it is over with the thread.
-fn rights(surroundings: &Surroundings) -> String {
-    let keeps = Keeps {
-        identity: Identity::to_become(surroundings.invoking_user),
-        ..Keeps::default()
+fn rights_of_a_run(surroundings: &Surroundings, user: Option<&str>) -> String {
+    let keeps = match rights::identity(surroundings, user) {
+        Ok(identity) => rights::without_files(identity, Duty::Signals),
+        Err(failure) => return format!("it ends: {}", failure.message),
     };
     let confined = std::thread::scope(|scope| scope.spawn(|| confine::confine(&keeps)).join());
     match confined {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::record_file::RecordFile;
 use super::reload::Change;
 use super::session::{Happening, Session};
 use super::setup;
-use super::sink::Sink;
+use super::sink::Place;
 use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, OutputState, Record};
@@ -22,7 +21,7 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Runs to the end of the session, or until the reader goes away. A reader that is slow, or a disk that is full, does
 /// not hold up the counting: the next record covers the intervals that were missed.
-pub fn run(session: Session) -> Result<(), Failure> {
+pub fn run(mut session: Session) -> Result<(), Failure> {
     let name = if session.arguments.output.json {
         "json"
     } else {
@@ -30,10 +29,9 @@ pub fn run(session: Session) -> Result<(), Failure> {
     };
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
-    let outlet = session.outlet().try_clone();
-    let (sink, place) = sink(&session)?;
-    let started = outlet.and_then(|outlet| Writer::start(sink, outlet));
-    let writer = started.map_err(|error| broken(&place, &error))?;
+    let place = Place::of(&session.arguments.output);
+    let writer = session.writer.take();
+    let writer = writer.ok_or_else(|| broken(&place, &"there is no thread for it"))?;
     Headless {
         session,
         place,
@@ -47,8 +45,8 @@ pub fn run(session: Session) -> Result<(), Failure> {
 
 struct Headless {
     session: Session,
-    /// What the place of the records is called.
-    place: String,
+    /// Where records go.
+    place: Place,
     writer: Writer,
     exporter: &'static dyn Exporter,
     /// Intervals without a record of their own.
@@ -178,24 +176,8 @@ impl Headless {
     }
 }
 
-fn broken(place: &str, error: &dyn std::fmt::Display) -> Failure {
+fn broken(place: &Place, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, format!("write to {place}: {error}"))
-}
-
-/// Where records go, and what it is called. A file is opened as the user that the run goes on as.
-fn sink(session: &Session) -> Result<(Sink, String), Failure> {
-    let output = &session.arguments.output;
-    let (sink, place) = match &output.file {
-        None => (Sink::standard_output(), "standard output".to_owned()),
-        Some(path) => (
-            RecordFile::open(path, output.rotate).map(Sink::File),
-            path.display().to_string(),
-        ),
-    };
-    match sink {
-        Ok(sink) => Ok((sink, place)),
-        Err(error) => Err(broken(&place, &session.explain(&error.into()))),
-    }
 }
 
 /// A line on standard error for each line of the text; nobody needs to be there to read it.

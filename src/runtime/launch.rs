@@ -1,18 +1,25 @@
-//! Starts the threads of a run that need rights of their own, and gives up all that is needed no more.
+//! Starts the threads of a run, and gives up all that is needed no more.
 //!
-//! Rights belong to threads: each of these gives up its own before the run counts as started, the main thread last.
-//! What the main thread starts later has no more than it has left.
+//! Rights belong to threads: each of these gives up its own before the run counts as started, the main thread last. From
+//! then on no thread can be started.
 
-use anyhow::{Context, Result, anyhow};
+use std::sync::mpsc::channel;
+use std::thread::{Builder, JoinHandle};
+
+use anyhow::{Context, Result};
+use signal_hook::iterator::Signals;
 
 use super::names::Resolver;
 use super::rights;
 use super::sampler::{Assignment, Sampler};
 use super::setup;
+use super::signals;
+use super::sink::Place;
 use super::updates::Outlet;
+use super::writer::Writer;
 use crate::demo::Demo;
 use crate::model::privileges::Privileges;
-use crate::probe::privileges::confine::{Keeps, confine};
+use crate::probe::privileges::confine::{Duty, Keeps, confine};
 
 /// What runs now.
 pub struct Launched {
@@ -20,25 +27,29 @@ pub struct Launched {
     pub sampler: Sampler,
     /// Only where there is a screen.
     pub names: Option<Resolver>,
+    /// Only where there is none.
+    pub writer: Option<Writer>,
     /// What all threads together may still do.
     pub privileges: Privileges,
 }
 
-/// Starts to count, to look up names where there is a screen, and to send the demo's traffic if there is one; `keeps`
-/// is what the calling thread keeps.
+/// Starts to count, and then all threads that the run will have: to write `records` to their place, or to look up names where
+/// there is a screen, to tell of signals, and to send the demo's traffic if there is one. `keeps` is what the
+/// calling thread keeps.
 pub fn launch(
     assignment: Assignment,
     max_flows: u32,
     keeps: Keeps,
-    has_screen: bool,
+    records: Option<Place>,
     demo: &mut Option<Demo>,
+    caught: Signals,
     outlet: &Outlet,
 ) -> Result<Launched> {
     let namespace = match demo {
         Some(demo) => Some(demo.namespace().try_clone().context("start the demo")?),
         None => None,
     };
-    if has_screen {
+    if records.is_none() {
         setup::ssh_session();
     }
     let identity = &keeps.identity;
@@ -50,34 +61,71 @@ pub fn launch(
         outlet.try_clone()?,
     )?;
     let mut privileges = sampler.privileges.clone();
-    let mut names = None;
-    if has_screen {
-        let its_keeps = rights::of_resolver(identity.clone());
-        let (resolver, its_own) = Resolver::start(outlet.try_clone()?, its_keeps)?;
-        names = Some(resolver);
-        privileges = privileges.and(its_own);
-    }
+    let (mut names, mut writer) = (None, None);
+    let its_own = match records {
+        None => {
+            let its_keeps = rights::of_resolver(identity.clone());
+            let (resolver, its_own) = Resolver::start(outlet.try_clone()?, its_keeps)?;
+            names = Some(resolver);
+            its_own
+        }
+        Some(place) => {
+            let its_keeps = rights::of_writer(identity.clone(), &place);
+            let (started, its_own) = Writer::start(place, outlet.try_clone()?, its_keeps)?;
+            writer = Some(started);
+            its_own
+        }
+    };
+    privileges = privileges.and(its_own);
+    let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
+    privileges = privileges.and(signals::tell(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
-        let its_own = begin(demo, &rights::of_traffic(identity.clone()));
-        privileges = privileges.and(its_own.context("start the demo")?);
+        let its_keeps = rights::without_files(identity.clone(), Duty::Traffic);
+        let its_own = begin(demo, its_keeps).context("start the demo")?;
+        privileges = privileges.and(its_own);
     }
     let privileges = privileges.and(confine(&keeps)?);
     Ok(Launched {
         sampler,
         names,
+        writer,
         privileges,
     })
 }
 
-/// Starts the demo's traffic, whose thread has the rights of the one that starts it.
-fn begin(demo: &mut Demo, keeps: &Keeps) -> Result<Privileges> {
-    let begin = || {
-        let privileges = confine(keeps)?;
-        demo.begin()?;
-        Ok(privileges)
+/// Starts a thread that first gives up its rights, and then makes what it needs; returns when it has, with what it kept.
+pub fn start_confined<T>(
+    name: &str,
+    keeps: Keeps,
+    make: impl FnOnce(&Privileges) -> Result<T> + Send + 'static,
+    work: impl FnOnce(T) + Send + 'static,
+) -> Result<(JoinHandle<()>, Privileges)> {
+    let (ready, started) = channel::<Result<Privileges>>();
+    let begin = move || -> Result<(T, Privileges)> {
+        let privileges = confine(&keeps)?;
+        let made = make(&privileges)?;
+        Ok((made, privileges))
     };
-    std::thread::scope(|scope| {
-        let begun = scope.spawn(begin).join();
-        begun.unwrap_or_else(|_| Err(anyhow!("the thread ended at once")))
-    })
+    let thread = Builder::new()
+        .name(name.to_owned())
+        .spawn(move || match begin() {
+            Ok((made, privileges)) => {
+                let _ = ready.send(Ok(privileges));
+                work(made);
+            }
+            Err(error) => _ = ready.send(Err(error)),
+        })?;
+    let ended = || format!("the thread {name} ended at once");
+    Ok((thread, started.recv().with_context(ended)??))
+}
+
+/// Starts the demo's traffic.
+fn begin(demo: &mut Demo, keeps: Keeps) -> Result<Privileges> {
+    let mut privileges = None;
+    demo.begin_by(|name, work| {
+        let (thread, its_own) = start_confined(name, keeps, |_| Ok(()), |()| work())?;
+        privileges = Some(its_own);
+        Ok(thread)
+    })?;
+    privileges.context("there is no traffic")
 }

@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::Result;
 
+use super::launch::start_confined;
 use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
-use crate::probe::privileges::confine::{Keeps, confine};
+use crate::probe::privileges::confine::Keeps;
 
 /// Answers that are kept; when there are more, all are forgotten and those on the screen asked for anew.
 const MOST_KEPT: usize = 4096;
@@ -44,18 +45,12 @@ impl Resolver {
     /// Nobody waits for its end: it may hang in the resolver when the run ends.
     pub fn start(outlet: Outlet, keeps: Keeps) -> Result<(Resolver, Privileges)> {
         let (questions, receiver) = sync_channel(MOST_WAITING);
-        let (ready, started) = channel();
-        std::thread::Builder::new()
-            .name("names".into())
-            .spawn(move || {
-                let confined = confine(&keeps);
-                let goes_on = confined.is_ok();
-                let _ = ready.send(confined);
-                if goes_on {
-                    answer_all(&receiver, &outlet);
-                }
-            })?;
-        let privileges = started.recv()??;
+        let (_, privileges) = start_confined(
+            "names",
+            keeps,
+            |_| Ok(()),
+            move |()| answer_all(&receiver, &outlet),
+        )?;
         let resolver = Resolver {
             answers: HashMap::new(),
             questions,

@@ -1,14 +1,18 @@
 //! What each thread of a run may still do once packets are counted.
 //!
-//! The sampler needs no file; the main thread the configuration and, where there is a screen, the folders to write
+//! The sampler and the thread of signals need no file; the main thread the configuration and, where there is a screen, the folders to write
 //! to; the thread that asks for host names what the system's resolver reads; the demo's traffic only its sockets.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::sink::Place;
+use crate::cli::{Exit, Failure};
 use crate::config::source::Surroundings;
 use crate::model::privileges::Privileges;
-use crate::probe::privileges::confine::{Identity, Keeps};
+use crate::probe::interfaces::display_name;
+use crate::probe::privileges::confine::{Duty, Identity, Keeps};
 
 /// The time zone, which is read again from time to time, and the names of services.
 const OF_THE_SCREEN: [&str; 3] = ["/etc/localtime", "/usr/share/zoneinfo", "/etc/services"];
@@ -22,12 +26,34 @@ const OF_THE_RESOLVER: [&str; 6] = [
     "/run/systemd/resolve",
 ];
 
-/// What the main thread keeps; `output` is a file that records go to.
+/// Where name servers are asked.
+const DNS: u16 = 53;
+
+/// Who the run goes on as: the user that was asked for, or the one that goes without saying.
+pub fn identity(
+    surroundings: &Surroundings,
+    wanted: Option<&str>,
+) -> Result<Option<Identity>, Failure> {
+    Identity::to_become(surroundings.invoking_user, wanted).map_err(|error| {
+        let code = if wanted.is_some() {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        };
+        let user = wanted.map_or_else(
+            || "another user".into(),
+            |user| display_name(OsStr::new(user)),
+        );
+        Failure::new(code, format!("go on as {user}: {error:#}"))
+    })
+}
+
+/// What the main thread keeps.
 pub fn of_main(
     surroundings: &Surroundings,
+    identity: Option<Identity>,
     config: Option<&Path>,
     has_screen: bool,
-    output: Option<&Path>,
 ) -> Keeps {
     let folders = match config {
         Some(path) => folders_of(path),
@@ -43,15 +69,12 @@ pub fn of_main(
         }
     };
     let mut keeps = Keeps {
-        identity: Identity::to_become(surroundings.invoking_user),
+        identity,
         config: config.map(Path::to_path_buf),
         readable: folders,
+        duty: Some(Duty::Main { has_screen }),
         ..Keeps::default()
     };
-    if let Some(folder) = output.map(folder_of) {
-        keeps.readable.push(folder.clone());
-        keeps.writable.push(folder);
-    }
     if has_screen {
         keeps.readable.extend(OF_THE_SCREEN.map(PathBuf::from));
         keeps.writable = vec![PathBuf::from(".")];
@@ -82,17 +105,31 @@ pub fn of_resolver(identity: Option<Identity>) -> Keeps {
             .map(PathBuf::from)
             .chain(folder.map(Path::to_path_buf))
             .collect(),
-        // For answers that do not fit into a datagram.
-        tcp: true,
+        ports: vec![DNS],
+        duty: Some(Duty::Names),
         ..Keeps::default()
     }
 }
 
-/// What the demo's traffic keeps.
-pub fn of_traffic(identity: Option<Identity>) -> Keeps {
+/// What the thread keeps that writes records.
+pub fn of_writer(identity: Option<Identity>, place: &Place) -> Keeps {
+    let folder: Vec<PathBuf> = place.file().map(folder_of).into_iter().collect();
     Keeps {
         identity,
-        tcp: true,
+        readable: folder.clone(),
+        writable: folder,
+        duty: Some(Duty::Writer {
+            to_file: place.file().is_some(),
+        }),
+        ..Keeps::default()
+    }
+}
+
+/// What a thread keeps that needs no file: the one of signals, and the demo's traffic, whose sockets are open.
+pub fn without_files(identity: Option<Identity>, duty: Duty) -> Keeps {
+    Keeps {
+        identity,
+        duty: Some(duty),
         ..Keeps::default()
     }
 }

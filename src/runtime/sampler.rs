@@ -25,7 +25,7 @@ use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
 use crate::netns::Namespace;
 use crate::probe::interfaces::{Link, LinkMonitor, Selection};
-use crate::probe::privileges::confine::{Identity, Keeps, confine};
+use crate::probe::privileges::confine::{Duty, Identity, Keeps, confine};
 use crate::probe::survey::chain::SAMPLER;
 use crate::probe::{Options, Probe, privileges};
 
@@ -237,6 +237,9 @@ impl Worker {
         confine(&Keeps {
             identity,
             capabilities: self.probe.needs(),
+            duty: Some(Duty::Sampler {
+                on_clsact: self.probe.is_on_clsact(),
+            }),
             ..Keeps::default()
         })
     }

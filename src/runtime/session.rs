@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::failure;
-use super::launch::{self, Launched};
+use super::launch::{Launched, launch};
 use super::names::Resolver;
 use super::reload::{Change, Reload};
 use super::rights;
 use super::sampler::Sampler;
 use super::setup::{self, Timing};
 use super::signals;
-use super::updates::{Inlet, Outlet, Update};
+use super::sink::Place;
+use super::updates::{Inlet, Update};
+use super::writer::Writer;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{Opened, Surroundings, Text};
@@ -63,12 +65,13 @@ pub struct Session {
     pub privileges: Privileges,
     /// Host names, where there is a screen.
     pub names: Option<Resolver>,
+    /// The way to standard output, where there is no screen.
+    pub writer: Option<Writer>,
     /// Thresholds, where there is no screen that judges by itself.
     pub alerts: Alerts,
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
-    outlet: Outlet,
     /// What the configuration says; keys may have changed it since.
     configured: Timing,
     timing: Timing,
@@ -84,6 +87,7 @@ impl Session {
     /// Everything that can fail, before anything is shown.
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
         confine::no_new_privileges().map_err(|error| failure("", &error))?;
+        let identity = rights::identity(&surroundings, arguments.user.as_deref())?;
         if !wants_headless(&arguments) {
             let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
             held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
@@ -98,20 +102,18 @@ impl Session {
         let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
         let has_screen = !wants_headless(&arguments);
-        let keeps = rights::of_main(
-            &surroundings,
-            config,
-            has_screen,
-            arguments.output.file.as_deref(),
-        );
+        let keeps = rights::of_main(&surroundings, identity, config, has_screen);
         let max_flows = opened.config.max_flows;
-        let launched = launch::launch(assignment, max_flows, keeps, has_screen, &mut demo, &outlet);
+        let records = (!has_screen).then(|| Place::of(&arguments.output));
+        let launched = launch(
+            assignment, max_flows, keeps, records, &mut demo, signals, &outlet,
+        );
         let Launched {
             sampler,
             names,
+            writer,
             privileges,
         } = launched.map_err(|error| failure("", &error))?;
-        signals::tell(signals, &outlet).map_err(|e| io_failure("listen for signals", &e))?;
         let tracker = FlowTracker::new(timing.intervals(), sampler.began_ns);
         let alerts = setup::alert_rules(&opened.config);
         Ok(Session {
@@ -130,11 +132,11 @@ impl Session {
             tracker,
             privileges,
             names,
+            writer,
             alerts: Alerts::new(alerts),
             sampler,
             demo,
             inlet,
-            outlet,
             configured: timing,
             timing,
             refreshes: 0,
@@ -233,11 +235,6 @@ impl Session {
     /// Whether intervals that are over wait: they are closed together when they need not wait any more.
     pub fn hold_intervals(&mut self, hold: bool) {
         self.holds_intervals = hold;
-    }
-
-    /// For threads that have something to tell.
-    pub fn outlet(&self) -> &Outlet {
-        &self.outlet
     }
 
     /// Whether somebody has asked once more for the end of a run that ends or has finished.

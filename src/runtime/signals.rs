@@ -1,23 +1,28 @@
 //! Signals, from their catching to the main thread: a thread of its own tells what they ask for.
 
-use std::io::Result;
+use std::io;
 
+use anyhow::Result;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
+use super::launch::start_confined;
 use super::updates::{Outlet, Update};
+use crate::model::privileges::Privileges;
+use crate::probe::privileges::confine::Keeps;
 
 /// Catches them from here on; none is lost before [`tell`].
-pub fn catch() -> Result<Signals> {
+pub fn catch() -> io::Result<Signals> {
     Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
 }
 
-/// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals.
-pub fn tell(mut signals: Signals, outlet: &Outlet) -> Result<()> {
-    let outlet = outlet.try_clone()?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
+/// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
+pub fn tell(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
+    let (_, privileges) = start_confined(
+        "signals",
+        keeps,
+        |_| Ok(()),
+        move |()| {
             for signal in signals.forever() {
                 super::panics::panic_if_asked("signals");
                 outlet.tell(match signal {
@@ -25,6 +30,7 @@ pub fn tell(mut signals: Signals, outlet: &Outlet) -> Result<()> {
                     _ => Update::Stop,
                 });
             }
-        })?;
-    Ok(())
+        },
+    )?;
+    Ok(privileges)
 }

@@ -1,15 +1,62 @@
 //! Where records go: standard output, or a file of their own.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 
 use super::record_file::RecordFile;
+use crate::cli::{Output, Rotation};
 
 /// A record goes out in pieces of so many bytes, so that a reader shows with each of them that it reads.
 const PIECE: usize = 16 << 10;
 
-/// A place for records.
+/// Where records are to go.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// Standard output.
+    StandardOutput,
+    /// A file, and when it begins anew.
+    File(PathBuf, Option<Rotation>),
+}
+
+impl Place {
+    /// As the command line says.
+    pub fn of(output: &Output) -> Place {
+        match &output.file {
+            None => Place::StandardOutput,
+            Some(path) => Place::File(path.clone(), output.rotate),
+        }
+    }
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Place::StandardOutput => None,
+            Place::File(path, _) => Some(path),
+        }
+    }
+
+    /// Opens it, as the user that the calling thread is.
+    pub fn open(&self) -> io::Result<Sink> {
+        match self {
+            Place::StandardOutput => Sink::standard_output(),
+            Place::File(path, rotation) => RecordFile::open(path, *rotation).map(Sink::File),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::StandardOutput => f.write_str("standard output"),
+            Place::File(path, _) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A place for records that is open.
 pub enum Sink {
     /// Without a buffer that would keep a part of a record back.
     StandardOutput(File),
@@ -18,8 +65,7 @@ pub enum Sink {
 }
 
 impl Sink {
-    /// Standard output.
-    pub fn standard_output() -> io::Result<Sink> {
+    fn standard_output() -> io::Result<Sink> {
         let own = io::stdout().as_fd().try_clone_to_owned()?;
         Ok(Sink::StandardOutput(own.into()))
     }

@@ -9,8 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use super::sink::{Sink, finds_no_room};
+use anyhow::{Result, anyhow};
+
+use super::launch::start_confined;
+use super::rights;
+use super::sink::{Place, Sink, finds_no_room};
 use super::updates::{Outlet, Update};
+use crate::model::privileges::Privileges;
+use crate::probe::privileges::confine::Keeps;
 
 /// How often writing is tried again while there is no room.
 const TRY_EVERY: Duration = Duration::from_secs(1);
@@ -39,8 +45,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. Nobody waits for its end: the reader may never come back.
-    pub fn start(mut sink: Sink, outlet: Outlet) -> io::Result<Writer> {
+    /// Starts the thread, which keeps these rights, and opens the place with no others. Nobody waits for its end: the reader may never come back.
+    pub fn start(place: Place, outlet: Outlet, keeps: Keeps) -> Result<(Writer, Privileges)> {
         let (records, receiver) = sync_channel::<Vec<u8>>(1);
         let (sender, outcomes) = channel();
         let pieces = Arc::new(AtomicU64::new(0));
@@ -50,7 +56,11 @@ impl Writer {
             outlet.tell(Update::Written);
             Some(())
         };
-        let mut write = move |record: Vec<u8>| {
+        let open = move |privileges: &Privileges| {
+            let opened = place.open().map_err(anyhow::Error::from);
+            opened.map_err(|e| anyhow!("write to {place}: {}", rights::explain(&e, privileges)))
+        };
+        let write = move |sink: &mut Sink, record: Vec<u8>| {
             let mut left = record.as_slice();
             while !left.is_empty() {
                 match sink.write_piece(&mut left) {
@@ -64,10 +74,11 @@ impl Writer {
             }
             tell(Outcome::Written)
         };
-        std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || receiver.into_iter().try_for_each(&mut write))?;
-        Ok(Writer {
+        let (_, privileges) = start_confined("writer", keeps, open, move |mut sink| {
+            let mut records = receiver.into_iter();
+            let _ = records.try_for_each(|record| write(&mut sink, record));
+        })?;
+        let writer = Writer {
             records,
             outcomes,
             is_busy: false,
@@ -76,7 +87,8 @@ impl Writer {
             attempts: 0,
             pauses: 0,
             pieces,
-        })
+        };
+        Ok((writer, privileges))
     }
 
     /// Takes in what became of the record that is under way; false where the reader has gone.

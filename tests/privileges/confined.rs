@@ -3,13 +3,20 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
+use std::process::Command;
 
 use flowtop::model::privileges::{Landlock, Privileges};
 use flowtop::probe::privileges::confine::{Identity, Keeps, confine};
 
-use super::support::root;
-use super::{NOBODY, readable_folder, set_mode};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use super::support::{Background, root};
+use super::{FREE_NUMBERS, readable_folder, set_mode};
 
 /// Does it in a thread that has only what is kept.
 fn confined<T: Send>(keeps: &Keeps, work: impl FnOnce(Privileges) -> T + Send) -> T {
@@ -17,6 +24,10 @@ fn confined<T: Send>(keeps: &Keeps, work: impl FnOnce(Privileges) -> T + Send) -
         let thread = scope.spawn(|| work(confine(keeps).expect("confined")));
         thread.join().expect("no panic")
     })
+}
+
+fn own_identity() -> Option<Identity> {
+    Identity::to_become(None, None).expect("somebody to become")
 }
 
 fn is_denied<T>(outcome: std::io::Result<T>) -> bool {
@@ -66,13 +77,15 @@ fn a_thread_becomes_the_user_alone_and_has_no_capability_left() {
         return;
     }
     let keeps = Keeps {
-        identity: Identity::to_become(None),
+        identity: own_identity(),
         ..Keeps::default()
     };
     confined(&keeps, |privileges| {
-        assert_eq!((privileges.uid, &*privileges.user), (NOBODY, "nobody"));
+        let user = nix::unistd::geteuid().as_raw();
+        assert!(FREE_NUMBERS.contains(&user), "{user}");
+        assert_eq!(privileges.uid, user);
+        assert_eq!(privileges.user, user.to_string());
         assert!(privileges.capabilities.is_empty());
-        assert_eq!(nix::unistd::geteuid().as_raw(), NOBODY);
         assert!(nix::unistd::getgroups().expect("groups").is_empty());
         // SAFETY: three numbers. Not the C library's setuid(), which would change the other threads, too.
         let back = unsafe { libc::syscall(libc::SYS_setresuid, 0, 0, 0) };
@@ -91,7 +104,7 @@ fn a_configuration_of_the_superuser_alone_stays_readable_and_nothing_beside_it()
     fs::write(&config, "{}").expect("write");
     set_mode(&config, 0o600);
     let keeps = Keeps {
-        identity: Identity::to_become(None),
+        identity: own_identity(),
         readable: vec![folder.path().to_owned()],
         config: Some(config.clone()),
         ..Keeps::default()
@@ -121,16 +134,19 @@ fn connections_are_for_those_who_keep_them() {
     }
     let listener = TcpListener::bind("127.0.0.1:0").expect("listen");
     let address = listener.local_addr().expect("an address");
+    let another = TcpListener::bind("127.0.0.1:0").expect("listen");
+    let other = another.local_addr().expect("an address");
     confined(&Keeps::default(), |_| {
         assert!(is_denied(TcpStream::connect(address)));
         assert!(is_denied(TcpListener::bind("127.0.0.1:0")));
     });
     let keeps = Keeps {
-        tcp: true,
+        ports: vec![address.port()],
         ..Keeps::default()
     };
     confined(&keeps, |_| {
         TcpStream::connect(address).expect("connect");
+        assert!(is_denied(TcpStream::connect(other)));
     });
 }
 
@@ -148,4 +164,26 @@ fn the_root_folder_is_never_granted_as_a_whole() {
         assert!(is_denied(File::open("/etc/passwd")));
         assert!(is_denied(File::create(Path::new("/tmp").join("never"))));
     });
+}
+
+#[test]
+fn nobody_outside_of_the_run_is_signalled_or_reached_by_an_abstract_name() {
+    if !root() {
+        return;
+    }
+    let name = format!("flowtop-test-{}", std::process::id());
+    let name = SocketAddr::from_abstract_name(name).expect("a name");
+    let listener = UnixListener::bind_addr(&name).expect("listen");
+    let mut command = Command::new("sleep");
+    let sleep = Background::spawn(command.arg("60"));
+    let other = Pid::from_raw(sleep.0.id() as i32);
+    // The same user: nothing else would keep it from that.
+    confined(&Keeps::default(), |_| {
+        assert!(is_denied(UnixStream::connect_addr(&name)));
+        assert_eq!(kill(other, None), Err(Errno::EPERM));
+        kill(Pid::this(), None).expect("a signal to itself");
+    });
+    UnixStream::connect_addr(&name).expect("connect");
+    kill(other, None).expect("a signal");
+    drop(listener);
 }

@@ -15,7 +15,7 @@ use super::support::pair::{Pair, RECEIVER_LINK};
 use super::support::program::{self, Flowtop, interface, number};
 use super::support::pty::{Control, Pty};
 use super::support::{self, root};
-use super::{NOBODY, readable_folder, set_mode};
+use super::{FREE_NUMBERS, readable_folder, set_mode};
 
 /// The user who called sudo, in these tests: nobody whom the system knows.
 const CALLER: u32 = 54321;
@@ -23,7 +23,7 @@ const CALLER: u32 = 54321;
 const ARGUMENTS: [&str; 4] = ["-i", "veth*", "-t", "0.1"];
 
 /// What the kernel says of each thread of a process: its name and the lines of its status.
-fn threads(process: Pid) -> Vec<(String, String)> {
+pub fn threads(process: Pid) -> Vec<(String, String)> {
     let entries = fs::read_dir(format!("/proc/{process}/task")).expect("threads");
     let status = |entry: std::io::Result<fs::DirEntry>| {
         let path = entry.expect("a thread").path().join("status");
@@ -34,7 +34,8 @@ fn threads(process: Pid) -> Vec<(String, String)> {
     entries.map(status).collect()
 }
 
-fn value<'a>(status: &'a str, name: &str) -> &'a str {
+/// A line of a status.
+pub fn value<'a>(status: &'a str, name: &str) -> &'a str {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap_or_else(|| panic!("no {name}")).trim()
 }
@@ -49,6 +50,7 @@ fn assert_given_up(process: Pid, user: u32, of_sampler: u64) {
         assert_eq!(value(status, "Gid:"), ids, "{name}");
         assert_eq!(value(status, "Groups:"), "", "{name}");
         assert_eq!(value(status, "NoNewPrivs:"), "1", "{name}");
+        assert_eq!(value(status, "Seccomp:"), "2", "{name}");
         let kept = if name == "sampler" { of_sampler } else { 0 };
         for (set, expected) in [
             ("CapEff:", kept),
@@ -61,6 +63,13 @@ fn assert_given_up(process: Pid, user: u32, of_sampler: u64) {
             assert_eq!(mask, expected, "{name}: {set}");
         }
     }
+}
+
+/// The number that the run took, which nobody has.
+pub fn own_user(run: &mut Flowtop) -> u32 {
+    let user = number(&run.record()["kernel"]["privileges"]["uid"]) as u32;
+    assert!(FREE_NUMBERS.contains(&user), "{user}");
+    user
 }
 
 fn ip(pair: &Pair, words: &str) {
@@ -81,7 +90,7 @@ fn rules(port: u16) -> String {
 }
 
 /// Starts with a configuration that the user to become can read.
-fn start(pair: &Pair, prepare: impl FnOnce(&mut Command)) -> Flowtop {
+pub fn start(pair: &Pair, prepare: impl FnOnce(&mut Command)) -> Flowtop {
     Flowtop::start_with(&pair.receiver, &rules(5000), &ARGUMENTS, |command| {
         command.env_remove("SUDO_UID");
         prepare(command);
@@ -142,12 +151,13 @@ fn on_tcx_nothing_is_kept_and_everything_goes_on() {
     }
     let pair = Pair::quiet();
     let mut run = start(&pair, |_| {});
-    assert_given_up(run.pid(), NOBODY, 0);
+    let user = own_user(&mut run);
+    assert_given_up(run.pid(), user, 0);
     let said = &run.record()["kernel"]["privileges"];
     assert_eq!(
         *said,
-        json!({"user": "nobody", "uid": NOBODY, "capabilities": [], "no_new_privileges": true,
-            "landlock": "full"})
+        json!({"user": user.to_string(), "uid": user, "groups": [], "capabilities": [],
+            "no_new_privileges": true, "landlock": "full", "seccomp": true})
     );
     exercise(run, &pair, "tcx");
 }
@@ -160,7 +170,8 @@ fn on_clsact_the_sampler_keeps_what_filters_need_and_says_so() {
     const CAP_NET_ADMIN: u64 = 1 << 12;
     let pair = Pair::quiet();
     let mut run = start(&pair, |command| _ = command.env("FLOWTOP_CLSACT", "1"));
-    assert_given_up(run.pid(), NOBODY, CAP_NET_ADMIN);
+    let user = own_user(&mut run);
+    assert_given_up(run.pid(), user, CAP_NET_ADMIN);
     let said = &run.record()["kernel"]["privileges"];
     assert_eq!(said["capabilities"], json!(["CAP_NET_ADMIN"]));
     exercise(run, &pair, "clsact");
@@ -194,12 +205,13 @@ fn nobody_of_the_same_user_may_look_into_the_process() {
         return;
     }
     let pair = Pair::quiet();
-    let run = start(&pair, |_| {});
+    let mut run = start(&pair, |_| {});
+    let user = own_user(&mut run);
     // Of a /proc of its own: this machine's may hide the processes of others (hidepid).
     let mount = "mount -t proc -o hidepid=0 proc /proc && exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", mount, "sh", "setpriv"]);
-    command.args(["--reuid", "--regid"].map(|option| format!("{option}={NOBODY}")));
+    command.args(["--reuid", "--regid"].map(|option| format!("{option}={user}")));
     command.args(["--clear-groups", "dd", "count=1", "status=none"]);
     command.arg(format!("if=/proc/{}/mem", run.pid()));
     let output = command.output().expect("dd");
@@ -208,7 +220,7 @@ fn nobody_of_the_same_user_may_look_into_the_process() {
 }
 
 /// The demo on a screen, by somebody who called sudo, in a folder of his own; `first` is done by a shell before.
-fn dashboard(folder: &Path, first: &str) -> Pty {
+pub fn dashboard(folder: &Path, first: &str) -> Pty {
     let mut command = Command::new("unshare");
     let script = format!("{first}\nexec \"$0\" --demo -c config.json");
     command.args([
@@ -228,7 +240,8 @@ fn dashboard(folder: &Path, first: &str) -> Pty {
     pty
 }
 
-fn folder_of_caller() -> tempfile::TempDir {
+/// A folder of the caller's, with a configuration.
+pub fn folder_of_caller() -> tempfile::TempDir {
     let folder = readable_folder();
     let config = folder.path().join("config.json");
     fs::write(&config, "{}").expect("write");

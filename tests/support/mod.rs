@@ -9,6 +9,7 @@ pub mod craft;
 
 pub mod frames;
 pub mod hook;
+pub mod inject;
 pub mod pair;
 pub mod program;
 pub mod pty;

@@ -2,84 +2,27 @@
 //!
 //! To the kernel rights belong to threads, so each thread gives up its own; threads that it starts later begin with
 //! what it has left. Where something cannot be given up, that is an error: nothing goes on with more than it says.
-#![allow(unsafe_code)]
-
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use caps::{CapSet, Capability, CapsHashSet};
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetStatus,
-};
 use libbpf_rs::{MapCore, MapFlags};
-use nix::libc;
 use nix::sys::prctl;
-use nix::unistd::{Gid, Uid, User, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getgroups};
 
+pub use super::calls::Duty;
+pub use super::identity::Identity;
+use super::{calls, identity, limits};
 use crate::model::privileges::{Landlock, Privileges};
 use crate::probe::Probe;
 use crate::probe::survey::chain;
 
-/// The user without rights, where the system does not name one.
-const NOBODY: u32 = 65534;
-/// The newest Landlock whose rights over files and connections are taken; older kernels have fewer.
-const NEWEST: ABI = ABI::V5;
-
 /// A capability that is still needed, and what for.
 pub type Need = (Capability, &'static str);
-
-/// Who the run goes on as.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    name: String,
-    user: Uid,
-    group: Gid,
-    groups: Vec<Gid>,
-}
-
-impl Identity {
-    /// The user who called sudo, else nobody; `None` where this is not the superuser.
-    pub fn to_become(invoking_user: Option<u32>) -> Option<Identity> {
-        if !Uid::effective().is_root() {
-            return None;
-        }
-        let user = match invoking_user {
-            Some(uid) => User::from_uid(Uid::from_raw(uid)),
-            None => User::from_name("nobody"),
-        };
-        let known = user.ok().flatten().filter(|user| !user.uid.is_root());
-        Some(match known {
-            Some(user) => Identity::of(user, invoking_user.is_some()),
-            None => Identity::unnamed(invoking_user.unwrap_or(NOBODY)),
-        })
-    }
-
-    fn of(user: User, with_groups: bool) -> Identity {
-        let name = std::ffi::CString::new(user.name.as_str()).unwrap_or_default();
-        let groups = match with_groups {
-            true => getgrouplist(&name, user.gid).unwrap_or_default(),
-            false => Vec::new(),
-        };
-        Identity {
-            name: user.name,
-            user: user.uid,
-            group: user.gid,
-            groups,
-        }
-    }
-
-    fn unnamed(uid: u32) -> Identity {
-        Identity {
-            name: uid.to_string(),
-            user: Uid::from_raw(uid),
-            group: Gid::from_raw(uid),
-            groups: Vec::new(),
-        }
-    }
-}
 
 /// What a thread keeps; all else goes.
 #[derive(Debug, Clone, Default)]
@@ -94,15 +37,22 @@ pub struct Keeps {
     pub writable: Vec<PathBuf>,
     /// A file that has to stay readable, even if only the superuser may read it.
     pub config: Option<PathBuf>,
-    /// Whether it may open TCP connections.
-    pub tcp: bool,
+    /// Ports to connect to.
+    pub ports: Vec<u16>,
+    /// What it is there for, and which system calls it has for that; `None`: all.
+    pub duty: Option<Duty>,
 }
 
 impl Probe {
+    /// Whether clsact is the way to the hooks.
+    pub fn is_on_clsact(&self) -> bool {
+        self.watched.is_clsact_only() || !chain::has_tcx()
+    }
+
     /// What the thread that owns this needs as long as it runs, all interfaces to come included.
     pub fn needs(&self) -> Vec<Need> {
         let mut needs = Vec::new();
-        if self.watched.is_clsact_only() || !chain::has_tcx() {
+        if self.is_on_clsact() {
             needs.push((Capability::CAP_NET_ADMIN, "for the clsact hook"));
         }
         if self.is_refused_without_capabilities() {
@@ -128,49 +78,102 @@ impl Probe {
 /// Nothing that is executed from here on gains rights, and nobody of the same user may look into this process.
 pub fn no_new_privileges() -> Result<()> {
     prctl::set_no_new_privs().context("give up new privileges")?;
+    keep_others_out()
+}
+
+fn keep_others_out() -> Result<()> {
     prctl::set_dumpable(false).context("keep other processes out")
 }
 
 /// Gives up all rights of the calling thread but these.
 pub fn confine(keeps: &Keeps) -> Result<Privileges> {
-    // As long as the list of users can be read.
+    // As long as the lists of users and groups can be read.
     let name = name_of(Uid::effective());
+    let owners = keeps.config.as_deref().map(owners_on_the_way);
+    let owners = owners.unwrap_or_default();
+    let groups = getgroups().context("ask for the groups")?;
+    let groups = groups.into_iter().chain(owners.iter().copied());
+    let groups: BTreeMap<u32, String> = groups.map(|g| (g.as_raw(), name_of_group(g))).collect();
     // Opened first: the user to become need not be able to reach them.
-    let landlock = limit_files(keeps).context("limit the files that can be opened")?;
+    let landlock = limits::limit(keeps).context("limit the files that can be opened")?;
     // Only what a process executes is subject to the bounding set: without the right to shrink it, nothing is lost.
     let _ = caps::clear(None, CapSet::Bounding);
     caps::clear(None, CapSet::Ambient).context("give up ambient capabilities")?;
     caps::clear(None, CapSet::Inheritable).context("give up inheritable capabilities")?;
     let stays_root = match &keeps.identity {
-        Some(identity) => become_user(identity)?,
+        Some(identity) => identity.become_it()?,
         None => None,
     };
     caps::clear(None, CapSet::Effective).context("give up capabilities")?;
     let mut needs = keeps.capabilities.clone();
-    if let Some(config) = &keeps.config
-        && landlock != Landlock::None
-        && is_denied(config)
-    {
-        needs.push((
-            Capability::CAP_DAC_READ_SEARCH,
-            "the configuration is the superuser's only",
-        ));
+    if landlock != Landlock::None {
+        needs.extend(reach_config(keeps, &owners)?);
     }
     let permitted = caps::read(None, CapSet::Permitted).context("read the capabilities")?;
     needs.retain(|(capability, _)| permitted.contains(capability));
     keep_only(&needs.iter().map(|(capability, _)| *capability).collect())?;
+    // Whoever becomes another user may be looked into again, where fs.suid_dumpable says so.
+    keep_others_out()?;
     let uid = Uid::effective();
+    let no_new_privileges = prctl::get_no_new_privs().context("ask for new privileges")?;
+    let kept = getgroups().context("ask for the groups")?;
+    let kept = kept.iter().filter_map(|group| groups.get(&group.as_raw()));
     Ok(Privileges {
         user: match &keeps.identity {
             Some(identity) if identity.user == uid => identity.name.clone(),
             _ => name,
         },
         uid: uid.as_raw(),
+        groups: kept.cloned().collect(),
         capabilities: needs.iter().map(|(c, why)| (c.to_string(), *why)).collect(),
         stays_root,
-        no_new_privileges: prctl::get_no_new_privs().context("ask for new privileges")?,
+        no_new_privileges,
         landlock,
+        // Last: nothing of the above is left then.
+        seccomp: match keeps.duty {
+            Some(duty) => calls::limit(duty)?,
+            None => false,
+        },
     })
+}
+
+/// Where the user may not read the configuration, takes back those of the user's groups that it belongs to; where they are
+/// not enough, says which capability is.
+fn reach_config(keeps: &Keeps, owners: &[Gid]) -> Result<Option<Need>> {
+    let Some(config) = keeps.config.as_deref().filter(|config| is_denied(config)) else {
+        return Ok(None);
+    };
+    if let Some(identity) = &keeps.identity {
+        let mut groups = identity.groups.clone();
+        groups.retain(|group| owners.contains(group));
+        let may_choose = caps::has_cap(None, CapSet::Permitted, Capability::CAP_SETGID)?;
+        if may_choose && !groups.is_empty() {
+            join(&groups)?;
+            if !is_denied(config) {
+                return Ok(None);
+            }
+            join(&[])?;
+        }
+    }
+    Ok(Some((
+        Capability::CAP_DAC_READ_SEARCH,
+        "the configuration is the superuser's only",
+    )))
+}
+
+fn join(groups: &[Gid]) -> Result<()> {
+    caps::raise(None, CapSet::Effective, Capability::CAP_SETGID).context("choose groups")?;
+    identity::set_groups(groups)?;
+    caps::clear(None, CapSet::Effective).context("give up capabilities")
+}
+
+/// The groups of a file and of all folders on the way to it.
+fn owners_on_the_way(path: &Path) -> Vec<Gid> {
+    let whole = std::path::absolute(path).unwrap_or_default();
+    let real = path.canonicalize().unwrap_or_default();
+    let way = whole.ancestors().chain(real.ancestors());
+    let owner = |path: &Path| Some(Gid::from_raw(path.metadata().ok()?.gid()));
+    way.filter_map(owner).collect()
 }
 
 /// Who this process is, and what it may do, in words.
@@ -194,6 +197,11 @@ fn name_of(uid: Uid) -> String {
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
+fn name_of_group(gid: Gid) -> String {
+    let group = Group::from_gid(gid).ok().flatten();
+    group.map_or_else(|| gid.to_string(), |group| group.name)
+}
+
 /// Whether the thread, as it is now, may not read the file.
 fn is_denied(path: &Path) -> bool {
     File::open(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -207,81 +215,4 @@ fn keep_only(capabilities: &CapsHashSet) -> Result<()> {
         ensure!(left == *capabilities, "capabilities are left over");
     }
     Ok(())
-}
-
-/// Makes this thread, and no other, the user's. Returns why not, where the right to do so is missing.
-fn become_user(identity: &Identity) -> Result<Option<&'static str>> {
-    for (capability, missing) in [
-        (Capability::CAP_SETUID, "CAP_SETUID is missing"),
-        (Capability::CAP_SETGID, "CAP_SETGID is missing"),
-    ] {
-        if !caps::has_cap(None, CapSet::Effective, capability)? {
-            return Ok(Some(missing));
-        }
-    }
-    // What is still needed is chosen afterwards.
-    prctl::set_keepcaps(true).context("give up the superuser's identity")?;
-    let groups: Vec<libc::gid_t> = identity.groups.iter().map(|g| g.as_raw()).collect();
-    let (user, group) = (identity.user.as_raw(), identity.group.as_raw());
-    // SAFETY: the list of groups outlives the call, which reads as many as it is told. Not the C library's
-    // setgroups(), which would change all threads at once and abort where one of them has given up the right.
-    let outcome = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
-    succeeded(outcome, "give up the superuser's groups")?;
-    // SAFETY: three numbers. Again for this thread alone.
-    let outcome = unsafe { libc::syscall(libc::SYS_setresgid, group, group, group) };
-    succeeded(outcome, "give up the superuser's group")?;
-    // SAFETY: three numbers. Again for this thread alone.
-    let outcome = unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) };
-    succeeded(outcome, "give up the superuser's identity")?;
-    prctl::set_keepcaps(false).context("give up the superuser's identity")?;
-    ensure!(
-        Uid::effective() == identity.user && Uid::current() == identity.user,
-        "the thread is still another user's"
-    );
-    Ok(None)
-}
-
-fn succeeded(outcome: libc::c_long, what: &'static str) -> Result<()> {
-    match outcome {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()).context(what),
-    }
-}
-
-fn limit_files(keeps: &Keeps) -> Result<Landlock> {
-    let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    // The whole way of a file that is written beside another and renamed over it, or shortened to its whole records.
-    let write = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
-    let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
-    if !keeps.tcp {
-        ruleset = ruleset.handle_access(AccessNet::from_all(NEWEST))?;
-    }
-    let mut created = ruleset.create()?;
-    for (paths, access) in [
-        (&keeps.readable, read),
-        (&keeps.writable, write | AccessFs::MakeDir),
-    ] {
-        for path in paths {
-            created = match rule(path, access) {
-                Some(rule) => created.add_rule(rule)?,
-                None => created,
-            };
-        }
-    }
-    Ok(match created.restrict_self()?.ruleset {
-        RulesetStatus::FullyEnforced => Landlock::Full,
-        RulesetStatus::PartiallyEnforced => Landlock::Partial,
-        RulesetStatus::NotEnforced => Landlock::None,
-    })
-}
-
-/// What is granted for a folder holds for all that is below it: the root would be everything, and is not granted.
-fn rule(path: &Path, access: BitFlags<AccessFs>) -> Option<PathBeneath<PathFd>> {
-    let is_root = path.canonicalize().is_ok_and(|whole| whole == *"/");
-    let file = PathFd::new(path).ok().filter(|_| !is_root)?;
-    let access = match path.is_dir() {
-        true => access,
-        false => access & AccessFs::from_file(NEWEST),
-    };
-    Some(PathBeneath::new(file, access))
 }

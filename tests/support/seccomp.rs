@@ -22,24 +22,45 @@ pub fn answer_thread(call: libc::c_long, argument: Option<u32>, errno: i32) {
     install(&filter(call, argument, errno)).expect("install a filter");
 }
 
+/// Puts a command under a filter that answers all system calls but these with this error.
+pub fn allow_only(command: &mut Command, calls: &[u32], errno: i32) {
+    let mut filter = vec![step(LOAD, 0, 0, 0)];
+    for call in calls {
+        filter.extend([step(EQUAL, 0, 1, *call), step(ANSWER, 0, 0, ALLOW)]);
+    }
+    filter.push(step(ANSWER, 0, 0, ERRNO | errno as u32));
+    // SAFETY: between fork and exec the closure makes two system calls, one of them on a filter that it owns.
+    unsafe {
+        command.pre_exec(move || {
+            // Who is not the superuser may have no filter otherwise.
+            nix::sys::prctl::set_no_new_privs()?;
+            install(&filter)
+        });
+    }
+}
+
+const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const ANSWER: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
+fn step(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
 fn filter(call: libc::c_long, argument: Option<u32>, errno: i32) -> Vec<libc::sock_filter> {
-    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let answer = (libc::BPF_RET | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     // Is it the call? Is it the argument? Else on to the last answer.
     let call = call as u32;
-    let mut filter = vec![step(load, 0, 0, 0)];
+    let mut filter = vec![step(LOAD, 0, 0, 0)];
     match argument {
         Some(argument) => filter.extend([
-            step(equal, 0, 3, call),
-            step(load, 0, 0, FIRST_ARGUMENT),
-            step(equal, 0, 1, argument),
+            step(EQUAL, 0, 3, call),
+            step(LOAD, 0, 0, FIRST_ARGUMENT),
+            step(EQUAL, 0, 1, argument),
         ]),
-        None => filter.push(step(equal, 0, 1, call)),
+        None => filter.push(step(EQUAL, 0, 1, call)),
     }
-    filter.push(step(answer, 0, 0, ERRNO | errno as u32));
-    filter.push(step(answer, 0, 0, ALLOW));
+    filter.push(step(ANSWER, 0, 0, ERRNO | errno as u32));
+    filter.push(step(ANSWER, 0, 0, ALLOW));
     filter
 }
 

@@ -56,6 +56,14 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
+/// A file of the user who called sudo, there at once as a whole.
+fn write_as_caller(file: &std::path::Path, text: &str) {
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, text).expect("write");
+    std::os::unix::fs::chown(&beside, Some(CALLER), Some(CALLER)).expect("chown");
+    std::fs::rename(&beside, file).expect("rename");
+}
+
 impl Dashboard {
     /// The demo, with its flows on the screen, and whatever else the two kernels tell each other over IPv6.
     fn demo(size: (u16, u16), arguments: &[&str]) -> Dashboard {

@@ -1,14 +1,14 @@
 //! What keys write: the view into the configuration, exports into the working directory; and what they read again.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::support::pty::{Control, Pty};
 use super::support::root;
-use super::{CALLER, Dashboard, flowtop, folder};
+use super::{Dashboard, flowtop, folder, write_as_caller};
 
 fn exports(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("folder");
@@ -22,14 +22,6 @@ fn exports(folder: &Path, ending: &str) -> Vec<PathBuf> {
         name.starts_with("flowtop-") && name.ends_with(ending)
     };
     paths.filter(is_export).collect()
-}
-
-/// A file of the user who called sudo, there at once as a whole.
-fn write_as_caller(file: &Path, text: &str) {
-    let beside = file.with_extension("new");
-    fs::write(&beside, text).expect("write");
-    chown(&beside, Some(CALLER), Some(CALLER)).expect("chown");
-    fs::rename(&beside, file).expect("rename");
 }
 
 #[test]

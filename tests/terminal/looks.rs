@@ -8,7 +8,7 @@ use flowtop::netns::Namespace;
 use super::support::program::PROGRAM;
 use super::support::pty::{Control, PATIENCE, Pty};
 use super::support::{command, root};
-use super::{Dashboard, flowtop, folder};
+use super::{Dashboard, flowtop, folder, write_as_caller};
 
 impl Dashboard {
     /// Walks through the views, so that all of them have been drawn.
@@ -88,7 +88,7 @@ fn control_characters_of_a_configuration_never_reach_the_terminal() {
     let folder = folder();
     let hostile =
         r#"{"RULES": {"a\u001b]0;owned\u0007b\u202ec\u009bd": "- - - - -"}, "EXAMPLES": {}}"#;
-    std::fs::write(folder.path().join("config.json"), hostile).expect("write");
+    write_as_caller(&folder.path().join("config.json"), hostile);
     let mut command = flowtop(&folder, &["--demo", "-c", "config.json"]);
     let mut pty = Pty::start(&mut command, (180, 40), Control::Controlling);
     assert_eq!(pty.wait_for_exit(PATIENCE).code(), Some(78));

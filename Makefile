@@ -49,9 +49,12 @@ demo: build ## open the dashboard on generated traffic; text tables for ten seco
 run: build ## open the dashboard: make run ARGS="-i eth0"
 	@$(SUDO) $(PROGRAM) $(ARGS)
 
+# Most tests wait: for intervals, for grace periods of the kernel, for processes to end.
+TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
 test: ## run all tests, those that need root included
 	@scripts/install-needs build test package
-	$(RUNNER) $(CARGO) test --locked --no-fail-fast
+	RUST_TEST_THREADS=$(TEST_THREADS) $(RUNNER) $(CARGO) test --locked --no-fail-fast
 
 N ?= 20
 test-again: ## run all tests N times, half of them under load, and say what failed: make test-again N=20

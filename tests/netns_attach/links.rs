@@ -426,7 +426,7 @@ fn after_an_overrun_of_events_the_links_are_as_they_are() {
     let arguments = ["-i", "near,other*,late*", "-t", "0.1"];
     let mut run = Flowtop::start(&namespace, "{}", &arguments);
     assert_eq!(overruns(&namespace), 0);
-    run.signal(Signal::SIGSTOP);
+    run.stop();
     ip(&namespace, "ip link delete other0");
     // More events than a socket keeps by default.
     let lines: Vec<String> = (0..300)

@@ -189,6 +189,25 @@ impl Flowtop {
         kill(self.pid(), signal).expect("kill");
     }
 
+    /// Stops it by SIGSTOP; returns when none of its threads does anything more.
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+        let is_stopped = |thread: std::io::Result<std::fs::DirEntry>| {
+            let stat =
+                thread.and_then(|thread| std::fs::read_to_string(thread.path().join("stat")));
+            let stat = stat.expect("a thread");
+            stat.rsplit(')')
+                .next()
+                .is_some_and(|rest| rest.starts_with(" T"))
+        };
+        let threads = || std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("threads");
+        let deadline = Instant::now() + PATIENCE;
+        while !threads().all(is_stopped) {
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Its process.
     pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.0.id() as i32)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::reload::Change;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
-use crate::app::{App, Effect, Msg};
+use crate::app::{App, Effect, Mode, Msg};
 use crate::cli::{ColorChoice, Exit, Failure};
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::probe::{abort, group};
@@ -152,6 +152,11 @@ impl Dashboard {
 
     fn take(&mut self, happening: Happening) {
         let msg = match happening {
+            Happening::Read => {
+                // Who looks at one flow sees its histogram come, however long the interval is.
+                self.changed |= self.app.mode() == Mode::Detail;
+                return;
+            }
             Happening::IntervalClosed(_) => Msg::Refreshed(now()),
             Happening::Notice(text) => Msg::Happened(EventKind::Notice, text),
             Happening::Name(address, name) => {

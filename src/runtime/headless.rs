@@ -78,8 +78,9 @@ impl Headless {
                     Happening::Config(Change::Loaded(text)) => {
                         say(&format!("configuration: {text}"));
                     }
-                    Happening::Config(Change::Mended | Change::Unchanged) | Happening::Name(..) => {
-                    }
+                    Happening::Config(Change::Mended | Change::Unchanged)
+                    | Happening::Name(..)
+                    | Happening::Read => {}
                 }
             }
         }

@@ -39,6 +39,8 @@ const GRACE: Duration = Duration::from_millis(20);
 /// What happened since the last look.
 #[derive(Debug)]
 pub enum Happening {
+    /// The numbers were read, whether an interval is over or not.
+    Read,
     /// So many throughput intervals are over; rates are those of this time.
     IntervalClosed(u64),
     /// The configuration file changed.
@@ -175,6 +177,7 @@ impl Session {
                     self.tracker.advance(&snapshot);
                     self.sampler.recycle(snapshot);
                     self.refreshes += periods;
+                    happenings.push(Happening::Read);
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),

@@ -214,3 +214,21 @@ fn totals_that_a_signal_sets_to_zero_are_told_like_those_of_the_key() {
         lines[0].contains("reset ") && status.contains(told) && lines.iter().any(is_event)
     });
 }
+
+#[test]
+fn a_histogram_comes_with_the_next_reading_and_not_with_the_next_interval() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((120, 40), &["-t", "10"]);
+    dashboard.pty.press("Down");
+    dashboard.pty.press("Enter");
+    dashboard.pty.wait_for_text("gathering...");
+    let start = Instant::now();
+    dashboard.pty.wait_for_text("p50 ");
+    assert!(
+        start.elapsed() < Duration::from_secs(9),
+        "{:?}",
+        start.elapsed()
+    );
+}

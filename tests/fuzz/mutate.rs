@@ -59,6 +59,11 @@ pub fn mutate(dice: &mut Dice, base: &Input, other: &Input) -> Input {
             size: 8 * (1 + dice.below(200) as u32),
             segs: dice.below(40) as u32,
         },
+        // As a file can say it.
+        1..4 if base.gso.size >= 8 => Gso {
+            size: base.gso.size / 8 * 8,
+            ..base.gso
+        },
         _ => Gso::default(),
     };
     input.frame.truncate(LONGEST);

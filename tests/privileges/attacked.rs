@@ -227,6 +227,15 @@ fn attack(captive: &Captive, who: &str) {
             "{who}: {what}: {outcome}"
         );
     }
+    // What cannot fail does not: its error would be taken for a user.
+    for call in [
+        libc::SYS_getuid,
+        libc::SYS_geteuid,
+        libc::SYS_getgid,
+        libc::SYS_getegid,
+    ] {
+        assert!(captive.call(call, [0; 6]) > 0, "{who}: {call}");
+    }
     assert_eq!(type_a_letter(captive), ABSENT, "{who}: TIOCSTI");
     // To whom it is not connected.
     let to = [u64::MAX, captive.memory(), 0, 0, captive.memory(), 16];

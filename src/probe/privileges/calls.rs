@@ -140,8 +140,14 @@ const OF_EVERY_THREAD: Calls = &[
     (libc::SYS_tgkill, Only::OwnAnd(libc::SIGABRT as u64)),
     (libc::SYS_exit, Always),
     (libc::SYS_exit_group, Always),
+    // Who asks for these does not expect an error, and would take its number for the answer.
+    (libc::SYS_getegid, Always),
+    (libc::SYS_geteuid, Always),
+    (libc::SYS_getgid, Always),
     (libc::SYS_getpid, Always),
+    (libc::SYS_getppid, Always),
     (libc::SYS_gettid, Always),
+    (libc::SYS_getuid, Always),
     (libc::SYS_getrandom, Always),
     (libc::SYS_rseq, Always),
     #[cfg(target_arch = "x86_64")]
@@ -259,10 +265,6 @@ const OF_RESOLVERS: Calls = &[
     (libc::SYS_sendmmsg, Always),
     (libc::SYS_sendmsg, Always),
     (libc::SYS_sendto, Always),
-    (libc::SYS_getegid, Always),
-    (libc::SYS_geteuid, Always),
-    (libc::SYS_getgid, Always),
-    (libc::SYS_getuid, Always),
     (libc::SYS_uname, Always),
     // Its parts are libraries, loaded when they are first needed.
     (libc::SYS_mmap, Always),

@@ -242,7 +242,8 @@ impl Dashboard {
     fn save_view(&mut self) {
         let reload = &self.session.reload;
         let in_use = reload.config().path.as_deref();
-        let saved = save_view::save(self.app.preferences(), in_use, reload.surroundings());
+        let (choices, user) = (self.app.preferences(), self.session.privileges.uid);
+        let saved = save_view::save(choices, in_use, reload.surroundings(), user);
         let text = match &saved {
             Ok(saved) if saved.changed => format!("view written to {}", saved.path.display()),
             Ok(saved) => format!("{} says all this already", saved.path.display()),

@@ -9,7 +9,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::unistd::Uid;
 
 use super::files::make_file;
 use super::setup::with_vocabulary;
@@ -29,11 +28,13 @@ pub struct Saved {
     pub changed: bool,
 }
 
-/// Writes the choices into the file that is in use, or would be; where there is none, into a new one.
+/// Writes the choices into the file that is in use, or would be; where there is none, into a new one. `user` is whom new
+/// files belong to.
 pub fn save(
     choices: &Preferences,
     in_use: Option<&Path>,
     surroundings: &Surroundings,
+    user: u32,
 ) -> Result<Saved> {
     let path = match in_use.map(Path::to_path_buf) {
         Some(path) => path,
@@ -65,7 +66,6 @@ pub fn save(
     let text = Text { text, is_foreign };
     let changed = existing.as_ref() != Some(&text);
     if changed {
-        let user = Uid::effective().as_raw();
         if !surroundings.trusts(user) && !surroundings.is_named(&path) {
             bail!(
                 "the next start would not read {name} of user {user} (use sudo, or name the file: -c)"
@@ -165,9 +165,13 @@ mod tests {
             here: folder.to_path_buf(),
             user_folder: Some(folder.join("xdg")),
             system_folder: folder.join("etc"),
-            starter: Uid::current().as_raw(),
+            starter: me(),
             ..Surroundings::default()
         }
+    }
+
+    fn me() -> u32 {
+        nix::unistd::getuid().as_raw()
     }
 
     fn bits() -> Preferences {
@@ -181,14 +185,14 @@ mod tests {
     #[test]
     fn without_a_file_one_is_made_in_the_users_folder() {
         let folder = tempfile::tempdir().expect("a folder");
-        let saved = save(&bits(), None, &surroundings(folder.path())).expect("saved");
+        let saved = save(&bits(), None, &surroundings(folder.path()), me()).expect("saved");
         assert_eq!(saved.path, folder.path().join("xdg/flowtop/config.json"));
         let text = fs::read_to_string(&saved.path).expect("file");
         assert_eq!(
             text,
             "{\n  \"THROUGHPUT_INTERVAL\": 0.5,\n  \"UNIT\": \"bits\"\n}\n"
         );
-        let again = save(&bits(), None, &surroundings(folder.path())).expect("saved");
+        let again = save(&bits(), None, &surroundings(folder.path()), me()).expect("saved");
         assert!(!again.changed && again.text.text == text);
     }
 
@@ -210,6 +214,7 @@ mod tests {
             },
             Some(&link),
             &surroundings,
+            me(),
         )
         .expect("saved");
         let text = fs::read_to_string(&real).expect("file");
@@ -224,7 +229,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.json");
         fs::write(&file, "{\n  \"OFFSET\": 4,\n}").expect("write");
-        let error = save(&bits(), Some(&file), &surroundings(folder.path())).expect_err("refused");
+        let error =
+            save(&bits(), Some(&file), &surroundings(folder.path()), me()).expect_err("refused");
         assert!(
             format!("{error:#}").contains("config.json:2:14: "),
             "{error:#}"

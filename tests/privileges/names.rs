@@ -71,11 +71,10 @@ fn a_name_server_is_asked_by_datagrams_and_by_streams() {
         return;
     }
     let namespace = Namespace::create().expect("a namespace");
-    let outcome = namespace.within(|| Ok(see_the_name()));
-    outcome.expect("in the namespace");
+    namespace.within(see_the_name).expect("in the namespace");
 }
 
-fn see_the_name() {
+fn see_the_name() -> anyhow::Result<()> {
     serve();
     let folder = folder_of_caller();
     let address = SERVER.trim_end_matches(":53");
@@ -92,4 +91,5 @@ fn see_the_name() {
     pty.wait_for_text("sender.example:40010");
     pty.press("q");
     assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
+    Ok(())
 }

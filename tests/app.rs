@@ -425,6 +425,20 @@ fn every_binding_does_something_that_can_be_seen() {
 }
 
 #[test]
+fn each_view_has_its_key() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "");
+    for from in View::ALL {
+        for (key, view) in ["1", "2", "3", "4"].into_iter().zip(View::ALL) {
+            let first = View::ALL.iter().position(|other| *other == from);
+            press(&mut app, &report, &(first.expect("a view") + 1).to_string());
+            press(&mut app, &report, key);
+            assert_eq!(app.view(), view, "{key} in {from:?}");
+        }
+    }
+}
+
+#[test]
 fn clicks_sort_select_open_and_turn_to_views() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "");

@@ -95,3 +95,19 @@ impl FlowKey {
             | u64::from(self.destination_port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_have_the_numbers_of_ip_headers() {
+        let numbers = [(6, "tcp"), (17, "udp"), (1, "icmp"), (58, "icmpv6")];
+        for (number, name) in numbers {
+            let protocol = Protocol::from_number(number);
+            assert_eq!(protocol.map(Protocol::name), Some(name));
+            assert_eq!(protocol.map(Protocol::number), Some(number));
+        }
+        assert_eq!(Protocol::from_number(47), None);
+    }
+}

@@ -148,3 +148,93 @@ impl Rule {
             && any(&self.protocols, |protocol| *protocol == key.protocol)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any flow.
+    fn any() -> Rule {
+        Rule {
+            name: "a rule".into(),
+            sources: Vec::new(),
+            destinations: Vec::new(),
+            source_ports: Vec::new(),
+            destination_ports: Vec::new(),
+            protocols: Vec::new(),
+            profile: None,
+        }
+    }
+
+    fn flow(protocol: Protocol) -> FlowKey {
+        FlowKey {
+            ifindex: 7,
+            vlan: None,
+            protocol,
+            source: [10, 0, 0, 2].into(),
+            destination: [10, 0, 9, 1].into(),
+            source_port: 4000,
+            destination_port: 2048,
+        }
+    }
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        let nets = texts.iter().map(|text| text.parse().expect("a prefix"));
+        nets.collect()
+    }
+
+    #[test]
+    fn each_field_is_a_condition_and_one_item_of_a_list_is_enough() {
+        let udp = flow(Protocol::Udp);
+        assert!(any().matches(&udp));
+        type Change = fn(&mut Rule);
+        let cases: [(Change, bool); 10] = [
+            (|r| r.sources = nets(&["10.0.0.0/24"]), true),
+            (|r| r.sources = nets(&["10.0.9.0/24", "10.0.0.2/32"]), true),
+            (|r| r.sources = nets(&["10.0.9.0/24", "::/0"]), false),
+            (|r| r.destinations = nets(&["10.0.9.0/24"]), true),
+            (|r| r.destinations = nets(&["10.0.0.0/24"]), false),
+            (|r| r.source_ports = vec![1..=2, 4000..=4000], true),
+            (|r| r.source_ports = vec![1..=3999, 4001..=9999], false),
+            (|r| r.destination_ports = vec![2000..=2048], true),
+            (|r| r.destination_ports = vec![4000..=4000], false),
+            (|r| r.protocols = vec![Protocol::Tcp], false),
+        ];
+        for (at, (change, expected)) in cases.into_iter().enumerate() {
+            let mut rule = any();
+            change(&mut rule);
+            assert_eq!(rule.matches(&udp), expected, "case {at}");
+            rule.protocols = vec![Protocol::Icmp];
+            assert!(!rule.matches(&udp), "case {at} of another protocol");
+        }
+    }
+
+    #[test]
+    fn what_has_no_ports_matches_no_rule_with_ports() {
+        for protocol in [Protocol::Icmp, Protocol::Icmpv6] {
+            let flow = flow(protocol);
+            let of_source = Rule {
+                source_ports: vec![0..=u16::MAX],
+                ..any()
+            };
+            let of_destination = Rule {
+                destination_ports: vec![0..=u16::MAX],
+                ..any()
+            };
+            assert!(any().matches(&flow));
+            assert!(!of_source.matches(&flow) && !of_destination.matches(&flow));
+        }
+    }
+
+    #[test]
+    fn lists_multiply() {
+        assert_eq!(any().terms(), 1);
+        let rule = Rule {
+            sources: nets(&["10.0.0.0/8", "::/0"]),
+            source_ports: vec![1..=1, 2..=9, 20..=21],
+            protocols: vec![Protocol::Tcp, Protocol::Udp],
+            ..any()
+        };
+        assert_eq!(rule.terms(), 12);
+    }
+}

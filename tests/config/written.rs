@@ -28,6 +28,20 @@ fn the_printed_configuration_loads_back_to_the_same() {
 }
 
 #[test]
+fn a_printed_rule_has_brackets_for_lists_alone() {
+    for rule in [
+        "1.1.1.1 2.2.2.0/24 5-6 22 TCP",
+        "- - - [80,443] [TCP,UDP]",
+        "[10.0.0.1,fe80::1] - - - ICMP",
+    ] {
+        let text = format!("{{\"RULES\": {{\"one\": \"{rule}\"}}}}");
+        let config = Config::load(&text, "config.json", &VOCABULARY).expect("valid");
+        let printed = config.to_json().expect("text");
+        assert!(printed.contains(&format!("\"{rule}\"")), "{printed}");
+    }
+}
+
+#[test]
 fn differences_are_told_in_words() {
     let config = |text: &str| Config::load(text, "config.json", &VOCABULARY).expect("valid");
     for (old, new, expected) in [

@@ -304,3 +304,17 @@ fn a_flow_is_called_after_the_present_name_of_its_interface() {
     assert_eq!(names(with_name(3, &[], Some("eth0"))), ["eth0"; 2]);
     assert_eq!(names(with_name(4, &[flow(2)], Some("wan"))), ["wan"; 3]);
 }
+
+#[test]
+fn a_snapshot_that_comes_early_still_ends_a_step() {
+    let mut tracker = tracker();
+    for reading in 1..20 {
+        let mut sample = sample(0, 1, 1, reading);
+        sample.gaps.count = reading;
+        let mut snapshot = snapshot(0, &[sample], &[]);
+        snapshot.taken_ns = reading * 600_000_000;
+        tracker.advance(&snapshot);
+        tracker.close_interval();
+        assert_eq!(tracker.report().flows[0].interarrival.samples, 1);
+    }
+}

@@ -236,5 +236,6 @@ mod tests {
             (steps(second), steps(5 * second), steps(600 * second)),
             (1, 5, 16)
         );
+        assert_eq!((steps(second / 2), steps(5 * second / 2)), (1, 3));
     }
 }

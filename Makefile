@@ -31,7 +31,7 @@ STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l 
 STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
 comma := ,
 
-.PHONY: build static demo run test test-again test-long test-kernels check fuzz fuzz-config memcheck bench screenshots install install-caps uninstall deb archive help
+.PHONY: build static demo run test test-again test-long test-kernels check fuzz fuzz-config mutants memcheck bench screenshots install install-caps uninstall deb archive help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -88,6 +88,10 @@ memcheck: ## run under valgrind what unsafe code there is: unit tests, the progr
 	$(CARGO) build --locked
 	$(SUDO) $(VALGRIND) $(CARGO_TARGET_DIR)/debug/flowtop --demo --json -t 0.5 --count 4 >/dev/null
 	$(SUDO) $(VALGRIND) $(CARGO_TARGET_DIR)/debug/flowtop doctor >/dev/null
+
+mutants: ## change the program in a thousand places, one at a time: which changes does no test notice? hours; FILES="..."
+	@scripts/install-needs build test mutants
+	tests/mutants/run $(abspath $(CARGO_TARGET_DIR))/mutants $(FILES)
 
 fuzz: ## show millions of frames to headers, kernel program and reference: make fuzz TIME=600 (seconds in all)
 	@scripts/install-needs build test fuzz

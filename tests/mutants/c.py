@@ -1,0 +1,222 @@
+"""Mutants of the kernel program: each comparison, mask, shift, sum and constant of its headers, one at a time.
+
+Tests on the host come first, of the headers that they see (tests/host, in seconds). What survives goes into the kernel: a
+build of tests/bpf_run that takes the program from a file.
+"""
+
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+from outcome import CAUGHT, ROOT, SAME, SURVIVED, UNVIABLE, Ledger, name_all
+
+FOLDER = ROOT / "src/bpf"
+HEADERS = sorted(path.name for path in FOLDER.glob("*.h") if path.name != "types.h")
+PROGRAM = "flowtop.bpf.c"
+# Quick ones first; each is asked only about what the one before did not notice.
+IN_KERNEL = [
+    ["bpf_run", "listed", "truncated", "wire"],
+    ["bpf_run", "arrivals", "conservation", "in_force", "settled", "without_ethernet"],
+    ["bpf_run", "a_hundred_thousand"],
+]
+BINARY = {
+    "==": ["!="], "!=": ["=="], "<": ["<=", ">="], "<=": ["<", ">"], ">": [">=", "<="], ">=": [">", "<"],
+    "&&": ["||"], "||": ["&&"], "&": ["|"], "|": ["&"], "^": ["|"], "<<": [">>"], ">>": ["<<"],
+    "+": ["-"], "-": ["+"], "%": ["/"], "/": ["%"],
+    "+=": ["-="], "-=": ["+="], "&=": ["|="], "|=": ["&="], "<<=": [">>="], ">>=": ["<<="],
+}  # fmt: skip
+TOKEN = re.compile(
+    r"(?P<skip>/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'"
+    r"|^[ \t]*\#[ \t]*(?!define\s+\w+\s+\S)[^\n]*|^_Static_assert.*?;$|__(?:uint|type|array)\(.*?\);)"
+    r"|(?P<binary>(?<=\s)(?:" + "|".join(re.escape(op) for op in sorted(BINARY, key=len, reverse=True)) + r")(?=\s))"
+    r"|(?P<unary>[!~](?=[\w(]))"
+    r"|(?P<constant>(?<![\w.])(?:0[xX][0-9a-fA-F]+|\d+)(?=[uUlL]*\b))",
+    re.MULTILINE | re.DOTALL,
+)
+FUNCTION = re.compile(r"^(?:static |__noinline |__always_inline |int |SEC\()[^;=]*?\b(\w+)\([^;{]*\)\n\{.*?^\}", re.M | re.S)
+
+
+def replacements(match):
+    text = match.group()
+    if match.lastgroup == "binary":
+        return BINARY[text]
+    if match.lastgroup == "unary":
+        return [""]
+    if match.lastgroup == "constant":
+        value = int(text, 0)
+        return [format(other, "#x" if text[:2].lower() == "0x" else "d") for other in (value + 1, value - 1) if other >= 0]
+    return []
+
+
+def mutants_of(header):
+    """Yields ((file, change, line, column), the text with the change)."""
+    text = (FOLDER / header).read_text()
+    functions = [(found.span(), found.group(1)) for found in FUNCTION.finditer(text)]
+    for match in TOKEN.finditer(text):
+        for new in replacements(match):
+            at = match.start()
+            inside = next((name for (start, end), name in functions if start <= at < end), None)
+            line_start = text.rfind("\n", 0, at) + 1
+            change = f"replace {match.group()} with {new or 'nothing'}" + (f" in {inside}" if inside else "")
+            where = (f"src/bpf/{header}", change, text.count("\n", 0, at) + 1, at - line_start)
+            yield where, text[:at] + new + text[match.end() :]
+
+
+def includes(path):
+    return re.findall(r'^#include "(.*)"', path.read_text(), re.M)
+
+
+def programs_that_see(header):
+    """The tests on the host that include it, themselves or by other headers."""
+    seen = {}
+    for path in sorted((ROOT / "tests/host").glob("*.c")):
+        waiting, reached = includes(path), set()
+        while waiting:
+            name = waiting.pop()
+            if name not in reached and (FOLDER / name).exists():
+                reached.add(name)
+                waiting += includes(FOLDER / name)
+        # judge.c is asked by other programs and has no tests.
+        if path.stem != "judge" and header in reached:
+            seen[path.stem] = len(reached)
+    return sorted(seen, key=seen.get)
+
+
+class Bench:
+    """A copy of the tree that mutants are made in, and what was built of it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.tree = folder / "tree"
+        self.sources = self.tree / "src/bpf"
+        self.target = folder / "target"
+        self.object = folder / "mutant.bpf.o"
+        copy_tree(self.tree)
+        self.binaries = self.build_tests()
+        self.includes = next(self.target.glob("debug/build/libbpf-sys-*/out/include"))
+        self.original = self.compile_bare()
+        self.compile_object()
+        for step in IN_KERNEL:
+            if not self.passes(step):
+                raise SystemExit(f"mutants: {' '.join(step)}: fails without any change")
+
+    def build_tests(self):
+        """Tests whose library takes the kernel program from a file when it runs, not from itself."""
+        build = self.tree / "build.rs"
+        build.write_text(build.read_text().replace("fn main() ", "fn build() ", 1) + FROM_A_FILE)
+        names = sorted({step[0] for step in IN_KERNEL})
+        command = ["cargo", "test", "--locked", "--no-run", *itertools.chain(*(["--test", name] for name in names))]
+        environment = {**os.environ, "CARGO_TARGET_DIR": str(self.target), "CARGO_PROFILE_DEV_DEBUG": "0"}
+        done = subprocess.run(command, cwd=self.tree, env=environment, stderr=subprocess.PIPE, text=True)
+        binaries = dict(re.findall(r"Executable tests/(\w+)\.rs \((.*)\)", done.stderr))
+        if done.returncode or not binaries:
+            raise SystemExit(f"mutants: {' '.join(command)}:\n{done.stderr}")
+        return binaries
+
+    def clang(self, *arguments):
+        machine = os.uname().machine
+        command = ["clang", "-O2", "-target", "bpf", "-mcpu=v3", "-w", f"-I/usr/include/{machine}-linux-gnu"]
+        command += [f"-D__TARGET_ARCH_{'x86' if machine == 'x86_64' else 'arm64'}", f"-I{self.includes}", "-c"]
+        return subprocess.run([*command, *arguments, str(self.sources / PROGRAM)], capture_output=True).returncode == 0
+
+    def compile_object(self):
+        return self.clang("-g", "-o", str(self.object))
+
+    def compile_bare(self):
+        """The program without a word of its source: the same bytes are the same program."""
+        bare = self.folder / "bare.o"
+        return bare.read_bytes() if self.clang("-o", str(bare)) else None
+
+    def passes(self, step):
+        name, *arguments = step
+        as_root = [] if os.geteuid() == 0 else ["sudo"]
+        command = [*as_root, "env", f"FLOWTOP_MUTANT={self.object}", self.binaries[name], *arguments]
+        return succeeds(command, 180, cwd=self.tree)
+
+    def passes_on_host(self, name):
+        program = self.folder / f"host-{name}"
+        command = [os.environ.get("CC", "cc"), *HOST_FLAGS, f"tests/host/{name}.c", "-o", str(program)]
+        done = subprocess.run(command, cwd=self.tree, capture_output=True)
+        if done.returncode:
+            return None
+        tests = subprocess.run([program], capture_output=True, text=True).stdout.split()
+        return bool(tests) and all(succeeds([program, test], 30) for test in tests)
+
+    def judge(self, header, text):
+        path = self.sources / header
+        former = path.read_text()
+        path.write_text(text)
+        try:
+            return self.judge_written(header, text.count("#define") and changed_define(former, text))
+        finally:
+            path.write_text(former)
+
+    def judge_written(self, header, is_define):
+        for name in programs_that_see(header):
+            passed = self.passes_on_host(name)
+            if passed is None:
+                return UNVIABLE
+            if not passed:
+                return CAUGHT
+        bare = self.compile_bare()
+        if bare is None or not self.compile_object():
+            return UNVIABLE
+        # Shapes of maps are not in the bare object.
+        if bare == self.original and not is_define:
+            return SAME
+        return SURVIVED if all(self.passes(step) for step in IN_KERNEL) else CAUGHT
+
+
+HOST_FLAGS = [
+    *("-std=gnu11", "-O1", "-w", "-I", "src/bpf", "-I", "tests/host", "-pipe"),
+    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+]
+FROM_A_FILE = """
+fn main() -> Result<()> {
+    build()?;
+    let path = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?).join("flowtop.skel.rs");
+    let read = "::new(match std::env::var_os(\\"FLOWTOP_MUTANT\\") { Some(path) => std::fs::read(path).unwrap().leak(), None => &DATA })";
+    let text = std::fs::read_to_string(&path)?;
+    anyhow::ensure!(text.contains("::new(&DATA)"), "the skeleton does not look as it did");
+    Ok(std::fs::write(&path, text.replace("::new(&DATA)", read))?)
+}
+"""
+
+
+def changed_define(former, text):
+    changed = [line for before, line in zip(former.splitlines(), text.splitlines()) if before != line]
+    return any(line.startswith("#define") for line in changed)
+
+
+def succeeds(command, seconds, **options):
+    try:
+        return subprocess.run(command, timeout=seconds, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def copy_tree(tree):
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+
+
+def run(folder, only):
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {where: text for header in HEADERS for where, text in mutants_of(header)}
+    names = name_all(made)
+    chosen = [where for where in sorted(made, key=lambda where: (where[0], where[2:])) if not only or where[0] in only]
+    if not chosen:
+        return True
+    bench = Bench(folder)
+    ledger = Ledger(folder, names)
+    for where in chosen:
+        ledger.note(names[where], bench.judge(pathlib.Path(where[0]).name, made[where]))
+    return ledger.close(lambda _: 0, lambda file: file.startswith("src/bpf/"))

@@ -1,0 +1,139 @@
+"""Mutants of what needs no root, by cargo-mutants: all of src/model/tracker, and a sample of the modules beside it.
+
+They are made in lean copies of the library, each one crate with its tests: the model alone, which knows no other module, for the
+tracker; the pure modules with the tests of tests/ that need no more for the others. A mutant then takes seconds.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from outcome import CAUGHT, ROOT, SURVIVED, UNVIABLE, Ledger, name_all
+
+MODEL = (["model"], [])
+PURE = (["app", "config", "export", "keymap", "model", "ui"], ["app", "config", "export", "frames", "judgements", "query"])
+ALL_OF = "src/model/tracker"
+SAMPLED = ("src/model", "src/config", "src/app", "src/export")
+SAMPLE, SEED = 340, "flowtop"
+ALLOWED = 0.03
+# What waits for the file system is asked about these alone.
+WATCHES = "src/config/watch"
+# Another version may give mutants other names.
+VERSION = "27.1.0"
+OUTCOMES = {"CaughtMutant": CAUGHT, "Timeout": CAUGHT, "MissedMutant": SURVIVED, "Unviable": UNVIABLE}
+
+
+def write_lean_tree(tree, modules, tests):
+    """Sources, tests and what they read; without the kernel program, its library and all that goes with it."""
+    tree.mkdir(parents=True, exist_ok=True)
+    for name in ("src", "tests"):
+        shutil.rmtree(tree / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, tree / name)
+    for name in ("Cargo.lock", "config.json", "config.schema.json", "README.md"):
+        shutil.copy2(ROOT / name, tree / name)
+    manifest = (ROOT / "Cargo.toml").read_text()
+    for section in (r"build-dependencies", r"features", r"lib", r"\[bin\]", r"\[bench\]", r"lints\.\w+"):
+        manifest = re.sub(rf"^\[{section}\]\n(?:(?!\[).*\n)*", "", manifest, flags=re.M)
+    manifest = re.sub(r"^libbpf-rs = .*\n", "", manifest, flags=re.M)
+    manifest = manifest.replace("[dependencies]", "build = false\nautotests = false\nautobins = false\n\n[dependencies]", 1)
+    (tree / "Cargo.toml").write_text(manifest)
+    lines = ["extern crate self as flowtop;"] + [f"pub mod {name};" for name in modules]
+    lines += [f'#[cfg(test)]\n#[path = "../tests/{name}.rs"]\nmod tests_{name};' for name in tests]
+    (tree / "src/lib.rs").write_text("\n".join(lines) + "\n")
+    # They are called after the crate and the module.
+    for snapshot in (tree / "tests/snapshots").glob("frames__*.snap"):
+        snapshot.rename(snapshot.with_name(f"flowtop__tests_{snapshot.name}"))
+
+
+def install_tool(folder):
+    if not (folder / "bin/cargo-mutants").exists():
+        command = ["cargo", "install", "--quiet", "--locked", "--root", str(folder), f"cargo-mutants@{VERSION}"]
+        subprocess.run(command, check=True)
+
+
+def mutants_cargo(tree, *arguments, **options):
+    environment = {
+        **os.environ,
+        "PATH": f"{tree.parent / 'tool/bin'}:{os.environ['PATH']}",
+        "CARGO_TARGET_DIR": str(tree.parent / "target"),
+        "CARGO_PROFILE_DEV_DEBUG": "0",
+        "CARGO_INCREMENTAL": "1",
+        "INSTA_UPDATE": "no",
+    }
+    return subprocess.run(["cargo", "mutants", *arguments], cwd=tree, env=environment, **options)
+
+
+def list_mutants(tree):
+    """Where each one is, by the name that cargo-mutants gives it."""
+    done = mutants_cargo(tree, "--list", "--json", stdout=subprocess.PIPE, check=True)
+    return {mutant["name"]: place_of(mutant) for mutant in json.loads(done.stdout)}
+
+
+def place_of(mutant):
+    change = mutant["name"].split(": ", 1)[1]
+    start = mutant["span"]["start"]
+    return mutant["file"], change, start["line"], start["column"]
+
+
+def choose(names, only):
+    """All of the tracker, and of the others those whose names have the smallest digests: a change elsewhere moves none."""
+    if only:
+        return [mutant for mutant, name in names.items() if name.file in only]
+    in_all = [mutant for mutant, name in names.items() if name.file.startswith(ALL_OF)]
+    others = [mutant for mutant, name in names.items() if name.file.startswith(SAMPLED) and mutant not in set(in_all)]
+    digest = lambda mutant: hashlib.sha256("\n".join([SEED, *names[mutant]]).encode()).digest()
+    return in_all + sorted(others, key=digest)[:SAMPLE]
+
+
+def try_mutants(tree, mutants, arguments):
+    """Yields each mutant by its name there, and what became of it."""
+    if not mutants:
+        return
+    (tree / ".cargo").mkdir(exist_ok=True)
+    # Mutants of fields are tried whatever the expressions say: their files are named, too.
+    chosen = {
+        "examine_globs": sorted({mutant.split(":", 1)[0] for mutant in mutants}),
+        "examine_re": [f"^{re.escape(mutant)}$".replace("\\ ", " ") for mutant in mutants],
+    }
+    settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in chosen.items())
+    (tree / ".cargo/mutants.toml").write_text(settings)
+    folder = tree.parent / "cargo-mutants"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    mutants_cargo(tree, "--in-place", "--timeout", "30", "-o", str(folder), "--", "--lib", "--", *arguments)
+    (tree / ".cargo/mutants.toml").unlink()
+    outcomes = json.loads((folder / "mutants.out/outcomes.json").read_text())["outcomes"]
+    for outcome in outcomes:
+        if outcome["scenario"] == "Baseline":
+            if outcome["summary"] != "Success":
+                raise SystemExit(f"mutants: the tests fail without any change (see {folder})")
+            continue
+        yield outcome["scenario"]["Mutant"]["name"], OUTCOMES[outcome["summary"]]
+
+
+def run(folder, only):
+    install_tool(folder / "tool")
+    trees = {}
+    for name, (modules, tests) in (("model", MODEL), ("pure", PURE)):
+        trees[name] = folder / name
+        write_lean_tree(trees[name], modules, tests)
+    listed = list_mutants(trees["pure"])
+    names = name_all(listed.values())
+    chosen = choose({mutant: names[place] for mutant, place in listed.items()}, only)
+    ledger = Ledger(folder, names)
+    of_tracker = [mutant for mutant in chosen if mutant.startswith(ALL_OF)]
+    of_watch = [mutant for mutant in chosen if mutant.startswith(WATCHES)]
+    others = [mutant for mutant in chosen if not mutant.startswith((ALL_OF, WATCHES))]
+    for tree, mutants, arguments in (
+        ("model", of_tracker, ["model::tracker"]),
+        ("pure", others, ["--skip", "tests_config::watch"]),
+        ("pure", of_watch, ["config", "--test-threads", "64"]),
+    ):
+        for mutant, outcome in try_mutants(trees[tree], mutants, arguments):
+            if mutant in chosen:
+                ledger.note(names[listed[mutant]], outcome)
+    is_rust = lambda file: file.endswith(".rs")
+    return ledger.close(lambda file: 0 if file.startswith(ALL_OF) else ALLOWED, is_rust)

@@ -315,6 +315,11 @@ impl Probe {
         self.watched.totals_mut().claim(ifindex, false)
     }
 
+    /// Holds up a flow's numbers as a CPU does that judges one for long, or lets them go on: for test runs. Whether it could.
+    pub fn hold(&self, slot: u32, held: bool) -> bool {
+        self.table.set_locked(slot, held)
+    }
+
     /// The loaded program: also for test runs that call it from a program of their own.
     pub fn program(&self) -> BorrowedFd<'_> {
         self.skeleton.progs.flowtop_ingress.as_fd()

@@ -10,6 +10,8 @@ mod support;
 mod arrivals;
 #[path = "bpf_run/conservation.rs"]
 mod conservation;
+#[path = "bpf_run/contended.rs"]
+mod contended;
 #[path = "bpf_run/duel.rs"]
 mod duel;
 #[path = "bpf_run/generated.rs"]

@@ -55,10 +55,12 @@ host_tests! { sequence:
     a_gap_counts_what_is_missing_and_is_small_or_big
     a_number_seen_already_is_a_duplicate_and_nothing_else
     a_late_number_was_not_lost
-    a_number_older_than_the_window_is_late_and_stays_lost
+    a_number_older_than_the_window_was_not_lost_either
     what_came_before_the_first_number_was_never_missed
     a_sender_that_starts_again_loses_nothing
-    a_number_out_of_series_waits_for_its_successor
+    a_restart_is_taken_back_where_the_former_series_goes_on
+    a_single_number_far_away_loses_nothing
+    what_comes_by_a_slower_path_is_not_lost
     numbers_of_16_bits_wrap_and_restart_in_their_own_width
 }
 

@@ -10,6 +10,8 @@ mod gaps;
 mod packet;
 #[path = "reference_self/payload.rs"]
 mod payload;
+#[path = "reference_self/senders.rs"]
+mod senders;
 #[path = "reference_self/sequence.rs"]
 mod sequence;
 #[path = "reference_self/tcp.rs"]

@@ -118,19 +118,6 @@ static __always_inline void account_arrival(struct flow_slot *slot, struct flow_
 		record_gap(seen->slot, gap);
 }
 
-/* With the lock held, which it gives back. `control` is what the slot said when it was locked. */
-static __always_inline void account_sequence(struct __sk_buff *skb, const struct packet_facts *facts,
-					     struct flow_slot *slot, __u64 control, struct flow_counters *counters,
-					     const struct observation *seen)
-{
-	if (control & FLOW_RESYNC) {
-		__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);
-		slot->flags &= ~(SEQUENCE_STARTED | SEQUENCE_CANDIDATE);
-	}
-	counters->sequenced += judge(skb, facts, slot, seen);
-	unlock_flow(slot);
-}
-
 static __always_inline int is_echo(const struct flow_key *key)
 {
 	__u8 type = key->destination_port >> 8;
@@ -231,27 +218,46 @@ static __always_inline void count_too_late(struct interface_totals *totals, cons
 	add_volume(&totals->untracked, seen->packets, seen->bytes);
 }
 
+/* A packet whose flow could not be locked: its number is read, but has no place in the series. So that it is not missed
+ * there for good, the slot says how many such numbers (TCP: bytes) there were. Returns the packets whose number was readable.
+ */
+__noinline __u32 count_unjudged(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
+				const struct observation *seen)
+{
+	__u32 received, bytes;
+
+	if (!slot || !facts || !seen)
+		return 0;
+	if (facts->sequence == SEQUENCE_TCP) {
+		bytes = stream_length(facts->tcp_flags, facts->payload_bytes);
+		__sync_fetch_and_add((__u64 *)&slot->unjudged, bytes);
+		return bytes ? seen->packets : 0;
+	}
+	received = judge_any(skb, NULL, profile_of(ACTIVE_BANK(seen->active), slot->rule), facts, seen);
+	__sync_fetch_and_add(&slot->unjudged, received);
+	return received;
+}
+
 /* Locks a flow that another CPU, or user space, has changed since it was found. Returns 0 where its number is not to be
- * judged. Out of the way of most packets; global, so that the verifier looks at it once.
+ * judged, -1 where the slot is another flow's. Out of the way of most packets; global, so that the verifier looks at it
+ * once.
  */
 __noinline int lock_again(struct flow_slot *slot, struct interface_totals *totals, const struct observation *seen,
-			  __u64 *control)
+			  __u64 control)
 {
 	int is_locked;
 
-	if (!slot || !totals || !seen || !control)
+	if (!slot || !totals || !seen)
 		return 0;
-	if (!is_still(slot, *control)) {
+	if (!is_still(slot, control)) {
 		count_too_late(totals, seen);
-		return 0;
+		return -1;
 	}
 	is_locked = lock_flow(slot);
-	*control = READ_ONCE(slot->control);
 	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
-	if (is_locked && version_of(*control) == ACTIVE_VERSION(seen->active))
+	if (is_locked && version_of(READ_ONCE(slot->control)) == ACTIVE_VERSION(seen->active))
 		return 1;
 	totals->contended += 1;
-	__sync_fetch_and_or(&slot->control, FLOW_RESYNC);
 	if (is_locked)
 		unlock_flow(slot);
 	return 0;
@@ -311,9 +317,16 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 		account_arrival(slot, counters, control, seen);
 	if (control & FLOW_SEQUENCED && takes_part(facts)) {
 		/* Locked as it was found, it still is the flow's: see is_still(). */
-		if ((version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) ||
-		    lock_again(slot, totals, seen, &control))
-			account_sequence(skb, facts, slot, control, counters, seen);
+		int locked = (version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) ?
+				     1 :
+				     lock_again(slot, totals, seen, control);
+
+		if (locked > 0) {
+			counters->sequenced += judge(skb, facts, slot, seen);
+			unlock_flow(slot);
+		} else if (!locked) {
+			counters->sequenced += count_unjudged(skb, slot, facts, seen);
+		}
 	} else if (!is_still(slot, control)) {
 		count_too_late(totals, seen);
 	}

@@ -32,14 +32,15 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->expected = 0;
 	slot->seen = 0;
 	slot->lost = 0;
+	slot->unjudged = 0;
 	slot->absent = 0;
 	slot->reverse_errors = 0;
 	slot->small_errors = 0;
 	slot->big_errors = 0;
 	slot->duplicates = 0;
 	slot->restarts = 0;
-	slot->candidate = 0;
-	slot->largest_payload = 0;
+	slot->other = 0;
+	slot->other_seen = 0;
 	slot->epochs_high = 0;
 	slot->rule = newcomer->rule;
 	slot->flags = 0;

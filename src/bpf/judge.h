@@ -6,6 +6,7 @@
 #include "payload.h"
 #include "rules.h"
 #include "sequence.h"
+#include "stream.h"
 
 #define MAX_SEGMENTS 128 /* of a UDP aggregate whose numbers are read one by one */
 
@@ -19,21 +20,37 @@ struct observation {
 	__u32 is_new;
 };
 
-/* One payload: its number is read and judged, or it is absent. Returns the numbers read: 0 or 1. Global, so that
- * the verifier looks at it once.
+/* A number that is not the next one. Global, so that the verifier looks at it once, and out of the way of those that are. */
+__noinline int judge_other_number(struct flow_slot *slot, __u32 number, __u32 is_16_bit, __u32 threshold)
+{
+	if (slot)
+		place_number(slot, number, is_16_bit, threshold);
+	return 0;
+}
+
+static __always_inline void track_number(struct flow_slot *slot, __u32 number, int is_16_bit, __u32 threshold)
+{
+	if (!continue_series(slot, number, is_16_bit))
+		judge_other_number(slot, number, is_16_bit, threshold);
+}
+
+/* One payload: its number is read and judged, or it is absent; without a slot it is only read. Returns the numbers read:
+ * 0 or 1. Global, so that the verifier looks at it once.
  */
 __noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
 			       __u32 payload_offset, __u32 payload_bytes)
 {
 	__u32 number;
 
-	if (!slot || !profile)
+	if (!profile)
 		return 0;
 	if (read_number(skb, profile, payload_offset, payload_bytes, &number)) {
-		slot->absent += 1;
+		if (slot)
+			slot->absent += 1;
 		return 0;
 	}
-	track_number(slot, number, !!(profile->flags & PROFILE_WIDTH_16), profile->threshold);
+	if (slot)
+		track_number(slot, number, !!(profile->flags & PROFILE_WIDTH_16), profile->threshold);
 	return 1;
 }
 
@@ -43,7 +60,7 @@ __noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot, c
 {
 	__u32 received = 0, segment = skb->gso_size;
 
-	if (!slot || !profile)
+	if (!profile)
 		return 0;
 	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
 		__u32 start = i * segment, length;
@@ -67,26 +84,26 @@ static __always_inline int reads_payload(const struct packet_facts *facts, const
 	       (facts->sequence == SEQUENCE_ECHO && profile->flags & PROFILE_EXPLICIT);
 }
 
-/* Any packet. Returns the packets whose number was readable. Global, so that the verifier looks at it once, and out of the
- * way of the packets that judge() knows.
+/* Any packet; without a slot, and not of TCP, its numbers are only read. Returns the packets whose number was readable.
+ * Global, so that the verifier looks at it once, and out of the way of the packets that judge() knows.
  */
 __noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
 			   const struct packet_facts *facts, const struct observation *seen)
 {
 	__u32 segment;
 
-	if (!slot || !profile || !facts || !seen)
+	if (!profile || !facts || !seen)
 		return 0;
 	segment = facts->payload_bytes;
 	if (seen->packets > 1 && skb->gso_size && skb->gso_size < segment)
 		segment = skb->gso_size;
-	if (facts->sequence == SEQUENCE_UNPLACED) {
+	if (slot && facts->sequence == SEQUENCE_UNPLACED) {
 		slot->flags &= ~SEQUENCE_STARTED;
 		if (facts->key.protocol != IPPROTO_TCP)
 			slot->absent += seen->packets;
 		return 0;
 	}
-	if (facts->sequence == SEQUENCE_TCP)
+	if (slot && facts->sequence == SEQUENCE_TCP)
 		return track_tcp(slot, facts->number, facts->tcp_flags, facts->payload_bytes, segment,
 				 profile->threshold) ?
 			       seen->packets :
@@ -97,7 +114,8 @@ __noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const 
 		return judge_payload(skb, slot, profile, facts->payload_offset, facts->payload_bytes);
 	}
 	if (facts->sequence == SEQUENCE_ECHO) {
-		track_number(slot, facts->number, 1, profile->threshold);
+		if (slot)
+			track_number(slot, facts->number, 1, profile->threshold);
 		return seen->packets;
 	}
 	return 0;

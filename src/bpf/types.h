@@ -51,7 +51,6 @@ struct flow_key {
 #define FLOW_STATE 3ULL
 #define FLOW_LOCKED (1ULL << 2) /* one CPU is judging a sequence number */
 #define FLOW_SEQUENCED (1ULL << 3) /* its payloads carry sequence numbers */
-#define FLOW_RESYNC (1ULL << 4) /* a number was not judged: the next one is a new base */
 #define FLOW_FOCUSED (1ULL << 5) /* keeps a histogram of its gaps */
 #define FLOW_VERSION_SHIFT 8 /* rule version that admitted the flow */
 #define FLOW_GENERATION_SHIFT 16
@@ -60,8 +59,13 @@ struct flow_key {
 
 /* flow_slot.flags */
 #define SEQUENCE_STARTED 1 /* `expected` is valid */
-#define SEQUENCE_CANDIDATE 2 /* `candidate` waits for its successor */
-#define SEQUENCE_STOPPED 4 /* TCP: a RST came; the next segment begins a new series */
+#define SEQUENCE_STOPPED 2 /* TCP: a RST came; the next segment begins a new series */
+#define OTHER_STANDING 6 /* not TCP: what is known of the other series; 0: nothing */
+#define OTHER_JUDGED 2 /* all its numbers have been judged */
+#define OTHER_WAITS 4 /* its highest number waits for the next packet to be judged */
+#define OTHER_FORMER 6 /* the sender has started again, if this one does not go on */
+#define OTHER_OPEN 4 /* what both have in common */
+#define OTHER_TRUST_SHIFT 3 /* how often it went on beside; from OTHER_TRUSTED on, the power of two it is believed at */
 
 /* What must be one per flow, whatever CPU a packet comes in on. The first cache line is what every packet
  * needs; the second is for sequence numbers and what is rare.
@@ -75,18 +79,19 @@ struct flow_slot {
 	__u64 first_arrival; /* CLOCK_MONOTONIC ns */
 	__u64 seen; /* bit n: number expected - 1 - n was seen; TCP: first (low) and end (high word) of what is missing */
 	__u64 lost;
-	__u64 absent;
+	__u32 unjudged; /* numbers (TCP: bytes) that came and were not judged: what is lost is so much less. Atomic */
+	__u32 absent; /* TCP: the upper half of `unjudged` */
 	__u32 reverse_errors;
 	__u32 small_errors;
 	__u32 big_errors;
 	__u32 duplicates;
 	__u32 restarts;
-	__u32 candidate;
-	__u16 largest_payload; /* TCP: of a segment so far */
+	__u32 other; /* what the other series expects; TCP: the number of the SYN, or the one before the first byte */
+	__u16 other_seen; /* bit n: number other - 1 - n was seen; TCP: the largest payload of a segment so far */
 	__u16 epochs_high; /* carry of the 16-bit epoch in control */
 	__u8 rule; /* index of its first matching rule, or RULE_NONE */
 	__u8 flags;
-	__u8 base_age; /* numbers from the base of the series to expected - 1, at most 64; older ones were never missed */
+	__u8 base_age; /* numbers from the base of the series to expected - 1, at most 65; older ones were never missed, unless that many */
 	__u8 profile; /* id of the sequence profile that its state was made with */
 };
 

@@ -93,7 +93,7 @@ pub struct Sequence {
     pub big_errors: u64,
     /// Numbers seen already; unknown for TCP.
     pub duplicates: Option<u64>,
-    /// Times the sender began a new series.
+    /// Times the sender began a new series; one that turns out to be none is taken back.
     pub restarts: u64,
     /// Packets in which the configured place held no number.
     pub absent: u64,
@@ -143,8 +143,8 @@ impl Sequence {
             small_errors: since_32(small_errors, earlier.small_errors),
             big_errors: since_32(big_errors, earlier.big_errors),
             duplicates: duplicates.map(|now| since_32(now, earlier.duplicates.unwrap_or(0))),
-            restarts: since_32(restarts, earlier.restarts),
-            absent: absent.wrapping_sub(earlier.absent),
+            restarts: since_32(restarts, earlier.restarts) as i32 as u64,
+            absent: since_32(absent, earlier.absent),
         }
     }
 }
@@ -154,8 +154,8 @@ fn since_32(now: u64, earlier: u64) -> u64 {
 }
 
 impl AddAssign for Sequence {
-    /// Adds what came since the total was what it is. Of `lost` that may be less than nothing, numbers that came late;
-    /// the total does not go below zero, as they may have been lost before a reset.
+    /// Adds what came since the total was what it is. Of `lost` and `restarts` that may be less than nothing: numbers that
+    /// came late, a series that went on after all. The total does not go below zero, as they may be from before a reset.
     fn add_assign(&mut self, newly: Sequence) {
         *self = Sequence {
             current: newly.current.or(self.current),
@@ -167,7 +167,7 @@ impl AddAssign for Sequence {
             duplicates: newly
                 .duplicates
                 .map(|newly| self.duplicates.unwrap_or(0).wrapping_add(newly)),
-            restarts: self.restarts.wrapping_add(newly.restarts),
+            restarts: self.restarts.saturating_add_signed(newly.restarts as i64),
             absent: self.absent.wrapping_add(newly.absent),
         };
     }
@@ -188,8 +188,8 @@ mod tests {
             small_errors: narrow,
             big_errors: narrow,
             duplicates: Some(narrow),
-            restarts: narrow,
-            absent: count,
+            restarts: 0,
+            absent: narrow,
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
             small_errors: count,
             big_errors: count,
             duplicates: Some(count),
-            restarts: count,
+            absent: count,
             ..reading(count)
         }
     }
@@ -228,7 +228,7 @@ mod tests {
                     s.small_errors,
                     s.big_errors,
                     s.duplicates,
-                    s.restarts,
+                    s.absent,
                 )
             };
             assert_eq!(
@@ -252,6 +252,22 @@ mod tests {
         assert_eq!(total.lost, 0);
         total += lost(2).since(&lost(0));
         assert_eq!(total.lost, 2);
+    }
+
+    #[test]
+    fn restarts_go_on_where_their_counter_begins_anew_and_back_where_they_are_taken_back() {
+        let of = |restarts: u64| Sequence {
+            restarts,
+            ..Sequence::default()
+        };
+        let mut total = of(u64::from(u32::MAX));
+        total += of(4).since(&of(u64::from(u32::MAX)));
+        assert_eq!(total.restarts, (1 << 32) + 4);
+        total += of(u64::from(u32::MAX)).since(&of(4));
+        assert_eq!(total.restarts, u64::from(u32::MAX));
+        let mut since_a_reset = of(1);
+        since_a_reset += of(7).since(&of(9));
+        assert_eq!(since_a_reset.restarts, 0, "those were before it");
     }
 
     #[test]

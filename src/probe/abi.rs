@@ -74,7 +74,8 @@ pub enum State {
 }
 
 impl Control {
-    const LOCKED: u64 = 1 << 2;
+    /// `FLOW_LOCKED`.
+    pub const LOCKED: u64 = 1 << 2;
     const SEQUENCED: u64 = 1 << 3;
     /// `FLOW_FOCUSED`.
     pub const FOCUSED: u64 = 1 << 5;
@@ -194,16 +195,22 @@ fn join_squares(high: u16, low: u64) -> u128 {
 
 fn decode_sequence(key: &FlowKey, slot: &flow_slot, received: u64) -> Sequence {
     let is_tcp = key.protocol == Protocol::Tcp;
+    let (absent, unjudged_high) = if is_tcp {
+        (0, slot.absent)
+    } else {
+        (slot.absent, 0)
+    };
+    let unjudged = u64::from(unjudged_high) << 32 | u64::from(slot.unjudged);
     Sequence {
         current: (received > 0).then(|| slot.expected.wrapping_sub(1)),
         received,
-        lost: slot.lost,
+        lost: slot.lost.saturating_sub(unjudged),
         reverse_errors: slot.reverse_errors.into(),
         small_errors: slot.small_errors.into(),
         big_errors: slot.big_errors.into(),
         duplicates: (!is_tcp).then_some(slot.duplicates.into()),
         restarts: slot.restarts.into(),
-        absent: slot.absent,
+        absent: absent.into(),
     }
 }
 

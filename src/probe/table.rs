@@ -264,6 +264,18 @@ impl FlowTable {
         });
     }
 
+    /// Takes the lock of a flow, as a CPU does that judges a number, or gives it back. Whether it could.
+    pub fn set_locked(&self, slot: u32, locked: bool) -> bool {
+        let change = |word| {
+            let control = Control(word);
+            let is_free = control.state() == State::Live && control.is_locked() != locked;
+            is_free.then_some(control.0 ^ Control::LOCKED)
+        };
+        let word = self.slots.word(slot as usize, CONTROL);
+        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
+            .is_ok()
+    }
+
     /// Retires flows that rules of `version` exclude and that no packet came of since: it would have done the same.
     pub fn retire_excluded(&self, version: u8, rules: &[Rule]) {
         if rules.is_empty() {

@@ -229,7 +229,7 @@ static void change_all(struct flow_slot *slot)
 {
 	arrive(slot);
 	next_epoch(slot, slot->control);
-	slot->control |= FLOW_RESYNC | FLOW_FOCUSED;
+	slot->control |= FLOW_FOCUSED;
 }
 
 static void focus(struct flow_slot *slot)
@@ -265,7 +265,7 @@ static void a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted(void
 	struct flow_slot *slot = want_place(change_all);
 
 	expect("a flow that stays", "control", slot->control,
-	       7LL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE | FLOW_RESYNC | FLOW_FOCUSED);
+	       7LL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE | FLOW_FOCUSED);
 	slot = want_place(keep);
 	expect("a flow that its packet kept", "control", slot->control,
 	       6LL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE);

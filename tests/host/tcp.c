@@ -2,7 +2,7 @@
 /* sequence.h for TCP: bytes that are missing, filled, and the beginnings and ends of a series, by hand. */
 #include "host.h"
 
-#include "sequence.h"
+#include "stream.h"
 
 /* Segments in the order of their arrival; then what is counted. A segment is flags (S, F, R), the sequence number,
  * "+" the payload, "/" the segment size of an aggregate: "S100 101+1000 F1101 2000+4000/1000".
@@ -200,6 +200,13 @@ static void a_reset_and_a_new_connection_begin_a_new_series(void)
 		{ "two resets are one end", "1+10 R11 R11 S5000", "received 2 restarts 1 expected 5001" },
 		{ "the ports again, numbers ahead", "1+10 S5000 5001+10", "received 3 restarts 1 expected 5011" },
 		{ "the ports again, numbers behind", "0x2000000+10 S1 2+10", "received 3 restarts 1 expected 12" },
+		{ "one byte behind", "S100 101+10 S99 100+10", "received 4 restarts 1 expected 110" },
+		{ "at the very next number", "S100 101+10 S111 112+10", "received 4 restarts 1 expected 122" },
+		{ "15 MB behind, with a hole", "S1 2+15000000 S1000 1001+10 1021+10",
+		  "received 5 lost 10 small 1 restarts 1 expected 1031" },
+		{ "the SYN again", "S100 101+10 S100", "received 3 reverse 1 expected 111" },
+		{ "the SYN after its data", "101+10 S100 111+10", "received 3 reverse 1 expected 121" },
+		{ "another one after data without a SYN", "101+10 S90 91+10", "received 3 restarts 1 expected 101" },
 		{ "a loss before it stays", "1+10 21+10 R31 S5000 5001+10",
 		  "received 4 lost 10 small 1 restarts 1 expected 5011" },
 		{ "nor by what a later gap has around it", "1+10 21+10 R31 S5000 5001+10 5021+10 5001+10",
@@ -218,9 +225,9 @@ static void the_largest_segment_is_remembered_in_16_bits(void)
 	struct flow_slot slot = {};
 
 	track_tcp(&slot, 1, 0, 200000, 200000, 10);
-	expect("a payload of 200,000 bytes", "largest_payload", slot.largest_payload, 0xffff);
+	expect("a payload of 200,000 bytes", "largest payload", slot.other_seen, 0xffff);
 	track_tcp(&slot, 200001, 0, 10, 10, 10);
-	expect("then one of 10", "largest_payload", slot.largest_payload, 0xffff);
+	expect("then one of 10", "largest payload", slot.other_seen, 0xffff);
 }
 
 static const struct test TESTS[] = {

@@ -45,6 +45,7 @@ pub struct Case {
 pub fn all() -> Vec<Case> {
     let mut cases = at_the_start();
     cases.extend(series());
+    cases.extend(two_series());
     cases.extend(behind_a_pattern());
     cases.extend(elsewhere());
     cases
@@ -123,10 +124,10 @@ fn at_the_start() -> Vec<Case> {
         numbers(
             "both gaps",
             6004,
-            &[1, 3, 103],
+            &[1, 3, 93],
             Expected {
                 small: 1,
-                ..big(103, 1, 100)
+                ..big(93, 1, 90)
             },
         ),
         numbers(
@@ -158,7 +159,7 @@ fn at_the_start() -> Vec<Case> {
             "late, beyond the window",
             6010,
             &far_behind,
-            late(1, small(300, 1, 1)),
+            late(1, small(300, 1, 0)),
         ),
         numbers(
             "wrap-around",
@@ -201,19 +202,73 @@ fn series() -> Vec<Case> {
             "a stray from the future",
             6023,
             &[1, 2, 20_000_000, 3, 4],
-            restarted(1, big(4, 1, 19_999_997)),
+            big(4, 1, 0),
         ),
         numbers(
             "far, but not a restart",
             6024,
-            &[1, 1 << 24],
-            big(1 << 24, 1, (1 << 24) - 2),
+            &[1, 1 << 24, (1 << 24) + 1],
+            big((1 << 24) + 1, 1, (1 << 24) - 2),
         ),
         numbers(
             "back, but not a restart",
             6025,
             &[2000, 977, 2001],
             late(1, ends_with(2001)),
+        ),
+    ]
+}
+
+/// Nothing was lost in any of these.
+fn two_series() -> Vec<Case> {
+    let chain = |parts: &[std::ops::RangeInclusive<u32>]| -> Vec<u32> {
+        parts.iter().cloned().flatten().collect()
+    };
+    let restarted = |before| Expected {
+        restarts: 1,
+        ..before
+    };
+    let new = 1_500_000_000;
+    let neighbours = chain(&[1..=99, 102..=4998, 100..=101, 4999..=5000]);
+    let doubled = chain(&[1..=1000, new..=new, new..=new + 20]);
+    let swapped = chain(&[
+        1..=1000,
+        new..=new,
+        new + 2..=new + 2,
+        new + 1..=new + 1,
+        new + 3..=new + 20,
+    ]);
+    // Bursts of four by a way that is 2000 packets shorter, between the last ones by the longer way.
+    let bursts = (0..500).flat_map(|i| [3001 + 4 * i, 1001 + 4 * i]);
+    let bursts = bursts.flat_map(|first| first..first + 4);
+    let shorter: Vec<u32> = (1..=1000).chain(bursts).chain(5001..=6000).collect();
+    vec![
+        numbers(
+            "two neighbours late",
+            6030,
+            &neighbours,
+            late(2, small(5000, 1, 0)),
+        ),
+        numbers(
+            "a new series, its first number doubled",
+            6031,
+            &doubled,
+            Expected {
+                duplicates: 1,
+                ..restarted(ends_with(new + 20))
+            },
+        ),
+        numbers(
+            "a new series, two of its first numbers swapped",
+            6032,
+            &swapped,
+            late(1, restarted(small(new + 20, 1, 0))),
+        ),
+        numbers(
+            "a path that becomes shorter",
+            6033,
+            &shorter,
+            late(2000, big(6000, 1, 0)),
         ),
     ]
 }

@@ -325,6 +325,9 @@ fn step() -> impl Strategy<Value = Step> {
         101,
         102,
         99,
+        95,
+        96,
+        97,
         1023,
         1024,
         1025,
@@ -336,10 +339,22 @@ fn step() -> impl Strategy<Value = Step> {
         (1 << 24) + 1,
         (1 << 24) - 1,
     ]);
+    // Few enough that a second series is met again, and goes on where the first one does.
+    let others = proptest::sample::select(vec![
+        -(1 << 25),
+        -5000,
+        -1500,
+        -150,
+        150,
+        1500,
+        5000,
+        1 << 25,
+    ]);
     let distance = prop_oneof![
         24 => Just(0_i32),
         8 => -4_i32..4,
         4 => -70_i32..70,
+        6 => (others, -2_i32..3).prop_map(|(d, by)| d + by),
         2 => (borders, any::<bool>()).prop_map(|(d, back)| if back { -d } else { d }),
         1 => any::<i32>(),
     ];

@@ -4,8 +4,6 @@
 
 use flowtop::model::snapshot::Sequence;
 
-/// A SYN further behind than this is a new connection, not a retransmission.
-const SYN_BEHIND: i64 = 1 << 24;
 /// Further behind, 32 bits mean what is ahead.
 const MOST_BEHIND: i64 = 1 << 31;
 
@@ -43,6 +41,8 @@ pub struct TcpTracker {
     expected: Option<i64>,
     /// There was a RST; the next base is a restart.
     reset: bool,
+    /// The number of its SYN; of a connection seen from its middle, the one that it would have had.
+    initial: u32,
     /// Payload of the largest packet so far.
     largest: u64,
     /// From the lowest missing byte to behind the highest one.
@@ -57,6 +57,7 @@ impl TcpTracker {
             threshold,
             expected: None,
             reset: false,
+            initial: 0,
             largest: 0,
             missing: 0..0,
             counts: Sequence::default(),
@@ -93,7 +94,7 @@ impl TcpTracker {
         if probe && d == -1 {
             return;
         }
-        if segment.syn && !(-SYN_BEHIND..=0).contains(&d) {
+        if segment.syn && segment.seq != self.initial {
             self.counts.restarts += 1;
             return self.rebase(segment);
         }
@@ -108,6 +109,7 @@ impl TcpTracker {
 
     fn rebase(&mut self, segment: &Segment) {
         self.take_part(segment);
+        self.initial = segment.seq.wrapping_sub(u32::from(!segment.syn));
         self.reset = false;
         self.missing = 0..0;
         self.expect(i64::from(segment.seq) + segment.length());

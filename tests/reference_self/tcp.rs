@@ -227,20 +227,25 @@ fn connections_that_begin_again() {
             [5000, 2, 0, 0, 0, 0, 1],
         ),
         (
-            "SYN in order",
+            "SYN at the next number",
             &[data(0, 100), syn(100)],
-            [100, 2, 0, 0, 0, 0, 0],
+            [100, 2, 0, 0, 0, 0, 1],
         ),
         ("SYN again", &[syn(100), syn(100)], [100, 2, 0, 1, 0, 0, 0]),
         (
-            "SYN 2^24 behind",
-            &[data(far, 100), syn(100)],
-            [u64::from(far) + 99, 2, 0, 1, 0, 0, 0],
+            "SYN after its data",
+            &[data(101, 10), syn(100)],
+            [110, 2, 0, 1, 0, 0, 0],
         ),
         (
-            "SYN further behind",
-            &[data(far, 100), syn(99)],
-            [99, 2, 0, 0, 0, 0, 1],
+            "another SYN a byte behind",
+            &[syn(100), data(101, 10), syn(99)],
+            [99, 3, 0, 0, 0, 0, 1],
+        ),
+        (
+            "another SYN 2^24 behind",
+            &[data(far, 100), syn(100)],
+            [100, 2, 0, 0, 0, 0, 1],
         ),
         (
             "RST",

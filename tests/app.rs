@@ -425,6 +425,18 @@ fn every_binding_does_something_that_can_be_seen() {
 }
 
 #[test]
+fn rows_can_be_stepped_through_while_a_filter_is_typed() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "Home / u d p Home Up");
+    let first = app.flow_table().selected();
+    press(&mut app, &report, "Down");
+    assert!(first.is_some() && app.flow_table().selected() != first);
+    press(&mut app, &report, "Up");
+    assert_eq!(app.flow_table().selected(), first);
+    assert_eq!(app.mode(), Mode::Filter);
+}
+
+#[test]
 fn each_view_has_its_key() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "");

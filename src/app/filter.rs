@@ -150,6 +150,8 @@ mod tests {
     #[test]
     fn the_line_is_edited_as_in_a_shell() {
         assert_eq!(typed("a b Left c").text(), "acb");
+        assert_eq!(typed("a b Left Left Right c").text(), "acb");
+        assert_eq!(typed("a b Right c").text(), "abc");
         assert_eq!(typed("a b Home Delete").text(), "b");
         assert_eq!(typed("a b Left Backspace End c").text(), "bc");
         assert_eq!(typed("a Space b c Ctrl-W").text(), "a ");

@@ -197,5 +197,9 @@ mod tests {
     fn durations_are_coarse() {
         let texts = [0.44, 12.3, 185.0, 7500.0, 273_600.0].map(duration);
         assert_eq!(texts, ["0.4 s", "12 s", "3m05s", "2h05m", "3d04h"]);
+        // As rounded, so never 10.0 s, 60 s or 24h00m.
+        let texts = [9.94, 9.95, 59.4, 59.6, 3599.6, 86_399.6].map(duration);
+        assert_eq!(texts, ["9.9 s", "10 s", "59 s", "1m00s", "1h00m", "1d00h"]);
+        assert_eq!(duration(-1.0), "0.0 s");
     }
 }

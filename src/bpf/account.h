@@ -280,9 +280,13 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 	/* The clock waits for all loads before it: read behind the search, it would add to what a cache miss costs. */
 	seen->now = bpf_ktime_get_ns();
 	slot = find_slot(&facts->key, hash, &seen->slot, &control);
-	if (!slot && was_filtered(&facts->key, hash, seen->active)) {
-		add_volume(&totals->filtered, seen->packets, seen->bytes);
-		return;
+	if (!slot) {
+		/* Before the second set is looked through: what rules exclude is in neither. */
+		if (was_filtered(&facts->key, hash, seen->active)) {
+			add_volume(&totals->filtered, seen->packets, seen->bytes);
+			return;
+		}
+		slot = slot_in_set(&facts->key, hash, FLOWS_PER_SET, &seen->slot, &control);
 	}
 	if (slot && version_of(control) != ACTIVE_VERSION(seen->active)) {
 		if (!reconsider_flow(&facts->key, slot, seen->active))

@@ -142,16 +142,16 @@ static __always_inline int is_slot_of(const struct flow_slot *slot, const struct
 	return (*control & FLOW_STATE) == FLOW_LIVE && same_flow(key_behind(slot, *control), key);
 }
 
-/* The index of a known flow that is not at home; NO_SLOT for an unknown one. Global, so that the verifier looks at it
- * once, and out of the way of the flows that are.
+/* The index of a known flow in the set that begins with the place `first`, that place last; NO_SLOT for an unknown one. Global, so
+ * that the verifier looks at it once, and out of the way of the flows that are at home.
  */
-__noinline int find_displaced(const struct flow_key *key, __u64 hash)
+__noinline int find_in_set(const struct flow_key *key, __u64 hash, __u32 first)
 {
 	if (!key)
 		return NO_SLOT;
 #pragma unroll
-	for (__u32 i = 1; i < PLACES; i++) {
-		__u32 at = place_of(hash, i);
+	for (__u32 i = 1; i <= FLOWS_PER_SET; i++) {
+		__u32 at = place_of(hash, first + i % FLOWS_PER_SET);
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
 		__u64 control;
 
@@ -161,22 +161,30 @@ __noinline int find_displaced(const struct flow_key *key, __u64 hash)
 	return NO_SLOT;
 }
 
-/* The slot of a known flow; NULL for an unknown one. `control` is what it said then. */
+/* The slot of a flow that is known in that set; NULL for another one, with the index left as it is. `control` is what the slot said. */
+static __always_inline struct flow_slot *slot_in_set(const struct flow_key *key, __u64 hash, __u32 first, __u32 *index,
+						     __u64 *control)
+{
+	int found = find_in_set(key, hash, first);
+	struct flow_slot *slot;
+
+	if (found == NO_SLOT)
+		return NULL;
+	*index = found;
+	slot = bpf_map_lookup_elem(&flow_table, index);
+	return slot && is_slot_of(slot, key, control) ? slot : NULL;
+}
+
+/* The slot of a flow that is known in its first set; NULL for another one, with the index of its home. */
 static __always_inline struct flow_slot *find_slot(const struct flow_key *key, __u64 hash, __u32 *index, __u64 *control)
 {
 	struct flow_slot *slot;
-	int displaced;
 
 	*index = home_of(hash);
 	slot = bpf_map_lookup_elem(&flow_table, index);
 	if (slot && is_slot_of(slot, key, control))
 		return slot;
-	displaced = find_displaced(key, hash);
-	if (displaced == NO_SLOT)
-		return NULL;
-	*index = displaced;
-	slot = bpf_map_lookup_elem(&flow_table, index);
-	return slot && is_slot_of(slot, key, control) ? slot : NULL;
+	return slot_in_set(key, hash, 0, index, control);
 }
 
 /* The functions below are global, not static: the verifier then looks at each once, not once for each caller. */

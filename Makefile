@@ -64,7 +64,7 @@ test-long: ## the tests of load again, a minute each
 	@scripts/install-needs build test
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
 
-test-kernels: static ## boot Debian's kernels under QEMU and try the static program there: KERNELS="6.1 newest"
+test-kernels: static ## boot Debian's kernels under QEMU and try the static program there: KERNELS="6.1 arm64"
 	@scripts/install-needs kernels
 	tests/kernels/run $(STATIC_PROGRAM) $(KERNELS)
 

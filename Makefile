@@ -118,6 +118,7 @@ install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
 	install -D -m 755 $(PROGRAM) "$(DESTDIR)$(PREFIX)/bin/flowtop"
 	ln -sf flowtop "$(DESTDIR)$(PREFIX)/bin/flowtop-bpf"
 	install -D -m 644 -t "$(SHARE)/doc/flowtop" $(DOCUMENTS)
+	install -D -m 644 -t "$(SHARE)/doc/flowtop/docs" docs/*.md
 	install -D -m 644 -t "$(SHARE)/man/man1" packaging/man/*
 	ln -sf flowtop.1 "$(SHARE)/man/man1/flowtop-bpf.1"
 	install -D -m 644 packaging/completions/flowtop.bash "$(SHARE)/bash-completion/completions/flowtop"

@@ -1,7 +1,7 @@
 //! What flowtop knows about flows, as pure data and pure functions.
 //!
 //! No I/O, no clock, no terminal, no libbpf: everything here is a function of what is handed in,
-//! so that each number can be tested against the definitions in README.md ("What the numbers mean").
+//! so that each number can be tested against the definitions in docs/numbers.md.
 
 pub mod alert;
 pub mod column;

@@ -1,7 +1,7 @@
 //! The documents against the code: options, keys, columns, filter, configuration, exit codes, make's targets, links.
 //!
-//! Tables between `<!-- table: name -->` and `<!-- end -->` in README.md are made here, and so are manual pages and
-//! completions. After a change to the code, `FLOWTOP_UPDATE_README=1 cargo test --test docs` writes them anew.
+//! Tables between `<!-- table: name -->` and `<!-- end -->` are made here, and so are manual pages and completions.
+//! After a change to the code, `FLOWTOP_UPDATE_README=1 cargo test --test docs` writes them anew.
 
 #[path = "docs/packaging.rs"]
 mod packaging;
@@ -19,8 +19,17 @@ use flowtop::model::column::FLOW_COLUMNS;
 use flowtop::model::preferences::ThemeName;
 use flowtop::model::query::FIELDS;
 
-const DOCUMENTS: [&str; 5] = [
-    "README.md",
+const README: &str = "README.md";
+const NUMBERS: &str = "docs/numbers.md";
+const CONFIGURATION: &str = "docs/configuration.md";
+
+const DOCUMENTS: [&str; 10] = [
+    README,
+    NUMBERS,
+    CONFIGURATION,
+    "docs/json.md",
+    "docs/rights.md",
+    "docs/packages.md",
     "SECURITY.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -105,38 +114,38 @@ fn filter() -> String {
     table("| field | takes |", rows)
 }
 
-/// Where a table is in the README, and the README.
-fn find_table(name: &str) -> (std::ops::Range<usize>, String) {
-    let readme = read("README.md");
+/// Where a table is in the document, and the document.
+fn find_table(document: &str, name: &str) -> (std::ops::Range<usize>, String) {
+    let text = read(document);
     let begin = format!("<!-- table: {name} -->\n");
-    let start = readme.find(&begin).expect("the table's beginning") + begin.len();
-    let length = readme[start..].find("<!-- end -->");
-    (start..start + length.expect("the table's end"), readme)
+    let start = text.find(&begin).expect("the table's beginning") + begin.len();
+    let length = text[start..].find("<!-- end -->");
+    (start..start + length.expect("the table's end"), text)
 }
 
-/// Compares the table in README.md with what the code says, or writes it there.
-fn expect_table(name: &str, expected: &str) {
-    let (place, readme) = find_table(name);
-    if readme[place] == *expected {
+/// Compares the table in the document with what the code says, or writes it there.
+fn expect_table(document: &str, name: &str, expected: &str) {
+    let (place, text) = find_table(document, name);
+    if text[place] == *expected {
         return;
     }
     if std::env::var_os("FLOWTOP_UPDATE_README").is_some() {
-        return write_table(name, expected);
+        return write_table(document, name, expected);
     }
     panic!(
-        "README.md: the table of {name} is not what the code says (FLOWTOP_UPDATE_README=1 writes it):\n{expected}"
+        "{document}: the table of {name} is not what the code says (FLOWTOP_UPDATE_README=1 writes it):\n{expected}"
     );
 }
 
-/// One at a time, or one would undo what another wrote; and by a rename, as other tests read the README meanwhile.
-fn write_table(name: &str, table: &str) {
+/// One at a time, or one would undo what another wrote; and by a rename, as other tests read the document meanwhile.
+fn write_table(document: &str, name: &str, table: &str) {
     static WRITING: Mutex<()> = Mutex::new(());
     let _alone = WRITING.lock().expect("no panic");
-    let (place, mut readme) = find_table(name);
-    readme.replace_range(place, table);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let (place, mut text) = find_table(document, name);
+    text.replace_range(place, table);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let beside = path.with_extension("md.new");
-    std::fs::write(&beside, readme).expect("write beside README.md");
+    std::fs::write(&beside, text).expect("write beside the document");
     std::fs::rename(beside, path).expect("rename");
 }
 
@@ -161,17 +170,17 @@ fn names_in_table(document: &str, head: &str) -> Vec<String> {
 }
 
 #[test]
-fn tables_of_the_readme_are_what_the_code_says() {
+fn tables_of_the_documents_are_what_the_code_says() {
     // One after the other: each may write the file.
-    expect_table("options", &options());
-    expect_table("keys", &keys());
-    expect_table("columns", &columns());
-    expect_table("filter", &filter());
+    expect_table(CONFIGURATION, "options", &options());
+    expect_table(README, "keys", &keys());
+    expect_table(NUMBERS, "columns", &columns());
+    expect_table(README, "filter", &filter());
 }
 
 #[test]
 fn every_key_of_the_configuration_is_explained() {
-    let explained: BTreeSet<_> = names_in_table("README.md", "| key | default |")
+    let explained: BTreeSet<_> = names_in_table(CONFIGURATION, "| key | default |")
         .into_iter()
         .collect();
     let existing: BTreeSet<_> = config::key_names().map(Into::into).collect();
@@ -180,7 +189,7 @@ fn every_key_of_the_configuration_is_explained() {
 
 #[test]
 fn every_key_of_a_rule_is_explained() {
-    let explained: BTreeSet<_> = names_in_table("README.md", "| key of a rule |")
+    let explained: BTreeSet<_> = names_in_table(CONFIGURATION, "| key of a rule |")
         .into_iter()
         .collect();
     let existing: BTreeSet<_> = config::rule_key_names().map(Into::into).collect();
@@ -188,11 +197,11 @@ fn every_key_of_a_rule_is_explained() {
 }
 
 #[test]
-fn defaults_in_the_readme_are_those_of_the_shipped_file() {
+fn defaults_in_the_documents_are_those_of_the_shipped_file() {
     let shipped: serde_json::Value = serde_json::from_str(&read("config.json")).expect("JSON");
-    let readme = read("README.md");
-    let start = readme.find("| key | default |").expect("the table");
-    for line in readme[start..]
+    let text = read(CONFIGURATION);
+    let start = text.find("| key | default |").expect("the table");
+    for line in text[start..]
         .lines()
         .skip(2)
         .take_while(|l| l.starts_with('|'))
@@ -211,16 +220,16 @@ fn defaults_in_the_readme_are_those_of_the_shipped_file() {
 
 #[test]
 fn ready_made_profiles_and_themes_are_named() {
-    let readme = read("README.md");
+    let text = read(CONFIGURATION);
     let profiles = config::READY_MADE.iter().map(|ready| ready.name);
     for name in profiles.chain(ThemeName::ALL.map(ThemeName::id)) {
-        assert!(readme.contains(&format!("`\"{name}\"`")), "{name}");
+        assert!(text.contains(&format!("`\"{name}\"`")), "{name}");
     }
 }
 
 #[test]
 fn exit_codes_are_those_of_the_code() {
-    let listed = names_in_table("README.md", "| exit code |");
+    let listed = names_in_table(CONFIGURATION, "| exit code |");
     let codes = [
         Exit::Fine,
         Exit::Failed,
@@ -294,7 +303,8 @@ fn links_between_files_lead_somewhere() {
             if file.is_empty() || target.contains("://") {
                 continue;
             }
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+            let path = folder.parent().expect("a folder").join(file);
             assert!(path.exists(), "{document} links to {target}");
         }
     }

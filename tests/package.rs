@@ -96,6 +96,7 @@ fn assert_complete(files: &BTreeSet<String>, zsh: &str) {
         "share/doc/flowtop/config.json",
         "share/doc/flowtop/config.schema.json",
         "share/doc/flowtop/README.md",
+        "share/doc/flowtop/docs/numbers.md",
         "share/doc/flowtop/LICENSE-MIT",
         "share/doc/flowtop/LICENSE-APACHE",
         "share/doc/flowtop/LICENSE-GPL-2.0",

@@ -17,11 +17,11 @@ const SOURCE: &str = concat!("flowtop ", env!("CARGO_PKG_VERSION"));
 /// A file of `packaging` -> what is in it.
 type Files = BTreeMap<PathBuf, String>;
 
-/// Rows of the first table below this line of README.md, as cells without backquotes.
-fn rows_of_readme(head: &str) -> Vec<Vec<String>> {
-    let readme = super::read("README.md");
-    let start = readme.find(head).expect("the table");
-    let rows = readme[start..].lines().skip(2);
+/// Rows of the first table below this line of a document, as cells without backquotes.
+fn rows_of(document: &str, head: &str) -> Vec<Vec<String>> {
+    let text = super::read(document);
+    let start = text.find(head).expect("the table");
+    let rows = text[start..].lines().skip(2);
     rows.take_while(|line| line.starts_with('|'))
         .map(|line| {
             let cells = line.trim_matches('|').split('|');
@@ -52,7 +52,7 @@ fn examples(page: &mut Roff, command: &Command) {
 
 fn exit_status(page: &mut Roff) {
     page.control("SH", ["EXIT STATUS"]);
-    for row in rows_of_readme("| exit code |") {
+    for row in rows_of(super::CONFIGURATION, "| exit code |") {
         page.control("TP", []);
         page.text([bold(&*row[0])]).text([roman(&*row[1])]);
     }
@@ -63,7 +63,7 @@ fn notes(page: &mut Roff) {
         "netsniff-ng has a program of the same name, flowtop(8). flowtop-bpf is always this one.",
     )]);
     page.control("SH", ["SEE ALSO"]).text([roman(
-        "ip(8), tc(8), bpf(2), capabilities(7); README.md, installed with flowtop, says what the numbers mean.",
+        "ip(8), tc(8), bpf(2), capabilities(7); numbers.md, installed with flowtop, says what the numbers mean.",
     )]);
 }
 

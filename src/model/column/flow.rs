@@ -1,6 +1,6 @@
 //! The columns of a flow, in the order in which they are listed to people.
 //!
-//! What each number means is defined in README.md; a column only names it and says how wide it is.
+//! What each number means is defined in docs/numbers.md; a column only names it and says how wide it is.
 
 use super::value::{destination, source};
 use super::{Column, Value, Width};

@@ -192,7 +192,7 @@ static __always_inline __u32 trust_at(__s64 distance)
 }
 
 /* The other series went on beside the flow's own one, at this distance from it. */
-static __always_inline void went_on_beside(struct flow_slot *slot, __u32 trust, __s32 distance)
+static __always_inline void went_on_beside(struct flow_slot *slot, __u32 trust, __s64 distance)
 {
 	set_other(slot, OTHER_JUDGED, trust < OTHER_TRUSTED ? trust : trust_at(distance));
 }
@@ -213,12 +213,12 @@ static __always_inline void change_series(struct flow_slot *slot, __u8 base_age)
 /* The number that waits has no successor: an error ahead that is no gap, or late. So far behind, a single one may be wild,
  * and is not missed less until another one comes near it.
  */
-static __always_inline void count_single(struct flow_slot *slot, __s32 gap, __u32 threshold)
+static __always_inline void count_single(struct flow_slot *slot, __s32 distance, __u32 threshold)
 {
 	__u32 trust = other_trust(slot);
 
-	if (gap > 0) {
-		count_gap(slot, gap - 1, threshold);
+	if (distance >= 0) {
+		count_gap(slot, distance, threshold);
 		return;
 	}
 	slot->reverse_errors += 1;
@@ -226,15 +226,23 @@ static __always_inline void count_single(struct flow_slot *slot, __s32 gap, __u3
 		recover(slot, trust == OTHER_SINGLE ? 2 : 1);
 }
 
+/* How far the other series' highest number is from the flow's own one. What comes behind that number may be further ahead
+ * than two numbers can tell.
+ */
+static __always_inline __s32 distance_of_other(const struct flow_slot *slot, int is_16_bit)
+{
+	return sequence_distance(slot->other - 1, slot->expected, is_16_bit);
+}
+
 /* The flow's own series goes on: the number that waits was a single one. */
 static __always_inline void go_on(struct flow_slot *slot, int is_16_bit, __u32 threshold)
 {
-	__s32 gap = sequence_distance(slot->other, slot->expected, is_16_bit);
+	__s32 distance = distance_of_other(slot, is_16_bit);
 
 	if (other_standing(slot) != OTHER_WAITS)
 		return;
-	count_single(slot, gap, threshold);
-	went_on_beside(slot, other_trust(slot) + 1, gap);
+	count_single(slot, distance, threshold);
+	went_on_beside(slot, other_trust(slot) + 1, (__s64)distance + 1);
 }
 
 /* The flow is in the other series now, and what lies between is a gap. Should both go on, the one before is the slower
@@ -280,7 +288,9 @@ static __always_inline int is_late(__s32 distance, int is_16_bit)
 	return distance < 0 && distance >= -(is_16_bit ? SERIES_BEHIND_16 : SERIES_BEHIND);
 }
 
-/* Whether the other series may go on with the number, or what is late in it be that: of the former one it is no sign. A slower path is believed up to four times as far behind as it was. */
+/* Whether the other series may go on with the number, or what is late in it be that: of the former one it is no sign. A
+ * slower path is believed up to four times as far behind as it was.
+ */
 static __always_inline int is_near_other(const struct flow_slot *slot, __u32 number, __s32 distance, int is_16_bit)
 {
 	__s32 behind = other_standing(slot) == OTHER_FORMER ? OTHER_WINDOW : SERIES_NEAR;
@@ -296,7 +306,7 @@ static __always_inline int is_near_other(const struct flow_slot *slot, __u32 num
 static __always_inline int judge_other(struct flow_slot *slot, __u32 number, __s32 distance, int is_16_bit,
 				       __u32 threshold)
 {
-	__s32 gap = sequence_distance(slot->other, slot->expected, is_16_bit);
+	__s32 gap = distance_of_other(slot, is_16_bit);
 	int is_trusted = other_trust(slot) >= OTHER_TRUSTED;
 
 	if (was_seen_in_other(slot, number, is_16_bit)) {
@@ -318,8 +328,8 @@ static __always_inline int judge_other(struct flow_slot *slot, __u32 number, __s
 	}
 	if (other_standing(slot) == OTHER_FORMER) {
 		take_back_restart(slot, is_16_bit);
-	} else if (is_gap((__s64)gap - 1, is_16_bit)) {
-		jump(slot, gap, threshold);
+	} else if (is_gap(gap, is_16_bit)) {
+		jump(slot, gap + 1, threshold);
 	} else {
 		slot->restarts += 1;
 		change_series(slot, 1);
@@ -333,14 +343,13 @@ static __always_inline int judge_other(struct flow_slot *slot, __u32 number, __s
  */
 static __always_inline void wait_for_next(struct flow_slot *slot, __u32 number, int is_16_bit, __u32 threshold)
 {
-	__s32 gap = sequence_distance(slot->other, slot->expected, is_16_bit);
+	__s32 distance = distance_of_other(slot, is_16_bit);
 
 	if (other_standing(slot) == OTHER_WAITS) {
-		if (is_gap((__s64)gap - 1, is_16_bit) &&
-		    is_gap(sequence_distance(number, slot->other, is_16_bit), is_16_bit))
-			jump(slot, gap, threshold);
+		if (is_gap(distance, is_16_bit) && is_gap(sequence_distance(number, slot->other, is_16_bit), is_16_bit))
+			jump(slot, distance + 1, threshold);
 		else
-			count_single(slot, gap, threshold);
+			count_single(slot, distance, threshold);
 	}
 	meet_other(slot, number, OTHER_WAITS);
 }

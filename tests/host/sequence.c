@@ -205,6 +205,8 @@ static void a_single_number_far_away_loses_nothing(void)
 		{ "not judged yet", "1 2 50000000", "expected 3" },
 		{ "ahead: an error", "1 2 50000000 3 4", "big 1 expected 5" },
 		{ "ahead within a threshold's reach", "1 2 1000 3 4", "big 1 expected 5" },
+		{ "as far ahead as numbers go", "0 0x80000000 1", "big 1 expected 2" },
+		{ "a step further is behind", "0 0x80000001 1", "reverse 1 expected 2" },
 		{ "as far behind as is late", "5000 3977", "reverse 1 expected 5001" },
 		{ "a step further waits", "5000 3976", "expected 5001" },
 		{ "behind: late", "5000 3000 5001", "reverse 1 expected 5002" },

@@ -93,8 +93,8 @@ scenario! { no_flow_is_retired_under_a_judge:
 /// one). These may be such; all others keep what was there before.
 const UNORDERED: [&str; 3] = [
     "__sync_fetch_and_add(&histogram->counts[bucket], 1);",
-    "__sync_fetch_and_and(&slot->control, ~FLOW_RESYNC);",
-    "__sync_fetch_and_or(&slot->control, FLOW_RESYNC);",
+    "__sync_fetch_and_add((__u64 *)&slot->unjudged, bytes);",
+    "__sync_fetch_and_add(&slot->unjudged, received);",
 ];
 
 #[test]

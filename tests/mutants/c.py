@@ -1,15 +1,18 @@
 """Mutants of the kernel program: each comparison, mask, shift, sum and constant of its headers, one at a time.
 
 Tests on the host come first, of the headers that they see (tests/host, in seconds). What survives goes into the kernel: a
-build of tests/bpf_run that takes the program from a file.
+build of tests/bpf_run that takes the program from a file. With FLOWTOP_SKIP_ROOT_TESTS=1 the host alone is asked.
 """
 
+import contextlib
+import functools
 import itertools
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 from outcome import CAUGHT, ROOT, SAME, SURVIVED, UNVIABLE, Ledger, name_all
 
@@ -69,9 +72,10 @@ def includes(path):
     return re.findall(r'^#include "(.*)"', path.read_text(), re.M)
 
 
+@functools.cache
 def programs_that_see(header):
     """The tests on the host that include it, themselves or by other headers."""
-    seen = {}
+    seen = []
     for path in sorted((ROOT / "tests/host").glob("*.c")):
         waiting, reached = includes(path), set()
         while waiting:
@@ -81,20 +85,77 @@ def programs_that_see(header):
                 waiting += includes(FOLDER / name)
         # judge.c is asked by other programs and has no tests.
         if path.stem != "judge" and header in reached:
-            seen[path.stem] = len(reached)
-    return sorted(seen, key=seen.get)
+            seen.append(path.stem)
+    return seen
 
 
 class Bench:
     """A copy of the tree that mutants are made in, and what was built of it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, programs):
         self.folder = folder
         self.tree = folder / "tree"
-        self.sources = self.tree / "src/bpf"
+        copy_tree(self.tree)
+        self.seconds = {name: self.measure(name) for name in programs}
+
+    def measure(self, name):
+        started = time.monotonic()
+        if not self.passes_on_host(name):
+            raise SystemExit(f"mutants: tests/host/{name}.c: fails without any change")
+        return time.monotonic() - started
+
+    def passes_on_host(self, name):
+        """None: it is no program. Sanitizers take time, so they see only what passes without."""
+        program = self.folder / f"host-{name}"
+        for flags in HOST_FLAGS:
+            command = [os.environ.get("CC", "cc"), *flags, f"tests/host/{name}.c", "-o", str(program)]
+            if subprocess.run(command, cwd=self.tree, capture_output=True).returncode:
+                return None
+            tests = subprocess.run([program], capture_output=True, text=True).stdout.split()
+            if not tests or not all(succeeds([program, test], 30) for test in tests):
+                return False
+        return True
+
+    @functools.cached_property
+    def kernel(self):
+        return Kernel(self.folder, self.tree)
+
+    @contextlib.contextmanager
+    def changed(self, header, text):
+        path = self.tree / "src/bpf" / header
+        former = path.read_text()
+        path.write_text(text)
+        try:
+            yield changed_define(former, text)
+        finally:
+            path.write_text(former)
+
+    def judge(self, header, text):
+        with self.changed(header, text):
+            outcome = self.judge_on_host(header)
+        if outcome != SURVIVED or HOST_ALONE:
+            return outcome
+        kernel = self.kernel
+        with self.changed(header, text) as is_define:
+            return kernel.judge(is_define)
+
+    def judge_on_host(self, header):
+        for name in sorted(programs_that_see(header), key=self.seconds.get):
+            passed = self.passes_on_host(name)
+            if not passed:
+                return UNVIABLE if passed is None else CAUGHT
+        return SURVIVED
+
+
+class Kernel:
+    """The program as an object, and tests whose library takes it from there when it runs, not from itself."""
+
+    def __init__(self, folder, tree):
+        self.folder = folder
+        self.tree = tree
+        self.sources = tree / "src/bpf"
         self.target = folder / "target"
         self.object = folder / "mutant.bpf.o"
-        copy_tree(self.tree)
         self.binaries = self.build_tests()
         self.includes = next(self.target.glob("debug/build/libbpf-sys-*/out/include"))
         self.original = self.compile_bare()
@@ -136,31 +197,7 @@ class Bench:
         command = [*as_root, "env", f"FLOWTOP_MUTANT={self.object}", self.binaries[name], *arguments]
         return succeeds(command, 180, cwd=self.tree)
 
-    def passes_on_host(self, name):
-        program = self.folder / f"host-{name}"
-        command = [os.environ.get("CC", "cc"), *HOST_FLAGS, f"tests/host/{name}.c", "-o", str(program)]
-        done = subprocess.run(command, cwd=self.tree, capture_output=True)
-        if done.returncode:
-            return None
-        tests = subprocess.run([program], capture_output=True, text=True).stdout.split()
-        return bool(tests) and all(succeeds([program, test], 30) for test in tests)
-
-    def judge(self, header, text):
-        path = self.sources / header
-        former = path.read_text()
-        path.write_text(text)
-        try:
-            return self.judge_written(header, text.count("#define") and changed_define(former, text))
-        finally:
-            path.write_text(former)
-
-    def judge_written(self, header, is_define):
-        for name in programs_that_see(header):
-            passed = self.passes_on_host(name)
-            if passed is None:
-                return UNVIABLE
-            if not passed:
-                return CAUGHT
+    def judge(self, is_define):
         bare = self.compile_bare()
         if bare is None or not self.compile_object():
             return UNVIABLE
@@ -170,10 +207,9 @@ class Bench:
         return SURVIVED if all(self.passes(step) for step in IN_KERNEL) else CAUGHT
 
 
-HOST_FLAGS = [
-    *("-std=gnu11", "-O1", "-w", "-I", "src/bpf", "-I", "tests/host", "-pipe"),
-    *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-]
+HOST_ALONE = os.environ.get("FLOWTOP_SKIP_ROOT_TESTS") == "1"
+LEAN = ["-std=gnu11", "-w", "-I", "src/bpf", "-I", "tests/host", "-pipe"]
+HOST_FLAGS = [LEAN, [*LEAN, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]]
 FROM_A_FILE = """
 fn main() -> Result<()> {
     build()?;
@@ -215,7 +251,7 @@ def run(folder, only):
     chosen = [where for where in sorted(made, key=lambda where: (where[0], where[2:])) if not only or where[0] in only]
     if not chosen:
         return True
-    bench = Bench(folder)
+    bench = Bench(folder, {name for where in chosen for name in programs_that_see(pathlib.Path(where[0]).name)})
     ledger = Ledger(folder, names)
     for where in chosen:
         ledger.note(names[where], bench.judge(pathlib.Path(where[0]).name, made[where]))

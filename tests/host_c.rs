@@ -50,6 +50,17 @@ host_tests! { parse:
     the_kernels_mark_on_a_large_aggregate_is_never_sent
 }
 
+host_tests! { segments:
+    headers_are_walked_to_the_payload
+    those_inside_a_tunnel_are_too
+    what_looks_like_a_tunnel_has_to_fit_what_the_kernel_says
+    what_is_pushed_in_front_is_passed_over
+    a_cut_fits_what_the_kernel_says
+    what_is_not_known_is_estimated_from_what_the_kernel_says
+    of_a_tunnels_flow_the_headers_inside_are_payload_and_no_number_is_placed
+    the_flow_tells_where_a_packets_payload_begins_or_that_of_tcp
+}
+
 host_tests! { sequence:
     numbers_in_order_count_nothing
     a_gap_counts_what_is_missing_and_is_small_or_big
@@ -73,6 +84,7 @@ host_tests! { tcp:
     a_gap_of_up_to_half_of_all_numbers_is_filled_by_what_is_in_it
     what_comes_again_and_fills_nothing_is_a_reverse_error
     a_reset_and_a_new_connection_begin_a_new_series
+    payload_syn_and_fin_take_up_numbers
     the_largest_segment_is_remembered_in_16_bits
 }
 
@@ -84,6 +96,7 @@ host_tests! { counters:
     squares_wrap_at_79_bits
     counters_of_the_same_epoch_go_on
     a_new_epoch_drops_the_gaps_and_keeps_the_counts
+    epochs_differ_in_each_of_their_bits
     a_new_generation_drops_everything
 }
 

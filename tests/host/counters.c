@@ -122,6 +122,17 @@ static void a_new_epoch_drops_the_gaps_and_keeps_the_counts(void)
 	expect("a new epoch", "sequenced", counters.sequenced, 12);
 }
 
+static void epochs_differ_in_each_of_their_bits(void)
+{
+	for (int bit = 0; bit < 16; bit++) {
+		struct flow_counters counters = SOME;
+
+		own_counters(&counters, control_of(3, 4 ^ 1 << bit));
+		expect("another epoch", "life", counters.life, (4ULL ^ 1 << bit) << 32 | 3);
+		expect("another epoch", "gaps", counters.gaps, 0);
+	}
+}
+
 static void a_new_generation_drops_everything(void)
 {
 	struct flow_counters counters = SOME, empty = { .life = 4ULL << 32 | 4 };
@@ -138,6 +149,7 @@ static const struct test TESTS[] = {
 	{ TEST(squares_wrap_at_79_bits) },
 	{ TEST(counters_of_the_same_epoch_go_on) },
 	{ TEST(a_new_epoch_drops_the_gaps_and_keeps_the_counts) },
+	{ TEST(epochs_differ_in_each_of_their_bits) },
 	{ TEST(a_new_generation_drops_everything) },
 };
 

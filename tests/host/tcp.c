@@ -100,6 +100,7 @@ static void acknowledgements_and_keep_alives_take_no_part(void)
 		{ "a keep-alive without data", "100+10 109", "received 1 expected 110" },
 		{ "a keep-alive with a byte", "100+10 109+1", "received 1 expected 110" },
 		{ "two bytes are a retransmission", "100+10 108+2", "received 2 reverse 1 expected 110" },
+		{ "one that brings a new byte is none", "100+10 109+2", "received 2 reverse 1 expected 111" },
 	};
 
 	expect_all(QUIET, COUNT(QUIET));
@@ -119,6 +120,9 @@ static void a_gap_is_the_bytes_that_are_missing(void)
 		  "received 2 lost 10000 big 1 expected 21001" },
 		{ "two gaps", "1+100 201+100 401+100", "received 3 lost 200 small 2 expected 501" },
 		{ "before FIN", "1+100 F201", "received 2 lost 100 small 1 expected 202" },
+		{ "where no payload came, each byte is a segment", "S100 F110",
+		  "received 2 lost 9 small 1 expected 111" },
+		{ "and ten of them are big", "S100 F111", "received 2 lost 10 big 1 expected 112" },
 		{ "through zero", "0xfffffff0+8 8+8", "received 2 lost 16 small 1 expected 16" },
 	};
 	static const struct stream STRICT = { "threshold 1", "1+1000 1002+1", "received 2 lost 1 big 1 expected 1003" };
@@ -138,6 +142,8 @@ static void bytes_that_fill_a_gap_were_not_lost(void)
 		  "received 3 lost 800 small 1 reverse 1 expected 3001" },
 		{ "all around it", "1+1000 2001+1000 1+3000", "received 3 small 1 reverse 1 expected 3001" },
 		{ "and going on behind", "1+1000 2001+1000 1001+3000", "received 3 small 1 reverse 1 expected 4001" },
+		{ "its beginning twice", "1+1000 2001+1000 1001+400 1001+400",
+		  "received 4 lost 600 small 1 reverse 2 expected 3001" },
 		{ "filled twice", "1+1000 2001+1000 1001+1000 1001+1000",
 		  "received 4 small 1 reverse 2 expected 3001" },
 		{ "two gaps, one by one", "1+100 201+100 401+100 101+100 301+100",
@@ -167,6 +173,12 @@ static void a_gap_of_up_to_half_of_all_numbers_is_filled_by_what_is_in_it(void)
 		  "received 4 lost 0xbfffffe2 big 2 reverse 1 expected 0xc000000a" },
 		{ "three, of more than all numbers", "0+10 0x60000000+10 0xc0000000+10 0x20000000+10 0xf0000000+10",
 		  "received 5 lost 0x11fffffd8 big 3 reverse 1 expected 0x2000000a" },
+		{ "not by what came before it", "0x40000000+10 0x40000014+10 0x4000001e+100 0x40000000+10",
+		  "received 4 lost 10 small 1 reverse 1 expected 0x40000082" },
+		{ "at the end of the reach, twice", "0+10 20+10 30+0x7fffffec 10+5 10+5",
+		  "received 5 lost 5 small 1 reverse 2 expected 0x8000000a" },
+		{ "two bytes before that: in the gap's middle, where nothing is remembered",
+		  "0+10 30+10 40+0x7fffffe4 12+5 12+5", "received 5 lost 10 small 1 reverse 2 expected 0x8000000c" },
 		{ "not by the same numbers of bytes that come later",
 		  "0+10 20+10 30+0x7ffffff0 0x8000000e+0x7ffffff0 0xfffffffe+0x100 10+10",
 		  "received 6 lost 10 small 1 reverse 1 expected 0xfe" },
@@ -220,10 +232,19 @@ static void a_reset_and_a_new_connection_begin_a_new_series(void)
 	expect_all(BEGINNINGS, COUNT(BEGINNINGS));
 }
 
+static void payload_syn_and_fin_take_up_numbers(void)
+{
+	expect("payload", "numbers", stream_length(0, 10), 10);
+	expect("payload with a SYN and a FIN", "numbers", stream_length(TCP_SYN | TCP_FIN, 10), 12);
+	expect("a reset, whatever it carries", "numbers", stream_length(TCP_RST, 10), 0);
+}
+
 static void the_largest_segment_is_remembered_in_16_bits(void)
 {
 	struct flow_slot slot = {};
 
+	track_tcp(&slot, 1, 0, 200000, 0xfffe, 10);
+	expect("segments of 65,534 bytes", "largest payload", slot.other_seen, 0xfffe);
 	track_tcp(&slot, 1, 0, 200000, 200000, 10);
 	expect("a payload of 200,000 bytes", "largest payload", slot.other_seen, 0xffff);
 	track_tcp(&slot, 200001, 0, 10, 10, 10);
@@ -239,6 +260,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_gap_of_up_to_half_of_all_numbers_is_filled_by_what_is_in_it) },
 	{ TEST(what_comes_again_and_fills_nothing_is_a_reverse_error) },
 	{ TEST(a_reset_and_a_new_connection_begin_a_new_series) },
+	{ TEST(payload_syn_and_fin_take_up_numbers) },
 	{ TEST(the_largest_segment_is_remembered_in_16_bits) },
 };
 

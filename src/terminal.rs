@@ -36,7 +36,7 @@ static TURN: Mutex<()> = Mutex::new(());
 /// The most that is drawn, columns and lines: a frame is memory, and a terminal may say that it is of any size.
 pub const LARGEST: (u16, u16) = (1000, 500);
 
-/// What gives the screen back, for who cannot wait for [`Console`] to do so; the same as [`leave`] writes.
+/// What gives the screen back, for who cannot wait for [`Console`] to do so; the same as `leave` writes.
 pub const FAREWELL: &[u8] =
     b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 

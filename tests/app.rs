@@ -529,7 +529,7 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     assert!(frame(&mut app, &report).contains("config.json:1:2: no"));
     let both = "config.json:1:2: no\nconfig.json:3:4: nor this".to_owned();
     app.update(Msg::ConfigError(Some(both)), &report);
-    assert!(frame(&mut app, &report).contains("config.json:1:2: no (and 1 more)"));
+    assert!(frame(&mut app, &report).contains("config.json:1:2: no (and more)"));
     app.update(Msg::Preferences(Box::new(changed)), &report);
     let now = app.preferences();
     assert_eq!((now.theme, now.unit), (ThemeName::Light, Unit::Bits));

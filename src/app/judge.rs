@@ -25,7 +25,8 @@ impl ConfigError {
         let first = text.lines().next().unwrap_or_default();
         let summary = match text.lines().count() {
             0 | 1 => first.to_owned(),
-            errors => format!("{first} (and {} more)", errors - 1),
+            // How many, the lines do not tell: the last one may stand for many errors.
+            _ => format!("{first} (and more)"),
         };
         ConfigError { text, summary }
     }

@@ -253,7 +253,7 @@ fn a_file_that_appears_is_found_and_all_that_is_wrong_with_it_is_told() {
         .wait_for_text("configuration: nothing changed");
     write_as_caller(&file, "{\"UNIT\": \"bit\",\n \"OFSET\": 4}");
     dashboard.pty.wait_for_text("config.json:1:10: UNIT: ");
-    dashboard.pty.wait_for_text("(and 1 more)");
+    dashboard.pty.wait_for_text("(and more)");
     dashboard.pty.press("4");
     dashboard.pty.wait_for_text(
         "refused, too: config.json:2:2: unknown key \"OFSET\" (did you mean OFFSET?)",

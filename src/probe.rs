@@ -18,6 +18,7 @@ pub mod memory;
 pub mod privileges;
 mod rules;
 mod skeleton;
+pub mod sources;
 pub mod survey;
 pub mod sys;
 pub mod table;

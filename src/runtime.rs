@@ -34,11 +34,13 @@ use signal_hook::flag;
 
 use crate::cli::{Arguments, Command, Exit, Failure, Invocation};
 use crate::config::source::Surroundings;
+use crate::probe::sources;
 
 /// Runs flowtop with this command line, the program's name first, to its end.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     // What is written is its owner's alone, unless the folder says otherwise: a default ACL takes the umask's place.
     umask(umask(Mode::all()) | Mode::S_IRWXG | Mode::S_IRWXO);
+    sources::keep_to_built_in();
     // A file as large as it may get is an error of whoever writes, and not the end of the run: the signal is caught.
     let _ = flag::register(SIGXFSZ, Arc::default());
     let arguments = match Arguments::read(words)? {

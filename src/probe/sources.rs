@@ -10,6 +10,7 @@ pub fn keep_to_built_in() {
     {
         use std::ffi::{c_char, c_int};
 
+        // SAFETY: as glibc declares it in nss.h.
         unsafe extern "C" {
             fn __nss_configure_lookup(database: *const c_char, sources: *const c_char) -> c_int;
         }

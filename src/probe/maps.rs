@@ -111,7 +111,15 @@ pub fn map_all<T: Plain + Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<Ma
 
 /// Bytes of kernel memory that the map takes; not known where /proc is not to be had.
 fn memlock(map: &impl MapCore) -> Option<u64> {
-    map.query_fdinfo().ok()?.memlock
+    let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
+    memlock_in(&std::fs::read_to_string(path).ok()?)
+}
+
+/// Not left to libbpf-rs, which reads 32 bits of it: a map may take more than 4 GiB.
+fn memlock_in(info: &str) -> Option<u64> {
+    let mut lines = info.lines();
+    let figure = lines.find_map(|line| line.strip_prefix("memlock:"))?;
+    figure.trim().parse().ok()
 }
 
 /// The same of all maps: those of the object, and those of each CPU.
@@ -134,4 +142,16 @@ pub fn memory_of<'a>(
     ];
     let all = of_object.into_iter().map(memlock);
     all.chain(of_cpus.map(memlock)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_map_may_be_more_than_32_bits_tell() {
+        let info = "pos:\t0\nmap_type:\t2\nmemlock:\t4294971392\nmap_id:\t7\n";
+        assert_eq!(memlock_in(info), Some(4_294_971_392));
+        assert_eq!(memlock_in("pos:\t0\n"), None);
+    }
 }

@@ -293,19 +293,42 @@ fn continuous_integration_runs_the_commands_of_the_readme() {
     }
 }
 
+/// What a link to a heading says behind its #, as GitHub makes it.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        words
+            .chars()
+            .filter(is_kept)
+            .collect::<String>()
+            .replace(' ', "-")
+    };
+    headings.map(anchor).collect()
+}
+
 #[test]
-fn links_between_files_lead_somewhere() {
+fn links_lead_somewhere() {
     for document in DOCUMENTS {
         let text = read(document);
         for (at, _) in text.match_indices("](") {
             let target = text[at + 2..].split(')').next().unwrap_or_default();
-            let file = target.split('#').next().unwrap_or_default();
-            if file.is_empty() || target.contains("://") {
+            if target.contains("://") {
                 continue;
             }
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
-            let path = folder.parent().expect("a folder").join(file);
-            assert!(path.exists(), "{document} links to {target}");
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let folder = Path::new(document).parent().expect("a folder");
+            let path = match file {
+                "" => document.to_owned(),
+                file => folder.join(file).to_string_lossy().into_owned(),
+            };
+            let is_there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists();
+            assert!(is_there, "{document} links to {target}");
+            assert!(
+                heading.is_empty() || anchors(&read(&path)).iter().any(|anchor| anchor == heading),
+                "{document} links to {target}"
+            );
         }
     }
 }

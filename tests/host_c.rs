@@ -54,6 +54,8 @@ host_tests! { segments:
     headers_are_walked_to_the_payload
     those_inside_a_tunnel_are_too
     what_looks_like_a_tunnel_has_to_fit_what_the_kernel_says
+    what_is_no_tunnel_is_not_walked_whatever_the_kernel_says
+    an_aggregate_that_ends_at_any_byte_is_never_read_beyond_its_end
     what_is_pushed_in_front_is_passed_over
     a_cut_fits_what_the_kernel_says
     what_is_not_known_is_estimated_from_what_the_kernel_says
@@ -72,6 +74,8 @@ host_tests! { sequence:
     a_restart_is_taken_back_where_the_former_series_goes_on
     a_single_number_far_away_loses_nothing
     what_comes_by_a_slower_path_is_not_lost
+    the_next_number_takes_the_shortcut
+    powers_of_two_are_told_by_their_highest_bit
     numbers_of_16_bits_wrap_and_restart_in_their_own_width
 }
 

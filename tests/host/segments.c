@@ -112,6 +112,10 @@ static const struct aggregate LOOKALIKES[] = {
 	{ "IPv4 where IPv6 should be", OUTER VXLAN ETH("86dd") INNER_TCP, 42, 25, 9 },
 	{ "a first fragment inside", OUTER VXLAN ETH("0800") IPV4_LONG("45", "0000", "1234", "2000", "06") TCP("50", "10"), 42, 25, 9 },
 	{ "a later fragment inside", OUTER VXLAN ETH("0800") IPV4_LONG("45", "0000", "1234", "0001", "06") TCP("50", "10"), 42, 25, 9 },
+};
+
+/* Tunnels as they should be, of more packets or fewer than the kernel says. */
+static const struct aggregate MISFITS[] = {
 	{ "more packets than three inside", OUTER VXLAN ETH("0800") INNER_TCP, 42, 25, 9 },
 	{ "no payload inside", OUTER VXLAN ETH("0800") INNER_TCP, 42, 1, 7 },
 	{ "neither inside nor there", OUTER VXLAN ETH("0800") INNER_TCP, 0, 25, 4 },
@@ -120,15 +124,14 @@ static const struct aggregate LOOKALIKES[] = {
 
 /* clang-format on */
 
-/* As flowtop.bpf.c does it; the packet's bytes are let go. */
-static __u32 measure(const struct aggregate *aggregate, struct packet *packet, struct packet_facts *facts, __u32 *cut)
+/* As flowtop.bpf.c does it; of bytes cut at `length`, which are let go. */
+static __u32 measure_cut(const struct aggregate *aggregate, __u32 length, struct packet *packet,
+			 struct packet_facts *facts, __u32 *cut)
 {
 	struct bytes bytes = bytes_of(aggregate->hex);
-	struct buffer buffer;
+	struct buffer buffer = buffer_of(bytes.at, length, length);
 	__u32 packets;
 
-	bytes.count += aggregate->payload ? aggregate->payload : FOOTER;
-	buffer = buffer_of(bytes.at, bytes.count, bytes.count);
 	*packet = packet_in(&buffer, VLAN_NONE);
 	packet->gso_size = SIZE;
 	packet->gso_segments = aggregate->segments ? aggregate->segments : 3;
@@ -140,6 +143,13 @@ static __u32 measure(const struct aggregate *aggregate, struct packet *packet, s
 	packets = measure_aggregate(packet, facts, aggregate->is_bare, cut);
 	release(&buffer);
 	return packets;
+}
+
+static __u32 measure(const struct aggregate *aggregate, struct packet *packet, struct packet_facts *facts, __u32 *cut)
+{
+	__u32 payload = aggregate->payload ? aggregate->payload : FOOTER;
+
+	return measure_cut(aggregate, strlen(aggregate->hex) / 2 + payload, packet, facts, cut);
 }
 
 static void expect_cuts(const struct aggregate *aggregates, int count)
@@ -170,6 +180,52 @@ static void those_inside_a_tunnel_are_too(void)
 static void what_looks_like_a_tunnel_has_to_fit_what_the_kernel_says(void)
 {
 	expect_cuts(LOOKALIKES, COUNT(LOOKALIKES));
+	expect_cuts(MISFITS, COUNT(MISFITS));
+}
+
+/* Where the kernel's number is that of a payload inside. */
+static void expect_nothing_inside(const struct aggregate *aggregates, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct aggregate aggregate = aggregates[i];
+		struct packet packet;
+		struct packet_facts facts;
+		__u32 cut;
+
+		if (!aggregate.segments)
+			continue;
+		aggregate.segments = 3;
+		measure(&aggregate, &packet, &facts, &cut);
+		expect(aggregate.name, "estimated", facts.is_estimated, 1);
+	}
+}
+
+static void what_is_no_tunnel_is_not_walked_whatever_the_kernel_says(void)
+{
+	expect_nothing_inside(TUNNELS, COUNT(TUNNELS));
+	expect_nothing_inside(LOOKALIKES, COUNT(LOOKALIKES));
+}
+
+static void expect_cut_within(const struct aggregate *aggregates, int count)
+{
+	for (int i = 0; i < count; i++) {
+		for (__u32 length = 0; length <= strlen(aggregates[i].hex) / 2; length++) {
+			struct packet packet;
+			struct packet_facts facts;
+			__u32 cut;
+
+			measure_cut(&aggregates[i], length, &packet, &facts, &cut);
+			if (!facts.is_estimated && cut >= length)
+				expect(aggregates[i].name, "cut", cut, length - 1);
+		}
+	}
+}
+
+static void an_aggregate_that_ends_at_any_byte_is_never_read_beyond_its_end(void)
+{
+	expect_cut_within(PLAIN, COUNT(PLAIN));
+	expect_cut_within(TUNNELS, COUNT(TUNNELS));
+	expect_cut_within(LOOKALIKES, COUNT(LOOKALIKES));
 }
 
 static void what_is_pushed_in_front_is_passed_over(void)
@@ -262,6 +318,8 @@ static const struct test TESTS[] = {
 	{ TEST(headers_are_walked_to_the_payload) },
 	{ TEST(those_inside_a_tunnel_are_too) },
 	{ TEST(what_looks_like_a_tunnel_has_to_fit_what_the_kernel_says) },
+	{ TEST(what_is_no_tunnel_is_not_walked_whatever_the_kernel_says) },
+	{ TEST(an_aggregate_that_ends_at_any_byte_is_never_read_beyond_its_end) },
 	{ TEST(what_is_pushed_in_front_is_passed_over) },
 	{ TEST(a_cut_fits_what_the_kernel_says) },
 	{ TEST(what_is_not_known_is_estimated_from_what_the_kernel_says) },

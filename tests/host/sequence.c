@@ -82,6 +82,7 @@ static void a_gap_counts_what_is_missing_and_is_small_or_big(void)
 		{ "the widest that is one at once", "1 98", "lost 96 big 1 expected 99" },
 		{ "a step further waits for its successor", "1 99", "expected 2" },
 		{ "which is any that may follow it", "1 99 196", "lost 193 big 2 expected 197" },
+		{ "or one far before it", "1 1099 1035", "lost 1096 reverse 1 big 1 expected 1100" },
 		{ "or one before it", "1 1099 1084", "lost 1096 reverse 1 big 1 expected 1100" },
 		{ "as far as a series may jump", "1 0x1000002 0x1000003", "lost 0x1000000 big 1 expected 0x1000004" },
 		{ "each packet", "1 1000 2000 3000 3001", "lost 2996 big 3 expected 3002" },
@@ -103,6 +104,9 @@ static void a_number_seen_already_is_a_duplicate_and_nothing_else(void)
 		{ "the first of all", "7 7", "duplicates 1 expected 8" },
 		{ "twice", "1 2 1 1", "duplicates 2 expected 3" },
 		{ "as far back as is known", "1..64 1", "duplicates 1 expected 65" },
+		{ "across the widest gap that the window spans", "1 64 1", "lost 62 big 1 duplicates 1 expected 65" },
+		{ "behind a wider one", "1 65 65", "lost 63 big 1 duplicates 1 expected 66" },
+		{ "across it, not known any more", "1 65 1", "lost 62 big 1 reverse 1 expected 66" },
 		{ "a late one again", "1 3 2 2", "small 1 reverse 1 duplicates 1 expected 4" },
 		{ "through zero", "0xfffffffe..1 0xffffffff", "duplicates 1 expected 2" },
 	};
@@ -141,6 +145,7 @@ static void what_came_before_the_first_number_was_never_missed(void)
 	static const struct series EARLY[] = {
 		{ "before the first", "10 11 9", "reverse 1 expected 12" },
 		{ "it is seen from then on", "10 11 9 9", "reverse 1 duplicates 1 expected 12" },
+		{ "as long as the first is known", "1 3..64 0", "lost 1 small 1 reverse 1 expected 65" },
 		{ "another loss stays", "10 12 9", "lost 1 small 1 reverse 1 expected 13" },
 		{ "a loss behind it is found", "10 12 9 11", "small 1 reverse 2 expected 13" },
 	};
@@ -177,6 +182,8 @@ static void a_sender_that_starts_again_loses_nothing(void)
 		{ "the first ones far apart, the later one first", "1..1000 1500000095 1500000000 1500000001",
 		  "reverse 2 restarts 1 expected 1500000096" },
 		{ "the last of the former one late", "1..4999 1 5000 2 3", "reverse 1 restarts 1 expected 4" },
+		{ "one further back in it than is known", "1..4983 4985..5000 100000000 100000001 4984 100000002",
+		  "lost 1 small 1 reverse 1 restarts 1 expected 100000003" },
 		{ "the last of the former one doubled", "1..5000 1 2 5000 3", "duplicates 1 restarts 1 expected 4" },
 	};
 
@@ -238,6 +245,17 @@ static void what_comes_by_a_slower_path_is_not_lost(void)
 		  "lost 3 small 1 big 3 expected 308" },
 		{ "in order, it is the number itself", "1..100 301 101..301", "big 1 expected 302" },
 		{ "as far back as the window does not reach", "1..100 301 101..299 386", "lost 85 big 2 expected 387" },
+		{ "nor what it had passed already", "1..100 301 101 295 102..295 305",
+		  "lost 8 small 1 big 2 expected 306" },
+		{ "reached between them", "1..100 301 101 299 102..290 300", "lost 8 small 1 big 2 expected 301" },
+		{ "and come again", "1..100 301 101 299 102..290 300 299",
+		  "lost 8 small 1 big 2 duplicates 1 expected 301" },
+		{ "a step beyond the window", "1..100 301 101..299 365", "lost 64 big 2 expected 366" },
+		{ "the oldest that is known of it", "1..100 2101 2102 85",
+		  "lost 2000 big 1 duplicates 1 expected 2103" },
+		{ "one older", "1..100 2101 2102 84", "lost 1999 big 1 reverse 1 expected 2103" },
+		{ "the oldest, late, again", "1..84 86..100 2101 2102 85 85",
+		  "lost 2000 small 1 big 1 reverse 1 duplicates 1 expected 2103" },
 		{ "seen on the slower path", "1..100 2101 2102 101 101",
 		  "lost 1999 big 1 reverse 1 duplicates 1 expected 2103" },
 		{ "from the start", "2001..2004 2009..2012 4001..4004", "lost 1992 small 1 big 1 expected 4005" },
@@ -265,6 +283,31 @@ static void numbers_of_16_bits_wrap_and_restart_in_their_own_width(void)
 	expect_all(SHORT, COUNT(SHORT), 1);
 }
 
+static void the_next_number_takes_the_shortcut(void)
+{
+	struct flow_slot slot = {};
+
+	expect("the first", "taken", continue_series(&slot, 1, 0), 0);
+	place_number(&slot, 1, 0, 10);
+	expect("the next", "taken", continue_series(&slot, 2, 0), 1);
+	expect("the next", "expected", slot.expected, 3);
+	expect("the same", "taken", continue_series(&slot, 2, 0), 0);
+	expect("one behind a gap", "taken", continue_series(&slot, 4, 0), 0);
+	place_number(&slot, 50000000, 0, 10);
+	expect("the next while another one waits", "taken", continue_series(&slot, 3, 0), 0);
+	place_number(&slot, 3, 0, 10);
+	expect("the next when that is judged", "taken", continue_series(&slot, 4, 0), 1);
+}
+
+static void powers_of_two_are_told_by_their_highest_bit(void)
+{
+	for (int bit = 0; bit < 32; bit++) {
+		expect("a power", "log", floor_log2(1U << bit), bit);
+		expect("just below the next one", "log", floor_log2(~0U >> (31 - bit)), bit);
+	}
+	expect("zero", "log", floor_log2(0), 0);
+}
+
 static const struct test TESTS[] = {
 	{ TEST(numbers_in_order_count_nothing) },
 	{ TEST(a_gap_counts_what_is_missing_and_is_small_or_big) },
@@ -276,6 +319,8 @@ static const struct test TESTS[] = {
 	{ TEST(a_restart_is_taken_back_where_the_former_series_goes_on) },
 	{ TEST(a_single_number_far_away_loses_nothing) },
 	{ TEST(what_comes_by_a_slower_path_is_not_lost) },
+	{ TEST(the_next_number_takes_the_shortcut) },
+	{ TEST(powers_of_two_are_told_by_their_highest_bit) },
 	{ TEST(numbers_of_16_bits_wrap_and_restart_in_their_own_width) },
 };
 

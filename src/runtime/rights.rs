@@ -113,7 +113,12 @@ pub fn of_resolver(identity: Option<Identity>) -> Keeps {
 
 /// What the thread keeps that writes records.
 pub fn of_writer(identity: Option<Identity>, place: &Place) -> Keeps {
-    let folder: Vec<PathBuf> = place.file().map(folder_of).into_iter().collect();
+    let folder: Vec<PathBuf> = place
+        .file()
+        .map(folder_of)
+        .map(PathBuf::from)
+        .into_iter()
+        .collect();
     Keeps {
         identity,
         readable: folder.clone(),
@@ -140,14 +145,15 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
     [Some(path), real.as_deref()]
         .into_iter()
         .flatten()
-        .map(folder_of)
+        .map(|path| folder_of(path).to_path_buf())
         .collect()
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-        _ => PathBuf::from("."),
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::files::make_file;
+use super::rights;
 use super::setup::with_vocabulary;
 use crate::app::Preferences;
 use crate::config::source::{self, Surroundings, Text};
@@ -113,10 +114,7 @@ fn choose(config: &mut Config, choices: &Preferences) {
 /// Puts the text in the place of the file, with the owner and the mode that it had; a link stays a link.
 fn replace(path: &Path, text: &str, surroundings: &Surroundings) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = rights::folder_of(&target);
     let before = fs::metadata(&target).ok();
     let owner = match &before {
         Some(metadata) => Some((metadata.uid(), Some(metadata.gid()))),

@@ -2,7 +2,7 @@
 //!
 //! To the kernel rights belong to threads, so each thread gives up its own; threads that it starts later begin with
 //! what it has left. Where something cannot be given up, that is an error: nothing goes on with more than it says.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -92,8 +92,9 @@ pub fn confine(keeps: &Keeps) -> Result<Privileges> {
     let owners = keeps.config.as_deref().map(owners_on_the_way);
     let owners = owners.unwrap_or_default();
     let groups = getgroups().context("ask for the groups")?;
-    let groups = groups.into_iter().chain(owners.iter().copied());
-    let groups: BTreeMap<u32, String> = groups.map(|g| (g.as_raw(), name_of_group(g))).collect();
+    let groups = groups.iter().chain(&owners).map(|group| group.as_raw());
+    let groups: BTreeSet<u32> = groups.collect();
+    let groups: BTreeMap<u32, String> = groups.into_iter().map(|g| (g, name_of_group(g))).collect();
     // Opened first: the user to become need not be able to reach them.
     let landlock = limits::limit(keeps).context("limit the files that can be opened")?;
     // Only what a process executes is subject to the bounding set: without the right to shrink it, nothing is lost.
@@ -197,8 +198,8 @@ fn name_of(uid: Uid) -> String {
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-fn name_of_group(gid: Gid) -> String {
-    let group = Group::from_gid(gid).ok().flatten();
+fn name_of_group(gid: u32) -> String {
+    let group = Group::from_gid(gid.into()).ok().flatten();
     group.map_or_else(|| gid.to_string(), |group| group.name)
 }
 

@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 use support::Background;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
-use support::program::{Flowtop, PROGRAM, flow_to, volume};
+use support::program::{Ended, Flowtop, PROGRAM, flow_to, volume};
 use tempfile::TempDir;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -261,7 +261,6 @@ fn as_the_service(machine: &Machine, pair: &Pair) -> Command {
 
 /// The installed program on traffic: each packet is counted.
 fn assert_counts(machine: &Machine) {
-    const PACKETS: u32 = 100;
     let pair = Pair::quiet();
     let mut command = as_the_service(machine, &pair);
     command.args(["/usr/bin/flowtop", "--json", "-t", "0.1"]);
@@ -271,16 +270,22 @@ fn assert_counts(machine: &Machine) {
         "-c",
         "/usr/share/doc/flowtop/config.json",
     ]);
-    let mut run = Flowtop::from_command(&mut command, folder());
+    assert_it_counts(Flowtop::from_command(&mut command, folder()), &pair);
+}
+
+/// A hundred packets come in, and the run says so and nothing else.
+fn assert_it_counts(mut run: Flowtop, pair: &Pair) -> Ended {
+    const PACKETS: u32 = 100;
     let frames: Vec<_> = (0..PACKETS)
         .map(|number| Udp::to_port(5000).with_number(number, 0, 58).frame())
         .collect();
-    FrameSender::on(&pair).send_in_step(frames.iter().map(Vec::as_slice));
+    FrameSender::on(pair).send_in_step(frames.iter().map(Vec::as_slice));
     run.settle(PACKETS.into());
     let ended = run.finish();
     assert_eq!(ended.errors, "");
     let flow = flow_to(&ended.record, "udp", 5000);
     assert_eq!(volume(flow), (100, 100 * 100));
+    ended
 }
 
 /// A package with what stands in netsniff-ng's of the same name as ours.

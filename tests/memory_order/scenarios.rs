@@ -56,16 +56,19 @@ pub fn the_key_is_that_of_the_life_found(weakened: Option<Step>) {
     newcomer.join().expect("a newcomer");
 }
 
+/// A newcomer takes the place of the flow there, if it may; whether it did.
+fn wants_the_place(slot: &Slot) -> bool {
+    let is_taken = slot.replace();
+    if is_taken {
+        slot.publish(2, NEW_KEY);
+    }
+    is_taken
+}
+
 /// A newcomer wants the place of an idle flow at the moment of its next packet: the flow stays, or the packet knows.
 pub fn the_place_of_a_flow_with_a_packet_is_not_taken(weakened: Option<Step>) {
     let slot = shared(life(1, LIVE), weakened);
-    let newcomer = on_another(&slot, |slot| {
-        let is_taken = slot.replace();
-        if is_taken {
-            slot.publish(2, NEW_KEY);
-        }
-        is_taken
-    });
+    let newcomer = on_another(&slot, wants_the_place);
     let is_counted = slot.find(OLD_KEY).map(|control| slot.arrive(control));
     let is_taken = newcomer.join().expect("a newcomer");
     if let Some(is_counted) = is_counted {
@@ -83,13 +86,7 @@ pub fn the_place_of_a_flow_with_a_packet_is_not_taken(weakened: Option<Step>) {
 /// The same where the packet begins an epoch, and user space asks for a histogram.
 pub fn what_changes_meanwhile_stays(weakened: Option<Step>) {
     let slot = shared(life(1, LIVE), weakened);
-    let newcomer = on_another(&slot, |slot| {
-        let is_taken = slot.replace();
-        if is_taken {
-            slot.publish(2, NEW_KEY);
-        }
-        is_taken
-    });
+    let newcomer = on_another(&slot, wants_the_place);
     let reader = on_another(&slot, |slot| {
         let change = |control: u64| {
             let is_there = matches!(control & STATE, LIVE | CLAIMED) && generation(control) == 1;

@@ -7,11 +7,10 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use super::support::frames::{FrameSender, Udp};
 use super::support::pair::{Pair, RECEIVER_LINK};
-use super::support::program::{Flowtop, flow_to, volume};
+use super::support::program::Flowtop;
 use super::support::{self, program_in, root, seccomp};
-use super::{folder, run, source};
+use super::{assert_it_counts, folder, run, source};
 
 /// systemd's figure for how exposed a service is, from 0 to 10.
 const MOST_EXPOSED: f64 = 1.2;
@@ -111,7 +110,6 @@ fn the_service_counts_with_what_its_unit_leaves_to_it() {
     if !root() {
         return;
     }
-    const PACKETS: u32 = 100;
     let (pair, folder) = (Pair::quiet(), folder());
     support::run(
         &pair.receiver,
@@ -138,18 +136,7 @@ fn the_service_counts_with_what_its_unit_leaves_to_it() {
         .env("HOME", "/nonexistent");
     become_service(&mut command, capabilities.collect());
     seccomp::allow_only(&mut command, &allowed, libc::EPERM);
-    let mut run = Flowtop::from_command(&mut command, folder);
-    let frames: Vec<_> = (0..PACKETS)
-        .map(|number| Udp::to_port(5000).with_number(number, 0, 58).frame())
-        .collect();
-    FrameSender::on(&pair).send_in_step(frames.iter().map(Vec::as_slice));
-    run.settle(PACKETS.into());
-    let ended = run.finish();
-    assert_eq!(ended.errors, "");
-    assert_eq!(
-        volume(flow_to(&ended.record, "udp", 5000)),
-        (100, 100 * 100)
-    );
+    let ended = assert_it_counts(Flowtop::from_command(&mut command, folder), &pair);
     let told = &ended.record["kernel"]["privileges"];
     assert_eq!(
         (&told["landlock"], &told["seccomp"]),

@@ -8,14 +8,17 @@
 //! A paused screen shows its own copy of the report of that moment.
 
 mod actions;
+mod choices;
 mod filter;
-mod judge;
+mod journal;
 pub mod layout;
 mod menu;
 mod message;
 mod mouse;
 mod names;
+mod notices;
 mod operate;
+mod pause;
 mod preferences;
 mod rows;
 mod scene;
@@ -23,20 +26,18 @@ mod session;
 mod shown;
 pub mod table;
 
-use std::sync::Arc;
-
 use rustc_hash::FxHashMap;
 
 use crate::keymap::{Action, KeyChord};
-use crate::model::alert::Alerts;
 use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Ranking, Sort};
-use crate::model::event::{Event, EventLog, TimeOfDay};
+use crate::model::event::Event;
 use crate::model::flow::FlowKey;
 use crate::model::query::Query;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
-use crate::model::watch::Watch;
 
+use choices::Choices;
 use filter::Edit;
+use journal::Journal;
 use table::Table;
 
 pub use filter::FilterLine;
@@ -44,7 +45,9 @@ pub use menu::MenuItem;
 pub use message::{Effect, Msg};
 pub use mouse::{Mouse, MouseKind, NAME, tabs};
 pub use names::MOST_NAMES;
-pub use preferences::{Preferences, columns};
+pub use notices::Notices;
+pub use pause::Paused;
+pub use preferences::Preferences;
 pub use rows::loses;
 pub use scene::{Rows, Scene};
 pub use session::SshSession;
@@ -104,22 +107,10 @@ pub enum Mode {
     Columns(usize),
 }
 
-/// A paused screen: the report, the events and the alerts of that moment, and when it was.
-#[derive(Debug, Clone)]
-pub struct Paused {
-    report: Arc<Report>,
-    log: EventLog,
-    alerts: Alerts,
-    /// Local time of the pause.
-    pub since: TimeOfDay,
-}
-
 /// The dashboard's state.
 #[derive(Debug)]
 pub struct App {
-    preferences: Preferences,
-    configured: Preferences,
-    view: View,
+    choices: Choices,
     mode: Mode,
     flows: Table<FlowKey, Flow>,
     losses: Table<FlowKey, Flow>,
@@ -138,9 +129,8 @@ pub struct App {
     pinned: Vec<FlowKey>,
     held: Option<FxHashMap<FlowKey, u32>>,
     focused: Vec<FlowKey>,
-    alerts: Alerts,
-    watch: Watch,
-    log: EventLog,
+    journal: Journal,
+    notices: Notices,
     endpoint_width: u16,
     /// Flows first seen before this have been measured for it, ns.
     measured_ns: u64,
@@ -148,10 +138,6 @@ pub struct App {
     interface_count: usize,
     rule_count: usize,
     paused: Option<Paused>,
-    now: TimeOfDay,
-    reset_at: Option<TimeOfDay>,
-    notice: Option<String>,
-    config_error: Option<judge::ConfigError>,
     names: Option<Names>,
     session_hidden: bool,
     mouse_captured: bool,
@@ -161,7 +147,6 @@ impl App {
     /// A dashboard for a terminal of this size, columns and lines.
     pub fn new(preferences: Preferences, size: (u16, u16)) -> App {
         let losses = Sort::parse("-loss_percent").unwrap_or(preferences.sort);
-        let view = preferences.view;
         App {
             flows: Table::new(preferences.sort),
             losses: Table::new(losses),
@@ -169,10 +154,9 @@ impl App {
             rules: Table::new(Sort::by(&RULE_COLUMNS[0])),
             in_rules: false,
             events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
-            alerts: Alerts::new(preferences.alerts.clone()),
-            configured: preferences.clone(),
-            preferences,
-            view,
+            journal: Journal::new(preferences.alerts.clone()),
+            notices: Notices::default(),
+            choices: Choices::new(preferences),
             mode: Mode::View,
             filter: FilterLine::default(),
             hidden: 0,
@@ -182,18 +166,12 @@ impl App {
             pinned: Vec::new(),
             held: None,
             focused: Vec::new(),
-            watch: Watch::default(),
-            log: EventLog::default(),
             endpoint_width: rows::IPV4_ENDPOINT,
             measured_ns: 0,
             size,
             interface_count: 0,
             rule_count: 0,
             paused: None,
-            now: TimeOfDay::default(),
-            reset_at: None,
-            notice: None,
-            config_error: None,
             names: None,
             session_hidden: false,
             mouse_captured: true,
@@ -228,26 +206,40 @@ impl App {
                 self.rearrange();
             }
             Msg::Refreshed(now) => {
-                self.now = now;
-                self.judge(live);
+                self.journal.advance(live, now);
                 self.rearrange();
             }
-            Msg::Notice(text) => self.notice = Some(text),
+            Msg::Notice(text) => self.notices.say(text),
             Msg::Happened(kind, text) => {
-                self.log.push(self.now, kind, None, text.clone());
-                self.notice = Some(text);
+                self.journal.record(kind, text.clone());
+                self.notices.say(text);
             }
-            Msg::Logged(kind, text) => self.log.push(self.now, kind, None, text),
-            Msg::ConfigError(error) => self.refuse_config(error),
-            Msg::Preferences(preferences) => self.prefer(*preferences),
+            Msg::Logged(kind, text) => self.journal.record(kind, text),
+            Msg::ConfigError(None) => self.notices.accept_config(),
+            Msg::ConfigError(Some(text)) => {
+                if self.notices.refuse_config(&text) {
+                    self.journal.record_refusal(&text);
+                }
+            }
+            Msg::Preferences(preferences) => self.configure(*preferences),
             Msg::Name(address, name) => self.learn_name(address, name, live),
             Msg::Reset | Msg::Key(_) | Msg::Mouse(_) => {}
         }
     }
 
+    fn configure(&mut self, preferences: Preferences) {
+        let alerts = preferences.alerts.clone();
+        if self.choices.configure(preferences) {
+            self.journal.set_alert_rules(alerts);
+        }
+        self.flows.sort = self.choices.current().sort;
+        self.notices.accept_config();
+        self.rearrange();
+    }
+
     fn key(&mut self, chord: KeyChord, live: &Report, shown: &Report) -> Vec<Effect> {
-        self.notice = None;
-        let action = self.preferences.keymap.action(chord);
+        self.notices.dismiss();
+        let action = self.choices.current().keymap.action(chord);
         if self.mode == Mode::Filter && action != Some(Action::Suspend) {
             return self.filter_key(chord, action, live, shown);
         }
@@ -296,7 +288,7 @@ impl App {
         match self.filter.edit(chord) {
             Edit::Changed => self.rearrange(),
             Edit::Moved => {}
-            Edit::Full => self.notice = Some(Query::too_long()),
+            Edit::Full => self.notices.say(Query::too_long()),
             Edit::Accepted => self.mode = Mode::View,
             Edit::Cancelled => {
                 self.mode = Mode::View;

@@ -188,7 +188,12 @@ fn totals_start_at_zero_by_a_signal_as_by_the_key() {
         [Effect::ResetBaseline]
     );
     assert_eq!(by_signal.reset_at(), Some(CLOCK));
-    assert!(by_signal.notice().is_some_and(|text| text.contains("zero")));
+    assert!(
+        by_signal
+            .notices()
+            .notice()
+            .is_some_and(|text| text.contains("zero"))
+    );
     assert_eq!(frame(&mut by_signal, &report), frame(&mut by_key, &report));
     assert!(frame(&mut by_signal, &report).contains("reset     totals start at zero"));
 }
@@ -291,6 +296,23 @@ fn enter_on_a_rule_shows_its_flows() {
         "{}",
         app.filter().text()
     );
+}
+
+#[test]
+fn enter_on_an_event_opens_its_flow_and_that_view_is_the_one_to_be_saved() {
+    let report = mixed();
+    let column = by_id("loss_percent").expect("a column");
+    let preferences = Preferences {
+        alerts: vec![AlertRule::new(column, Side::Above, 1.0)],
+        ..Preferences::default()
+    };
+    let mut app = App::new(preferences, SIZE);
+    app.update(Msg::Refreshed(CLOCK), &report);
+    press(&mut app, &report, "4 / a l e r t Enter Home Enter");
+    assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail));
+    assert_eq!(app.preferences().view, View::Flows);
+    let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
+    assert_eq!(selected, Some(report.flows[2].key));
 }
 
 #[test]
@@ -534,7 +556,7 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     let now = app.preferences();
     assert_eq!((now.theme, now.unit), (ThemeName::Light, Unit::Bits));
     assert_eq!(app.flow_table().sort.column.id, "goodput");
-    assert_eq!(app.config_error(), None);
+    assert_eq!(app.notices().config_error(), None);
     press(&mut app, &report, "F5");
     assert_eq!(app.flow_table().sort.id(), "goodput");
     press(&mut app, &report, "4");

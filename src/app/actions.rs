@@ -3,12 +3,7 @@
 use super::operate::Operation;
 use super::table::Step;
 use super::{Action, App, Effect, Mode, Paused, View};
-use crate::model::event::EventKind;
-use crate::model::preferences::{ThemeName, Unit};
 use crate::model::tracker::Report;
-
-/// The intervals that `+` and `-` go through, s.
-const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
 impl App {
     /// Does it, in the view itself or in the detail.
@@ -27,8 +22,8 @@ impl App {
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
             Action::Names => return self.toggle_names(),
-            Action::LongerInterval => return self.set_interval(true),
-            Action::ShorterInterval => return self.set_interval(false),
+            Action::LongerInterval => return self.change_interval(true),
+            Action::ShorterInterval => return self.change_interval(false),
             Action::Pause => self.toggle_pause(live),
             Action::Open => self.open(shown),
             Action::Back => self.back(),
@@ -50,11 +45,11 @@ impl App {
             Action::HoldOrder => self.toggle_hold(shown),
             Action::Pin => self.toggle_pin(),
             Action::HideOwnSession => self.toggle_session(),
-            Action::ToggleUnit => self.toggle_unit(),
-            Action::ToggleLoss => self.preferences.packet_loss ^= true,
+            Action::ToggleUnit => self.choices.toggle_unit(),
+            Action::ToggleLoss => self.choices.toggle_packet_loss(),
             Action::Theme => self.next_theme(),
-            Action::NextView => self.turn_to_view(1),
-            Action::PreviousView => self.turn_to_view(-1),
+            Action::NextView => self.show(self.choices.view_beside(1)),
+            Action::PreviousView => self.show(self.choices.view_beside(-1)),
             Action::ViewFlows => self.show(View::Flows),
             Action::ViewLoss => self.show(View::Loss),
             Action::ViewInterfaces => self.show(View::Interfaces),
@@ -71,9 +66,9 @@ impl App {
         if self.selection().is_none() {
             self.operate(Operation::Step(Step::By(0)), shown);
         }
-        if self.in_rules && self.view == View::Interfaces {
+        if self.in_rules && self.view() == View::Interfaces {
             self.open_rule(shown);
-        } else if self.view == View::Events {
+        } else if self.view() == View::Events {
             self.open_event(shown);
         } else if self.selection().is_some() {
             self.mode = Mode::Detail;
@@ -100,11 +95,11 @@ impl App {
             return;
         };
         if !shown.flows.iter().any(|flow| flow.key == key) {
-            self.notice = Some("this flow has left the table".to_owned());
+            self.notices.say("this flow has left the table");
             return;
         }
         self.filter.clear();
-        self.view = View::Flows;
+        self.choices.open_view(View::Flows);
         self.flows.select(key);
         self.mode = Mode::Detail;
         self.rearrange();
@@ -128,7 +123,7 @@ impl App {
 
     fn toggle_pin(&mut self) {
         let Some(key) = self.flow_table().selected().filter(|_| self.shows_flows()) else {
-            self.notice = Some("select a flow first, to pin it".to_owned());
+            self.notices.say("select a flow first, to pin it");
             return;
         };
         match self.pinned.iter().position(|pinned| *pinned == key) {
@@ -139,8 +134,8 @@ impl App {
     }
 
     fn toggle_session(&mut self) {
-        if self.preferences.session.is_none() {
-            self.notice = Some("flowtop does not run in an SSH session".to_owned());
+        if self.choices.current().session.is_none() {
+            self.notices.say("flowtop does not run in an SSH session");
             return;
         }
         self.session_hidden ^= true;
@@ -148,11 +143,9 @@ impl App {
     }
 
     pub(super) fn reset(&mut self) -> Vec<Effect> {
-        self.reset_at = Some(self.now);
-        self.watch.start_at_zero();
-        let text = "totals start at zero from here".to_owned();
-        self.log.push(self.now, EventKind::Reset, None, text);
-        self.notice = Some("totals start at zero from here".to_owned());
+        const TEXT: &str = "totals start at zero from here";
+        self.journal.reset(TEXT);
+        self.notices.say(TEXT);
         vec![Effect::ResetBaseline]
     }
 
@@ -162,61 +155,33 @@ impl App {
             true => "mouse: clicks are flowtop's",
             false => "mouse: the terminal selects text",
         };
-        self.notice = Some(text.to_owned());
+        self.notices.say(text);
         vec![Effect::CaptureMouse(self.mouse_captured)]
     }
 
-    fn set_interval(&mut self, longer: bool) -> Vec<Effect> {
-        let now = self.preferences.interval_s;
-        let next = match longer {
-            true => INTERVALS.into_iter().find(|s| *s > now + 1e-9),
-            false => INTERVALS.into_iter().rev().find(|s| *s < now - 1e-9),
-        };
-        let Some(seconds) = next else {
+    fn change_interval(&mut self, longer: bool) -> Vec<Effect> {
+        let Some(seconds) = self.choices.change_interval(longer) else {
             return Vec::new();
         };
-        self.preferences.interval_s = seconds;
-        self.notice = Some(format!("interval: {seconds} s"));
+        self.notices.say(format!("interval: {seconds} s"));
         vec![Effect::SetInterval(seconds)]
     }
 
     fn toggle_pause(&mut self, live: &Report) {
         self.paused = match self.paused.take() {
             Some(_) => None,
-            None => Some(Paused {
-                report: std::sync::Arc::new(live.clone()),
-                log: self.log.clone(),
-                alerts: self.alerts.clone(),
-                since: self.now,
-            }),
+            None => Some(Paused::new(live, &self.journal)),
         };
         self.rearrange();
     }
 
-    fn toggle_unit(&mut self) {
-        self.preferences.unit = match self.preferences.unit {
-            Unit::Bytes => Unit::Bits,
-            Unit::Bits => Unit::Bytes,
-        };
-    }
-
     fn next_theme(&mut self) {
-        let all = ThemeName::ALL;
-        let now = all.iter().position(|t| *t == self.preferences.theme);
-        self.preferences.theme = all[(now.unwrap_or(0) + 1) % all.len()];
-        self.notice = Some(format!("theme: {}", self.preferences.theme.id()));
-    }
-
-    fn turn_to_view(&mut self, by: isize) {
-        let count = View::ALL.len() as isize;
-        let now = View::ALL.iter().position(|v| *v == self.view).unwrap_or(0) as isize;
-        let next = (now + by).rem_euclid(count) as usize;
-        self.show(View::ALL[next]);
+        let theme = self.choices.next_theme();
+        self.notices.say(format!("theme: {}", theme.id()));
     }
 
     pub(super) fn show(&mut self, view: View) {
-        self.view = view;
-        self.preferences.view = view;
+        self.choices.open_view(view);
         self.mode = Mode::View;
         self.rearrange();
     }

@@ -32,7 +32,7 @@ impl App {
         fn items<T>(columns: &[Column<T>], now: &Column<T>) -> Vec<MenuItem> {
             columns.iter().map(|c| item(c, c == now)).collect()
         }
-        match self.view {
+        match self.view() {
             View::Flows | View::Loss => items(&FLOW_COLUMNS, self.flow_table().sort.column),
             View::Interfaces => items(&INTERFACE_COLUMNS, self.interfaces.sort.column),
             View::Events => items(&EVENT_COLUMNS, self.events.sort.column),
@@ -41,17 +41,11 @@ impl App {
 
     /// The columns of the Flows view: the chosen ones in their order, then the others.
     pub fn column_menu(&self) -> Vec<MenuItem> {
-        self.column_choice()
+        self.choices
+            .column_choice()
             .into_iter()
             .map(|(c, chosen)| item(c, chosen))
             .collect()
-    }
-
-    fn column_choice(&self) -> Vec<(&'static Column, bool)> {
-        let chosen = &self.preferences.columns;
-        let others = FLOW_COLUMNS.iter().filter(|c| !chosen.contains(c));
-        let chosen = chosen.iter().map(|c| (*c, true));
-        chosen.chain(others.map(|c| (c, false))).collect()
     }
 
     /// Opens the sort menu with the cursor on the present column.
@@ -79,39 +73,22 @@ impl App {
     }
 
     pub(super) fn columns_key(&mut self, cursor: usize, action: Action) {
-        let choice = self.column_choice();
         if let Some(step) = step_of(action) {
-            self.mode = Mode::Columns(moved(cursor, step, choice.len()));
+            let items = self.choices.column_choice().len();
+            self.mode = Mode::Columns(moved(cursor, step, items));
             return;
         }
         match action {
             Action::Back | Action::Columns | Action::Open | Action::Quit => self.mode = Mode::View,
-            Action::Pause => self.toggle_column(choice.get(cursor).map(|(c, _)| *c)),
+            Action::Pause => self.mode = Mode::Columns(self.choices.toggle_column(cursor)),
             Action::SortLeft if cursor > 0 => self.swap_columns(cursor, cursor - 1),
             Action::SortRight => self.swap_columns(cursor, cursor + 1),
             _ => {}
         }
     }
 
-    /// The last column stays: a table without columns says nothing.
-    fn toggle_column(&mut self, column: Option<&'static Column>) {
-        let Some(column) = column else { return };
-        let columns = &mut self.preferences.columns;
-        match columns.iter().position(|c| *c == column) {
-            Some(index) if columns.len() > 1 => {
-                columns.remove(index);
-            }
-            Some(_) => {}
-            None => columns.push(column),
-        }
-        let now = self.column_choice().iter().position(|(c, _)| *c == column);
-        self.mode = Mode::Columns(now.unwrap_or(0));
-    }
-
     fn swap_columns(&mut self, from: usize, to: usize) {
-        let columns = &mut self.preferences.columns;
-        if from < columns.len() && to < columns.len() {
-            columns.swap(from, to);
+        if self.choices.swap_columns(from, to) {
             self.mode = Mode::Columns(to);
         }
     }

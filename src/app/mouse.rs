@@ -85,7 +85,7 @@ impl App {
         let hit = |(_, start, text): &(View, u16, String)| {
             (*start..*start + text.len() as u16).contains(&x)
         };
-        if let Some((view, ..)) = tabs(width, self.view).find(hit) {
+        if let Some((view, ..)) = tabs(width, self.view()).find(hit) {
             self.show(view);
         }
     }

@@ -60,7 +60,7 @@ impl App {
         } else {
             "addresses"
         };
-        self.notice = Some(text.to_owned());
+        self.notices.say(text);
         self.rearrange();
         vec![Effect::ResolveNames(on)]
     }

@@ -38,7 +38,7 @@ impl App {
         if uses_rows {
             self.keep_up(shown);
         }
-        if self.view == View::Interfaces && self.operate_rules(operation, shown) {
+        if self.view() == View::Interfaces && self.operate_rules(operation, shown) {
             return true;
         }
         let page = self.screen().map_or(1, |screen| screen.page());
@@ -48,7 +48,7 @@ impl App {
         {
             self.sort_all(shown);
         }
-        let done = match self.view {
+        let done = match self.view() {
             View::Flows | View::Loss => {
                 let placed = self.placed_flow_columns();
                 let key = |row: u32| shown.flows[row as usize].key;
@@ -69,7 +69,7 @@ impl App {
             }
         };
         if !uses_rows {
-            self.preferences.sort = self.flows.sort;
+            self.choices.sort_by(self.flows.sort);
             self.held = None;
             self.rearrange();
         }

@@ -1,11 +1,11 @@
-//! What a person wants, from the configuration, the command line and the keys.
+//! What a person wants, by the configuration and the command line; [`Choices`](super::choices::Choices) has what keys made of it.
 
 use std::sync::Arc;
 
 use super::{SshSession, View};
 use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
-use crate::model::column::{Column, DEFAULT, FLOW_COLUMNS, Sort, by_id};
+use crate::model::column::{Column, DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW, Sort, by_id};
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::service::Services;
 
@@ -58,42 +58,21 @@ impl Default for Preferences {
 }
 
 impl Preferences {
-    /// Takes over what differs between two configurations; what keys have changed since stays.
-    pub(super) fn follow(&mut self, before: &Preferences, after: Preferences) {
-        fn take<T: PartialEq>(mine: &mut T, before: &T, after: T) {
-            if *before != after {
-                *mine = after;
-            }
+    /// The flow columns of the view that is open, whether they have room or not.
+    pub fn flow_columns(&self) -> Vec<&'static Column> {
+        if self.view == View::Loss {
+            return columns(LOSS_VIEW);
         }
-        let Preferences {
-            view: _,
-            unit,
-            packet_loss,
-            sort,
-            columns,
-            theme,
-            interval_s,
-            jitter_s,
-            keymap,
-            alerts,
-            services,
-            session,
-        } = after;
-        take(&mut self.unit, &before.unit, unit);
-        take(&mut self.packet_loss, &before.packet_loss, packet_loss);
-        take(&mut self.sort, &before.sort, sort);
-        take(&mut self.columns, &before.columns, columns);
-        take(&mut self.theme, &before.theme, theme);
-        take(&mut self.interval_s, &before.interval_s, interval_s);
-        take(&mut self.jitter_s, &before.jitter_s, jitter_s);
-        take(&mut self.keymap, &before.keymap, keymap);
-        take(&mut self.alerts, &before.alerts, alerts);
-        take(&mut self.services, &before.services, services);
-        take(&mut self.session, &before.session, session);
+        let mut chosen = self.columns.clone();
+        if self.packet_loss {
+            let others = columns(LOSS).into_iter();
+            chosen.extend(others.filter(|column| !self.columns.contains(column)));
+        }
+        chosen
     }
 }
 
 /// The flow columns with these ids; ids that do not exist are left out.
-pub fn columns(ids: &[&str]) -> Vec<&'static Column> {
+fn columns(ids: &[&str]) -> Vec<&'static Column> {
     ids.iter().filter_map(|id| by_id(id)).collect()
 }

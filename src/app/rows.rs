@@ -58,7 +58,7 @@ impl App {
         let ranking = self.look_through(shown);
         self.hidden = shown.flows.len() - ranking.len();
         self.arrange_flows(shown, ranking, page);
-        match self.view {
+        match self.view() {
             View::Flows | View::Loss => {}
             View::Interfaces => self.arrange_interfaces(shown, page),
             View::Events => self.arrange_events(page),
@@ -70,7 +70,11 @@ impl App {
     fn look_through(&mut self, shown: &Report) -> Ranking {
         let mut ranking = std::mem::take(&mut self.ranking).emptied();
         let query = self.filter.query();
-        let session = self.preferences.session.filter(|_| self.session_hidden);
+        let session = self
+            .choices
+            .current()
+            .session
+            .filter(|_| self.session_hidden);
         let (context, sort) = (self.context(shown), self.flow_table().sort);
         let selected = self.flow_table().selected().map(|key| (key.brief(), key));
         let measured_ns = match self.measured_ns > shown.taken_ns {
@@ -153,6 +157,16 @@ impl App {
         self.ranking = ranking;
     }
 
+    /// The selected flow and the pinned ones.
+    pub(super) fn focus(&self) -> Vec<FlowKey> {
+        let selected = self.flow_table().selected();
+        let pinned = self.pinned.iter().copied();
+        let mut focus: Vec<FlowKey> = pinned.chain(selected).collect();
+        focus.sort_unstable();
+        focus.dedup();
+        focus
+    }
+
     fn arrange_interfaces(&mut self, shown: &Report, page: usize) {
         let mut rows: Vec<u32> = (0..shown.interfaces.len() as u32).collect();
         let sort = self.interfaces.sort;
@@ -198,9 +212,9 @@ impl App {
             .is_none()
             .then(|| ranks.collect::<FxHashMap<_, _>>());
         self.held = ranks;
-        self.notice = Some(match self.held {
-            Some(_) => "the order is held; new flows come last".to_owned(),
-            None => "the order follows the numbers".to_owned(),
+        self.notices.say(match self.held {
+            Some(_) => "the order is held; new flows come last",
+            None => "the order follows the numbers",
         });
         self.rearrange();
     }

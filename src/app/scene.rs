@@ -70,7 +70,7 @@ impl App {
         };
         let page = screen.page();
         let flow = |row: u32| shown.flows[row as usize].key;
-        match self.view {
+        match self.view() {
             View::Flows | View::Loss => self.flow_table_mut().remember_page(page, flow),
             View::Interfaces => {
                 let key = |row: u32| shown.interfaces[row as usize].ifindex;
@@ -105,7 +105,7 @@ impl<'a> Scene<'a> {
     /// The report that is shown.
     pub fn shown(&self) -> &'a Report {
         let paused = self.app.paused();
-        paused.map_or(self.live, |paused| &paused.report)
+        paused.map_or(self.live, |paused| paused.report())
     }
 
     fn rows<K, T>(table: &'a Table<K, T>, items: &'a [T]) -> Rows<'a, K, T> {

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use super::layout::{Placed, Screen, place};
-use super::preferences::columns;
 use super::table::Table;
-use super::{App, FilterLine, Mode, Paused, Preferences, View};
+use super::{App, FilterLine, Mode, Notices, Paused, Preferences, View};
 use crate::model::alert::Alerts;
-use crate::model::column::{
-    Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, LOSS, LOSS_VIEW, RULE_COLUMNS,
-};
+use crate::model::column::{Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, RULE_COLUMNS};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
@@ -17,13 +14,13 @@ use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 impl App {
     /// The report of the pause.
     pub(super) fn paused_report(&self) -> Option<Arc<Report>> {
-        self.paused.as_ref().map(|paused| paused.report.clone())
+        self.paused.as_ref().map(|paused| paused.report().clone())
     }
 
     /// What cells depend on.
     pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
         Context {
-            unit: self.preferences.unit,
+            unit: self.preferences().unit,
             now_ns: shown.taken_ns,
             names: self.names.as_ref(),
         }
@@ -33,7 +30,7 @@ impl App {
     pub fn screen(&self) -> Option<Screen> {
         let screen = Screen::new(self.size, self.interface_count)?;
         let covered = !matches!(self.mode, Mode::View | Mode::Filter);
-        Some(match self.view {
+        Some(match self.view() {
             View::Interfaces if !covered => {
                 screen.with_rules(self.interface_count, self.rule_count)
             }
@@ -41,30 +38,14 @@ impl App {
         })
     }
 
-    /// The flow columns of this view, whether they have room or not.
-    pub fn flow_columns(&self) -> Vec<&'static Column> {
-        if self.view == View::Loss {
-            return columns(LOSS_VIEW);
-        }
-        let mut chosen = self.preferences.columns.clone();
-        if self.preferences.packet_loss {
-            for column in columns(LOSS) {
-                if !chosen.contains(&column) {
-                    chosen.push(column);
-                }
-            }
-        }
-        chosen
-    }
-
     fn place<T>(&self, columns: &[&'static Column<T>]) -> Vec<Placed<T>> {
-        let (width, unit) = (self.size.0, self.preferences.unit);
+        let (width, unit) = (self.size.0, self.preferences().unit);
         place(columns, width, unit, self.endpoint_width)
     }
 
     /// The flow columns that have room, with their places.
     pub fn placed_flow_columns(&self) -> Vec<Placed<Flow>> {
-        self.place(&self.flow_columns())
+        self.place(&self.preferences().flow_columns())
     }
 
     /// The interface columns that have room, with their places.
@@ -84,14 +65,14 @@ impl App {
 
     /// The flow table of this view.
     pub fn flow_table(&self) -> &Table<FlowKey, Flow> {
-        match self.view {
+        match self.view() {
             View::Loss => &self.losses,
             _ => &self.flows,
         }
     }
 
     pub(super) fn flow_table_mut(&mut self) -> &mut Table<FlowKey, Flow> {
-        match self.view {
+        match self.view() {
             View::Loss => &mut self.losses,
             _ => &mut self.flows,
         }
@@ -109,7 +90,7 @@ impl App {
 
     /// Whether the selection is among the rules.
     pub fn in_rules(&self) -> bool {
-        self.in_rules && self.view == View::Interfaces
+        self.in_rules && self.view() == View::Interfaces
     }
 
     /// The event table.
@@ -119,12 +100,12 @@ impl App {
 
     /// Whether the rows are flows.
     pub fn shows_flows(&self) -> bool {
-        matches!(self.view, View::Flows | View::Loss)
+        matches!(self.view(), View::Flows | View::Loss)
     }
 
     /// Selected row and number of rows of this view.
     pub fn selection(&self) -> Option<(usize, usize)> {
-        let (position, rows) = match self.view {
+        let (position, rows) = match self.view() {
             View::Flows | View::Loss => {
                 (self.flow_table().position(), self.flow_table().rows().len())
             }
@@ -137,17 +118,18 @@ impl App {
 
     /// The events to show: those of the pause, or all.
     pub fn shown_log(&self) -> &EventLog {
-        self.paused.as_ref().map_or(&self.log, |paused| &paused.log)
+        let paused = self.paused.as_ref();
+        paused.map_or(self.journal.log(), Paused::log)
     }
 
     /// What a person chose so far.
     pub fn preferences(&self) -> &Preferences {
-        &self.preferences
+        self.choices.current()
     }
 
     /// The view.
     pub fn view(&self) -> View {
-        self.view
+        self.choices.current().view
     }
 
     /// What takes the keys.
@@ -163,7 +145,7 @@ impl App {
     /// The thresholds and the flows in trouble: those of the pause, or of now.
     pub fn alerts(&self) -> &Alerts {
         let paused = self.paused.as_ref();
-        paused.map_or(&self.alerts, |paused| &paused.alerts)
+        paused.map_or(self.journal.alerts(), Paused::alerts)
     }
 
     /// The pause, if the screen is paused.
@@ -173,7 +155,7 @@ impl App {
 
     /// When the totals were last set to zero.
     pub fn reset_at(&self) -> Option<TimeOfDay> {
-        self.reset_at
+        self.journal.reset_at()
     }
 
     /// Whether this flow is pinned to the top.
@@ -183,7 +165,7 @@ impl App {
 
     /// Whether this flow carries the SSH session that flowtop runs in.
     pub fn is_own_session(&self, key: &FlowKey) -> bool {
-        self.preferences
+        self.preferences()
             .session
             .is_some_and(|session| session.carries(key))
     }
@@ -208,15 +190,8 @@ impl App {
         self.size
     }
 
-    /// Something to say until the next key.
-    pub fn notice(&self) -> Option<&str> {
-        self.notice.as_deref()
-    }
-
-    /// What is wrong with the configuration.
-    pub fn config_error(&self) -> Option<&str> {
-        self.config_error
-            .as_ref()
-            .map(|error| error.summary.as_str())
+    /// What the status line has to say.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 }

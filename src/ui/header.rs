@@ -41,7 +41,7 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
         let stood = live.saturating_sub(scene.shown().taken_ns);
         segments.push(Segment::new(" PAUSED ", theme.selected, 0));
         segments.push(Segment::new(
-            format!(" since {}", paused.since),
+            format!(" since {}", paused.since()),
             theme.warn,
             1,
         ));

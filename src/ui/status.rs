@@ -23,10 +23,10 @@ pub fn draw(pen: &mut Pen, app: &App, screen: &Screen) {
 fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let room = screen.width - 2;
-    if let Some(text) = app.notice() {
+    if let Some(text) = app.notices().notice() {
         return say(pen, screen, text, theme.accent);
     }
-    if let Some(text) = app.config_error() {
+    if let Some(text) = app.notices().config_error() {
         let text = shorten_middle(text, usize::from(room));
         pen.text(1, screen.status, room, &text, theme.bad);
         return;
@@ -106,7 +106,7 @@ fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let filter = app.filter();
     let text: Vec<char> = filter.text().chars().chain([' ']).collect();
-    let told = app.notice().map_or(0, |text| text.width() + 2);
+    let told = app.notices().notice().map_or(0, |text| text.width() + 2);
     let room = usize::from(screen.width.saturating_sub(3)).saturating_sub(told);
     let skip = (filter.cursor() + 1).saturating_sub(room);
     let mut x = pen.text(1, screen.status, 1, "/", theme.accent);
@@ -125,7 +125,7 @@ fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
         x = pen.text(x, screen.status, 2, c.encode_utf8(&mut [0; 4]), style);
     }
     let mistake = filter.error().map(|error| error.message.as_str());
-    let Some(message) = mistake.or(app.notice()) else {
+    let Some(message) = mistake.or(app.notices().notice()) else {
         return;
     };
     let left = usize::from(screen.width.saturating_sub(x + 2));

@@ -1,0 +1,153 @@
+//! What a person has chosen by now: the preferences of the configuration, and what keys have changed of them since.
+
+use super::{Preferences, View};
+use crate::model::column::{Column, FLOW_COLUMNS, Sort};
+use crate::model::preferences::{ThemeName, Unit};
+
+/// The intervals that `+` and `-` go through, s.
+const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// The preferences in force, beside those of the configuration.
+#[derive(Debug)]
+pub(super) struct Choices {
+    current: Preferences,
+    configured: Preferences,
+}
+
+impl Choices {
+    /// What the configuration says, to begin with.
+    pub(super) fn new(configured: Preferences) -> Choices {
+        Choices {
+            current: configured.clone(),
+            configured,
+        }
+    }
+
+    /// The preferences in force.
+    pub(super) fn current(&self) -> &Preferences {
+        &self.current
+    }
+
+    /// Adopts what another configuration says differently; what keys have changed since stays. Returns whether its
+    /// thresholds are others.
+    pub(super) fn configure(&mut self, configured: Preferences) -> bool {
+        fn adopt<T: PartialEq + Clone>(current: &mut T, before: &T, after: &T) {
+            if before != after {
+                current.clone_from(after);
+            }
+        }
+        let before = std::mem::replace(&mut self.configured, configured);
+        let current = &mut self.current;
+        let Preferences {
+            view: _,
+            unit,
+            packet_loss,
+            sort,
+            columns,
+            theme,
+            interval_s,
+            jitter_s,
+            keymap,
+            alerts,
+            services,
+            session,
+        } = &self.configured;
+        adopt(&mut current.unit, &before.unit, unit);
+        adopt(&mut current.packet_loss, &before.packet_loss, packet_loss);
+        adopt(&mut current.sort, &before.sort, sort);
+        adopt(&mut current.columns, &before.columns, columns);
+        adopt(&mut current.theme, &before.theme, theme);
+        adopt(&mut current.interval_s, &before.interval_s, interval_s);
+        adopt(&mut current.jitter_s, &before.jitter_s, jitter_s);
+        adopt(&mut current.keymap, &before.keymap, keymap);
+        adopt(&mut current.alerts, &before.alerts, alerts);
+        adopt(&mut current.services, &before.services, services);
+        adopt(&mut current.session, &before.session, session);
+        before.alerts != *alerts
+    }
+
+    /// Opens this view.
+    pub(super) fn open_view(&mut self, view: View) {
+        self.current.view = view;
+    }
+
+    /// The view so many places further, round and round.
+    pub(super) fn view_beside(&self, by: isize) -> View {
+        let now = View::ALL.iter().position(|view| *view == self.current.view);
+        let next = now.unwrap_or(0) as isize + by;
+        View::ALL[next.rem_euclid(View::ALL.len() as isize) as usize]
+    }
+
+    /// The Flows view is in this order now.
+    pub(super) fn sort_by(&mut self, sort: Sort) {
+        self.current.sort = sort;
+    }
+
+    /// Bytes or bits.
+    pub(super) fn toggle_unit(&mut self) {
+        self.current.unit = match self.current.unit {
+            Unit::Bytes => Unit::Bits,
+            Unit::Bits => Unit::Bytes,
+        };
+    }
+
+    /// With the loss columns, or without.
+    pub(super) fn toggle_packet_loss(&mut self) {
+        self.current.packet_loss ^= true;
+    }
+
+    /// The next colours.
+    pub(super) fn next_theme(&mut self) -> ThemeName {
+        let all = ThemeName::ALL;
+        let now = all.iter().position(|theme| *theme == self.current.theme);
+        self.current.theme = all[(now.unwrap_or(0) + 1) % all.len()];
+        self.current.theme
+    }
+
+    /// The next longer interval, or the next shorter one; `None` where there is none.
+    pub(super) fn change_interval(&mut self, longer: bool) -> Option<f64> {
+        let now = self.current.interval_s;
+        let next = match longer {
+            true => INTERVALS.into_iter().find(|s| *s > now + 1e-9),
+            false => INTERVALS.into_iter().rev().find(|s| *s < now - 1e-9),
+        };
+        self.current.interval_s = next?;
+        next
+    }
+
+    /// The columns that the Flows view can have: the chosen ones in their order, then the others; with whether each is
+    /// chosen.
+    pub(super) fn column_choice(&self) -> Vec<(&'static Column, bool)> {
+        let chosen = &self.current.columns;
+        let others = FLOW_COLUMNS.iter().filter(|c| !chosen.contains(c));
+        let chosen = chosen.iter().map(|c| (*c, true));
+        chosen.chain(others.map(|c| (c, false))).collect()
+    }
+
+    /// Shows the column at this place of the [choice](Self::column_choice), or shows it no longer. The last one stays: a
+    /// table without columns says nothing. Returns the place where the column is then.
+    pub(super) fn toggle_column(&mut self, place: usize) -> usize {
+        let Some((column, _)) = self.column_choice().get(place).copied() else {
+            return place;
+        };
+        let columns = &mut self.current.columns;
+        match columns.iter().position(|chosen| *chosen == column) {
+            Some(index) if columns.len() > 1 => _ = columns.remove(index),
+            Some(_) => {}
+            None => columns.push(column),
+        }
+        let choice = self.column_choice();
+        let found = choice.iter().position(|(other, _)| *other == column);
+        found.unwrap_or(0)
+    }
+
+    /// Changes the places of two of the chosen columns; false where one of them is not there.
+    pub(super) fn swap_columns(&mut self, from: usize, to: usize) -> bool {
+        let columns = &mut self.current.columns;
+        let are_there = from < columns.len() && to < columns.len();
+        if are_there {
+            columns.swap(from, to);
+        }
+        are_there
+    }
+}

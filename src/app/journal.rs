@@ -1,0 +1,109 @@
+//! What happened during the run, with the time of day: the log of events, what finds them in each report, and the
+//! thresholds that flows may cross.
+
+use crate::model::alert::{AlertRule, Alerts, Change};
+use crate::model::event::{EventKind, EventLog, TimeOfDay};
+use crate::model::tracker::Report;
+use crate::model::watch::{Watch, describe};
+
+/// At most this many alerts of one report are logged one by one.
+const MOST_AT_ONCE: usize = 20;
+
+/// The events so far, and the state of what finds them. Goes on while the screen is paused.
+#[derive(Debug)]
+pub struct Journal {
+    now: TimeOfDay,
+    reset_at: Option<TimeOfDay>,
+    log: EventLog,
+    watch: Watch,
+    alerts: Alerts,
+}
+
+impl Journal {
+    /// Nothing has happened yet.
+    pub(super) fn new(rules: Vec<AlertRule>) -> Journal {
+        Journal {
+            now: TimeOfDay::default(),
+            reset_at: None,
+            log: EventLog::default(),
+            watch: Watch::default(),
+            alerts: Alerts::new(rules),
+        }
+    }
+
+    /// The local time of the latest report.
+    pub fn now(&self) -> TimeOfDay {
+        self.now
+    }
+
+    /// When the totals were last set to zero.
+    pub fn reset_at(&self) -> Option<TimeOfDay> {
+        self.reset_at
+    }
+
+    /// The events.
+    pub fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// The thresholds, and the flows beyond them.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// Logs what happened since the report before.
+    pub(super) fn advance(&mut self, live: &Report, now: TimeOfDay) {
+        self.now = now;
+        self.watch.observe(live, now, &mut self.log);
+        let changes = self.alerts.advance(live);
+        for change in changes.iter().take(MOST_AT_ONCE) {
+            self.log_alert(change, live);
+        }
+        if let Some(more) = changes.len().checked_sub(MOST_AT_ONCE + 1) {
+            let text = format!("and {} more in this interval", more + 1);
+            self.record(EventKind::Alert, text);
+        }
+    }
+
+    fn log_alert(&mut self, change: &Change, live: &Report) {
+        let rule = self.alerts.rules()[change.rule].describe();
+        let flow = live.flows.iter().find(|flow| flow.key == change.key);
+        let flow = flow.map_or_else(|| "a flow that is gone".to_owned(), describe);
+        let kind = match change.raised {
+            true => EventKind::Alert,
+            false => EventKind::Cleared,
+        };
+        let text = format!("{rule}: {flow}");
+        self.log.push(self.now, kind, Some(change.key), text);
+    }
+
+    /// Logs an event that is about no flow.
+    pub(super) fn record(&mut self, kind: EventKind, text: impl Into<String>) {
+        self.log.push(self.now, kind, None, text.into());
+    }
+
+    /// Logs why a configuration was refused: an event for each line.
+    pub(super) fn record_refusal(&mut self, text: &str) {
+        // The newest event is listed first: from the last line to the first, they are read in their order.
+        let lines: Vec<_> = text.lines().enumerate().collect();
+        for (place, line) in lines.into_iter().rev() {
+            let text = match place {
+                0 => format!("refused, the last good one stays: {line}"),
+                _ => format!("refused, too: {line}"),
+            };
+            self.record(EventKind::Config, text);
+        }
+    }
+
+    /// All totals start at zero from here: what was remembered of them means nothing any more.
+    pub(super) fn reset(&mut self, text: &str) {
+        self.reset_at = Some(self.now);
+        self.watch.start_at_zero();
+        self.record(EventKind::Reset, text);
+    }
+
+    /// Other thresholds are in force; no flow is beyond them yet.
+    pub(super) fn set_alert_rules(&mut self, rules: Vec<AlertRule>) {
+        self.alerts = Alerts::new(rules);
+    }
+}

@@ -7,7 +7,7 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use flowtop::model::snapshot::Volume;
@@ -188,8 +188,9 @@ impl Flood {
         self.add(&frames);
     }
 
-    /// So many flows that nobody sent before, half a million of them in ten seconds.
-    fn run(&mut self, sender: &FrameSender, flows: u32) {
+    /// So many flows that nobody sent before, half a million of them in ten seconds. The lasting ones then go on until
+    /// the other sender is through as well: on a busy machine, seconds later.
+    fn run(&mut self, sender: &FrameSender, flows: u32, at_work: Arc<()>) {
         let mut frame = Udp::to_port(SHORT_PORT + self.which)
             .with_payload(vec![0; SHORTEST - HEADERS])
             .frame();
@@ -215,6 +216,12 @@ impl Flood {
             }
             self.add(&frames);
         }
+        let others = Arc::downgrade(&at_work);
+        drop(at_work);
+        while others.strong_count() > 0 {
+            pacer.wait(pause);
+            self.keep_lasting(sender);
+        }
     }
 }
 
@@ -234,6 +241,8 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
         assert!(Instant::now() < deadline, "nothing on the hook");
         std::thread::sleep(Duration::from_millis(20));
     }
+    // Kept between the floods: to open and close one waits for grace periods, seconds on a busy machine.
+    let senders = [FrameSender::on(&pair), FrameSender::on(&pair)];
     let mut floods = [0, 1].map(|which| Flood {
         which,
         rounds: 0,
@@ -242,7 +251,7 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     // The first million fills the table; what comes then takes the place of others.
     let again = if is_long() { DISTINCT } else { DISTINCT / 8 };
     let resident = [DISTINCT, again, again, again, again, again].map(|flows| {
-        flood_from_both(&pair, &mut floods, flows / 2);
+        flood_from_both(&senders, &mut floods, flows / 2);
         resident_kib(run.pid())
     });
     clock::wait_for_backlog(0);
@@ -274,14 +283,15 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     );
 }
 
-fn flood_from_both(pair: &Pair, floods: &mut [Flood; 2], flows: u32) {
+fn flood_from_both(senders: &[FrameSender; 2], floods: &mut [Flood; 2], flows: u32) {
     let cpus = clock::cpus();
     std::thread::scope(|scope| {
-        for (flood, cpu) in floods.iter_mut().zip(cpus.iter().cycle()) {
-            let sender = FrameSender::on(pair);
+        let at_work = Arc::new(());
+        for ((flood, sender), cpu) in floods.iter_mut().zip(senders).zip(cpus.iter().cycle()) {
+            let at_work = Arc::clone(&at_work);
             scope.spawn(move || {
                 clock::pin(*cpu);
-                flood.run(&sender, flows);
+                flood.run(sender, flows, at_work);
             });
         }
     });

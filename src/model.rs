@@ -8,6 +8,7 @@ pub mod column;
 pub mod counts;
 pub mod event;
 pub mod flow;
+pub mod glob;
 pub mod harmless;
 pub mod histogram;
 pub mod preferences;

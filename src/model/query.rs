@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use super::column::{Column, Context, Value};
 use super::flow::Protocol;
+use super::glob::Glob;
 use super::preferences::Unit;
 use super::tracker::Flow;
 
@@ -65,8 +66,8 @@ enum Test {
     Address(Side, Vec<IpNet>),
     Port(Side, Vec<RangeInclusive<u16>>),
     Protocol(Vec<Protocol>),
-    Interface(Vec<String>),
-    Rule(Vec<String>),
+    Interface(Vec<Glob>),
+    Rule(Vec<Glob>),
     /// `None` in the list: untagged.
     Vlan(Vec<Option<RangeInclusive<u16>>>),
     /// The unit is that of a rate's number; `None`: the unit that is shown.
@@ -137,10 +138,12 @@ impl Test {
                     && side.any(within(key.source_port), within(key.destination_port))
             }
             Test::Protocol(protocols) => protocols.contains(&key.protocol),
-            Test::Interface(patterns) => patterns.iter().any(|p| is_like(p, &flow.interface)),
-            Test::Rule(patterns) => {
+            Test::Interface(globs) => globs
+                .iter()
+                .any(|glob| glob.matches_in_any_case(&flow.interface)),
+            Test::Rule(globs) => {
                 let rule = flow.rule.as_deref();
-                rule.is_some_and(|rule| patterns.iter().any(|p| is_like(p, rule)))
+                rule.is_some_and(|rule| globs.iter().any(|glob| glob.matches_in_any_case(rule)))
             }
             Test::Vlan(ids) => ids.iter().any(|range| match (range, key.vlan) {
                 (Some(range), Some(id)) => range.contains(&id),
@@ -207,34 +210,4 @@ fn write_shown(flow: &Flow, context: &Context, text: &mut String) {
         let _ = write!(text, " {rule}");
     }
     text.make_ascii_lowercase();
-}
-
-/// Whether the text is like a pattern with `*` (any characters) and `?` (one), in any case.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        let same = |a: char, b: char| a == '?' || a.eq_ignore_ascii_case(&b);
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if same(*c, text[t]) => {
-                p += 1;
-                t += 1;
-            }
-            _ => {
-                let Some((at, taken)) = star else {
-                    return false;
-                };
-                star = Some((at, taken + 1));
-                p = at + 1;
-                t = taken + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
 }

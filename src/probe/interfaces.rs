@@ -14,6 +14,7 @@ use netlink_packet_core::NlasIterator;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkFlags, LinkHeader as RawLinkHeader, LinkMessage, Stats64};
 
+use crate::model::glob::Glob;
 use crate::model::harmless::is_harmless;
 use crate::model::snapshot::LinkState;
 use crate::netlink::{Connection, Subscription};
@@ -221,14 +222,14 @@ impl std::error::Error for NoSuchInterface {}
 /// Which interfaces are wanted: names and globs, or, without any, every link that is up except loopback.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selection {
-    patterns: Vec<OsString>,
+    globs: Vec<Glob>,
 }
 
 impl Selection {
-    /// A selection by names and globs; `*` stands for any bytes, `?` for any one byte, nothing else is special.
-    pub fn new<S: Into<OsString>>(patterns: impl IntoIterator<Item = S>) -> Selection {
+    /// A selection by names and globs, byte by byte.
+    pub fn new<G: Into<Glob>>(globs: impl IntoIterator<Item = G>) -> Selection {
         Selection {
-            patterns: patterns.into_iter().map(Into::into).collect(),
+            globs: globs.into_iter().map(Into::into).collect(),
         }
     }
 
@@ -238,16 +239,17 @@ impl Selection {
             return true;
         }
         let readable = !matches!(link.header, LinkHeader::Unsupported(_));
-        if self.patterns.is_empty() {
+        if self.globs.is_empty() {
             return readable && !link.is_loopback && link.state == LinkState::Up;
         }
         let name = link.name.as_bytes();
-        readable && self.globs().any(|glob| glob_matches(glob.as_bytes(), name))
+        readable && self.globs.iter().any(|glob| !glob.is_plain() && glob.matches(name))
     }
 
     /// Whether this link is asked for by its full name.
     pub fn names(&self, link: &Link) -> bool {
-        self.patterns.contains(&link.name)
+        let name = link.name.as_bytes();
+        self.globs.iter().any(|glob| glob.as_str().as_bytes() == name)
     }
 
     /// The links that are wanted, as they come.
@@ -257,54 +259,19 @@ impl Selection {
 
     /// Fails on the first plain name that no link has. A glob may match nothing yet.
     pub fn require_names(&self, links: &[Link]) -> Result<(), NoSuchInterface> {
-        let missing = |name: &&OsString| !is_glob(name) && links.iter().all(|l| l.name != **name);
-        match self.patterns.iter().find(missing) {
-            Some(name) => Err(NoSuchInterface { name: name.clone() }),
+        match self.missing(links).next() {
+            Some(name) => Err(NoSuchInterface { name: name.into() }),
             None => Ok(()),
         }
     }
 
     /// The plain names that no link has now: those the run waits for.
     pub fn missing<'a>(&'a self, links: &'a [Link]) -> impl Iterator<Item = &'a OsStr> {
-        self.patterns
-            .iter()
-            .filter(|name| !is_glob(name) && links.iter().all(|link| link.name != **name))
-            .map(OsString::as_os_str)
+        let names = self.globs.iter().filter(|glob| glob.is_plain());
+        names
+            .map(|glob| OsStr::new(glob.as_str()))
+            .filter(|name| links.iter().all(|link| link.name != *name))
     }
-
-    fn globs(&self) -> impl Iterator<Item = &OsString> {
-        self.patterns.iter().filter(|pattern| is_glob(pattern))
-    }
-}
-
-fn is_glob(pattern: &OsStr) -> bool {
-    pattern.as_bytes().iter().any(|b| matches!(b, b'*' | b'?'))
-}
-
-/// Matches greedily from the left and, on a mismatch, lets the latest `*` take one byte more.
-fn glob_matches(glob: &[u8], name: &[u8]) -> bool {
-    let (mut g, mut n) = (0, 0);
-    let mut latest_star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match glob.get(g) {
-            Some(b'*') => {
-                latest_star = Some((g, n));
-                g += 1;
-            }
-            Some(&b) if b == b'?' || b == name[n] => {
-                g += 1;
-                n += 1;
-            }
-            _ => match &mut latest_star {
-                Some((star, taken)) => {
-                    *taken += 1;
-                    (g, n) = (*star + 1, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    glob[g..].iter().all(|b| *b == b'*')
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::{Comparison, Query, QueryError, Side, Term, Test};
 use crate::model::column::{Column, by_name};
 use crate::model::flow::Protocol;
+use crate::model::glob::Glob;
 use crate::model::preferences::Unit;
 
 /// The fields that take a value behind a colon, with what they take; for the help.
@@ -111,8 +112,8 @@ fn field(name: Piece, value: Piece) -> Result<Test, QueryError> {
         "dport" => Test::Port(Side::Destination, each(items, port_range)?),
         "port" => Test::Port(Side::Either, each(items, port_range)?),
         "proto" => Test::Protocol(each(items, protocol)?.concat()),
-        "iface" => Test::Interface(each(items, name_pattern)?),
-        "rule" => Test::Rule(each(items, name_pattern)?),
+        "iface" => Test::Interface(each(items, glob)?),
+        "rule" => Test::Rule(each(items, glob)?),
         _ => Test::Vlan(each(items, vlan)?),
     })
 }
@@ -169,10 +170,10 @@ fn protocol(piece: Piece) -> Result<Vec<Protocol>, QueryError> {
     }
 }
 
-fn name_pattern(piece: Piece) -> Result<String, QueryError> {
+fn glob(piece: Piece) -> Result<Glob, QueryError> {
     match piece.text {
         "" => Err(piece.error("a name is missing here")),
-        text => Ok(text.to_owned()),
+        text => Ok(Glob::from(text)),
     }
 }
 

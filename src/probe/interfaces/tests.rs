@@ -126,30 +126,7 @@ fn the_kernel_lists_loopback_and_a_quiet_monitor_has_nothing_to_say() {
         .expect("a socket without news does not fail");
 }
 
-/// The definition of a glob, exponential and obvious.
-fn glob_by_definition(glob: &[u8], name: &[u8]) -> bool {
-    match (glob.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), None) => glob_by_definition(rest, name),
-        (Some((b'*', rest)), Some((_, tail))) => {
-            glob_by_definition(rest, name) || glob_by_definition(glob, tail)
-        }
-        (Some((g, rest)), Some((n, tail))) => {
-            (*g == b'?' || g == n) && glob_by_definition(rest, tail)
-        }
-        _ => false,
-    }
-}
-
 proptest! {
-    #[test]
-    fn a_glob_matches_as_it_is_defined(glob in "[ab*?]{0,8}", name in "[ab]{0,10}") {
-        prop_assert_eq!(
-            glob_matches(glob.as_bytes(), name.as_bytes()),
-            glob_by_definition(glob.as_bytes(), name.as_bytes())
-        );
-    }
-
     #[test]
     fn different_names_are_shown_differently(
         a in prop::collection::vec(any::<u8>(), 0..15),

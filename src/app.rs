@@ -40,6 +40,7 @@ use filter::Edit;
 use journal::Journal;
 use table::Table;
 
+pub use crate::model::preferences::View;
 pub use filter::FilterLine;
 pub use menu::MenuItem;
 pub use message::{Effect, Msg};
@@ -51,44 +52,6 @@ pub use preferences::Preferences;
 pub use rows::loses;
 pub use scene::{Rows, Scene};
 pub use session::SshSession;
-
-/// What is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// All flows.
-    Flows,
-    /// Sequence numbers of all flows.
-    Loss,
-    /// Interfaces.
-    Interfaces,
-    /// What happened.
-    Events,
-}
-
-impl View {
-    /// All views, in the order of their keys.
-    pub const ALL: [View; 4] = [View::Flows, View::Loss, View::Interfaces, View::Events];
-
-    /// The name on its tab.
-    pub const fn title(self) -> &'static str {
-        match self {
-            View::Flows => "Flows",
-            View::Loss => "Loss",
-            View::Interfaces => "Interfaces",
-            View::Events => "Events",
-        }
-    }
-
-    /// The name in the configuration: its title in lower case.
-    pub fn id(self) -> String {
-        self.title().to_ascii_lowercase()
-    }
-
-    /// The view of that name in the configuration.
-    pub fn from_id(id: &str) -> Option<View> {
-        View::ALL.into_iter().find(|view| view.id() == id)
-    }
-}
 
 /// What takes the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

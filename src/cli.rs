@@ -4,6 +4,7 @@
 //! No logic beyond reading words into values: it opens no file, asks for no interface and
 //! must not know what a run does with the options.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -14,7 +15,9 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::interval::{self, Limits};
-use crate::config::{MOST_FLOWS, Overrides, check_interface};
+use crate::config::{Config, MOST_FLOWS, interface};
+use crate::model::glob::Glob;
+use crate::model::preferences::Unit;
 
 /// How a run ends, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,40 +123,14 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed.
-    /// [default: every interface that is up, except loopback]
-    #[arg(short, long = "interface", value_name = "NAME", value_delimiter = ',', num_args = 1..,
-          value_parser = interface)]
-    pub interfaces: Vec<String>,
-
-    /// Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]
-    #[arg(short, long, value_name = "SECONDS", value_parser = throughput_interval,
-          allow_negative_numbers = true)]
-    pub throughput_interval: Option<Duration>,
-
-    /// Window over which inter-arrival mean and jitter are computed.
-    /// [default: the throughput interval]
-    #[arg(short, long, value_name = "SECONDS", value_parser = jitter_interval,
-          allow_negative_numbers = true)]
-    pub jitter_interval: Option<Duration>,
-
-    /// Start in bits per second.
-    #[arg(short, long)]
-    pub bits: bool,
-
-    /// Start with the loss columns.
-    #[arg(short = 'l', long)]
-    pub packet_loss: bool,
+    /// Settings that the configuration has, too.
+    #[command(flatten)]
+    pub overrides: Overrides,
 
     /// Configuration file; it must exist.
     /// [default: ./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json]
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-
-    /// Size of the flow table. [default: 65536]
-    #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
-    pub max_flows: Option<u32>,
 
     /// Name or number of the user to go on as once packets are counted, for runs that root starts.
     /// [default: the one who called sudo, else flowtop, else a number that nobody has]
@@ -175,6 +152,40 @@ pub struct Arguments {
     /// Watch generated traffic in a private pair of network namespaces.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// Settings that the configuration has, too: the command line wins.
+#[derive(Debug, Clone, PartialEq, Default, Args)]
+pub struct Overrides {
+    /// Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed.
+    /// [default: every interface that is up, except loopback]
+    #[arg(short, long = "interface", value_name = "NAME", value_delimiter = ',', num_args = 1..,
+          value_parser = interface)]
+    pub interfaces: Vec<Glob>,
+
+    /// Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]
+    #[arg(short, long, value_name = "SECONDS", value_parser = throughput_interval,
+          allow_negative_numbers = true)]
+    pub throughput_interval: Option<Duration>,
+
+    /// Window over which inter-arrival mean and jitter are computed.
+    /// [default: the throughput interval]
+    #[arg(short, long, value_name = "SECONDS", value_parser = jitter_interval,
+          allow_negative_numbers = true)]
+    pub jitter_interval: Option<Duration>,
+
+    /// Start in bits per second.
+    #[arg(short, long)]
+    pub bits: bool,
+
+    /// Start with the loss columns.
+    #[arg(short = 'l', long)]
+    pub packet_loss: bool,
+
+    /// Size of the flow table. [default: 65536]
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
+    pub max_flows: Option<u32>,
 }
 
 /// What to do instead of a run.
@@ -263,17 +274,32 @@ impl Arguments {
             },
         }
     }
+}
 
-    /// What the command line says about settings that the configuration has, too.
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            interfaces: self.interfaces.clone(),
-            throughput_interval: self.throughput_interval,
-            jitter_interval: self.jitter_interval,
-            bits: self.bits,
-            packet_loss: self.packet_loss,
-            max_flows: self.max_flows,
+impl Overrides {
+    /// The configuration with the command line over it.
+    pub fn over(&self, mut config: Config) -> Config {
+        let Overrides {
+            interfaces,
+            throughput_interval,
+            jitter_interval,
+            bits,
+            packet_loss,
+            max_flows,
+        } = self;
+        if !interfaces.is_empty() {
+            let mut seen = HashSet::new();
+            let first = interfaces.iter().filter(|glob| seen.insert(*glob));
+            config.interfaces = first.cloned().collect();
         }
+        if *bits {
+            config.unit = Unit::Bits;
+        }
+        config.packet_loss |= packet_loss;
+        config.throughput_interval = throughput_interval.unwrap_or(config.throughput_interval);
+        config.jitter_interval = jitter_interval.or(config.jitter_interval);
+        config.max_flows = max_flows.unwrap_or(config.max_flows);
+        config
     }
 }
 
@@ -299,10 +325,6 @@ fn usage_failure(error: &clap::Error) -> Failure {
     advice.push("see: flowtop --help");
     let message = format!("command line: {} ({})", said.join(" "), advice.join("; "));
     Failure::new(Exit::Usage, message)
-}
-
-fn interface(word: &str) -> Result<String, String> {
-    check_interface(word).map(|()| word.to_string())
 }
 
 fn throughput_interval(word: &str) -> Result<Duration, String> {

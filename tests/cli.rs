@@ -3,7 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use flowtop::cli::{Arguments, ColorChoice, Exit, Failure, Invocation};
+use flowtop::cli::{Arguments, ColorChoice, Exit, Failure, Invocation, Overrides};
+use flowtop::config::Config;
+use flowtop::model::glob::Glob;
+use flowtop::model::preferences::Unit;
 
 fn read(words: &[&str]) -> Result<Arguments, Failure> {
     let words = std::iter::once("flowtop").chain(words.iter().copied());
@@ -34,28 +37,30 @@ fn error(words: &[&str]) -> String {
 #[test]
 fn without_options_everything_is_default() {
     let arguments = read(&[]).expect("valid");
-    assert!(arguments.interfaces.is_empty() && arguments.config.is_none());
-    assert_eq!(arguments.throughput_interval, None);
-    assert_eq!(arguments.jitter_interval, None);
-    assert_eq!(arguments.max_flows, None);
+    assert!(arguments.config.is_none());
+    assert_eq!(arguments.overrides, Overrides::default());
     assert_eq!(arguments.output.color, ColorChoice::Auto);
-    assert_eq!(arguments.overrides(), flowtop::config::Overrides::default());
 }
 
 #[test]
 fn interfaces_come_as_lists_and_repeated() {
     let arguments = read(&["-i", "veth1,eth*", "--interface", "wl?n0", "-iens3"]).expect("valid");
-    assert_eq!(arguments.interfaces, ["veth1", "eth*", "wl?n0", "ens3"]);
+    let interfaces = ["veth1", "eth*", "wl?n0", "ens3"].map(Glob::from);
+    assert_eq!(arguments.overrides.interfaces, interfaces);
 }
 
 #[test]
 fn the_seeds_spelling_of_packet_loss_works() {
     for words in [["-packet_loss"], ["--packet-loss"], ["-l"]] {
-        assert!(read(&words).expect("valid").packet_loss, "{words:?}");
+        assert!(
+            read(&words).expect("valid").overrides.packet_loss,
+            "{words:?}"
+        );
     }
     assert!(
         read(&["-b", "-packet_loss", "-t", "2"])
             .expect("valid")
+            .overrides
             .packet_loss
     );
 }
@@ -64,10 +69,13 @@ fn the_seeds_spelling_of_packet_loss_works() {
 fn times_are_seconds_with_fractions() {
     let arguments = read(&["-t", "0.1", "-j", "0.0005", "--duration=1.5"]).expect("valid");
     assert_eq!(
-        arguments.throughput_interval,
+        arguments.overrides.throughput_interval,
         Some(Duration::from_millis(100))
     );
-    assert_eq!(arguments.jitter_interval, Some(Duration::from_micros(500)));
+    assert_eq!(
+        arguments.overrides.jitter_interval,
+        Some(Duration::from_micros(500))
+    );
     assert_eq!(arguments.output.duration, Some(Duration::from_millis(1500)));
     assert!(read(&["-t", "86400", "-j", "86400"]).is_ok());
 }
@@ -188,4 +196,21 @@ fn a_failure_is_a_line_for_each_line_of_its_message() {
     let failure = Failure::new(Exit::Config, "config.json:1:1: a\nconfig.json:2:1: b");
     let lines = "flowtop: config.json:1:1: a\nflowtop: config.json:2:1: b";
     assert_eq!(failure.to_string(), lines);
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let text = r#"{"THROUGHPUT_INTERVAL": 2, "INTERFACES": ["eth0"], "UNIT": "bytes"}"#;
+    let file = Config::load(text, "config.json").expect("valid");
+    assert_eq!(Overrides::default().over(file.clone()), file);
+    let words = "-i veth*,eth1 -i veth* -t 5 -b -l --max-flows 1000";
+    let words: Vec<&str> = words.split(' ').collect();
+    let both = read(&words).expect("valid").overrides.over(file);
+    let interfaces: Vec<&str> = both.interfaces.iter().map(|glob| glob.as_str()).collect();
+    assert_eq!(interfaces, ["veth*", "eth1"]);
+    assert_eq!(both.throughput_interval, Duration::from_secs(5));
+    assert_eq!(both.jitter_window(), Duration::from_secs(5));
+    assert_eq!(both.unit, Unit::Bits);
+    assert!(both.packet_loss);
+    assert_eq!(both.max_flows, 1000);
 }

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flowtop::config::{Config, Vocabulary, rule};
+use flowtop::config::{Config, rule};
+use flowtop::model::column::by_name;
 
 #[path = "config/edit.rs"]
 mod edit;
@@ -12,31 +13,10 @@ mod edit;
 mod fuzz;
 #[path = "config/places.rs"]
 mod places;
+#[path = "config/settings.rs"]
+mod settings;
 #[path = "config/watch.rs"]
 mod watch;
-#[path = "config/written.rs"]
-mod written;
-
-const VOCABULARY: Vocabulary<'static> = Vocabulary {
-    columns: &["source", "destination", "throughput", "jitter", "loss"],
-    amounts: &["throughput", "jitter", "loss"],
-    views: &["flows", "loss", "interfaces", "events"],
-    actions: &["quit", "reset", "pause", "filter", "top", "bottom"],
-    key_is_valid: |key| {
-        let last = key.rsplit('-').next().unwrap_or_default();
-        last.chars().count() == 1 || ["Esc", "Enter", "F1"].contains(&last)
-    },
-    same_key: |one, other| match (one.chars().count(), other.chars().count()) {
-        (1, 1) => one == other,
-        _ => one.eq_ignore_ascii_case(other),
-    },
-    always_quits: ("Ctrl-c", "quit"),
-    default_keys: &[
-        ("quit", &["q", "Ctrl-c"]),
-        ("pause", &["p"]),
-        ("bottom", &["G"]),
-    ],
-};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -60,7 +40,7 @@ fn json_files(name: &str) -> Vec<PathBuf> {
 
 fn load(path: &Path) -> Result<Config, String> {
     let text = fs::read_to_string(path).expect("file");
-    Config::load(&text, "config.json", &VOCABULARY).map_err(|diagnostics| {
+    Config::load(&text, "config.json").map_err(|diagnostics| {
         let lines: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         lines.join("\n") + "\n"
     })
@@ -79,12 +59,31 @@ fn differs_from_kept(path: &Path, found: &str) -> bool {
     expected != found
 }
 
+/// The lines of what a configuration means that are not those of the defaults.
+fn beyond_defaults(config: &Config) -> String {
+    let defaults = Config::default().describe();
+    let is_own = |line: &&str| !defaults.lines().any(|default| default == *line);
+    let description = config.describe();
+    let lines = description.split_inclusive('\n');
+    lines
+        .filter(|line| is_own(&line.trim_end_matches('\n')))
+        .collect()
+}
+
+#[test]
+fn the_defaults_mean_what_is_written() {
+    let path = folder("defaults.txt");
+    let kept = fs::read_to_string(&path).expect("file");
+    let found = Config::default().describe();
+    assert!(found.starts_with(&kept), "expected\n{kept}found\n{found}");
+}
+
 #[test]
 fn valid_files_mean_what_is_written_beside_them() {
     let wrong = json_files("valid")
         .into_iter()
         .filter(|path| match load(path) {
-            Ok(config) => differs_from_kept(path, &config.describe()),
+            Ok(config) => differs_from_kept(path, &beyond_defaults(&config)),
             Err(messages) => {
                 eprintln!("{}: refused:\n{messages}", path.display());
                 true
@@ -114,11 +113,25 @@ fn the_shipped_file_equals_the_built_in_defaults() {
 }
 
 #[test]
-fn the_shipped_file_shows_every_key() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.json");
-    let text = fs::read_to_string(path).expect("file");
-    for key in flowtop::config::key_names() {
-        assert!(text.contains(&format!("\n  \"{key}\": ")), "{key}");
+fn where_no_word_is_like_it_all_of_them_are_named() {
+    for (text, expected) in [
+        (
+            r#"{"COLUMNS": ["xxxxxx"]}"#,
+            r#"COLUMNS: there is no column "xxxxxx" (one of: "#,
+        ),
+        (
+            r#"{"ALERTS": [{"column": "source", "above": 1}]}"#,
+            r#"ALERTS.1.column: there is no column of amounts "source" (one of: "#,
+        ),
+    ] {
+        let errors = Config::load(text, "").expect_err("refused");
+        let [error] = errors.as_slice() else {
+            panic!("{errors:?}");
+        };
+        let named = error.message.strip_prefix(expected).expect(&error.message);
+        let named: Vec<&str> = named.trim_end_matches(')').split(", ").collect();
+        assert!(named.contains(&"throughput"), "{error}");
+        assert!(named.iter().all(|name| by_name(name).is_some()), "{error}");
     }
 }
 

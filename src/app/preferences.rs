@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{SshSession, View};
 use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
-use crate::model::column::{Column, DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW, Sort, by_id};
+use crate::model::column::{Column, DEFAULT, LOSS, LOSS_VIEW, Sort, by_id};
 use crate::model::preferences::{ThemeName, Unit};
 use crate::model::service::Services;
 
@@ -44,7 +44,7 @@ impl Default for Preferences {
             view: View::Flows,
             unit: Unit::Bytes,
             packet_loss: false,
-            sort: Sort::parse("-throughput").unwrap_or(Sort::by(&FLOW_COLUMNS[0])),
+            sort: Sort::default(),
             columns: columns(DEFAULT),
             theme: ThemeName::Dark,
             interval_s: 1.0,

@@ -1,57 +1,117 @@
 //! `ALERTS`: thresholds for flows, `{"column": "loss_percent", "above": 1, "clear": 0.5, "for": 2}`.
 //!
-//! Which columns are amounts comes in with the vocabulary; what a violation leads to is not known here.
+//! What a violation leads to is not known here.
 
 use std::time::Duration;
 
 use jsonc_parser::ast::{Object, Value};
 
-use super::document::known;
 use super::interval::Limits;
-use super::walk::Walk;
-use crate::model::alert::Side;
+use super::json::Json;
+use super::kind::{Kind, described};
+use super::walk::{Walk, known};
+use crate::model::alert::{AlertRule, Side};
+use crate::model::column::{Column, FLOW_COLUMNS};
 
 /// More thresholds than this are no help to anybody.
 const MAX_ALERTS: usize = 32;
 
 const KEYS: [&str; 5] = ["column", "above", "below", "clear", "for"];
 
-/// A threshold for one column of flows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alert {
-    /// Id of a column of amounts.
-    pub column: String,
-    /// Where trouble is.
-    pub side: Side,
-    /// Beyond this; in the unit of the JSON output (percent, ms, bytes per second).
-    pub bound: f64,
-    /// The alert is over when the value is back across this.
-    pub clear: f64,
-    /// For how long the value must be beyond the bound.
-    pub at_least: Duration,
+/// A list of thresholds.
+pub(super) struct Alerts;
+
+impl Kind for Alerts {
+    type Value = Vec<AlertRule>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+        let Value::Array(array) = value else {
+            walk.wrong_type(key, value, "a list of objects");
+            return None;
+        };
+        if let Some(element) = array.elements.get(MAX_ALERTS) {
+            let message = format!("{key}: at most {MAX_ALERTS} alerts are possible");
+            walk.report(element, message);
+        }
+        let mut alerts = Vec::new();
+        for (index, element) in array.elements.iter().take(MAX_ALERTS).enumerate() {
+            let path = format!("{key}.{}", index + 1);
+            match element {
+                Value::Object(object) => alerts.extend(read_alert(walk, &path, element, object)),
+                _ => walk.wrong_type(&path, element, "an object"),
+            }
+        }
+        Some(alerts)
+    }
+
+    fn write(&self, alerts: &Self::Value) -> Json {
+        Json::List(alerts.iter().map(write_alert).collect())
+    }
+
+    fn schema(&self) -> Json {
+        let alert = Json::object([("$ref", "#/$defs/Alert".into())]);
+        Json::object([("type", "array".into()), ("items", alert)])
+    }
 }
 
-/// Reads the list; alerts that are wrong are left out.
-pub(super) fn read(walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Vec<Alert> {
-    let Value::Array(array) = value else {
-        walk.wrong_type(key, value, "a list of objects");
-        return Vec::new();
+fn write_alert(alert: &AlertRule) -> Json {
+    let side = match alert.side {
+        Side::Above => "above",
+        Side::Below => "below",
     };
-    if let Some(element) = array.elements.get(MAX_ALERTS) {
-        walk.report(
-            element,
-            format!("{key}: at most {MAX_ALERTS} alerts are possible"),
-        );
-    }
-    let mut alerts = Vec::new();
-    for (index, element) in array.elements.iter().take(MAX_ALERTS).enumerate() {
-        let path = format!("{key}.{}", index + 1);
-        match element {
-            Value::Object(object) => alerts.extend(read_alert(walk, &path, element, object)),
-            _ => walk.wrong_type(&path, element, "an object"),
-        }
-    }
-    alerts
+    Json::object([
+        ("column", alert.column.id.into()),
+        (side, alert.bound.into()),
+        ("clear", alert.clear.into()),
+        (
+            "for",
+            Json::seconds(Duration::from_secs_f64(alert.at_least_s)),
+        ),
+    ])
+}
+
+/// The schema of a threshold.
+pub(super) fn schema() -> Json {
+    let number = |help: &str| {
+        let number = Json::object([("type", "number".into()), ("minimum", 0.into())]);
+        described(help, number)
+    };
+    let column = described(
+        "Id or short name of a column of numbers, in the unit of the JSON output: loss_percent in %, jitter_ms in ms, \
+         throughput in bytes per second.",
+        Json::object([("type", "string".into())]),
+    );
+    let longest = Json::object([
+        ("default", 0.into()),
+        ("maximum", Limits::ALERT.longest.into()),
+    ]);
+    let properties = Json::object([
+        ("column", column),
+        ("above", number("Trouble is above this.")),
+        ("below", number("Trouble is below this.")),
+        (
+            "clear",
+            number(
+                "The alert ends when the value is back across this; missing: nine tenths of above, eleven tenths of below.",
+            ),
+        ),
+        (
+            "for",
+            number(
+                "For so many seconds the value must be beyond the bound before there is an alert.",
+            )
+            .and(longest),
+        ),
+    ]);
+    let alert = Json::object([
+        ("type", "object".into()),
+        ("properties", properties),
+        ("additionalProperties", false.into()),
+    ]);
+    described(
+        "A threshold for one column of flows. Exactly one of above and below is there.",
+        alert,
+    )
 }
 
 fn read_alert(
@@ -59,7 +119,7 @@ fn read_alert(
     path: &str,
     element: &Value<'_>,
     object: &Object<'_>,
-) -> Option<Alert> {
+) -> Option<AlertRule> {
     walk.check_keys(&format!("{path}: "), object, &KEYS);
     let column = read_column(walk, path, element, object);
     let mut number = |name: &str| {
@@ -90,13 +150,23 @@ fn read_alert(
         let message = format!("{path}.clear: {clear} is beyond the bound {bound} itself");
         walk.report(&property.value, message);
     }
-    Some(Alert {
+    Some(AlertRule {
         column: column?,
         side,
         bound,
         clear,
-        at_least,
+        at_least_s: at_least.as_secs_f64(),
     })
+}
+
+/// Columns whose cells are amounts, by id and by short name.
+fn amounts() -> Vec<(&'static str, &'static Column)> {
+    FLOW_COLUMNS
+        .iter()
+        .filter(|column| column.is_amount() && !column.is_history())
+        .flat_map(|column| [Some(column.id), column.alias].map(|name| (name, column)))
+        .filter_map(|(name, column)| Some((name?, column)))
+        .collect()
 }
 
 fn read_column(
@@ -104,20 +174,16 @@ fn read_column(
     path: &str,
     element: &Value<'_>,
     object: &Object<'_>,
-) -> Option<String> {
+) -> Option<&'static Column> {
     let Some(property) = object.get("column") else {
         walk.report(element, format!("{path}: the key \"column\" is missing"));
         return None;
     };
     let path = format!("{path}.column");
     let literal = walk.string(&path, &property.value)?;
-    match known("column of amounts", &literal.value, walk.vocabulary.amounts) {
-        Ok(()) => Some(literal.value.to_string()),
-        Err(error) => {
-            walk.report(&property.value, format!("{path}: {error}"));
-            None
-        }
-    }
+    known("column of amounts", &literal.value, &amounts())
+        .map_err(|error| walk.report(&property.value, format!("{path}: {error}")))
+        .ok()
 }
 
 fn amount(walk: &mut Walk<'_>, path: &str, value: &Value<'_>) -> Option<f64> {

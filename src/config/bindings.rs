@@ -1,119 +1,140 @@
 //! `KEYS`: other keys for some actions, and the conflicts that come of it.
 //!
-//! An action that is named here loses its default keys; no key may do two things, and one always leaves. What a key is,
-//! and which are the default ones, comes in with the [`Vocabulary`].
+//! An action that is named here loses its default keys; no key may do two things, and one always leaves.
 
 use jsonc_parser::ast::{ObjectProp, StringLit, Value};
 
-use super::document::known;
-use super::walk::{Walk, quoted};
-use super::{KeyBinding, Vocabulary};
+use super::json::Json;
+use super::kind::{Kind, described};
+use super::walk::{Walk, known, quoted};
+use crate::keymap::{ALWAYS_QUITS, Action, BINDINGS, KeyChord, parse_chord};
 
 /// More keys than this are no help to anybody.
 const MAX_KEYS: usize = 16;
 
-/// The bindings so far, and what they leave of the default ones.
-struct Bindings<'a> {
-    vocabulary: &'a Vocabulary<'a>,
-    /// Action and key.
-    bound: Vec<(String, String)>,
-    /// Actions with keys of their own in the file.
-    named: Vec<&'a str>,
-}
+/// An object: action -> key or list of keys.
+pub(super) struct Bindings;
 
-/// Reads the object; keys that are wrong are left out.
-pub(super) fn read(walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Vec<KeyBinding> {
-    let properties = walk.object(key, value).unwrap_or_default();
-    let is_named = |action: &&str| properties.iter().any(|p| p.name.as_str() == *action);
-    let vocabulary = walk.vocabulary;
-    let mut bindings = Bindings {
-        vocabulary,
-        bound: Vec::new(),
-        named: vocabulary
-            .actions
-            .iter()
-            .copied()
-            .filter(is_named)
-            .collect(),
-    };
-    let mut found = Vec::new();
-    for property in properties {
-        let action = property.name.as_str();
-        if let Err(error) = known("action", action, vocabulary.actions) {
-            walk.report(property, format!("{key}: {error}"));
-            continue;
+impl Kind for Bindings {
+    type Value = Vec<(Action, Vec<KeyChord>)>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+        let properties = walk.object(key, value)?;
+        let actions: Vec<(&str, Action)> = BINDINGS.iter().map(|b| (b.id, b.action)).collect();
+        let is_named = |id: &str| properties.iter().any(|p| p.name.as_str() == id);
+        let mut keys = Keys {
+            bound: Vec::new(),
+            left: default_keys(|id| !is_named(id)),
+        };
+        let mut found = Vec::new();
+        for property in properties {
+            match known("action", property.name.as_str(), &actions) {
+                Err(error) => walk.report(property, format!("{key}: {error}")),
+                Ok(action) => {
+                    let path = format!("{key}.{}", action.id());
+                    found.push((action, keys.read(walk, &path, action, property)));
+                }
+            }
         }
-        found.push(KeyBinding {
-            action: action.to_string(),
-            keys: bindings.read_keys(walk, &format!("{key}.{action}"), property),
-        });
+        Some(found)
     }
-    found
+
+    fn write(&self, bindings: &Self::Value) -> Json {
+        Json::object(bindings.iter().map(|(action, keys)| {
+            let names = keys.iter().map(KeyChord::name);
+            (action.id(), names.collect())
+        }))
+    }
+
+    fn schema(&self) -> Json {
+        let keys = Json::object([("$ref", "#/$defs/Keys".into())]);
+        Json::object([("type", "object".into()), ("additionalProperties", keys)])
+    }
 }
 
-impl Bindings<'_> {
-    fn read_keys(
+/// The schema of the keys of an action.
+pub(super) fn schema() -> Json {
+    let key = Json::object([("type", "string".into())]);
+    let keys = Json::object([("type", "array".into()), ("items", key.clone())]);
+    let either = [
+        described("One key.", key),
+        described("Several keys, or none.", keys),
+    ];
+    let either = Json::object([("anyOf", Json::List(either.into()))]);
+    described("One key or several.", either)
+}
+
+/// The keys of all actions that `is_kept` says have their own ones still.
+fn default_keys(is_kept: impl Fn(&str) -> bool) -> Vec<(Action, KeyChord)> {
+    let kept = BINDINGS.iter().filter(|row| is_kept(row.id));
+    kept.flat_map(|row| {
+        let chords = row.keys.iter().filter_map(|key| parse_chord(key).ok());
+        chords.map(|chord| (row.action, chord))
+    })
+    .collect()
+}
+
+/// Which keys are taken.
+struct Keys {
+    /// By the file so far.
+    bound: Vec<(Action, KeyChord)>,
+    /// By the table, where the file leaves it as it is.
+    left: Vec<(Action, KeyChord)>,
+}
+
+impl Keys {
+    /// Reads the keys of one action; those that are wrong are left out.
+    fn read(
         &mut self,
         walk: &mut Walk<'_>,
         path: &str,
+        action: Action,
         property: &ObjectProp<'_>,
-    ) -> Vec<String> {
+    ) -> Vec<KeyChord> {
         let elements = match &property.value {
             Value::Array(array) => array.elements.as_slice(),
             one => std::slice::from_ref(one),
         };
         if let Some(element) = elements.get(MAX_KEYS) {
-            walk.report(
-                element,
-                format!("{path}: at most {MAX_KEYS} keys are possible"),
-            );
+            let message = format!("{path}: at most {MAX_KEYS} keys are possible");
+            walk.report(element, message);
         }
-        let action = property.name.as_str();
-        let mut keys = Vec::new();
+        let mut chords = Vec::new();
         for element in elements.iter().take(MAX_KEYS) {
             let Value::StringLit(literal) = element else {
                 walk.wrong_type(path, element, "a key or a list of keys");
                 continue;
             };
-            match self.check(action, literal) {
+            match self.read_key(action, literal) {
                 Err(error) => walk.report(element, format!("{path}: {error}")),
-                Ok(()) => {
-                    let key = literal.value.to_string();
-                    self.bound.push((action.into(), key.clone()));
-                    keys.push(key);
+                Ok(chord) => {
+                    self.bound.push((action, chord));
+                    chords.push(chord);
                 }
             }
         }
-        keys
+        chords
     }
 
-    fn check(&self, action: &str, literal: &StringLit<'_>) -> Result<(), String> {
-        let key = literal.value.as_ref();
-        if !(self.vocabulary.key_is_valid)(key) {
-            return Err(format!("there is no key {}", quoted(key)));
+    /// A key that nothing else does yet.
+    fn read_key(&self, action: Action, literal: &StringLit<'_>) -> Result<KeyChord, String> {
+        let key = quoted(&literal.value);
+        let chord = parse_chord(&literal.value).map_err(|_| format!("there is no key {key}"))?;
+        let owner = |taken: &[(Action, KeyChord)]| {
+            let found = taken.iter().find(|(_, other)| *other == chord);
+            found.map(|(action, _)| action.id())
+        };
+        if let Some(other) = owner(&self.bound) {
+            return Err(format!("the key {key} is bound to {other} already"));
         }
-        let is_key = |other: &str| (self.vocabulary.same_key)(key, other);
-        if let Some((action, _)) = self.bound.iter().find(|(_, other)| is_key(other)) {
-            return Err(format!(
-                "the key {} is bound to {action} already",
-                quoted(key)
-            ));
+        if parse_chord(ALWAYS_QUITS) == Ok(chord) && action != Action::Quit {
+            return Err(format!("the key {key} always leaves (take another one)"));
         }
-        let (always, quit) = self.vocabulary.always_quits;
-        if is_key(always) && action != quit {
-            return Err(format!(
-                "the key {} always leaves (take another one)",
-                quoted(key)
-            ));
-        }
-        let kept = |action: &str| !self.named.contains(&action);
-        let mut defaults = self.vocabulary.default_keys.iter();
-        match defaults.find(|(action, keys)| kept(action) && keys.iter().any(|k| is_key(k))) {
-            Some((action, _)) => Err(format!(
-                "the key {} is bound to {action} by default (give {action} other keys, too)",
-                quoted(key)
+        match owner(&self.left) {
+            Some(other) => Err(format!(
+                "the key {key} is bound to {other} by default (give {other} other keys, too)"
             )),
-            None => Ok(()),
+            None => Ok(chord),
         }
     }
 }

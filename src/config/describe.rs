@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::json::Json;
 use super::rule::{address_text, port_text, protocol_words};
-use super::{Alert, Config};
-use crate::model::alert::Side;
+use super::settings::{Config, SETTINGS};
+use crate::keymap::KeyChord;
+use crate::model::alert::{AlertRule, Side};
 use crate::model::harmless::harmless;
-use crate::model::preferences::Unit;
 use crate::model::rule::{
     ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
 };
@@ -30,7 +31,7 @@ pub(super) fn describe(config: &Config) -> String {
             lines.push(format!("     {}", profile_in_words(profile)));
         }
     }
-    let sequence = profile_in_words(&config.sequence);
+    let sequence = profile_in_words(&config.sequence());
     lines.push(if config.rules.iter().any(|rule| rule.profile.is_some()) {
         format!("Other flows: {sequence}")
     } else {
@@ -58,20 +59,43 @@ fn rules_headline(rules: &[Rule]) -> String {
     )
 }
 
-fn settings(config: &Config) -> Vec<String> {
-    let or = |list: &[String], none: &str| match list {
+/// Settings with sentences of their own; all others are a line with key and value.
+const IN_SENTENCES: [&str; 17] = [
+    "RULES",
+    "PATTERN",
+    "OFFSET",
+    "SEQUENCE_THRESHOLD",
+    "THROUGHPUT_INTERVAL",
+    "JITTER_INTERVAL",
+    "UNIT",
+    "PACKET_LOSS",
+    "INTERFACES",
+    "FLOW_TIMEOUT",
+    "MAX_FLOWS",
+    "SORT",
+    "COLUMNS",
+    "KEYS",
+    "THEME",
+    "VIEW",
+    "ALERTS",
+];
+
+/// `a, b`, or what to say where there is none.
+fn listed(items: impl Iterator<Item = impl Display>, none: &str) -> String {
+    let items: Vec<String> = items.map(|item| item.to_string()).collect();
+    match items.as_slice() {
         [] => none.to_string(),
-        _ => list.join(", "),
-    };
+        _ => items.join(", "),
+    }
+}
+
+fn settings(config: &Config) -> Vec<String> {
     let order = if config.sort.descending {
         "largest"
     } else {
         "smallest"
     };
-    let unit = match config.unit {
-        Unit::Bytes => "bytes",
-        Unit::Bits => "bits",
-    };
+    let columns = config.columns.iter().map(|column| column.id);
     let mut lines = vec![
         format!(
             "Throughput and goodput over {}, inter-arrival time and jitter over {}.",
@@ -85,43 +109,48 @@ fn settings(config: &Config) -> Vec<String> {
         ),
         format!(
             "Interfaces: {}.",
-            or(&config.interfaces, "all that are up, except loopback")
+            listed(config.interfaces.iter(), "all that are up, except loopback")
         ),
         format!(
-            "Screen: {unit} per second, view {}, sorted by {}, {order} first; loss columns {}; theme {}.",
-            config.view,
-            config.sort.column,
+            "Screen: {} per second, view {}, sorted by {}, {order} first; loss columns {}; theme {}.",
+            config.unit.id(),
+            config.view.id(),
+            config.sort.column.id,
             if config.packet_loss { "on" } else { "off" },
             config.theme.id()
         ),
-        format!("Columns: {}.", or(&config.columns, "the default set")),
+        format!("Columns: {}.", listed(columns, "the default set")),
     ];
     lines.extend(config.alerts.iter().map(alert_in_words));
-    for binding in &config.keys {
-        lines.push(format!(
-            "Key for {}: {}.",
-            binding.action,
-            or(&binding.keys, "none")
-        ));
+    for (action, keys) in &config.keys {
+        let keys = listed(keys.iter().map(KeyChord::name), "none");
+        lines.push(format!("Key for {}: {keys}.", action.id()));
     }
+    let others = SETTINGS.iter().filter(|s| !IN_SENTENCES.contains(&s.key));
+    lines.extend(
+        others.map(|setting| format!("{}: {}.", setting.key, value((setting.write)(config)))),
+    );
     lines
 }
 
-fn alert_in_words(alert: &Alert) -> String {
+fn value(written: Json) -> String {
+    match written {
+        Json::List(items) => listed(items.iter().map(Json::text), "none"),
+        other => other.text(),
+    }
+}
+
+fn alert_in_words(alert: &AlertRule) -> String {
     let side = match alert.side {
         Side::Above => "above",
         Side::Below => "below",
     };
-    let lasting = match alert.at_least.is_zero() {
-        true => String::new(),
-        false => format!(" for {}", seconds(alert.at_least)),
+    let lasting = match alert.at_least_s {
+        0.0 => String::new(),
+        seconds => format!(" for {seconds} s"),
     };
-    let Alert {
-        column,
-        bound,
-        clear,
-        ..
-    } = alert;
+    let AlertRule { bound, clear, .. } = alert;
+    let column = alert.column.id;
     format!("Alert: {column} {side} {bound}{lasting}; over when back at {clear}.")
 }
 

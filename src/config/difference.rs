@@ -1,73 +1,68 @@
 //! What changed between two configurations, in a few words for the status line.
 //!
-//! Compares the written form key by key, so that no setting can be forgotten here.
+//! Compares what is written row by row, so that no setting can be forgotten here.
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
-
-use super::Config;
 use super::diagnostic::excerpt;
-use super::written::values;
+use super::json::Json;
+use super::settings::{Applies, Config, SETTINGS, Setting};
 use crate::model::harmless::harmless;
-
-/// What only a start puts in force.
-const AT_START: [&str; 1] = ["MAX_FLOWS"];
 
 /// `RULES: + voice, - ssh; OFFSET 4 -> 8`; empty where nothing changed.
 pub(super) fn difference(old: &Config, new: &Config) -> String {
-    let (Value::Object(before), Value::Object(after)) = (values(old), values(new)) else {
-        return String::new();
-    };
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let mut changes: Vec<String> = keys
-        .into_iter()
-        .filter_map(|key| change(key, before.get(key)?, after.get(key)?))
-        .collect();
-    let names = |config: &Config| -> Vec<String> {
-        config.rules.iter().map(|rule| rule.name.clone()).collect()
-    };
-    if before.get("RULES") == after.get("RULES") && names(old) != names(new) {
-        changes.push("RULES: another order".into());
-    }
+    let mut settings: Vec<&Setting> = SETTINGS.iter().collect();
     // The rules first: they decide what is counted at all.
-    changes.sort_by_key(|change| !change.starts_with("RULES"));
+    settings.sort_by_key(|setting| (setting.key != "RULES", setting.key));
+    let changes: Vec<String> = settings
+        .into_iter()
+        .filter_map(|setting| change(setting, &(setting.write)(old), &(setting.write)(new)))
+        .collect();
     harmless(&changes.join("; ")).into_owned()
 }
 
-fn change(key: &str, old: &Value, new: &Value) -> Option<String> {
+fn change(setting: &Setting, old: &Json, new: &Json) -> Option<String> {
     if old == new {
         return None;
     }
+    let key = setting.key;
     let parts = match (old, new) {
-        (Value::Object(old), Value::Object(new)) => {
-            let added = new.keys().filter(|name| !old.contains_key(*name));
-            let removed = old.keys().filter(|name| !new.contains_key(*name));
-            let changed = new
-                .iter()
-                .filter(|(name, value)| old.get(*name).is_some_and(|old| old != *value))
-                .map(|(name, _)| name);
-            signed(added, removed, changed)
-        }
-        (Value::Array(old), Value::Array(new)) => {
-            let words = |list: &[Value]| list.iter().map(word).collect::<Vec<_>>();
-            let (old, new) = (words(old), words(new));
-            let added = new.iter().filter(|item| !old.contains(item));
-            let removed = old.iter().filter(|item| !new.contains(item));
-            signed(added, removed, std::iter::empty())
-        }
-        _ => {
-            let from = match AT_START.contains(&key) {
-                true => " (from the next start on)",
-                false => "",
-            };
-            return Some(format!("{key} {} -> {}{from}", word(old), word(new)));
-        }
+        (Json::Object(old), Json::Object(new)) => Some(changed_members(old, new)),
+        (Json::List(old), Json::List(new)) => Some(changed_items(old, new)),
+        _ => None,
     };
-    Some(match parts.as_str() {
-        "" => format!("{key}: another order"),
-        _ => format!("{key}: {parts}"),
+    let change = match parts.as_deref() {
+        None => format!("{key} {} -> {}", word(old), word(new)),
+        Some("") => format!("{key}: another order"),
+        Some(parts) => format!("{key}: {parts}"),
+    };
+    Some(match setting.applies {
+        Applies::AtStart => change + " (from the next start on)",
+        Applies::Live | Applies::Chosen => change,
     })
+}
+
+fn changed_members(old: &[(String, Json)], new: &[(String, Json)]) -> String {
+    let find = |members: &[(String, Json)], name: &str| {
+        let found = members.iter().find(|(other, _)| other == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let names = |members: &[(String, Json)]| -> Vec<String> {
+        members.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let (mut before, mut after) = (names(old), names(new));
+    before.sort();
+    after.sort();
+    let added = after.iter().filter(|name| find(old, name).is_none());
+    let removed = before.iter().filter(|name| find(new, name).is_none());
+    let is_changed = |name: &&String| find(old, name).is_some_and(|o| find(new, name) != Some(o));
+    signed(added, removed, after.iter().filter(is_changed))
+}
+
+fn changed_items(old: &[Json], new: &[Json]) -> String {
+    let words = |list: &[Json]| list.iter().map(word).collect::<Vec<_>>();
+    let (old, new) = (words(old), words(new));
+    let added = new.iter().filter(|item| !old.contains(item));
+    let removed = old.iter().filter(|item| !new.contains(item));
+    signed(added, removed, std::iter::empty())
 }
 
 /// `+ added, - removed, ~ changed`.
@@ -84,9 +79,6 @@ fn signed<'a>(
     parts.join(", ")
 }
 
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => excerpt(text),
-        other => excerpt(&other.to_string()),
-    }
+fn word(value: &Json) -> String {
+    excerpt(&value.text())
 }

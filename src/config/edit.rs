@@ -6,31 +6,28 @@ use jsonc_parser::ast::{ObjectProp, Value};
 use jsonc_parser::common::Ranged;
 
 use super::diagnostic::{Diagnostic, Problem, locate};
+use super::settings::{Config, SETTINGS};
 use super::walk::parse;
-use super::written::values;
-use super::{Config, Vocabulary};
 
 /// The text after a change to the settings that it means; the same text where it means them already.
 /// A text that is no valid configuration is not touched: its errors come back.
 pub fn edited(
     text: &str,
     file: &str,
-    vocabulary: &Vocabulary<'_>,
     change: impl FnOnce(&mut Config),
 ) -> Result<String, Vec<Diagnostic>> {
-    let before = Config::load(text, file, vocabulary)?;
+    let before = Config::load(text, file)?;
     let mut after = before.clone();
     change(&mut after);
-    let (old, new) = (values(&before), values(&after));
     let mut result = text.to_owned();
-    for (key, value) in new.as_object().into_iter().flatten() {
-        if old.get(key) != Some(value) {
-            let written = serde_json::to_string(value).unwrap_or_default();
-            result = with_value(&result, key, &written)
+    for setting in SETTINGS {
+        let value = (setting.write)(&after);
+        if (setting.write)(&before) != value {
+            result = with_value(&result, setting.key, &value.compact())
                 .map_err(|problem| locate(vec![problem], text, file))?;
         }
     }
-    match Config::load(&result, file, vocabulary)? == after {
+    match Config::load(&result, file)? == after {
         true => Ok(result),
         false => Err(locate(
             vec![cannot("it would mean something else")],

@@ -1,10 +1,12 @@
 //! Where a payload carries its sequence number, as the configuration says it.
 //!
-//! Owns the keys `PATTERN`, `OFFSET` and `SEQUENCE_THRESHOLD`, for the whole file and inside a
-//! rule, the keys that only a rule has, and the profiles that are ready made.
+//! Owns what `PATTERN` and `OFFSET` may be, in the whole file and inside a rule, the keys of a rule, and the profiles
+//! that are ready made.
 
 use jsonc_parser::ast::{Object, Value};
 
+use super::json::Json;
+use super::kind::{Kind, Number, OneOf};
 use super::walk::{Walk, quoted};
 use crate::model::flow::Protocol;
 use crate::model::rule::{ByteOrder, PayloadRequirement, Rule, SequenceProfile, SequenceWidth};
@@ -57,21 +59,78 @@ pub const READY_MADE: [ReadyMade; 4] = [
     },
 ];
 
-/// The byte orders by their names in `ENDIAN`.
-pub const BYTE_ORDERS: [(&str, ByteOrder); 2] =
-    [("big", ByteOrder::Big), ("little", ByteOrder::Little)];
+/// A key of a rule object that says something about its profile.
+pub(super) struct RuleKey {
+    /// The key in the object.
+    pub(super) name: &'static str,
+    /// What it is for.
+    pub(super) help: &'static str,
+    read: fn(&mut Walk<'_>, &str, &Value<'_>, &mut SequenceProfile),
+    /// What is written of a profile; `None`: it goes without saying.
+    write: fn(&SequenceProfile) -> Option<Json>,
+    /// Which values are right.
+    pub(super) schema: fn() -> Json,
+}
 
-type Read = fn(&mut Walk<'_>, &str, &Value<'_>, &mut SequenceProfile);
+/// Makes a row of a key whose value is one field of the profile.
+macro_rules! of_field {
+    ($name:literal, $field:ident, $kind:expr, $help:literal) => {
+        RuleKey {
+            name: $name,
+            help: $help,
+            read: |walk, path, value, profile| {
+                if let Some(read) = $kind.read(walk, path, value) {
+                    profile.$field = read;
+                }
+            },
+            write: |profile| Some($kind.write(&profile.$field)),
+            schema: || $kind.schema(),
+        }
+    };
+}
 
 /// The keys of a rule object that make up its profile. `PROFILE` comes first: the others refine it.
-pub(super) const KEYS: [(&str, Read); 6] = [
-    ("PROFILE", read_ready_made),
-    ("PATTERN", read_pattern),
-    ("OFFSET", read_offset),
-    ("SEQUENCE_THRESHOLD", read_threshold),
-    ("WIDTH", read_width),
-    ("ENDIAN", read_byte_order),
+pub(super) static KEYS: [RuleKey; 6] = [
+    RuleKey {
+        name: "PROFILE",
+        help: "a ready-made profile, which the other keys refine: `\"rtp\"` (16 bits at offset 2, RTP version 2 only; \
+               *careful:* RTCP on the same port looks like errors), `\"iperf3\"` (UDP, offset 8), `\"icmp-echo\"` and \
+               `\"tcp\"` (the protocol's own number)",
+        read: read_ready_made,
+        write: |profile| {
+            let ready = |PayloadRequirement::RtpVersion2| "rtp".into();
+            profile.require.map(ready)
+        },
+        schema: || READY.schema(),
+    },
+    of_field!(
+        "PATTERN",
+        pattern,
+        Pattern,
+        "as above, for this rule's flows"
+    ),
+    of_field!("OFFSET", offset, Offset, "as above"),
+    of_field!(
+        "SEQUENCE_THRESHOLD",
+        threshold,
+        Number(1..=u32::MAX),
+        "as above"
+    ),
+    of_field!("WIDTH", width, Width, "16 or 32 bits"),
+    of_field!(
+        "ENDIAN",
+        byte_order,
+        OneOf(byte_orders),
+        "`\"big\"` or `\"little\"`"
+    ),
 ];
+
+const READY: OneOf<SequenceProfile> =
+    OneOf(|| READY_MADE.map(|ready| (ready.name, ready.profile)).into());
+
+fn byte_orders() -> Vec<(&'static str, ByteOrder)> {
+    vec![("big", ByteOrder::Big), ("little", ByteOrder::Little)]
+}
 
 /// The profile of a rule object; what it does not say is as in `inherited`. `None` if it says nothing.
 pub(super) fn read(
@@ -82,21 +141,23 @@ pub(super) fn read(
 ) -> Option<SequenceProfile> {
     let mut profile = *inherited;
     let mut said = false;
-    for (name, read) in KEYS {
-        if let Some(property) = object.get(name) {
+    for key in &KEYS {
+        if let Some(property) = object.get(key.name) {
             said = true;
-            read(
-                walk,
-                &format!("{path}.{name}"),
-                &property.value,
-                &mut profile,
-            );
+            let path = format!("{path}.{}", key.name);
+            (key.read)(walk, &path, &property.value, &mut profile);
         }
     }
     said.then_some(profile)
 }
 
-/// Notes a ready-made profile that none of the rule's packets could use.
+/// The members of a rule object that say all of a profile.
+pub(super) fn write(profile: &SequenceProfile) -> Json {
+    let members = KEYS.iter().map(|key| (key.name, (key.write)(profile)));
+    Json::object(members.filter_map(|(name, value)| Some((name, value?))))
+}
+
+/// Reports a ready-made profile that none of the rule's packets could use.
 pub(super) fn check_protocols(walk: &mut Walk<'_>, path: &str, object: &Object<'_>, rule: &Rule) {
     let Some(literal) = object.get_string("PROFILE") else {
         return;
@@ -122,8 +183,7 @@ fn read_ready_made(
     value: &Value<'_>,
     profile: &mut SequenceProfile,
 ) {
-    let words = READY_MADE.map(|ready| (ready.name, ready.profile));
-    if let Some(ready) = walk.one_of(key, value, &words) {
+    if let Some(ready) = READY.read(walk, key, value) {
         *profile = SequenceProfile {
             threshold: profile.threshold,
             ..ready
@@ -131,85 +191,94 @@ fn read_ready_made(
     }
 }
 
-fn read_width(walk: &mut Walk<'_>, key: &str, value: &Value<'_>, profile: &mut SequenceProfile) {
-    match walk.whole_number(key, value) {
-        None => {}
-        Some(16) => profile.width = SequenceWidth::Bits16,
-        Some(32) => profile.width = SequenceWidth::Bits32,
-        Some(other) => walk.report(value, format!("{key}: {other} is neither 16 nor 32")),
-    }
-}
+/// Bits of a sequence number.
+struct Width;
 
-fn read_byte_order(
-    walk: &mut Walk<'_>,
-    key: &str,
-    value: &Value<'_>,
-    profile: &mut SequenceProfile,
-) {
-    if let Some(order) = walk.one_of(key, value, &BYTE_ORDERS) {
-        profile.byte_order = order;
+impl Kind for Width {
+    type Value = SequenceWidth;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<SequenceWidth> {
+        match walk.whole_number(key, value)? {
+            16 => Some(SequenceWidth::Bits16),
+            32 => Some(SequenceWidth::Bits32),
+            other => {
+                walk.report(value, format!("{key}: {other} is neither 16 nor 32"));
+                None
+            }
+        }
+    }
+
+    fn write(&self, width: &SequenceWidth) -> Json {
+        width.bits().into()
+    }
+
+    fn schema(&self) -> Json {
+        let widths = [16, 32].into_iter().collect();
+        Json::object([("type", "integer".into()), ("enum", widths)])
     }
 }
 
 /// Hexadecimal digits, at most 32 bits.
-pub(super) fn read_pattern(
-    walk: &mut Walk<'_>,
-    key: &str,
-    value: &Value<'_>,
-    profile: &mut SequenceProfile,
-) {
-    let Some(literal) = walk.string(key, value) else {
-        return;
-    };
-    let text = literal.value.as_ref();
-    let digits = text
-        .strip_prefix("0x")
-        .or_else(|| text.strip_prefix("0X"))
-        .unwrap_or(text);
-    let hexadecimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let message = match u32::from_str_radix(digits, 16) {
-        Ok(pattern) if hexadecimal => {
-            profile.pattern = (pattern != PATTERN_OFF).then_some(pattern);
-            return;
-        }
-        Err(_) if hexadecimal => format!("{key}: {} has more than 32 bits", quoted(text)),
-        _ => format!(
-            "{key}: {} is not a hexadecimal number such as \"0x1234ABCD\"",
-            quoted(text)
-        ),
-    };
-    walk.report(value, message);
-}
+pub(super) struct Pattern;
 
-/// -1 for off, or a number of bytes.
-pub(super) fn read_offset(
-    walk: &mut Walk<'_>,
-    key: &str,
-    value: &Value<'_>,
-    profile: &mut SequenceProfile,
-) {
-    match walk.whole_number(key, value) {
-        None => {}
-        Some(-1) => profile.offset = None,
-        Some(offset) => match u16::try_from(offset) {
-            Ok(offset) if offset <= MAX_OFFSET => profile.offset = Some(offset),
-            _ => {
-                let message =
-                    format!("{key}: {offset} is not between 0 and {MAX_OFFSET} (-1 for off)");
-                walk.report(value, message);
-            }
-        },
+impl Kind for Pattern {
+    type Value = Option<u32>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Option<u32>> {
+        let text = walk.string(key, value)?.value.as_ref();
+        let digits = text
+            .strip_prefix("0x")
+            .or_else(|| text.strip_prefix("0X"))
+            .unwrap_or(text);
+        let hexadecimal = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let message = match u32::from_str_radix(digits, 16) {
+            Ok(pattern) if hexadecimal => return Some((pattern != PATTERN_OFF).then_some(pattern)),
+            Err(_) if hexadecimal => format!("{key}: {} has more than 32 bits", quoted(text)),
+            _ => format!(
+                "{key}: {} is not a hexadecimal number such as \"0x1234ABCD\"",
+                quoted(text)
+            ),
+        };
+        walk.report(value, message);
+        None
+    }
+
+    fn write(&self, pattern: &Option<u32>) -> Json {
+        format!("0x{:08X}", pattern.unwrap_or(PATTERN_OFF)).into()
+    }
+
+    fn schema(&self) -> Json {
+        let digits = "^(0[xX])?0*[0-9a-fA-F]{1,8}$";
+        Json::object([("type", "string".into()), ("pattern", digits.into())])
     }
 }
 
-/// At least 1.
-pub(super) fn read_threshold(
-    walk: &mut Walk<'_>,
-    key: &str,
-    value: &Value<'_>,
-    profile: &mut SequenceProfile,
-) {
-    if let Some(threshold) = walk.number_within(key, value, 1..=u32::MAX) {
-        profile.threshold = threshold;
+/// -1 for off, or a number of bytes.
+pub(super) struct Offset;
+
+impl Kind for Offset {
+    type Value = Option<u16>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Option<u16>> {
+        let offset = match walk.whole_number(key, value)? {
+            -1 => return Some(None),
+            offset => offset,
+        };
+        let found = u16::try_from(offset).ok().filter(|o| *o <= MAX_OFFSET);
+        if found.is_none() {
+            let message = format!("{key}: {offset} is not between 0 and {MAX_OFFSET} (-1 for off)");
+            walk.report(value, message);
+        }
+        found.map(Some)
+    }
+
+    fn write(&self, offset: &Option<u16>) -> Json {
+        offset.map_or(-1, i32::from).into()
+    }
+
+    fn schema(&self) -> Json {
+        let last = i32::from(MAX_OFFSET);
+        let from = Json::object([("type", "integer".into()), ("minimum", (-1).into())]);
+        from.and(Json::object([("maximum", last.into())]))
     }
 }

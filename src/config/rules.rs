@@ -9,25 +9,103 @@ use jsonc_parser::ast::{Object, ObjectProp, ObjectPropName, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged};
 
 use super::diagnostic::excerpt;
+use super::json::Json;
+use super::kind::{Kind, described};
 use super::profile;
 use super::rule::{self, RuleError};
 use super::walk::{Walk, kind, quoted};
 use crate::model::harmless::harmless;
 use crate::model::rule::{MAX_RULE_TERMS, MAX_RULES, Rule, SequenceProfile};
 
+const MATCH_HELP: &str =
+    "the five fields; missing only where the key in `RULES` is the rule itself";
+const FIELDS_HELP: &str = "Five fields: source, destination, source port, destination port, protocol; - means any, \
+    each may be a list [a,b,c] without spaces. For example 1.1.1.1 2.2.2.2 - 22 TCP.";
 const EXPECTED: &str = "a rule is a string of five fields, or an object with \"match\"";
 
-/// Reads a set of rules; `key` is `RULES` or `EXAMPLES`. Only rules that are `applied` are limited in number.
-pub(super) fn read(
-    walk: &mut Walk<'_>,
-    key: &str,
-    value: &Value<'_>,
-    global: &SequenceProfile,
-    applied: bool,
-) -> Vec<Rule> {
+/// The rules in force, in their order. Those of the profile are inherited from the walk's.
+pub(super) struct Rules;
+
+impl Kind for Rules {
+    type Value = Vec<Rule>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Vec<Rule>> {
+        let set = read(walk, key, value);
+        set.check_limits(walk);
+        Some(set.rules)
+    }
+
+    fn write(&self, rules: &Vec<Rule>) -> Json {
+        Json::object(rules.iter().map(|rule| (&*rule.name, write_rule(rule))))
+    }
+
+    fn schema(&self) -> Json {
+        let rule = || Json::object([("$ref", "#/$defs/Rule".into())]);
+        let no_rule = Json::object([("enum", Json::List(vec![Json::Null, true.into()]))]);
+        let in_object = Json::object([("anyOf", Json::List(vec![rule(), no_rule]))]);
+        let object = Json::object([
+            ("type", "object".into()),
+            ("additionalProperties", in_object),
+        ]);
+        let list = Json::object([("type", "array".into()), ("items", rule())]);
+        let forms = [
+            described(
+                "Name -> rule; or a rule as the key, with its name, null or true.",
+                object,
+            ),
+            described("Rules, named by their numbers from 1.", list),
+        ];
+        Json::object([("anyOf", Json::List(forms.into()))])
+    }
+}
+
+fn write_rule(rule: &Rule) -> Json {
+    let fields = rule::to_text(rule);
+    match &rule.profile {
+        None => fields.into(),
+        Some(profile) => Json::object([("match", fields.into())]).and(profile::write(profile)),
+    }
+}
+
+/// The schema of a rule.
+pub(super) fn schema() -> Json {
+    let text = described(FIELDS_HELP, Json::object([("type", "string".into())]));
+    let object = Json::object([("$ref", "#/$defs/RuleObject".into())]);
+    let object = described(
+        "Flows of this rule have a sequence position of their own.",
+        object,
+    );
+    let either = Json::object([("anyOf", Json::List(vec![text, object]))]);
+    described(
+        "A rule's five fields as text, or an object with that text and where the sequence number is.",
+        either,
+    )
+}
+
+/// The schema of a rule that is an object.
+pub(super) fn object_schema() -> Json {
+    let fields = Json::object([("type", "string".into())]);
+    let fields = ("match", described(MATCH_HELP, fields));
+    let others = profile::KEYS.iter();
+    let others = others.map(|key| (key.name, described(key.help, (key.schema)())));
+    let object = Json::object([
+        ("type", "object".into()),
+        (
+            "properties",
+            Json::object(std::iter::once(fields).chain(others)),
+        ),
+        ("additionalProperties", false.into()),
+    ]);
+    described(
+        "A rule with a sequence position of its own. What it does not say is as in the whole file.",
+        object,
+    )
+}
+
+/// Reads a set of rules, of whatever size; `key` is `RULES` or `EXAMPLES`.
+pub(super) fn read<'k>(walk: &mut Walk<'_>, key: &'k str, value: &Value<'_>) -> RuleSet<'k> {
     let mut set = RuleSet {
         key,
-        global,
         keys: HashSet::new(),
         names: HashSet::new(),
         rules: Vec::new(),
@@ -46,22 +124,18 @@ pub(super) fn read(
         }
         _ => walk.wrong_type(key, value, "an object or a list of rules"),
     }
-    if applied {
-        set.check_limits(walk);
-    }
-    set.rules
+    set
 }
 
-/// The keys of a rule object.
-pub fn key_names() -> impl Iterator<Item = &'static str> {
-    let profile = profile::KEYS.iter().map(|(name, _)| *name);
-    std::iter::once("match").chain(profile)
+/// The keys of a rule object, and what each is for.
+pub fn rule_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let others = profile::KEYS.iter().map(|key| (key.name, key.help));
+    std::iter::once(("match", MATCH_HELP)).chain(others)
 }
 
 /// The rules read so far.
-struct RuleSet<'a> {
+pub(super) struct RuleSet<'a> {
     key: &'a str,
-    global: &'a SequenceProfile,
     keys: HashSet<String>,
     names: HashSet<String>,
     rules: Vec<Rule>,
@@ -110,12 +184,12 @@ impl RuleSet<'_> {
             Value::Object(object) => match object.get("match") {
                 None => {
                     walk.report(value, format!("{path}: {EXPECTED}; \"match\" is missing"));
-                    self.read_options(walk, &path, object);
+                    Self::read_options(walk, &path, object);
                 }
                 Some(property) => match walk.string(&format!("{path}.match"), &property.value) {
                     Some(text) => self.read_text(walk, name, place, text, Some(object)),
                     None => {
-                        self.read_options(walk, &path, object);
+                        Self::read_options(walk, &path, object);
                     }
                 },
             },
@@ -137,14 +211,14 @@ impl RuleSet<'_> {
     }
 
     fn read_options(
-        &self,
         walk: &mut Walk<'_>,
         path: &str,
         object: &Object<'_>,
     ) -> Option<SequenceProfile> {
-        let known: Vec<&str> = key_names().collect();
+        let known: Vec<&str> = rule_keys().map(|(name, _)| name).collect();
         walk.check_keys(&format!("{path}: "), object, &known);
-        profile::read(walk, path, object, self.global)
+        let inherited = walk.profile;
+        profile::read(walk, path, object, &inherited)
     }
 
     fn read_text(
@@ -157,7 +231,7 @@ impl RuleSet<'_> {
     ) {
         let path = self.path(&name);
         self.check_name(walk, &name, place);
-        let profile = options.and_then(|object| self.read_options(walk, &path, object));
+        let profile = options.and_then(|object| Self::read_options(walk, &path, object));
         match rule::parse(&name, &literal.value) {
             Ok(rule) => {
                 if let Some(object) = options {

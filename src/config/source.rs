@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::{Group, Uid, User};
 
 use super::walk::uncapitalised;
-use super::{Config, Diagnostic, Overrides, Refusal, Vocabulary};
+use super::{Config, Diagnostic, Refusal};
 use crate::model::harmless::harmless;
 
 /// A larger file is no configuration.
@@ -197,20 +197,16 @@ pub fn decode(bytes: Vec<u8>, file: &str) -> Result<String, Diagnostic> {
 /// A configuration to start with, and the text that it came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opened {
-    /// Defaults, file and command line.
+    /// The file over the defaults.
     pub config: Config,
     /// The file's text; `None` where there is no file. What a [`super::watch::Watch`] begins with.
     pub text: Option<String>,
 }
 
-/// Finds, reads and checks the configuration, and puts the command line over it.
-pub fn open(
-    surroundings: &Surroundings,
-    vocabulary: &Vocabulary<'_>,
-    overrides: &Overrides,
-) -> Result<Opened, Refusal> {
+/// Finds, reads and checks the configuration.
+pub fn open(surroundings: &Surroundings) -> Result<Opened, Refusal> {
     let Some(path) = surroundings.find() else {
-        let config = Config::default().overridden(overrides);
+        let config = Config::default();
         return Ok(Opened { config, text: None });
     };
     let file = path.display().to_string();
@@ -222,24 +218,18 @@ pub fn open(
         Refusal::Unreadable(unreadable(&file, &error) + advice)
     })?;
     let text = found.decode(&file)?;
-    let config = configure(&text, &path, vocabulary, overrides)?;
+    let config = configure(&text, &path)?;
     let text = Some(text.text);
     Ok(Opened { config, text })
 }
 
-/// What the text of a file means, with the command line over it: at the start, and when it changed.
-pub fn configure(
-    text: &Text,
-    path: &Path,
-    vocabulary: &Vocabulary<'_>,
-    overrides: &Overrides,
-) -> Result<Config, Refusal> {
-    let config = Config::load(&text.text, &path.display().to_string(), vocabulary)
-        .map_err(|errors| match text.is_foreign {
-            true => withheld(errors),
-            false => Refusal::from(errors),
-        })?
-        .overridden(overrides);
+/// What the text of a file means: at the start, and when it changed.
+pub fn configure(text: &Text, path: &Path) -> Result<Config, Refusal> {
+    let config = Config::load(&text.text, &path.display().to_string());
+    let config = config.map_err(|errors| match text.is_foreign {
+        true => withheld(errors),
+        false => Refusal::from(errors),
+    })?;
     let path = Some(path.to_path_buf());
     Ok(Config { path, ..config })
 }

@@ -10,9 +10,9 @@ use jsonc_parser::ast::{Object, ObjectProp, StringLit, Value};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::Vocabulary;
 use super::diagnostic::{Problem, excerpt, suggestion};
 use super::interval::{self, Limits};
+use crate::model::rule::SequenceProfile;
 
 /// Nobody reads the errors behind so many, and a suggestion takes time to find.
 const MOST_HINTS: usize = 100;
@@ -68,29 +68,30 @@ pub(super) fn uncapitalised(text: &str) -> String {
         .unwrap_or_default()
 }
 
-/// What the readers of the parts share: the text, the vocabulary and the errors found so far.
+/// What the readers of the parts share: the text, the errors found so far, and what rules inherit.
 pub(super) struct Walk<'a> {
     text: &'a str,
-    pub(super) vocabulary: &'a Vocabulary<'a>,
     pub(super) problems: Vec<Problem>,
+    /// The profile of the whole file, as far as it has been read.
+    pub(super) profile: SequenceProfile,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(text: &'a str, vocabulary: &'a Vocabulary<'a>) -> Walk<'a> {
+    pub(super) fn new(text: &'a str) -> Walk<'a> {
         Walk {
             text,
-            vocabulary,
             problems: Vec::new(),
+            profile: SequenceProfile::OFF,
         }
     }
 
-    /// Notes an error at the beginning of a value or key.
+    /// Adds an error at the beginning of a value or key.
     pub(super) fn report(&mut self, at: &impl Ranged, message: String) {
         let at = at.start();
         self.problems.push(Problem { at, message });
     }
 
-    /// Notes errors at bytes of a string's value.
+    /// Adds errors at bytes of a string's value.
     pub(super) fn report_inside(
         &mut self,
         literal: &StringLit<'_>,
@@ -245,36 +246,19 @@ impl<'a> Walk<'a> {
         }
         found.map(|(_, meaning)| *meaning)
     }
+}
 
-    /// A list of different strings, each of which `check` finds nothing wrong with.
-    pub(super) fn words(
-        &mut self,
-        key: &str,
-        value: &Value<'_>,
-        expected: &str,
-        check: fn(&Vocabulary<'_>, &str) -> Result<(), String>,
-    ) -> Vec<String> {
-        let Value::Array(array) = value else {
-            self.wrong_type(key, value, expected);
-            return Vec::new();
-        };
-        let mut words: Vec<String> = Vec::new();
-        let mut seen = HashSet::new();
-        for element in &array.elements {
-            let Some(literal) = self.string(key, element) else {
-                continue;
-            };
-            match check(self.vocabulary, &literal.value) {
-                Err(error) => self.report(element, format!("{key}: {error}")),
-                Ok(()) if !seen.insert(literal.value.as_ref()) => {
-                    let word = quoted(&literal.value);
-                    self.report(element, format!("{key}: {word} is there twice"));
-                }
-                Ok(()) => words.push(literal.value.to_string()),
-            }
-        }
-        words
+/// What goes with an id; the error suggests one of those that there are.
+pub(super) fn known<T: Copy>(what: &str, id: &str, all: &[(&str, T)]) -> Result<T, String> {
+    if let Some((_, meaning)) = all.iter().find(|(known, _)| *known == id) {
+        return Ok(*meaning);
     }
+    let ids = || all.iter().map(|(id, _)| *id);
+    let hint = match suggestion(id, ids()) {
+        hint if hint.is_empty() => format!(" (one of: {})", ids().collect::<Vec<_>>().join(", ")),
+        hint => hint,
+    };
+    Err(format!("there is no {what} {}{hint}", quoted(id)))
 }
 
 /// A short text in quotes, for messages.

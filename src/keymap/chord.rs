@@ -82,6 +82,30 @@ impl KeyChord {
         }
     }
 
+    /// The key as the configuration has it: [`parse_chord`] reads it back.
+    pub fn name(&self) -> String {
+        let key = match self.key {
+            Key::F(n) => format!("F{n}"),
+            Key::Char(c) if c != ' ' && self.ctrl => c.to_ascii_uppercase().to_string(),
+            Key::Char(c) if c != ' ' => c.to_string(),
+            key => {
+                let name = NAMES.iter().find(|(_, named)| *named == key);
+                name.map_or("?", |(name, _)| name).to_string()
+            }
+        };
+        self.modifiers() + &key
+    }
+
+    fn modifiers(&self) -> String {
+        let modifiers = [
+            (self.ctrl, "Ctrl-"),
+            (self.alt, "Alt-"),
+            (self.shift, "Shift-"),
+        ];
+        let held = modifiers.iter().filter(|(is_held, _)| *is_held);
+        held.map(|(_, name)| *name).collect()
+    }
+
     /// Control with a letter, whatever its case.
     pub fn control(letter: char) -> KeyChord {
         KeyChord {
@@ -92,29 +116,16 @@ impl KeyChord {
 }
 
 impl fmt::Display for KeyChord {
+    /// For people: an arrow is drawn.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (held, name) in [
-            (self.ctrl, "Ctrl-"),
-            (self.alt, "Alt-"),
-            (self.shift, "Shift-"),
-        ] {
-            if held {
-                f.write_str(name)?;
-            }
-        }
-        match self.key {
-            Key::Up => f.write_str("↑"),
-            Key::Down => f.write_str("↓"),
-            Key::Left => f.write_str("←"),
-            Key::Right => f.write_str("→"),
-            Key::F(n) => write!(f, "F{n}"),
-            Key::Char(c) if c != ' ' && self.ctrl => write!(f, "{}", c.to_ascii_uppercase()),
-            Key::Char(c) if c != ' ' => write!(f, "{c}"),
-            key => {
-                let name = NAMES.iter().find(|(_, k)| *k == key);
-                f.write_str(name.map_or("?", |(name, _)| name))
-            }
-        }
+        let arrow = match self.key {
+            Key::Up => "↑",
+            Key::Down => "↓",
+            Key::Left => "←",
+            Key::Right => "→",
+            _ => return f.write_str(&self.name()),
+        };
+        write!(f, "{}{arrow}", self.modifiers())
     }
 }
 
@@ -197,6 +208,21 @@ mod tests {
                 parse_chord(text).map(|c| c.to_string()).as_deref(),
                 Ok(shown)
             );
+        }
+    }
+
+    #[test]
+    fn a_name_is_read_back_to_its_key() {
+        let names = NAMES.map(|(name, _)| name);
+        for key in names
+            .into_iter()
+            .chain(["F1", "F12", "x", "X", "-", "ü", "?"])
+        {
+            for held in ["", "Ctrl-", "Alt-", "Shift-", "Ctrl-Alt-Shift-"] {
+                if let Ok(chord) = parse_chord(&format!("{held}{key}")) {
+                    assert_eq!(parse_chord(&chord.name()), Ok(chord), "{held}{key}");
+                }
+            }
         }
     }
 

@@ -10,6 +10,57 @@ pub enum Unit {
     Bits,
 }
 
+impl Unit {
+    /// Both units.
+    pub const ALL: [Unit; 2] = [Unit::Bytes, Unit::Bits];
+
+    /// The name in the configuration.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Unit::Bytes => "bytes",
+            Unit::Bits => "bits",
+        }
+    }
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// All flows.
+    Flows,
+    /// Sequence numbers of all flows.
+    Loss,
+    /// Interfaces.
+    Interfaces,
+    /// What happened.
+    Events,
+}
+
+impl View {
+    /// All views, in the order of their keys.
+    pub const ALL: [View; 4] = [View::Flows, View::Loss, View::Interfaces, View::Events];
+
+    /// The name on its tab.
+    pub const fn title(self) -> &'static str {
+        match self {
+            View::Flows => "Flows",
+            View::Loss => "Loss",
+            View::Interfaces => "Interfaces",
+            View::Events => "Events",
+        }
+    }
+
+    /// The name in the configuration: its title in lower case.
+    pub const fn id(self) -> &'static str {
+        match self {
+            View::Flows => "flows",
+            View::Loss => "loss",
+            View::Interfaces => "interfaces",
+            View::Events => "events",
+        }
+    }
+}
+
 /// The colour themes, by the names that the configuration uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ThemeName {
@@ -41,10 +92,5 @@ impl ThemeName {
             ThemeName::HighContrast => "high-contrast",
             ThemeName::ColourBlind => "colour-blind",
         }
-    }
-
-    /// The theme of that name.
-    pub fn from_id(id: &str) -> Option<ThemeName> {
-        ThemeName::ALL.into_iter().find(|theme| theme.id() == id)
     }
 }

@@ -243,13 +243,19 @@ impl Selection {
             return readable && !link.is_loopback && link.state == LinkState::Up;
         }
         let name = link.name.as_bytes();
-        readable && self.globs.iter().any(|glob| !glob.is_plain() && glob.matches(name))
+        readable
+            && self
+                .globs
+                .iter()
+                .any(|glob| !glob.is_plain() && glob.matches(name))
     }
 
     /// Whether this link is asked for by its full name.
     pub fn names(&self, link: &Link) -> bool {
         let name = link.name.as_bytes();
-        self.globs.iter().any(|glob| glob.as_str().as_bytes() == name)
+        self.globs
+            .iter()
+            .any(|glob| glob.as_str().as_bytes() == name)
     }
 
     /// The links that are wanted, as they come.

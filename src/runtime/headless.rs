@@ -7,7 +7,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::reload::Change;
 use super::session::{Happening, Session};
-use super::setup;
 use super::sink::Place;
 use super::writer::Writer;
 use crate::cli::{Exit, Failure};
@@ -173,7 +172,7 @@ impl Headless {
             now_ns: report.taken_ns,
             ..Context::default()
         };
-        Some(Top::of(&report.flows, &setup::sort(config), most, &context))
+        Some(Top::of(&report.flows, &config.sort, most, &context))
     }
 }
 

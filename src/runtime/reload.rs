@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::setup::with_vocabulary;
-use crate::cli::Failure;
+use crate::cli::{Failure, Overrides};
 use crate::config::source::{self, Opened, Surroundings, Text};
 use crate::config::watch::Watch;
-use crate::config::{Config, Overrides, Refusal};
+use crate::config::{Config, Refusal};
 use crate::export::ConfigState;
 
 /// What a look at the file found.
@@ -146,17 +145,9 @@ impl Reload {
         }
         self.expect(path, &text.text);
         self.error = None;
-        let seen = Config {
-            path: config.path.clone(),
-            view: config.view.clone(),
-            unit: config.unit,
-            packet_loss: config.packet_loss,
-            theme: config.theme,
-            sort: config.sort.clone(),
-            columns: config.columns.clone(),
-            throughput_interval: config.throughput_interval,
-            ..self.config.clone()
-        };
+        let mut seen = self.config.clone();
+        seen.path.clone_from(&config.path);
+        seen.copy_choices(&config);
         let says_more = seen != config;
         self.adopt_config(config);
         says_more
@@ -193,7 +184,8 @@ impl Reload {
     }
 
     fn read(&self, text: &Text, path: &Path) -> Result<Config, Refusal> {
-        with_vocabulary(|vocabulary| source::configure(text, path, vocabulary, &self.overrides))
+        let config = source::configure(text, path)?;
+        Ok(self.overrides.over(config))
     }
 
     /// The number of the configuration loaded last.

@@ -12,11 +12,10 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::files::make_file;
 use super::rights;
-use super::setup::with_vocabulary;
+use super::setup::choose;
 use crate::app::Preferences;
+use crate::config::edited;
 use crate::config::source::{self, Surroundings, Text};
-use crate::config::{Config, SortOrder, edited};
-use crate::model::column::DEFAULT;
 
 /// What was written.
 #[derive(Debug)]
@@ -53,10 +52,7 @@ pub fn save(
         Some(existing) => (existing.text.as_str(), existing.is_foreign),
         None => ("{}\n", false),
     };
-    let text = with_vocabulary(|vocabulary| {
-        edited(old, &name, vocabulary, |config| choose(config, choices))
-    })
-    .map_err(|mut errors| {
+    let text = edited(old, &name, |config| choose(config, choices)).map_err(|mut errors| {
         errors.truncate(1);
         let refusal = match is_foreign {
             true => source::withheld(errors),
@@ -86,28 +82,6 @@ fn new_place(surroundings: &Surroundings) -> PathBuf {
     match &surroundings.user_folder {
         Some(folder) => folder.join("flowtop/config.json"),
         None => surroundings.here.join("config.json"),
-    }
-}
-
-fn choose(config: &mut Config, choices: &Preferences) {
-    let ids: Vec<&str> = choices.columns.iter().map(|column| column.id).collect();
-    config.view = choices.view.id().to_owned();
-    config.unit = choices.unit;
-    config.packet_loss = choices.packet_loss;
-    config.theme = choices.theme;
-    config.sort = SortOrder {
-        column: choices.sort.column.id.to_owned(),
-        descending: choices.sort.descending,
-    };
-    let effective = match config.columns.as_slice() {
-        [] => DEFAULT.to_vec(),
-        own => own.iter().map(String::as_str).collect(),
-    };
-    if effective != ids {
-        config.columns = ids.into_iter().map(str::to_owned).collect();
-    }
-    if (config.throughput_interval.as_secs_f64() - choices.interval_s).abs() > 1e-9 {
-        config.throughput_interval = std::time::Duration::from_secs_f64(choices.interval_s);
     }
 }
 

@@ -117,7 +117,7 @@ impl Session {
             privileges,
         } = launched.map_err(|error| failure("", &error))?;
         let tracker = FlowTracker::new(timing.intervals(), sampler.began_ns);
-        let alerts = setup::alert_rules(&opened.config);
+        let alerts = opened.config.alerts.clone();
         Ok(Session {
             ends: arguments
                 .output
@@ -126,7 +126,7 @@ impl Session {
             records_left: arguments.output.count,
             reload: Reload::new(
                 opened,
-                arguments.overrides(),
+                arguments.overrides.clone(),
                 surroundings,
                 arguments.demo && arguments.config.is_none(),
             ),
@@ -271,9 +271,9 @@ impl Session {
 
     /// Finds the flows that violate a threshold now.
     pub fn judge(&mut self) {
-        let rules = setup::alert_rules(self.reload.config());
+        let rules = &self.reload.config().alerts;
         if rules != self.alerts.rules() {
-            self.alerts = Alerts::new(rules);
+            self.alerts = Alerts::new(rules.clone());
         }
         self.alerts.advance(self.tracker.report());
     }
@@ -369,13 +369,10 @@ fn prepare(
         return Ok((Some(demo), opened));
     }
     let text = demo.config();
-    let loaded = setup::with_vocabulary(|vocabulary| {
-        Config::load(&text, "the demo's configuration", vocabulary)
-    });
-    let config = loaded.map_err(|errors| {
+    let config = Config::load(&text, "the demo's configuration").map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Failure::new(Exit::Config, lines.join("\n"))
     })?;
-    let config = config.overridden(&arguments.overrides());
+    let config = arguments.overrides.over(config);
     Ok((Some(demo), Opened { config, text: None }))
 }

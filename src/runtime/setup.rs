@@ -5,52 +5,24 @@ use std::time::Duration;
 
 use super::ancestors;
 use super::sampler::Assignment;
-use crate::app::{Preferences, SshSession, View};
+use crate::app::{Preferences, SshSession};
 use crate::cli::{Arguments, Exit, Failure};
+use crate::config::Config;
 use crate::config::source::{self, Opened, Surroundings};
-use crate::config::{Alert, Config, Vocabulary};
 use crate::demo::Demo;
-use crate::keymap::{self, Keymap};
-use crate::model::alert::AlertRule;
-use crate::model::column::{self, Sort, by_id, by_name};
+use crate::keymap::Keymap;
+use crate::model::column::Column;
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
 use crate::model::units;
 use crate::probe::interfaces::{Selection, display_name};
 use crate::probe::{Options, memory};
 
-/// Hands the vocabulary of columns and keys to `work`.
-pub fn with_vocabulary<T>(work: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
-    let columns: Vec<&str> = column::ids().collect();
-    let amounts: Vec<&str> = column::FLOW_COLUMNS
-        .iter()
-        .filter(|column| column.is_amount() && !column.is_history())
-        .flat_map(|column| [Some(column.id), column.alias])
-        .flatten()
-        .collect();
-    let views = View::ALL.map(View::id);
-    let actions: Vec<&str> = keymap::Action::ids().collect();
-    let default_keys: Vec<(&str, &[&str])> =
-        keymap::BINDINGS.iter().map(|b| (b.id, b.keys)).collect();
-    work(&Vocabulary {
-        columns: &columns,
-        amounts: &amounts,
-        views: &views.each_ref().map(String::as_str),
-        actions: &actions,
-        key_is_valid: |text| keymap::parse_chord(text).is_ok(),
-        same_key: |a, b| keymap::parse_chord(a).ok() == keymap::parse_chord(b).ok(),
-        always_quits: (keymap::ALWAYS_QUITS, keymap::Action::Quit.id()),
-        default_keys: &default_keys,
-    })
-}
-
 /// The configuration that a run with these arguments starts with.
 pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result<Opened, Failure> {
-    let opened = with_vocabulary(|vocabulary| {
-        source::open(surroundings, vocabulary, &arguments.overrides())
-    });
-    let opened = opened.map_err(Failure::from)?;
-    if arguments.max_flows.is_none() {
+    let mut opened = source::open(surroundings)?;
+    opened.config = arguments.overrides.over(opened.config);
+    if arguments.overrides.max_flows.is_none() {
         check_memory(&opened.config)?;
     }
     Ok(opened)
@@ -138,54 +110,46 @@ impl Timing {
     }
 }
 
-/// As the dashboard wants it. The configuration has been validated against the same tables.
+/// As the dashboard wants it.
 pub fn preferences(config: &Config) -> Preferences {
-    let defaults = Preferences::default();
-    let columns: Vec<_> = config.columns.iter().filter_map(|id| by_id(id)).collect();
-    let keys = config.keys.iter().filter_map(|binding| {
-        let chords = binding
-            .keys
-            .iter()
-            .filter_map(|text| keymap::parse_chord(text).ok());
-        Some((keymap::Action::from_id(&binding.action)?, chords.collect()))
-    });
     Preferences {
-        view: View::from_id(&config.view).unwrap_or(defaults.view),
+        view: config.view,
         unit: config.unit,
         packet_loss: config.packet_loss,
-        sort: sort(config),
-        columns: if columns.is_empty() {
-            defaults.columns
-        } else {
-            columns
-        },
+        sort: config.sort,
+        columns: columns(config),
         theme: config.theme,
         interval_s: config.throughput_interval.as_secs_f64(),
         jitter_s: config.jitter_interval.map(|window| window.as_secs_f64()),
-        keymap: Keymap::with_overrides(keys).unwrap_or_default(),
-        alerts: alert_rules(config),
+        // Reading the configuration has found all conflicts.
+        keymap: Keymap::with_overrides(config.keys.iter().cloned()).unwrap_or_default(),
+        alerts: config.alerts.clone(),
         services: services(),
         session: ssh_session(),
     }
 }
 
-/// The order of the flows.
-pub fn sort(config: &Config) -> Sort {
-    Sort::parse(&config.sort.to_string()).unwrap_or(Preferences::default().sort)
+/// The columns that the configuration shows.
+fn columns(config: &Config) -> Vec<&'static Column> {
+    match config.columns.is_empty() {
+        true => Preferences::default().columns,
+        false => config.columns.clone(),
+    }
 }
 
-/// The thresholds of the configuration.
-pub fn alert_rules(config: &Config) -> Vec<AlertRule> {
-    let rule = |alert: &Alert| {
-        Some(AlertRule {
-            column: by_name(&alert.column)?,
-            side: alert.side,
-            bound: alert.bound,
-            clear: alert.clear,
-            at_least_s: alert.at_least.as_secs_f64(),
-        })
-    };
-    config.alerts.iter().filter_map(rule).collect()
+/// Puts into a configuration what was chosen on the dashboard; what it says already stays as it is.
+pub fn choose(config: &mut Config, choices: &Preferences) {
+    config.view = choices.view;
+    config.unit = choices.unit;
+    config.packet_loss = choices.packet_loss;
+    config.theme = choices.theme;
+    config.sort = choices.sort;
+    if columns(config) != choices.columns {
+        config.columns = choices.columns.clone();
+    }
+    if (config.throughput_interval.as_secs_f64() - choices.interval_s).abs() > 1e-9 {
+        config.throughput_interval = Duration::from_secs_f64(choices.interval_s);
+    }
 }
 
 /// The SSH session that flowtop runs in. The ancestors are asked once, at the start: later they may not be looked at.
@@ -211,10 +175,10 @@ pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&De
         number,
         selection: match demo {
             Some(demo) => Selection::new([demo.interface()]),
-            None => Selection::new(config.interfaces.iter()),
+            None => Selection::new(config.interfaces.iter().cloned()),
         },
         rules: config.rules.clone(),
-        sequence: config.sequence,
+        sequence: config.sequence(),
         flow_timeout: config.flow_timeout,
         refresh: timing.refresh,
     }

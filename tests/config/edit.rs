@@ -1,12 +1,13 @@
 //! Changes to a file: only what has to change does.
 
 use flowtop::config::{Config, edited};
+use flowtop::model::column::FLOW_COLUMNS;
 use flowtop::model::preferences::{ThemeName, Unit};
 
-use super::{VOCABULARY, json_files};
+use super::json_files;
 
 fn edit(text: &str, change: impl FnOnce(&mut Config)) -> String {
-    edited(text, "config.json", &VOCABULARY, change).expect("valid")
+    edited(text, "config.json", change).expect("valid")
 }
 
 fn to_bits(config: &mut Config) {
@@ -54,12 +55,12 @@ fn every_valid_file_can_be_changed_and_means_the_rest_as_before() {
             config.unit = Unit::Bits;
             config.theme = ThemeName::HighContrast;
             config.packet_loss = true;
-            config.columns = vec!["loss".into(), "jitter".into()];
+            config.columns = vec![&FLOW_COLUMNS[1], &FLOW_COLUMNS[0]];
         };
         let changed = edit(&text, change);
-        let mut expected = Config::load(&text, "", &VOCABULARY).expect("valid");
+        let mut expected = Config::load(&text, "").expect("valid");
         change(&mut expected);
-        let found = Config::load(&changed, "", &VOCABULARY);
+        let found = Config::load(&changed, "");
         assert_eq!(found, Ok(expected), "{}", path.display());
     }
 }
@@ -68,7 +69,7 @@ fn every_valid_file_can_be_changed_and_means_the_rest_as_before() {
 fn a_file_with_errors_is_not_touched() {
     for path in json_files("invalid") {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let outcome = edited(&text, "config.json", &VOCABULARY, to_bits);
+        let outcome = edited(&text, "config.json", to_bits);
         assert!(outcome.is_err(), "{}", path.display());
     }
 }

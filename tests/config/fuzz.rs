@@ -4,11 +4,14 @@
 
 use std::fs;
 
-use flowtop::config::{Config, Diagnostic, key_names, rule, rule_key_names, source};
+use flowtop::config::{Config, Diagnostic, SETTINGS, Setting, key_names, rule, rule_keys, source};
+use flowtop::keymap::BINDINGS;
+use flowtop::model::column::FLOW_COLUMNS;
+use flowtop::model::preferences::View;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{VOCABULARY, json_files};
+use super::json_files;
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES")
@@ -23,11 +26,11 @@ fn cases() -> ProptestConfig {
 /// Every refused text has at least one message, and each has a place inside the text. A configuration that was read
 /// is the same when it is written and read again.
 fn check(text: &str) -> Result<(), TestCaseError> {
-    match Config::load(text, "config.json", &VOCABULARY) {
+    match Config::load(text, "config.json") {
         Err(diagnostics) => check_places(text, &diagnostics),
         Ok(config) => {
             let written = config.to_json().expect("JSON");
-            let again = Config::load(&written, "config.json", &VOCABULARY);
+            let again = Config::load(&written, "config.json");
             prop_assert_eq!(again, Ok(config), "{}", written);
             Ok(())
         }
@@ -75,12 +78,14 @@ fn piece() -> impl Strategy<Value = String> {
 
 /// A word that means something somewhere in a file, or nothing at all.
 fn word() -> impl Strategy<Value = String> {
-    let words = VOCABULARY.columns.iter().chain(VOCABULARY.actions);
-    let words: Vec<&str> = words
-        .copied()
-        .chain(VOCABULARY.views.iter().copied())
+    let columns = FLOW_COLUMNS.iter().map(|column| column.id);
+    let actions = BINDINGS.iter().map(|binding| binding.id);
+    let words: Vec<&str> = columns
+        .chain(actions)
+        .chain(View::ALL.map(View::id))
         .collect();
-    let keys: Vec<&str> = key_names().chain(rule_key_names()).collect();
+    let rule_keys = rule_keys().map(|(name, _)| name);
+    let keys: Vec<&str> = key_names().chain(rule_keys).collect();
     prop_oneof![
         prop::sample::select(words).prop_map(str::to_owned),
         prop::sample::select(keys).prop_map(str::to_owned),
@@ -119,7 +124,14 @@ fn member() -> impl Strategy<Value = (String, Value)> {
             Ok(Value::Object(object)) => Some(object),
             _ => None,
         });
-    let kept: Vec<(String, Value)> = objects.flatten().collect();
+    let example = |setting: &Setting| {
+        let value = serde_json::from_str(setting.example).expect("JSON");
+        (setting.key.to_owned(), value)
+    };
+    let kept: Vec<(String, Value)> = objects
+        .flatten()
+        .chain(SETTINGS.iter().map(example))
+        .collect();
     let keys: Vec<String> = key_names().map(str::to_owned).collect();
     prop_oneof![
         3 => prop::sample::select(kept),

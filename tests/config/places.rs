@@ -5,11 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flowtop::config::Config;
 use flowtop::config::source::{self, Surroundings};
-use flowtop::config::{Config, Overrides};
-use flowtop::model::preferences::Unit;
-
-use super::VOCABULARY;
 
 /// A place of its own for each test: a working directory, a user's folder and a system's folder.
 fn surroundings(root: &Path) -> Surroundings {
@@ -35,7 +32,7 @@ fn open(named: Option<&Path>, surroundings: &Surroundings) -> Result<Config, Str
         named: named.map(Path::to_path_buf),
         ..surroundings.clone()
     };
-    source::open(&surroundings, &VOCABULARY, &Overrides::default())
+    source::open(&surroundings)
         .map(|opened| opened.config)
         .map_err(|refusal| refusal.to_string())
 }
@@ -117,25 +114,4 @@ fn bytes_that_are_no_text_have_a_place_too() {
     fs::set_permissions(place, fs::Permissions::from_mode(0o644)).expect("mode");
     let error = open(None, &surroundings).expect_err("refused");
     assert_eq!(error, format!("{}:2:5: not valid UTF-8", place.display()));
-}
-
-#[test]
-fn the_command_line_wins_over_the_file() {
-    let text = r#"{"THROUGHPUT_INTERVAL": 2, "INTERFACES": ["eth0"], "UNIT": "bytes"}"#;
-    let file = Config::load(text, "config.json", &VOCABULARY).expect("valid");
-    assert_eq!(file.clone().overridden(&Overrides::default()), file);
-    let both = file.overridden(&Overrides {
-        interfaces: vec!["veth*".into(), "eth1".into(), "veth*".into()],
-        throughput_interval: Some(Duration::from_secs(5)),
-        jitter_interval: None,
-        bits: true,
-        packet_loss: true,
-        max_flows: Some(1000),
-    });
-    assert_eq!(both.interfaces, ["veth*", "eth1"]);
-    assert_eq!(both.throughput_interval, Duration::from_secs(5));
-    assert_eq!(both.jitter_window(), Duration::from_secs(5));
-    assert_eq!(both.unit, Unit::Bits);
-    assert!(both.packet_loss);
-    assert_eq!(both.max_flows, 1000);
 }

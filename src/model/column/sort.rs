@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::select::sort_part;
-use super::{Column, Context, Value, by_id};
+use super::{Column, Context, FLOW_COLUMNS, Value, by_id};
 use crate::model::tracker::Flow;
 
 /// A column and a direction.
@@ -31,6 +31,13 @@ impl<T> Copy for Sort<T> {}
 impl<T> PartialEq for Sort<T> {
     fn eq(&self, other: &Self) -> bool {
         self.column == other.column && self.descending == other.descending
+    }
+}
+
+impl Default for Sort {
+    /// The largest throughput first.
+    fn default() -> Sort {
+        Sort::parse("-throughput").unwrap_or(Sort::by(&FLOW_COLUMNS[0]))
     }
 }
 

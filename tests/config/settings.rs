@@ -1,29 +1,71 @@
-//! What is written: the printed configuration, differences in words, and the schema.
+//! What follows from the rows of the table: what is read, printed, said and told to editors of each setting.
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use flowtop::config::{Config, Overrides};
+use flowtop::config::{Applies, Config, Diagnostic, SETTINGS, Setting};
 
-use super::{VOCABULARY, valid_configs};
+use super::valid_configs;
+
+/// The defaults, and each setting alone with the example of its row.
+fn examples() -> impl Iterator<Item = (&'static Setting, Config)> {
+    SETTINGS.iter().map(|setting| {
+        let text = format!("{{\"{}\": {}}}", setting.key, setting.example);
+        (setting, Config::load(&text, "").expect(&text))
+    })
+}
+
+#[test]
+fn an_example_is_read_written_told_and_no_default() {
+    let defaults = Config::default();
+    for (setting, config) in examples() {
+        let key = setting.key;
+        assert_ne!(config, defaults, "{key}");
+        assert_ne!(config.describe(), defaults.describe(), "{key}");
+        let written = config.to_json().expect("JSON");
+        assert_eq!(Config::load(&written, ""), Ok(config.clone()), "{key}");
+        let difference = Config::difference(&defaults, &config);
+        assert!(difference.starts_with(key), "{key}: {difference}");
+        let from_start = difference.ends_with(" (from the next start on)");
+        assert_eq!(from_start, setting.applies == Applies::AtStart, "{key}");
+    }
+}
+
+#[test]
+fn what_keys_choose_is_copied_and_nothing_else() {
+    for (setting, config) in examples() {
+        let mut copy = Config::default();
+        copy.copy_choices(&config);
+        let is_copied = copy == config;
+        assert_eq!(
+            is_copied,
+            setting.applies == Applies::Chosen,
+            "{}",
+            setting.key
+        );
+    }
+}
+
+#[test]
+fn no_value_of_a_wrong_type_is_read() {
+    let wrong = ["{\"x\": [{}]}", "[[[1]]]", "-1.5", "\"\"", "true", "null"];
+    for setting in SETTINGS {
+        let refused = wrong.iter().filter(|value| {
+            let text = format!("{{\"{}\": {value}}}", setting.key);
+            let errors = Config::load(&text, "").err().unwrap_or_default();
+            let is_named = |error: &Diagnostic| error.message.starts_with(setting.key);
+            !errors.is_empty() && errors.iter().all(is_named)
+        });
+        assert!(refused.count() >= 4, "{}", setting.key);
+    }
+}
 
 #[test]
 fn the_printed_configuration_loads_back_to_the_same() {
-    let overrides = Overrides {
-        interfaces: vec!["eth*".into(), "veth1".into()],
-        throughput_interval: Some(Duration::from_millis(333)),
-        jitter_interval: Some(Duration::from_nanos(1)),
-        bits: true,
-        packet_loss: true,
-        max_flows: Some(1),
-    };
     for (path, config) in valid_configs() {
-        for config in [config.clone(), config.overridden(&overrides)] {
-            let text = config.to_json().expect("text");
-            let again = Config::load(&text, "config.json", &VOCABULARY);
-            assert_eq!(again, Ok(config), "{}:\n{text}", path.display());
-        }
+        let text = config.to_json().expect("text");
+        let again = Config::load(&text, "config.json");
+        assert_eq!(again, Ok(config), "{}:\n{text}", path.display());
     }
 }
 
@@ -35,7 +77,7 @@ fn a_printed_rule_has_brackets_for_lists_alone() {
         "[10.0.0.1,fe80::1] - - - ICMP",
     ] {
         let text = format!("{{\"RULES\": {{\"one\": \"{rule}\"}}}}");
-        let config = Config::load(&text, "config.json", &VOCABULARY).expect("valid");
+        let config = Config::load(&text, "config.json").expect("valid");
         let printed = config.to_json().expect("text");
         assert!(printed.contains(&format!("\"{rule}\"")), "{printed}");
     }
@@ -43,7 +85,7 @@ fn a_printed_rule_has_brackets_for_lists_alone() {
 
 #[test]
 fn differences_are_told_in_words() {
-    let config = |text: &str| Config::load(text, "config.json", &VOCABULARY).expect("valid");
+    let config = |text: &str| Config::load(text, "config.json").expect("valid");
     for (old, new, expected) in [
         ("{}", "{}", ""),
         ("{\"OFFSET\": 4}", "{\"OFFSET\": 8}", "OFFSET 4 -> 8"),
@@ -58,8 +100,8 @@ fn differences_are_told_in_words() {
             "RULES: another order",
         ),
         (
-            r#"{"COLUMNS": ["source", "loss"], "UNIT": "bits"}"#,
-            r#"{"COLUMNS": ["loss", "jitter"], "JITTER_INTERVAL": 2.5}"#,
+            r#"{"COLUMNS": ["source", "lost"], "UNIT": "bits"}"#,
+            r#"{"COLUMNS": ["lost", "jitter"], "JITTER_INTERVAL": 2.5}"#,
             "COLUMNS: + jitter, - source; JITTER_INTERVAL null -> 2.5; UNIT bits -> bytes",
         ),
         (
@@ -68,8 +110,8 @@ fn differences_are_told_in_words() {
             "MAX_FLOWS 100 -> 65536 (from the next start on)",
         ),
         (
-            r#"{"COLUMNS": ["source", "loss"], "KEYS": {"quit": "x"}}"#,
-            r#"{"COLUMNS": ["loss", "source"], "KEYS": {"quit": "y"}}"#,
+            r#"{"COLUMNS": ["source", "lost"], "KEYS": {"quit": "X"}}"#,
+            r#"{"COLUMNS": ["lost", "source"], "KEYS": {"quit": "Y"}}"#,
             "COLUMNS: another order; KEYS: ~ quit",
         ),
     ] {
@@ -90,7 +132,7 @@ fn two_different_configurations_always_differ_in_words() {
 }
 
 #[test]
-fn the_schema_file_is_the_one_that_the_types_make() {
+fn the_schema_file_is_the_one_that_the_table_makes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.schema.json");
     let schema = flowtop::config::schema().expect("schema");
     if std::env::var_os("FLOWTOP_UPDATE").is_some() {
@@ -124,7 +166,7 @@ fn the_schema_describes_the_keys_that_are_read() {
         .keys()
         .collect();
     described.sort_unstable();
-    let mut read = flowtop::config::rule_key_names().collect::<Vec<_>>();
+    let mut read: Vec<&str> = flowtop::config::rule_keys().map(|(name, _)| name).collect();
     read.sort_unstable();
     assert_eq!(described, read);
     assert!(rule.get("required").is_none());

@@ -1,0 +1,298 @@
+//! What a setting's value may be: for each kind of value how it is read, how it is written, and what the schema says.
+//!
+//! Owns the kinds that any setting may have; those of one setting alone are where that is read. Knows no setting.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use jsonc_parser::ast::Value;
+
+use super::interval::Limits;
+use super::json::Json;
+use super::walk::{Walk, known, quoted};
+use crate::model::column::{Column, FLOW_COLUMNS, Sort};
+use crate::model::glob::Glob;
+
+/// A kind of value.
+pub(super) trait Kind {
+    /// What the text of a file becomes.
+    type Value: PartialEq;
+
+    /// Reads a value; errors begin with `key`, and are the walk's.
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value>;
+
+    /// The value as it is written: it reads back to the same.
+    fn write(&self, value: &Self::Value) -> Json;
+
+    /// The members of a JSON Schema that tell right values from wrong ones.
+    fn schema(&self) -> Json;
+}
+
+/// The members of a schema behind what its values are for, as text without Markdown.
+pub(super) fn described(help: &str, schema: Json) -> Json {
+    let plain = help.replace('`', "");
+    Json::object([("description", plain.into())]).and(schema)
+}
+
+/// Words, and what each stands for.
+pub(super) type Words<T> = fn() -> Vec<(&'static str, T)>;
+
+fn word_for<T: PartialEq>(words: Words<T>, value: &T) -> &'static str {
+    let words = words();
+    let found = words.iter().find(|(_, meaning)| meaning == value);
+    found.map_or("", |(word, _)| word)
+}
+
+/// `true` or `false`.
+pub(super) struct Switch;
+
+impl Kind for Switch {
+    type Value = bool;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<bool> {
+        let on = value.as_boolean_lit().map(|on| on.value);
+        if on.is_none() {
+            walk.wrong_type(key, value, "true or false");
+        }
+        on
+    }
+
+    fn write(&self, on: &bool) -> Json {
+        (*on).into()
+    }
+
+    fn schema(&self) -> Json {
+        Json::object([("type", "boolean".into())])
+    }
+}
+
+/// A whole number between two others.
+pub(super) struct Number(pub(super) RangeInclusive<u32>);
+
+impl Kind for Number {
+    type Value = u32;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<u32> {
+        walk.number_within(key, value, self.0.clone())
+    }
+
+    fn write(&self, number: &u32) -> Json {
+        (*number).into()
+    }
+
+    fn schema(&self) -> Json {
+        let (first, last) = (*self.0.start(), *self.0.end());
+        let from = Json::object([("type", "integer".into()), ("minimum", first.into())]);
+        from.and(Json::object([("maximum", last.into())]))
+    }
+}
+
+/// A length of time, in seconds.
+pub(super) struct Seconds(pub(super) Limits);
+
+impl Kind for Seconds {
+    type Value = Duration;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Duration> {
+        walk.seconds(key, value, self.0)
+    }
+
+    fn write(&self, duration: &Duration) -> Json {
+        Json::seconds(*duration)
+    }
+
+    fn schema(&self) -> Json {
+        let shortest = match self.0.shortest {
+            0.0 => ("exclusiveMinimum", 0.into()),
+            shortest => ("minimum", shortest.into()),
+        };
+        let longest = ("maximum", self.0.longest.into());
+        Json::object([("type", "number".into()), shortest, longest])
+    }
+}
+
+/// A value of another kind, or `null` for what follows from other settings.
+pub(super) struct OrNull<K>(pub(super) K);
+
+impl<K: Kind> Kind for OrNull<K> {
+    type Value = Option<K::Value>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+        match value {
+            Value::NullKeyword(_) => Some(None),
+            value => self.0.read(walk, key, value).map(Some),
+        }
+    }
+
+    fn write(&self, value: &Self::Value) -> Json {
+        value.as_ref().map_or(Json::Null, |own| self.0.write(own))
+    }
+
+    fn schema(&self) -> Json {
+        let or_null = |member: (String, Json)| match member {
+            (name, kind) if name == "type" => (name, Json::List(vec![kind, "null".into()])),
+            other => other,
+        };
+        match self.0.schema() {
+            Json::Object(members) => Json::object(members.into_iter().map(or_null)),
+            other => other,
+        }
+    }
+}
+
+/// One of a few words.
+pub(super) struct OneOf<T: 'static>(pub(super) Words<T>);
+
+impl<T: Copy + PartialEq> Kind for OneOf<T> {
+    type Value = T;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<T> {
+        walk.one_of(key, value, &(self.0)())
+    }
+
+    fn write(&self, value: &T) -> Json {
+        word_for(self.0, value).into()
+    }
+
+    fn schema(&self) -> Json {
+        let words = (self.0)().into_iter().map(|(word, _)| word);
+        Json::object([("type", "string".into()), ("enum", words.collect())])
+    }
+}
+
+/// The id of something of which there are many: this is what it is called, and these are all of them.
+pub(super) struct Id<T: 'static>(pub(super) &'static str, pub(super) Words<T>);
+
+impl<T: Copy + PartialEq> Kind for Id<T> {
+    type Value = T;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<T> {
+        let literal = walk.string(key, value)?;
+        known(self.0, &literal.value, &(self.1)())
+            .map_err(|error| walk.report(value, format!("{key}: {error}")))
+            .ok()
+    }
+
+    fn write(&self, value: &T) -> Json {
+        word_for(self.1, value).into()
+    }
+
+    fn schema(&self) -> Json {
+        Json::object([("type", "string".into())])
+    }
+}
+
+/// All columns of flows, by their ids.
+fn columns() -> Vec<(&'static str, &'static Column)> {
+    FLOW_COLUMNS
+        .iter()
+        .map(|column| (column.id, column))
+        .collect()
+}
+
+/// The id of a column of flows.
+pub(super) const COLUMN: Id<&'static Column> = Id("column", columns);
+
+/// The id of a column, with `-` in front for the largest first.
+pub(super) struct Order;
+
+impl Kind for Order {
+    type Value = Sort;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Sort> {
+        let literal = walk.string(key, value)?;
+        let (descending, id) = match literal.value.strip_prefix('-') {
+            Some(id) => (true, id),
+            None => (false, literal.value.as_ref()),
+        };
+        known("column", id, &columns())
+            .map_err(|error| walk.report(value, format!("{key}: {error}")))
+            .map(|column| Sort { column, descending })
+            .ok()
+    }
+
+    fn write(&self, sort: &Sort) -> Json {
+        sort.id().into()
+    }
+
+    fn schema(&self) -> Json {
+        Json::object([("type", "string".into())])
+    }
+}
+
+/// The name of an interface, or a glob for such names.
+pub(super) struct Interface;
+
+/// Reads the name of an interface, or a glob; the error says what it is.
+pub fn interface(name: &str) -> Result<Glob, String> {
+    let never = |c: char| c.is_whitespace() || c == '/' || c == '\0';
+    if name.is_empty() || name.contains(never) {
+        return Err(format!(
+            "{} can't be the name of an interface",
+            quoted(name)
+        ));
+    }
+    Ok(Glob::from(name))
+}
+
+impl Kind for Interface {
+    type Value = Glob;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Glob> {
+        let literal = walk.string(key, value)?;
+        interface(&literal.value)
+            .map_err(|error| walk.report(value, format!("{key}: {error}")))
+            .ok()
+    }
+
+    fn write(&self, glob: &Glob) -> Json {
+        glob.as_str().into()
+    }
+
+    fn schema(&self) -> Json {
+        Json::object([("type", "string".into())])
+    }
+}
+
+/// A list without repetitions; the text says of what, for who wrote something else.
+pub(super) struct List<K>(pub(super) K, pub(super) &'static str);
+
+impl<K: Kind> Kind for List<K> {
+    type Value = Vec<K::Value>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+        let Value::Array(array) = value else {
+            walk.wrong_type(key, value, self.1);
+            return None;
+        };
+        let mut items = Vec::new();
+        let mut seen = HashSet::new();
+        for element in &array.elements {
+            let Some(item) = self.0.read(walk, key, element) else {
+                continue;
+            };
+            let text = self.0.write(&item).text();
+            if seen.contains(&text) {
+                walk.report(element, format!("{key}: {} is there twice", quoted(&text)));
+                continue;
+            }
+            seen.insert(text);
+            items.push(item);
+        }
+        Some(items)
+    }
+
+    fn write(&self, items: &Self::Value) -> Json {
+        Json::List(items.iter().map(|item| self.0.write(item)).collect())
+    }
+
+    fn schema(&self) -> Json {
+        let items = ("items", self.0.schema());
+        Json::object([
+            ("type", "array".into()),
+            items,
+            ("uniqueItems", true.into()),
+        ])
+    }
+}

@@ -1,0 +1,223 @@
+//! The settings: one row each, and [`Config`], which has a field for each row.
+//!
+//! A row says everything there is to say of a setting: its key, its field with type and default, the kind of value
+//! with its limits, an example, when a change takes effect, and its help. Reading, writing, the schema, differences
+//! and the documents follow from the rows: no other file knows a setting by name but to put it in force.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jsonc_parser::ast::Value;
+
+use super::alerts::Alerts;
+use super::bindings::Bindings;
+use super::interval::Limits;
+use super::json::Json;
+use super::kind::{
+    COLUMN, Id, Interface, Kind, List, Number, OneOf, OrNull, Order, Seconds, Switch,
+};
+use super::profile::{Offset, Pattern};
+use super::rules::Rules;
+use super::walk::Walk;
+use crate::keymap::{Action, KeyChord};
+use crate::model::alert::AlertRule;
+use crate::model::column::{Column, Sort};
+use crate::model::glob::Glob;
+use crate::model::preferences::{ThemeName, Unit, View};
+use crate::model::rule::{Rule, SequenceProfile};
+
+/// The largest flow table.
+pub const MOST_FLOWS: u32 = 1 << 24;
+
+/// When a change of a setting takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applies {
+    /// At once.
+    Live,
+    /// At once; keys choose it, too, and what they chose is written when that is asked for.
+    Chosen,
+    /// From the next start on.
+    AtStart,
+}
+
+/// A row of the table.
+pub struct Setting {
+    /// The key in the file.
+    pub key: &'static str,
+    /// The lines of its help.
+    help: &'static [&'static str],
+    /// A value other than the default, as JSON.
+    pub example: &'static str,
+    /// When a change takes effect.
+    pub applies: Applies,
+    /// Reads a value into its field.
+    pub(super) read: fn(&mut Walk<'_>, &Value<'_>, &mut Config),
+    /// The value of its field, as it is written.
+    pub(super) write: fn(&Config) -> Json,
+    /// Which values are right.
+    pub(super) schema: fn() -> Json,
+    /// Copies its field from the first configuration to the second.
+    pub(super) copy: fn(&Config, &mut Config),
+}
+
+impl Setting {
+    /// What it is for; documents show it with its backquotes.
+    pub fn help(&self) -> String {
+        let help = one_line(self.help);
+        match self.applies {
+            Applies::AtStart => help + "; a change takes effect from the next start on",
+            Applies::Live | Applies::Chosen => help,
+        }
+    }
+
+    /// The default value, as JSON.
+    pub fn default(&self) -> String {
+        (self.write)(&Config::default()).compact()
+    }
+}
+
+/// The lines of a comment as one.
+pub(super) fn one_line(lines: &[&str]) -> String {
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
+    lines.join(" ")
+}
+
+/// Makes the table, and the configuration with a field for each row.
+macro_rules! settings {
+    ($(
+        $(#[doc = $help:literal])+
+        $key:literal $field:ident: $type:ty = $default:expr;
+        $kind:expr, $example:literal, $applies:ident
+    )+) => {
+        /// Every setting, with the value that holds.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Config {
+            /// The file that was read; `None`: built-in defaults only.
+            pub path: Option<PathBuf>,
+            $($(#[doc = $help])+ pub $field: $type,)+
+        }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config { path: None, $($field: $default,)+ }
+            }
+        }
+
+        /// All settings, in the order in which they are written.
+        pub static SETTINGS: &[Setting] = &[$(Setting {
+            key: $key,
+            help: &[$($help),+],
+            example: $example,
+            applies: Applies::$applies,
+            read: |walk, value, config| {
+                if let Some(read) = $kind.read(walk, $key, value) {
+                    config.$field = read;
+                }
+            },
+            write: |config| $kind.write(&config.$field),
+            schema: || $kind.schema(),
+            copy: |from, to| to.$field = from.$field.clone(),
+        },)+];
+    };
+}
+
+settings! {
+    /// name -> rule; only packets that match a rule are flows, and the first one that matches is the flow's; empty: all
+    /// packets are; a list of rules is read, too; at most 64 rules, whose lists multiply to at most 1024 terms in all
+    "RULES" rules: Vec<Rule> = Vec::new();
+    Rules, r#"{"voice": "- - - 5004 UDP"}"#, Live
+
+    /// look for this big-endian 32-bit word in the first 5000 bytes of the payload, at any position; `"0xFFFFFFFF"`: off
+    "PATTERN" pattern: Option<u32> = None;
+    Pattern, r#""0xCAFEF00D""#, Live
+
+    /// where the sequence number is: from the payload's beginning, or from the pattern's. `-1`: off (with a pattern: 0)
+    "OFFSET" offset: Option<u16> = None;
+    Offset, "65531", Live
+
+    /// up to this difference from the number before, a gap is small
+    "SEQUENCE_THRESHOLD" sequence_threshold: u32 = SequenceProfile::OFF.threshold;
+    Number(1..=u32::MAX), "1", Live
+
+    /// interval for throughput and goodput in seconds, and the refresh period; as `-t`
+    "THROUGHPUT_INTERVAL" throughput_interval: Duration = Duration::from_secs(1);
+    Seconds(Limits::THROUGHPUT), "0.1", Chosen
+
+    /// window for inter-arrival time and jitter in seconds, as `-j`; `null`: the throughput interval, whatever it is
+    "JITTER_INTERVAL" jitter_interval: Option<Duration> = None;
+    OrNull(Seconds(Limits::JITTER)), "86400", Live
+
+    /// unit of rates on the screen, per second: `"bytes"` or `"bits"`, as `-b`
+    "UNIT" unit: Unit = Unit::Bytes;
+    OneOf(|| Unit::ALL.map(|unit| (unit.id(), unit)).into()), r#""bits""#, Chosen
+
+    /// start with the loss columns, as `-l`
+    "PACKET_LOSS" packet_loss: bool = false;
+    Switch, "true", Chosen
+
+    /// names or globs (`*`, `?`) of interfaces to watch, as `-i`; empty: every interface that is up, except loopback
+    "INTERFACES" interfaces: Vec<Glob> = Vec::new();
+    List(Interface, "a list of names or globs"), r#"["eth0", "veth*", "wl?n0"]"#, Live
+
+    /// seconds after which an idle flow leaves the table
+    "FLOW_TIMEOUT" flow_timeout: Duration = Duration::from_secs(60);
+    Seconds(Limits::FLOW_TIMEOUT), "2.5e1", Live
+
+    /// size of the flow table, as `--max-flows`; where the table would take more than half of the memory of the machine
+    /// or its control group, only the command line may insist
+    "MAX_FLOWS" max_flows: u32 = 65536;
+    Number(1..=MOST_FLOWS), "16777216", AtStart
+
+    /// id of the column to sort by; `-` in front: largest first
+    "SORT" sort: Sort = Sort::default();
+    Order, r#""jitter""#, Chosen
+
+    /// ids of the columns to show, in order; empty: the default set
+    "COLUMNS" columns: Vec<&'static Column> = Vec::new();
+    List(COLUMN, "a list of column ids"), r#"["source", "destination", "throughput"]"#, Chosen
+
+    /// name of an action -> key, or list of keys, in place of its own ones; Ctrl-C always leaves: other keys for `quit`
+    /// come beside it, and any other action that claims it is an error
+    "KEYS" keys: Vec<(Action, Vec<KeyChord>)> = Vec::new();
+    Bindings, r#"{"quit": ["F10", "Ctrl-X"], "reset": "Z", "pause": []}"#, Live
+
+    /// colours of the screen: `"dark"`, `"light"`, `"high-contrast"` or `"colour-blind"`
+    "THEME" theme: ThemeName = ThemeName::Dark;
+    OneOf(|| ThemeName::ALL.map(|theme| (theme.id(), theme)).into()), r#""colour-blind""#, Chosen
+
+    /// the view that is open at first: `"flows"`, `"loss"`, `"interfaces"` or `"events"`
+    "VIEW" view: View = View::Flows;
+    Id("view", || View::ALL.map(|view| (view.id(), view)).into()), r#""loss""#, Chosen
+
+    /// thresholds for flows: beyond one a flow is marked, makes an event, and is named in the JSON output. Such as
+    /// `{"column": "loss_percent", "above": 1, "clear": 0.5, "for": 2}`: any column of numbers by id or short name
+    /// (`loss_percent`, `jitter_ms`, `throughput`), `above` or `below` a bound, in the unit of the JSON output, for so
+    /// many seconds; over when back across `clear` (if missing: 0.9 of `above`, 1.1 of `below`)
+    "ALERTS" alerts: Vec<AlertRule> = Vec::new();
+    Alerts, r#"[{"column": "jitter", "above": 20, "clear": 15.5, "for": 2}]"#, Live
+}
+
+impl Config {
+    /// The profile of the whole file.
+    pub fn sequence(&self) -> SequenceProfile {
+        SequenceProfile {
+            pattern: self.pattern,
+            offset: self.offset,
+            threshold: self.sequence_threshold,
+            ..SequenceProfile::OFF
+        }
+    }
+
+    /// The window over which inter-arrival mean and jitter are computed.
+    pub fn jitter_window(&self) -> Duration {
+        self.jitter_interval.unwrap_or(self.throughput_interval)
+    }
+
+    /// Takes over from another configuration what keys choose.
+    pub fn copy_choices(&mut self, from: &Config) {
+        let chosen = |setting: &&Setting| setting.applies == Applies::Chosen;
+        for setting in SETTINGS.iter().filter(chosen) {
+            (setting.copy)(from, self);
+        }
+    }
+}

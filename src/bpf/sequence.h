@@ -245,14 +245,18 @@ static __always_inline void go_on(struct flow_slot *slot, int is_16_bit, __u32 t
 	went_on_beside(slot, other_trust(slot) + 1, (__s64)distance + 1);
 }
 
-/* The flow is in the other series now, and what lies between is a gap. Should both go on, the one before is the slower
- * path.
+/* The flow is in the other series now, and what lies between is a gap: what that series has further back fills none. Should
+ * both go on, the one before is the slower path.
  */
 static __always_inline void jump(struct flow_slot *slot, __s32 gap, __u32 threshold)
 {
+	__u32 came = slot->other_seen;
+
 	if (other_standing(slot) == OTHER_WAITS)
 		count_gap(slot, gap - 1, threshold);
-	slot->lost += gap - __builtin_popcountll(slot->other_seen);
+	if (gap < OTHER_WINDOW)
+		came &= (1U << gap) - 1;
+	slot->lost += gap - __builtin_popcountll(came);
 	change_series(slot, BASE_PASSED);
 	set_other(slot, OTHER_JUDGED, trust_at(gap));
 }

@@ -259,6 +259,16 @@ static void what_comes_by_a_slower_path_is_not_lost(void)
 		{ "seen on the slower path", "1..100 2101 2102 101 101",
 		  "lost 1999 big 1 reverse 1 duplicates 1 expected 2103" },
 		{ "from the start", "2001..2004 2009..2012 4001..4004", "lost 1992 small 1 big 1 expected 4005" },
+		{ "believed four times as far behind",
+		  "1..9999 7951 10000 7952 10001 7953 10002 7954 10003..16146 7955", "reverse 5 expected 16147" },
+		{ "and no further", "1..9999 7951 10000 7952 10001 7953 10002 7954 10003..16147 7955",
+		  "reverse 4 expected 16148" },
+		{ "as far as it was ahead", "0..99 2147 100 2148 101 2149 102 2150 103..7150 2151",
+		  "big 4 reverse 1 expected 7151" },
+		{ "ahead, from where the flow is itself", "1..100 301 101 302 102 303 103 304 104..303 401",
+		  "lost 96 big 5 expected 402" },
+		{ "and what it was in is believed no further than the window reaches",
+		  "1..100 301 101 302 102 303 103 304 104..303 401 305 305", "lost 94 big 5 reverse 2 expected 402" },
 	};
 
 	expect_all(PATHS, COUNT(PATHS), 0);

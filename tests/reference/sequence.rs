@@ -264,7 +264,9 @@ impl NumberTracker {
         if other.standing == Standing::Waits {
             self.count_gap_error(gap - 1);
         }
-        self.counts.lost += gap as u64 - other.series.seen.len() as u64;
+        let is_in_gap = |number: &&u32| series.distance(**number, self.width) >= 0;
+        let came = other.series.seen.iter().filter(is_in_gap).count();
+        self.counts.lost += gap as u64 - came as u64;
         series.keep(self.width, OTHER_WINDOW);
         let mut new = other.series;
         new.first = None;

@@ -2,6 +2,8 @@
 //!
 //! `make fuzz` looks for frames that take new ways through the headers, then shows millions like them to all three.
 
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "bpf_run/duel.rs"]
 mod duel;
 #[path = "fuzz/host.rs"]
@@ -24,10 +26,11 @@ use flowtop::probe::Probe;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
+use dice::Dice;
 use duel::Duel;
 use host::Host;
 use input::Input;
-use mutate::{Dice, mutate};
+use mutate::mutate;
 use reference::generate::{Case, case};
 use reference::packet::{Gso, Link, Verdict, classify};
 use reference::sender::Sender;
@@ -44,6 +47,9 @@ fn corpus() -> Vec<Input> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     input::read_folder(&root.join("tests/corpus"))
 }
+
+/// Cases that are shown to the headers on the host, and to no kernel.
+const TRIALS_ALONE: u16 = 15;
 
 /// A number that `make fuzz` gives.
 fn told(name: &str) -> Option<u64> {
@@ -81,17 +87,10 @@ impl Judges {
             self.duel = Duel::begin(1 << 16);
         }
         self.duel.forget_flows()?;
-        let judged = self.host.judge(&trial.inputs)?;
+        compare_headers(&mut self.host, &trial.inputs)?;
         self.duel.configure(trial.rules.clone(), trial.profile)?;
-        let (mut frames, mut fragments) = (0, Default::default());
-        for (number, (input, judgement)) in trial.inputs.iter().zip(&judged).enumerate() {
-            let wanted = classify(&input.frame, input.link, input.gso, &mut fragments);
-            // See `generate`: no kernel makes aggregates of ICMP, nor without a size of their parts.
-            if is_real(input, &wanted.verdict) {
-                judgement
-                    .compare(&wanted)
-                    .with_context(|| format!("{input:02x?}"))?;
-            }
+        let mut frames = 0;
+        for (number, input) in trial.inputs.iter().enumerate() {
             let shown = self
                 .duel
                 .show(number % 2, input.link, &input.frame, input.gso)?;
@@ -100,6 +99,21 @@ impl Judges {
         self.duel.compare()?;
         Ok(frames)
     }
+}
+
+/// The headers on the host, and the reference.
+fn compare_headers(host: &mut Host, inputs: &[Input]) -> Result<()> {
+    let mut fragments = Default::default();
+    for (input, judgement) in inputs.iter().zip(host.judge(inputs)?) {
+        let wanted = classify(&input.frame, input.link, input.gso, &mut fragments);
+        // See `generate`: no kernel makes aggregates of ICMP, nor without a size of their parts.
+        if is_real(input, &wanted.verdict) {
+            judgement
+                .compare(&wanted)
+                .with_context(|| format!("{input:02x?}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_real(input: &Input, verdict: &Verdict) -> bool {
@@ -237,6 +251,19 @@ fn frames_like_those_of_the_corpus_are_judged_alike_too() {
     }
     println!("{shown} frames in {trials} trials from seed {seed}: no difference");
     assert!(shown >= CASE / 2, "{shown} frames");
+}
+
+#[test]
+fn the_headers_alone_judge_such_frames_as_the_reference_does() {
+    let corpus = corpus();
+    let mut host = Host::start();
+    compare_headers(&mut host, &corpus).expect("those of the corpus");
+    let mut dice = Dice(2);
+    let mut runner = runner(&mut dice);
+    for number in 0..TRIALS_ALONE {
+        let trial = trial(&mut runner, &mut dice, &corpus, Place(number));
+        compare_headers(&mut host, &trial.inputs).expect("the same");
+    }
 }
 
 /// proptest's own source of chance, begun anew from ours.

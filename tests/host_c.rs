@@ -1,9 +1,15 @@
 //! The pure headers of the kernel program, and those that are about the flow table, compiled for the host with its own compiler and its sanitizers.
 //!
-//! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name.
+//! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name. What no list of
+//! cases can say of sequence numbers is asked by chance, and answered by the reference (`series`).
 
+#[path = "support/dice.rs"]
+mod dice;
 #[path = "support/host.rs"]
 mod host;
+mod reference;
+#[path = "host_c/series.rs"]
+mod series;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -4,13 +4,17 @@ A mutant is named by its file, what was changed, and the line as it was: it keep
 """
 
 import collections
+import os
 import pathlib
+import re
 import sys
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 REASONS = HERE / "reasons"
 
+# Goes on where the run before ended: only what has no outcome or was missed is tried, whatever has changed since.
+RESUMES = os.environ.get("FLOWTOP_MUTANTS_RESUME") == "1"
 CAUGHT, SURVIVED, SAME, UNVIABLE = "caught", "survived", "same code", "unviable"
 
 Name = collections.namedtuple("Name", "file change line")
@@ -48,14 +52,26 @@ def read_reasons():
     return reasons
 
 
+def read_outcomes(log):
+    """What Ledger.note() wrote."""
+    lines = re.findall(r"^(.*?): (.*?): (.*)\n\t(.*)$", log.read_text(), re.M)
+    return {Name(file, change, line): outcome for outcome, file, change, line in lines}
+
+
 class Ledger:
     """Counts what became of the mutants, and writes down each that is missed."""
 
-    def __init__(self, folder, names):
+    def __init__(self, folder, names, chosen):
         self.names = names
         self.reasons = read_reasons()
-        self.outcomes = {}
-        self.log = (folder / "outcomes").open("w", buffering=1)
+        log = folder / "outcomes"
+        former = read_outcomes(log) if RESUMES and log.exists() else {}
+        is_over = lambda name: name in chosen and (former[name] != SURVIVED or name in self.reasons)
+        self.outcomes = {name: former[name] for name in filter(is_over, former)}
+        self.log = log.open("a" if RESUMES else "w", buffering=1)
+
+    def knows(self, name):
+        return name in self.outcomes
 
     def note(self, name, outcome):
         self.outcomes[name] = outcome

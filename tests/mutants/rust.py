@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 
@@ -103,7 +104,10 @@ def try_mutants(tree, mutants, arguments):
     folder = tree.parent / "cargo-mutants"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    mutants_cargo(tree, "--in-place", "--timeout", "30", "-o", str(folder), "--", "--lib", "--", *arguments)
+    # What goes on for ever is ended by its time on a CPU: a busy machine is no reason to fail.
+    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+    command = ["--in-place", "--timeout", "1200", "-o", str(folder), "--", "--lib", "--", *arguments]
+    mutants_cargo(tree, *command, preexec_fn=limit)
     (tree / ".cargo/mutants.toml").unlink()
     outcomes = json.loads((folder / "mutants.out/outcomes.json").read_text())["outcomes"]
     for outcome in outcomes:
@@ -123,7 +127,8 @@ def run(folder, only):
     listed = list_mutants(trees["pure"])
     names = name_all(listed.values())
     chosen = choose({mutant: names[place] for mutant, place in listed.items()}, only)
-    ledger = Ledger(folder, names)
+    ledger = Ledger(folder, names, {names[listed[mutant]] for mutant in chosen})
+    chosen = [mutant for mutant in chosen if not ledger.knows(names[listed[mutant]])]
     of_tracker = [mutant for mutant in chosen if mutant.startswith(ALL_OF)]
     of_watch = [mutant for mutant in chosen if mutant.startswith(WATCHES)]
     others = [mutant for mutant in chosen if not mutant.startswith((ALL_OF, WATCHES))]

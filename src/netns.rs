@@ -20,7 +20,7 @@ use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::netlink::{Connection, Subscription};
-pub use veth::{End, add_address, add_neighbour, has_ipv6, join, set_up};
+pub use veth::{End, add_address, add_neighbour, has_ipv6, join, set_up, wait_until_up};
 
 /// The calling thread's network namespace. `/proc/self` would be the main thread's.
 const CURRENT: &str = "/proc/thread-self/ns/net";

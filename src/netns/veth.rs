@@ -91,27 +91,27 @@ impl End<'_> {
             other => other.context("switch off IPv6 autoconfiguration"),
         }
     }
+}
 
-    /// Waits until `holds`, asking again whenever there is news of the group.
-    fn wait_until(
-        &self,
-        group: u32,
-        holds: impl Fn(&mut Connection) -> io::Result<bool>,
-    ) -> Result<()> {
-        let deadline = Instant::now() + EFFECTIVE_WITHIN;
-        let mut news = self.namespace.subscription(group)?;
-        let mut connection = self.namespace.connection()?;
-        while !holds(&mut connection)? {
-            let left = deadline.saturating_duration_since(Instant::now());
-            ensure!(!left.is_zero(), "nothing happened for {EFFECTIVE_WITHIN:?}");
-            let mut readable = [PollFd::new(news.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut readable, PollTimeout::try_from(left)?) {
-                Ok(_) | Err(Errno::EINTR) => news.drain()?,
-                Err(errno) => return Err(errno.into()),
-            };
-        }
-        Ok(())
+/// Waits until `holds` there, asking again whenever there is news of the group.
+fn wait_until(
+    namespace: &Namespace,
+    group: u32,
+    holds: impl Fn(&mut Connection) -> io::Result<bool>,
+) -> Result<()> {
+    let deadline = Instant::now() + EFFECTIVE_WITHIN;
+    let mut news = namespace.subscription(group)?;
+    let mut connection = namespace.connection()?;
+    while !holds(&mut connection)? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        ensure!(!left.is_zero(), "nothing happened for {EFFECTIVE_WITHIN:?}");
+        let mut readable = [PollFd::new(news.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut readable, PollTimeout::try_from(left)?) {
+            Ok(_) | Err(Errno::EINTR) => news.drain()?,
+            Err(errno) => return Err(errno.into()),
+        };
     }
+    Ok(())
 }
 
 /// Makes a veth pair. Both ends are down, and make up no IPv6 address of their own.
@@ -134,12 +134,15 @@ pub fn set_up(near: &End, far: &End) -> Result<()> {
         set_link_up(&mut end.namespace.connection()?, end.ifindex()?)
             .with_context(|| format!("set {} up", end.name))?;
     }
-    for end in [near, far] {
-        let ifindex = end.ifindex()?;
-        end.wait_until(RTNLGRP_LINK, |c| is_operational(c, ifindex))
-            .with_context(|| format!("wait for {} to come up", end.name))?;
-    }
-    Ok(())
+    wait_until_up(near.namespace, near.name)?;
+    wait_until_up(far.namespace, far.name)
+}
+
+/// Waits for a link to be activated: one that was set up, and whose other end was.
+pub fn wait_until_up(namespace: &Namespace, name: &str) -> Result<()> {
+    let ifindex = namespace.ifindex(name)?;
+    wait_until(namespace, RTNLGRP_LINK, |c| is_operational(c, ifindex))
+        .with_context(|| format!("wait for {name} to come up"))
 }
 
 /// Asks for a link to be up, and does not wait for it.
@@ -180,7 +183,7 @@ pub fn add_address(end: &End, address: IpNet) -> Result<()> {
     end.change(request, NLM_F_CREATE | NLM_F_EXCL)
         .and_then(|()| match address.addr() {
             IpAddr::V4(_) => Ok(()),
-            IpAddr::V6(v6) => end.wait_until(RTNLGRP_IPV6_ROUTE, |c| is_local(c, v6)),
+            IpAddr::V6(v6) => wait_until(end.namespace, RTNLGRP_IPV6_ROUTE, |c| is_local(c, v6)),
         })
         .with_context(|| format!("give {} the address {address}", end.name))
 }

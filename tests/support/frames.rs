@@ -86,8 +86,9 @@ pub struct FrameSender {
 }
 
 impl FrameSender {
-    /// On a link of a namespace.
+    /// On a link of a namespace, once the kernel has activated it: before, what is sent is dropped without a word.
     pub fn open(namespace: &Namespace, link: &str) -> FrameSender {
+        flowtop::netns::wait_until_up(namespace, link).expect("a link that comes up");
         let ifindex = namespace.ifindex(link).expect("a link");
         let socket = namespace
             .within(|| Ok(packet_socket()?))

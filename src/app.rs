@@ -7,137 +7,99 @@
 //! Rows are made when they are needed, of the very report that is at hand: [`App::scene`] has both.
 //! A paused screen shows its own copy of the report of that moment.
 
+mod accessors;
 mod actions;
 mod choices;
+mod events;
 mod filter;
+mod flows;
+mod interfaces;
 mod journal;
 pub mod layout;
 mod menu;
 mod message;
+mod mode;
 mod mouse;
 mod names;
 mod notices;
-mod operate;
 mod pause;
 mod preferences;
+mod reorder;
 mod rows;
 mod scene;
 mod session;
-mod shown;
+mod step;
 pub mod table;
+mod tabs;
 
-use rustc_hash::FxHashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::keymap::{Action, KeyChord};
-use crate::model::column::{EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, Ranking, Sort};
-use crate::model::event::Event;
-use crate::model::flow::FlowKey;
 use crate::model::query::Query;
-use crate::model::tracker::{Flow, Interface, Report, RuleReport};
+use crate::model::tracker::Report;
 
 use choices::Choices;
 use filter::Edit;
 use journal::Journal;
-use table::Table;
+use names::HostNames;
+use step::Step;
 
 pub use crate::model::preferences::View;
+pub use events::EventRows;
 pub use filter::FilterLine;
+pub use flows::{FlowRows, loses};
+pub use interfaces::InterfaceRows;
 pub use menu::MenuItem;
 pub use message::{Effect, Msg};
-pub use mouse::{Mouse, MouseKind, NAME, tabs};
+pub use mode::Mode;
+pub use mouse::{Mouse, MouseKind};
 pub use names::MOST_NAMES;
 pub use notices::Notices;
 pub use pause::Paused;
 pub use preferences::Preferences;
-pub use rows::loses;
 pub use scene::{Rows, Scene};
 pub use session::SshSession;
+pub use tabs::{NAME, tabs};
 
-/// What takes the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// The view itself.
-    View,
-    /// The filter line, with the view above it.
-    Filter,
-    /// The detail of the selected row.
-    Detail,
-    /// The help, scrolled down so many lines.
-    Help(usize),
-    /// The list of sort columns, with the cursor on this one.
-    SortMenu(usize),
-    /// The list of columns, with the cursor on this one.
-    Columns(usize),
-}
-
-/// The dashboard's state.
+/// The dashboard's state, each part of which has its own fields and messages.
 #[derive(Debug)]
 pub struct App {
     choices: Choices,
     mode: Mode,
-    flows: Table<FlowKey, Flow>,
-    losses: Table<FlowKey, Flow>,
-    interfaces: Table<u32, Interface>,
-    rules: Table<u32, RuleReport>,
-    in_rules: bool,
-    events: Table<u64, Event>,
     filter: FilterLine,
-    hidden: usize,
-    losing: usize,
+    flows: FlowRows,
+    interfaces: InterfaceRows,
+    events: EventRows,
     /// What the rows were made of: the revision of a report and the latest event. `None`: they are not as they
     /// should be.
     arranged: Option<(u64, u64)>,
-    /// Room for flows that are put in order.
-    ranking: Ranking,
-    pinned: Vec<FlowKey>,
-    held: Option<FxHashMap<FlowKey, u32>>,
-    focused: Vec<FlowKey>,
     journal: Journal,
     notices: Notices,
-    endpoint_width: u16,
-    /// Flows first seen before this have been measured for it, ns.
-    measured_ns: u64,
-    size: (u16, u16),
-    interface_count: usize,
-    rule_count: usize,
+    names: HostNames,
     paused: Option<Paused>,
-    names: Option<Names>,
-    session_hidden: bool,
+    /// Columns and lines of the terminal.
+    size: (u16, u16),
     mouse_captured: bool,
 }
 
 impl App {
     /// A dashboard for a terminal of this size, columns and lines.
     pub fn new(preferences: Preferences, size: (u16, u16)) -> App {
-        let losses = Sort::parse("-loss_percent").unwrap_or(preferences.sort);
         App {
-            flows: Table::new(preferences.sort),
-            losses: Table::new(losses),
-            interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
-            rules: Table::new(Sort::by(&RULE_COLUMNS[0])),
-            in_rules: false,
-            events: Table::new(Sort::by(&EVENT_COLUMNS[0])),
-            journal: Journal::new(preferences.alerts.clone()),
-            notices: Notices::default(),
-            choices: Choices::new(preferences),
             mode: Mode::View,
             filter: FilterLine::default(),
-            hidden: 0,
-            losing: 0,
+            flows: FlowRows::new(preferences.sort),
+            interfaces: InterfaceRows::new(),
+            events: EventRows::new(),
             arranged: None,
-            ranking: Ranking::default(),
-            pinned: Vec::new(),
-            held: None,
-            focused: Vec::new(),
-            endpoint_width: rows::IPV4_ENDPOINT,
-            measured_ns: 0,
-            size,
-            interface_count: 0,
-            rule_count: 0,
+            journal: Journal::new(preferences.alerts.clone()),
+            notices: Notices::default(),
+            names: HostNames::default(),
             paused: None,
-            names: None,
-            session_hidden: false,
+            size,
             mouse_captured: true,
+            choices: Choices::new(preferences),
         }
     }
 
@@ -145,25 +107,11 @@ impl App {
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
         let paused = self.paused_report();
         let shown = paused.as_deref().unwrap_or(live);
-        let mut effects = match msg {
-            Msg::Key(chord) => self.key(chord, live, shown),
-            Msg::Mouse(mouse) => self.mouse(mouse, live, shown),
-            Msg::Reset => self.reset(),
-            msg => {
-                self.take_in(msg, live);
-                Vec::new()
-            }
-        };
-        let focus = self.focus();
-        if focus != self.focused {
-            self.focused.clone_from(&focus);
-            effects.push(Effect::Focus(focus));
-        }
-        effects
-    }
-
-    fn take_in(&mut self, msg: Msg, live: &Report) {
+        let mut effects = Vec::new();
         match msg {
+            Msg::Key(chord) => effects = self.key(chord, live, shown),
+            Msg::Mouse(mouse) => effects = self.mouse(mouse, live, shown),
+            Msg::Reset => effects = self.reset(),
             Msg::Resize(width, height) => {
                 self.size = (width, height);
                 self.rearrange();
@@ -173,20 +121,24 @@ impl App {
                 self.rearrange();
             }
             Msg::Notice(text) => self.notices.say(text),
+            Msg::Logged(kind, text) => self.journal.record(kind, text),
             Msg::Happened(kind, text) => {
                 self.journal.record(kind, text.clone());
                 self.notices.say(text);
             }
-            Msg::Logged(kind, text) => self.journal.record(kind, text),
             Msg::ConfigError(None) => self.notices.accept_config(),
-            Msg::ConfigError(Some(text)) => {
-                if self.notices.refuse_config(&text) {
-                    self.journal.record_refusal(&text);
-                }
-            }
+            Msg::ConfigError(Some(text)) => self.refuse_config(&text),
             Msg::Preferences(preferences) => self.configure(*preferences),
             Msg::Name(address, name) => self.learn_name(address, name, live),
-            Msg::Reset | Msg::Key(_) | Msg::Mouse(_) => {}
+        }
+        let focus = self.flows.changed_focus(self.view());
+        effects.extend(focus.map(Effect::Focus));
+        effects
+    }
+
+    fn refuse_config(&mut self, text: &str) {
+        if self.notices.refuse_config(text) {
+            self.journal.record_refusal(text);
         }
     }
 
@@ -195,9 +147,19 @@ impl App {
         if self.choices.configure(preferences) {
             self.journal.set_alert_rules(alerts);
         }
-        self.flows.sort = self.choices.current().sort;
+        self.flows.sort_by(self.choices.current().sort);
         self.notices.accept_config();
         self.rearrange();
+    }
+
+    fn learn_name(&mut self, address: IpAddr, name: Arc<str>, live: &Report) {
+        if self.names.are_full() {
+            let on_screen = self.addresses_on_screen(live);
+            self.names.keep_only(&on_screen);
+        }
+        if self.names.learn(address, name) && !self.filter.is_empty() {
+            self.rearrange();
+        }
     }
 
     fn key(&mut self, chord: KeyChord, live: &Report, shown: &Report) -> Vec<Effect> {
@@ -220,8 +182,8 @@ impl App {
     fn act(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
         match (self.mode, action) {
             (_, Action::Suspend) => return vec![Effect::Suspend],
-            (Mode::Help(line), _) => self.help_key(line, action),
-            (Mode::SortMenu(cursor), _) => self.sort_menu_key(cursor, action, shown),
+            (Mode::Help(line), _) => self.mode = Mode::after_help_key(line, action),
+            (Mode::SortMenu(cursor), _) => self.sort_menu_key(cursor, action),
             (Mode::Columns(cursor), _) => self.columns_key(cursor, action),
             (Mode::Detail, Action::Quit) => self.mode = Mode::View,
             (Mode::Detail | Mode::View | Mode::Filter, _) => {
@@ -229,16 +191,6 @@ impl App {
             }
         }
         Vec::new()
-    }
-
-    fn help_key(&mut self, line: usize, action: Action) {
-        match actions::step_of(action) {
-            Some(step) => self.mode = Mode::Help(actions::scrolled(line, step)),
-            None if matches!(action, Action::Back | Action::Help | Action::Quit) => {
-                self.mode = Mode::View;
-            }
-            None => {}
-        }
     }
 
     fn filter_key(
@@ -260,7 +212,7 @@ impl App {
             }
             Edit::NotMine => match action {
                 Some(Action::Quit) => return vec![Effect::Quit],
-                Some(action) if actions::step_of(action).is_some() => {
+                Some(action) if Step::of(action).is_some() => {
                     return self.perform(action, live, shown);
                 }
                 _ => {}

@@ -332,13 +332,13 @@ fn every_visible_column_can_be_sorted_by() {
     let mut app = dashboard(&report, SIZE, "");
     let mut sorts = Vec::new();
     for _ in 0..app.placed_flow_columns().len() {
-        sorts.push(app.flow_table().sort.column.id);
+        sorts.push(app.flow_table().sort().column.id);
         press(&mut app, &report, "Right");
     }
     sorts.sort_unstable();
     sorts.dedup();
     assert_eq!(sorts.len(), app.placed_flow_columns().len());
-    assert_eq!(app.flow_table().sort.column.id, "throughput");
+    assert_eq!(app.flow_table().sort().column.id, "throughput");
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn pinned_flows_stay_on_top_and_are_focused() {
         "{effects:?}"
     );
     press(&mut app, &report, "Home P");
-    assert!(!app.is_pinned(&key_of_last));
+    assert!(!app.flows().is_pinned(&key_of_last));
 }
 
 #[test]
@@ -484,9 +484,9 @@ fn clicks_sort_select_open_and_turn_to_views() {
         .expect("a column")
         .x;
     click(&mut app, &report, MouseKind::Click, jitter, screen.titles);
-    assert_eq!(app.flow_table().sort.id(), "-jitter");
+    assert_eq!(app.flow_table().sort().id(), "-jitter");
     click(&mut app, &report, MouseKind::Click, jitter, screen.titles);
-    assert_eq!(app.flow_table().sort.id(), "jitter");
+    assert_eq!(app.flow_table().sort().id(), "jitter");
     click(&mut app, &report, MouseKind::Click, 5, screen.body.0 + 2);
     assert_eq!(app.flow_table().position(), Some(2));
     click(&mut app, &report, MouseKind::WheelUp, 5, 20);
@@ -509,7 +509,7 @@ fn this_ssh_session_can_be_hidden() {
     let mut app = App::new(preferences, SIZE);
     app.update(Msg::Refreshed(CLOCK), &report);
     press(&mut app, &report, "x");
-    assert_eq!(app.hidden(), 1);
+    assert_eq!(app.flows().hidden(), 1);
     assert!(!sources(&mut app, &report).contains(&49152));
     let mut alone = mixed();
     alone.flows.retain(|flow| flow.key.source_port == 49152);
@@ -555,10 +555,10 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     app.update(Msg::Preferences(Box::new(changed)), &report);
     let now = app.preferences();
     assert_eq!((now.theme, now.unit), (ThemeName::Light, Unit::Bits));
-    assert_eq!(app.flow_table().sort.column.id, "goodput");
+    assert_eq!(app.flow_table().sort().column.id, "goodput");
     assert_eq!(app.notices().config_error(), None);
     press(&mut app, &report, "F5");
-    assert_eq!(app.flow_table().sort.id(), "goodput");
+    assert_eq!(app.flow_table().sort().id(), "goodput");
     press(&mut app, &report, "4");
     let events = app.scene(&report).events();
     let told: Vec<_> = events.items().map(|event| event.text.as_str()).collect();
@@ -603,7 +603,12 @@ fn check_order(app: &mut App, report: &Report, all: bool) {
         false => app.scene(report),
     };
     let rate = |flow: &Flow| flow.rates.expect("rates").throughput as u32;
-    let rank = |flow: &Flow| (!scene.app().is_pinned(&flow.key), Reverse(rate(flow)));
+    let rank = |flow: &Flow| {
+        (
+            !scene.app().flows().is_pinned(&flow.key),
+            Reverse(rate(flow)),
+        )
+    };
     let mut expected: Vec<_> = report.flows.iter().map(rank).collect();
     expected.sort_unstable();
     let flows = scene.flows();

@@ -86,6 +86,9 @@ const EMPTY_NAMES: [&str; 6] = ["util", "utils", "helpers", "manager", "common",
 
 const LONGEST_FILE: usize = 400;
 
+/// Fields of the application: its parts, and what belongs to none of them.
+const MOST_PARTS: usize = 14;
+
 struct Source {
     path: PathBuf,
     /// Name of the module of the library, or `main`, `lib`.
@@ -319,6 +322,49 @@ fn no_file_is_longer_than_a_reader_follows() {
             "{} has {lines} lines, more than {LONGEST_FILE}",
             path.display()
         );
+    }
+}
+
+/// The fields of a struct in the code of a file, one a line.
+fn fields<'a>(code: &'a str, name: &str) -> Vec<&'a str> {
+    let head = format!("pub struct {name} {{\n");
+    let inside = match code.split_once(&head) {
+        Some((_, rest)) => rest.split_once("\n}").map(|(inside, _)| inside),
+        None => None,
+    };
+    let lines = inside.expect("a struct with fields").lines();
+    lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect()
+}
+
+#[test]
+fn the_application_is_made_of_parts_that_own_their_state() {
+    let sources = sources();
+    let code = |file: &str| {
+        let found = sources.iter().find(|source| source.path.ends_with(file));
+        &found.expect("a file").code
+    };
+    let own = fields(code("app.rs"), "App");
+    assert!(own.len() <= MOST_PARTS, "App has {} fields", own.len());
+    let parts = [
+        ("app/choices.rs", "Choices"),
+        ("app/events.rs", "EventRows"),
+        ("app/filter.rs", "FilterLine"),
+        ("app/flows.rs", "FlowRows"),
+        ("app/interfaces.rs", "InterfaceRows"),
+        ("app/journal.rs", "Journal"),
+        ("app/names.rs", "HostNames"),
+        ("app/notices.rs", "Notices"),
+        ("app/pause.rs", "Paused"),
+        ("app/table.rs", "Table<K, T: 'static>"),
+    ];
+    let theirs = parts
+        .iter()
+        .flat_map(|(file, part)| fields(code(file), part));
+    for field in own.into_iter().chain(theirs) {
+        assert!(!field.starts_with("pub"), "every file can write to {field}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each action does to the dashboard.
 
-use super::operate::Operation;
-use super::table::Step;
+use super::reorder::Reorder;
+use super::step::Step;
 use super::{Action, App, Effect, Mode, Paused, View};
 use crate::model::tracker::Report;
 
@@ -9,8 +9,8 @@ impl App {
     /// Does it, in the view itself or in the detail.
     pub(super) fn perform(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
         self.keep_up(shown);
-        if let Some(step) = step_of(action) {
-            self.operate(Operation::Step(step), shown);
+        if let Some(step) = Step::of(action) {
+            self.step(step, shown);
             return Vec::new();
         }
         match action {
@@ -39,17 +39,17 @@ impl App {
             Action::Help => self.mode = Mode::Help(0),
             Action::SortMenu => self.open_sort_menu(),
             Action::Columns => self.mode = Mode::Columns(0),
-            Action::SortLeft => _ = self.operate(Operation::SortBeside(-1), shown),
-            Action::SortRight => _ = self.operate(Operation::SortBeside(1), shown),
-            Action::Reverse => _ = self.operate(Operation::Reverse, shown),
-            Action::HoldOrder => self.toggle_hold(shown),
+            Action::SortLeft => self.reorder(Reorder::Beside(-1)),
+            Action::SortRight => self.reorder(Reorder::Beside(1)),
+            Action::Reverse => self.reorder(Reorder::Reverse),
+            Action::HoldOrder => self.hold_order(shown),
             Action::Pin => self.toggle_pin(),
             Action::HideOwnSession => self.toggle_session(),
             Action::ToggleUnit => self.choices.toggle_unit(),
             Action::ToggleLoss => self.choices.toggle_packet_loss(),
             Action::Theme => self.next_theme(),
-            Action::NextView => self.show(self.choices.view_beside(1)),
-            Action::PreviousView => self.show(self.choices.view_beside(-1)),
+            Action::NextView => self.show(self.view().beside(1)),
+            Action::PreviousView => self.show(self.view().beside(-1)),
             Action::ViewFlows => self.show(View::Flows),
             Action::ViewLoss => self.show(View::Loss),
             Action::ViewInterfaces => self.show(View::Interfaces),
@@ -64,9 +64,9 @@ impl App {
             return;
         }
         if self.selection().is_none() {
-            self.operate(Operation::Step(Step::By(0)), shown);
+            self.step(Step::By(0), shown);
         }
-        if self.in_rules && self.view() == View::Interfaces {
+        if self.in_rules() {
             self.open_rule(shown);
         } else if self.view() == View::Events {
             self.open_event(shown);
@@ -77,7 +77,11 @@ impl App {
 
     /// Goes from a rule to its flows: a filter of its name, with `?` for what means something else in a filter.
     fn open_rule(&mut self, shown: &Report) {
-        let index = self.rules.selected().map(|index| index as usize);
+        let index = self
+            .interfaces
+            .rules()
+            .selected()
+            .map(|index| index as usize);
         let Some(rule) = index.and_then(|index| shown.rules.get(index)) else {
             return;
         };
@@ -88,9 +92,7 @@ impl App {
 
     /// Goes from an event to the flow that it is about.
     fn open_event(&mut self, shown: &Report) {
-        let id = self.events.selected();
-        let mut events = self.shown_log().events().iter();
-        let event = events.find(|event| Some(event.id) == id);
+        let event = self.events.selected(self.shown_log());
         let Some(key) = event.and_then(|event| event.flow) else {
             return;
         };
@@ -113,24 +115,37 @@ impl App {
             self.filter.clear();
             self.rearrange();
         } else {
-            self.flow_table_mut().deselect();
-            self.interfaces.deselect();
-            self.rules.deselect();
-            self.in_rules = false;
-            self.events.deselect();
+            self.deselect();
         }
     }
 
     fn toggle_pin(&mut self) {
-        let Some(key) = self.flow_table().selected().filter(|_| self.shows_flows()) else {
-            self.notices.say("select a flow first, to pin it");
-            return;
-        };
-        match self.pinned.iter().position(|pinned| *pinned == key) {
-            Some(index) => _ = self.pinned.remove(index),
-            None => self.pinned.push(key),
+        match self.flows.toggle_pin(self.view()) {
+            true => self.rearrange(),
+            false => self.notices.say("select a flow first, to pin it"),
         }
+    }
+
+    fn hold_order(&mut self, shown: &Report) {
+        let text = match self.toggle_hold(shown) {
+            true => "the order is held; new flows come last",
+            false => "the order follows the numbers",
+        };
+        self.notices.say(text);
+    }
+
+    fn toggle_names(&mut self) -> Vec<Effect> {
+        let are_shown = self.names.toggle();
+        let text = match are_shown {
+            true => "host names: asking the resolver",
+            false => {
+                self.flows.measure_anew();
+                "addresses"
+            }
+        };
+        self.notices.say(text);
         self.rearrange();
+        vec![Effect::ResolveNames(are_shown)]
     }
 
     fn toggle_session(&mut self) {
@@ -138,7 +153,7 @@ impl App {
             self.notices.say("flowtop does not run in an SSH session");
             return;
         }
-        self.session_hidden ^= true;
+        self.flows.toggle_session();
         self.rearrange();
     }
 
@@ -184,28 +199,5 @@ impl App {
         self.choices.open_view(view);
         self.mode = Mode::View;
         self.rearrange();
-    }
-}
-
-/// The step that an action is, if it is one.
-pub(super) fn step_of(action: Action) -> Option<Step> {
-    Some(match action {
-        Action::Up => Step::By(-1),
-        Action::Down => Step::By(1),
-        Action::PageUp => Step::Pages(-1),
-        Action::PageDown => Step::Pages(1),
-        Action::First => Step::First,
-        Action::Last => Step::Last,
-        _ => return None,
-    })
-}
-
-/// A line to scroll to; drawing keeps it within the text.
-pub(super) fn scrolled(line: usize, step: Step) -> usize {
-    match step {
-        Step::By(lines) => line.saturating_add_signed(lines),
-        Step::Pages(pages) => line.saturating_add_signed(pages * 10),
-        Step::First => 0,
-        Step::Last => usize::MAX / 2,
     }
 }

@@ -9,7 +9,7 @@ const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
 /// The preferences in force, beside those of the configuration.
 #[derive(Debug)]
-pub(super) struct Choices {
+pub struct Choices {
     current: Preferences,
     configured: Preferences,
 }
@@ -69,13 +69,6 @@ impl Choices {
     /// Opens this view.
     pub(super) fn open_view(&mut self, view: View) {
         self.current.view = view;
-    }
-
-    /// The view so many places further, round and round.
-    pub(super) fn view_beside(&self, by: isize) -> View {
-        let now = View::ALL.iter().position(|view| *view == self.current.view);
-        let next = now.unwrap_or(0) as isize + by;
-        View::ALL[next.rem_euclid(View::ALL.len() as isize) as usize]
     }
 
     /// The Flows view is in this order now.
@@ -141,13 +134,18 @@ impl Choices {
         found.unwrap_or(0)
     }
 
-    /// Changes the places of two of the chosen columns; false where one of them is not there.
-    pub(super) fn swap_columns(&mut self, from: usize, to: usize) -> bool {
+    /// Moves the chosen column at this place so many places on. Returns the place where it is then: the same, where
+    /// there is no other.
+    pub(super) fn move_column(&mut self, place: usize, by: isize) -> usize {
         let columns = &mut self.current.columns;
-        let are_there = from < columns.len() && to < columns.len();
-        if are_there {
-            columns.swap(from, to);
+        let other = place.checked_add_signed(by);
+        let is_there = |place: &usize| *place < columns.len();
+        match other.filter(|other| is_there(&place) && is_there(other)) {
+            Some(other) => {
+                columns.swap(place, other);
+                other
+            }
+            None => place,
         }
-        are_there
     }
 }

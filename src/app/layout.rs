@@ -82,10 +82,22 @@ impl Screen {
         self
     }
 
-    /// The rows of the body.
-    pub fn page(&self) -> usize {
-        usize::from(self.body.1)
+    /// The rows of each table.
+    pub fn pages(&self) -> Pages {
+        Pages {
+            body: self.body.1.into(),
+            rules: self.rules.1.into(),
+        }
     }
+}
+
+/// How many rows of a table are on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pages {
+    /// Of the one in the body.
+    pub body: usize,
+    /// Of the rules below it.
+    pub rules: usize,
 }
 
 /// A column with its place.

@@ -1,11 +1,10 @@
 //! The two lists that open over a view: the sort column, and which columns there are.
 
-use super::actions::step_of;
-use super::operate::Operation;
-use super::table::Step;
+use super::mode::menu_line;
+use super::reorder::Reorder;
+use super::step::Step;
 use super::{Action, App, Mode, View};
 use crate::model::column::{Column, EVENT_COLUMNS, FLOW_COLUMNS, INTERFACE_COLUMNS};
-use crate::model::tracker::Report;
 
 /// One line of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +32,9 @@ impl App {
             columns.iter().map(|c| item(c, c == now)).collect()
         }
         match self.view() {
-            View::Flows | View::Loss => items(&FLOW_COLUMNS, self.flow_table().sort.column),
-            View::Interfaces => items(&INTERFACE_COLUMNS, self.interfaces.sort.column),
-            View::Events => items(&EVENT_COLUMNS, self.events.sort.column),
+            View::Flows | View::Loss => items(&FLOW_COLUMNS, self.flow_table().sort().column),
+            View::Interfaces => items(&INTERFACE_COLUMNS, self.interfaces.table().sort().column),
+            View::Events => items(&EVENT_COLUMNS, self.events.table().sort().column),
         }
     }
 
@@ -54,52 +53,34 @@ impl App {
         self.mode = Mode::SortMenu(now.unwrap_or(0));
     }
 
-    pub(super) fn sort_menu_key(&mut self, cursor: usize, action: Action, shown: &Report) {
-        if let Some(step) = step_of(action) {
-            self.mode = Mode::SortMenu(moved(cursor, step, self.sort_menu().len()));
+    pub(super) fn sort_menu_key(&mut self, cursor: usize, action: Action) {
+        if let Some(step) = Step::of(action) {
+            self.mode = Mode::SortMenu(menu_line(step, cursor, self.sort_menu().len()));
             return;
         }
         match action {
             Action::Open | Action::Pause => {
                 self.mode = Mode::View;
-                self.operate(Operation::SortBy(cursor), shown);
+                self.reorder(Reorder::By(cursor));
             }
             Action::Back | Action::SortMenu | Action::Quit => self.mode = Mode::View,
-            Action::Reverse => {
-                self.operate(Operation::Reverse, shown);
-            }
+            Action::Reverse => self.reorder(Reorder::Reverse),
             _ => {}
         }
     }
 
     pub(super) fn columns_key(&mut self, cursor: usize, action: Action) {
-        if let Some(step) = step_of(action) {
-            let items = self.choices.column_choice().len();
-            self.mode = Mode::Columns(moved(cursor, step, items));
-            return;
-        }
-        match action {
-            Action::Back | Action::Columns | Action::Open | Action::Quit => self.mode = Mode::View,
-            Action::Pause => self.mode = Mode::Columns(self.choices.toggle_column(cursor)),
-            Action::SortLeft if cursor > 0 => self.swap_columns(cursor, cursor - 1),
-            Action::SortRight => self.swap_columns(cursor, cursor + 1),
-            _ => {}
-        }
-    }
-
-    fn swap_columns(&mut self, from: usize, to: usize) {
-        if self.choices.swap_columns(from, to) {
-            self.mode = Mode::Columns(to);
-        }
-    }
-}
-
-fn moved(cursor: usize, step: Step, items: usize) -> usize {
-    let last = items.saturating_sub(1);
-    match step {
-        Step::By(lines) => cursor.saturating_add_signed(lines).min(last),
-        Step::Pages(pages) => cursor.saturating_add_signed(pages * 10).min(last),
-        Step::First => 0,
-        Step::Last => last,
+        let choices = &mut self.choices;
+        self.mode = Mode::Columns(match (Step::of(action), action) {
+            (Some(step), _) => menu_line(step, cursor, choices.column_choice().len()),
+            (None, Action::Pause) => choices.toggle_column(cursor),
+            (None, Action::SortLeft) => choices.move_column(cursor, -1),
+            (None, Action::SortRight) => choices.move_column(cursor, 1),
+            (None, Action::Back | Action::Columns | Action::Open | Action::Quit) => {
+                self.mode = Mode::View;
+                return;
+            }
+            (None, _) => cursor,
+        });
     }
 }

@@ -1,8 +1,9 @@
 //! What the mouse does: header click sorts, row click selects, wheel scrolls, tabs click.
 
-use super::operate::Operation;
-use super::table::Step;
-use super::{Action, App, Effect, Mode, View};
+use super::reorder::Reorder;
+use super::step::Step;
+use super::tabs::tab_at;
+use super::{Action, App, Effect, Mode};
 use crate::model::tracker::Report;
 
 /// What the mouse did, and where.
@@ -40,18 +41,23 @@ impl App {
         match mouse.kind {
             MouseKind::WheelUp => self.wheel(Step::By(-WHEEL_ROWS), live, shown),
             MouseKind::WheelDown => self.wheel(Step::By(WHEEL_ROWS), live, shown),
-            _ if mouse.y == screen.tabs => self.click_tab(mouse.x, screen.width),
-            _ if self.covered() => {}
-            _ if mouse.y == screen.titles => _ = self.operate(Operation::SortAt(mouse.x), shown),
+            _ if mouse.y == screen.tabs => {
+                if let Some(view) = tab_at(mouse.x, screen.width, self.view()) {
+                    self.show(view);
+                }
+            }
+            _ if self.mode.covers_table() => {}
+            _ if mouse.y == screen.titles => self.reorder(Reorder::At(mouse.x)),
             _ if screen.rules.1 > 0 && mouse.y > screen.rules.0 => {
-                let hit = self.select_rule(usize::from(mouse.y - screen.rules.0 - 1));
+                let line = mouse.y - screen.rules.0 - 1;
+                let hit = self.interfaces.select_rule(line.into(), screen.pages());
                 if hit && mouse.kind == MouseKind::DoubleClick {
                     return self.perform(Action::Open, live, shown);
                 }
             }
             _ if mouse.y >= screen.body.0 => {
                 let line = usize::from(mouse.y - screen.body.0);
-                let hit = self.operate(Operation::Select(line), shown);
+                let hit = self.select_line(line, shown);
                 if hit && mouse.kind == MouseKind::DoubleClick {
                     return self.perform(Action::Open, live, shown);
                 }
@@ -61,17 +67,12 @@ impl App {
         Vec::new()
     }
 
-    /// Whether something else stands in the place of the table.
-    fn covered(&self) -> bool {
-        !matches!(self.mode, Mode::View | Mode::Filter)
-    }
-
     fn wheel(&mut self, step: Step, live: &Report, shown: &Report) {
         let Step::By(rows) = step else { return };
         let action = if rows < 0 { Action::Up } else { Action::Down };
         match self.mode {
             Mode::View | Mode::Filter | Mode::Detail => {
-                self.operate(Operation::Step(step), shown);
+                self.step(step, shown);
             }
             _ => {
                 for _ in 0..rows.unsigned_abs() {
@@ -80,33 +81,4 @@ impl App {
             }
         }
     }
-
-    fn click_tab(&mut self, x: u16, width: u16) {
-        let hit = |(_, start, text): &(View, u16, String)| {
-            (*start..*start + text.len() as u16).contains(&x)
-        };
-        if let Some((view, ..)) = tabs(width, self.view()).find(hit) {
-            self.show(view);
-        }
-    }
-}
-
-/// The cells of the program's name, in front of the tabs.
-pub const NAME: &str = " flowtop ";
-
-/// From this width on every tab shows its title; below only the one that is open does.
-const WIDE: u16 = 60;
-
-/// The tabs of a screen of this width: view, first cell, text.
-pub fn tabs(width: u16, open: View) -> impl Iterator<Item = (View, u16, String)> {
-    let mut x = NAME.len() as u16;
-    View::ALL.into_iter().enumerate().map(move |(index, view)| {
-        let text = match width >= WIDE || view == open {
-            true => format!(" {} {} ", index + 1, view.title()),
-            false => format!(" {} ", index + 1),
-        };
-        let start = x;
-        x += text.len() as u16;
-        (view, start, text)
-    })
 }

@@ -3,65 +3,51 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::rows::IPV4_ENDPOINT;
-use super::{App, Effect, Scene};
 use crate::model::column::Names;
-use crate::model::tracker::Report;
 
 /// Names that are kept; when there are more, those on the screen stay, and the others are asked for when they get there.
 pub const MOST_NAMES: usize = 4096;
 
-impl App {
-    /// Whether host names are shown.
-    pub fn shows_names(&self) -> bool {
-        self.names.is_some()
+/// The host names that are known, where they are shown.
+#[derive(Debug, Default)]
+pub struct HostNames {
+    known: Option<Names>,
+}
+
+impl HostNames {
+    /// The names, where they are shown.
+    pub fn known(&self) -> Option<&Names> {
+        self.known.as_ref()
     }
 
-    /// The host names that are known, where they are shown.
-    pub fn names(&self) -> Option<&Names> {
-        self.names.as_ref()
-    }
-
-    pub(super) fn learn_name(&mut self, address: IpAddr, name: Arc<str>, live: &Report) {
-        let is_full = |names: &Names| names.len() >= MOST_NAMES;
-        let on_screen = match self.names.as_ref().is_some_and(is_full) {
-            true => self.addresses_on_screen(live),
-            false => Vec::new(),
-        };
-        let Some(names) = &mut self.names else {
-            return;
-        };
-        if is_full(names) {
-            names.retain(|address, _| on_screen.contains(address));
-        }
-        names.insert(address, name);
-        if !self.filter.is_empty() {
-            self.rearrange();
-        }
-    }
-
-    fn addresses_on_screen(&mut self, live: &Report) -> Vec<IpAddr> {
-        let paused = self.paused_report();
-        self.keep_up(paused.as_deref().unwrap_or(live));
-        Scene::new(self, live).addresses()
-    }
-
-    pub(super) fn toggle_names(&mut self) -> Vec<Effect> {
-        self.names = match self.names.take() {
-            Some(_) => {
-                (self.endpoint_width, self.measured_ns) = (IPV4_ENDPOINT, 0);
-                None
-            }
+    /// Shows names, none of which is known yet, or addresses. Returns whether it is names.
+    pub(super) fn toggle(&mut self) -> bool {
+        self.known = match self.known.take() {
+            Some(_) => None,
             None => Some(Names::default()),
         };
-        let on = self.names.is_some();
-        let text = if on {
-            "host names: asking the resolver"
-        } else {
-            "addresses"
+        self.known.is_some()
+    }
+
+    /// Whether there is no room for another name.
+    pub(super) fn are_full(&self) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|names| names.len() >= MOST_NAMES)
+    }
+
+    /// Forgets the names of all but these addresses.
+    pub(super) fn keep_only(&mut self, addresses: &[IpAddr]) {
+        if let Some(names) = &mut self.known {
+            names.retain(|address, _| addresses.contains(address));
+        }
+    }
+
+    /// Adds a name; false where none is shown.
+    pub(super) fn learn(&mut self, address: IpAddr, name: Arc<str>) -> bool {
+        let Some(names) = &mut self.known else {
+            return false;
         };
-        self.notices.say(text);
-        self.rearrange();
-        vec![Effect::ResolveNames(on)]
+        names.insert(address, name);
+        true
     }
 }

@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
+use super::App;
 use super::table::Table;
-use super::{App, View};
 use crate::model::event::Event;
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
@@ -54,7 +54,7 @@ impl App {
         let shown = paused.as_deref().unwrap_or(live);
         self.keep_up(shown);
         self.remember_page(shown);
-        Scene::new(self, live)
+        Scene { app: self, live }
     }
 
     /// The same with all flows in order, on the screen or not: for exports.
@@ -64,34 +64,15 @@ impl App {
         self.scene(live)
     }
 
-    fn remember_page(&mut self, shown: &Report) {
-        let Some(screen) = self.screen() else {
-            return;
-        };
-        let page = screen.page();
-        let flow = |row: u32| shown.flows[row as usize].key;
-        match self.view() {
-            View::Flows | View::Loss => self.flow_table_mut().remember_page(page, flow),
-            View::Interfaces => {
-                let key = |row: u32| shown.interfaces[row as usize].ifindex;
-                self.interfaces.remember_page(page, key);
-                self.rules.remember_page(screen.rules.1.into(), |row| row);
-            }
-            View::Events => {
-                let log = self.shown_log().clone();
-                let key = |row: u32| log.events()[row as usize].id;
-                self.events.remember_page(page, key);
-            }
-        }
+    /// The addresses on the screen, were it drawn now.
+    pub(super) fn addresses_on_screen(&mut self, live: &Report) -> Vec<IpAddr> {
+        let paused = self.paused_report();
+        self.keep_up(paused.as_deref().unwrap_or(live));
+        Scene { app: self, live }.addresses()
     }
 }
 
 impl<'a> Scene<'a> {
-    /// The rows of the application are kept up with the report.
-    pub(super) fn new(app: &'a App, live: &'a Report) -> Scene<'a> {
-        Scene { app, live }
-    }
-
     /// What a person chose.
     pub fn app(&self) -> &'a App {
         self.app
@@ -119,17 +100,17 @@ impl<'a> Scene<'a> {
 
     /// The interfaces.
     pub fn interfaces(&self) -> Rows<'a, u32, Interface> {
-        Self::rows(self.app.interface_table(), &self.shown().interfaces)
+        Self::rows(self.app.interfaces().table(), &self.shown().interfaces)
     }
 
     /// The rules, in their own order.
     pub fn rules(&self) -> Rows<'a, u32, RuleReport> {
-        Self::rows(self.app.rule_table(), &self.shown().rules)
+        Self::rows(self.app.interfaces().rules(), &self.shown().rules)
     }
 
     /// The events that are shown, where the view is theirs.
     pub fn events(&self) -> Rows<'a, u64, Event> {
-        Self::rows(self.app.event_table(), self.app.shown_log().events())
+        Self::rows(self.app.events().table(), self.app.shown_log().events())
     }
 
     /// The selected flow, as long as it is listed.
@@ -141,14 +122,14 @@ impl<'a> Scene<'a> {
 
     /// The selected interface, as long as it is listed.
     pub fn selected_interface(&self) -> Option<&'a Interface> {
-        let selected = self.app.interface_table().selected()?;
+        let selected = self.app.interfaces().table().selected()?;
         let mut interfaces = self.shown().interfaces.iter();
         interfaces.find(|interface| interface.ifindex == selected)
     }
 
     /// Addresses on the screen whose names are wanted and not known.
     pub fn unnamed(&self) -> Vec<IpAddr> {
-        let Some(names) = self.app.names() else {
+        let Some(names) = self.app.names.known() else {
             return Vec::new();
         };
         let mut addresses = self.addresses();
@@ -159,8 +140,8 @@ impl<'a> Scene<'a> {
     }
 
     /// The addresses on the screen.
-    pub(super) fn addresses(&self) -> Vec<IpAddr> {
-        let page = self.app.screen().map_or(0, |screen| screen.page());
+    fn addresses(&self) -> Vec<IpAddr> {
+        let page = self.app.screen().map_or(0, |screen| screen.pages().body);
         let flows = self.flows().page(page).map(|(_, flow)| flow.key);
         flows
             .flat_map(|key| [key.source, key.destination])

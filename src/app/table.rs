@@ -5,13 +5,15 @@
 
 use std::ops::Range;
 
-use crate::model::column::Sort;
+use super::layout::Placed;
+use super::reorder::Reorder;
+use super::step::Step;
+use crate::model::column::{Column, Sort};
 
 /// Rows over items of `T`, each named by a key `K`.
 #[derive(Debug, Clone)]
 pub struct Table<K, T: 'static> {
-    /// The order.
-    pub sort: Sort<T>,
+    sort: Sort<T>,
     rows: Vec<u32>,
     /// The part of the rows that is in order; those before it come before it, and the others behind it.
     sorted: Range<usize>,
@@ -22,22 +24,9 @@ pub struct Table<K, T: 'static> {
     page: Vec<K>,
 }
 
-/// Where to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// So many rows down; negative: up.
-    By(isize),
-    /// So many pages down; negative: up.
-    Pages(isize),
-    /// To the first row.
-    First,
-    /// To the last row.
-    Last,
-}
-
 impl<K: Copy + PartialEq, T> Table<K, T> {
     /// An empty table in this order.
-    pub fn new(sort: Sort<T>) -> Table<K, T> {
+    pub(super) fn new(sort: Sort<T>) -> Table<K, T> {
         Table {
             sort,
             rows: Vec::new(),
@@ -47,6 +36,16 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
             offset: 0,
             page: Vec::new(),
         }
+    }
+
+    /// The order.
+    pub fn sort(&self) -> Sort<T> {
+        self.sort
+    }
+
+    /// Another order, which shows when rows are set next.
+    pub(super) fn set_sort(&mut self, sort: Sort<T>) {
+        self.sort = sort;
     }
 
     /// All rows; in order where they are on the screen, or all of them, see [`has_order`](Self::has_order).
@@ -77,7 +76,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     /// Hands out the old rows, to be filled anew without a new allocation.
-    pub fn take_rows(&mut self) -> Vec<u32> {
+    pub(super) fn take_rows(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.rows)
     }
 
@@ -87,7 +86,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     /// Takes new rows; the selection stays with its key, or with its place where the key is gone.
-    pub fn set_rows(&mut self, rows: Vec<u32>, height: usize, key: impl Fn(u32) -> K) {
+    pub(super) fn set_rows(&mut self, rows: Vec<u32>, height: usize, key: impl Fn(u32) -> K) {
         let is_selected = |selected| rows.iter().position(|row| key(*row) == selected);
         let found = self.selected.and_then(is_selected);
         self.part_to_sort(rows.len(), found, height);
@@ -97,7 +96,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
 
     /// Which of so many rows have to be in order, the selected one being found at this place: those on the screen, and
     /// some around them.
-    pub fn part_to_sort(
+    pub(super) fn part_to_sort(
         &mut self,
         rows: usize,
         found: Option<usize>,
@@ -105,7 +104,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     ) -> Range<usize> {
         if self.selected.is_some() {
             self.cursor = found.unwrap_or(self.cursor);
-            self.follow(rows, height);
+            self.scroll_to_cursor(rows, height);
         } else {
             self.clamp_offset(rows, height);
         }
@@ -114,7 +113,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     /// Takes rows of which [that part](Self::part_to_sort) is in order.
-    pub fn set_sorted(
+    pub(super) fn set_sorted(
         &mut self,
         rows: Vec<u32>,
         sorted: Range<usize>,
@@ -129,14 +128,14 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     /// Whether the rows that this step leads to are in order.
-    pub fn has_order_for(&self, step: Step, height: usize) -> bool {
+    pub(super) fn has_order_for(&self, step: Step, height: usize) -> bool {
         let cursor = self.cursor_after(step, height);
         let around = cursor.saturating_sub(height)..(cursor + height).min(self.rows.len());
         self.has_order() || self.sorted.start <= around.start && around.end <= self.sorted.end
     }
 
     /// Moves the selection; without one, the first step selects the first row on the screen.
-    pub fn step(&mut self, step: Step, height: usize, key: impl Fn(u32) -> K) {
+    pub(super) fn step(&mut self, step: Step, height: usize, key: impl Fn(u32) -> K) {
         if self.rows.is_empty() {
             return;
         }
@@ -145,22 +144,32 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     fn cursor_after(&self, step: Step, height: usize) -> usize {
-        let page = height.max(1) as isize;
         let last = self.rows.len().saturating_sub(1);
-        let by = |rows: isize| match self.selected {
-            None => self.offset,
-            Some(_) => self.cursor.saturating_add_signed(rows).min(last),
-        };
-        match step {
-            Step::By(rows) => by(rows),
-            Step::Pages(pages) => by(pages * page),
-            Step::First => 0,
-            Step::Last => last,
+        match (self.selected, step) {
+            (None, Step::By(_) | Step::Pages(_)) => self.offset,
+            _ => step.target(self.cursor, height.max(1), last),
+        }
+    }
+
+    /// Puts the rows in another order, which shows when they are set next.
+    pub(super) fn reorder(
+        &mut self,
+        change: Reorder,
+        placed: &[Placed<T>],
+        columns: &'static [Column<T>],
+    ) {
+        if let Some(sort) = change.apply(self.sort, placed, columns) {
+            self.sort = sort;
         }
     }
 
     /// Selects the row that was drawn on this line of the page, if there was one and it is still there.
-    pub fn select_on_screen(&mut self, line: usize, height: usize, key: impl Fn(u32) -> K) -> bool {
+    pub(super) fn select_line(
+        &mut self,
+        line: usize,
+        height: usize,
+        key: impl Fn(u32) -> K,
+    ) -> bool {
         let Some(drawn) = self.page.get(line).copied() else {
             return false;
         };
@@ -173,17 +182,17 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     /// Selects this key; its row is found when rows are set next.
-    pub fn select(&mut self, key: K) {
+    pub(super) fn select(&mut self, key: K) {
         self.selected = Some(key);
     }
 
     /// Lets the selection go.
-    pub fn deselect(&mut self) {
+    pub(super) fn deselect(&mut self) {
         self.selected = None;
     }
 
     fn settle(&mut self, height: usize, key: impl Fn(u32) -> K) {
-        self.follow(self.rows.len(), height);
+        self.scroll_to_cursor(self.rows.len(), height);
         self.selected = match self.rows.get(self.cursor) {
             Some(row) => Some(key(*row)),
             None => self.selected,
@@ -191,7 +200,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
     }
 
     /// Keeps the cursor among so many rows, and the page around it.
-    fn follow(&mut self, rows: usize, height: usize) {
+    fn scroll_to_cursor(&mut self, rows: usize, height: usize) {
         self.cursor = self.cursor.min(rows.saturating_sub(1));
         let height = height.max(1);
         self.offset = self.offset.min(self.cursor);

@@ -59,6 +59,18 @@ impl View {
             View::Events => "events",
         }
     }
+
+    /// Whether its rows are flows.
+    pub const fn shows_flows(self) -> bool {
+        matches!(self, View::Flows | View::Loss)
+    }
+
+    /// The view so many places further, round and round.
+    pub fn beside(self, by: isize) -> View {
+        let now = View::ALL.iter().position(|view| *view == self).unwrap_or(0);
+        let next = (now as isize + by).rem_euclid(View::ALL.len() as isize);
+        View::ALL[next as usize]
+    }
 }
 
 /// The colour themes, by the names that the configuration uses.

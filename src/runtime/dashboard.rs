@@ -263,7 +263,7 @@ impl Dashboard {
 
     /// Asks for the names on the screen, and hands over those that are known.
     fn ask_for_names(&mut self) {
-        if !self.app.shows_names() {
+        if self.app.names().is_none() {
             return;
         }
         let unnamed = self.app.scene(self.session.tracker.report()).unnamed();

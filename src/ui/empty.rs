@@ -51,14 +51,14 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
             "No interface is watched.",
             "Start with -i NAME to choose one; ip link lists them.",
         ],
-        _ if app.hidden() > 0 => return all_hidden(app, no_filter, key),
+        _ if app.flows().hidden() > 0 => return all_hidden(app, no_filter, key),
         _ => return no_traffic(shown),
     };
     [what.to_owned(), next.to_owned()]
 }
 
 fn all_hidden(app: &App, no_filter: bool, key: impl Fn(Action) -> String) -> [String; 2] {
-    let hidden = units::exact(app.hidden() as u64);
+    let hidden = units::exact(app.flows().hidden() as u64);
     let next = match no_filter {
         true => format!(
             "{} shows the flow of this SSH session again.",

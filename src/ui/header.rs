@@ -172,8 +172,8 @@ fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         let text = format!("  {} in alert", units::exact(alerts));
         segments.push(Segment::new(text, theme.bad, 0));
     }
-    if app.losing() > 0 {
-        let text = format!("  {} losing", units::exact(app.losing() as u64));
+    if app.flows().losing() > 0 {
+        let text = format!("  {} losing", units::exact(app.flows().losing() as u64));
         segments.push(Segment::new(text, theme.warn, 1));
     }
     segments.extend(rates(pen, app, shown));
@@ -226,7 +226,7 @@ fn flows_text(app: &App, shown: &Report) -> String {
     let flows = shown.flows.len();
     let noun = if flows == 1 { "flow" } else { "flows" };
     let all = units::exact(flows as u64);
-    match app.hidden() {
+    match app.flows().hidden() {
         0 => format!("{all} {noun}"),
         hidden => format!("{all} {noun}, {} hidden", units::exact(hidden as u64)),
     }

@@ -34,7 +34,7 @@ fn draw(
     mark: &str,
 ) {
     pen.text(1, screen.titles, screen.width - 1, title, pen.theme.accent);
-    let page = screen.page();
+    let page = screen.pages().body;
     let offset = (cursor + 1).saturating_sub(page);
     let rows = items.iter().enumerate().skip(offset).take(page);
     for ((index, item), y) in rows.zip(screen.body.0..) {

@@ -73,17 +73,13 @@ fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style) {
 
 /// The whole text of the selected event: its row may be too narrow for it.
 fn selected_event(app: &App) -> Option<String> {
-    let id = app
-        .event_table()
-        .selected()
-        .filter(|_| app.view() == View::Events)?;
-    let log = app.shown_log();
-    let event = log.events().iter().find(|event| event.id == id)?;
+    let event = app.events().selected(app.shown_log());
+    let event = event.filter(|_| app.view() == View::Events)?;
     Some(event.text.clone())
 }
 
 fn order_text(app: &App) -> String {
-    fn text<T>(sort: &Sort<T>) -> String {
+    fn text<T>(sort: Sort<T>) -> String {
         let direction = match (sort.column.is_amount(), sort.descending) {
             (true, true) => "largest first",
             (true, false) => "smallest first",
@@ -93,11 +89,11 @@ fn order_text(app: &App) -> String {
         format!("by {}, {direction}", sort.column.id)
     }
     match app.view() {
-        View::Flows | View::Loss if app.order_is_held() => "order held".to_owned(),
-        View::Flows | View::Loss => text(&app.flow_table().sort),
-        View::Interfaces => text(&app.interface_table().sort),
-        View::Events if app.event_table().sort.descending => "newest first".to_owned(),
-        View::Events => text(&app.event_table().sort),
+        View::Flows | View::Loss if app.flows().is_held() => "order held".to_owned(),
+        View::Flows | View::Loss => text(app.flow_table().sort()),
+        View::Interfaces => text(app.interfaces().table().sort()),
+        View::Events if app.events().table().sort().descending => "newest first".to_owned(),
+        View::Events => text(app.events().table().sort()),
     }
 }
 

@@ -104,7 +104,7 @@ fn flow_look(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Look {
     };
     let flag = match () {
         () if alert => "!",
-        () if app.is_pinned(&flow.key) => "*",
+        () if app.flows().is_pinned(&flow.key) => "*",
         () if loses(flow) => "↓",
         () if app.is_own_session(&flow.key) => "s",
         () => " ",
@@ -121,7 +121,7 @@ fn draw_table<K: Copy + PartialEq, T>(
     screen: &Screen,
     look: impl Fn(&Pen, &T) -> Look,
 ) {
-    let sort = Some(&rows.table.sort);
+    let sort = Some(rows.table.sort());
     draw_titles(pen, placed, sort, screen.width, screen.titles);
     let area = (screen.body.0, screen.body.1, screen.width);
     draw_rows(pen, placed, rows, context, area, look);
@@ -148,7 +148,7 @@ fn draw_rows<K: Copy + PartialEq, T>(
     }
 }
 
-fn draw_titles<T>(pen: &mut Pen, placed: &[Placed<T>], sort: Option<&Sort<T>>, width: u16, y: u16) {
+fn draw_titles<T>(pen: &mut Pen, placed: &[Placed<T>], sort: Option<Sort<T>>, width: u16, y: u16) {
     pen.style(0, y, width, pen.theme.title);
     for place in placed {
         let sort = sort.filter(|sort| place.column == sort.column);

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use super::layout::{Placed, Screen, place};
+use super::rows::context;
 use super::table::Table;
-use super::{App, FilterLine, Mode, Notices, Paused, Preferences, View};
+use super::{
+    App, EventRows, FilterLine, FlowRows, InterfaceRows, Mode, Notices, Paused, Preferences, View,
+};
 use crate::model::alert::Alerts;
-use crate::model::column::{Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, RULE_COLUMNS};
+use crate::model::column::{
+    Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS,
+};
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
@@ -19,28 +24,22 @@ impl App {
 
     /// What cells depend on.
     pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
-        Context {
-            unit: self.preferences().unit,
-            now_ns: shown.taken_ns,
-            names: self.names.as_ref(),
-        }
+        context(&self.choices, &self.names, shown)
     }
 
     /// The lines of the screen; `None` where it is too small.
     pub fn screen(&self) -> Option<Screen> {
-        let screen = Screen::new(self.size, self.interface_count)?;
-        let covered = !matches!(self.mode, Mode::View | Mode::Filter);
+        let (interfaces, rules) = self.interfaces.counts();
+        let screen = Screen::new(self.size, interfaces)?;
         Some(match self.view() {
-            View::Interfaces if !covered => {
-                screen.with_rules(self.interface_count, self.rule_count)
-            }
+            View::Interfaces if !self.mode.covers_table() => screen.with_rules(interfaces, rules),
             _ => screen,
         })
     }
 
     fn place<T>(&self, columns: &[&'static Column<T>]) -> Vec<Placed<T>> {
         let (width, unit) = (self.size.0, self.preferences().unit);
-        place(columns, width, unit, self.endpoint_width)
+        place(columns, width, unit, self.flows.endpoint_width())
     }
 
     /// The flow columns that have room, with their places.
@@ -65,53 +64,48 @@ impl App {
 
     /// The flow table of this view.
     pub fn flow_table(&self) -> &Table<FlowKey, Flow> {
-        match self.view() {
-            View::Loss => &self.losses,
-            _ => &self.flows,
-        }
+        self.flows.table(self.view())
     }
 
-    pub(super) fn flow_table_mut(&mut self) -> &mut Table<FlowKey, Flow> {
-        match self.view() {
-            View::Loss => &mut self.losses,
-            _ => &mut self.flows,
-        }
+    /// What the rows of flows are besides: hidden, pinned, held.
+    pub fn flows(&self) -> &FlowRows {
+        &self.flows
     }
 
-    /// The interface table.
-    pub fn interface_table(&self) -> &Table<u32, Interface> {
+    /// The rows of interfaces and of the rules below them.
+    pub fn interfaces(&self) -> &InterfaceRows {
         &self.interfaces
     }
 
-    /// The rule table, below the interfaces.
-    pub fn rule_table(&self) -> &Table<u32, RuleReport> {
-        &self.rules
+    /// The rows of events.
+    pub fn events(&self) -> &EventRows {
+        &self.events
     }
 
     /// Whether the selection is among the rules.
     pub fn in_rules(&self) -> bool {
-        self.in_rules && self.view() == View::Interfaces
+        self.interfaces.in_rules() && self.view() == View::Interfaces
     }
 
-    /// The event table.
-    pub fn event_table(&self) -> &Table<u64, Event> {
-        &self.events
+    /// The host names that are known, where they are shown.
+    pub fn names(&self) -> Option<&Names> {
+        self.names.known()
     }
 
-    /// Whether the rows are flows.
-    pub fn shows_flows(&self) -> bool {
-        matches!(self.view(), View::Flows | View::Loss)
+    /// When the totals were last set to zero.
+    pub fn reset_at(&self) -> Option<TimeOfDay> {
+        self.journal.reset_at()
     }
 
     /// Selected row and number of rows of this view.
     pub fn selection(&self) -> Option<(usize, usize)> {
+        fn of<K: Copy + PartialEq, T>(table: &Table<K, T>) -> (Option<usize>, usize) {
+            (table.position(), table.rows().len())
+        }
         let (position, rows) = match self.view() {
-            View::Flows | View::Loss => {
-                (self.flow_table().position(), self.flow_table().rows().len())
-            }
-            View::Interfaces if self.in_rules => (self.rules.position(), self.rules.rows().len()),
-            View::Interfaces => (self.interfaces.position(), self.interfaces.rows().len()),
-            View::Events => (self.events.position(), self.events.rows().len()),
+            View::Flows | View::Loss => of(self.flow_table()),
+            View::Interfaces => self.interfaces.selection(),
+            View::Events => of(self.events.table()),
         };
         position.filter(|p| *p < rows).map(|p| (p, rows))
     }
@@ -153,36 +147,11 @@ impl App {
         self.paused.as_ref()
     }
 
-    /// When the totals were last set to zero.
-    pub fn reset_at(&self) -> Option<TimeOfDay> {
-        self.journal.reset_at()
-    }
-
-    /// Whether this flow is pinned to the top.
-    pub fn is_pinned(&self, key: &FlowKey) -> bool {
-        self.pinned.contains(key)
-    }
-
     /// Whether this flow carries the SSH session that flowtop runs in.
     pub fn is_own_session(&self, key: &FlowKey) -> bool {
         self.preferences()
             .session
             .is_some_and(|session| session.carries(key))
-    }
-
-    /// Whether the order of the rows is held.
-    pub fn order_is_held(&self) -> bool {
-        self.held.is_some()
-    }
-
-    /// Flows that are not shown because of the filter.
-    pub fn hidden(&self) -> usize {
-        self.hidden
-    }
-
-    /// Flows that lost something in the latest interval.
-    pub fn losing(&self) -> usize {
-        self.losing
     }
 
     /// Columns and lines of the terminal.

@@ -1,0 +1,346 @@
+//! The rows of flows: which there are and in which order, by filter, sort, pins and a held order.
+//!
+//! Made at each refresh, of all flows, so nothing is allocated per flow. The Flows and the Loss view have a table each;
+//! all else is the same in both.
+
+use rustc_hash::FxHashMap;
+
+use super::View;
+use super::layout::Placed;
+use super::reorder::Reorder;
+use super::session::SshSession;
+use super::step::Step;
+use super::table::Table;
+use crate::model::column::{Column, Context, FLOW_COLUMNS, Ranking, Sort, Width, by_id};
+use crate::model::flow::FlowKey;
+use crate::model::query::Query;
+use crate::model::tracker::{Flow, Report};
+
+/// Where all addresses are IPv4, no endpoint is wider: `255.255.255.255:65535`.
+const IPV4_ENDPOINT: u16 = 21;
+
+/// The rows of flows, and what a person did to them.
+#[derive(Debug)]
+pub struct FlowRows {
+    flows: Table<FlowKey, Flow>,
+    losses: Table<FlowKey, Flow>,
+    pinned: Vec<FlowKey>,
+    /// The place of each flow in a held order.
+    held: Option<FxHashMap<FlowKey, u32>>,
+    hides_session: bool,
+    /// The flows that were selected or pinned when that was asked last.
+    focused: Vec<FlowKey>,
+    hidden: usize,
+    losing: usize,
+    widest: WidestEndpoint,
+    /// Memory for flows on their way into an order.
+    ranking: Ranking,
+}
+
+/// What the rows depend on besides their own state.
+pub(super) struct Criteria<'a> {
+    /// The report that is shown.
+    pub shown: &'a Report,
+    /// The view that is open.
+    pub view: View,
+    /// The filter.
+    pub query: &'a Query,
+    /// What cells depend on.
+    pub context: Context<'a>,
+    /// The SSH session that flowtop runs in.
+    pub session: Option<SshSession>,
+    /// Rows on the screen.
+    pub page: usize,
+}
+
+impl Criteria<'_> {
+    fn keys(&self) -> impl Fn(u32) -> FlowKey {
+        |row| self.shown.flows[row as usize].key
+    }
+}
+
+/// Whether numbers went missing in the latest interval.
+pub fn loses(flow: &Flow) -> bool {
+    let latest = flow.history.lost.latest();
+    latest.is_some_and(|lost| lost > 0.0) && flow.sequence.is_some()
+}
+
+/// What tells flows apart that are equal in a column.
+fn tie(flow: &Flow) -> (u64, FlowKey) {
+    (flow.key.brief(), flow.key)
+}
+
+/// How wide the widest endpoint needs to be.
+#[derive(Debug)]
+struct WidestEndpoint {
+    cells: u16,
+    /// Flows first seen before this have been measured, ns.
+    measured_ns: u64,
+}
+
+impl WidestEndpoint {
+    const IPV4: WidestEndpoint = WidestEndpoint {
+        cells: IPV4_ENDPOINT,
+        measured_ns: 0,
+    };
+
+    /// Begins a pass over a report of this time; returns from when on flows are new to it.
+    fn begin(&mut self, taken_ns: u64) -> u64 {
+        let measured_ns = std::mem::replace(&mut self.measured_ns, taken_ns);
+        match measured_ns > taken_ns {
+            true => 0,
+            false => measured_ns,
+        }
+    }
+
+    /// Columns never get narrower again: they would jump with each flow that comes and goes.
+    fn measure(&mut self, flow: &Flow) {
+        if self.cells >= Width::ENDPOINT_MAX || flow.key.source.is_ipv4() {
+            return;
+        }
+        let context = Context::default();
+        let text = |column: &Column| (column.value)(flow, &context).text(&context);
+        for column in ["source", "destination"].into_iter().filter_map(by_id) {
+            let cells = text(column).chars().count() as u16;
+            self.cells = self.cells.max(cells);
+        }
+    }
+}
+
+impl FlowRows {
+    /// Without rows yet; the Flows view will be in this order.
+    pub(super) fn new(sort: Sort) -> FlowRows {
+        FlowRows {
+            flows: Table::new(sort),
+            losses: Table::new(Sort::parse("-loss_percent").unwrap_or(sort)),
+            pinned: Vec::new(),
+            held: None,
+            hides_session: false,
+            focused: Vec::new(),
+            hidden: 0,
+            losing: 0,
+            widest: WidestEndpoint::IPV4,
+            ranking: Ranking::default(),
+        }
+    }
+
+    /// Flows that are not shown because of the filter.
+    pub fn hidden(&self) -> usize {
+        self.hidden
+    }
+
+    /// Flows that lost something in the latest interval.
+    pub fn losing(&self) -> usize {
+        self.losing
+    }
+
+    /// Whether this flow is pinned to the top.
+    pub fn is_pinned(&self, key: &FlowKey) -> bool {
+        self.pinned.contains(key)
+    }
+
+    /// Whether the order of the rows is held.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The widest that an endpoint needs to be, cells.
+    pub(super) fn endpoint_width(&self) -> u16 {
+        self.widest.cells
+    }
+
+    /// The rows of this view; those of the Flows view where it shows something else.
+    pub(super) fn table(&self, view: View) -> &Table<FlowKey, Flow> {
+        match view {
+            View::Loss => &self.losses,
+            _ => &self.flows,
+        }
+    }
+
+    fn table_mut(&mut self, view: View) -> &mut Table<FlowKey, Flow> {
+        match view {
+            View::Loss => &mut self.losses,
+            _ => &mut self.flows,
+        }
+    }
+
+    /// Makes the rows anew, with those on the screen in order. All of them would cost ten times as much, and nobody sees
+    /// the others.
+    pub(super) fn arrange(&mut self, criteria: &Criteria) {
+        let mut ranking = self.rank(criteria);
+        self.hidden = criteria.shown.flows.len() - ranking.len();
+        let (shown, page, key) = (criteria.shown, criteria.page, criteria.keys());
+        let (pinned, held) = (&self.pinned, &self.held);
+        let table = match criteria.view {
+            View::Loss => &mut self.losses,
+            _ => &mut self.flows,
+        };
+        let (mut rows, sort) = (table.take_rows(), table.sort());
+        let (count, mut sorted) = (ranking.len(), 0..0);
+        let part = |found| {
+            sorted = match held {
+                Some(_) => 0..count,
+                None => table.part_to_sort(count, found, page),
+            };
+            sorted.clone()
+        };
+        let context = &criteria.context;
+        ranking.sort(&mut rows, &sort, &shown.flows, context, tie, part);
+        if let Some(ranks) = held {
+            let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
+            let is_pinned = |key: &FlowKey| pinned.contains(key);
+            rows.sort_by_cached_key(|row| (!is_pinned(&key(*row)), rank(&key(*row)), key(*row)));
+            table.set_rows(rows, page, key);
+        } else {
+            table.set_sorted(rows, sorted, page, key);
+        }
+        self.ranking = ranking;
+    }
+
+    /// Puts all rows in order, on the screen or not. They have been made of the same.
+    pub(super) fn sort_all(&mut self, criteria: &Criteria) {
+        if self.table(criteria.view).has_order() {
+            return;
+        }
+        let mut ranking = self.rank(criteria);
+        let table = self.table_mut(criteria.view);
+        let (mut rows, sort) = (table.take_rows(), table.sort());
+        let (flows, all) = (&criteria.shown.flows, 0..ranking.len());
+        ranking.sort(&mut rows, &sort, flows, &criteria.context, tie, |_| all);
+        table.set_rows(rows, criteria.page, criteria.keys());
+        self.ranking = ranking;
+    }
+
+    /// The one pass over all flows: which of them are shown, what they are sorted by, how many lose, how wide they are.
+    fn rank(&mut self, criteria: &Criteria) -> Ranking {
+        let mut ranking = std::mem::take(&mut self.ranking).emptied();
+        let (shown, query, context) = (criteria.shown, criteria.query, &criteria.context);
+        let session = criteria.session.filter(|_| self.hides_session);
+        let table = self.table(criteria.view);
+        let (sort, selected) = (table.sort(), table.selected());
+        let selected = selected.map(|key| (key.brief(), key));
+        let mut scratch = String::new();
+        if context.names.is_some() {
+            self.widest.cells = Width::ENDPOINT_MAX;
+        }
+        let measured_ns = self.widest.begin(shown.taken_ns);
+        self.losing = 0;
+        for (row, flow) in (0_u32..).zip(&shown.flows) {
+            self.losing += usize::from(loses(flow));
+            if flow.first_seen_ns >= measured_ns {
+                self.widest.measure(flow);
+            }
+            if (query.is_empty() || query.matches(flow, context, &mut scratch))
+                && !session.is_some_and(|session| session.carries(&flow.key))
+            {
+                let cell = (sort.column.value)(flow, context);
+                let brief = flow.key.brief();
+                ranking.add(row, &sort, &cell, brief);
+                if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
+                    ranking.put_first();
+                }
+                if selected.is_some_and(|(its, key)| its == brief && key == flow.key) {
+                    ranking.want();
+                }
+            }
+        }
+        ranking
+    }
+
+    /// Moves the selection. Where it leads beyond the rows that are in order, all are put in order first.
+    pub(super) fn step(&mut self, step: Step, criteria: &Criteria) {
+        let (view, page) = (criteria.view, criteria.page);
+        if !self.table(view).has_order_for(step, page) {
+            self.sort_all(criteria);
+        }
+        self.table_mut(view).step(step, page, criteria.keys());
+    }
+
+    /// Selects the flow that was drawn on this line; false where there is none.
+    pub(super) fn select_line(&mut self, line: usize, criteria: &Criteria) -> bool {
+        let table = self.table_mut(criteria.view);
+        table.select_line(line, criteria.page, criteria.keys())
+    }
+
+    /// Selects this flow in the Flows view, where it is found when rows are made next.
+    pub(super) fn select(&mut self, key: FlowKey) {
+        self.flows.select(key);
+    }
+
+    /// Lets the selection of this view go.
+    pub(super) fn deselect(&mut self, view: View) {
+        self.table_mut(view).deselect();
+    }
+
+    /// Puts the rows of this view in another order, which shows when they are made next.
+    pub(super) fn reorder(&mut self, change: Reorder, view: View, placed: &[Placed<Flow>]) {
+        self.table_mut(view).reorder(change, placed, &FLOW_COLUMNS);
+    }
+
+    /// The same for the Flows view, to this order.
+    pub(super) fn sort_by(&mut self, sort: Sort) {
+        self.flows.set_sort(sort);
+    }
+
+    /// Keeps the order of now, whatever the numbers become, or lets it go. Returns whether it is held.
+    pub(super) fn toggle_hold(&mut self, criteria: &Criteria) -> bool {
+        self.sort_all(criteria);
+        let flows = &criteria.shown.flows;
+        let key = |row: &u32| flows.get(*row as usize).map(|flow| flow.key);
+        self.held = match self.held.take() {
+            Some(_) => None,
+            None => {
+                let rows = self.table(criteria.view).rows().iter();
+                Some(rows.filter_map(key).zip(0..).collect())
+            }
+        };
+        self.is_held()
+    }
+
+    /// Lets a held order go.
+    pub(super) fn release_order(&mut self) {
+        self.held = None;
+    }
+
+    /// Pins the selected flow of this view to the top, or lets it go; false where none is selected.
+    pub(super) fn toggle_pin(&mut self, view: View) -> bool {
+        let selected = self.table(view).selected();
+        let Some(key) = selected.filter(|_| view.shows_flows()) else {
+            return false;
+        };
+        match self.pinned.iter().position(|pinned| *pinned == key) {
+            Some(index) => _ = self.pinned.remove(index),
+            None => self.pinned.push(key),
+        }
+        true
+    }
+
+    /// Hides the flow of flowtop's own SSH session, or shows it again.
+    pub(super) fn toggle_session(&mut self) {
+        self.hides_session ^= true;
+    }
+
+    /// Forgets how wide endpoints are: there are no names among them any more.
+    pub(super) fn measure_anew(&mut self) {
+        self.widest = WidestEndpoint::IPV4;
+    }
+
+    /// The selected flow of this view and the pinned ones, where these are others than when this was asked last.
+    pub(super) fn changed_focus(&mut self, view: View) -> Option<Vec<FlowKey>> {
+        let selected = self.table(view).selected();
+        let mut focus: Vec<FlowKey> = self.pinned.iter().copied().chain(selected).collect();
+        focus.sort_unstable();
+        focus.dedup();
+        if focus == self.focused {
+            return None;
+        }
+        self.focused.clone_from(&focus);
+        Some(focus)
+    }
+
+    /// The rows on the page are drawn now.
+    pub(super) fn remember_page(&mut self, criteria: &Criteria) {
+        let table = self.table_mut(criteria.view);
+        table.remember_page(criteria.page, criteria.keys());
+    }
+}

@@ -1,0 +1,157 @@
+//! The rows of the Interfaces view: the interfaces, and the rules below them.
+//!
+//! One selection for both: a step beyond the last interface goes to the first rule, one beyond the first rule back.
+
+use super::layout::{Pages, Placed};
+use super::reorder::Reorder;
+use super::step::Step;
+use super::table::Table;
+use crate::model::column::{Context, INTERFACE_COLUMNS, RULE_COLUMNS, Sort};
+use crate::model::tracker::{Interface, Report, RuleReport};
+
+/// Interfaces and rules in their order, and which of them is selected.
+#[derive(Debug)]
+pub struct InterfaceRows {
+    interfaces: Table<u32, Interface>,
+    rules: Table<u32, RuleReport>,
+    /// Whether the selection is among the rules.
+    in_rules: bool,
+    interface_count: usize,
+    rule_count: usize,
+}
+
+fn ifindexes(shown: &Report) -> impl Fn(u32) -> u32 {
+    |row| shown.interfaces[row as usize].ifindex
+}
+
+impl InterfaceRows {
+    /// Without rows yet.
+    pub(super) fn new() -> InterfaceRows {
+        InterfaceRows {
+            interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
+            rules: Table::new(Sort::by(&RULE_COLUMNS[0])),
+            in_rules: false,
+            interface_count: 0,
+            rule_count: 0,
+        }
+    }
+
+    /// The interfaces.
+    pub fn table(&self) -> &Table<u32, Interface> {
+        &self.interfaces
+    }
+
+    /// The rules, in their own order: the first one that matches counts.
+    pub fn rules(&self) -> &Table<u32, RuleReport> {
+        &self.rules
+    }
+
+    /// Whether the selection is among the rules.
+    pub fn in_rules(&self) -> bool {
+        self.in_rules
+    }
+
+    /// How many interfaces the report has, and how many rules.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.interface_count, self.rule_count)
+    }
+
+    /// The place of the selected row, and the number of rows of its table.
+    pub(super) fn selection(&self) -> (Option<usize>, usize) {
+        match self.in_rules {
+            true => (self.rules.position(), self.rules.rows().len()),
+            false => (self.interfaces.position(), self.interfaces.rows().len()),
+        }
+    }
+
+    /// Counts what there is, which the lines of the screen depend on.
+    pub(super) fn count(&mut self, shown: &Report) {
+        self.interface_count = shown.interfaces.len();
+        self.rule_count = shown.rules.len();
+        self.in_rules &= self.rule_count > 0;
+    }
+
+    /// Makes the rows of the rules anew, as many as were counted.
+    pub(super) fn arrange_rules(&mut self, pages: Pages) {
+        let rows = (0..self.rule_count as u32).collect();
+        self.rules.set_rows(rows, pages.rules, |row| row);
+    }
+
+    /// Makes the rows of the interfaces anew.
+    pub(super) fn arrange(&mut self, shown: &Report, context: &Context, pages: Pages) {
+        let mut rows: Vec<u32> = (0..shown.interfaces.len() as u32).collect();
+        let sort = self.interfaces.sort();
+        let tie = |interface: &Interface| (interface.ifindex.into(), ());
+        sort.apply(&mut rows, &shown.interfaces, context, tie);
+        self.interfaces.set_rows(rows, pages.body, ifindexes(shown));
+    }
+
+    /// Moves the selection, from the interfaces to the rules and back where it goes beyond their ends.
+    pub(super) fn step(&mut self, step: Step, shown: &Report, pages: Pages) {
+        match (self.in_rules, step) {
+            (true, Step::First) => self.step_interfaces(Step::First, shown, pages),
+            (true, _) if step.goes_up() && self.rules.position() == Some(0) => {
+                self.step_interfaces(Step::Last, shown, pages);
+            }
+            (true, _) => self.step_rules(step, pages),
+            (false, Step::Last) if self.rule_count > 0 => self.step_rules(Step::Last, pages),
+            (false, _) if step.goes_down() && self.is_at_last_interface() => {
+                self.step_rules(Step::First, pages);
+            }
+            (false, _) => self.step_interfaces(step, shown, pages),
+        }
+    }
+
+    fn is_at_last_interface(&self) -> bool {
+        let last = self.interfaces.rows().len().checked_sub(1);
+        self.rule_count > 0 && self.interfaces.position() == last
+    }
+
+    fn step_rules(&mut self, step: Step, pages: Pages) {
+        self.in_rules = true;
+        self.interfaces.deselect();
+        self.rules.step(step, pages.rules, |row| row);
+    }
+
+    fn step_interfaces(&mut self, step: Step, shown: &Report, pages: Pages) {
+        self.in_rules = false;
+        self.rules.deselect();
+        self.interfaces.step(step, pages.body, ifindexes(shown));
+    }
+
+    /// Selects the interface that was drawn on this line; false where there is none.
+    pub(super) fn select_line(&mut self, line: usize, shown: &Report, pages: Pages) -> bool {
+        self.in_rules = false;
+        self.rules.deselect();
+        self.interfaces
+            .select_line(line, pages.body, ifindexes(shown))
+    }
+
+    /// Selects the rule that was drawn on this line; false where there is none.
+    pub(super) fn select_rule(&mut self, line: usize, pages: Pages) -> bool {
+        let is_hit = self.rules.select_line(line, pages.rules, |row| row);
+        if is_hit {
+            self.in_rules = true;
+            self.interfaces.deselect();
+        }
+        is_hit
+    }
+
+    /// Lets the selection go.
+    pub(super) fn deselect(&mut self) {
+        self.interfaces.deselect();
+        self.rules.deselect();
+        self.in_rules = false;
+    }
+
+    /// Puts the interfaces in another order, which shows when they are arranged next.
+    pub(super) fn reorder(&mut self, change: Reorder, placed: &[Placed<Interface>]) {
+        self.interfaces.reorder(change, placed, &INTERFACE_COLUMNS);
+    }
+
+    /// The rows on the pages are drawn now.
+    pub(super) fn remember_pages(&mut self, shown: &Report, pages: Pages) {
+        self.interfaces.remember_page(pages.body, ifindexes(shown));
+        self.rules.remember_page(pages.rules, |row| row);
+    }
+}

@@ -89,7 +89,7 @@ impl App {
         App {
             mode: Mode::View,
             filter: FilterLine::default(),
-            flows: FlowRows::new(preferences.sort),
+            flows: FlowRows::new(preferences.appearance.sort),
             interfaces: InterfaceRows::new(),
             events: EventRows::new(),
             arranged: None,
@@ -147,7 +147,7 @@ impl App {
         if self.choices.configure(preferences) {
             self.journal.set_alert_rules(alerts);
         }
-        self.flows.sort_by(self.choices.current().sort);
+        self.flows.sort_by(self.choices.current().appearance.sort);
         self.notices.accept_config();
         self.rearrange();
     }

@@ -293,9 +293,9 @@ impl Overrides {
             config.interfaces = first.cloned().collect();
         }
         if *bits {
-            config.unit = Unit::Bits;
+            config.appearance.unit = Unit::Bits;
         }
-        config.packet_loss |= packet_loss;
+        config.appearance.packet_loss |= packet_loss;
         config.throughput_interval = throughput_interval.unwrap_or(config.throughput_interval);
         config.jitter_interval = jitter_interval.or(config.jitter_interval);
         config.max_flows = max_flows.unwrap_or(config.max_flows);

@@ -33,7 +33,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene, look: &Look) {
     if (area.width, area.height) != app.size() || area.is_empty() {
         return;
     }
-    let theme = look.theme(app.preferences().theme);
+    let theme = look.theme(app.preferences().appearance.theme);
     let buffer = frame.buffer_mut();
     buffer.set_style(area, theme.base);
     let mut pen = Pen::new(buffer, &theme, look.ascii);

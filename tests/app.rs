@@ -16,7 +16,7 @@ use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
 use flowtop::model::histogram::Histogram;
-use flowtop::model::preferences::{ThemeName, Unit};
+use flowtop::model::preferences::{Appearance, ThemeName, Unit};
 use flowtop::model::query::Query;
 use flowtop::model::tracker::{Flow, Report};
 
@@ -98,7 +98,10 @@ fn a_frame_between_two_intervals_shows_one_reading_whatever_made_it_be_drawn() {
             flow.volume.packets = packets;
         }
         let preferences = Preferences {
-            sort: Sort::parse("-packets").expect("a column"),
+            appearance: Appearance {
+                sort: Sort::parse("-packets").expect("a column"),
+                ..Appearance::default()
+            },
             ..Preferences::default()
         };
         let mut app = App::new(preferences, SIZE);
@@ -310,7 +313,7 @@ fn enter_on_an_event_opens_its_flow_and_that_view_is_the_one_to_be_saved() {
     app.update(Msg::Refreshed(CLOCK), &report);
     press(&mut app, &report, "4 / a l e r t Enter Home Enter");
     assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail));
-    assert_eq!(app.preferences().view, View::Flows);
+    assert_eq!(app.preferences().appearance.view, View::Flows);
     let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
     assert_eq!(selected, Some(report.flows[2].key));
 }
@@ -540,7 +543,10 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     let mut app = dashboard(&report, SIZE, "b Right");
     let f5 = parse_chord("F5").expect("a key");
     let changed = Preferences {
-        theme: ThemeName::Light,
+        appearance: Appearance {
+            theme: ThemeName::Light,
+            ..Appearance::default()
+        },
         keymap: Keymap::with_overrides([(Action::Reverse, vec![f5])]).expect("no conflict"),
         ..Preferences::default()
     };
@@ -554,7 +560,8 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     assert!(frame(&mut app, &report).contains("config.json:1:2: no (and more)"));
     app.update(Msg::Preferences(Box::new(changed)), &report);
     let now = app.preferences();
-    assert_eq!((now.theme, now.unit), (ThemeName::Light, Unit::Bits));
+    let look = &now.appearance;
+    assert_eq!((look.theme, look.unit), (ThemeName::Light, Unit::Bits));
     assert_eq!(app.flow_table().sort().column.id, "goodput");
     assert_eq!(app.notices().config_error(), None);
     press(&mut app, &report, "F5");
@@ -581,10 +588,10 @@ fn columns_are_chosen_moved_and_never_all_gone() {
     for _ in 0..20 {
         press(&mut app, &report, "Home Space");
     }
-    assert_eq!(app.preferences().columns.len(), 1);
+    assert_eq!(app.preferences().appearance.columns.len(), 1);
     press(&mut app, &report, "Home Down Space Left");
-    assert_eq!(app.preferences().columns.len(), 2);
-    assert!(by_id(app.preferences().columns[0].id).is_some());
+    assert_eq!(app.preferences().appearance.columns.len(), 2);
+    assert!(by_id(app.preferences().appearance.columns[0].id).is_some());
 }
 
 /// Other rates for all flows, no two of them alike.

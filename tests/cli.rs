@@ -210,7 +210,7 @@ fn the_command_line_wins_over_the_file() {
     assert_eq!(interfaces, ["veth*", "eth1"]);
     assert_eq!(both.throughput_interval, Duration::from_secs(5));
     assert_eq!(both.jitter_window(), Duration::from_secs(5));
-    assert_eq!(both.unit, Unit::Bits);
-    assert!(both.packet_loss);
+    assert_eq!(both.appearance.unit, Unit::Bits);
+    assert!(both.appearance.packet_loss);
     assert_eq!(both.max_flows, 1000);
 }

@@ -38,7 +38,7 @@ impl App {
     }
 
     fn place<T>(&self, columns: &[&'static Column<T>]) -> Vec<Placed<T>> {
-        let (width, unit) = (self.size.0, self.preferences().unit);
+        let (width, unit) = (self.size.0, self.preferences().appearance.unit);
         place(columns, width, unit, self.flows.endpoint_width())
     }
 
@@ -123,7 +123,7 @@ impl App {
 
     /// The view.
     pub fn view(&self) -> View {
-        self.choices.current().view
+        self.choices.current().appearance.view
     }
 
     /// What takes the keys.

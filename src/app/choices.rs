@@ -2,7 +2,7 @@
 
 use super::{Preferences, View};
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
-use crate::model::preferences::{ThemeName, Unit};
+use crate::model::preferences::{ThemeName, Unit, adopt};
 
 /// The intervals that `+` and `-` go through, s.
 const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
@@ -31,20 +31,10 @@ impl Choices {
     /// Adopts what another configuration says differently; what keys have changed since stays. Returns whether its
     /// thresholds are others.
     pub(super) fn configure(&mut self, configured: Preferences) -> bool {
-        fn adopt<T: PartialEq + Clone>(current: &mut T, before: &T, after: &T) {
-            if before != after {
-                current.clone_from(after);
-            }
-        }
         let before = std::mem::replace(&mut self.configured, configured);
         let current = &mut self.current;
         let Preferences {
-            view: _,
-            unit,
-            packet_loss,
-            sort,
-            columns,
-            theme,
+            appearance,
             interval_s,
             jitter_s,
             keymap,
@@ -52,11 +42,7 @@ impl Choices {
             services,
             session,
         } = &self.configured;
-        adopt(&mut current.unit, &before.unit, unit);
-        adopt(&mut current.packet_loss, &before.packet_loss, packet_loss);
-        adopt(&mut current.sort, &before.sort, sort);
-        adopt(&mut current.columns, &before.columns, columns);
-        adopt(&mut current.theme, &before.theme, theme);
+        current.appearance.adopt(&before.appearance, appearance);
         adopt(&mut current.interval_s, &before.interval_s, interval_s);
         adopt(&mut current.jitter_s, &before.jitter_s, jitter_s);
         adopt(&mut current.keymap, &before.keymap, keymap);
@@ -68,17 +54,17 @@ impl Choices {
 
     /// Opens this view.
     pub(super) fn open_view(&mut self, view: View) {
-        self.current.view = view;
+        self.current.appearance.view = view;
     }
 
     /// The Flows view is in this order now.
     pub(super) fn sort_by(&mut self, sort: Sort) {
-        self.current.sort = sort;
+        self.current.appearance.sort = sort;
     }
 
     /// Bytes or bits.
     pub(super) fn toggle_unit(&mut self) {
-        self.current.unit = match self.current.unit {
+        self.current.appearance.unit = match self.current.appearance.unit {
             Unit::Bytes => Unit::Bits,
             Unit::Bits => Unit::Bytes,
         };
@@ -86,15 +72,17 @@ impl Choices {
 
     /// With the loss columns, or without.
     pub(super) fn toggle_packet_loss(&mut self) {
-        self.current.packet_loss ^= true;
+        self.current.appearance.packet_loss ^= true;
     }
 
     /// The next colours.
     pub(super) fn next_theme(&mut self) -> ThemeName {
         let all = ThemeName::ALL;
-        let now = all.iter().position(|theme| *theme == self.current.theme);
-        self.current.theme = all[(now.unwrap_or(0) + 1) % all.len()];
-        self.current.theme
+        let now = all
+            .iter()
+            .position(|theme| *theme == self.current.appearance.theme);
+        self.current.appearance.theme = all[(now.unwrap_or(0) + 1) % all.len()];
+        self.current.appearance.theme
     }
 
     /// The next longer interval, or the next shorter one; `None` where there is none.
@@ -111,7 +99,7 @@ impl Choices {
     /// The columns that the Flows view can have: the chosen ones in their order, then the others; with whether each is
     /// chosen.
     pub(super) fn column_choice(&self) -> Vec<(&'static Column, bool)> {
-        let chosen = &self.current.columns;
+        let chosen = &self.current.appearance.columns;
         let others = FLOW_COLUMNS.iter().filter(|c| !chosen.contains(c));
         let chosen = chosen.iter().map(|c| (*c, true));
         chosen.chain(others.map(|c| (c, false))).collect()
@@ -123,7 +111,7 @@ impl Choices {
         let Some((column, _)) = self.column_choice().get(place).copied() else {
             return place;
         };
-        let columns = &mut self.current.columns;
+        let columns = &mut self.current.appearance.columns;
         match columns.iter().position(|chosen| *chosen == column) {
             Some(index) if columns.len() > 1 => _ = columns.remove(index),
             Some(_) => {}
@@ -137,7 +125,7 @@ impl Choices {
     /// Moves the chosen column at this place so many places on. Returns the place where it is then: the same, where
     /// there is no other.
     pub(super) fn move_column(&mut self, place: usize, by: isize) -> usize {
-        let columns = &mut self.current.columns;
+        let columns = &mut self.current.appearance.columns;
         let other = place.checked_add_signed(by);
         let is_there = |place: &usize| *place < columns.len();
         match other.filter(|other| is_there(&place) && is_there(other)) {

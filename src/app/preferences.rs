@@ -5,25 +5,15 @@ use std::sync::Arc;
 use super::{SshSession, View};
 use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
-use crate::model::column::{Column, DEFAULT, LOSS, LOSS_VIEW, Sort, by_id};
-use crate::model::preferences::{ThemeName, Unit};
+use crate::model::column::{Column, LOSS, LOSS_VIEW, by_id};
+use crate::model::preferences::Appearance;
 use crate::model::service::Services;
 
 /// What a person wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preferences {
-    /// The view that is open.
-    pub view: View,
-    /// Unit of rates.
-    pub unit: Unit,
-    /// Whether the Flows view has the loss columns.
-    pub packet_loss: bool,
-    /// Order of the Flows view.
-    pub sort: Sort,
-    /// Columns of the Flows view, without those that `packet_loss` adds.
-    pub columns: Vec<&'static Column>,
-    /// Colours.
-    pub theme: ThemeName,
+    /// How the dashboard looks.
+    pub appearance: Appearance,
     /// Throughput interval, s.
     pub interval_s: f64,
     /// Jitter window, s; `None`: the throughput interval, whatever it becomes.
@@ -41,12 +31,7 @@ pub struct Preferences {
 impl Default for Preferences {
     fn default() -> Self {
         Preferences {
-            view: View::Flows,
-            unit: Unit::Bytes,
-            packet_loss: false,
-            sort: Sort::default(),
-            columns: columns(DEFAULT),
-            theme: ThemeName::Dark,
+            appearance: Appearance::default(),
             interval_s: 1.0,
             jitter_s: None,
             keymap: Keymap::default(),
@@ -60,13 +45,14 @@ impl Default for Preferences {
 impl Preferences {
     /// The flow columns of the view that is open, whether they have room or not.
     pub fn flow_columns(&self) -> Vec<&'static Column> {
-        if self.view == View::Loss {
+        let look = &self.appearance;
+        if look.view == View::Loss {
             return columns(LOSS_VIEW);
         }
-        let mut chosen = self.columns.clone();
-        if self.packet_loss {
+        let mut chosen = look.columns.clone();
+        if look.packet_loss {
             let others = columns(LOSS).into_iter();
-            chosen.extend(others.filter(|column| !self.columns.contains(column)));
+            chosen.extend(others.filter(|column| !look.columns.contains(column)));
         }
         chosen
     }

@@ -15,7 +15,7 @@ use crate::model::tracker::Report;
 /// What cells depend on.
 pub(super) fn context<'a>(choices: &Choices, names: &'a HostNames, shown: &Report) -> Context<'a> {
     Context {
-        unit: choices.current().unit,
+        unit: choices.current().appearance.unit,
         now_ns: shown.taken_ns,
         names: names.known(),
     }
@@ -62,7 +62,7 @@ impl App {
         let preferences = self.choices.current();
         let criteria = Criteria {
             shown,
-            view: preferences.view,
+            view: preferences.appearance.view,
             query: self.filter.query(),
             context: context(&self.choices, &self.names, shown),
             session: preferences.session,

@@ -14,6 +14,7 @@ use super::settings::{Config, SETTINGS};
 use crate::keymap::KeyChord;
 use crate::model::alert::{AlertRule, Side};
 use crate::model::harmless::harmless;
+use crate::model::preferences::Appearance;
 use crate::model::rule::{
     ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
 };
@@ -90,12 +91,16 @@ fn listed(items: impl Iterator<Item = impl Display>, none: &str) -> String {
 }
 
 fn settings(config: &Config) -> Vec<String> {
-    let order = if config.sort.descending {
+    let look = &config.appearance;
+    let order = if look.sort.descending {
         "largest"
     } else {
         "smallest"
     };
-    let columns = config.columns.iter().map(|column| column.id);
+    let columns = match look.columns == Appearance::default().columns {
+        true => "the default set".to_string(),
+        false => listed(look.columns.iter().map(|column| column.id), ""),
+    };
     let mut lines = vec![
         format!(
             "Throughput and goodput over {}, inter-arrival time and jitter over {}.",
@@ -113,13 +118,13 @@ fn settings(config: &Config) -> Vec<String> {
         ),
         format!(
             "Screen: {} per second, view {}, sorted by {}, {order} first; loss columns {}; theme {}.",
-            config.unit.id(),
-            config.view.id(),
-            config.sort.column.id,
-            if config.packet_loss { "on" } else { "off" },
-            config.theme.id()
+            look.unit.id(),
+            look.view.id(),
+            look.sort.column.id,
+            if look.packet_loss { "on" } else { "off" },
+            look.theme.id()
         ),
-        format!("Columns: {}.", listed(columns, "the default set")),
+        format!("Columns: {columns}."),
     ];
     lines.extend(config.alerts.iter().map(alert_in_words));
     for (action, keys) in &config.keys {

@@ -13,6 +13,7 @@ use super::json::Json;
 use super::walk::{Walk, known, quoted};
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
 use crate::model::glob::Glob;
+use crate::model::preferences::Appearance;
 
 /// A kind of value.
 pub(super) trait Kind {
@@ -191,8 +192,35 @@ fn columns() -> Vec<(&'static str, &'static Column)> {
         .collect()
 }
 
-/// The id of a column of flows.
-pub(super) const COLUMN: Id<&'static Column> = Id("column", columns);
+/// The ids of columns; none stands for the default set.
+pub(super) struct Columns;
+
+impl Columns {
+    const IDS: List<Id<&'static Column>> = List(Id("column", columns), "a list of column ids");
+}
+
+impl Kind for Columns {
+    type Value = Vec<&'static Column>;
+
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+        let own = Columns::IDS.read(walk, key, value)?;
+        Some(match own.is_empty() {
+            true => Appearance::default().columns,
+            false => own,
+        })
+    }
+
+    fn write(&self, columns: &Self::Value) -> Json {
+        match *columns == Appearance::default().columns {
+            true => Json::List(Vec::new()),
+            false => Columns::IDS.write(columns),
+        }
+    }
+
+    fn schema(&self) -> Json {
+        Columns::IDS.schema()
+    }
+}
 
 /// The id of a column, with `-` in front for the largest first.
 pub(super) struct Order;

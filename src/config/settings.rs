@@ -14,16 +14,15 @@ use super::bindings::Bindings;
 use super::interval::Limits;
 use super::json::Json;
 use super::kind::{
-    COLUMN, Id, Interface, Kind, List, Number, OneOf, OrNull, Order, Seconds, Switch,
+    Columns, Id, Interface, Kind, List, Number, OneOf, OrNull, Order, Seconds, Switch,
 };
 use super::profile::{Offset, Pattern};
 use super::rules::Rules;
 use super::walk::Walk;
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::AlertRule;
-use crate::model::column::{Column, Sort};
 use crate::model::glob::Glob;
-use crate::model::preferences::{ThemeName, Unit, View};
+use crate::model::preferences::{Appearance, ThemeName, Unit, View};
 use crate::model::rule::{Rule, SequenceProfile};
 
 /// The largest flow table.
@@ -82,42 +81,67 @@ pub(super) fn one_line(lines: &[&str]) -> String {
     lines.join(" ")
 }
 
-/// Makes the table, and the configuration with a field for each row.
-macro_rules! settings {
-    ($(
-        $(#[doc = $help:literal])+
-        $key:literal $field:ident: $type:ty = $default:expr;
-        $kind:expr, $example:literal, $applies:ident
-    )+) => {
-        /// Every setting, with the value that holds.
-        #[derive(Debug, Clone, PartialEq)]
-        pub struct Config {
-            /// The file that was read; `None`: built-in defaults only.
-            pub path: Option<PathBuf>,
-            $($(#[doc = $help])+ pub $field: $type,)+
-        }
-
-        impl Default for Config {
-            fn default() -> Config {
-                Config { path: None, $($field: $default,)+ }
-            }
-        }
-
-        /// All settings, in the order in which they are written.
-        pub static SETTINGS: &[Setting] = &[$(Setting {
+/// A row whose value is at this path of the configuration.
+macro_rules! row {
+    ($key:literal, [$($path:ident),+], $kind:expr, $example:literal, $applies:ident, $($help:literal),+) => {
+        Setting {
             key: $key,
             help: &[$($help),+],
             example: $example,
             applies: Applies::$applies,
             read: |walk, value, config| {
                 if let Some(read) = $kind.read(walk, $key, value) {
-                    config.$field = read;
+                    config$(.$path)+ = read;
                 }
             },
-            write: |config| $kind.write(&config.$field),
+            write: |config| $kind.write(&config$(.$path)+),
             schema: || $kind.schema(),
-            copy: |from, to| to.$field = from.$field.clone(),
-        },)+];
+            copy: |from, to| to$(.$path)+ = from$(.$path)+.clone(),
+        }
+    };
+}
+
+/// Makes the table, and the configuration: a field for each row, but for the rows of its appearance, which have theirs in
+/// [`Appearance`].
+macro_rules! settings {
+    (
+        $(
+            $(#[doc = $help:literal])+
+            $key:literal $field:ident: $type:ty = $default:expr;
+            $kind:expr, $example:literal, $applies:ident
+        )+
+        appearance {$(
+            $(#[doc = $look_help:literal])+
+            $look_key:literal $look_field:ident; $look_kind:expr, $look_example:literal
+        )+}
+    ) => {
+        /// Every setting, with the value that holds.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Config {
+            /// The file that was read; `None`: built-in defaults only.
+            pub path: Option<PathBuf>,
+            $($(#[doc = $help])+ pub $field: $type,)+
+            /// How the dashboard looks.
+            pub appearance: Appearance,
+        }
+
+        impl Default for Config {
+            fn default() -> Config {
+                Config {
+                    path: None,
+                    $($field: $default,)+
+                    appearance: Appearance::default(),
+                }
+            }
+        }
+
+        /// All settings, in the order in which they are written.
+        pub static SETTINGS: &[Setting] = &[
+            $(row!($key, [$field], $kind, $example, $applies, $($help),+),)+
+            $(row!(
+                $look_key, [appearance, $look_field], $look_kind, $look_example, Chosen, $($look_help),+
+            ),)+
+        ];
     };
 }
 
@@ -147,14 +171,6 @@ settings! {
     "JITTER_INTERVAL" jitter_interval: Option<Duration> = None;
     OrNull(Seconds(Limits::JITTER)), "86400", Live
 
-    /// unit of rates on the screen, per second: `"bytes"` or `"bits"`, as `-b`
-    "UNIT" unit: Unit = Unit::Bytes;
-    OneOf(|| Unit::ALL.map(|unit| (unit.id(), unit)).into()), r#""bits""#, Chosen
-
-    /// start with the loss columns, as `-l`
-    "PACKET_LOSS" packet_loss: bool = false;
-    Switch, "true", Chosen
-
     /// names or globs (`*`, `?`) of interfaces to watch, as `-i`; empty: every interface that is up, except loopback
     "INTERFACES" interfaces: Vec<Glob> = Vec::new();
     List(Interface, "a list of names or globs"), r#"["eth0", "veth*", "wl?n0"]"#, Live
@@ -168,26 +184,10 @@ settings! {
     "MAX_FLOWS" max_flows: u32 = 65536;
     Number(1..=MOST_FLOWS), "16777216", AtStart
 
-    /// id of the column to sort by; `-` in front: largest first
-    "SORT" sort: Sort = Sort::default();
-    Order, r#""jitter""#, Chosen
-
-    /// ids of the columns to show, in order; empty: the default set
-    "COLUMNS" columns: Vec<&'static Column> = Vec::new();
-    List(COLUMN, "a list of column ids"), r#"["source", "destination", "throughput"]"#, Chosen
-
     /// name of an action -> key, or list of keys, in place of its own ones; Ctrl-C always leaves: other keys for `quit`
     /// come beside it, and any other action that claims it is an error
     "KEYS" keys: Vec<(Action, Vec<KeyChord>)> = Vec::new();
     Bindings, r#"{"quit": ["F10", "Ctrl-X"], "reset": "Z", "pause": []}"#, Live
-
-    /// colours of the screen: `"dark"`, `"light"`, `"high-contrast"` or `"colour-blind"`
-    "THEME" theme: ThemeName = ThemeName::Dark;
-    OneOf(|| ThemeName::ALL.map(|theme| (theme.id(), theme)).into()), r#""colour-blind""#, Chosen
-
-    /// the view that is open at first: `"flows"`, `"loss"`, `"interfaces"` or `"events"`
-    "VIEW" view: View = View::Flows;
-    Id("view", || View::ALL.map(|view| (view.id(), view)).into()), r#""loss""#, Chosen
 
     /// thresholds for flows: beyond one a flow is marked, makes an event, and is named in the JSON output. Such as
     /// `{"column": "loss_percent", "above": 1, "clear": 0.5, "for": 2}`: any column of numbers by id or short name
@@ -195,6 +195,32 @@ settings! {
     /// many seconds; over when back across `clear` (if missing: 0.9 of `above`, 1.1 of `below`)
     "ALERTS" alerts: Vec<AlertRule> = Vec::new();
     Alerts, r#"[{"column": "jitter", "above": 20, "clear": 15.5, "for": 2}]"#, Live
+
+    appearance {
+        /// unit of rates on the screen, per second: `"bytes"` or `"bits"`, as `-b`
+        "UNIT" unit;
+        OneOf(|| Unit::ALL.map(|unit| (unit.id(), unit)).into()), r#""bits""#
+
+        /// start with the loss columns, as `-l`
+        "PACKET_LOSS" packet_loss;
+        Switch, "true"
+
+        /// id of the column to sort by; `-` in front: largest first
+        "SORT" sort;
+        Order, r#""jitter""#
+
+        /// ids of the columns to show, in order; empty: the default set
+        "COLUMNS" columns;
+        Columns, r#"["source", "destination", "throughput"]"#
+
+        /// colours of the screen: `"dark"`, `"light"`, `"high-contrast"` or `"colour-blind"`
+        "THEME" theme;
+        OneOf(|| ThemeName::ALL.map(|theme| (theme.id(), theme)).into()), r#""colour-blind""#
+
+        /// the view that is open at first: `"flows"`, `"loss"`, `"interfaces"` or `"events"`
+        "VIEW" view;
+        Id("view", || View::ALL.map(|view| (view.id(), view)).into()), r#""loss""#
+    }
 }
 
 impl Config {

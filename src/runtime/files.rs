@@ -34,7 +34,7 @@ pub fn write(scene: &Scene, session: &Session) -> Result<String> {
         report: &shown,
         config: session.reload.state(),
         privileges: &session.privileges,
-        unit: app.preferences().unit,
+        unit: app.preferences().appearance.unit,
         events: Some(&events),
         alerts: app.alerts(),
         top: None,

@@ -149,7 +149,7 @@ impl Headless {
             report: session.tracker.report(),
             config: session.reload.state(),
             privileges: &session.privileges,
-            unit: session.reload.config().unit,
+            unit: session.reload.config().appearance.unit,
             events: None,
             alerts: &session.alerts,
             top: top.as_ref(),
@@ -172,7 +172,12 @@ impl Headless {
             now_ns: report.taken_ns,
             ..Context::default()
         };
-        Some(Top::of(&report.flows, &config.sort, most, &context))
+        Some(Top::of(
+            &report.flows,
+            &config.appearance.sort,
+            most,
+            &context,
+        ))
     }
 }
 

@@ -130,7 +130,7 @@ fn write_safely(mut file: &File, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::preferences::Unit;
+    use crate::model::preferences::{Appearance, Unit};
 
     fn surroundings(folder: &Path) -> Surroundings {
         Surroundings {
@@ -148,7 +148,10 @@ mod tests {
 
     fn bits() -> Preferences {
         Preferences {
-            unit: Unit::Bits,
+            appearance: Appearance {
+                unit: Unit::Bits,
+                ..Appearance::default()
+            },
             interval_s: 0.5,
             ..Preferences::default()
         }

@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::config::source::{self, Opened, Surroundings};
 use crate::demo::Demo;
 use crate::keymap::Keymap;
-use crate::model::column::Column;
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
 use crate::model::units;
@@ -113,12 +112,7 @@ impl Timing {
 /// As the dashboard wants it.
 pub fn preferences(config: &Config) -> Preferences {
     Preferences {
-        view: config.view,
-        unit: config.unit,
-        packet_loss: config.packet_loss,
-        sort: config.sort,
-        columns: columns(config),
-        theme: config.theme,
+        appearance: config.appearance.clone(),
         interval_s: config.throughput_interval.as_secs_f64(),
         jitter_s: config.jitter_interval.map(|window| window.as_secs_f64()),
         // Reading the configuration has found all conflicts.
@@ -129,24 +123,9 @@ pub fn preferences(config: &Config) -> Preferences {
     }
 }
 
-/// The columns that the configuration shows.
-fn columns(config: &Config) -> Vec<&'static Column> {
-    match config.columns.is_empty() {
-        true => Preferences::default().columns,
-        false => config.columns.clone(),
-    }
-}
-
-/// Puts into a configuration what was chosen on the dashboard; what it says already stays as it is.
+/// Puts into a configuration what was chosen on the dashboard.
 pub fn choose(config: &mut Config, choices: &Preferences) {
-    config.view = choices.view;
-    config.unit = choices.unit;
-    config.packet_loss = choices.packet_loss;
-    config.theme = choices.theme;
-    config.sort = choices.sort;
-    if columns(config) != choices.columns {
-        config.columns = choices.columns.clone();
-    }
+    config.appearance = choices.appearance.clone();
     if (config.throughput_interval.as_secs_f64() - choices.interval_s).abs() > 1e-9 {
         config.throughput_interval = Duration::from_secs_f64(choices.interval_s);
     }

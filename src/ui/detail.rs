@@ -159,7 +159,10 @@ fn draw_charts(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect
 fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
-    let (unit, interval_s) = (app.preferences().unit, app.preferences().interval_s);
+    let (unit, interval_s) = (
+        app.preferences().appearance.unit,
+        app.preferences().interval_s,
+    );
     let trace = |name, values, style| Trace {
         name,
         values,
@@ -211,7 +214,7 @@ fn draw_interface(pen: &mut Pen, app: &App, shown: &Report, interface: &Interfac
         INTERFACE_FACT,
     );
     let rest = rest_of(area, y + 1);
-    let unit = app.preferences().unit;
+    let unit = app.preferences().appearance.unit;
     let traces = [Trace {
         name: "throughput",
         values: interface.throughput_history.all(),

@@ -65,7 +65,7 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
 
 fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let (top, lines) = screen.interfaces;
-    let unit = app.preferences().unit;
+    let unit = app.preferences().appearance.unit;
     if usize::from(lines) >= shown.interfaces.len() && lines > 1 {
         for (line, interface) in (top..).zip(&shown.interfaces) {
             let segments = interface_in_full(pen, interface, shown, unit);
@@ -184,7 +184,7 @@ fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
 /// The rates of all interfaces together.
 fn rates(pen: &Pen, app: &App, shown: &Report) -> Vec<Segment> {
     let theme = pen.theme;
-    let unit = app.preferences().unit;
+    let unit = app.preferences().appearance.unit;
     let known: Vec<_> = shown.interfaces.iter().filter_map(|i| i.rates).collect();
     if known.is_empty() {
         return Vec::new();

@@ -11,7 +11,7 @@ fn edit(text: &str, change: impl FnOnce(&mut Config)) -> String {
 }
 
 fn to_bits(config: &mut Config) {
-    config.unit = Unit::Bits;
+    config.appearance.unit = Unit::Bits;
 }
 
 #[test]
@@ -43,7 +43,10 @@ fn a_new_key_comes_last_and_is_indented_like_the_others() {
 #[test]
 fn what_is_meant_already_is_not_written() {
     for text in ["{}", "{\"UNIT\": \"bytes\"}", "\u{feff}{}"] {
-        assert_eq!(edit(text, |config| config.unit = Unit::Bytes), text);
+        assert_eq!(
+            edit(text, |config| config.appearance.unit = Unit::Bytes),
+            text
+        );
     }
 }
 
@@ -52,10 +55,10 @@ fn every_valid_file_can_be_changed_and_means_the_rest_as_before() {
     for path in json_files("valid") {
         let text = std::fs::read_to_string(&path).expect("file");
         let change = |config: &mut Config| {
-            config.unit = Unit::Bits;
-            config.theme = ThemeName::HighContrast;
-            config.packet_loss = true;
-            config.columns = vec![&FLOW_COLUMNS[1], &FLOW_COLUMNS[0]];
+            config.appearance.unit = Unit::Bits;
+            config.appearance.theme = ThemeName::HighContrast;
+            config.appearance.packet_loss = true;
+            config.appearance.columns = vec![&FLOW_COLUMNS[1], &FLOW_COLUMNS[0]];
         };
         let changed = edit(&text, change);
         let mut expected = Config::load(&text, "").expect("valid");

@@ -46,8 +46,8 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     say("BPF", bpf_settings());
     say("hook", hook());
     let opened = setup::open_config(arguments, surroundings);
-    let in_force = opened.as_ref().map(|opened| opened.config.max_flows);
-    let (program, table) = load(in_force.unwrap_or(Options::default().max_flows));
+    let options = opened.as_ref().map(|opened| setup::options(&opened.config));
+    let (program, table) = load(&options.unwrap_or_default());
     say("program", program);
     say("flow table", table);
     let user = arguments.user.as_deref();
@@ -128,14 +128,10 @@ fn hook() -> String {
 }
 
 /// Loads the programs as a run does, and says what that took.
-fn load(max_flows: u32) -> (String, String) {
-    let options = Options {
-        max_flows,
-        ..Options::default()
-    };
+fn load(options: &Options) -> (String, String) {
     let size = format!("{} flows, {} slots", options.max_flows, options.slots());
     let began = Instant::now();
-    match Probe::load(&options) {
+    match Probe::load(options) {
         Ok(mut probe) => (
             format!("loads in {} ms", began.elapsed().as_millis()),
             match probe.snapshot().table.memory_bytes {

@@ -19,6 +19,7 @@ use super::updates::Outlet;
 use super::writer::Writer;
 use crate::demo::Demo;
 use crate::model::privileges::Privileges;
+use crate::probe::Options;
 use crate::probe::privileges::confine::{Duty, Keeps, confine};
 
 /// What runs now.
@@ -38,7 +39,7 @@ pub struct Launched {
 /// calling thread keeps.
 pub fn launch(
     assignment: Assignment,
-    max_flows: u32,
+    options: Options,
     keeps: Keeps,
     records: Option<Place>,
     demo: &mut Option<Demo>,
@@ -55,7 +56,7 @@ pub fn launch(
     let identity = &keeps.identity;
     let sampler = Sampler::start(
         assignment,
-        max_flows,
+        options,
         namespace,
         identity.clone(),
         outlet.try_clone()?,

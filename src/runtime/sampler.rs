@@ -72,7 +72,7 @@ impl Sampler {
     /// and the thread has given up all rights that it needs no more.
     pub fn start(
         assignment: Assignment,
-        max_flows: u32,
+        options: Options,
         namespace: Option<Namespace>,
         identity: Option<Identity>,
         outlet: Outlet,
@@ -80,7 +80,7 @@ impl Sampler {
         let (commands, receiver, woken) = Commands::new().context("make a socket pair")?;
         let (ready, started) = channel();
         let work = move || {
-            let made = Worker::make(assignment, max_flows, namespace, outlet, receiver, woken);
+            let made = Worker::make(assignment, options, namespace, outlet, receiver, woken);
             let confined = made.and_then(|worker| Ok((worker.confine(identity)?, worker)));
             match confined {
                 Ok((privileges, mut worker)) => {
@@ -188,7 +188,7 @@ struct Worker {
 impl Worker {
     fn make(
         assignment: Assignment,
-        max_flows: u32,
+        options: Options,
         namespace: Option<Namespace>,
         outlet: Outlet,
         commands: Receiver<Command>,
@@ -201,12 +201,7 @@ impl Worker {
         let monitor = LinkMonitor::open().context("follow the interfaces")?;
         let links = crate::probe::interfaces::list().context("list the interfaces")?;
         assignment.selection.require_names(&links)?;
-        let mut probe = Probe::load(&Options {
-            max_flows,
-            flow_timeout: assignment.flow_timeout,
-            refresh: assignment.refresh,
-            clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
-        })?;
+        let mut probe = Probe::load(&options)?;
         let version = probe.apply_rules(&assignment.rules, &assignment.sequence)?;
         outlet.tell(Update::Ruled(version, names(&assignment.rules)));
         let mut worker = Worker {

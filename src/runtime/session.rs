@@ -105,10 +105,10 @@ impl Session {
         let config = opened.config.path.as_deref();
         let has_screen = !wants_headless(&arguments);
         let keeps = rights::of_main(&surroundings, identity, config, has_screen);
-        let max_flows = opened.config.max_flows;
+        let options = setup::options(&opened.config);
         let records = (!has_screen).then(|| Place::of(&arguments.output));
         let launched = launch(
-            assignment, max_flows, keeps, records, &mut demo, signals, &outlet,
+            assignment, options, keeps, records, &mut demo, signals, &outlet,
         );
         let Launched {
             sampler,

@@ -30,11 +30,7 @@ pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result
 /// Whoever writes a configuration does not always own the machine: a table of more than half of its memory is not made.
 fn check_memory(config: &Config) -> Result<(), Failure> {
     let (flows, path) = (config.max_flows, config.path.as_deref());
-    let table = Options {
-        max_flows: flows,
-        ..Options::default()
-    };
-    match (table.table_bytes(), memory::limit(), path) {
+    match (options(config).table_bytes(), memory::limit(), path) {
         (Some(needed), Some(limit), Some(path)) if needed > limit / 2 => {
             let text = format!(
                 "{}: MAX_FLOWS: a table for {flows} flows takes {}, more than half of the {} of memory that there are \
@@ -46,6 +42,16 @@ fn check_memory(config: &Config) -> Result<(), Failure> {
             Err(Failure::new(Exit::Config, text))
         }
         _ => Ok(()),
+    }
+}
+
+/// What the probe has to know before it is loaded: settings that are not in here can change while it runs.
+pub fn options(config: &Config) -> Options {
+    Options {
+        max_flows: config.max_flows,
+        flow_timeout: config.flow_timeout,
+        refresh: Timing::of(config).refresh,
+        clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
     }
 }
 

@@ -63,7 +63,7 @@ fn read_on(report: &mut Report) {
     new.key.source_port = 40999;
     report.flows.push(new);
     for (flow, packets) in report.flows.iter_mut().zip([70, 10, 50, 20, 60]) {
-        flow.volume.packets = packets;
+        flow.counts.packets = packets;
     }
     report.taken_ns += 200_000_000;
     report.revision += 1;
@@ -95,7 +95,7 @@ fn a_frame_between_two_intervals_shows_one_reading_whatever_made_it_be_drawn() {
         let mut report = mixed();
         report.flows.retain(|flow| flow.key.protocol.has_ports());
         for (flow, packets) in report.flows.iter_mut().zip([5, 4, 3, 2, 1]) {
-            flow.volume.packets = packets;
+            flow.counts.packets = packets;
         }
         let preferences = Preferences {
             appearance: Appearance {
@@ -113,7 +113,7 @@ fn a_frame_between_two_intervals_shows_one_reading_whatever_made_it_be_drawn() {
         app.update(msg, &report);
         let (rows, marked) = drawn(&frame(&mut app, &report));
         let mut flows: Vec<&Flow> = report.flows.iter().collect();
-        flows.sort_by_key(|flow| Reverse(flow.volume.packets));
+        flows.sort_by_key(|flow| Reverse(flow.counts.packets));
         let expected: Vec<_> = flows
             .iter()
             .map(|f| f.key.source_port.to_string())
@@ -169,7 +169,7 @@ fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
     let paused = frame(&mut app, &report);
     report.histograms.clear();
     for flow in &mut report.flows {
-        flow.sequence = None;
+        flow.counts.sequence = None;
     }
     report.revision += 1;
     app.update(Msg::Refreshed(CLOCK), &report);

@@ -15,7 +15,7 @@ use clap::CommandFactory;
 use flowtop::cli::{Arguments, Exit};
 use flowtop::config;
 use flowtop::keymap::{BINDINGS, Group};
-use flowtop::model::column::FLOW_COLUMNS;
+use flowtop::model::column::{FLOW_COLUMNS, MEMBERS, Member, by_id, json_path};
 use flowtop::model::preferences::ThemeName;
 use flowtop::model::query::FIELDS;
 
@@ -102,9 +102,13 @@ fn columns() -> String {
             .alias
             .map_or_else(String::new, |a| format!(", `{a}`"));
         let (id, title, help) = (column.id, cell(column.title), cell(column.help));
-        format!("| `{id}`{alias} | {title} | {help} |")
+        let json = json_path(column).map_or_else(String::new, |path| format!("`{path}`"));
+        format!("| `{id}`{alias} | {title} | {json} | {help} |")
     });
-    table("| id, short name in filters | header | what it is |", rows)
+    table(
+        "| id, short name in filters | header | in JSON | what it is |",
+        rows,
+    )
 }
 
 fn filter() -> String {
@@ -195,6 +199,37 @@ fn tables_of_the_documents_are_what_the_code_says() {
     expect_table(README, "filter", &filter());
     expect_table(CONFIGURATION, "settings", &settings());
     expect_table(CONFIGURATION, "keys of a rule", &rule_keys());
+}
+
+#[test]
+fn the_example_of_json_has_fields_of_flows_in_their_order() {
+    let text = read("docs/json.md");
+    let example = text.split("```json").nth(1).expect("an example");
+    let example = example.split("```").next().expect("its end");
+    let record: serde_json::Value = serde_json::from_str(example).expect("JSON");
+    let flow = &record["flows"][0];
+    let paths = MEMBERS.iter().flat_map(|member| match member {
+        Member::Alerts => vec!["alerts".to_owned()],
+        member => {
+            let columns = member.cells().iter().filter_map(|id| by_id(id));
+            columns.filter_map(json_path).collect()
+        }
+    });
+    let pointer = |path: &String| format!("/{}", path.replace('.', "/"));
+    let shown: Vec<_> = paths
+        .filter(|path| flow.pointer(&pointer(path)).is_some())
+        .collect();
+    let mut left = &example[example.find("\"flows\": [").expect("flows")..];
+    for path in &shown {
+        let name = format!("\"{}\": ", path.rsplit('.').next().expect("a name"));
+        let at = left
+            .find(&name)
+            .unwrap_or_else(|| panic!("{path} is not behind what it follows"));
+        left = &left[at..];
+    }
+    let objects = [flow, &flow["sequence"]].map(|object| object.as_object().expect("an object"));
+    let fields = objects[0].len() - 1 + objects[1].len();
+    assert_eq!(shown.len(), fields, "those that there are: {shown:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn small() -> Report {
     counted.malformed[8] = volume(1);
     counted.device_drops = Some(4);
     (counted.fragments_unmatched, counted.estimated) = (5, 6);
-    report.interfaces[0].ended = volume(11);
+    report.interfaces[0].ended = volume(11).into();
     let mut gone = fixture::interface(9, "wlan0");
     (gone.state, gone.hook, gone.rates, gone.flows) = (LinkState::Gone, None, None, 0);
     gone.counted.other = Volume::default();

@@ -11,7 +11,7 @@ use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::by_id;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{FlowKey, Protocol};
-use flowtop::model::snapshot::{FlowSample, GapSums, InterfaceSample, Sequence, Snapshot, Volume};
+use flowtop::model::snapshot::{Counts, FlowSample, GapSums, InterfaceSample, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals};
 
 struct Counting;
@@ -58,27 +58,27 @@ fn sample(second: u32, born: u32, index: u32) -> FlowSample {
             source_port: 40000,
             destination_port: 443,
         },
-        volume: Volume {
+        counts: Counts {
             packets: 10 * age,
             bytes: 1000 * age,
+            payload_bytes: 500 * age,
+            sequence: Some(Sequence {
+                current: Some(10 * age as u32),
+                received: 10 * age,
+                lost: age,
+                small_errors: age,
+                reverse_errors: age,
+                duplicates: Some(0),
+                restarts: age / 3,
+                ..Sequence::default()
+            }),
         },
-        payload_bytes: 500 * age,
         epoch: 1 + age as u32 / 2,
         gaps: GapSums {
             count: 9,
             sum: 9_000,
             squares: 81_000_000,
         },
-        sequence: Some(Sequence {
-            current: Some(10 * age as u32),
-            received: 10 * age,
-            lost: age,
-            small_errors: age,
-            reverse_errors: age,
-            duplicates: Some(0),
-            restarts: age / 3,
-            ..Sequence::default()
-        }),
         profile: 0,
         rule: Some(0),
         rules_version: 1,

@@ -220,7 +220,7 @@ fn eventful(size: (u16, u16), keys: &str) -> (App, Report) {
     after.interfaces[0].state = LinkState::Down;
     for flow in &mut after.flows {
         flow.last_seen_ns = after.taken_ns - 1000;
-        if let Some(sequence) = &mut flow.sequence {
+        if let Some(sequence) = &mut flow.counts.sequence {
             sequence.small_errors += 1;
             sequence.lost += 2;
         }

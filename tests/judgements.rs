@@ -88,14 +88,14 @@ fn events_tell_what_changed_and_nothing_twice() {
         flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5),
         0,
     )]);
-    let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
+    let sequence = now.flows[0].counts.sequence.as_mut().expect("a sequence");
     (sequence.small_errors, sequence.big_errors) = (0, 0);
     sequence.reverse_errors = 0;
     watch.observe(&now, CLOCK, &mut log);
     watch.observe(&now, CLOCK, &mut log);
     assert_eq!(texts(&log), ["interface: veth1: up, counted by tcx"]);
 
-    let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
+    let sequence = now.flows[0].counts.sequence.as_mut().expect("a sequence");
     (sequence.small_errors, sequence.lost, sequence.restarts) = (1, 3, 1);
     now.flows[0].jitter_epochs = 2;
     now.flows[0].last_seen_ns = now.taken_ns;
@@ -149,7 +149,7 @@ fn totals_set_to_zero_are_no_event() {
     now.flows[0].last_seen_ns = now.taken_ns;
     watch.observe(&now, CLOCK, &mut log);
     let told = log.events().len();
-    now.flows[0].sequence = Some(Default::default());
+    now.flows[0].counts.sequence = Some(Default::default());
     watch.observe(&now, CLOCK, &mut log);
     assert_eq!(log.events().len(), told);
 }
@@ -173,7 +173,7 @@ fn late_at(watch: &mut Watch, log: &mut EventLog, second: u64, late: u64) -> Vec
     let mut now = report(vec![flow]);
     now.taken_ns += second * 1_000_000_000;
     now.flows[0].last_seen_ns = now.taken_ns;
-    let sequence = now.flows[0].sequence.as_mut().expect("a sequence");
+    let sequence = now.flows[0].counts.sequence.as_mut().expect("a sequence");
     // Each late packet filled the gap that it had left.
     (sequence.small_errors, sequence.big_errors) = (late, 0);
     sequence.reverse_errors = late;
@@ -227,7 +227,7 @@ fn a_heartbeat_is_not_told_as_a_stream_that_goes_on() {
     for beat in 1..20 {
         now.taken_ns += 5_000_000_000;
         now.flows[0].last_seen_ns = now.taken_ns;
-        now.flows[0].volume.packets = beat.into();
+        now.flows[0].counts.packets = beat.into();
         now.flows[0].jitter_epochs = beat;
         watch.observe(&now, CLOCK, &mut log);
     }

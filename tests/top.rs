@@ -29,8 +29,8 @@ fn a_mixture() -> Report {
             flow(protocol, &source, 1024, "10.9.0.1", i),
             f64::from(i.wrapping_mul(7919) % 1000),
         );
-        flow.volume.packets = u64::from(i) * 1001 + 1;
-        flow.volume.bytes = u64::from(i) * 98_765_432_109;
+        flow.counts.packets = u64::from(i) * 1001 + 1;
+        flow.counts.bytes = u64::from(i) * 98_765_432_109;
         flow.key.ifindex = 7 + u32::from(i % 2);
         match i % 5 {
             0 => flow.rates = None,

@@ -7,7 +7,7 @@ use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{FlowKey, Protocol};
-use flowtop::model::snapshot::{FlowSample, GapSums, Sequence, Snapshot, Volume};
+use flowtop::model::snapshot::{Counts, FlowSample, GapSums, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals, Report, Series};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
@@ -127,11 +127,12 @@ fn sample(number: u32) -> FlowSample {
             source_port: 40000,
             destination_port: 443,
         },
-        volume: Volume::default(),
-        payload_bytes: 0,
+        counts: Counts {
+            sequence: (protocol == Protocol::Tcp).then(Sequence::default),
+            ..Counts::default()
+        },
         epoch: 1,
         gaps: GapSums::default(),
-        sequence: (protocol == Protocol::Tcp).then(Sequence::default),
         profile: 0,
         rule: None,
         rules_version: 0,
@@ -142,14 +143,14 @@ fn sample(number: u32) -> FlowSample {
 
 fn count(flow: &mut FlowSample, packets: u64, now: u64) {
     let gap = SECOND / packets;
-    flow.volume.packets += packets;
-    flow.volume.bytes += packets * 1000;
-    flow.payload_bytes += packets * 940;
+    flow.counts.packets += packets;
+    flow.counts.bytes += packets * 1000;
+    flow.counts.payload_bytes += packets * 940;
     flow.gaps.count += packets;
     flow.gaps.sum += packets * gap;
     flow.gaps.squares += u128::from(packets) * u128::from(gap) * u128::from(gap);
     flow.last_seen_ns = now;
-    if let Some(sequence) = &mut flow.sequence {
+    if let Some(sequence) = &mut flow.counts.sequence {
         sequence.received += packets;
         sequence.current = Some(sequence.received as u32 * 940);
     }

@@ -62,7 +62,7 @@ impl Criteria<'_> {
 /// Whether numbers went missing in the latest interval.
 pub fn loses(flow: &Flow) -> bool {
     let latest = flow.history.lost.latest();
-    latest.is_some_and(|lost| lost > 0.0) && flow.sequence.is_some()
+    latest.is_some_and(|lost| lost > 0.0) && flow.counts.sequence.is_some()
 }
 
 /// What tells flows apart that are equal in a column.
@@ -99,7 +99,7 @@ impl WidestEndpoint {
             return;
         }
         let context = Context::default();
-        let text = |column: &Column| (column.value)(flow, &context).text(&context);
+        let text = |column: &Column| column.value(flow, &context).text(&context);
         for column in ["source", "destination"].into_iter().filter_map(by_id) {
             let cells = text(column).chars().count() as u16;
             self.cells = self.cells.max(cells);
@@ -233,7 +233,7 @@ impl FlowRows {
             if (query.is_empty() || query.matches(flow, context, &mut scratch))
                 && !session.is_some_and(|session| session.carries(&flow.key))
             {
-                let cell = (sort.column.value)(flow, context);
+                let cell = sort.column.value(flow, context);
                 let brief = flow.key.brief();
                 ranking.add(row, &sort, &cell, brief);
                 if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {

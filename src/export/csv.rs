@@ -19,7 +19,7 @@ impl Exporter for Csv {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(columns().map(|column| column.id))?;
         for flow in record.flows() {
-            writer.write_record(columns().map(|column| cell(&(column.value)(flow, &context))))?;
+            writer.write_record(columns().map(|column| cell(&column.value(flow, &context))))?;
         }
         writer.flush()
     }

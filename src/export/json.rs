@@ -1,19 +1,21 @@
 //! The headless record: one JSON object a line. A contract with scripts: fields are added, never changed.
 
+mod flow;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
+use self::flow::{FlowList, Sums};
 use super::{Exporter, Record};
-use crate::model::alert::{AlertRule, Alerts};
 use crate::model::event::Event;
 use crate::model::harmless::harmless_json;
 use crate::model::privileges::Privileges;
-use crate::model::snapshot::{Malformed, Sequence, Volume};
-use crate::model::top::{Remainder, Top};
-use crate::model::tracker::{Flow, Interface, Report, RuleReport};
+use crate::model::snapshot::{Malformed, Volume};
+use crate::model::top::Top;
+use crate::model::tracker::{Interface, RuleReport};
 
 const SCHEMA: u32 = 1;
 
@@ -47,9 +49,9 @@ struct Line<'a> {
     interval_s: f64,
     intervals: u64,
     interfaces: Vec<InterfaceRecord<'a>>,
-    flows: Vec<FlowRecord<'a>>,
+    flows: FlowList<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    remainder: Option<RemainderRecord>,
+    remainder: Option<Sums<'a>>,
     rules: Vec<RuleRecord<'a>>,
     kernel: KernelRecord<'a>,
     config: ConfigRecord<'a>,
@@ -96,60 +98,6 @@ struct InterfaceRecord<'a> {
     /// Of its flows that this record does not list.
     #[serde(skip_serializing_if = "Option::is_none")]
     unlisted: Option<VolumeRecord>,
-}
-
-#[derive(Serialize)]
-struct FlowRecord<'a> {
-    interface: &'a str,
-    vlan: Option<u16>,
-    protocol: &'static str,
-    source: std::net::IpAddr,
-    source_port: u16,
-    destination: std::net::IpAddr,
-    destination_port: u16,
-    packets: u64,
-    bytes: u64,
-    payload_bytes: u64,
-    throughput: Option<f64>,
-    goodput: Option<f64>,
-    packet_rate: Option<f64>,
-    interarrival_mean_ms: Option<f64>,
-    jitter_ms: Option<f64>,
-    interarrival_samples: u64,
-    jitter_epochs: u32,
-    sequence: Option<SequenceRecord>,
-    rule: Option<&'a str>,
-    alerts: Vec<String>,
-    first_seen_s: f64,
-    last_seen_s: f64,
-}
-
-#[derive(Serialize)]
-struct SequenceRecord {
-    current: Option<u32>,
-    received: u64,
-    lost: u64,
-    loss_percent: Option<f64>,
-    reverse_errors: u64,
-    small_errors: u64,
-    big_errors: u64,
-    duplicates: Option<u64>,
-    reordered: Option<u64>,
-    restarts: u64,
-    absent: u64,
-}
-
-#[derive(Serialize)]
-struct RemainderRecord {
-    flows: usize,
-    packets: u64,
-    bytes: u64,
-    payload_bytes: u64,
-    throughput: Option<f64>,
-    goodput: Option<f64>,
-    packet_rate: Option<f64>,
-    sequence: Option<SequenceRecord>,
-    sequence_tcp: Option<SequenceRecord>,
 }
 
 #[derive(Serialize)]
@@ -214,11 +162,8 @@ impl<'a> Line<'a> {
                 .iter()
                 .map(|it| interface(it, record.top))
                 .collect(),
-            flows: record
-                .flows()
-                .map(|flow| flow_record(flow, report, record.alerts))
-                .collect(),
-            remainder: record.top.map(|top| remainder(&top.remainder)),
+            flows: FlowList(*record),
+            remainder: record.top.map(|top| Sums(&top.remainder)),
             rules: report.rules.iter().map(rule).collect(),
             kernel: KernelRecord {
                 flows_tracked: report.table.tracked,
@@ -279,14 +224,14 @@ fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord
         ifindex: interface.ifindex,
         state: interface.state.name(),
         hook: interface.hook.map(|hook| hook.name()),
-        packets: interface.volume.packets,
-        bytes: interface.volume.bytes,
+        packets: interface.counts.packets,
+        bytes: interface.counts.bytes,
         throughput: interface.rates.map(|r| r.throughput),
         goodput: interface.rates.map(|r| r.goodput),
         packet_rate: interface.rates.map(|r| r.packet_rate),
         flows: interface.flows,
         seen: volume(counted.seen),
-        ended: volume(interface.ended),
+        ended: volume(interface.ended.volume()),
         other: volume(counted.other),
         filtered: volume(counted.filtered),
         untracked: volume(counted.untracked),
@@ -308,69 +253,11 @@ fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord
     }
 }
 
-fn remainder(rest: &Remainder) -> RemainderRecord {
-    RemainderRecord {
-        flows: rest.flows,
-        packets: rest.volume.packets,
-        bytes: rest.volume.bytes,
-        payload_bytes: rest.payload_bytes,
-        throughput: rest.rates.map(|r| r.throughput),
-        goodput: rest.rates.map(|r| r.goodput),
-        packet_rate: rest.rates.map(|r| r.packet_rate),
-        sequence: rest.numbers.map(|sum| sequence(&sum, None)),
-        sequence_tcp: rest.tcp.map(|sum| sequence(&sum, None)),
-    }
-}
-
-fn flow_record<'a>(flow: &'a Flow, report: &Report, alerts: &Alerts) -> FlowRecord<'a> {
-    let seconds_ago = |ns: u64| report.taken_ns.saturating_sub(ns) as f64 / 1e9;
-    FlowRecord {
-        interface: &flow.interface,
-        vlan: flow.key.vlan,
-        protocol: flow.key.protocol.name(),
-        source: flow.key.source,
-        source_port: flow.key.source_port,
-        destination: flow.key.destination,
-        destination_port: flow.key.destination_port,
-        packets: flow.volume.packets,
-        bytes: flow.volume.bytes,
-        payload_bytes: flow.payload_bytes,
-        throughput: flow.rates.map(|r| r.throughput),
-        goodput: flow.rates.map(|r| r.goodput),
-        packet_rate: flow.rates.map(|r| r.packet_rate),
-        interarrival_mean_ms: flow.interarrival.mean_ms(),
-        jitter_ms: flow.interarrival.jitter_ms(),
-        interarrival_samples: flow.interarrival.samples,
-        jitter_epochs: flow.jitter_epochs,
-        sequence: flow.sequence.map(|s| sequence(&s, flow.loss_percent())),
-        rule: flow.rule.as_deref(),
-        alerts: alerts.raised(&flow.key).map(AlertRule::describe).collect(),
-        first_seen_s: seconds_ago(flow.first_seen_ns),
-        last_seen_s: seconds_ago(flow.last_seen_ns),
-    }
-}
-
 fn rule(rule: &RuleReport) -> RuleRecord<'_> {
     RuleRecord {
         name: &rule.name,
-        packets: rule.volume.packets,
-        bytes: rule.volume.bytes,
+        packets: rule.counts.packets,
+        bytes: rule.counts.bytes,
         flows: rule.flows,
-    }
-}
-
-fn sequence(sequence: &Sequence, loss_percent: Option<f64>) -> SequenceRecord {
-    SequenceRecord {
-        current: sequence.current,
-        received: sequence.received,
-        lost: sequence.lost,
-        loss_percent,
-        reverse_errors: sequence.reverse_errors,
-        small_errors: sequence.small_errors,
-        big_errors: sequence.big_errors,
-        duplicates: sequence.duplicates,
-        reordered: sequence.reordered(),
-        restarts: sequence.restarts,
-        absent: sequence.absent,
     }
 }

@@ -44,7 +44,7 @@ fn of_the_rest(rest: &Remainder, context: &Context) -> String {
         "and {} more flows  {}  {} packets",
         rest.flows,
         rate.trim_start(),
-        rest.volume.packets
+        rest.counts.packets
     )
 }
 
@@ -59,11 +59,11 @@ fn summary(interface: &Interface, context: &Context) -> String {
         interface.state.name(),
         rate.trim_start(),
         interface.flows,
-        interface.volume.packets,
+        interface.counts.packets,
     );
     let counted = &interface.counted;
     for (name, volume) in [
-        ("ended", interface.ended),
+        ("ended", interface.ended.volume()),
         ("other", counted.other),
         ("filtered", counted.filtered),
         ("untracked", counted.untracked),
@@ -97,7 +97,7 @@ fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::R
         .map(|flow| {
             columns
                 .iter()
-                .map(|c| (c.value)(flow, context).text(context).trim().to_owned())
+                .map(|c| c.value(flow, context).text(context).trim().to_owned())
                 .collect()
         })
         .collect();

@@ -123,7 +123,7 @@ impl Alerts {
         for flow in &report.flows {
             for index in 0..self.rules.len() {
                 let rule = &self.rules[index];
-                let value = (rule.column.value)(flow, &context).number();
+                let value = rule.column.value(flow, &context).number();
                 let is_beyond = |bound| value.is_some_and(|value| rule.is_beyond(value, bound));
                 // Of most flows there is nothing to look up.
                 let (beyond, not_back) = (is_beyond(rule.bound), is_beyond(rule.clear));

@@ -9,6 +9,7 @@ mod flow;
 mod interface;
 mod rule;
 mod select;
+mod sets;
 mod shorten;
 mod sort;
 mod value;
@@ -17,14 +18,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::counts::Counts;
 use super::preferences::Unit;
-use super::tracker::{Flow, Interface};
+use super::tracker::{Flow, Interface, Rates, RuleReport};
 use super::units;
 
 pub use event::EVENT_COLUMNS;
-pub use flow::{DEFAULT, FLOW_COLUMNS, LOSS, LOSS_VIEW};
+pub use flow::FLOW_COLUMNS;
 pub use interface::INTERFACE_COLUMNS;
 pub use rule::RULE_COLUMNS;
+pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, Part, SEQUENCE, json_path};
 pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::{Ranking, Sort};
 pub use value::{Suffix, Value, sparkline};
@@ -80,6 +83,48 @@ pub enum Align {
     Right,
 }
 
+/// Rows that have sums: what was counted of them, and how fast it came.
+trait Counted {
+    fn counts(&self) -> &Counts;
+
+    fn rates(&self) -> Option<&Rates> {
+        None
+    }
+}
+
+impl Counted for Flow {
+    fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    fn rates(&self) -> Option<&Rates> {
+        self.rates.as_ref()
+    }
+}
+
+impl Counted for Interface {
+    fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    fn rates(&self) -> Option<&Rates> {
+        self.rates.as_ref()
+    }
+}
+
+impl Counted for RuleReport {
+    fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+/// What a cell is made of: the row, or what it has in common with sums over rows.
+enum Source<T> {
+    Row(for<'a> fn(&'a T, &Context<'a>) -> Value<'a>),
+    Counts(fn(&T) -> &Counts, fn(&Counts) -> Value<'static>),
+    Rates(fn(&T) -> Option<&Rates>, fn(&Rates) -> Value<'static>),
+}
+
 /// One column of the table of `T`.
 pub struct Column<T: 'static = Flow> {
     /// The name in the configuration, the filter and the exports.
@@ -88,6 +133,8 @@ pub struct Column<T: 'static = Flow> {
     pub title: &'static str,
     /// One sentence for the help and the column chooser.
     pub help: &'static str,
+    /// The name in JSON, where it is not the id: that of a number with its unit, say.
+    pub json: &'static str,
     /// A shorter name for the filter (`loss` for `loss_percent`), if there is one.
     pub alias: Option<&'static str>,
     /// Cells.
@@ -96,8 +143,7 @@ pub struct Column<T: 'static = Flow> {
     pub priority: u8,
     /// Side of the cell.
     pub align: Align,
-    /// What the cell holds.
-    pub value: for<'a> fn(&'a T, &Context<'a>) -> Value<'a>,
+    source: Source<T>,
 }
 
 impl<T> Column<T> {
@@ -108,15 +154,70 @@ impl<T> Column<T> {
         width: Width,
         value: for<'a> fn(&'a T, &Context<'a>) -> Value<'a>,
     ) -> Column<T> {
+        Column::with_source(id, title, help, width, Source::Row(value))
+    }
+
+    const fn of_counts(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        width: Width,
+        value: fn(&Counts) -> Value<'static>,
+    ) -> Column<T>
+    where
+        T: Counted,
+    {
+        Column::with_source(id, title, help, width, Source::Counts(T::counts, value))
+    }
+
+    const fn of_rates(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        width: Width,
+        value: fn(&Rates) -> Value<'static>,
+    ) -> Column<T>
+    where
+        T: Counted,
+    {
+        Column::with_source(id, title, help, width, Source::Rates(T::rates, value))
+    }
+
+    const fn with_source(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        width: Width,
+        source: Source<T>,
+    ) -> Column<T> {
         Column {
             id,
             title,
             help,
+            json: id,
             alias: None,
             width,
             priority: 50,
             align: Align::Right,
-            value,
+            source,
+        }
+    }
+
+    /// What the cell of this row holds.
+    pub fn value<'a>(&self, row: &'a T, context: &Context<'a>) -> Value<'a> {
+        match self.source {
+            Source::Row(value) => value(row, context),
+            Source::Counts(counts, value) => value(counts(row)),
+            Source::Rates(rates, value) => rates(row).map_or(Value::Unknown, value),
+        }
+    }
+
+    /// What the cell of a sum over rows holds; `None` where it does not add up.
+    pub fn sum(&self, counts: &Counts, rates: Option<&Rates>) -> Option<Value<'static>> {
+        match self.source {
+            Source::Row(_) => None,
+            Source::Counts(_, value) => Some(value(counts)),
+            Source::Rates(_, value) => Some(rates.map_or(Value::Unknown, value)),
         }
     }
 
@@ -132,6 +233,11 @@ impl<T> Column<T> {
 
     const fn left(mut self) -> Self {
         self.align = Align::Left;
+        self
+    }
+
+    const fn json(mut self, name: &'static str) -> Self {
+        self.json = name;
         self
     }
 
@@ -223,13 +329,6 @@ mod tests {
         let all = names.len();
         names.dedup();
         assert_eq!(names.len(), all);
-    }
-
-    #[test]
-    fn the_default_sets_name_columns_that_exist() {
-        for id in [DEFAULT, LOSS, LOSS_VIEW].concat() {
-            assert!(by_id(id).is_some(), "{id}");
-        }
     }
 
     #[test]

@@ -1,42 +1,124 @@
-//! What is counted of a flow or an interface, as numbers that can be told apart in time: what came since an earlier
-//! reading, and totals that this is added to.
+//! What is counted, as records that can be told apart in time: what came since an earlier reading, and totals that this
+//! is added to.
 //!
-//! Totals have 64 bits. How wide a counter of the kernel is, only `since` knows.
+//! A record names each of its counters once, with its kind: how wide it is in the kernel, and whether it may go down. All
+//! that happens to a record follows from that. Totals have 64 bits; how wide a reading is, only `since` knows.
 
-use std::ops::{Add, AddAssign};
+mod record;
 
-/// Packets and bytes on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Volume {
-    /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
-    pub packets: u64,
-    /// Bytes from the Ethernet header on, without preamble and frame check sequence.
-    pub bytes: u64,
+pub use record::Record;
+use record::{Kind, Latest, Net32, Net64, Part, Sum32, Sum64, record};
+
+record! {
+    /// Packets and bytes on the wire.
+    Volume {
+        /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
+        packets: u64 = Sum64,
+        /// Bytes from the Ethernet header on, without preamble and frame check sequence.
+        bytes: u64 = Sum64,
+    }
 }
 
-impl Volume {
-    /// What came since `earlier`.
-    pub fn since(self, earlier: Volume) -> Volume {
+record! {
+    /// All that is counted of a flow, or of many: from the slots of the table to the exports.
+    Counts {
+        /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
+        packets: u64 = Sum64,
+        /// Bytes from the Ethernet header on, without preamble and frame check sequence.
+        bytes: u64 = Sum64,
+        /// Bytes behind the TCP, UDP or ICMP header.
+        payload_bytes: u64 = Sum64,
+        /// What sequence tracking found out; `None` where nothing is tracked.
+        sequence: Option<Sequence> = Part,
+    }
+}
+
+record! {
+    /// What sequence tracking found out about one flow. `None` where it cannot be known.
+    Sequence {
+        /// Highest number seen, unknown before the first; TCP: of the last byte.
+        current: Option<u32> = Latest,
+        /// Packets with a readable sequence number.
+        received: u64 = Sum64,
+        /// Numbers not seen, less those that came late; TCP: in bytes.
+        lost: u64 = Net64,
+        /// Late packets; TCP: retransmitted or reordered segments, which cannot be told apart.
+        reverse_errors: u64 = Sum32,
+        /// Gaps up to the threshold.
+        small_errors: u64 = Sum32,
+        /// Gaps beyond the threshold.
+        big_errors: u64 = Sum32,
+        /// Numbers seen already; unknown for TCP.
+        duplicates: Option<u64> = Sum32,
+        /// Times the sender began a new series; one that turns out to be none is taken back.
+        restarts: u64 = Net32,
+        /// Packets in which the configured place held no number.
+        absent: u64 = Sum32,
+    }
+}
+
+record! {
+    /// The counts that figures of an interval are made of.
+    Metered {
+        /// Packets on the wire.
+        packets: u64 = Sum64,
+        /// Bytes on the wire.
+        bytes: u64 = Sum64,
+        /// Payload bytes.
+        payload_bytes: u64 = Sum64,
+        /// Numbers that are missing; 0 where none are tracked.
+        lost: u64 = Net64,
+    }
+}
+
+impl Counts {
+    /// Packets and bytes on the wire.
+    pub fn volume(&self) -> Volume {
         Volume {
-            packets: self.packets.wrapping_sub(earlier.packets),
-            bytes: self.bytes.wrapping_sub(earlier.bytes),
+            packets: self.packets,
+            bytes: self.bytes,
+        }
+    }
+
+    /// What figures of an interval are made of.
+    pub fn metered(&self) -> Metered {
+        Metered {
+            packets: self.packets,
+            bytes: self.bytes,
+            payload_bytes: self.payload_bytes,
+            lost: self.sequence.map_or(0, |sequence| sequence.lost),
+        }
+    }
+
+    /// What adds up over flows of all kinds: numbers do not, as TCP's are bytes.
+    pub fn across_flows(self) -> Counts {
+        Counts {
+            sequence: None,
+            ..self
         }
     }
 }
 
-impl Add for Volume {
-    type Output = Volume;
-    fn add(self, other: Volume) -> Volume {
-        Volume {
-            packets: self.packets.wrapping_add(other.packets),
-            bytes: self.bytes.wrapping_add(other.bytes),
+impl From<Volume> for Counts {
+    /// Of packets in no flow, whose payload nobody looks at.
+    fn from(volume: Volume) -> Counts {
+        Counts {
+            packets: volume.packets,
+            bytes: volume.bytes,
+            ..Counts::default()
         }
     }
 }
 
-impl AddAssign for Volume {
-    fn add_assign(&mut self, other: Volume) {
-        *self = *self + other;
+impl Sequence {
+    /// Whether these are bytes of a stream, as TCP's are, rather than packets.
+    pub fn is_of_stream(&self) -> bool {
+        self.duplicates.is_none()
+    }
+
+    /// Packets that came after a later one; unknown for TCP, whose late segments may be retransmitted ones.
+    pub fn reordered(&self) -> Option<u64> {
+        self.duplicates.map(|_| self.reverse_errors)
     }
 }
 
@@ -73,103 +155,6 @@ impl GapSums {
             sum: self.sum.wrapping_sub(earlier.sum),
             squares: self.squares.wrapping_sub(earlier.squares) % GapSums::MODULUS,
         }
-    }
-}
-
-/// What sequence tracking found out about one flow. `None` where it cannot be known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sequence {
-    /// Highest number seen, unknown before the first; TCP: of the last byte.
-    pub current: Option<u32>,
-    /// Packets with a readable sequence number.
-    pub received: u64,
-    /// Numbers not seen, less those that came late; TCP: in bytes.
-    pub lost: u64,
-    /// Late packets; TCP: retransmitted or reordered segments, which cannot be told apart.
-    pub reverse_errors: u64,
-    /// Gaps up to the threshold.
-    pub small_errors: u64,
-    /// Gaps beyond the threshold.
-    pub big_errors: u64,
-    /// Numbers seen already; unknown for TCP.
-    pub duplicates: Option<u64>,
-    /// Times the sender began a new series; one that turns out to be none is taken back.
-    pub restarts: u64,
-    /// Packets in which the configured place held no number.
-    pub absent: u64,
-}
-
-impl Sequence {
-    /// Nothing yet, of a flow whose numbers are tracked like `other`'s.
-    pub fn none_yet(other: &Sequence) -> Sequence {
-        Sequence {
-            duplicates: other.duplicates.map(|_| 0),
-            ..Sequence::default()
-        }
-    }
-
-    /// Packets that came after a later one; unknown for TCP, whose late segments may be retransmitted ones.
-    pub fn reordered(&self) -> Option<u64> {
-        self.duplicates.map(|_| self.reverse_errors)
-    }
-
-    /// The same place in the series, all counts zero.
-    pub fn emptied(self) -> Sequence {
-        Sequence {
-            current: self.current,
-            ..Sequence::none_yet(&self)
-        }
-    }
-
-    /// What came between `earlier` and this, readings of one slot's counters. The one place that knows their widths: of
-    /// those of 32 bits only these are looked at, so `earlier` may as well be a total that is wider by now.
-    pub fn since(&self, earlier: &Sequence) -> Sequence {
-        let Sequence {
-            current,
-            received,
-            lost,
-            reverse_errors,
-            small_errors,
-            big_errors,
-            duplicates,
-            restarts,
-            absent,
-        } = *self;
-        Sequence {
-            current,
-            received: received.wrapping_sub(earlier.received),
-            lost: lost.wrapping_sub(earlier.lost),
-            reverse_errors: since_32(reverse_errors, earlier.reverse_errors),
-            small_errors: since_32(small_errors, earlier.small_errors),
-            big_errors: since_32(big_errors, earlier.big_errors),
-            duplicates: duplicates.map(|now| since_32(now, earlier.duplicates.unwrap_or(0))),
-            restarts: since_32(restarts, earlier.restarts) as i32 as u64,
-            absent: since_32(absent, earlier.absent),
-        }
-    }
-}
-
-fn since_32(now: u64, earlier: u64) -> u64 {
-    (now as u32).wrapping_sub(earlier as u32).into()
-}
-
-impl AddAssign for Sequence {
-    /// Adds what came since the total was what it is. Of `lost` and `restarts` that may be less than nothing: numbers that
-    /// came late, a series that went on after all. The total does not go below zero, as they may be from before a reset.
-    fn add_assign(&mut self, newly: Sequence) {
-        *self = Sequence {
-            current: newly.current.or(self.current),
-            received: self.received.wrapping_add(newly.received),
-            lost: self.lost.saturating_add_signed(newly.lost as i64),
-            reverse_errors: self.reverse_errors.wrapping_add(newly.reverse_errors),
-            small_errors: self.small_errors.wrapping_add(newly.small_errors),
-            big_errors: self.big_errors.wrapping_add(newly.big_errors),
-            duplicates: newly
-                .duplicates
-                .map(|newly| self.duplicates.unwrap_or(0).wrapping_add(newly)),
-            restarts: self.restarts.saturating_add_signed(newly.restarts as i64),
-            absent: self.absent.wrapping_add(newly.absent),
-        };
     }
 }
 
@@ -273,7 +258,10 @@ mod tests {
     #[test]
     fn a_number_that_was_known_stays_where_a_reading_has_none() {
         let mut total = total(5);
-        total += Sequence::none_yet(&total);
+        total += Sequence {
+            current: None,
+            ..total.emptied()
+        };
         assert_eq!((total.current, total.duplicates), (Some(5), Some(5)));
         total += Sequence::default();
         assert_eq!(total.duplicates, None, "of another kind");

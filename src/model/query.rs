@@ -151,7 +151,7 @@ impl Test {
                 _ => false,
             }),
             Test::Amount(column, comparison, amount, unit) => {
-                let value = (column.value)(flow, context);
+                let value = column.value(flow, context);
                 let bits = unit.unwrap_or(context.unit) == Unit::Bits;
                 let number = match value {
                     Value::Rate(bytes) if bits => Some(bytes * 8.0),

@@ -5,7 +5,7 @@
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 
-pub use super::counts::{GapSums, Sequence, Volume};
+pub use super::counts::{Counts, GapSums, Record, Sequence, Volume};
 
 /// One slot of the flow table, all CPUs added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +16,13 @@ pub struct FlowSample {
     pub generation: u32,
     /// Whose numbers these are.
     pub key: FlowKey,
-    /// Wire volume since the flow entered the table.
-    pub volume: Volume,
-    /// Payload bytes since the flow entered the table.
-    pub payload_bytes: u64,
+    /// What was counted since the flow entered the table.
+    pub counts: Counts,
     /// The jitter epoch that `gaps` belongs to; the first is 1.
     pub epoch: u32,
     /// Gaps of the current jitter epoch.
     pub gaps: GapSums,
-    /// Sequence state; `None` where nothing is tracked.
-    pub sequence: Option<Sequence>,
-    /// Tells the sequence profile with which `sequence` was made from others.
+    /// Tells the sequence profile with which the numbers were found from others.
     pub profile: u8,
     /// Index of the flow's rule among those of `rules_version`, if there are rules.
     pub rule: Option<u8>,
@@ -171,7 +167,7 @@ impl InterfaceSample {
 
     /// The counters less those of `baseline`; everything else as it is.
     pub fn counted_since(&self, baseline: &InterfaceSample) -> InterfaceSample {
-        self.with_counters(baseline, |now, then| now.since(then))
+        self.with_counters(baseline, |now, then| now.since(&then))
     }
 
     /// The counters and those of `baseline`; everything else as it is.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::column::{Context, Ranking, Sort};
-use super::snapshot::{Sequence, Volume};
+use super::snapshot::{Counts, Sequence, Volume};
 use super::tracker::{Flow, Rates};
 
 /// Which flows of a report are listed, and the sums over the others.
@@ -22,15 +22,11 @@ pub struct Top {
 pub struct Remainder {
     /// How many they are.
     pub flows: usize,
-    /// Packets and bytes on the wire.
-    pub volume: Volume,
-    /// Payload bytes.
-    pub payload_bytes: u64,
+    /// What was counted; of TCP's numbers, which are bytes, in `tcp`.
+    pub counts: Counts,
     /// Rates of those whose rates are known; `None` where none is.
     pub rates: Option<Rates>,
-    /// Counts of numbers of those that have any, but for TCP's.
-    pub numbers: Option<Sequence>,
-    /// TCP's, in bytes.
+    /// TCP's numbers; `None` where no flow has any.
     pub tcp: Option<Sequence>,
 }
 
@@ -39,7 +35,7 @@ impl Top {
     pub fn of(flows: &[Flow], sort: &Sort, most: usize, context: &Context) -> Top {
         let mut ranking = Ranking::default();
         for (row, flow) in (0..).zip(flows) {
-            let cell = (sort.column.value)(flow, context);
+            let cell = sort.column.value(flow, context);
             ranking.add(row, sort, &cell, flow.key.brief());
         }
         let mut rows = Vec::new();
@@ -54,23 +50,16 @@ impl Top {
     }
 
     fn leave_out(&mut self, flow: &Flow) {
-        *self.unlisted.entry(flow.key.ifindex).or_default() += flow.volume;
+        *self.unlisted.entry(flow.key.ifindex).or_default() += flow.counts.volume();
         let rest = &mut self.remainder;
         rest.flows += 1;
-        rest.volume += flow.volume;
-        rest.payload_bytes += flow.payload_bytes;
-        if let Some(rates) = &flow.rates {
-            let sum = rest.rates.get_or_insert_default();
-            sum.throughput += rates.throughput;
-            sum.goodput += rates.goodput;
-            sum.packet_rate += rates.packet_rate;
+        let mut counts = flow.counts;
+        if let Some(of_tcp) = counts.sequence.take_if(|sequence| sequence.is_of_stream()) {
+            *rest.tcp.get_or_insert_default() += of_tcp;
         }
-        if let Some(sequence) = &flow.sequence {
-            let sum = match sequence.duplicates {
-                Some(_) => &mut rest.numbers,
-                None => &mut rest.tcp,
-            };
-            *sum.get_or_insert_with(|| Sequence::none_yet(sequence)) += *sequence;
+        rest.counts += counts;
+        if let Some(rates) = &flow.rates {
+            *rest.rates.get_or_insert_default() += *rates;
         }
     }
 }

@@ -13,9 +13,10 @@ pub use advance::FlowTracker;
 pub use series::{Series, Trace, Traces};
 pub use window::{Intervals, statistics};
 
+use super::counts::{Counts, Metered};
 use super::flow::FlowKey;
 use super::histogram::Histogram;
-use super::snapshot::{Hook, InterfaceSample, LinkState, Sequence, TableSample, Volume};
+use super::snapshot::{Hook, InterfaceSample, LinkState, TableSample};
 
 /// Rates over the latest throughput interval.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -26,6 +27,25 @@ pub struct Rates {
     pub goodput: f64,
     /// Packets per second.
     pub packet_rate: f64,
+}
+
+impl Rates {
+    /// Of what came within so many seconds.
+    fn of(came: &Metered, seconds: f64) -> Rates {
+        Rates {
+            throughput: came.bytes as f64 / seconds,
+            goodput: came.payload_bytes as f64 / seconds,
+            packet_rate: came.packets as f64 / seconds,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Rates {
+    fn add_assign(&mut self, other: Rates) {
+        self.throughput += other.throughput;
+        self.goodput += other.goodput;
+        self.packet_rate += other.packet_rate;
+    }
 }
 
 /// Inter-arrival statistics over the jitter window.
@@ -145,18 +165,14 @@ pub struct Flow {
     pub rates: Option<Rates>,
     /// Inter-arrival time and jitter over the jitter window.
     pub interarrival: Interarrival,
-    /// Wire volume since the run started.
-    pub volume: Volume,
-    /// Payload bytes since the run started.
-    pub payload_bytes: u64,
+    /// What was counted since the run started or totals were set to zero.
+    pub counts: Counts,
     /// The latest intervals.
     pub history: History,
     /// Jitter epochs so far; the first is 1.
     pub jitter_epochs: u32,
     /// Whose numbers these are.
     pub key: FlowKey,
-    /// Sequence state since the run started; `None` where nothing is tracked.
-    pub sequence: Option<Sequence>,
     /// Name of the rule that made this a flow, if there are rules.
     pub rule: Option<std::sync::Arc<str>>,
     /// Current name of the interface.
@@ -167,10 +183,10 @@ impl Flow {
     /// Share of what is missing in what was sent, percent: 100 * lost / (lost + received - duplicates),
     /// for TCP 100 * lost bytes / (lost bytes + payload bytes). Unknown where nothing is tracked or nothing came yet.
     pub fn loss_percent(&self) -> Option<f64> {
-        let sequence = self.sequence?;
+        let sequence = self.counts.sequence?;
         let arrived = match sequence.duplicates {
             Some(duplicates) => sequence.received.saturating_sub(duplicates),
-            None => self.payload_bytes,
+            None => self.counts.payload_bytes,
         };
         let sent = sequence.lost + arrived;
         (sent > 0).then(|| 100.0 * sequence.lost as f64 / sent as f64)
@@ -188,10 +204,10 @@ pub struct Interface {
     pub state: LinkState,
     /// The hook that counts, if there is one now.
     pub hook: Option<Hook>,
-    /// All packets: the sum over flows, `ended` and the parts of `counted`.
-    pub volume: Volume,
+    /// All packets: the sum over flows, `ended` and the parts of `counted`; of those outside the flows no payload is known.
+    pub counts: Counts,
     /// Flows that left the table.
-    pub ended: Volume,
+    pub ended: Counts,
     /// What was counted outside the flows, and the hook's own count of everything.
     pub counted: InterfaceSample,
     /// Flows listed.
@@ -220,8 +236,8 @@ impl Interface {
 pub struct RuleReport {
     /// The rule's name in the configuration.
     pub name: std::sync::Arc<str>,
-    /// Packets of the flows whose first matching rule it is.
-    pub volume: Volume,
+    /// What came of the flows whose first matching rule it is.
+    pub counts: Counts,
     /// Such flows that are listed.
     pub flows: usize,
     /// When a packet matched last, or when the rule came into force, CLOCK_MONOTONIC ns.

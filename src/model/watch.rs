@@ -108,7 +108,7 @@ impl Watch {
             let before = *slot;
             seen.packets_then = match seen.epochs == before.epochs {
                 true => before.packets_then,
-                false => flow.volume.packets,
+                false => flow.counts.packets,
             };
             *slot = seen;
             if late_told < LATE_AT_ONCE
@@ -262,7 +262,7 @@ impl SeenFlow {
     };
 
     fn of(flow: &Flow) -> SeenFlow {
-        let sequence = flow.sequence.unwrap_or_default();
+        let sequence = flow.counts.sequence.unwrap_or_default();
         SeenFlow {
             gaps: sequence.small_errors + sequence.big_errors,
             lost: sequence.lost,
@@ -276,7 +276,7 @@ impl SeenFlow {
     /// What happened since `before`. Totals that went down were set to zero: nothing happened.
     fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
         let mut changes = Vec::new();
-        let current = flow.sequence.and_then(|s| s.current).unwrap_or(0);
+        let current = flow.counts.sequence.and_then(|s| s.current).unwrap_or(0);
         // Gaps that late packets have filled again are no loss: of those, the late packets are told.
         if self.gaps > before.gaps && self.lost > before.lost {
             let missing = units::count(self.lost - before.lost);
@@ -296,7 +296,7 @@ impl SeenFlow {
             let text = format!("starts again at {current}");
             changes.push((EventKind::Restart, text));
         }
-        let packets = flow.volume.packets.saturating_sub(before.packets_then);
+        let packets = flow.counts.packets.saturating_sub(before.packets_then);
         if self.epochs > before.epochs && packets >= STREAM_PACKETS {
             let text = format!("jitter epoch {}", self.epochs);
             changes.push((EventKind::Resumed, text));
@@ -332,7 +332,7 @@ pub fn is_silent(rule: &RuleReport, now_ns: u64) -> bool {
 /// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1`; long addresses are shortened.
 pub fn describe(flow: &Flow) -> String {
     let context = Context::default();
-    let text = |id| by_id(id).map(|column| (column.value)(flow, &context).fit(28, &context));
+    let text = |id| by_id(id).map(|column| column.value(flow, &context).fit(28, &context));
     let source = text("source").unwrap_or_default();
     let destination = text("destination").unwrap_or_default();
     let (protocol, interface) = (flow.key.protocol, &flow.interface);

@@ -8,7 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use plain::Plain;
 
 use crate::model::flow::{FlowKey, Protocol};
-use crate::model::snapshot::{FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume};
+use crate::model::snapshot::{
+    Counts, FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume,
+};
 
 pub use super::skeleton::types::{
     flow_counters, flow_key, flow_slot, interface_totals, rule_address, rule_bank,
@@ -172,11 +174,14 @@ pub fn merge(
         slot: index,
         generation: control.generation(),
         key,
-        volume,
-        payload_bytes,
+        counts: Counts {
+            packets: volume.packets,
+            bytes: volume.bytes,
+            payload_bytes,
+            sequence: tracked.then(|| decode_sequence(&key, slot, received)),
+        },
         epoch: (u32::from(slot.epochs_high) << 16 | u32::from(control.epoch())).wrapping_add(1),
         gaps,
-        sequence: tracked.then(|| decode_sequence(&key, slot, received)),
         profile: slot.profile,
         rule: (slot.rule != RULE_NONE).then_some(slot.rule),
         rules_version: control.version(),
@@ -321,7 +326,7 @@ mod tests {
             [counters(7, 10), counters(7, 5), counters(6, 1000)],
         )
         .unwrap();
-        assert_eq!((sample.volume.packets, sample.gaps.count), (15, 2));
+        assert_eq!((sample.counts.packets, sample.gaps.count), (15, 2));
     }
 
     #[test]
@@ -337,7 +342,7 @@ mod tests {
         let sample = merge(0, &slot, [counters(5), counters(4)]).unwrap();
         assert_eq!(
             (
-                sample.volume.packets,
+                sample.counts.packets,
                 sample.gaps.count,
                 sample.gaps.sum,
                 sample.epoch

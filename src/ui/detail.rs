@@ -170,7 +170,7 @@ fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16,
     };
     let time = |ms| units::milliseconds(ms).trim().to_owned();
     // What goes wrong comes before what merely goes: the fourth panel often has no room.
-    let loses = flow.sequence.is_some_and(|s| s.lost > 0);
+    let loses = flow.counts.sequence.is_some_and(|s| s.lost > 0);
     match if loses && panel >= 2 {
         5 - panel
     } else {

@@ -11,7 +11,7 @@ use crate::model::units;
 pub type Fact = (&'static str, String);
 
 fn cell(id: &str, flow: &Flow, context: &Context) -> String {
-    let value = by_id(id).map_or(Value::Unknown, |column| (column.value)(flow, context));
+    let value = by_id(id).map_or(Value::Unknown, |column| column.value(flow, context));
     plain(&value.text(context))
 }
 
@@ -100,7 +100,7 @@ pub fn numbers(flow: &Flow, context: &Context) -> Vec<Fact> {
         (*name, text)
     };
     let mut facts: Vec<Fact> = PLAIN.iter().map(fact).collect();
-    if flow.sequence.is_some() {
+    if flow.counts.sequence.is_some() {
         facts.extend(SEQUENCE.iter().map(fact));
     }
     facts
@@ -151,8 +151,8 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         .device_drops
         .map_or(units::UNKNOWN.to_owned(), units::exact);
     let mut facts = vec![
-        ("packets", volume(interface.volume)),
-        ("ended", volume(interface.ended)),
+        ("packets", volume(interface.counts.volume())),
+        ("ended", volume(interface.ended.volume())),
         ("other", volume(counted.other)),
         ("filtered", volume(counted.filtered)),
         ("untracked", volume(counted.untracked)),

@@ -180,7 +180,7 @@ fn draw_cells<T>(
     style: Style,
 ) {
     for place in placed {
-        let value = (place.column.value)(item, context);
+        let value = place.column.value(item, context);
         let text = value.fit(usize::from(place.width), context);
         let style = match value {
             Value::Unknown => pen.theme.dim,

@@ -23,7 +23,7 @@ type Lives = HashMap<(u32, u32), Volume>;
 
 fn read(probe: &mut Probe, lives: &mut Lives) {
     for sample in probe.snapshot().flows {
-        lives.insert((sample.slot, sample.generation), sample.volume);
+        lives.insert((sample.slot, sample.generation), sample.counts.volume());
     }
 }
 

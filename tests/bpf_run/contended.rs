@@ -70,7 +70,7 @@ impl Held {
     }
 
     fn sequence(&self) -> Sequence {
-        self.flow.expect("a flow").sequence.expect("tracked")
+        self.flow.expect("a flow").counts.sequence.expect("tracked")
     }
 
     fn expect(&self, received: u64, lost: u64) {
@@ -215,7 +215,7 @@ fn two_cpus_that_meet_a_locked_flow_lose_nothing() {
     senders[0].send(&Udp::to_port(6000).with_number(LAST + 1, 0, 20).frame());
     let packets = u64::from(LAST) + 2;
     let (flow, contended) = settled(&mut probe, packets);
-    let sequence = flow.sequence.expect("tracked");
+    let sequence = flow.counts.sequence.expect("tracked");
     assert!(contended > 0, "nobody met the lock");
     assert_eq!(
         (sequence.received, sequence.lost),
@@ -231,7 +231,7 @@ fn settled(probe: &mut Probe, packets: u64) -> (FlowSample, u64) {
     loop {
         let snapshot = probe.snapshot();
         let flow = snapshot.flows.first().copied();
-        if let Some(flow) = flow.filter(|flow| flow.volume.packets == packets) {
+        if let Some(flow) = flow.filter(|flow| flow.counts.packets == packets) {
             return (flow, snapshot.table.contended);
         }
         assert!(Instant::now() < deadline, "{flow:?}");

@@ -189,5 +189,5 @@ fn a_first_fragment_on_another_link_names_no_later_one() {
     let without_ports = duel.samples().find(|flow| flow.key.source_port == 0);
     let without_ports = without_ports.expect("the unmatched one's flow");
     assert_eq!(without_ports.key.ifindex, ours);
-    assert_eq!(without_ports.volume.packets, 1);
+    assert_eq!(without_ports.counts.packets, 1);
 }

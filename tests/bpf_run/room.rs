@@ -31,7 +31,7 @@ fn show_each_flow_twice(flows: u32) {
     assert_eq!(untracked, Volume::default(), "of {flows} flows");
     let seen = probe.snapshot().flows;
     assert_eq!(seen.len(), flows as usize);
-    assert!(seen.iter().all(|flow| flow.volume.packets == 2));
+    assert!(seen.iter().all(|flow| flow.counts.packets == 2));
 }
 
 #[test]

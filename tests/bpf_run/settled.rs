@@ -25,8 +25,11 @@ fn send(sender: &FrameSender) {
 }
 
 fn is_whole(sample: &FlowSample) -> bool {
-    let received = sample.sequence.map_or(0, |sequence| sequence.received);
-    sample.volume.packets == sample.gaps.count + 1 && sample.volume.packets == received
+    let received = sample
+        .counts
+        .sequence
+        .map_or(0, |sequence| sequence.received);
+    sample.counts.packets == sample.gaps.count + 1 && sample.counts.packets == received
 }
 
 #[test]

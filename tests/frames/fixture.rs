@@ -6,7 +6,7 @@ use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{FlowKey, Protocol};
-use flowtop::model::snapshot::{Hook, InterfaceSample, LinkState, Sequence, Volume};
+use flowtop::model::snapshot::{Counts, Hook, InterfaceSample, LinkState, Sequence, Volume};
 use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, RuleReport};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
@@ -37,11 +37,12 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
             destination_port: dport,
         },
         interface: Arc::from("veth1"),
-        volume: Volume {
+        counts: Counts {
             packets,
             bytes: packets * 100,
+            payload_bytes: packets * 58,
+            ..Counts::default()
         },
-        payload_bytes: packets * 58,
         rates: Some(Rates {
             throughput: 500_000.0,
             goodput: 290_000.0,
@@ -49,7 +50,6 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
         }),
         interarrival: Interarrival::new(Some(0.2), Some(0.011), packets - 1),
         jitter_epochs: 1,
-        sequence: None,
         rule: None,
         first_seen_ns: NOW - 4_020_000_000,
         last_seen_ns: NOW - 200_000,
@@ -83,7 +83,7 @@ pub fn at_rate(mut flow: Flow, throughput: f64) -> Flow {
 /// Gives the flow a sequence state with this many lost out of 5000.
 pub fn losing(mut flow: Flow, lost: u64) -> Flow {
     let udp = flow.key.protocol != Protocol::Tcp;
-    flow.sequence = Some(Sequence {
+    flow.counts.sequence = Some(Sequence {
         current: Some(3_000_005_003),
         received: 5000,
         lost,
@@ -104,11 +104,12 @@ pub fn interface(ifindex: u32, name: &str) -> Interface {
         name: name.to_owned(),
         state: LinkState::Up,
         hook: Some(Hook::Tcx),
-        volume: Volume {
+        counts: Counts {
             packets: 5001,
             bytes: 500_142,
+            ..Counts::default()
         },
-        ended: Volume::default(),
+        ended: Counts::default(),
         counted: InterfaceSample {
             ifindex,
             name: name.to_owned(),
@@ -160,9 +161,10 @@ pub fn ruled(mut report: Report, count: usize) -> Report {
             Some(name) => Arc::from(*name),
             None => Arc::from(format!("rule {index}")),
         },
-        volume: Volume {
+        counts: Counts {
             packets: [1234, 56_789_012_345, 0][index % 3],
             bytes: [123_400, 78_901_234_567_890, 0][index % 3],
+            ..Counts::default()
         },
         flows: [2, 65_536, 0][index % 3],
         last_match_ns: NOW - [300_000_000, 185_000_000_000, 30_000_000_000][index % 3],

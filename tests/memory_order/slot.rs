@@ -326,7 +326,7 @@ fn decode(control: u64, counters: flow_counters) -> Reading {
     let sample = abi::merge(0, &slot, [counters]).expect("a flow");
     Reading {
         control,
-        packets: sample.volume.packets,
+        packets: sample.counts.packets,
         gaps: sample.gaps.count,
         squares: sample.gaps.squares,
     }

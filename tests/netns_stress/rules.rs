@@ -99,9 +99,9 @@ fn sum(report: &Report) -> Volume {
     report
         .flows
         .iter()
-        .map(|flow| flow.volume)
+        .map(|flow| flow.counts.volume())
         .chain([
-            interface.ended,
+            interface.ended.volume(),
             counted.other,
             counted.filtered,
             counted.untracked,
@@ -163,7 +163,11 @@ impl Watch {
     fn take(&mut self, snapshot: &Snapshot) {
         self.tracker.advance(snapshot);
         // Rules that exclude a flow take its numbers out of sight.
-        for flow in snapshot.flows.iter().filter(|f| f.sequence.is_some()) {
+        for flow in snapshot
+            .flows
+            .iter()
+            .filter(|f| f.counts.sequence.is_some())
+        {
             self.lives.insert((flow.slot, flow.generation), *flow);
         }
     }
@@ -280,7 +284,7 @@ fn a_thousand_changes_of_the_rules_under_traffic_lose_no_packet() {
     assert!(interface.counted.filtered.packets > 0, "{interface:?}");
     assert!(interface.ended.packets > 0, "{interface:?}");
     for life in &lives {
-        let sequence = life.sequence.expect("numbers");
+        let sequence = life.counts.sequence.expect("numbers");
         let errors = (
             sequence.lost,
             sequence.reverse_errors,
@@ -342,7 +346,7 @@ fn a_packet_is_judged_by_the_old_rules_or_the_new_ones_and_never_by_both() {
         let rule = u16::from(life.rule.expect("a rule"));
         let flow = life.key.destination_port - PORT;
         assert_eq!(rule % FLOWS, flow, "{life:?}");
-        let sequence = life.sequence.expect("numbers");
+        let sequence = life.counts.sequence.expect("numbers");
         let place = match flow {
             0 | 1 => flow ^ (rule / FLOWS),
             other => other,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::rule::{Rule, SequenceProfile, SequenceWidth};
-use flowtop::model::snapshot::{Malformed, Sequence, Volume};
+use flowtop::model::snapshot::{Counts, Malformed, Sequence, Volume};
 
 use super::packet::{Classified, Detail, FragmentTable, Gso, Link, Packet, Piece, Verdict};
 use super::payload::{read_number, segments};
@@ -38,6 +38,16 @@ pub struct FlowState {
 }
 
 impl FlowState {
+    /// All that is counted of it.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            packets: self.volume.packets,
+            bytes: self.volume.bytes,
+            payload_bytes: self.payload_bytes,
+            sequence: self.sequence(),
+        }
+    }
+
     /// Sequence state; `None` where nothing is tracked.
     pub fn sequence(&self) -> Option<Sequence> {
         match &self.tracker {

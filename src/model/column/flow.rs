@@ -4,63 +4,13 @@
 
 use super::value::{destination, source};
 use super::{Column, Value, Width};
-use crate::model::snapshot::Sequence;
-use crate::model::tracker::{Flow, Rates};
+use crate::model::counts::{Counts, Sequence};
+use crate::model::tracker::Flow;
 
 use Width::{Between, Fixed, Rate};
 
-/// The columns of a new dashboard.
-pub const DEFAULT: &[&str] = &[
-    "protocol",
-    "source",
-    "destination",
-    "interface",
-    "throughput",
-    "goodput",
-    "packet_rate",
-    "interarrival_mean",
-    "jitter",
-    "jitter_history",
-];
-
-/// The columns that the key `l` and `-l` add.
-pub const LOSS: &[&str] = &[
-    "sequence",
-    "received",
-    "lost",
-    "loss_percent",
-    "reverse_errors",
-    "small_errors",
-    "big_errors",
-    "duplicates",
-];
-
-/// The columns of the Loss view.
-pub const LOSS_VIEW: &[&str] = &[
-    "protocol",
-    "source",
-    "destination",
-    "interface",
-    "loss_percent",
-    "lost",
-    "loss_history",
-    "received",
-    "sequence",
-    "reordered",
-    "duplicates",
-    "reverse_errors",
-    "small_errors",
-    "big_errors",
-    "restarts",
-    "absent",
-];
-
-fn rate(flow: &Flow, rate: impl Fn(&Rates) -> f64) -> Value<'_> {
-    Value::rate(flow.rates.as_ref().map(rate))
-}
-
-fn sequence(flow: &Flow, count: impl Fn(&Sequence) -> Option<u64>) -> Value<'_> {
-    match flow.sequence.as_ref().and_then(count) {
+fn sequence(counts: &Counts, count: fn(&Sequence) -> Option<u64>) -> Value<'static> {
+    match counts.sequence.as_ref().and_then(count) {
         Some(count) => Value::Count(count),
         None => Value::Unknown,
     }
@@ -130,29 +80,29 @@ pub static FLOW_COLUMNS: [Column; 33] = [
             .map_or(Value::Unknown, |id| Value::Number(id.into()))
     })
     .priority(80),
-    Column::<Flow>::new(
+    Column::<Flow>::of_rates(
         "throughput",
         "thruput",
         "bytes on the wire per second, over the latest interval",
         Rate,
-        |f, _| rate(f, |r| r.throughput),
+        |r| Value::Rate(r.throughput),
     )
     .alias("rate")
     .priority(2),
-    Column::<Flow>::new(
+    Column::<Flow>::of_rates(
         "goodput",
         "goodput",
         "payload per second, over the latest interval",
         Rate,
-        |f, _| rate(f, |r| r.goodput),
+        |r| Value::Rate(r.goodput),
     )
     .priority(35),
-    Column::<Flow>::new(
+    Column::<Flow>::of_rates(
         "packet_rate",
         "pkt/s",
         "packets per second, over the latest interval",
         Fixed(6),
-        |f, _| Value::per_second(f.rates.as_ref().map(|r| r.packet_rate)),
+        |r| Value::PerSecond(r.packet_rate),
     )
     .alias("pps")
     .priority(30),
@@ -164,6 +114,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         |f, _| Value::milliseconds(f.interarrival.mean_ms()),
     )
     .alias("iat")
+    .json("interarrival_mean_ms")
     .priority(25),
     Column::<Flow>::new(
         "jitter",
@@ -173,6 +124,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         |f, _| Value::milliseconds(f.interarrival.jitter_ms()),
     )
     .alias("jitter_ms")
+    .json("jitter_ms")
     .priority(10),
     Column::<Flow>::new(
         "jitter_history",
@@ -182,28 +134,28 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         |f, _| Value::History(f.history.jitter()),
     )
     .priority(22),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "packets",
         "packets",
         "packets since the start or the last reset",
         Fixed(8),
-        |f, _| Value::Count(f.volume.packets),
+        |c| Value::Count(c.packets),
     )
     .priority(60),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "bytes",
         "bytes",
         "bytes on the wire since the start or the last reset",
         Fixed(7),
-        |f, _| Value::Bytes(f.volume.bytes),
+        |c| Value::Bytes(c.bytes),
     )
     .priority(61),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "payload_bytes",
         "payload",
         "payload bytes since the start or the last reset",
         Fixed(8),
-        |f, _| Value::Bytes(f.payload_bytes),
+        |c| Value::Bytes(c.payload_bytes),
     )
     .priority(62),
     Column::<Flow>::new(
@@ -215,12 +167,12 @@ pub static FLOW_COLUMNS: [Column; 33] = [
     )
     .alias("loss")
     .priority(3),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "lost",
         "lost",
         "numbers that did not come; TCP: bytes",
         Fixed(6),
-        |f, _| sequence(f, |s| Some(s.lost)),
+        |c| sequence(c, |s| Some(s.lost)),
     )
     .priority(11),
     Column::<Flow>::new(
@@ -231,79 +183,80 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         |f, _| Value::History(f.history.lost.all()),
     )
     .priority(12),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "received",
         "received",
         "packets with a readable sequence number",
         Fixed(9),
-        |f, _| sequence(f, |s| Some(s.received)),
+        |c| sequence(c, |s| Some(s.received)),
     )
     .priority(28),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "sequence",
         "sequence",
         "highest sequence number seen",
         Fixed(10),
-        |f, _| match f.sequence.and_then(|s| s.current) {
+        |c| match c.sequence.and_then(|s| s.current) {
             Some(current) => Value::Number(current.into()),
             None => Value::Unknown,
         },
     )
+    .json("current")
     .priority(46),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "reordered",
         "reord",
         "packets that came after a later one",
         Fixed(6),
-        |f, _| sequence(f, |s| s.reordered()),
+        |c| sequence(c, |s| s.reordered()),
     )
     .priority(21),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "duplicates",
         "dup",
         "packets whose number had come before",
         Fixed(6),
-        |f, _| sequence(f, |s| s.duplicates),
+        |c| sequence(c, |s| s.duplicates),
     )
     .priority(24),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "reverse_errors",
         "rev",
         "packets behind the expected number; TCP: retransmitted or reordered",
         Fixed(6),
-        |f, _| sequence(f, |s| Some(s.reverse_errors)),
+        |c| sequence(c, |s| Some(s.reverse_errors)),
     )
     .priority(22),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "small_errors",
         "small",
         "gaps up to SEQUENCE_THRESHOLD",
         Fixed(6),
-        |f, _| sequence(f, |s| Some(s.small_errors)),
+        |c| sequence(c, |s| Some(s.small_errors)),
     )
     .priority(26),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "big_errors",
         "big",
         "gaps beyond SEQUENCE_THRESHOLD",
         Fixed(6),
-        |f, _| sequence(f, |s| Some(s.big_errors)),
+        |c| sequence(c, |s| Some(s.big_errors)),
     )
     .priority(27),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "restarts",
         "rest",
         "times the sender began a new series of numbers",
         Fixed(6),
-        |f, _| sequence(f, |s| Some(s.restarts)),
+        |c| sequence(c, |s| Some(s.restarts)),
     )
     .priority(48),
-    Column::<Flow>::new(
+    Column::<Flow>::of_counts(
         "absent",
         "absent",
         "packets without a number at the configured place",
         Fixed(7),
-        |f, _| sequence(f, |s| Some(s.absent)),
+        |c| sequence(c, |s| Some(s.absent)),
     )
     .priority(49),
     Column::<Flow>::new(
@@ -322,6 +275,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         Fixed(6),
         |f, c| seconds_since(c.now_ns, f.first_seen_ns),
     )
+    .json("first_seen_s")
     .priority(66),
     Column::<Flow>::new(
         "idle",
@@ -330,6 +284,7 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         Fixed(6),
         |f, c| seconds_since(c.now_ns, f.last_seen_ns),
     )
+    .json("last_seen_s")
     .priority(64),
     Column::<Flow>::new(
         "jitter_epochs",
@@ -346,5 +301,6 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         Fixed(8),
         |f, _| Value::Count(f.interarrival.samples),
     )
+    .json("interarrival_samples")
     .priority(71),
 ];

@@ -35,12 +35,12 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
     )
     .left()
     .priority(20),
-    Column::<Interface>::new(
+    Column::<Interface>::of_rates(
         "throughput",
         "thruput",
         "bytes on the wire per second",
         Rate,
-        |i, _| Value::rate(i.rates.as_ref().map(|r| r.throughput)),
+        |r| Value::Rate(r.throughput),
     )
     .priority(2),
     Column::<Interface>::new(
@@ -51,32 +51,32 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
         |i, _| Value::History(i.throughput_history.all()),
     )
     .priority(22),
-    Column::<Interface>::new(
+    Column::<Interface>::of_rates(
         "goodput",
         "goodput",
         "payload of the flows per second",
         Rate,
-        |i, _| Value::rate(i.rates.as_ref().map(|r| r.goodput)),
+        |r| Value::Rate(r.goodput),
     )
     .priority(25),
-    Column::<Interface>::new(
+    Column::<Interface>::of_rates(
         "packet_rate",
         "pkt/s",
         "packets per second",
         Fixed(6),
-        |i, _| Value::per_second(i.rates.as_ref().map(|r| r.packet_rate)),
+        |r| Value::PerSecond(r.packet_rate),
     )
     .priority(3),
     Column::<Interface>::new("flows", "flows", "flows listed", Fixed(6), |i, _| {
         Value::Count(i.flows as u64)
     })
     .priority(4),
-    Column::<Interface>::new("packets", "packets", "all packets", Fixed(8), |i, _| {
-        Value::Count(i.volume.packets)
+    Column::<Interface>::of_counts("packets", "packets", "all packets", Fixed(8), |c| {
+        Value::Count(c.packets)
     })
     .priority(26),
-    Column::<Interface>::new("bytes", "bytes", "all bytes", Fixed(7), |i, _| {
-        Value::Bytes(i.volume.bytes)
+    Column::<Interface>::of_counts("bytes", "bytes", "all bytes", Fixed(7), |c| {
+        Value::Bytes(c.bytes)
     })
     .priority(27),
     Column::<Interface>::new(

@@ -17,16 +17,16 @@ pub static RULE_COLUMNS: [Column<RuleReport>; 5] = [
     )
     .left()
     .priority(0),
-    Column::<RuleReport>::new(
+    Column::<RuleReport>::of_counts(
         "packets",
         "packets",
         "packets of the flows whose first matching rule it is",
         Fixed(8),
-        |r, _| Value::Count(r.volume.packets),
+        |c| Value::Count(c.packets),
     )
     .priority(1),
-    Column::<RuleReport>::new("bytes", "bytes", "their bytes", Fixed(7), |r, _| {
-        Value::Bytes(r.volume.bytes)
+    Column::<RuleReport>::of_counts("bytes", "bytes", "their bytes", Fixed(7), |c| {
+        Value::Bytes(c.bytes)
     })
     .priority(4),
     Column::<RuleReport>::new("flows", "flows", "such flows listed", Fixed(6), |r, _| {
@@ -38,7 +38,7 @@ pub static RULE_COLUMNS: [Column<RuleReport>; 5] = [
         "last match",
         "time since the latest packet",
         Fixed(11),
-        |r, context| match r.volume.packets {
+        |r, context| match r.counts.packets {
             0 => Value::Unknown,
             _ => seconds_since(context.now_ns, r.last_match_ns),
         },

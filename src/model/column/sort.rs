@@ -80,7 +80,7 @@ impl<T> Sort<T> {
         let mut ranking = Ranking::default();
         for row in rows.iter() {
             let item = &items[*row as usize];
-            ranking.add(*row, self, &(self.column.value)(item, context), tie(item).0);
+            ranking.add(*row, self, &self.column.value(item, context), tie(item).0);
         }
         let all = 0..rows.len();
         ranking.sort(rows, self, items, context, tie, |_| all);
@@ -185,7 +185,7 @@ impl Ranking {
     ) {
         let is_exact = self.is_exact;
         let item = |entry: &Ranked| &items[entry.row as usize];
-        let value = |entry: &Ranked| (sort.column.value)(item(entry), context);
+        let value = |entry: &Ranked| sort.column.value(item(entry), context);
         let compare = |a: &Ranked, b: &Ranked| {
             let cells = || match is_exact {
                 true => Ordering::Equal,

@@ -124,14 +124,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn rate(rate: Option<f64>) -> Value<'a> {
-        rate.map_or(Value::Unknown, Value::Rate)
-    }
-
-    pub(super) fn per_second(rate: Option<f64>) -> Value<'a> {
-        rate.map_or(Value::Unknown, Value::PerSecond)
-    }
-
     pub(super) fn milliseconds(ms: Option<f64>) -> Value<'a> {
         ms.map_or(Value::Unknown, Value::Milliseconds)
     }

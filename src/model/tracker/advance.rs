@@ -11,11 +11,12 @@ use rustc_hash::FxBuildHasher;
 
 use super::interfaces::InterfaceLedger;
 use super::rules::{count_for_rule, rule_of};
-use super::state::{FlowState, Newly, push_lean};
+use super::state::{FlowState, Increase, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
+use crate::model::counts::{Counts, Metered, Record};
 use crate::model::flow::FlowKey;
-use crate::model::snapshot::{FlowSample, Sequence, Snapshot, TableSample, Volume};
+use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 
 /// The flow of a slot that counts for none.
 const NOBODY: u32 = u32::MAX;
@@ -83,7 +84,7 @@ impl FlowTracker {
             let known = former.iter().find(|rule| rule.name == name).cloned();
             known.unwrap_or(RuleReport {
                 name,
-                volume: Volume::default(),
+                counts: Counts::default(),
                 flows: 0,
                 last_match_ns: now,
             })
@@ -161,13 +162,11 @@ impl FlowTracker {
         self.report.revision += 1;
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             state.part_from(flow);
-            flow.volume = Volume::default();
-            flow.payload_bytes = 0;
-            flow.sequence = flow.sequence.map(Sequence::emptied);
-            (state.volume_then, state.payload_then, state.lost_then) = Default::default();
+            flow.counts = flow.counts.emptied();
+            state.then = Metered::default();
         }
         for rule in &mut self.report.rules {
-            rule.volume = Volume::default();
+            rule.counts = Counts::default();
         }
         self.interfaces.reset(&mut self.report);
         let table = &mut self.report.table;
@@ -186,9 +185,10 @@ impl FlowTracker {
             if let (Some(flow), Some(state)) =
                 (self.report.flows.get(index), self.states.get(index))
             {
-                let numbers = flow.sequence.as_ref().map_or(0, |s| s.received ^ s.absent);
+                let numbers = flow.counts.sequence.as_ref();
+                let numbers = numbers.map_or(0, |s| s.received ^ s.absent);
                 words ^= flow.last_seen_ns ^ numbers ^ u64::from(flow.jitter_epochs);
-                words ^= state.window.latest_step() ^ state.lost_then;
+                words ^= state.window.latest_step() ^ state.then.lost;
             }
         }
         std::hint::black_box(words);
@@ -204,25 +204,23 @@ impl FlowTracker {
         let oldest_step = self.oldest_step();
         let (mut latest, mut steps_back) = (0, 0);
         // What came on one interface by samples in a row: most of them are of the same.
-        let (mut ifindex, mut volume, mut payload_bytes) =
-            (first.key.ifindex, Volume::default(), 0);
+        let (mut ifindex, mut counts) = (first.key.ifindex, Counts::default());
         for samples in samples.chunks(AT_A_TIME) {
             if !is_dense || !self.is_straight {
                 self.touch(samples);
             }
             for sample in samples {
-                let (index, newly) = self.take(sample, oldest_step);
+                let (index, increase) = self.take(sample, oldest_step);
                 steps_back += usize::from(index < latest);
                 latest = index;
                 if sample.key.ifindex != ifindex {
-                    self.interfaces.count(ifindex, volume, payload_bytes);
-                    (ifindex, volume, payload_bytes) = (sample.key.ifindex, Volume::default(), 0);
+                    self.interfaces.count(ifindex, counts);
+                    (ifindex, counts) = (sample.key.ifindex, Counts::default());
                 }
-                volume += newly.volume;
-                payload_bytes = payload_bytes.wrapping_add(newly.payload_bytes);
+                counts += increase.counts.across_flows();
             }
         }
-        self.interfaces.count(ifindex, volume, payload_bytes);
+        self.interfaces.count(ifindex, counts);
         self.is_straight = steps_back <= samples.len() / 8;
         if is_dense && !self.is_straight {
             self.straighten();
@@ -256,7 +254,7 @@ impl FlowTracker {
     }
 
     /// Returns the place of the sample's flow in the report, and what came with the sample.
-    fn take(&mut self, sample: &FlowSample, oldest_step: u64) -> (usize, Newly) {
+    fn take(&mut self, sample: &FlowSample, oldest_step: u64) -> (usize, Increase) {
         let at = sample.slot as usize;
         if at >= self.slots.len() {
             let (generation, flow) = (0, NOBODY);
@@ -268,20 +266,25 @@ impl FlowTracker {
         let index = self.slots[at].flow as usize;
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];
-        let newly = state.take(flow, sample);
+        let increase = state.count(flow, sample);
         state.window.forget_before(oldest_step);
-        if newly.is_new_epoch {
+        if increase.is_new_epoch {
             state.window.clear();
         }
-        state.window.add(self.step, newly.gaps);
+        state.window.add(self.step, increase.gaps);
         flow.history.is_settled = false;
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         if sample.rules_version == self.rules_version {
-            count_for_rule(&mut self.report.rules, flow, sample, newly.volume);
+            count_for_rule(
+                &mut self.report.rules,
+                flow,
+                sample,
+                increase.counts.across_flows(),
+            );
         }
-        (index, newly)
+        (index, increase)
     }
 
     /// The slot counts for this flow from here on. Only then does its former flow lose it: should that be the same
@@ -299,11 +302,11 @@ impl FlowTracker {
             return;
         };
         let state = &mut self.states[index as usize];
-        if state.profile != sample.profile || sample.sequence.is_none() {
+        if state.profile != sample.profile || sample.counts.sequence.is_none() {
             // Numbers found in another place say nothing about these.
             state.profile = sample.profile;
-            state.lost_then = 0;
-            self.report.flows[index as usize].sequence = None;
+            state.then.lost = 0;
+            self.report.flows[index as usize].counts.sequence = None;
         }
         self.slots[sample.slot as usize] = Slot {
             generation: sample.generation,
@@ -321,12 +324,10 @@ impl FlowTracker {
         let flow = Flow {
             key: sample.key,
             interface: self.interfaces.name(sample.key.ifindex),
-            volume: Volume::default(),
-            payload_bytes: 0,
+            counts: Counts::default(),
             rates: None,
             interarrival: Interarrival::default(),
             jitter_epochs: sample.epoch,
-            sequence: None,
             rule: None,
             first_seen_ns: sample.first_seen_ns,
             last_seen_ns: sample.last_seen_ns,

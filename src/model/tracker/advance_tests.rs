@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::model::flow::Protocol;
 use crate::model::snapshot::LinkState::{self, Gone, Up};
-use crate::model::snapshot::{GapSums, InterfaceSample};
+use crate::model::snapshot::{Counts, GapSums, InterfaceSample, Sequence, Volume};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -26,20 +26,29 @@ pub fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample
         slot,
         generation,
         key: key(port),
-        volume: Volume {
+        counts: Counts {
             packets,
             bytes: packets * 100,
+            payload_bytes: packets * 58,
+            sequence: None,
         },
-        payload_bytes: packets * 58,
         epoch: 1,
         gaps: GapSums::default(),
-        sequence: None,
         profile: 0,
         rule: None,
         rules_version: 1,
         first_seen_ns: 1,
         last_seen_ns: 2,
     }
+}
+
+/// The sample with these numbers.
+pub fn with_numbers(sample: FlowSample, sequence: Option<Sequence>) -> FlowSample {
+    let counts = Counts {
+        sequence,
+        ..sample.counts
+    };
+    FlowSample { counts, ..sample }
 }
 
 pub fn snapshot(at: u64, flows: &[FlowSample], freed: &[u32]) -> Snapshot {
@@ -91,9 +100,9 @@ fn two_slots_of_one_flow_are_one_flow() {
         &[],
     ));
     assert_eq!(tracker.report().flows.len(), 1);
-    assert_eq!(tracker.report().flows[0].volume.packets, 11);
+    assert_eq!(tracker.report().flows[0].counts.packets, 11);
     tracker.advance(&snapshot(2, &[sample(0, 1, 1, 12)], &[5]));
-    assert_eq!(tracker.report().flows[0].volume.packets, 13);
+    assert_eq!(tracker.report().flows[0].counts.packets, 13);
 }
 
 #[test]
@@ -114,7 +123,7 @@ fn a_replaced_flow_ends_with_what_was_read_last_and_the_sum_stays() {
     assert_eq!(ports.len(), 2);
     assert!(ports.contains(&2) && ports.contains(&3));
     assert_eq!(report.interfaces[0].ended.packets, 10);
-    assert_eq!(report.interfaces[0].volume.packets, 15);
+    assert_eq!(report.interfaces[0].counts.packets, 15);
 }
 
 #[test]
@@ -122,7 +131,7 @@ fn a_flow_that_comes_back_into_its_own_slot_stays_listed() {
     let mut tracker = tracker();
     tracker.advance(&snapshot(1, &[sample(0, 1, 1, 10)], &[]));
     tracker.advance(&snapshot(2, &[sample(0, 2, 1, 5)], &[]));
-    assert_eq!(tracker.report().flows[0].volume.packets, 15);
+    assert_eq!(tracker.report().flows[0].counts.packets, 15);
     assert_eq!(tracker.report().interfaces[0].ended.packets, 0);
 }
 
@@ -144,7 +153,7 @@ fn places_of_other_flows_survive_a_removal() {
         .report()
         .flows
         .iter()
-        .map(|f| (f.key.source_port, f.volume.packets))
+        .map(|f| (f.key.source_port, f.counts.packets))
         .collect();
     found.sort_unstable();
     assert_eq!(found, [(2, 20), (3, 30)]);
@@ -180,14 +189,14 @@ fn a_new_epoch_drops_the_gaps_of_the_one_before() {
 #[test]
 fn a_reset_starts_totals_at_zero_and_loses_nothing_after_it() {
     let mut tracker = tracker();
-    let lossy = |packets, lost| FlowSample {
-        sequence: Some(Sequence {
+    let lossy = |packets, lost| {
+        let sequence = Sequence {
             received: packets,
             lost,
             duplicates: Some(0),
             ..Sequence::default()
-        }),
-        ..sample(0, 1, 1, packets)
+        };
+        with_numbers(sample(0, 1, 1, packets), Some(sequence))
     };
     tracker.advance(&snapshot(1, &[lossy(10, 4)], &[]));
     tracker.reset();
@@ -195,30 +204,30 @@ fn a_reset_starts_totals_at_zero_and_loses_nothing_after_it() {
     let flow = &tracker.report().flows[0];
     assert_eq!(
         (
-            flow.volume.packets,
-            flow.sequence.unwrap().received,
-            flow.sequence.unwrap().lost
+            flow.counts.packets,
+            flow.counts.sequence.unwrap().received,
+            flow.counts.sequence.unwrap().lost
         ),
         (3, 3, 0)
     );
-    assert_eq!(tracker.report().interfaces[0].volume.packets, 3);
+    assert_eq!(tracker.report().interfaces[0].counts.packets, 3);
 }
 
 #[test]
 fn totals_go_on_where_a_counter_of_32_bits_begins_anew() {
     const LAST: u64 = u32::MAX as u64;
     // Of one slot, of one after a reset, of two slots, and where a flow comes back into another slot.
-    let late = |slot, count: u64| FlowSample {
-        sequence: Some(Sequence {
+    let late = |slot, count: u64| {
+        let sequence = Sequence {
             received: count,
             reverse_errors: count & LAST,
             duplicates: Some(0),
             ..Sequence::default()
-        }),
-        ..sample(slot, 1, 1, count)
+        };
+        with_numbers(sample(slot, 1, 1, count), Some(sequence))
     };
     let total = |tracker: &FlowTracker| {
-        let sequence = tracker.report().flows[0].sequence.unwrap();
+        let sequence = tracker.report().flows[0].counts.sequence.unwrap();
         (sequence.received, sequence.reverse_errors)
     };
     let mut tracker = tracker();
@@ -253,7 +262,7 @@ fn packets_count_for_the_rule_of_their_time() {
     let rules = &tracker.report().rules;
     let found: Vec<_> = rules
         .iter()
-        .map(|r| (&*r.name, r.volume.packets, r.flows))
+        .map(|r| (&*r.name, r.counts.packets, r.flows))
         .collect();
     assert_eq!(found, [("rest", 3, 1), ("voice", 10, 0)]);
     assert_eq!(tracker.report().flows[0].rule.as_deref(), Some("rest"));
@@ -294,7 +303,7 @@ fn an_interface_that_was_forgotten_and_comes_again_goes_on_from_what_it_had() {
     let seen = |tracker: &FlowTracker| {
         let interface = &tracker.report().interfaces[0];
         let counted = interface.counted.seen.packets;
-        (counted, interface.volume.packets, interface.state)
+        (counted, interface.counts.packets, interface.state)
     };
     assert_eq!(seen(&tracker), (20, 20, Gone));
     tracker.advance(&of_interfaces(4, vec![of_interface(7, 5, Up)], &[]));
@@ -316,7 +325,7 @@ fn of_thousands_of_interfaces_that_are_gone_the_oldest_share_a_row_and_no_packet
     let total = |tracker: &FlowTracker| {
         let interfaces = tracker.report().interfaces.iter();
         let sum = interfaces.fold((0, 0), |sum: (u64, u64), i| {
-            (sum.0 + i.volume.packets, sum.1 + i.counted.seen.packets)
+            (sum.0 + i.counts.packets, sum.1 + i.counted.seen.packets)
         });
         (sum, tracker.report().interfaces.len())
     };
@@ -325,7 +334,7 @@ fn of_thousands_of_interfaces_that_are_gone_the_oldest_share_a_row_and_no_packet
     assert_eq!((rows[0].ifindex, rows[99].ifindex), (3000, 2901));
     let former = &rows[100];
     assert_eq!((former.ifindex, former.name.as_str()), (0, "former ones"));
-    assert_eq!((former.volume.packets, former.state), (2 * 2900, Gone));
+    assert_eq!((former.counts.packets, former.state), (2 * 2900, Gone));
     assert_eq!(former.rates.map(|rates| rates.packet_rate), Some(0.0));
     tracker.reset();
     assert_eq!(total(&tracker), ((0, 0), 101));
@@ -350,7 +359,7 @@ fn an_interface_that_is_gone_keeps_its_row_while_it_has_flows() {
         let rows = &tracker.report().interfaces;
         rows.iter()
             .find(|i| i.ifindex == 7)
-            .map(|i| i.volume.packets)
+            .map(|i| i.counts.packets)
     };
     assert_eq!(row(&tracker), Some(10));
     let mut last = of_interfaces(3, vec![], &[]);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::tests::{sample, snapshot, tracker};
+use super::tests::{sample, snapshot, tracker, with_numbers};
 use super::*;
+use crate::model::snapshot::Sequence;
 
 /// What the tracker should say, by port.
 #[derive(Default)]
@@ -45,7 +46,7 @@ impl Expected {
         let report = tracker.report();
         let flows = report.flows.iter();
         let found: BTreeMap<u16, u64> = flows
-            .map(|f| (f.key.source_port, f.volume.packets))
+            .map(|f| (f.key.source_port, f.counts.packets))
             .collect();
         assert_eq!(found, self.packets);
         let interface = &report.interfaces[0];
@@ -54,7 +55,7 @@ impl Expected {
             (interface.flows, interface.ended.packets),
             (found.len(), self.ended)
         );
-        assert_eq!(interface.volume.packets, sum + self.ended);
+        assert_eq!(interface.counts.packets, sum + self.ended);
         for rule in &report.rules {
             let is_its = |flow: &&Flow| {
                 flow.rule
@@ -176,10 +177,10 @@ fn flows_that_are_listed_out_of_order_are_put_in_the_order_of_their_slots_with_a
     let flows = &tracker.report().flows;
     let listed = |port: u16| flows.iter().find(|flow| flow.key.source_port == port);
     assert!(listed(31).is_none());
-    assert_eq!(listed(20).map(|flow| flow.volume.packets), Some(42 + 7));
+    assert_eq!(listed(20).map(|flow| flow.counts.packets), Some(42 + 7));
     for port in (1..=29).filter(|port| *port != 20) {
         let flow = listed(port).expect("a flow");
-        assert_eq!(flow.volume.packets, 2 + 2 * u64::from(port));
+        assert_eq!(flow.counts.packets, 2 + 2 * u64::from(port));
         assert_eq!(flow.interarrival.mean_ms(), Some(f64::from(port)));
         assert_eq!(flow.history.throughput().iter().len(), 3);
     }
@@ -230,30 +231,30 @@ fn whatever_changes_the_report_gives_it_another_revision() {
 #[test]
 fn numbers_found_in_another_place_begin_anew() {
     let mut tracker = tracker();
-    let of = |slot, generation, profile, lost| FlowSample {
-        profile,
-        sequence: Some(Sequence {
+    let of = |slot, generation, profile, lost| {
+        let sequence = Sequence {
             lost,
             ..Sequence::default()
-        }),
-        ..sample(slot, generation, 1, 10)
+        };
+        FlowSample {
+            profile,
+            ..with_numbers(sample(slot, generation, 1, 10), Some(sequence))
+        }
     };
     let mut lost_by = |sample: FlowSample| {
         let second = tracker.report().taken_ns / 1_000_000_000 + 1;
         tracker.advance(&snapshot(second, &[sample], &[]));
         tracker.close_interval();
         let flow = &tracker.report().flows[0];
-        (flow.sequence.map(|s| s.lost), flow.history.lost.latest())
+        let lost = flow.counts.sequence.map(|s| s.lost);
+        (lost, flow.history.lost.latest())
     };
     assert_eq!(lost_by(of(0, 1, 1, 5)), (Some(5), Some(5.0)));
     // Another slot of the flow whose numbers are in the same place goes on.
     assert_eq!(lost_by(of(1, 1, 1, 2)), (Some(7), Some(2.0)));
     assert_eq!(lost_by(of(1, 2, 2, 3)), (Some(3), Some(3.0)));
     assert_eq!(lost_by(of(1, 3, 2, 4)), (Some(7), Some(4.0)));
-    let untracked = FlowSample {
-        sequence: None,
-        ..of(1, 4, 2, 0)
-    };
+    let untracked = with_numbers(of(1, 4, 2, 0), None);
     assert_eq!(lost_by(untracked), (None, None));
     assert_eq!(lost_by(of(1, 5, 2, 6)), (Some(6), Some(6.0)));
 }

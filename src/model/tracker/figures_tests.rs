@@ -1,8 +1,8 @@
 //! What is said of one flow and of one interface.
 
-use super::advance::tests::{sample, snapshot, tracker};
+use super::advance::tests::{sample, snapshot, tracker, with_numbers};
 use super::*;
-use crate::model::snapshot::{FlowSample, Snapshot};
+use crate::model::snapshot::{FlowSample, Sequence, Snapshot};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -25,11 +25,8 @@ fn numbers(received: u64, lost: u64, duplicates: Option<u64>) -> Option<Sequence
 #[test]
 fn loss_is_the_share_of_what_was_sent() {
     let of = |packets, sequence| {
-        let flow = flow(FlowSample {
-            sequence,
-            ..sample(0, 1, 1, packets)
-        });
-        flow.loss_percent()
+        let sample = with_numbers(sample(0, 1, 1, packets), sequence);
+        flow(sample).loss_percent()
     };
     // A duplicate was not sent twice.
     assert_eq!(of(100, numbers(95, 10, Some(5))), Some(10.0));

@@ -1,13 +1,14 @@
 //! The interfaces' share of a report: sums over their flows, what ended, baselines, rates.
 //!
-//! `volume` is the sum of its parts by construction; `counted.seen` is the hook's own count, made independently.
+//! `counts` is the sum of its parts by construction; `counted.seen` is the hook's own count, made independently.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::{Flow, Interface, Rates, Report, Series};
-use crate::model::snapshot::{InterfaceSample, LinkState, Volume};
+use crate::model::counts::{Counts, Metered, Record};
+use crate::model::snapshot::{InterfaceSample, LinkState};
 
 /// Interfaces that are gone which keep a row of their own; where there are more, the oldest share one.
 const FORMER_KEPT: usize = 100;
@@ -19,15 +20,12 @@ struct InterfaceState {
     name: Option<Arc<str>>,
     /// What the hook had counted at the latest reset.
     baseline: InterfaceSample,
-    ended: Volume,
-    ended_payload: u64,
-    /// Of the flows that are listed: how many, and their sums.
+    ended: Counts,
+    /// The flows that are listed: how many, and what was counted of them.
     flows: usize,
-    flow_volume: Volume,
-    flow_payload: u64,
-    payload: u64,
-    volume_then: Volume,
-    payload_then: u64,
+    listed: Counts,
+    /// Its counts when the interval began.
+    then: Metered,
     /// It is gone, and nothing more will be told of it.
     is_former: bool,
 }
@@ -124,14 +122,11 @@ impl InterfaceLedger {
     fn absorb(&mut self, former: &mut Interface, interface: &Interface) {
         former.counted = former.counted.counted_beside(&interface.counted);
         former.ended += interface.ended;
-        former.volume += interface.volume;
+        former.counts += interface.counts;
         let of_one = self.states.remove(&interface.ifindex).unwrap_or_default();
         let state = self.states.entry(former.ifindex).or_default();
         state.ended += of_one.ended;
-        state.ended_payload += of_one.ended_payload;
-        state.payload += of_one.payload;
-        state.volume_then += of_one.volume_then;
-        state.payload_then += of_one.payload_then;
+        state.then += of_one.then;
     }
 
     /// A flow without packets yet is on the list.
@@ -139,21 +134,18 @@ impl InterfaceLedger {
         self.states.entry(flow.key.ifindex).or_default().flows += 1;
     }
 
-    /// This came of a flow that is listed.
-    pub fn count(&mut self, ifindex: u32, volume: Volume, payload_bytes: u64) {
-        let state = self.states.entry(ifindex).or_default();
-        state.flow_volume += volume;
-        state.flow_payload = state.flow_payload.wrapping_add(payload_bytes);
+    /// This came of flows that are listed.
+    pub fn count(&mut self, ifindex: u32, counts: Counts) {
+        self.states.entry(ifindex).or_default().listed += counts.across_flows();
     }
 
     /// A flow has left the list.
     pub fn end(&mut self, flow: &Flow) {
         let state = self.states.entry(flow.key.ifindex).or_default();
+        let ended = flow.counts.across_flows();
         state.flows -= 1;
-        state.flow_volume = state.flow_volume.since(flow.volume);
-        state.flow_payload = state.flow_payload.wrapping_sub(flow.payload_bytes);
-        state.ended += flow.volume;
-        state.ended_payload += flow.payload_bytes;
+        state.listed = state.listed.since(&ended);
+        state.ended += ended;
     }
 
     /// Adds flows, those that ended, and what is in no flow.
@@ -162,8 +154,8 @@ impl InterfaceLedger {
             let state = self.states.entry(interface.ifindex).or_default();
             interface.ended = state.ended;
             interface.flows = state.flows;
-            interface.volume = state.flow_volume + state.ended + interface.counted.outside_flows();
-            state.payload = state.flow_payload + state.ended_payload;
+            let outside_flows = Counts::from(interface.counted.outside_flows());
+            interface.counts = state.listed + state.ended + outside_flows;
         }
     }
 
@@ -171,16 +163,11 @@ impl InterfaceLedger {
     pub fn close_interval(&mut self, report: &mut Report, seconds: f64) {
         for interface in &mut report.interfaces {
             let state = self.states.entry(interface.ifindex).or_default();
-            let volume = interface.volume.since(state.volume_then);
-            let throughput = volume.bytes as f64 / seconds;
-            interface.rates = Some(Rates {
-                throughput,
-                goodput: state.payload.saturating_sub(state.payload_then) as f64 / seconds,
-                packet_rate: volume.packets as f64 / seconds,
-            });
-            interface.throughput_history.push(Some(throughput));
-            state.volume_then = interface.volume;
-            state.payload_then = state.payload;
+            let now = interface.counts.metered();
+            let rates = Rates::of(&now.since(&state.then), seconds);
+            interface.rates = Some(rates);
+            interface.throughput_history.push(Some(rates.throughput));
+            state.then = now;
         }
     }
 
@@ -189,12 +176,11 @@ impl InterfaceLedger {
         for interface in &mut report.interfaces {
             let state = self.states.entry(interface.ifindex).or_default();
             state.baseline = interface.counted.counted_beside(&state.baseline);
-            (state.ended, state.ended_payload, state.payload) = Default::default();
-            (state.volume_then, state.payload_then) = Default::default();
+            (state.ended, state.then) = Default::default();
             interface.counted = interface.counted.counted_since(&interface.counted);
         }
         for state in self.states.values_mut() {
-            (state.flow_volume, state.flow_payload) = Default::default();
+            state.listed = Counts::default();
         }
         self.sum_up(report);
     }
@@ -207,8 +193,8 @@ fn unread(ifindex: u32) -> Interface {
         name: String::new(),
         state: Default::default(),
         hook: None,
-        volume: Volume::default(),
-        ended: Volume::default(),
+        counts: Counts::default(),
+        ended: Counts::default(),
         counted: InterfaceSample::default(),
         flows: 0,
         rates: None,

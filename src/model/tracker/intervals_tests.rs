@@ -133,7 +133,8 @@ impl Run {
     fn expect_totals(&self, flow: &Flow) {
         let port = flow.key.source_port;
         let bursts = || self.world.bursts_of(port, self.reset_at);
-        assert_eq!((flow.volume, flow.payload_bytes), volume_of(bursts()));
+        let found = (flow.counts.volume(), flow.counts.payload_bytes);
+        assert_eq!(found, volume_of(bursts()));
         let of_slots = || {
             let slots = self.world.slots.iter().flatten();
             slots.filter(|slot| slot.key == flow.key)
@@ -164,7 +165,7 @@ impl Run {
             restarts: sum(|s| s.restarts),
             absent: sum(|s| s.absent),
         });
-        assert_eq!(flow.sequence, expected);
+        assert_eq!(flow.counts.sequence, expected);
     }
 
     /// What came on the interface after this second: all of it, and the payload of its flows.
@@ -186,8 +187,8 @@ impl Run {
         for interface in &report.interfaces {
             let came = self.came_on(interface.ifindex, self.reset_at);
             assert_eq!(
-                (interface.volume, interface.ended),
-                (came.0, Volume::default())
+                (interface.counts.volume(), interface.ended),
+                (came.0, Counts::default())
             );
             let is_its = |flow: &&Flow| flow.key.ifindex == interface.ifindex;
             assert_eq!(interface.flows, report.flows.iter().filter(is_its).count());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Flow, RuleReport};
-use crate::model::snapshot::{FlowSample, Volume};
+use crate::model::snapshot::{Counts, FlowSample};
 
 /// The rule in force that the flow counts for. Names are shared: the same pointer is the same rule.
 pub fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleReport> {
@@ -16,7 +16,7 @@ pub fn count_for_rule(
     rules: &mut [RuleReport],
     flow: &mut Flow,
     sample: &FlowSample,
-    volume: Volume,
+    counts: Counts,
 ) {
     let index = sample.rule.map(usize::from);
     let now = index
@@ -37,7 +37,7 @@ pub fn count_for_rule(
         }
     }
     if let Some(rule) = index.and_then(|index| rules.get_mut(index)) {
-        rule.volume += volume;
+        rule.counts += counts;
         rule.last_match_ns = rule.last_match_ns.max(sample.last_seen_ns);
     }
 }

@@ -115,12 +115,19 @@ impl World {
             let mut first = sample(slot as u32, 1, port, 0);
             first.key.ifindex = INTERFACES[usize::from(port) % 2];
             first.first_seen_ns = self.second * SECOND - slot as u64;
-            first.sequence = burst.sequence.map(|now| Sequence::none_yet(&now));
+            first.counts.sequence = burst.sequence.map(|now| Sequence {
+                duplicates: now.duplicates.map(|_| 0),
+                ..Sequence::default()
+            });
             first
         });
         let mut now = FlowSample {
-            volume: before.volume + burst.volume,
-            payload_bytes: before.payload_bytes + burst.payload_bytes,
+            counts: Counts {
+                packets: before.counts.packets + burst.volume.packets,
+                bytes: before.counts.bytes + burst.volume.bytes,
+                payload_bytes: before.counts.payload_bytes + burst.payload_bytes,
+                ..before.counts
+            },
             last_seen_ns: self.second * SECOND - slot as u64,
             ..before
         };
@@ -134,7 +141,7 @@ impl World {
                 squares: u128::from(*gap).pow(2) * u128::from(*times),
             });
         }
-        if let (Some(known), Some(more)) = (&mut now.sequence, &burst.sequence) {
+        if let (Some(known), Some(more)) = (&mut now.counts.sequence, &burst.sequence) {
             burst.found = burst.found.min(known.lost + more.lost);
             known.current = more.current;
             known.received += more.received;

@@ -2,7 +2,7 @@
 //!
 //! Owns what a person chose (view, order, selection, columns) and nothing that was measured: the
 //! latest report stays with the runtime and is borrowed, rows are indices into it. No terminal, no
-//! clock, no I/O: time comes in with messages, wishes go out as effects.
+//! clock, no I/O: time comes in with messages, and what is to be done goes out as effects.
 //!
 //! Rows are made when they are needed, of the very report that is at hand: [`App::scene`] has both.
 //! A paused screen shows its own copy of the report of that moment.

@@ -408,7 +408,6 @@ fn keys_become_effects() {
         ("z", Effect::ResetBaseline),
         ("+", Effect::SetInterval(2.0)),
         ("-", Effect::SetInterval(0.5)),
-        ("n", Effect::ResolveNames(true)),
         ("m", Effect::CaptureMouse(false)),
     ] {
         let mut app = dashboard(&report, SIZE, "");

@@ -21,7 +21,6 @@ impl App {
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
-            Action::Names => return self.toggle_names(),
             Action::LongerInterval => return self.change_interval(true),
             Action::ShorterInterval => return self.change_interval(false),
             Action::Pause => self.toggle_pause(live),
@@ -48,6 +47,7 @@ impl App {
             Action::ToggleUnit => self.choices.toggle_unit(),
             Action::ToggleLoss => self.choices.toggle_packet_loss(),
             Action::Theme => self.next_theme(),
+            Action::Names => self.toggle_names(),
             Action::NextView => self.show(self.view().beside(1)),
             Action::PreviousView => self.show(self.view().beside(-1)),
             Action::ViewFlows => self.show(View::Flows),
@@ -134,9 +134,8 @@ impl App {
         self.notices.say(text);
     }
 
-    fn toggle_names(&mut self) -> Vec<Effect> {
-        let are_shown = self.names.toggle();
-        let text = match are_shown {
+    fn toggle_names(&mut self) {
+        let text = match self.names.toggle() {
             true => "host names: asking the resolver",
             false => {
                 self.flows.measure_anew();
@@ -145,7 +144,6 @@ impl App {
         };
         self.notices.say(text);
         self.rearrange();
-        vec![Effect::ResolveNames(are_shown)]
     }
 
     fn toggle_session(&mut self) {

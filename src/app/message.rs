@@ -52,8 +52,6 @@ pub enum Effect {
     Reload,
     /// Write the choices (`App::preferences`) in the configuration's form.
     SaveView,
-    /// Look up the names of `Scene::unnamed` addresses, or stop doing so.
-    ResolveNames(bool),
     /// Ask for mouse events, or leave the mouse to the terminal.
     CaptureMouse(bool),
     /// The flows that deserve a histogram from now on: the selected and the pinned ones.

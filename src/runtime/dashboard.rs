@@ -1,6 +1,7 @@
-//! A run on a terminal: messages to the application, its wishes carried out, frames when something changed.
+//! A run on a terminal: messages to the application, its effects performed, frames when something changed.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::reload::Change;
@@ -35,14 +36,14 @@ pub fn run(session: Session) -> Result<(), Failure> {
         input,
         console,
         look,
-        wishes: VecDeque::new(),
+        effects: VecDeque::new(),
         changed: true,
         is_awaited: false,
         drawn: None,
     };
-    dashboard.tell(Msg::Refreshed(now()));
+    dashboard.send(Msg::Refreshed(now()));
     let privileges = format!("goes on as {}", dashboard.session.privileges);
-    dashboard.tell(Msg::Logged(EventKind::Notice, privileges));
+    dashboard.send(Msg::Logged(EventKind::Notice, privileges));
     // An error of the terminal means that it is gone: nobody is left to be told.
     let _ = dashboard.run();
     Ok(())
@@ -54,8 +55,8 @@ struct Dashboard {
     input: Input,
     console: Console,
     look: Look,
-    /// Of the application, not carried out yet.
-    wishes: VecDeque<Effect>,
+    /// What the application asks for, not done yet.
+    effects: VecDeque<Effect>,
     changed: bool,
     /// Whether a person waits for the next frame.
     is_awaited: bool,
@@ -69,12 +70,12 @@ impl Dashboard {
             let wake = self.input.next_event(patience, Some(self.session.wake()))?;
             self.is_awaited |= !matches!(wake, Wake::Extra | Wake::Timeout);
             match wake {
-                Wake::Msg(msg) => self.tell(msg),
+                Wake::Msg(msg) => self.send(msg),
                 Wake::Resized => {
                     self.console.redraw_all();
                     self.changed = true;
                 }
-                Wake::Stop => self.wishes.push_back(Effect::Suspend),
+                Wake::Stop => self.effects.push_back(Effect::Suspend),
                 Wake::Continued => {
                     self.console.resume()?;
                     self.changed = true;
@@ -83,34 +84,48 @@ impl Dashboard {
                 Wake::Extra | Wake::Timeout => {}
             }
             // A key is answered before what came after it.
-            if !self.carry_out()? {
+            if !self.perform_effects()? {
                 return Ok(());
             }
             for happening in self.session.pump() {
-                if matches!(happening, Happening::Stop) {
-                    return Ok(());
-                }
-                self.take(happening);
+                self.handle(happening);
             }
-            if !self.carry_out()? {
+            if !self.perform_effects()? {
                 return Ok(());
             }
         }
     }
 
-    fn tell(&mut self, msg: Msg) {
+    /// Hands a message to the application.
+    fn send(&mut self, msg: Msg) {
         self.changed = true;
         let report = self.session.tracker.report();
-        self.wishes.extend(self.app.update(msg, report));
+        self.effects.extend(self.app.update(msg, report));
     }
 
-    /// Does what the application wishes; false: it wishes to leave.
-    fn carry_out(&mut self) -> std::io::Result<bool> {
-        while let Some(effect) = self.wishes.pop_front() {
-            if effect == Effect::Quit {
-                return Ok(false);
+    /// Does what the application asks for; false where it asks to leave.
+    fn perform_effects(&mut self) -> std::io::Result<bool> {
+        while let Some(effect) = self.effects.pop_front() {
+            match effect {
+                Effect::Quit => return Ok(false),
+                Effect::Suspend => {
+                    self.console.suspend(group::stop)?;
+                    self.changed = true;
+                }
+                Effect::Export => self.export(),
+                Effect::SaveView => self.save_view(),
+                Effect::Reload => {
+                    let change = self.session.reload_now();
+                    self.handle_config(change);
+                }
+                Effect::ResetBaseline => {
+                    self.session.tracker.reset();
+                    self.send(Msg::Refreshed(now()));
+                }
+                Effect::SetInterval(seconds) => self.session.set_interval(seconds),
+                Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
+                Effect::Focus(keys) => self.session.focus(keys),
             }
-            self.perform(effect)?;
         }
         Ok(true)
     }
@@ -121,7 +136,7 @@ impl Dashboard {
         let (width, height) = self.console.size()?;
         if (width, height) != self.app.size() {
             self.console.redraw_all();
-            self.tell(Msg::Resize(width, height));
+            self.send(Msg::Resize(width, height));
         }
         Ok(())
     }
@@ -143,14 +158,15 @@ impl Dashboard {
         let scene = self.app.scene(self.session.tracker.report());
         let look = &self.look;
         self.console.draw(|frame| ui::draw(frame, &scene, look))?;
+        let unnamed = scene.unnamed();
         self.drawn = Some(Instant::now());
         (self.changed, self.is_awaited) = (false, false);
-        self.ask_for_names();
+        self.look_up(&unnamed);
         super::panics::panic_if_asked("dashboard");
         Ok(patience)
     }
 
-    fn take(&mut self, happening: Happening) {
+    fn handle(&mut self, happening: Happening) {
         let msg = match happening {
             Happening::Read => {
                 // Who looks at one flow sees its histogram come, however long the interval is.
@@ -159,71 +175,39 @@ impl Dashboard {
             }
             Happening::IntervalClosed(_) => Msg::Refreshed(now()),
             Happening::Notice(text) => Msg::Happened(EventKind::Notice, text),
-            Happening::Name(address, name) => {
-                if let Some(names) = &mut self.session.names {
-                    names.learn(address, name.clone());
-                }
-                let Some(name) = name else { return };
-                Msg::Name(address, name)
-            }
-            Happening::Config(change) => return self.take_config(change),
+            Happening::Name(address, name) => Msg::Name(address, name),
+            Happening::Config(change) => return self.handle_config(change),
             Happening::Reset => Msg::Reset,
-            Happening::Stop => return,
+            Happening::End => return self.effects.push_back(Effect::Quit),
         };
-        self.tell(msg);
+        self.send(msg);
     }
 
-    fn take_config(&mut self, change: Change) {
+    fn handle_config(&mut self, change: Change) {
         let text = match change {
             Change::Loaded(difference) => {
-                self.prefer();
+                self.load_preferences();
                 format!("configuration: {difference}")
             }
             Change::Withdrawn(text) => {
-                self.prefer();
-                self.tell(Msg::ConfigError(Some(text)));
+                self.load_preferences();
+                self.send(Msg::ConfigError(Some(text)));
                 return;
             }
             Change::Refused(text) => {
-                self.tell(Msg::ConfigError(Some(text)));
+                self.send(Msg::ConfigError(Some(text)));
                 return;
             }
             Change::Mended => {
-                self.tell(Msg::ConfigError(None));
+                self.send(Msg::ConfigError(None));
                 "configuration: mended".to_owned()
             }
             Change::Unchanged => {
-                self.tell(Msg::Notice("configuration: nothing changed".to_owned()));
+                self.send(Msg::Notice("configuration: nothing changed".to_owned()));
                 return;
             }
         };
-        self.tell(Msg::Happened(EventKind::Config, text));
-    }
-
-    fn perform(&mut self, effect: Effect) -> std::io::Result<()> {
-        match effect {
-            Effect::Quit => {}
-            Effect::Suspend => {
-                self.console.suspend(group::stop)?;
-                self.changed = true;
-            }
-            Effect::Export => self.export(),
-            Effect::SaveView => self.save_view(),
-            Effect::Reload => {
-                let change = self.session.reload_now();
-                self.take_config(change);
-            }
-            Effect::ResetBaseline => {
-                self.session.tracker.reset();
-                self.tell(Msg::Refreshed(now()));
-            }
-            Effect::SetInterval(seconds) => self.session.set_interval(seconds),
-            Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
-            Effect::Focus(keys) => self.session.focus(keys),
-            // The names on the screen are asked for with each frame.
-            Effect::ResolveNames(_) => {}
-        }
-        Ok(())
+        self.send(Msg::Happened(EventKind::Config, text));
     }
 
     fn export(&mut self) {
@@ -235,7 +219,7 @@ impl Dashboard {
                 Msg::Happened(EventKind::Notice, text)
             }
         };
-        self.tell(msg);
+        self.send(msg);
     }
 
     /// Writes the choices; what the file says then is in force already.
@@ -251,25 +235,24 @@ impl Dashboard {
         };
         if let Ok(saved) = saved {
             self.session.adopt(&saved.path, &saved.text);
-            self.prefer();
+            self.load_preferences();
         }
-        self.tell(Msg::Happened(EventKind::Config, text));
+        self.send(Msg::Happened(EventKind::Config, text));
     }
 
-    fn prefer(&mut self) {
+    /// The configuration in force is another one.
+    fn load_preferences(&mut self) {
         let preferences = setup::preferences(self.session.reload.config());
-        self.tell(Msg::Preferences(Box::new(preferences)));
+        self.send(Msg::Preferences(Box::new(preferences)));
     }
 
-    /// Asks for the names on the screen, and hands over those that are known.
-    fn ask_for_names(&mut self) {
-        if self.app.names().is_none() {
+    /// Asks for the names of these addresses; the next frame shows those that are known.
+    fn look_up(&mut self, addresses: &[IpAddr]) {
+        let Some(names) = &mut self.session.names else {
             return;
-        }
-        let unnamed = self.app.scene(self.session.tracker.report()).unnamed();
-        let names = self.session.names.as_mut();
-        for (address, name) in names.map_or_else(Vec::new, |names| names.want(&unnamed)) {
-            self.tell(Msg::Name(address, name));
+        };
+        for (address, name) in names.want(addresses) {
+            self.send(Msg::Name(address, name));
         }
     }
 }

@@ -45,12 +45,12 @@ pub enum Happening {
     IntervalClosed(u64),
     /// The configuration file changed.
     Config(Change),
-    /// The name of an address, or that it has none.
-    Name(IpAddr, Option<Arc<str>>),
+    /// The name of an address.
+    Name(IpAddr, Arc<str>),
     /// Something that a person should know.
     Notice(String),
     /// The run is to end.
-    Stop,
+    End,
     /// Totals are to start at zero.
     Reset,
 }
@@ -182,13 +182,12 @@ impl Session {
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, names) => self.tracker.set_rules(version, names),
-                Update::Name(address, name) => happenings.push(Happening::Name(address, name)),
+                Update::Name(address, name) => happenings.extend(self.learn(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
-                Update::Written => {}
                 Update::Reset => happenings.push(Happening::Reset),
-                Update::Stop => {
-                    self.is_urged |= happenings.iter().any(|h| matches!(h, Happening::Stop));
-                    happenings.push(Happening::Stop);
+                Update::End => {
+                    self.is_urged |= happenings.iter().any(|h| matches!(h, Happening::End));
+                    happenings.push(Happening::End);
                 }
             }
         }
@@ -197,6 +196,13 @@ impl Session {
         }
         self.look_at_the_clock(&mut happenings);
         happenings
+    }
+
+    fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) -> Option<Happening> {
+        if let Some(names) = &mut self.names {
+            names.learn(address, name.clone());
+        }
+        name.map(|name| Happening::Name(address, name))
     }
 
     /// What was loaded cannot be put in force: back to what was.
@@ -217,7 +223,7 @@ impl Session {
             .ends
             .is_some_and(|end| now + GRACE + self.timing.refresh / 4 >= end);
         if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
-            happenings.push(Happening::Stop);
+            happenings.push(Happening::End);
             return;
         }
         if intervals == 0 || self.holds_intervals {
@@ -226,7 +232,7 @@ impl Session {
         if let Some(left) = &mut self.records_left {
             *left = left.saturating_sub(1);
             if *left == 0 {
-                happenings.push(Happening::Stop);
+                happenings.push(Happening::End);
                 return;
             }
         }
@@ -243,7 +249,7 @@ impl Session {
     /// Whether somebody has asked once more for the end of a run that ends or has finished.
     pub fn is_urged(&mut self) -> bool {
         let mut updates = self.inlet.take().into_iter();
-        self.is_urged |= updates.any(|update| matches!(update, Update::Stop));
+        self.is_urged |= updates.any(|update| matches!(update, Update::End));
         self.is_urged
     }
 
@@ -258,7 +264,7 @@ impl Session {
                         self.refreshes += periods;
                     }
                     Update::Ruled(version, names) => self.tracker.set_rules(version, names),
-                    Update::Stop => self.is_urged = true,
+                    Update::End => self.is_urged = true,
                     _ => {}
                 }
             }

@@ -27,7 +27,7 @@ pub fn tell(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privil
                 super::panics::panic_if_asked("signals");
                 outlet.tell(match signal {
                     SIGUSR2 => Update::Reset,
-                    _ => Update::Stop,
+                    _ => Update::End,
                 });
             }
         },

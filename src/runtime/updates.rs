@@ -33,11 +33,9 @@ pub enum Update {
     /// Something that a person should know.
     Notice(String),
     /// Somebody asked for the end of the run.
-    Stop,
+    End,
     /// Somebody asked for totals that start at zero.
     Reset,
-    /// A record was written, or could not be.
-    Written,
 }
 
 /// A way to tell the main thread something, and to wake it.
@@ -64,6 +62,11 @@ impl Outlet {
             self.unread.fetch_add(1, Ordering::Relaxed);
         }
         let _ = self.updates.send(update);
+        self.wake();
+    }
+
+    /// Wakes the main thread, which then looks around.
+    pub fn wake(&self) {
         // Full: it will be woken anyway.
         let _ = (&self.wake).write(&[0]);
     }

@@ -14,7 +14,7 @@ use anyhow::{Result, anyhow};
 use super::launch::start_confined;
 use super::rights;
 use super::sink::{Place, Sink, finds_no_room};
-use super::updates::{Outlet, Update};
+use super::updates::Outlet;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
 
@@ -53,7 +53,7 @@ impl Writer {
         let written = pieces.clone();
         let tell = move |outcome| {
             sender.send(outcome).ok()?;
-            outlet.tell(Update::Written);
+            outlet.wake();
             Some(())
         };
         let open = move |privileges: &Privileges| {

@@ -4,6 +4,7 @@
 //! owns the tracker and the application; snapshots come over a channel.
 
 mod ancestors;
+mod confined;
 mod dashboard;
 mod doctor;
 mod error;

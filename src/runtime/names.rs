@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::Result;
 
-use super::launch::start_confined;
+use super::confined::start_confined;
 use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;

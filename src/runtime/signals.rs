@@ -6,7 +6,7 @@ use anyhow::Result;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-use super::launch::start_confined;
+use super::confined::start_confined;
 use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;

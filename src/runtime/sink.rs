@@ -85,24 +85,3 @@ impl Sink {
         Ok(())
     }
 }
-
-/// Whether there may be room later: the disk is full, or the user's quota, or the file as large as it may get.
-pub fn finds_no_room(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nix::errno::Errno;
-
-    #[test]
-    fn a_full_disk_a_quota_and_a_limit_of_size_are_waited_for_and_nothing_else() {
-        let finds_no_room = |errno: Errno| finds_no_room(&errno.into());
-        assert!([Errno::ENOSPC, Errno::EDQUOT, Errno::EFBIG].map(finds_no_room) == [true; 3]);
-        assert!([Errno::EIO, Errno::EPIPE, Errno::EROFS].map(finds_no_room) == [false; 3]);
-    }
-}

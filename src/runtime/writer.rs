@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use super::launch::start_confined;
+use super::confined::start_confined;
+use super::record_file::finds_no_room;
 use super::rights;
-use super::sink::{Place, Sink, finds_no_room};
+use super::sink::{Place, Sink};
 use super::updates::Outlet;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;

@@ -44,7 +44,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
     dashboard.send(Msg::Refreshed(now()));
     let privileges = format!("goes on as {}", dashboard.session.privileges);
     dashboard.send(Msg::Logged(EventKind::Notice, privileges));
-    // An error of the terminal means that it is gone: nobody is left to be told.
+    // An error of the terminal means that it is gone: there is nobody to report it to.
     let _ = dashboard.run();
     Ok(())
 }
@@ -130,9 +130,9 @@ impl Dashboard {
         Ok(true)
     }
 
-    /// Follows the terminal's size. No signal tells of it while the process is stopped, nor where the terminal is not
-    /// its controlling one.
-    fn fit(&mut self) -> std::io::Result<()> {
+    /// Adopts the terminal's size. No signal announces a new one while the process is stopped, nor if the terminal is
+    /// not its controlling one.
+    fn update_size(&mut self) -> std::io::Result<()> {
         let (width, height) = self.console.size()?;
         if (width, height) != self.app.size() {
             self.console.redraw_all();
@@ -154,7 +154,7 @@ impl Dashboard {
         if !wait.is_zero() {
             return Ok(wait.min(patience));
         }
-        self.fit()?;
+        self.update_size()?;
         let scene = self.app.scene(self.session.tracker.report());
         let look = &self.look;
         self.console.draw(|frame| ui::draw(frame, &scene, look))?;
@@ -169,7 +169,7 @@ impl Dashboard {
     fn handle(&mut self, happening: Happening) {
         let msg = match happening {
             Happening::Read => {
-                // Who looks at one flow sees its histogram come, however long the interval is.
+                // The histogram of the detail grows with each reading, however long the interval is.
                 self.changed |= self.app.mode() == Mode::Detail;
                 return;
             }

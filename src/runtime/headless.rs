@@ -7,7 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::reload::Change;
 use super::session::{Happening, Session};
-use super::sink::Place;
+use super::sink::Destination;
 use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, OutputState, Record};
@@ -28,12 +28,12 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     };
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
-    let place = Place::of(&session.arguments.output);
+    let destination = Destination::of(&session.arguments.output);
     let writer = session.writer.take();
-    let writer = writer.ok_or_else(|| broken(&place, &"there is no thread for it"))?;
+    let writer = writer.ok_or_else(|| broken(&destination, &"there is no thread for it"))?;
     Headless {
         session,
-        place,
+        destination,
         writer,
         exporter,
         joined: 0,
@@ -45,7 +45,7 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
 struct Headless {
     session: Session,
     /// Where records go.
-    place: Place,
+    destination: Destination,
     writer: Writer,
     exporter: &'static dyn Exporter,
     /// Intervals without a record of their own.
@@ -58,7 +58,7 @@ impl Headless {
     fn run(mut self) -> Result<(), Failure> {
         loop {
             wait(&self.session);
-            if !self.look()? {
+            if !self.check_writer()? {
                 return Ok(());
             }
             self.session.hold_intervals(self.writer.is_busy());
@@ -85,20 +85,20 @@ impl Headless {
         }
     }
 
-    /// Takes in what became of the record under way, and says once that there is no room, and that there is; false where
-    /// the reader has gone.
-    fn look(&mut self) -> Result<bool, Failure> {
-        let place = &self.place;
-        let looked = self.writer.look();
+    /// Checks what became of the record under way, and says once that there is no room, and that there is room again;
+    /// false if the reader has gone.
+    fn check_writer(&mut self) -> Result<bool, Failure> {
+        let destination = &self.destination;
+        let checked = self.writer.check();
         match (self.writer.full(), self.is_paused) {
             (Some(error), false) => say(&format!(
-                "write to {place}: {error} (counting goes on; what follows waits for room)"
+                "write to {destination}: {error} (counting goes on; what follows waits for room)"
             )),
-            (None, true) => say(&format!("write to {place}: there is room again")),
+            (None, true) => say(&format!("write to {destination}: there is room again")),
             _ => {}
         }
         self.is_paused = self.writer.full().is_some();
-        looked.map_err(|error| broken(place, &error))
+        checked.map_err(|error| broken(destination, &error))
     }
 
     fn write(&mut self, intervals: u64) -> Result<(), Failure> {
@@ -115,14 +115,14 @@ impl Headless {
         let mut last = Some(self.record(intervals)?);
         let attempts = self.writer.attempts();
         loop {
-            if !self.look()? {
+            if !self.check_writer()? {
                 return Ok(());
             }
             if let Some(error) = self.writer.full()
                 && self.writer.attempts() > attempts
             {
                 let why = format!("{error}, and the last records are lost");
-                return Err(broken(&self.place, &why));
+                return Err(broken(&self.destination, &why));
             }
             if !self.writer.is_busy() {
                 match last.take() {
@@ -133,13 +133,13 @@ impl Headless {
             let is_read = self.writer.wait(STANDSTILL);
             if self.session.is_urged() && !is_read {
                 let why = "nobody reads, and the last record is lost";
-                return Err(broken(&self.place, &why));
+                return Err(broken(&self.destination, &why));
             }
         }
     }
 
     fn record(&mut self, intervals: u64) -> Result<Vec<u8>, Failure> {
-        self.session.judge();
+        self.session.check_alerts();
         self.joined += intervals.saturating_sub(1);
         let session = &self.session;
         let top = self.top();
@@ -160,7 +160,7 @@ impl Headless {
         };
         let mut bytes = Vec::new();
         let written = self.exporter.write(&record, &mut bytes);
-        written.map_err(|error| broken(&self.place, &error))?;
+        written.map_err(|error| broken(&self.destination, &error))?;
         Ok(bytes)
     }
 
@@ -181,8 +181,8 @@ impl Headless {
     }
 }
 
-fn broken(place: &Place, error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Exit::Failed, format!("write to {place}: {error}"))
+fn broken(destination: &Destination, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Failed, format!("write to {destination}: {error}"))
 }
 
 /// A line on standard error for each line of the text; nobody needs to be there to read it.

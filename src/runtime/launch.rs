@@ -1,4 +1,4 @@
-//! Starts the threads of a run, and gives up all that is needed no more.
+//! Starts the threads of a run, and gives up all rights that are not needed any more.
 //!
 //! Rights belong to threads: each of these gives up its own before the run counts as started, the main thread last. From
 //! then on no thread can be started.
@@ -12,7 +12,7 @@ use super::rights;
 use super::sampler::{Assignment, Sampler};
 use super::setup;
 use super::signals;
-use super::sink::Place;
+use super::sink::Destination;
 use super::updates::Outlet;
 use super::writer::Writer;
 use crate::demo::Demo;
@@ -32,14 +32,14 @@ pub struct Launched {
     pub privileges: Privileges,
 }
 
-/// Starts to count, and then all threads that the run will have: to write `records` to their place, or to look up names where
-/// there is a screen, to tell of signals, and to send the demo's traffic if there is one. `keeps` is what the
+/// Starts to count, and then all threads that the run will have: to write `records` to their destination, or to look up names where
+/// there is a screen, to forward signals, and to send the demo's traffic if there is one. `keeps` is what the
 /// calling thread keeps.
 pub fn launch(
     assignment: Assignment,
     options: Options,
     keeps: Keeps,
-    records: Option<Place>,
+    records: Option<Destination>,
     demo: &mut Option<Demo>,
     caught: Signals,
     outlet: &Outlet,
@@ -68,16 +68,16 @@ pub fn launch(
             names = Some(resolver);
             its_own
         }
-        Some(place) => {
-            let its_keeps = rights::of_writer(identity.clone(), &place);
-            let (started, its_own) = Writer::start(place, outlet.try_clone()?, its_keeps)?;
+        Some(destination) => {
+            let its_keeps = rights::of_writer(identity.clone(), &destination);
+            let (started, its_own) = Writer::start(destination, outlet.try_clone()?, its_keeps)?;
             writer = Some(started);
             its_own
         }
     };
     privileges = privileges.and(its_own);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
-    privileges = privileges.and(signals::tell(caught, outlet.try_clone()?, its_keeps)?);
+    privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
         let its_keeps = rights::without_files(identity.clone(), Duty::Traffic);
         let its_own = begin(demo, its_keeps).context("start the demo")?;

@@ -90,7 +90,7 @@ impl Resolver {
 
 fn answer_all(questions: &Receiver<IpAddr>, outlet: &Outlet) {
     for address in questions {
-        outlet.tell(Update::Name(address, look_up(address)));
+        outlet.send(Update::Name(address, look_up(address)));
     }
 }
 

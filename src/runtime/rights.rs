@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::sink::Place;
+use super::sink::Destination;
 use crate::cli::{Exit, Failure};
 use crate::config::source::Surroundings;
 use crate::model::privileges::Privileges;
@@ -112,8 +112,8 @@ pub fn of_resolver(identity: Option<Identity>) -> Keeps {
 }
 
 /// What the thread keeps that writes records.
-pub fn of_writer(identity: Option<Identity>, place: &Place) -> Keeps {
-    let folder: Vec<PathBuf> = place
+pub fn of_writer(identity: Option<Identity>, destination: &Destination) -> Keeps {
+    let folder: Vec<PathBuf> = destination
         .file()
         .map(folder_of)
         .map(PathBuf::from)
@@ -124,7 +124,7 @@ pub fn of_writer(identity: Option<Identity>, place: &Place) -> Keeps {
         readable: folder.clone(),
         writable: folder,
         duty: Some(Duty::Writer {
-            to_file: place.file().is_some(),
+            to_file: destination.file().is_some(),
         }),
         ..Keeps::default()
     }

@@ -1,6 +1,6 @@
-//! The thread that owns the kernel side: attaches, reads at a steady pace.
+//! The thread that owns the kernel side: attaches to interfaces and reads at a steady pace.
 //!
-//! Commands come in over a channel, snapshots and notices go out over another; each side is woken through a socket
+//! Requests come in over a channel, snapshots and notices go out over another; each side is woken through a socket
 //! that poll(2) can wait for.
 
 mod links;
@@ -49,7 +49,7 @@ pub struct Assignment {
     pub refresh: Duration,
 }
 
-enum Command {
+enum Request {
     Assign(Box<Assignment>),
     Focus(Vec<FlowKey>),
     Recycle(Box<Snapshot>),
@@ -63,7 +63,7 @@ pub struct Sampler {
     pub privileges: Privileges,
     /// When it began to count, by the clock of all arrivals, ns.
     pub began_ns: u64,
-    commands: Commands,
+    requests: Requests,
     thread: Option<JoinHandle<Option<Snapshot>>>,
 }
 
@@ -77,7 +77,7 @@ impl Sampler {
         identity: Option<Identity>,
         outlet: Outlet,
     ) -> Result<Sampler> {
-        let (commands, receiver, woken) = Commands::new().context("make a socket pair")?;
+        let (requests, receiver, woken) = Requests::new().context("make a socket pair")?;
         let (ready, started) = channel();
         let work = move || {
             let made = Worker::make(assignment, options, namespace, outlet, receiver, woken);
@@ -108,29 +108,29 @@ impl Sampler {
         Ok(Sampler {
             privileges,
             began_ns,
-            commands,
+            requests,
             thread: Some(thread),
         })
     }
 
     /// Puts another assignment in force; answered by [`Update::Assigned`] or [`Update::Unassigned`].
     pub fn assign(&self, assignment: Assignment) {
-        self.commands.give(Command::Assign(Box::new(assignment)));
+        self.requests.send(Request::Assign(Box::new(assignment)));
     }
 
     /// These flows keep histograms from here on; each reading has them.
     pub fn focus(&self, keys: Vec<FlowKey>) {
-        self.commands.give(Command::Focus(keys));
+        self.requests.send(Request::Focus(keys));
     }
 
-    /// Gives back a snapshot for its memory. Nobody is woken for it.
+    /// Gives back a snapshot for its memory. The thread is not woken for it.
     pub fn recycle(&self, snapshot: Box<Snapshot>) {
-        let _ = self.commands.sender.send(Command::Recycle(snapshot));
+        let _ = self.requests.sender.send(Request::Recycle(snapshot));
     }
 
     /// Stops counting and returns the last numbers.
     pub fn finish(&mut self) -> Option<Snapshot> {
-        self.commands.give(Command::Finish);
+        self.requests.send(Request::Finish);
         self.thread.take()?.join().ok().flatten()
     }
 }
@@ -143,23 +143,23 @@ impl Drop for Sampler {
 
 /// The way to the sampler's thread.
 #[derive(Debug)]
-struct Commands {
-    sender: Sender<Command>,
+struct Requests {
+    sender: Sender<Request>,
     wake: UnixStream,
 }
 
-impl Commands {
-    /// And the thread's ends: what it is told, and what it waits for.
-    fn new() -> std::io::Result<(Commands, Receiver<Command>, UnixStream)> {
+impl Requests {
+    /// With the thread's ends: where requests arrive, and what it waits for.
+    fn new() -> std::io::Result<(Requests, Receiver<Request>, UnixStream)> {
         let (sender, receiver) = channel();
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        Ok((Commands { sender, wake }, receiver, woken))
+        Ok((Requests { sender, wake }, receiver, woken))
     }
 
-    fn give(&self, command: Command) {
-        let _ = self.sender.send(command);
+    fn send(&self, request: Request) {
+        let _ = self.sender.send(request);
         // Full: it will be woken anyway.
         let _ = (&self.wake).write(&[0]);
     }
@@ -170,7 +170,7 @@ struct Worker {
     monitor: LinkMonitor,
     assignment: Assignment,
     outlet: Outlet,
-    commands: Receiver<Command>,
+    requests: Receiver<Request>,
     wake: UnixStream,
     /// Links that have a name which the selection asks for, or had it once.
     named: BTreeSet<u32>,
@@ -191,7 +191,7 @@ impl Worker {
         options: Options,
         namespace: Option<Namespace>,
         outlet: Outlet,
-        commands: Receiver<Command>,
+        requests: Receiver<Request>,
         wake: UnixStream,
     ) -> Result<Worker> {
         if let Some(namespace) = namespace {
@@ -203,13 +203,13 @@ impl Worker {
         assignment.selection.require_names(&links)?;
         let mut probe = Probe::load(&options)?;
         let version = probe.apply_rules(&assignment.rules, &assignment.sequence)?;
-        outlet.tell(Update::Ruled(version, names(&assignment.rules)));
+        outlet.send(Update::Ruled(version, names(&assignment.rules)));
         let mut worker = Worker {
             probe,
             monitor,
             assignment,
             outlet,
-            commands,
+            requests,
             wake,
             named: BTreeSet::new(),
             refused: Vec::new(),
@@ -217,7 +217,7 @@ impl Worker {
             periods: 0,
             list_due: Instant::now() + links::LIST_EVERY,
         };
-        worker.note_named(&links);
+        worker.remember_named(&links);
         for link in &links {
             if worker.assignment.selection.wants(link) {
                 let attached = worker.try_attach(link);
@@ -247,12 +247,12 @@ impl Worker {
             if panics::is_over() {
                 return self.probe.finish();
             }
-            while let Ok(command) = self.commands.try_recv() {
-                match command {
-                    Command::Finish => return self.probe.finish(),
-                    Command::Focus(keys) => self.probe.focus(keys),
-                    Command::Recycle(snapshot) => self.probe.recycle(*snapshot),
-                    Command::Assign(assignment) => {
+            while let Ok(request) = self.requests.try_recv() {
+                match request {
+                    Request::Finish => return self.probe.finish(),
+                    Request::Focus(keys) => self.probe.focus(keys),
+                    Request::Recycle(snapshot) => self.probe.recycle(*snapshot),
+                    Request::Assign(assignment) => {
                         let began = Instant::now();
                         self.reassign(*assignment);
                         due = began + self.assignment.refresh;
@@ -260,7 +260,7 @@ impl Worker {
                 }
             }
             if self.monitor.changed().unwrap_or(true) || Instant::now() >= self.list_due {
-                self.follow_links();
+                self.update_links();
             }
             self.settle_next();
             if Instant::now() >= due {
@@ -272,8 +272,8 @@ impl Worker {
         }
     }
 
-    /// Where the main thread stands still (a reader of standard output that does), readings would heap up. None is made
-    /// then, and nothing is lost: no flow leaves the table, or is replaced, before it was read.
+    /// While the main thread is stuck, readings would pile up, so none is made. Nothing is lost: no flow leaves the table,
+    /// or is replaced, before it was read.
     fn read_when_due(&mut self) {
         self.periods += 1;
         if self.outlet.unread() < MOST_UNREAD {
@@ -285,10 +285,10 @@ impl Worker {
     fn read(&mut self, periods: u32) {
         let snapshot = Box::new(self.probe.snapshot());
         if !snapshot.forgotten.is_empty() {
-            // There is room for others.
+            // There is room for others now.
             self.refused.clear();
         }
-        self.outlet.tell(Update::Snapshot { snapshot, periods });
+        self.outlet.send(Update::Snapshot { snapshot, periods });
     }
 
     fn wait_until(&mut self, due: Instant) {
@@ -306,12 +306,12 @@ impl Worker {
         while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
     }
 
-    /// Rules come first: they may be refused, and then nothing else is taken over.
+    /// Rules come first: they may be refused, and then nothing else of the assignment is put in force.
     fn reassign(&mut self, assignment: Assignment) {
         if let Err(error) = self.change_rules(&assignment) {
             let text = format!("put the rules in force: {error:#} (the former ones stay)");
             let update = Update::Unassigned(assignment.number, text);
-            return self.outlet.tell(update);
+            return self.outlet.send(update);
         }
         self.probe
             .set_ageing(assignment.flow_timeout, assignment.refresh);
@@ -320,7 +320,7 @@ impl Worker {
         if reselected {
             self.choose_anew();
         }
-        self.outlet.tell(Update::Assigned(self.assignment.number));
+        self.outlet.send(Update::Assigned(self.assignment.number));
     }
 
     fn change_rules(&mut self, assignment: &Assignment) -> Result<()> {
@@ -328,13 +328,13 @@ impl Worker {
         if assignment.rules == former.rules && assignment.sequence == former.sequence {
             return Ok(());
         }
-        // What was counted under the former rules is told first.
+        // What was counted under the former rules is read first: it belongs to them.
         self.read(0);
         let version = self
             .probe
             .apply_rules(&assignment.rules, &assignment.sequence)?;
         self.outlet
-            .tell(Update::Ruled(version, names(&assignment.rules)));
+            .send(Update::Ruled(version, names(&assignment.rules)));
         Ok(())
     }
 }
@@ -346,7 +346,7 @@ fn names(rules: &[Rule]) -> Vec<Arc<str>> {
         .collect()
 }
 
-/// Readings keep their pace; those that were missed (a stopped process) are skipped.
+/// Readings keep their pace; those that were missed, while the process was stopped say, are skipped.
 fn next_due(due: Instant, refresh: Duration) -> Instant {
     let now = Instant::now();
     let next = due + refresh;
@@ -359,14 +359,14 @@ mod tests {
 
     /// As it does while the kernel waits for a grace period, with the keys that somebody presses meanwhile.
     #[test]
-    fn a_thread_that_takes_no_command_holds_up_nobody() {
-        let (commands, receiver, _woken) = Commands::new().unwrap();
-        let (tell, told) = channel();
+    fn a_thread_that_handles_no_request_holds_up_nobody() {
+        let (requests, receiver, _woken) = Requests::new().unwrap();
+        let (done, is_done) = channel();
         std::thread::spawn(move || {
-            (0..10_000).for_each(|_| commands.give(Command::Focus(Vec::new())));
-            tell.send(())
+            (0..10_000).for_each(|_| requests.send(Request::Focus(Vec::new())));
+            done.send(())
         });
-        assert_eq!(told.recv_timeout(Duration::from_secs(30)), Ok(()));
+        assert_eq!(is_done.recv_timeout(Duration::from_secs(30)), Ok(()));
         assert_eq!(receiver.try_iter().count(), 10_000);
     }
 }

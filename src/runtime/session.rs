@@ -1,6 +1,6 @@
 //! One run: the sampler, the tracker, the configuration, the demo, and the clock that closes intervals.
 //!
-//! What happens is told by [`Session::pump`]; what to make of it is up to the dashboard or the headless run.
+//! [`Session::pump`] says what happened; what to make of it is up to the dashboard or the headless run.
 
 use std::io::IsTerminal;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use super::rights;
 use super::sampler::Sampler;
 use super::setup::{self, Timing};
 use super::signals;
-use super::sink::Place;
+use super::sink::Destination;
 use super::updates::{Inlet, Update};
 use super::writer::Writer;
 use crate::cli::{Arguments, Exit, Failure};
@@ -69,7 +69,7 @@ pub struct Session {
     pub names: Option<Resolver>,
     /// The way to standard output, where there is no screen.
     pub writer: Option<Writer>,
-    /// Thresholds, where there is no screen that judges by itself.
+    /// Thresholds, where there is no screen: the dashboard has its own.
     pub alerts: Alerts,
     sampler: Sampler,
     demo: Option<Demo>,
@@ -106,7 +106,7 @@ impl Session {
         let has_screen = !wants_headless(&arguments);
         let keeps = rights::of_main(&surroundings, identity, config, has_screen);
         let options = setup::options(&opened.config);
-        let records = (!has_screen).then(|| Place::of(&arguments.output));
+        let records = (!has_screen).then(|| Destination::of(&arguments.output));
         let launched = launch(
             assignment, options, keeps, records, &mut demo, signals, &outlet,
         );
@@ -168,10 +168,10 @@ impl Session {
         self.inlet.as_fd()
     }
 
-    /// Takes in what the other threads told, looks at the configuration file and at the clock.
+    /// Handles the updates of the other threads, looks at the configuration file and at the clock.
     pub fn pump(&mut self) -> Vec<Happening> {
         let mut happenings = Vec::new();
-        for update in self.inlet.take() {
+        for update in self.inlet.receive() {
             match update {
                 Update::Snapshot { snapshot, periods } => {
                     self.tracker.advance(&snapshot);
@@ -192,9 +192,9 @@ impl Session {
             }
         }
         if let Some(change) = self.reload.check() {
-            happenings.push(Happening::Config(self.follow(change)));
+            happenings.push(Happening::Config(self.apply(change)));
         }
-        self.look_at_the_clock(&mut happenings);
+        self.check_clock(&mut happenings);
         happenings
     }
 
@@ -216,7 +216,7 @@ impl Session {
         }
     }
 
-    fn look_at_the_clock(&mut self, happenings: &mut Vec<Happening>) {
+    fn check_clock(&mut self, happenings: &mut Vec<Happening>) {
         let intervals = u64::from(self.refreshes / self.timing.refreshes);
         let now = Instant::now();
         let ends_soon = self
@@ -248,7 +248,7 @@ impl Session {
 
     /// Whether somebody has asked once more for the end of a run that ends or has finished.
     pub fn is_urged(&mut self) -> bool {
-        let mut updates = self.inlet.take().into_iter();
+        let mut updates = self.inlet.receive().into_iter();
         self.is_urged |= updates.any(|update| matches!(update, Update::End));
         self.is_urged
     }
@@ -257,7 +257,7 @@ impl Session {
     /// those that were held. Returns how many that are.
     pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
-            for update in self.inlet.take() {
+            for update in self.inlet.receive() {
                 match update {
                     Update::Snapshot { snapshot, periods } => {
                         self.tracker.advance(&snapshot);
@@ -275,8 +275,8 @@ impl Session {
         u64::from(self.refreshes / self.timing.refreshes).max(1)
     }
 
-    /// Finds the flows that violate a threshold now.
-    pub fn judge(&mut self) {
+    /// Finds the flows that are beyond a threshold now.
+    pub fn check_alerts(&mut self) {
         let rules = &self.reload.config().alerts;
         if rules != self.alerts.rules() {
             self.alerts = Alerts::new(rules.clone());
@@ -303,10 +303,10 @@ impl Session {
     /// Looks at the configuration file at once, whatever the watch says.
     pub fn reload_now(&mut self) -> Change {
         let change = self.reload.check_now();
-        self.follow(change)
+        self.apply(change)
     }
 
-    fn follow(&mut self, change: Change) -> Change {
+    fn apply(&mut self, change: Change) -> Change {
         if let Change::Loaded(_) = change {
             self.reassign();
         }

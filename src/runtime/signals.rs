@@ -1,4 +1,4 @@
-//! Signals, from their catching to the main thread: a thread of its own tells what they ask for.
+//! Signals: a thread of their own catches them and forwards what they ask for to the main thread.
 
 use std::io;
 
@@ -11,13 +11,13 @@ use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
 
-/// Catches them from here on; none is lost before [`tell`].
+/// Catches them from here on; none is lost before [`forward`].
 pub fn catch() -> io::Result<Signals> {
     Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
 }
 
 /// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
-pub fn tell(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
+pub fn forward(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
     let (_, privileges) = start_confined(
         "signals",
         keeps,
@@ -25,7 +25,7 @@ pub fn tell(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privil
         move |()| {
             for signal in signals.forever() {
                 super::panics::panic_if_asked("signals");
-                outlet.tell(match signal {
+                outlet.send(match signal {
                     SIGUSR2 => Update::Reset,
                     _ => Update::End,
                 });

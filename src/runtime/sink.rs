@@ -14,49 +14,49 @@ const PIECE: usize = 16 << 10;
 
 /// Where records are to go.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum Destination {
     /// Standard output.
     StandardOutput,
     /// A file, and when it begins anew.
     File(PathBuf, Option<Rotation>),
 }
 
-impl Place {
+impl Destination {
     /// As the command line says.
-    pub fn of(output: &Output) -> Place {
+    pub fn of(output: &Output) -> Destination {
         match &output.file {
-            None => Place::StandardOutput,
-            Some(path) => Place::File(path.clone(), output.rotate),
+            None => Destination::StandardOutput,
+            Some(path) => Destination::File(path.clone(), output.rotate),
         }
     }
 
     /// The file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Place::StandardOutput => None,
-            Place::File(path, _) => Some(path),
+            Destination::StandardOutput => None,
+            Destination::File(path, _) => Some(path),
         }
     }
 
     /// Opens it, as the user that the calling thread is.
     pub fn open(&self) -> io::Result<Sink> {
         match self {
-            Place::StandardOutput => Sink::standard_output(),
-            Place::File(path, rotation) => RecordFile::open(path, *rotation).map(Sink::File),
+            Destination::StandardOutput => Sink::standard_output(),
+            Destination::File(path, rotation) => RecordFile::open(path, *rotation).map(Sink::File),
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::StandardOutput => f.write_str("standard output"),
-            Place::File(path, _) => write!(f, "{}", path.display()),
+            Destination::StandardOutput => f.write_str("standard output"),
+            Destination::File(path, _) => write!(f, "{}", path.display()),
         }
     }
 }
 
-/// A place for records that is open.
+/// A destination that is open.
 pub enum Sink {
     /// Without a buffer that would keep a part of a record back.
     StandardOutput(File),

@@ -1,4 +1,4 @@
-//! How the other threads tell the main thread something, and wake it where it waits in poll(2).
+//! Messages from the other threads to the main thread, which waits for them in poll(2).
 //!
 //! One [`Inlet`], as many [`Outlet`]s as there are threads.
 
@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::model::snapshot::Snapshot;
 
-/// What the sampler and others tell the main thread.
+/// What the sampler and other threads report to the main thread.
 #[derive(Debug)]
 pub enum Update {
     /// A reading.
@@ -30,15 +30,15 @@ pub enum Update {
     Ruled(u8, Vec<Arc<str>>),
     /// The name of an address, or that it has none.
     Name(IpAddr, Option<Arc<str>>),
-    /// Something that a person should know.
+    /// Something that the user should know.
     Notice(String),
-    /// Somebody asked for the end of the run.
+    /// A signal asks for the end of the run.
     End,
-    /// Somebody asked for totals that start at zero.
+    /// A signal asks for totals that start at zero.
     Reset,
 }
 
-/// A way to tell the main thread something, and to wake it.
+/// A sender to the main thread that wakes it.
 #[derive(Debug)]
 pub struct Outlet {
     updates: Sender<Update>,
@@ -47,7 +47,7 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Another way to the same place.
+    /// Another sender to the same thread.
     pub fn try_clone(&self) -> std::io::Result<Outlet> {
         Ok(Outlet {
             updates: self.updates.clone(),
@@ -56,8 +56,8 @@ impl Outlet {
         })
     }
 
-    /// Tells the main thread. Where it has gone, nobody is left to be told.
-    pub fn tell(&self, update: Update) {
+    /// Sends to the main thread; if that has ended, the update is dropped.
+    pub fn send(&self, update: Update) {
         if let Update::Snapshot { .. } = update {
             self.unread.fetch_add(1, Ordering::Relaxed);
         }
@@ -71,7 +71,7 @@ impl Outlet {
         let _ = (&self.wake).write(&[0]);
     }
 
-    /// Readings that the main thread has not taken in yet.
+    /// Readings that the main thread has not received yet.
     pub fn unread(&self) -> usize {
         self.unread.load(Ordering::Relaxed)
     }
@@ -107,8 +107,8 @@ impl Inlet {
         ))
     }
 
-    /// Everything that was told since the last call.
-    pub fn take(&mut self) -> Vec<Update> {
+    /// All updates that were sent since the last call.
+    pub fn receive(&mut self) -> Vec<Update> {
         let mut bytes = [0; 64];
         while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
         let updates: Vec<Update> = self.updates.try_iter().collect();
@@ -120,7 +120,7 @@ impl Inlet {
 }
 
 impl AsFd for Inlet {
-    /// Readable when something was told.
+    /// Readable when there is an update.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }

@@ -14,7 +14,7 @@ use anyhow::{Result, anyhow};
 use super::confined::start_confined;
 use super::record_file::finds_no_room;
 use super::rights;
-use super::sink::{Place, Sink};
+use super::sink::{Destination, Sink};
 use super::updates::Outlet;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
@@ -35,8 +35,8 @@ pub struct Writer {
     records: SyncSender<Vec<u8>>,
     outcomes: Receiver<Outcome>,
     is_busy: bool,
-    /// What [`Writer::wait`] came upon.
-    met: Option<Outcome>,
+    /// The outcome that ended [`Writer::wait`].
+    awaited: Option<Outcome>,
     /// Why the record under way has found no room so far.
     full: Option<io::Error>,
     attempts: u64,
@@ -46,20 +46,30 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, which keeps these rights, and opens the place with no others. Nobody waits for its end: the reader may never come back.
-    pub fn start(place: Place, outlet: Outlet, keeps: Keeps) -> Result<(Writer, Privileges)> {
+    /// Starts the thread, which keeps these rights, and opens the destination with no others. Nobody waits for its end:
+    /// the reader may never come back.
+    pub fn start(
+        destination: Destination,
+        outlet: Outlet,
+        keeps: Keeps,
+    ) -> Result<(Writer, Privileges)> {
         let (records, receiver) = sync_channel::<Vec<u8>>(1);
         let (sender, outcomes) = channel();
         let pieces = Arc::new(AtomicU64::new(0));
         let written = pieces.clone();
-        let tell = move |outcome| {
+        let report = move |outcome| {
             sender.send(outcome).ok()?;
             outlet.wake();
             Some(())
         };
         let open = move |privileges: &Privileges| {
-            let opened = place.open().map_err(anyhow::Error::from);
-            opened.map_err(|e| anyhow!("write to {place}: {}", rights::explain(&e, privileges)))
+            let opened = destination.open().map_err(anyhow::Error::from);
+            opened.map_err(|e| {
+                anyhow!(
+                    "write to {destination}: {}",
+                    rights::explain(&e, privileges)
+                )
+            })
         };
         let write = move |sink: &mut Sink, record: Vec<u8>| {
             let mut left = record.as_slice();
@@ -67,13 +77,13 @@ impl Writer {
                 match sink.write_piece(&mut left) {
                     Ok(()) => _ = written.fetch_add(1, Ordering::Relaxed),
                     Err(error) if finds_no_room(&error) => {
-                        tell(Outcome::Full(error))?;
+                        report(Outcome::Full(error))?;
                         std::thread::sleep(TRY_EVERY);
                     }
-                    Err(error) => return tell(Outcome::Failed(error)),
+                    Err(error) => return report(Outcome::Failed(error)),
                 }
             }
-            tell(Outcome::Written)
+            report(Outcome::Written)
         };
         let (_, privileges) = start_confined("writer", keeps, open, move |mut sink| {
             let mut records = receiver.into_iter();
@@ -83,7 +93,7 @@ impl Writer {
             records,
             outcomes,
             is_busy: false,
-            met: None,
+            awaited: None,
             full: None,
             attempts: 0,
             pauses: 0,
@@ -92,9 +102,13 @@ impl Writer {
         Ok((writer, privileges))
     }
 
-    /// Takes in what became of the record that is under way; false where the reader has gone.
-    pub fn look(&mut self) -> io::Result<bool> {
-        while let Some(outcome) = self.met.take().or_else(|| self.outcomes.try_recv().ok()) {
+    /// Checks what became of the record under way; false if the reader has gone.
+    pub fn check(&mut self) -> io::Result<bool> {
+        while let Some(outcome) = self
+            .awaited
+            .take()
+            .or_else(|| self.outcomes.try_recv().ok())
+        {
             match outcome {
                 Outcome::Written => (self.is_busy, self.full) = (false, None),
                 Outcome::Full(error) => {
@@ -132,7 +146,7 @@ impl Writer {
 
     /// Hands over a record; not while another one is under way.
     pub fn write(&mut self, record: Vec<u8>) {
-        // A thread that has ended told why before.
+        // If the thread has ended, its last outcome says why.
         self.is_busy = self.records.try_send(record).is_ok();
     }
 
@@ -140,7 +154,7 @@ impl Writer {
     /// anything in meanwhile.
     pub fn wait(&mut self, longest: Duration) -> bool {
         let before = self.pieces.load(Ordering::Relaxed);
-        self.met = self.outcomes.recv_timeout(longest).ok();
-        self.met.is_some() || self.pieces.load(Ordering::Relaxed) != before
+        self.awaited = self.outcomes.recv_timeout(longest).ok();
+        self.awaited.is_some() || self.pieces.load(Ordering::Relaxed) != before
     }
 }

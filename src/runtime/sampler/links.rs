@@ -1,4 +1,5 @@
-//! The sampler's interfaces: follows them as they come and go, attaches, lets go, and attaches again.
+//! The sampler's interfaces: attaches to those that appear, detaches from those that are no longer selected, and
+//! attaches again where the program was removed.
 //!
 //! One at a time: the kernel waits for a grace period with each, and readings must not wait for hundreds of them.
 
@@ -11,12 +12,13 @@ use crate::model::snapshot::LinkState;
 use crate::probe::interfaces::{Link, LinkHeader};
 use crate::runtime::updates::Update;
 
-/// Changes of links are told; what is never told is found after this, as are the devices' own counters.
+/// rtnetlink announces changes of links. Those that it never announces, and the devices' own counters, are found this
+/// often.
 pub(super) const LIST_EVERY: Duration = Duration::from_secs(2);
 
 impl Worker {
-    /// Takes over how the links are now, and finds those to attach to and those to let go of.
-    pub(super) fn follow_links(&mut self) {
+    /// Lists the links, and finds those to attach to and those to detach from.
+    pub(super) fn update_links(&mut self) {
         self.list_due = Instant::now() + LIST_EVERY;
         let Ok(links) = self.monitor.list() else {
             return;
@@ -24,7 +26,7 @@ impl Worker {
         self.probe.note_links(&links);
         self.refused
             .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
-        self.note_named(&links);
+        self.remember_named(&links);
         let is_unsettled = |link: &Link| self.wants(link) != self.probe.is_watching(link.ifindex);
         self.pending = links.into_iter().filter(is_unsettled).collect();
     }
@@ -38,7 +40,7 @@ impl Worker {
     }
 
     /// A link that was asked for by its full name is the same one under another name.
-    pub(super) fn note_named(&mut self, links: &[Link]) {
+    pub(super) fn remember_named(&mut self, links: &[Link]) {
         let is_there = |ifindex: &u32| links.iter().any(|link| link.ifindex == *ifindex);
         self.named.retain(is_there);
         let selection = &self.assignment.selection;
@@ -50,11 +52,11 @@ impl Worker {
     pub(super) fn choose_anew(&mut self) {
         self.refused.clear();
         self.named.clear();
-        self.follow_links();
+        self.update_links();
         while self.settle_next() {}
     }
 
-    /// Attaches to one more link, or lets go of it. Returns whether there was one.
+    /// Attaches to the next pending link, or detaches from it. Returns whether there was one.
     pub(super) fn settle_next(&mut self) -> bool {
         let Some(link) = self.pending.pop_front() else {
             return false;
@@ -74,11 +76,11 @@ impl Worker {
         if let Err(error) = self.try_attach(link) {
             self.refused.push(link.ifindex);
             let text = format!("attach to {}: {error:#}", link.display_name);
-            self.outlet.tell(Update::Notice(text));
+            self.outlet.send(Update::Notice(text));
         }
     }
 
-    /// Fails where there is such a link, and it cannot be attached to.
+    /// Fails if the link exists and cannot be attached to.
     pub(super) fn try_attach(&mut self, link: &Link) -> Result<()> {
         let ifindex = link.ifindex;
         if let Err(error) = self.probe.attach(link) {
@@ -88,7 +90,7 @@ impl Worker {
             return if is_there { Err(error) } else { Ok(()) };
         }
         if self.probe.is_behind_others(ifindex) {
-            self.outlet.tell(Update::Notice(format!(
+            self.outlet.send(Update::Notice(format!(
                 "{}: filters of others come first; what they drop or redirect is not counted",
                 link.display_name
             )));
@@ -96,17 +98,17 @@ impl Worker {
         Ok(())
     }
 
-    /// Somebody may have taken our program off a hook, or the interface away.
+    /// Attaches again where somebody took our program off a hook, or the interface away.
     pub(super) fn reattach(&mut self) {
         let displaced = self.probe.displaced();
         if displaced.is_empty() {
             return;
         }
-        self.follow_links();
+        self.update_links();
         while self.settle_next() {}
         for link in displaced {
             if self.probe.is_watching(link.ifindex) {
-                self.outlet.tell(Update::Notice(format!(
+                self.outlet.send(Update::Notice(format!(
                     "{}: the program was taken off the hook; it is attached again",
                     link.display_name
                 )));

@@ -1,4 +1,5 @@
-//! The pure headers of the kernel program, and those that are about the flow table, compiled for the host with its own compiler and its sanitizers.
+//! The headers of the kernel program, compiled for the host with its own compiler and its sanitizers; where they are about maps,
+//! with maps in a process's memory.
 //!
 //! The cases are in tests/host/*.c, one program a file. Each of its tests is a test here, by the same name. What no list of
 //! cases can say of sequence numbers is asked by chance, and answered by the reference (`series`).
@@ -119,6 +120,46 @@ host_tests! { table:
     a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted
     a_flow_that_was_changed_is_looked_at_anew_and_may_still_go
     a_packet_knows_whether_its_flow_still_is_in_the_slot
+}
+
+host_tests! { payload:
+    a_number_is_read_as_its_profile_says
+    a_payload_that_says_more_than_the_packet_has_yields_no_number
+    only_the_payload_is_searched
+    what_is_found_is_what_looking_at_each_position_finds
+    a_pattern_is_found_at_every_position
+    a_payload_far_within_the_packet_is_searched_by_a_copy
+}
+
+host_tests! { account:
+    interfaces_are_found_in_their_place_or_one_of_seven_behind_it
+    volumes_add_up
+    each_field_of_a_flow_says_which_rules_it_satisfies
+    a_longer_prefix_counts_and_another_address_matches_no_rule
+    the_first_rule_is_the_lowest_bit
+    a_profile_is_its_banks_and_its_rules
+    what_was_filtered_is_known_by_all_of_its_key_and_the_rules
+    later_fragments_have_the_ports_of_their_first_one
+    a_fragment_of_the_other_familys_protocol_is_no_flow
+    gaps_have_two_buckets_for_each_power_of_two
+    echo_messages_are_told_by_their_type
+    what_has_numbers_is_sequenced
+    a_flow_has_its_packets_gaps_and_numbers
+    a_flow_that_had_stopped_begins_a_new_epoch
+    a_focused_flow_keeps_a_histogram
+    acknowledgements_and_what_has_no_number_take_no_lock
+    what_no_rule_matches_is_filtered_and_remembered
+    what_finds_no_place_is_untracked_and_who_gives_way_is_counted
+    rules_that_change_keep_a_flow_whose_profile_stays
+    a_flow_that_no_rule_admits_any_more_is_retired
+    a_number_that_finds_the_flow_locked_is_contended
+    who_comes_too_late_is_told_by_the_slot
+    each_datagram_of_an_aggregate_has_its_number
+    no_more_segments_are_read_than_there_may_be
+    numbers_are_those_of_the_protocol_or_the_payload
+    echo_numbers_have_16_bits
+    a_number_that_cannot_be_placed_ends_its_series
+    the_segments_of_a_stream_tell_small_gaps_from_big_ones
 }
 
 fn compile(name: &str) -> PathBuf {

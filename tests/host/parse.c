@@ -41,6 +41,7 @@ static void expect_facts(const struct frame *frame, int parsed, const struct pac
 		{ "sequence", parsed == PARSED_FLOW ? facts->sequence : 0 },
 		{ "fragment", parsed == PARSED_FLOW ? facts->fragment : 0 },
 		{ "identification", parsed == PARSED_FLOW ? facts->identification : 0 },
+		{ "named", parsed == PARSED_FLOW ? facts->fragment_protocol : 0 },
 	};
 
 	expect_figures(frame->name, figures, COUNT(figures), frame->figures);

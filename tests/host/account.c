@@ -1,0 +1,790 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/* account.h and what it rests on (rules.h, judge.h, totals.h) with maps in this process's memory: each step of a packet's way from
+ * its parsed headers to the counters, and what others change meanwhile.
+ */
+#include "program.h"
+
+static __u64 now;
+static __u8 payload[4096];
+
+#define BPF_ANY 0
+#define bpf_ktime_get_ns() now
+
+static long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags);
+static long bpf_skb_load_bytes(const struct __sk_buff *skb, __u32 offset, void *to, __u32 length);
+
+#include "segments.h"
+#include "account.h"
+
+#define CPU 1
+#define SLOTS 16
+#define IFINDEX 7
+#define ACTIVE(version, bank) ((version) << 1 | (bank))
+
+static struct flow_slot slots[SLOTS];
+static struct flow_counters flow_counters_of[2][SLOTS];
+static struct interface_totals totals_of_cpu[2][INTERFACE_SLOTS];
+static __u64 ports[BANKS * 2 * PORTS];
+static struct rule_bank banks[BANKS];
+static struct sequence_profile profiles[BANKS * PROFILES];
+static struct verdicts verdict_entries[VERDICTS / VERDICTS_AN_ENTRY];
+static struct search_room search_room;
+static struct gap_histogram histogram;
+static __u32 focused;
+static struct {
+	struct rule_address key;
+	__u64 rules;
+} addresses[8];
+static struct {
+	struct fragment_key key;
+	struct fragment_ports ports;
+	int is_known;
+} fragment;
+
+static void *element(void *array, __u32 size, __u32 count, const void *key)
+{
+	__u32 at = *(const __u32 *)key;
+
+	return at < count ? (__u8 *)array + (__u64)at * size : NULL;
+}
+
+#define ELEMENT(array, key) element(array, sizeof((array)[0]), COUNT(array), key)
+
+/* The longest prefix that the address begins with. */
+static void *rules_of(const struct rule_address *wanted)
+{
+	void *found = NULL;
+	__u32 longest = 0;
+
+	for (int i = 0; i < COUNT(addresses); i++) {
+		const struct rule_address *key = &addresses[i].key;
+
+		if (key->prefix_length > wanted->prefix_length || key->prefix_length < longest ||
+		    memcmp(&key->bank, &wanted->bank, key->prefix_length / 8))
+			continue;
+		longest = key->prefix_length;
+		found = longest ? &addresses[i].rules : NULL;
+	}
+	return found;
+}
+
+static void *look_up(const void *map, const void *key)
+{
+	if (map == &flow_table)
+		return ELEMENT(slots, key);
+	if (map == &flow_counters)
+		return ELEMENT(flow_counters_of, key);
+	if (map == &interface_totals)
+		return ELEMENT(totals_of_cpu, key);
+	for (int cpu = 0; cpu < 2; cpu++) {
+		if (map == flow_counters_of[cpu])
+			return ELEMENT(flow_counters_of[cpu], key);
+		if (map == totals_of_cpu[cpu])
+			return ELEMENT(totals_of_cpu[cpu], key);
+	}
+	if (map == &rule_ports)
+		return ELEMENT(ports, key);
+	if (map == &rule_banks)
+		return ELEMENT(banks, key);
+	if (map == &sequence_profiles)
+		return ELEMENT(profiles, key);
+	if (map == &verdicts)
+		return ELEMENT(verdict_entries, key);
+	if (map == &rule_addresses)
+		return rules_of(key);
+	if (map == &search_rooms)
+		return &search_room;
+	if (map == &gap_histograms)
+		return *(const __u32 *)key == focused ? &histogram : NULL;
+	if (map == &fragments)
+		return fragment.is_known && !memcmp(&fragment.key, key, sizeof(fragment.key)) ? &fragment.ports : NULL;
+	abort();
+}
+
+static long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags)
+{
+	if (map != &fragments || flags != BPF_ANY)
+		abort();
+	memcpy(&fragment.key, key, sizeof(fragment.key));
+	memcpy(&fragment.ports, value, sizeof(fragment.ports));
+	fragment.is_known = 1;
+	return 0;
+}
+
+static long bpf_skb_load_bytes(const struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
+{
+	if (offset > skb->len || length > skb->len - offset)
+		return -1;
+	memcpy(to, payload + offset, length);
+	return 0;
+}
+
+/* Nothing is known, no rules are in force, and a profile reads 32 bits at the start of each payload. */
+static void begin(void)
+{
+	memset(slots, 0, sizeof(slots));
+	memset(flow_counters_of, 0, sizeof(flow_counters_of));
+	memset(totals_of_cpu, 0, sizeof(totals_of_cpu));
+	memset(ports, 0, sizeof(ports));
+	memset(banks, 0, sizeof(banks));
+	memset(profiles, 0, sizeof(profiles));
+	memset(verdict_entries, 0, sizeof(verdict_entries));
+	memset(&histogram, 0, sizeof(histogram));
+	memset(addresses, 0, sizeof(addresses));
+	memset(&fragment, 0, sizeof(fragment));
+	settings = (struct settings){ .active = ACTIVE(1, 0) };
+	profiles[RULE_NONE] = (struct sequence_profile){ .threshold = 10, .flags = PROFILE_OFFSET, .id = 3 };
+	home_shift = 60;
+	for (int i = 0; i < HASH_KEYS; i++)
+		hash_keys[i] = 0x9e3779b9 * (i + 1);
+	focused = SLOTS;
+	now = 1000000000;
+}
+
+static struct flow_key key_of(__u8 protocol)
+{
+	return (struct flow_key){
+		.ifindex = IFINDEX,
+		.source_port = 1000,
+		.destination_port = 2000,
+		.source = { 10, 0, 0, 1 },
+		.destination = { 10, 0, 0, 2 },
+		.vlan = VLAN_NONE,
+		.protocol = protocol,
+		.family = protocol == NEXT_ICMPV6 ? FAMILY_IPV6 : FAMILY_IPV4,
+	};
+}
+
+static void interfaces_are_found_in_their_place_or_one_of_seven_behind_it(void)
+{
+	for (__u32 behind = 0; behind < 10; behind++) {
+		__u32 at = (INTERFACE_SLOTS - 3 + behind) % INTERFACE_SLOTS;
+		__u32 ifindex = 3 * INTERFACE_SLOTS - 3;
+		int is_found = at && behind < INTERFACE_PROBES;
+
+		begin();
+		totals_of_cpu[CPU][at].ifindex = ifindex;
+		expect("an interface", "its place", totals_of(CPU, ifindex) - totals_of_cpu[CPU], is_found ? at : 0);
+	}
+	begin();
+	expect("a CPU that is none", "totals", totals_of(2, 1) != NULL, 0);
+}
+
+static void volumes_add_up(void)
+{
+	struct volume volume = { 5, 700 };
+
+	add_volume(&volume, 2, 1 << 20);
+	expect("a volume", "packets", volume.packets, 7);
+	expect("a volume", "bytes", volume.bytes, 700 + (1 << 20));
+}
+
+/* All rules match, but for one field, which has those of `rules`. */
+static void match_all(__u32 bank, const struct flow_key *key)
+{
+	begin();
+	settings.rules[bank] = MAX_RULES;
+	banks[bank] = (struct rule_bank){ { ~0ULL, ~0ULL, ~0ULL, ~0ULL }, ~0ULL, ~0ULL };
+	ports[(bank * 2 + 0) * PORTS + key->source_port] = ~0ULL;
+	ports[(bank * 2 + 1) * PORTS + key->destination_port] = ~0ULL;
+	for (int side = 0; side < 2; side++) {
+		struct rule_address *address = &addresses[side].key;
+
+		*address = (struct rule_address){
+			.prefix_length = RULE_ADDRESS_FIXED_BITS + (key->family == FAMILY_IPV4 ? 32 : 128),
+			.bank = bank,
+			.side = side,
+			.family = key->family,
+		};
+		memcpy(address->address, side ? key->destination : key->source, 16);
+		addresses[side].rules = ~0ULL;
+	}
+}
+
+static void each_field_of_a_flow_says_which_rules_it_satisfies(void)
+{
+	static const __u8 PROTOCOLS[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, NEXT_ICMPV6 };
+
+	for (__u32 bank = 0; bank < BANKS; bank++) {
+		for (int i = 0; i < COUNT(PROTOCOLS); i++) {
+			struct flow_key key = key_of(PROTOCOLS[i]);
+			__u64 *source = i < 2 ? &ports[(bank * 2 + 0) * PORTS + 1000] : &banks[bank].any_source_port;
+			__u64 *destination =
+				i < 2 ? &ports[(bank * 2 + 1) * PORTS + 2000] : &banks[bank].any_destination_port;
+			__u64 *fields[] = { &banks[bank].protocols[i], source, destination, &addresses[0].rules,
+					    &addresses[1].rules };
+
+			for (int field = 0; field < COUNT(fields); field++) {
+				match_all(bank, &key);
+				expect("all", "rule", match_rules(&key, ACTIVE(1, bank)), 0);
+				*fields[field] = 1ULL << 40 | 1ULL << (20 + field);
+				expect("one field", "rule", match_rules(&key, ACTIVE(1, bank)), 20 + field);
+				*fields[field] = 0;
+				expect("no field", "rule", match_rules(&key, ACTIVE(1, bank)), -1);
+				expect("without rules", "rule", match_rules(&key, ACTIVE(1, !bank)), RULE_NONE);
+			}
+		}
+	}
+}
+
+static void a_longer_prefix_counts_and_another_address_matches_no_rule(void)
+{
+	struct flow_key key = key_of(IPPROTO_UDP), other = key;
+
+	match_all(0, &key);
+	addresses[0].rules = 1ULL << 9;
+	addresses[2].key = addresses[0].key;
+	addresses[2].key.prefix_length -= 8;
+	addresses[2].rules = 1ULL << 5;
+	expect("the address itself", "rule", match_rules(&key, ACTIVE(1, 0)), 9);
+	other.source[3] += 1;
+	expect("another one of its prefix", "rule", match_rules(&other, ACTIVE(1, 0)), 5);
+	other.source[2] += 1;
+	expect("any other", "rule", match_rules(&other, ACTIVE(1, 0)), -1);
+}
+
+static void the_first_rule_is_the_lowest_bit(void)
+{
+	for (int bit = 0; bit < 64; bit++) {
+		expect("one rule", "first", first_rule(1ULL << bit), bit);
+		expect("all from it on", "first", first_rule(~0ULL << bit), bit);
+	}
+}
+
+static void a_profile_is_its_banks_and_its_rules(void)
+{
+	begin();
+	for (__u32 bank = 0; bank < BANKS; bank++)
+		for (__u32 rule = 0; rule < PROFILES; rule++)
+			expect("a profile", "its place", profile_of(bank, rule) - profiles, bank * PROFILES + rule);
+}
+
+static void what_was_filtered_is_known_by_all_of_its_key_and_the_rules(void)
+{
+	struct flow_key key = key_of(IPPROTO_UDP), other = key;
+	__u64 hash = 0x1234567800000000ULL;
+
+	begin();
+	for (__u64 place = 0; place < VERDICTS; place++) {
+		__u64 at = verdict_of(place << 32 | 0xffffffff) - &verdict_entries[0].of[0];
+
+		expect("a verdict", "its place", at, place);
+		expect("one of a longer hash", "its place",
+		       verdict_of((place + 5 * VERDICTS) << 32) - &verdict_entries[0].of[0], place);
+	}
+	expect("at first", "filtered", was_filtered(&key, hash, ACTIVE(1, 0)), 0);
+	verdict_of(hash)->key = key;
+	verdict_of(hash)->active = ACTIVE(1, 0);
+	expect("the same", "filtered", was_filtered(&key, hash, ACTIVE(1, 0)), 1);
+	expect("by other rules", "filtered", was_filtered(&key, hash, ACTIVE(2, 0)), 0);
+	other.family ^= 1;
+	expect("another flow", "filtered", was_filtered(&other, hash, ACTIVE(1, 0)), 0);
+}
+
+static struct packet_facts facts_of(__u8 protocol, enum sequence_kind sequence)
+{
+	return (struct packet_facts){
+		.key = key_of(protocol), .payload_offset = 42, .payload_bytes = 100, .sequence = sequence
+	};
+}
+
+static void later_fragments_have_the_ports_of_their_first_one(void)
+{
+	static const struct {
+		__u8 protocol, named; /* of the flow, and as the fragment's own header names it */
+		int parsed, sequence;
+	} CASES[] = {
+		{ IPPROTO_TCP, IPPROTO_TCP, PARSED_FLOW, SEQUENCE_UNPLACED },
+		{ IPPROTO_UDP, IPPROTO_UDP, PARSED_FLOW, SEQUENCE_NONE },
+		{ IPPROTO_ICMP, IPPROTO_ICMP, PARSED_FLOW, SEQUENCE_NONE },
+		{ NEXT_ICMPV6, NEXT_ICMPV6, PARSED_FLOW, SEQUENCE_NONE },
+		{ IPPROTO_UDP, NEXT_AH, PARSED_FLOW, SEQUENCE_NONE },
+	};
+
+	for (int i = 0; i < COUNT(CASES); i++) {
+		struct packet_facts first = facts_of(CASES[i].protocol, SEQUENCE_PAYLOAD), later;
+
+		begin();
+		first.fragment_protocol = CASES[i].named;
+		first.identification = 77;
+		first.fragment = FRAGMENT_FIRST;
+		later = first;
+		later.fragment = FRAGMENT_LATER;
+		later.sequence = SEQUENCE_NONE;
+		later.key.source_port = later.key.destination_port = 0;
+		later.key.protocol = CASES[i].named;
+		expect("a first fragment", "parsed", resolve_fragment(&first), PARSED_FLOW);
+		expect("a later one", "parsed", resolve_fragment(&later), CASES[i].parsed);
+		expect("a later one", "sequence", later.sequence, CASES[i].sequence);
+		expect("a later one", "unmatched", later.is_unmatched, 0);
+		expect("a later one", "another flow", memcmp(&later.key, &first.key, sizeof(first.key)), 0);
+		later.identification += 1;
+		later.key.protocol = CASES[i].named;
+		expect("one of another packet", "parsed", resolve_fragment(&later),
+		       CASES[i].named == NEXT_AH ? PARSED_OTHER : PARSED_FLOW);
+		expect("one of another packet", "unmatched", later.is_unmatched, 1);
+	}
+}
+
+static void a_fragment_of_the_other_familys_protocol_is_no_flow(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_ICMP, SEQUENCE_NONE);
+
+	begin();
+	facts.fragment = FRAGMENT_LATER;
+	facts.key.protocol = NEXT_ICMPV6;
+	expect("ICMPv6 in IPv4", "parsed", resolve_fragment(&facts), PARSED_OTHER);
+	facts.key.family = FAMILY_IPV6;
+	facts.key.protocol = IPPROTO_ICMP;
+	expect("ICMP in IPv6", "parsed", resolve_fragment(&facts), PARSED_OTHER);
+	expect("nothing", "parsed", resolve_fragment(NULL), PARSED_OTHER);
+}
+
+/* src/model/histogram.rs has the definition. */
+static void gaps_have_two_buckets_for_each_power_of_two(void)
+{
+	begin();
+	for (__u64 gap = 0; gap < 2; gap++)
+		expect("none, or 1 ns", "bucket", gap_bucket(gap), gap);
+	for (int e = 1; e < 64; e++) {
+		__u64 power = 1ULL << e, half = power >> 1;
+		__u32 bucket = e < 32 ? 2 * e : 63;
+
+		expect("a power of two", "bucket", gap_bucket(power), bucket);
+		expect("below its half", "bucket", gap_bucket(power + half - 1), bucket);
+		expect("and a half", "bucket", gap_bucket(power + half), e < 32 ? bucket + 1 : 63);
+		expect("all below the next one", "bucket", gap_bucket(2 * power - 1), e < 32 ? bucket + 1 : 63);
+	}
+	focused = 3;
+	record_gap(3, -5);
+	record_gap(3, 2);
+	record_gap(4, 2);
+	expect("a negative gap", "is counted as none", histogram.counts[0], 1);
+	expect("a gap", "is counted once", histogram.counts[2], 1);
+	record_gap(3, 1LL << 40);
+	expect("the longest", "is counted", histogram.counts[63], 1);
+}
+
+static void echo_messages_are_told_by_their_type(void)
+{
+	for (int type = 0; type < 256; type++) {
+		struct flow_key key = key_of(IPPROTO_ICMP);
+
+		key.destination_port = type << 8 | 0x80;
+		expect("ICMP", "echo", is_echo(&key), type == 0 || type == 8);
+		key.protocol = IPPROTO_UDP;
+		expect("UDP", "echo", is_echo(&key), 0);
+		key = key_of(NEXT_ICMPV6);
+		key.destination_port = type << 8 | 8;
+		expect("ICMPv6", "echo", is_echo(&key), type == 128 || type == 129);
+		key.protocol = IPPROTO_UDP;
+		expect("UDP over IPv6", "echo", is_echo(&key), 0);
+	}
+}
+
+static void what_has_numbers_is_sequenced(void)
+{
+	struct sequence_profile none = {}, pattern = { .flags = PROFILE_PATTERN }, offset = { .flags = PROFILE_OFFSET };
+	struct flow_key tcp = key_of(IPPROTO_TCP), udp = key_of(IPPROTO_UDP), echo = key_of(IPPROTO_ICMP);
+
+	none.flags = PROFILE_WIDTH_16 | PROFILE_LITTLE_ENDIAN | PROFILE_RTP | PROFILE_EXPLICIT;
+	echo.destination_port = 8 << 8;
+	expect("TCP", "flags", flags_of_profile(&tcp, &none), FLOW_SEQUENCED);
+	expect("echo", "flags", flags_of_profile(&echo, &none), FLOW_SEQUENCED);
+	expect("UDP", "flags", flags_of_profile(&udp, &none), 0);
+	expect("UDP with a pattern", "flags", flags_of_profile(&udp, &pattern), FLOW_SEQUENCED);
+	expect("UDP with an offset", "flags", flags_of_profile(&udp, &offset), FLOW_SEQUENCED);
+}
+
+static void put_number(__u32 at, __u32 number)
+{
+	for (int i = 0; i < 4; i++)
+		payload[at + i] = number >> (24 - 8 * i);
+}
+
+/* One packet of so many bytes at a time, the way that the program takes it. */
+static struct interface_totals *arrive(const struct packet_facts *facts, __u64 at, __u32 packets, __u32 gso_size)
+{
+	struct __sk_buff skb = { .len = 4000, .gso_size = gso_size };
+	struct interface_totals *totals = &totals_of_cpu[CPU][IFINDEX];
+	struct observation seen = { .packets = packets, .active = settings.active, .bytes = 1000 };
+
+	now = at;
+	account_flow(&skb, facts, CPU, totals, &seen);
+	return totals;
+}
+
+static struct flow_slot *slot_of(const struct packet_facts *facts)
+{
+	__u64 control;
+	__u32 at;
+
+	return find_slot(&facts->key, hash_flow(&facts->key), &at, &control);
+}
+
+static struct flow_counters *counters_of(const struct packet_facts *facts)
+{
+	return &flow_counters_of[CPU][slot_of(facts) - slots];
+}
+
+static void a_flow_has_its_packets_gaps_and_numbers(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct flow_counters *counters;
+
+	begin();
+	for (int i = 0; i < 4; i++) {
+		put_number(42, i < 2 ? i : i + 3);
+		arrive(&facts, 1000 + 100 * i, 1, 0);
+	}
+	counters = counters_of(&facts);
+	expect("a flow", "packets", counters->packets, 4);
+	expect("a flow", "bytes", counters->bytes, 4000);
+	expect("a flow", "payload", counters->payload_bytes, 400);
+	expect("a flow", "gaps", counters->gaps, 3);
+	expect("a flow", "sum of gaps", counters->gap_sum, 300);
+	expect("a flow", "sequenced", counters->sequenced, 4);
+	expect("a flow", "lost", slot_of(&facts)->lost, 3);
+	expect("a flow", "first arrival", slot_of(&facts)->first_arrival, 1000);
+	expect("a flow", "last arrival", slot_of(&facts)->last_arrival, 1300);
+	expect("a flow", "unlocked", slot_of(&facts)->control & (FLOW_LOCKED | FLOW_STATE), FLOW_LIVE);
+}
+
+static void a_flow_that_had_stopped_begins_a_new_epoch(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+
+	begin();
+	arrive(&facts, 1000, 1, 0);
+	arrive(&facts, 1000 + JITTER_STOP_NS, 1, 0);
+	expect("the longest gap", "gaps", counters_of(&facts)->gaps, 1);
+	expect("the longest gap", "epoch", epoch_of(slot_of(&facts)->control), 0);
+	arrive(&facts, 1001 + 2 * JITTER_STOP_NS, 1, 0);
+	expect("a longer one", "gaps", counters_of(&facts)->gaps, 1);
+	expect("a longer one", "epoch", epoch_of(slot_of(&facts)->control), 1);
+	arrive(&facts, 1011 + 2 * JITTER_STOP_NS, 1, 0);
+	expect("the next one", "sum of gaps", counters_of(&facts)->gap_sum, 10);
+}
+
+static void a_focused_flow_keeps_a_histogram(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+
+	begin();
+	arrive(&facts, 1000, 1, 0);
+	focused = slot_of(&facts) - slots;
+	arrive(&facts, 1004, 1, 0);
+	expect("a flow without focus", "gaps of 4 ns", histogram.counts[4], 0);
+	slot_of(&facts)->control |= FLOW_FOCUSED;
+	arrive(&facts, 1008, 1, 0);
+	expect("a focused one", "gaps of 4 ns", histogram.counts[4], 1);
+}
+
+static void acknowledgements_and_what_has_no_number_take_no_lock(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+
+	begin();
+	facts.payload_bytes = 0;
+	expect("an acknowledgement", "takes part", takes_part(&facts), 0);
+	for (int flag = 1; flag < 256; flag *= 2) {
+		facts.tcp_flags = flag;
+		expect("a flag", "takes part", takes_part(&facts), flag <= TCP_RST);
+	}
+	facts.tcp_flags = 0;
+	facts.payload_bytes = 1;
+	expect("payload", "takes part", takes_part(&facts), 1);
+	facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	facts.payload_bytes = 0;
+	expect("an empty datagram", "takes part", takes_part(&facts), 1);
+}
+
+static void what_no_rule_matches_is_filtered_and_remembered(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct interface_totals *totals;
+
+	match_all(0, &facts.key);
+	banks[0].protocols[1] = 0;
+	arrive(&facts, 1000, 2, 0);
+	expect("an excluded flow", "slot", slot_of(&facts) != NULL, 0);
+	expect("an excluded flow", "remembered", was_filtered(&facts.key, hash_flow(&facts.key), ACTIVE(1, 0)), 1);
+	totals = arrive(&facts, 2000, 3, 0);
+	expect("an excluded flow", "filtered", totals->filtered.packets, 5);
+	expect("an excluded flow", "filtered bytes", totals->filtered.bytes, 2000);
+	expect("an excluded flow", "untracked", totals->untracked.packets, 0);
+}
+
+static void what_finds_no_place_is_untracked_and_who_gives_way_is_counted(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct interface_totals *totals;
+
+	begin();
+	for (int i = 0; i < SLOTS; i++)
+		slots[i] = (struct flow_slot){ .control = FLOW_LIVE | 1 << FLOW_VERSION_SHIFT, .last_arrival = 5000 };
+	totals = arrive(&facts, 6000, 2, 0);
+	expect("no place", "untracked", totals->untracked.packets, 2);
+	expect("no place", "untracked bytes", totals->untracked.bytes, 1000);
+	expect("no place", "evicted", totals->evicted, 0);
+	settings.scanned_at = 5500;
+	arrive(&facts, 7000, 1, 0);
+	expect("a place", "untracked", totals->untracked.packets, 2);
+	expect("a place", "evicted", totals->evicted, 1);
+	expect("a place", "first arrival", slot_of(&facts)->first_arrival, 7000);
+}
+
+static void rules_that_change_keep_a_flow_whose_profile_stays(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct flow_slot *slot;
+
+	begin();
+	arrive(&facts, 1000, 1, 0);
+	slot = slot_of(&facts);
+	slot->control |= FLOW_FOCUSED | 7ULL << FLOW_EPOCH_SHIFT;
+	for (__u32 rule = 0; rule < PROFILES; rule++)
+		profiles[PROFILES + rule] = profiles[RULE_NONE];
+	settings.rules[1] = 0;
+	settings.active = ACTIVE(2, 1);
+	arrive(&facts, 1100, 1, 0);
+	expect("the same profile", "slot", slot_of(&facts) == slot, 1);
+	expect("the same profile", "control", slot->control,
+	       (long long)(7ULL << FLOW_EPOCH_SHIFT | 1 << FLOW_GENERATION_SHIFT | 2 << FLOW_VERSION_SHIFT |
+			   FLOW_FOCUSED | FLOW_SEQUENCED | FLOW_LIVE));
+	expect("the same profile", "rule", slot->rule, RULE_NONE);
+	expect("the same profile", "packets", counters_of(&facts)->packets, 2);
+	profiles[PROFILES + RULE_NONE].flags = 0;
+	settings.active = ACTIVE(3, 1);
+	arrive(&facts, 1200, 1, 0);
+	expect("the same id without a number", "sequenced", slot->control & FLOW_SEQUENCED, 0);
+	profiles[PROFILES + RULE_NONE].id += 1;
+	settings.active = ACTIVE(4, 1);
+	arrive(&facts, 1300, 1, 0);
+	expect("another profile", "the former slot", slot->control & FLOW_STATE, FLOW_RETIRED);
+	expect("another profile", "packets of the new slot", counters_of(&facts)->packets, 1);
+}
+
+static void a_flow_that_no_rule_admits_any_more_is_retired(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct interface_totals *totals;
+	struct flow_slot *slot;
+
+	begin();
+	arrive(&facts, 1000, 1, 0);
+	slot = slot_of(&facts);
+	settings.rules[1] = 1;
+	settings.active = ACTIVE(2, 1);
+	totals = arrive(&facts, 1100, 1, 0);
+	expect("an excluded flow", "its slot", slot->control & (FLOW_STATE | FLOW_LOCKED), FLOW_RETIRED);
+	expect("an excluded flow", "filtered", totals->filtered.packets, 1);
+}
+
+static void a_number_that_finds_the_flow_locked_is_contended(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct packet_facts tcp = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+	struct interface_totals *totals;
+	struct flow_slot *slot;
+
+	begin();
+	arrive(&facts, 1000, 1, 0);
+	slot = slot_of(&facts);
+	slot->control |= FLOW_LOCKED;
+	totals = arrive(&facts, 1100, 1, 0);
+	expect("a locked flow", "contended", totals->contended, 1);
+	expect("a locked flow", "unjudged", slot->unjudged, 1);
+	expect("a locked flow", "sequenced", counters_of(&facts)->sequenced, 2);
+	expect("a locked flow", "lock", slot->control & FLOW_LOCKED, FLOW_LOCKED);
+	arrive(&tcp, 1000, 1, 0);
+	slot = slot_of(&tcp);
+	slot->control |= FLOW_LOCKED;
+	tcp.tcp_flags = TCP_FIN;
+	arrive(&tcp, 1100, 5, 0);
+	expect("a locked stream", "unjudged bytes", slot->unjudged, 101);
+	expect("a locked stream", "sequenced", counters_of(&tcp)->sequenced, 6);
+	tcp.tcp_flags = TCP_RST;
+	arrive(&tcp, 1200, 1, 0);
+	expect("a reset", "unjudged bytes", slot->unjudged, 101);
+	expect("a reset", "sequenced", counters_of(&tcp)->sequenced, 6);
+	expect("both", "contended", totals->contended, 3);
+}
+
+static void who_comes_too_late_is_told_by_the_slot(void)
+{
+	const __u64 found = 9ULL << FLOW_GENERATION_SHIFT | 1 << FLOW_VERSION_SHIFT | FLOW_SEQUENCED | FLOW_LIVE;
+	struct observation seen = { .packets = 2, .bytes = 300, .active = ACTIVE(1, 0) };
+	struct interface_totals totals = {};
+	struct flow_slot slot = { .control = found | FLOW_FOCUSED };
+
+	begin();
+	expect("focused meanwhile", "locked", lock_again(&slot, &totals, &seen, found), 1);
+	expect("focused meanwhile", "control", slot.control, found | FLOW_FOCUSED | FLOW_LOCKED);
+	expect("focused meanwhile", "contended", totals.contended, 0);
+	slot.control = found ^ 3 << FLOW_VERSION_SHIFT;
+	expect("of other rules meanwhile", "locked", lock_again(&slot, &totals, &seen, found), 0);
+	expect("of other rules meanwhile", "control", slot.control, found ^ 3 << FLOW_VERSION_SHIFT);
+	expect("of other rules meanwhile", "contended", totals.contended, 1);
+	slot.control = found + (1ULL << FLOW_GENERATION_SHIFT);
+	expect("another flow's", "locked", lock_again(&slot, &totals, &seen, found), -1);
+	expect("another flow's", "untracked", totals.untracked.packets, 2);
+	expect("another flow's", "untracked bytes", totals.untracked.bytes, 300);
+	expect("another flow's", "contended", totals.contended, 1);
+	expect("no slot", "locked", lock_again(NULL, &totals, &seen, found), 0);
+}
+
+static void each_datagram_of_an_aggregate_has_its_number(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+
+	begin();
+	facts.payload_bytes = 103;
+	for (int i = 0; i < 10; i++)
+		put_number(42 + 10 * i, 100 + i);
+	arrive(&facts, 1000, 11, 10);
+	expect("of the last one a part is missing", "sequenced", counters_of(&facts)->sequenced, 10);
+	expect("of the last one a part is missing", "absent", slot_of(&facts)->absent, 1);
+	expect("the others", "expected", slot_of(&facts)->expected, 110);
+	facts.payload_bytes = 100;
+	arrive(&facts, 1100, 10, 10);
+	expect("all again", "duplicates", slot_of(&facts)->duplicates, 10);
+	arrive(&facts, 1200, 1, 10);
+	expect("one packet of that size", "sequenced", counters_of(&facts)->sequenced, 21);
+	arrive(&facts, 1300, 2, 100);
+	expect("no smaller than the payload", "sequenced", counters_of(&facts)->sequenced, 22);
+}
+
+static void no_more_segments_are_read_than_there_may_be(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+
+	begin();
+	memset(payload, 0, sizeof(payload));
+	facts.payload_bytes = 4 * (MAX_SEGMENTS + 1);
+	arrive(&facts, 1000, MAX_SEGMENTS + 1, 4);
+	expect("too many", "sequenced", counters_of(&facts)->sequenced, 128);
+}
+
+static void numbers_are_those_of_the_protocol_or_the_payload(void)
+{
+	struct packet_facts udp = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD), echo = facts_of(IPPROTO_ICMP, SEQUENCE_ECHO);
+	struct sequence_profile profile = { .flags = PROFILE_OFFSET }, none = { .flags = PROFILE_EXPLICIT };
+
+	expect("a payload", "read", !!reads_payload(&udp, &profile), 1);
+	expect("without a place", "read", !!reads_payload(&udp, &none), 0);
+	expect("echo", "read", !!reads_payload(&echo, &profile), 0);
+	profile.flags = PROFILE_PATTERN;
+	expect("behind a pattern", "read", !!reads_payload(&udp, &profile), 1);
+	udp.fragment = FRAGMENT_FIRST;
+	expect("a first fragment", "read", !!reads_payload(&udp, &profile), 1);
+	udp.fragment = FRAGMENT_LATER;
+	expect("a later one", "read", !!reads_payload(&udp, &profile), 0);
+	profile.flags |= PROFILE_EXPLICIT;
+	expect("echo of a rule with a place", "read", !!reads_payload(&echo, &profile), 1);
+	echo.fragment = FRAGMENT_LATER;
+	expect("its later fragment", "read", !!reads_payload(&echo, &profile), 0);
+	udp = facts_of(IPPROTO_UDP, SEQUENCE_UNPLACED);
+	expect("what cannot be placed", "read", !!reads_payload(&udp, &profile), 0);
+}
+
+static void echo_numbers_have_16_bits(void)
+{
+	struct packet_facts echo = facts_of(IPPROTO_ICMP, SEQUENCE_ECHO);
+
+	begin();
+	echo.key.destination_port = 8 << 8;
+	profiles[RULE_NONE].flags = PROFILE_OFFSET;
+	for (__u32 i = 0; i < 4; i++) {
+		echo.number = (0xfffe + i) & 0xffff;
+		arrive(&echo, 1000 + i, 1, 0);
+	}
+	expect("echo", "sequenced", counters_of(&echo)->sequenced, 4);
+	expect("echo", "lost", slot_of(&echo)->lost, 0);
+	expect("echo", "expected", slot_of(&echo)->expected & 0xffff, 2);
+	expect("echo", "restarts", slot_of(&echo)->restarts, 0);
+	profiles[RULE_NONE].flags = 0;
+	arrive(&echo, 2000, 1, 0);
+	expect("echo without a profile", "duplicates", slot_of(&echo)->duplicates, 1);
+}
+
+static void a_number_that_cannot_be_placed_ends_its_series(void)
+{
+	struct packet_facts udp = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD), tcp = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+
+	begin();
+	put_number(42, 5);
+	arrive(&udp, 1000, 1, 0);
+	udp.sequence = SEQUENCE_UNPLACED;
+	arrive(&udp, 1100, 3, 0);
+	expect("unplaced", "absent", slot_of(&udp)->absent, 3);
+	udp.sequence = SEQUENCE_PAYLOAD;
+	put_number(42, 500);
+	arrive(&udp, 1200, 1, 0);
+	expect("a new series", "lost", slot_of(&udp)->lost + slot_of(&udp)->restarts, 0);
+	expect("a new series", "expected", slot_of(&udp)->expected, 501);
+	tcp.number = 1000;
+	arrive(&tcp, 1000, 1, 0);
+	expect("a stream", "expected", slot_of(&tcp)->expected, 1100);
+	tcp.sequence = SEQUENCE_UNPLACED;
+	arrive(&tcp, 1100, 1, 0);
+	expect("a fragment of a stream", "absent", slot_of(&tcp)->absent, 0);
+	expect("a fragment of a stream", "started", slot_of(&tcp)->flags & SEQUENCE_STARTED, 0);
+	expect("a fragment of a stream", "sequenced", counters_of(&tcp)->sequenced, 1);
+}
+
+static void the_segments_of_a_stream_tell_small_gaps_from_big_ones(void)
+{
+	struct packet_facts tcp = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+
+	begin();
+	profiles[RULE_NONE].threshold = 3;
+	tcp.number = 1000;
+	tcp.payload_bytes = 1000;
+	arrive(&tcp, 1000, 10, 100);
+	expect("an aggregate", "sequenced", counters_of(&tcp)->sequenced, 10);
+	expect("an aggregate", "largest segment", slot_of(&tcp)->other_seen, 100);
+	tcp.number = 2200;
+	arrive(&tcp, 1100, 10, 100);
+	expect("two segments", "small gaps", slot_of(&tcp)->small_errors, 1);
+	tcp.number = 3500;
+	arrive(&tcp, 1200, 10, 100);
+	expect("three", "big gaps", slot_of(&tcp)->big_errors, 1);
+	expect("both", "lost", slot_of(&tcp)->lost, 500);
+}
+
+static const struct test TESTS[] = {
+	{ TEST(interfaces_are_found_in_their_place_or_one_of_seven_behind_it) },
+	{ TEST(volumes_add_up) },
+	{ TEST(each_field_of_a_flow_says_which_rules_it_satisfies) },
+	{ TEST(a_longer_prefix_counts_and_another_address_matches_no_rule) },
+	{ TEST(the_first_rule_is_the_lowest_bit) },
+	{ TEST(a_profile_is_its_banks_and_its_rules) },
+	{ TEST(what_was_filtered_is_known_by_all_of_its_key_and_the_rules) },
+	{ TEST(later_fragments_have_the_ports_of_their_first_one) },
+	{ TEST(a_fragment_of_the_other_familys_protocol_is_no_flow) },
+	{ TEST(gaps_have_two_buckets_for_each_power_of_two) },
+	{ TEST(echo_messages_are_told_by_their_type) },
+	{ TEST(what_has_numbers_is_sequenced) },
+	{ TEST(a_flow_has_its_packets_gaps_and_numbers) },
+	{ TEST(a_flow_that_had_stopped_begins_a_new_epoch) },
+	{ TEST(a_focused_flow_keeps_a_histogram) },
+	{ TEST(acknowledgements_and_what_has_no_number_take_no_lock) },
+	{ TEST(what_no_rule_matches_is_filtered_and_remembered) },
+	{ TEST(what_finds_no_place_is_untracked_and_who_gives_way_is_counted) },
+	{ TEST(rules_that_change_keep_a_flow_whose_profile_stays) },
+	{ TEST(a_flow_that_no_rule_admits_any_more_is_retired) },
+	{ TEST(a_number_that_finds_the_flow_locked_is_contended) },
+	{ TEST(who_comes_too_late_is_told_by_the_slot) },
+	{ TEST(each_datagram_of_an_aggregate_has_its_number) },
+	{ TEST(no_more_segments_are_read_than_there_may_be) },
+	{ TEST(numbers_are_those_of_the_protocol_or_the_payload) },
+	{ TEST(echo_numbers_have_16_bits) },
+	{ TEST(a_number_that_cannot_be_placed_ends_its_series) },
+	{ TEST(the_segments_of_a_stream_tell_small_gaps_from_big_ones) },
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests(TESTS, COUNT(TESTS), argc, argv);
+}

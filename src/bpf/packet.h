@@ -47,10 +47,8 @@ enum fragment_kind {
 #define NEXT_HOP_BY_HOP 0
 #define NEXT_ROUTING 43
 #define NEXT_FRAGMENT 44
-#define NEXT_ESP 50
 #define NEXT_AH 51
 #define NEXT_ICMPV6 58
-#define NEXT_NONE 59
 #define NEXT_DESTINATION 60
 #define NEXT_MOBILITY 135
 

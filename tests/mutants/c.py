@@ -23,8 +23,8 @@ HEADERS = sorted(path.name for path in FOLDER.glob("*.h") if path.name != "types
 PROGRAM = "flowtop.bpf.c"
 # Quick ones first; each is asked only about what the one before did not notice. Those of chance compile the headers themselves.
 BY_CHANCE = {
-    "sequence.h": ["host_c", "series::"],
-    **dict.fromkeys(["packet.h", "parse.h", "segments.h", "transport.h"], ["fuzz", "the_headers_alone"]),
+    "sequence.h": ("series", ["host_c", "series::"]),
+    **dict.fromkeys(["packet.h", "parse.h", "segments.h", "transport.h"], ("judge", ["fuzz", "the_headers_alone"])),
 }
 IN_KERNEL = [
     ["bpf_run", "listed", "truncated", "wire"],
@@ -103,26 +103,44 @@ class Bench:
         self.folder = folder
         self.tree = folder / "tree"
         copy_tree(self.tree)
+        self.built = Built(folder, self.tree)
+        self.originals = {}
+        for program, _ in BY_CHANCE.values():
+            self.compile(program, SERVING)
+            self.is_original(program, SERVING)
         self.seconds = {name: self.measure(name) for name in programs}
 
     def measure(self, name):
         started = time.monotonic()
-        if not all(self.passes_cases(name, flags) for flags in HOST_FLAGS):
-            raise SystemExit(f"mutants: tests/host/{name}.c: fails without any change")
+        for flags in HOST_FLAGS:
+            if self.try_cases(name, flags) != SURVIVED:
+                raise SystemExit(f"mutants: tests/host/{name}.c: fails without any change")
+            self.is_original(name, flags)
         return time.monotonic() - started
 
-    def passes_cases(self, name, flags):
-        """None: it is no program."""
+    def compile(self, name, flags):
         program = self.folder / f"host-{name}"
         command = [os.environ.get("CC", "cc"), *flags, f"tests/host/{name}.c", "-o", str(program)]
-        if subprocess.run(command, cwd=self.tree, capture_output=True).returncode:
-            return None
-        tests = subprocess.run([program], capture_output=True, text=True).stdout.split()
-        return bool(tests) and all(succeeds([program, test], 20) for test in tests)
+        done = subprocess.run(command, cwd=self.tree, capture_output=True)
+        return program if done.returncode == 0 else None
 
-    @functools.cached_property
-    def built(self):
-        return Built(self.folder, self.tree)
+    def is_original(self, name, flags):
+        """Whether a program that was just compiled is what it is without any change, as the first one asked about is."""
+        code = (self.folder / f"host-{name}").read_bytes()
+        return self.originals.setdefault((name, *flags), code) == code
+
+    def try_cases(self, name, flags):
+        program = self.compile(name, flags)
+        if not program:
+            return UNVIABLE
+        if (name, *flags) in self.originals and self.is_original(name, flags):
+            return SAME
+        tests = subprocess.run([program], capture_output=True, text=True).stdout.split()
+        return SURVIVED if tests and all(succeeds([program, test], 20) for test in tests) else CAUGHT
+
+    def passes_chance(self, header):
+        program, step = BY_CHANCE[header]
+        return (self.compile(program, SERVING) and self.is_original(program, SERVING)) or self.built.passes(step)
 
     @functools.cached_property
     def kernel(self):
@@ -141,10 +159,8 @@ class Bench:
     def judge(self, header, text):
         with self.changed(header, text):
             outcome = self.judge_by_cases(header)
-        if outcome == SURVIVED and header in BY_CHANCE:
-            built = self.built
-            with self.changed(header, text):
-                outcome = SURVIVED if built.passes(BY_CHANCE[header]) else CAUGHT
+            if outcome == SURVIVED and header in BY_CHANCE and not self.passes_chance(header):
+                outcome = CAUGHT
         if outcome != SURVIVED or HOST_ALONE:
             return outcome
         kernel = self.kernel
@@ -155,9 +171,9 @@ class Bench:
         """Sanitizers take time, so they see only what passes without."""
         for flags in HOST_FLAGS:
             for name in sorted(programs_that_see(header), key=self.seconds.get):
-                passed = self.passes_cases(name, flags)
-                if not passed:
-                    return UNVIABLE if passed is None else CAUGHT
+                outcome = self.try_cases(name, flags)
+                if outcome in (UNVIABLE, CAUGHT):
+                    return outcome
         return SURVIVED
 
 
@@ -169,14 +185,15 @@ class Built:
         self.target = folder / "target"
         build = tree / "build.rs"
         build.write_text(build.read_text().replace("fn main() ", "fn build() ", 1) + FROM_A_FILE)
-        names = sorted({step[0] for step in [*BY_CHANCE.values(), *([] if HOST_ALONE else IN_KERNEL)]})
+        by_chance = [step for _, step in BY_CHANCE.values()]
+        names = sorted({step[0] for step in [*by_chance, *([] if HOST_ALONE else IN_KERNEL)]})
         command = ["cargo", "test", "--locked", "--no-run", *itertools.chain(*(["--test", name] for name in names))]
         environment = {**os.environ, "CARGO_TARGET_DIR": str(self.target), "CARGO_PROFILE_DEV_DEBUG": "0"}
         done = subprocess.run(command, cwd=tree, env=environment, stderr=subprocess.PIPE, text=True)
         self.binaries = dict(re.findall(r"Executable tests/(\w+)\.rs \((.*)\)", done.stderr))
         if done.returncode or self.binaries.keys() != set(names):
             raise SystemExit(f"mutants: {' '.join(command)}:\n{done.stderr}")
-        for step in {tuple(step): step for step in BY_CHANCE.values()}.values():
+        for step in {step[0]: step for step in by_chance}.values():
             self.expect_success(step)
 
     def passes(self, step, before=()):
@@ -231,6 +248,7 @@ class Kernel:
 HOST_ALONE = os.environ.get("FLOWTOP_SKIP_ROOT_TESTS") == "1"
 LEAN = ["-std=gnu11", "-w", "-I", "src/bpf", "-I", "tests/host", "-pipe"]
 HOST_FLAGS = [LEAN, [*LEAN, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]]
+SERVING = [*LEAN, "-DSERVE"]
 FROM_A_FILE = """
 fn main() -> Result<()> {
     build()?;

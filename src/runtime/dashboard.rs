@@ -8,7 +8,7 @@ use super::reload::Change;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
 use crate::app::{App, Effect, Mode, Msg};
-use crate::cli::{ColorChoice, Exit, Failure};
+use crate::cli::{Exit, Failure};
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::probe::{abort, group};
 use crate::terminal::{Console, FAREWELL, Input, Wake};
@@ -23,7 +23,7 @@ const PROMPT_FRAME: Duration = Duration::from_millis(20);
 pub fn run(session: Session) -> Result<(), Failure> {
     let broken =
         |error: std::io::Error| Failure::new(Exit::Failed, format!("open the dashboard: {error}"));
-    let look = look(&session);
+    let look = setup::look(&session.arguments);
     let input = Input::new().map_err(broken)?;
     super::panics::await_if_asked("sampler, early");
     abort::keep_terminal(FAREWELL).map_err(broken)?;
@@ -255,20 +255,6 @@ impl Dashboard {
             self.send(Msg::Name(address, name));
         }
     }
-}
-
-fn look(session: &Session) -> Look {
-    let colour = match session.arguments.output.color {
-        ColorChoice::Auto => None,
-        ColorChoice::Always => {
-            crate::terminal::force_colours();
-            Some(true)
-        }
-        ColorChoice::Never => Some(false),
-    };
-    Look::detect(colour, session.arguments.output.ascii, |name| {
-        std::env::var(name).ok()
-    })
 }
 
 fn now() -> TimeOfDay {

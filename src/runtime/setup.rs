@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ancestors;
 use super::sampler::Assignment;
 use crate::app::{Preferences, SshSession};
-use crate::cli::{Arguments, Exit, Failure};
+use crate::cli::{Arguments, ColorChoice, Exit, Failure};
 use crate::config::Config;
 use crate::config::source::{self, Opened, Surroundings};
 use crate::demo::Demo;
@@ -16,6 +16,7 @@ use crate::model::tracker::Intervals;
 use crate::model::units;
 use crate::probe::interfaces::{Selection, display_name};
 use crate::probe::{Options, memory};
+use crate::ui::Look;
 
 /// The configuration that a run with these arguments starts with.
 pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result<Opened, Failure> {
@@ -127,6 +128,21 @@ pub fn preferences(config: &Config) -> Preferences {
         services: services(),
         session: ssh_session(),
     }
+}
+
+/// What the terminal can show.
+pub fn look(arguments: &Arguments) -> Look {
+    let colour = match arguments.output.color {
+        ColorChoice::Auto => None,
+        ColorChoice::Always => {
+            crate::terminal::force_colours();
+            Some(true)
+        }
+        ColorChoice::Never => Some(false),
+    };
+    Look::detect(colour, arguments.output.ascii, |name| {
+        std::env::var(name).ok()
+    })
 }
 
 /// Puts into a configuration what was chosen on the dashboard.

@@ -184,6 +184,10 @@ settings! {
     "MAX_FLOWS" max_flows: u32 = 65536;
     Number(1..=MOST_FLOWS), "16777216", AtStart
 
+    /// draw with ASCII characters only, as `--ascii`
+    "ASCII" ascii: bool = false;
+    Switch, "true", AtStart
+
     /// name of an action -> key, or list of keys, in place of its own ones; Ctrl-C always leaves: other keys for `quit`
     /// come beside it, and any other action that claims it is an error
     "KEYS" keys: Vec<(Action, Vec<KeyChord>)> = Vec::new();

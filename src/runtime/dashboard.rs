@@ -23,7 +23,7 @@ const PROMPT_FRAME: Duration = Duration::from_millis(20);
 pub fn run(session: Session) -> Result<(), Failure> {
     let broken =
         |error: std::io::Error| Failure::new(Exit::Failed, format!("open the dashboard: {error}"));
-    let look = setup::look(&session.arguments);
+    let look = setup::look(&session.arguments, session.reload.config());
     let input = Input::new().map_err(broken)?;
     super::panics::await_if_asked("sampler, early");
     abort::keep_terminal(FAREWELL).map_err(broken)?;

@@ -131,7 +131,7 @@ pub fn preferences(config: &Config) -> Preferences {
 }
 
 /// What the terminal can show.
-pub fn look(arguments: &Arguments) -> Look {
+pub fn look(arguments: &Arguments, config: &Config) -> Look {
     let colour = match arguments.output.color {
         ColorChoice::Auto => None,
         ColorChoice::Always => {
@@ -140,9 +140,8 @@ pub fn look(arguments: &Arguments) -> Look {
         }
         ColorChoice::Never => Some(false),
     };
-    Look::detect(colour, arguments.output.ascii, |name| {
-        std::env::var(name).ok()
-    })
+    let ascii = arguments.output.ascii || config.ascii;
+    Look::detect(colour, ascii, |name| std::env::var(name).ok())
 }
 
 /// Puts into a configuration what was chosen on the dashboard.
@@ -188,6 +187,7 @@ pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&De
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Invocation;
 
     fn timing(throughput: f64, jitter: f64) -> (f64, u32) {
         let timing = Timing::new(
@@ -195,6 +195,25 @@ mod tests {
             Duration::from_secs_f64(jitter),
         );
         (timing.refresh.as_secs_f64(), timing.refreshes)
+    }
+
+    #[test]
+    fn ascii_characters_are_asked_for_by_the_file_or_by_the_command_line() {
+        for (words, file, ascii) in [
+            (&["flowtop"][..], false, false),
+            (&["flowtop"], true, true),
+            (&["flowtop", "--ascii"], false, true),
+        ] {
+            let Ok(Invocation::Run(arguments)) = Arguments::read(words.iter().map(Into::into))
+            else {
+                panic!("{words:?}");
+            };
+            let config = Config {
+                ascii: file,
+                ..Config::default()
+            };
+            assert_eq!(look(&arguments, &config).ascii, ascii, "{words:?}");
+        }
     }
 
     #[test]

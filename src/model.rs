@@ -4,6 +4,7 @@
 //! so that each number can be tested against the definitions in docs/numbers.md.
 
 pub mod alert;
+pub mod appearance;
 pub mod column;
 pub mod counts;
 pub mod event;

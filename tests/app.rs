@@ -13,10 +13,11 @@ use flowtop::app::{
 };
 use flowtop::keymap::{Action, BINDINGS, Key, Keymap, parse_chord};
 use flowtop::model::alert::{AlertRule, Side};
+use flowtop::model::appearance::Appearance;
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
 use flowtop::model::histogram::Histogram;
-use flowtop::model::preferences::{Appearance, ThemeName, Unit};
+use flowtop::model::preferences::{ThemeName, Unit};
 use flowtop::model::query::Query;
 use flowtop::model::tracker::{Flow, Report};
 

@@ -1,8 +1,9 @@
 //! What a person has chosen by now: the preferences of the configuration, and what keys have changed of them since.
 
 use super::{Preferences, View};
+use crate::model::appearance::adopt;
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
-use crate::model::preferences::{ThemeName, Unit, adopt};
+use crate::model::preferences::{ThemeName, Unit};
 
 /// The intervals that `+` and `-` go through, s.
 const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{SshSession, View};
 use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
+use crate::model::appearance::Appearance;
 use crate::model::column::{Column, LOSS, LOSS_VIEW, by_id};
-use crate::model::preferences::Appearance;
 use crate::model::service::Services;
 
 /// What a person wants.

@@ -13,8 +13,8 @@ use super::rule::{address_text, port_text, protocol_words};
 use super::settings::{Config, SETTINGS};
 use crate::keymap::KeyChord;
 use crate::model::alert::{AlertRule, Side};
+use crate::model::appearance::Appearance;
 use crate::model::harmless::harmless;
-use crate::model::preferences::Appearance;
 use crate::model::rule::{
     ByteOrder, MAX_RULE_TERMS, MAX_RULES, PayloadRequirement, Rule, SequenceProfile,
 };

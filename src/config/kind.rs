@@ -11,9 +11,9 @@ use jsonc_parser::ast::Value;
 use super::interval::Limits;
 use super::json::Json;
 use super::walk::{Walk, known, quoted};
+use crate::model::appearance::Appearance;
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
 use crate::model::glob::Glob;
-use crate::model::preferences::Appearance;
 
 /// A kind of value.
 pub(super) trait Kind {

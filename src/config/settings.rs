@@ -21,8 +21,9 @@ use super::rules::Rules;
 use super::walk::Walk;
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::AlertRule;
+use crate::model::appearance::Appearance;
 use crate::model::glob::Glob;
-use crate::model::preferences::{Appearance, ThemeName, Unit, View};
+use crate::model::preferences::{ThemeName, Unit, View};
 use crate::model::rule::{Rule, SequenceProfile};
 
 /// The largest flow table.

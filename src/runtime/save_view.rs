@@ -130,7 +130,8 @@ fn write_safely(mut file: &File, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::preferences::{Appearance, Unit};
+    use crate::model::appearance::Appearance;
+    use crate::model::preferences::Unit;
 
     fn surroundings(folder: &Path) -> Surroundings {
         Surroundings {

@@ -1,11 +1,11 @@
 //! The dashboard's state and what happens to it: `update(Msg, &Report) -> Vec<Effect>`.
 //!
-//! Owns what a person chose (view, order, selection, columns) and nothing that was measured: the
-//! latest report stays with the runtime and is borrowed, rows are indices into it. No terminal, no
-//! clock, no I/O: time comes in with messages, and what is to be done goes out as effects.
+//! Owns what the user chose (view, order, selection, columns) and no measurement: the latest report
+//! belongs to the runtime and is borrowed; rows are indices into it. No terminal, no clock, no I/O:
+//! time arrives with messages, and effects say what is to be done.
 //!
-//! Rows are made when they are needed, of the very report that is at hand: [`App::scene`] has both.
-//! A paused screen shows its own copy of the report of that moment.
+//! Rows are made on demand, from the report at hand: [`App::scene`] returns both. A paused screen
+//! shows its own copy of the report.
 
 mod accessors;
 mod actions;
@@ -62,7 +62,7 @@ pub use scene::{Rows, Scene};
 pub use session::SshSession;
 pub use tabs::{NAME, tabs};
 
-/// The dashboard's state, each part of which has its own fields and messages.
+/// The dashboard's state. Each part has its own fields and messages.
 #[derive(Debug)]
 pub struct App {
     choices: Choices,
@@ -71,8 +71,7 @@ pub struct App {
     flows: FlowRows,
     interfaces: InterfaceRows,
     events: EventRows,
-    /// What the rows were made of: the revision of a report and the latest event. `None`: they are not as they
-    /// should be.
+    /// What the rows were made from: the revision of a report and the latest event. `None`: they are out of date.
     arranged: Option<(u64, u64)>,
     journal: Journal,
     notices: Notices,
@@ -103,7 +102,7 @@ impl App {
         }
     }
 
-    /// Takes in what happened; `live` is the tracker's report of now.
+    /// Handles a message; `live` is the tracker's current report.
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
         let paused = self.paused_report();
         let shown = paused.as_deref().unwrap_or(live);
@@ -168,7 +167,7 @@ impl App {
         if self.mode == Mode::Filter && action != Some(Action::Suspend) {
             return self.filter_key(chord, action, live, shown);
         }
-        // `q` leaves what covers the view; a chord with Control leaves flowtop from everywhere.
+        // `q` closes whatever covers the view; a chord with Control leaves flowtop from anywhere.
         if action == Some(Action::Quit) && chord.ctrl {
             return vec![Effect::Quit];
         }
@@ -178,7 +177,7 @@ impl App {
         }
     }
 
-    /// Gives the action to what takes the keys now.
+    /// Hands the action to whatever has the keys.
     fn act(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
         match (self.mode, action) {
             (_, Action::Suspend) => return vec![Effect::Suspend],
@@ -210,7 +209,7 @@ impl App {
                 self.filter.clear();
                 self.rearrange();
             }
-            Edit::NotMine => match action {
+            Edit::Ignored => match action {
                 Some(Action::Quit) => return vec![Effect::Quit],
                 Some(action) if Step::of(action).is_some() => {
                     return self.perform(action, live, shown);

@@ -1,4 +1,4 @@
-//! What the drawing code and the exports may ask the application; rows are in [`Scene`](super::Scene).
+//! What drawing and exports may ask the application; rows are in a [`Scene`](super::Scene).
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl App {
         context(&self.choices, &self.names, shown)
     }
 
-    /// The lines of the screen; `None` where it is too small.
+    /// The layout of the screen; `None` if it is too small.
     pub fn screen(&self) -> Option<Screen> {
         let (interfaces, rules) = self.interfaces.counts();
         let screen = Screen::new(self.size, interfaces)?;
@@ -42,17 +42,17 @@ impl App {
         place(columns, width, unit, self.flows.endpoint_width())
     }
 
-    /// The flow columns that have room, with their places.
+    /// The flow columns that fit, with their places.
     pub fn placed_flow_columns(&self) -> Vec<Placed<Flow>> {
         self.place(&self.preferences().flow_columns())
     }
 
-    /// The interface columns that have room, with their places.
+    /// The interface columns that fit, with their places.
     pub fn placed_interface_columns(&self) -> Vec<Placed<Interface>> {
         self.place(&INTERFACE_COLUMNS.iter().collect::<Vec<_>>())
     }
 
-    /// The rule columns that have room, with their places.
+    /// The rule columns that fit, with their places.
     pub fn placed_rule_columns(&self) -> Vec<Placed<RuleReport>> {
         self.place(&RULE_COLUMNS.iter().collect::<Vec<_>>())
     }
@@ -67,7 +67,7 @@ impl App {
         self.flows.table(self.view())
     }
 
-    /// What the rows of flows are besides: hidden, pinned, held.
+    /// The state of the rows of flows: hidden, pinned, held.
     pub fn flows(&self) -> &FlowRows {
         &self.flows
     }
@@ -87,7 +87,7 @@ impl App {
         self.interfaces.in_rules() && self.view() == View::Interfaces
     }
 
-    /// The host names that are known, where they are shown.
+    /// The known host names, if they are shown.
     pub fn names(&self) -> Option<&Names> {
         self.names.known()
     }
@@ -97,7 +97,7 @@ impl App {
         self.journal.reset_at()
     }
 
-    /// Selected row and number of rows of this view.
+    /// The position of the selected row in the open view, and the number of rows.
     pub fn selection(&self) -> Option<(usize, usize)> {
         fn of<K: Copy + PartialEq, T>(table: &Table<K, T>) -> (Option<usize>, usize) {
             (table.position(), table.rows().len())
@@ -110,23 +110,23 @@ impl App {
         position.filter(|p| *p < rows).map(|p| (p, rows))
     }
 
-    /// The events to show: those of the pause, or all.
+    /// The events to show: those until the pause, or all.
     pub fn shown_log(&self) -> &EventLog {
         let paused = self.paused.as_ref();
         paused.map_or(self.journal.log(), Paused::log)
     }
 
-    /// What a person chose so far.
+    /// The preferences in force.
     pub fn preferences(&self) -> &Preferences {
         self.choices.current()
     }
 
-    /// The view.
+    /// The open view.
     pub fn view(&self) -> View {
         self.choices.current().appearance.view
     }
 
-    /// What takes the keys.
+    /// What has the keys.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -136,7 +136,7 @@ impl App {
         &self.filter
     }
 
-    /// The thresholds and the flows in trouble: those of the pause, or of now.
+    /// The thresholds and the flows beyond them, now or at the pause.
     pub fn alerts(&self) -> &Alerts {
         let paused = self.paused.as_ref();
         paused.map_or(self.journal.alerts(), Paused::alerts)
@@ -159,7 +159,7 @@ impl App {
         self.size
     }
 
-    /// What the status line has to say.
+    /// What the status line shows.
     pub fn notices(&self) -> &Notices {
         &self.notices
     }

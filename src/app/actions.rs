@@ -8,7 +8,7 @@ use crate::model::tracker::Report;
 impl App {
     /// Does it, in the view itself or in the detail.
     pub(super) fn perform(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
-        self.keep_up(shown);
+        self.refresh_rows(shown);
         if let Some(step) = Step::of(action) {
             self.step(step, shown);
             return Vec::new();

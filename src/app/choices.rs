@@ -1,4 +1,4 @@
-//! What a person has chosen by now: the preferences of the configuration, and what keys have changed of them since.
+//! What the user has chosen: the preferences of the configuration, and how keys have changed them since.
 
 use super::{Preferences, View};
 use crate::model::appearance::adopt;
@@ -8,7 +8,7 @@ use crate::model::preferences::{ThemeName, Unit};
 /// The intervals that `+` and `-` go through, s.
 const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
-/// The preferences in force, beside those of the configuration.
+/// The preferences in force, and those of the configuration.
 #[derive(Debug)]
 pub struct Choices {
     current: Preferences,
@@ -16,7 +16,7 @@ pub struct Choices {
 }
 
 impl Choices {
-    /// What the configuration says, to begin with.
+    /// Starts with what the configuration says.
     pub(super) fn new(configured: Preferences) -> Choices {
         Choices {
             current: configured.clone(),
@@ -29,8 +29,8 @@ impl Choices {
         &self.current
     }
 
-    /// Adopts what another configuration says differently; what keys have changed since stays. Returns whether its
-    /// thresholds are others.
+    /// Adopts what differs in a new configuration and keeps what keys have changed since. Returns whether the thresholds
+    /// differ.
     pub(super) fn configure(&mut self, configured: Preferences) -> bool {
         let before = std::mem::replace(&mut self.configured, configured);
         let current = &mut self.current;
@@ -63,7 +63,7 @@ impl Choices {
         self.current.appearance.sort = sort;
     }
 
-    /// Bytes or bits.
+    /// Changes between bytes and bits.
     pub(super) fn toggle_unit(&mut self) {
         self.current.appearance.unit = match self.current.appearance.unit {
             Unit::Bytes => Unit::Bits,
@@ -71,12 +71,12 @@ impl Choices {
         };
     }
 
-    /// With the loss columns, or without.
+    /// Shows the loss columns, or hides them.
     pub(super) fn toggle_packet_loss(&mut self) {
         self.current.appearance.packet_loss ^= true;
     }
 
-    /// The next colours.
+    /// Turns to the next colour theme.
     pub(super) fn next_theme(&mut self) -> ThemeName {
         let all = ThemeName::ALL;
         let now = all
@@ -86,7 +86,7 @@ impl Choices {
         self.current.appearance.theme
     }
 
-    /// The next longer interval, or the next shorter one; `None` where there is none.
+    /// Turns to the next longer interval, or the next shorter one; `None` if there is none.
     pub(super) fn change_interval(&mut self, longer: bool) -> Option<f64> {
         let now = self.current.interval_s;
         let next = match longer {
@@ -97,8 +97,7 @@ impl Choices {
         next
     }
 
-    /// The columns that the Flows view can have: the chosen ones in their order, then the others; with whether each is
-    /// chosen.
+    /// All columns that the Flows view can have, the chosen ones first and in their order, each with whether it is chosen.
     pub(super) fn column_choice(&self) -> Vec<(&'static Column, bool)> {
         let chosen = &self.current.appearance.columns;
         let others = FLOW_COLUMNS.iter().filter(|c| !chosen.contains(c));
@@ -106,8 +105,8 @@ impl Choices {
         chosen.chain(others.map(|c| (c, false))).collect()
     }
 
-    /// Shows the column at this place of the [choice](Self::column_choice), or shows it no longer. The last one stays: a
-    /// table without columns says nothing. Returns the place where the column is then.
+    /// Shows or hides the column at this place of the [choice](Self::column_choice). The last one stays: a table without
+    /// columns is useless. Returns the new place of the column.
     pub(super) fn toggle_column(&mut self, place: usize) -> usize {
         let Some((column, _)) = self.column_choice().get(place).copied() else {
             return place;
@@ -123,8 +122,7 @@ impl Choices {
         found.unwrap_or(0)
     }
 
-    /// Moves the chosen column at this place so many places on. Returns the place where it is then: the same, where
-    /// there is no other.
+    /// Moves the chosen column at this place by so many places, if it can. Returns its new place.
     pub(super) fn move_column(&mut self, place: usize, by: isize) -> usize {
         let columns = &mut self.current.appearance.columns;
         let other = place.checked_add_signed(by);

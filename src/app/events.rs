@@ -19,7 +19,7 @@ fn ids(log: &EventLog) -> impl Fn(u32) -> u64 {
 }
 
 impl EventRows {
-    /// Without rows yet.
+    /// No rows yet.
     pub(super) fn new() -> EventRows {
         EventRows {
             table: Table::new(Sort::by(&EVENT_COLUMNS[0])),
@@ -37,7 +37,7 @@ impl EventRows {
         log.events().iter().find(|event| event.id == id)
     }
 
-    /// Makes the rows anew: those that the filter's words are in.
+    /// Remakes the rows: the events that contain the filter's words.
     pub(super) fn arrange(&mut self, log: &EventLog, query: &Query, page: usize) {
         let events = log.events();
         let is_shown = |row: &u32| {
@@ -55,22 +55,22 @@ impl EventRows {
         self.table.step(step, page, ids(log));
     }
 
-    /// Selects the event that was drawn on this line; false where there is none.
+    /// Selects the event that was drawn on this line; false if there is none.
     pub(super) fn select_line(&mut self, line: usize, log: &EventLog, page: usize) -> bool {
         self.table.select_line(line, page, ids(log))
     }
 
-    /// Lets the selection go.
+    /// Clears the selection.
     pub(super) fn deselect(&mut self) {
         self.table.deselect();
     }
 
-    /// Puts the rows in another order, which shows when they are arranged next.
+    /// Changes the order, from the next arrangement on.
     pub(super) fn reorder(&mut self, change: Reorder, placed: &[Placed<Event>]) {
         self.table.reorder(change, placed, &EVENT_COLUMNS);
     }
 
-    /// The rows on the page are drawn now.
+    /// Remembers the rows on the page, which are drawn now.
     pub(super) fn remember_page(&mut self, log: &EventLog, page: usize) {
         self.table.remember_page(page, ids(log));
     }

@@ -1,4 +1,4 @@
-//! The filter line: a text that is edited, and the filter that it stands for while it is typed.
+//! The filter line: the text that is being edited, and the filter that it stands for.
 
 use crate::keymap::{Key, KeyChord};
 use crate::model::query::{Query, QueryError};
@@ -15,18 +15,18 @@ pub struct FilterLine {
 /// What a key did to the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edit {
-    /// The text is another one.
+    /// It changed the text.
     Changed,
-    /// Nothing but perhaps the cursor.
+    /// At most, it moved the cursor.
     Moved,
     /// Enter: the filter stays.
     Accepted,
     /// Escape: the filter goes.
     Cancelled,
-    /// There is no room for another character.
+    /// There was no room for another character.
     Full,
-    /// The key means nothing here.
-    NotMine,
+    /// Nothing: the key has no meaning here.
+    Ignored,
 }
 
 impl FilterLine {
@@ -45,7 +45,7 @@ impl FilterLine {
         &self.query
     }
 
-    /// The mistake.
+    /// The mistake in the text.
     pub fn error(&self) -> Option<&QueryError> {
         self.error.as_ref()
     }
@@ -64,10 +64,10 @@ impl FilterLine {
     pub fn set(&mut self, text: &str) {
         self.text = text.chars().collect();
         self.cursor = self.text.len();
-        self.read();
+        self.parse();
     }
 
-    /// Takes a key.
+    /// Edits the line by a key.
     pub fn edit(&mut self, chord: KeyChord) -> Edit {
         if chord.ctrl || chord.alt {
             return self.edit_with_control(chord);
@@ -92,9 +92,9 @@ impl FilterLine {
             Key::Home => return self.move_to(0),
             Key::End => return self.move_to(usize::MAX),
             Key::Backspace | Key::Delete => return Edit::Moved,
-            _ => return Edit::NotMine,
+            _ => return Edit::Ignored,
         }
-        self.read()
+        self.parse()
     }
 
     /// Ctrl-A, Ctrl-E, Ctrl-U, Ctrl-K, Ctrl-W, as in a shell.
@@ -115,9 +115,9 @@ impl FilterLine {
                 self.text.drain(start..self.cursor);
                 self.cursor = start;
             }
-            _ => return Edit::NotMine,
+            _ => return Edit::Ignored,
         }
-        self.read()
+        self.parse()
     }
 
     fn move_to(&mut self, cursor: usize) -> Edit {
@@ -125,7 +125,7 @@ impl FilterLine {
         Edit::Moved
     }
 
-    fn read(&mut self) -> Edit {
+    fn parse(&mut self) -> Edit {
         (self.query, self.error) = match Query::parse(&self.text()) {
             Ok(query) => (query, None),
             Err(error) => (Query::default(), Some(error)),

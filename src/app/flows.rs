@@ -1,7 +1,7 @@
-//! The rows of flows: which there are and in which order, by filter, sort, pins and a held order.
+//! The rows of flows: which there are, and in which order, by filter, sort column, pins and a held order.
 //!
-//! Made at each refresh, of all flows, so nothing is allocated per flow. The Flows and the Loss view have a table each;
-//! all else is the same in both.
+//! They are remade at each refresh from all flows, so nothing is allocated per flow. The Flows view and the Loss view have
+//! a table each, and share everything else.
 
 use rustc_hash::FxHashMap;
 
@@ -16,28 +16,28 @@ use crate::model::flow::FlowKey;
 use crate::model::query::Query;
 use crate::model::tracker::{Flow, Report};
 
-/// Where all addresses are IPv4, no endpoint is wider: `255.255.255.255:65535`.
+/// The widest endpoint with an IPv4 address: `255.255.255.255:65535`.
 const IPV4_ENDPOINT: u16 = 21;
 
-/// The rows of flows, and what a person did to them.
+/// The rows of flows, and what the user did to them.
 #[derive(Debug)]
 pub struct FlowRows {
     flows: Table<FlowKey, Flow>,
     losses: Table<FlowKey, Flow>,
     pinned: Vec<FlowKey>,
-    /// The place of each flow in a held order.
+    /// The rank of each flow in a held order.
     held: Option<FxHashMap<FlowKey, u32>>,
     hides_session: bool,
-    /// The flows that were selected or pinned when that was asked last.
+    /// The flows that were selected or pinned at the latest call of [`changed_focus`](Self::changed_focus).
     focused: Vec<FlowKey>,
     hidden: usize,
     losing: usize,
     widest: WidestEndpoint,
-    /// Memory for flows on their way into an order.
+    /// Scratch memory for sorting.
     ranking: Ranking,
 }
 
-/// What the rows depend on besides their own state.
+/// What the rows depend on, apart from the state of [`FlowRows`].
 pub(super) struct Criteria<'a> {
     /// The report that is shown.
     pub shown: &'a Report,
@@ -65,12 +65,12 @@ pub fn loses(flow: &Flow) -> bool {
     latest.is_some_and(|lost| lost > 0.0) && flow.counts.sequence.is_some()
 }
 
-/// What tells flows apart that are equal in a column.
+/// Breaks ties between flows with equal cells.
 fn tie(flow: &Flow) -> (u64, FlowKey) {
     (flow.key.brief(), flow.key)
 }
 
-/// How wide the widest endpoint needs to be.
+/// The width of the widest endpoint so far.
 #[derive(Debug)]
 struct WidestEndpoint {
     cells: u16,
@@ -84,7 +84,7 @@ impl WidestEndpoint {
         measured_ns: 0,
     };
 
-    /// Begins a pass over a report of this time; returns from when on flows are new to it.
+    /// Begins a pass over a report of this time; returns since when flows have not been measured.
     fn begin(&mut self, taken_ns: u64) -> u64 {
         let measured_ns = std::mem::replace(&mut self.measured_ns, taken_ns);
         match measured_ns > taken_ns {
@@ -93,7 +93,7 @@ impl WidestEndpoint {
         }
     }
 
-    /// Columns never get narrower again: they would jump with each flow that comes and goes.
+    /// Never narrows: columns would jump with each flow that comes and goes.
     fn measure(&mut self, flow: &Flow) {
         if self.cells >= Width::ENDPOINT_MAX || flow.key.source.is_ipv4() {
             return;
@@ -108,7 +108,7 @@ impl WidestEndpoint {
 }
 
 impl FlowRows {
-    /// Without rows yet; the Flows view will be in this order.
+    /// No rows yet; the Flows view will be in this order.
     pub(super) fn new(sort: Sort) -> FlowRows {
         FlowRows {
             flows: Table::new(sort),
@@ -124,12 +124,12 @@ impl FlowRows {
         }
     }
 
-    /// Flows that are not shown because of the filter.
+    /// The number of flows that the filter hides.
     pub fn hidden(&self) -> usize {
         self.hidden
     }
 
-    /// Flows that lost something in the latest interval.
+    /// The number of flows that lost something in the latest interval.
     pub fn losing(&self) -> usize {
         self.losing
     }
@@ -144,12 +144,12 @@ impl FlowRows {
         self.held.is_some()
     }
 
-    /// The widest that an endpoint needs to be, cells.
+    /// The width of the widest endpoint, in cells.
     pub(super) fn endpoint_width(&self) -> u16 {
         self.widest.cells
     }
 
-    /// The rows of this view; those of the Flows view where it shows something else.
+    /// The rows of this view; of views that show no flows, those of the Flows view.
     pub(super) fn table(&self, view: View) -> &Table<FlowKey, Flow> {
         match view {
             View::Loss => &self.losses,
@@ -164,8 +164,8 @@ impl FlowRows {
         }
     }
 
-    /// Makes the rows anew, with those on the screen in order. All of them would cost ten times as much, and nobody sees
-    /// the others.
+    /// Remakes the rows and sorts those on the screen. Sorting all of them would cost ten times as much, and nobody sees the
+    /// others.
     pub(super) fn arrange(&mut self, criteria: &Criteria) {
         let mut ranking = self.rank(criteria);
         self.hidden = criteria.shown.flows.len() - ranking.len();
@@ -175,7 +175,7 @@ impl FlowRows {
             View::Loss => &mut self.losses,
             _ => &mut self.flows,
         };
-        let (mut rows, sort) = (table.take_rows(), table.sort());
+        let (mut rows, sort) = (table.reuse_rows(), table.sort());
         let (count, mut sorted) = (ranking.len(), 0..0);
         let part = |found| {
             sorted = match held {
@@ -197,21 +197,21 @@ impl FlowRows {
         self.ranking = ranking;
     }
 
-    /// Puts all rows in order, on the screen or not. They have been made of the same.
+    /// Sorts all rows, on the screen or not. They must have been arranged by the same criteria.
     pub(super) fn sort_all(&mut self, criteria: &Criteria) {
         if self.table(criteria.view).has_order() {
             return;
         }
         let mut ranking = self.rank(criteria);
         let table = self.table_mut(criteria.view);
-        let (mut rows, sort) = (table.take_rows(), table.sort());
+        let (mut rows, sort) = (table.reuse_rows(), table.sort());
         let (flows, all) = (&criteria.shown.flows, 0..ranking.len());
         ranking.sort(&mut rows, &sort, flows, &criteria.context, tie, |_| all);
         table.set_rows(rows, criteria.page, criteria.keys());
         self.ranking = ranking;
     }
 
-    /// The one pass over all flows: which of them are shown, what they are sorted by, how many lose, how wide they are.
+    /// The only pass over all flows: which of them are shown, what they are sorted by, how many lose, how wide they are.
     fn rank(&mut self, criteria: &Criteria) -> Ranking {
         let mut ranking = std::mem::take(&mut self.ranking).emptied();
         let (shown, query, context) = (criteria.shown, criteria.query, &criteria.context);
@@ -247,7 +247,7 @@ impl FlowRows {
         ranking
     }
 
-    /// Moves the selection. Where it leads beyond the rows that are in order, all are put in order first.
+    /// Moves the selection. If that leads beyond the sorted rows, all are sorted first.
     pub(super) fn step(&mut self, step: Step, criteria: &Criteria) {
         let (view, page) = (criteria.view, criteria.page);
         if !self.table(view).has_order_for(step, page) {
@@ -256,33 +256,33 @@ impl FlowRows {
         self.table_mut(view).step(step, page, criteria.keys());
     }
 
-    /// Selects the flow that was drawn on this line; false where there is none.
+    /// Selects the flow that was drawn on this line; false if there is none.
     pub(super) fn select_line(&mut self, line: usize, criteria: &Criteria) -> bool {
         let table = self.table_mut(criteria.view);
         table.select_line(line, criteria.page, criteria.keys())
     }
 
-    /// Selects this flow in the Flows view, where it is found when rows are made next.
+    /// Selects this flow in the Flows view; its row is found by the next arrangement.
     pub(super) fn select(&mut self, key: FlowKey) {
         self.flows.select(key);
     }
 
-    /// Lets the selection of this view go.
+    /// Clears the selection of this view.
     pub(super) fn deselect(&mut self, view: View) {
         self.table_mut(view).deselect();
     }
 
-    /// Puts the rows of this view in another order, which shows when they are made next.
+    /// Changes the order of this view, from the next arrangement on.
     pub(super) fn reorder(&mut self, change: Reorder, view: View, placed: &[Placed<Flow>]) {
         self.table_mut(view).reorder(change, placed, &FLOW_COLUMNS);
     }
 
-    /// The same for the Flows view, to this order.
+    /// Sets the order of the Flows view, from the next arrangement on.
     pub(super) fn sort_by(&mut self, sort: Sort) {
         self.flows.set_sort(sort);
     }
 
-    /// Keeps the order of now, whatever the numbers become, or lets it go. Returns whether it is held.
+    /// Holds the present order, whatever the numbers become, or releases it. Returns whether it is held.
     pub(super) fn toggle_hold(&mut self, criteria: &Criteria) -> bool {
         self.sort_all(criteria);
         let flows = &criteria.shown.flows;
@@ -297,12 +297,12 @@ impl FlowRows {
         self.is_held()
     }
 
-    /// Lets a held order go.
+    /// Releases a held order.
     pub(super) fn release_order(&mut self) {
         self.held = None;
     }
 
-    /// Pins the selected flow of this view to the top, or lets it go; false where none is selected.
+    /// Pins the selected flow of this view to the top, or unpins it; false if none is selected.
     pub(super) fn toggle_pin(&mut self, view: View) -> bool {
         let selected = self.table(view).selected();
         let Some(key) = selected.filter(|_| view.shows_flows()) else {
@@ -320,12 +320,12 @@ impl FlowRows {
         self.hides_session ^= true;
     }
 
-    /// Forgets how wide endpoints are: there are no names among them any more.
+    /// Measures endpoints afresh: names are no longer among them.
     pub(super) fn measure_anew(&mut self) {
         self.widest = WidestEndpoint::IPV4;
     }
 
-    /// The selected flow of this view and the pinned ones, where these are others than when this was asked last.
+    /// The selected flow of this view and the pinned ones, if they have changed since the previous call.
     pub(super) fn changed_focus(&mut self, view: View) -> Option<Vec<FlowKey>> {
         let selected = self.table(view).selected();
         let mut focus: Vec<FlowKey> = self.pinned.iter().copied().chain(selected).collect();
@@ -338,7 +338,7 @@ impl FlowRows {
         Some(focus)
     }
 
-    /// The rows on the page are drawn now.
+    /// Remembers the rows on the page, which are drawn now.
     pub(super) fn remember_page(&mut self, criteria: &Criteria) {
         let table = self.table_mut(criteria.view);
         table.remember_page(criteria.page, criteria.keys());

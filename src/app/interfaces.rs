@@ -1,6 +1,7 @@
 //! The rows of the Interfaces view: the interfaces, and the rules below them.
 //!
-//! One selection for both: a step beyond the last interface goes to the first rule, one beyond the first rule back.
+//! They share one selection: a step beyond the last interface goes to the first rule, and one above the first rule goes
+//! back.
 
 use super::layout::{Pages, Placed};
 use super::reorder::Reorder;
@@ -25,7 +26,7 @@ fn ifindexes(shown: &Report) -> impl Fn(u32) -> u32 {
 }
 
 impl InterfaceRows {
-    /// Without rows yet.
+    /// No rows yet.
     pub(super) fn new() -> InterfaceRows {
         InterfaceRows {
             interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
@@ -51,7 +52,7 @@ impl InterfaceRows {
         self.in_rules
     }
 
-    /// How many interfaces the report has, and how many rules.
+    /// The numbers of interfaces and rules in the report.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.interface_count, self.rule_count)
     }
@@ -64,20 +65,20 @@ impl InterfaceRows {
         }
     }
 
-    /// Counts what there is, which the lines of the screen depend on.
+    /// Counts interfaces and rules: the layout of the screen depends on them.
     pub(super) fn count(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
         self.rule_count = shown.rules.len();
         self.in_rules &= self.rule_count > 0;
     }
 
-    /// Makes the rows of the rules anew, as many as were counted.
+    /// Remakes the rows of the rules, as many as were counted.
     pub(super) fn arrange_rules(&mut self, pages: Pages) {
         let rows = (0..self.rule_count as u32).collect();
         self.rules.set_rows(rows, pages.rules, |row| row);
     }
 
-    /// Makes the rows of the interfaces anew.
+    /// Remakes the rows of the interfaces.
     pub(super) fn arrange(&mut self, shown: &Report, context: &Context, pages: Pages) {
         let mut rows: Vec<u32> = (0..shown.interfaces.len() as u32).collect();
         let sort = self.interfaces.sort();
@@ -86,7 +87,7 @@ impl InterfaceRows {
         self.interfaces.set_rows(rows, pages.body, ifindexes(shown));
     }
 
-    /// Moves the selection, from the interfaces to the rules and back where it goes beyond their ends.
+    /// Moves the selection, and from one table to the other at its end.
     pub(super) fn step(&mut self, step: Step, shown: &Report, pages: Pages) {
         match (self.in_rules, step) {
             (true, Step::First) => self.step_interfaces(Step::First, shown, pages),
@@ -119,7 +120,7 @@ impl InterfaceRows {
         self.interfaces.step(step, pages.body, ifindexes(shown));
     }
 
-    /// Selects the interface that was drawn on this line; false where there is none.
+    /// Selects the interface that was drawn on this line; false if there is none.
     pub(super) fn select_line(&mut self, line: usize, shown: &Report, pages: Pages) -> bool {
         self.in_rules = false;
         self.rules.deselect();
@@ -127,7 +128,7 @@ impl InterfaceRows {
             .select_line(line, pages.body, ifindexes(shown))
     }
 
-    /// Selects the rule that was drawn on this line; false where there is none.
+    /// Selects the rule that was drawn on this line; false if there is none.
     pub(super) fn select_rule(&mut self, line: usize, pages: Pages) -> bool {
         let is_hit = self.rules.select_line(line, pages.rules, |row| row);
         if is_hit {
@@ -137,19 +138,19 @@ impl InterfaceRows {
         is_hit
     }
 
-    /// Lets the selection go.
+    /// Clears the selection.
     pub(super) fn deselect(&mut self) {
         self.interfaces.deselect();
         self.rules.deselect();
         self.in_rules = false;
     }
 
-    /// Puts the interfaces in another order, which shows when they are arranged next.
+    /// Changes the order of the interfaces, from the next arrangement on.
     pub(super) fn reorder(&mut self, change: Reorder, placed: &[Placed<Interface>]) {
         self.interfaces.reorder(change, placed, &INTERFACE_COLUMNS);
     }
 
-    /// The rows on the pages are drawn now.
+    /// Remembers the rows on the pages, which are drawn now.
     pub(super) fn remember_pages(&mut self, shown: &Report, pages: Pages) {
         self.interfaces.remember_page(pages.body, ifindexes(shown));
         self.rules.remember_page(pages.rules, |row| row);

@@ -1,5 +1,4 @@
-//! What happened during the run, with the time of day: the log of events, what finds them in each report, and the
-//! thresholds that flows may cross.
+//! The events of the run: the log, the observer that finds them in each report, and the thresholds that flows may cross.
 
 use crate::model::alert::{AlertRule, Alerts, Change};
 use crate::model::event::{EventKind, EventLog, TimeOfDay};
@@ -9,7 +8,7 @@ use crate::model::watch::{Watch, describe};
 /// At most this many alerts of one report are logged one by one.
 const MOST_AT_ONCE: usize = 20;
 
-/// The events so far, and the state of what finds them. Goes on while the screen is paused.
+/// The log of events and what feeds it, paused screen or not.
 #[derive(Debug)]
 pub struct Journal {
     now: TimeOfDay,
@@ -20,7 +19,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Nothing has happened yet.
+    /// An empty log.
     pub(super) fn new(rules: Vec<AlertRule>) -> Journal {
         Journal {
             now: TimeOfDay::default(),
@@ -46,12 +45,12 @@ impl Journal {
         &self.log
     }
 
-    /// The thresholds, and the flows beyond them.
+    /// The thresholds and the flows beyond them.
     pub fn alerts(&self) -> &Alerts {
         &self.alerts
     }
 
-    /// Logs what happened since the report before.
+    /// Logs what happened since the previous report.
     pub(super) fn advance(&mut self, live: &Report, now: TimeOfDay) {
         self.now = now;
         self.watch.observe(live, now, &mut self.log);
@@ -84,7 +83,7 @@ impl Journal {
 
     /// Logs why a configuration was refused: an event for each line.
     pub(super) fn record_refusal(&mut self, text: &str) {
-        // The newest event is listed first: from the last line to the first, they are read in their order.
+        // The newest event is listed first, so the last line is logged first.
         let lines: Vec<_> = text.lines().enumerate().collect();
         for (place, line) in lines.into_iter().rev() {
             let text = match place {
@@ -95,14 +94,14 @@ impl Journal {
         }
     }
 
-    /// All totals start at zero from here: what was remembered of them means nothing any more.
+    /// All totals start at zero from here: former ones are forgotten.
     pub(super) fn reset(&mut self, text: &str) {
         self.reset_at = Some(self.now);
         self.watch.start_at_zero();
         self.record(EventKind::Reset, text);
     }
 
-    /// Other thresholds are in force; no flow is beyond them yet.
+    /// Puts other thresholds in force; no flow is beyond them yet.
     pub(super) fn set_alert_rules(&mut self, rules: Vec<AlertRule>) {
         self.alerts = Alerts::new(rules);
     }

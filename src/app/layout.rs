@@ -1,7 +1,7 @@
-//! Where things are on a screen of a given size: pure arithmetic, shared by drawing and mouse.
+//! Where everything is on a screen of a given size: pure arithmetic, used by drawing and the mouse.
 //!
-//! Lines leave in order of importance when the terminal is low, columns by priority when it is
-//! narrow. A column has its whole width or is not there.
+//! On a low terminal the least important lines are left out, on a narrow one the columns of the
+//! lowest priority. A column has its full width or is not there.
 
 use crate::model::column::{Column, Width};
 use crate::model::preferences::Unit;
@@ -14,25 +14,25 @@ pub const fn margin(width: u16) -> u16 {
     if width < 60 { 2 } else { 3 }
 }
 
-/// Columns up to this priority stay even where endpoints have to be shortened for them.
+/// Columns up to this priority stay even if endpoints must be shortened for them.
 const CORE: u8 = 10;
 
 /// The lines of a screen, from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
-    /// Cells a line.
+    /// Cells per line.
     pub width: u16,
     /// Line of the tabs.
     pub tabs: u16,
-    /// First line of the interfaces, and how many.
+    /// First line of the interfaces, and their number.
     pub interfaces: (u16, u16),
     /// Line of the totals.
     pub totals: u16,
     /// Line of the column titles.
     pub titles: u16,
-    /// First line of the body, and how many.
+    /// First line of the body, and its height.
     pub body: (u16, u16),
-    /// Line of the titles of the rules and how many rules are below it; none: (0, 0).
+    /// Line of the titles of the rules, and how many rules fit below it; (0, 0) without rules.
     pub rules: (u16, u16),
     /// Line of the messages.
     pub status: u16,
@@ -41,7 +41,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The lines for a terminal of this size with so many interfaces; `None` where it is too small.
+    /// The lines of a terminal of this size with this many interfaces; `None` if it is too small.
     pub fn new((width, height): (u16, u16), interfaces: usize) -> Option<Screen> {
         if width < SMALLEST.0 || height < SMALLEST.1 {
             return None;
@@ -67,7 +67,7 @@ impl Screen {
         })
     }
 
-    /// The same with a table of so many rules below the body, which keeps a line for each of so many rows, or half.
+    /// Adds a table of this many rules below the body, which keeps a line for each of its rows, or half of the room.
     pub fn with_rules(mut self, rows: usize, rules: usize) -> Screen {
         let (top, height) = self.body;
         if rules == 0 || rows == 0 {
@@ -82,7 +82,7 @@ impl Screen {
         self
     }
 
-    /// The rows of each table.
+    /// How many rows of each table are on the screen.
     pub fn pages(&self) -> Pages {
         Pages {
             body: self.body.1.into(),
@@ -94,7 +94,7 @@ impl Screen {
 /// How many rows of a table are on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pages {
-    /// Of the one in the body.
+    /// Of the table in the body.
     pub body: usize,
     /// Of the rules below it.
     pub rules: usize,
@@ -103,17 +103,17 @@ pub struct Pages {
 /// A column with its place.
 #[derive(Debug)]
 pub struct Placed<T: 'static> {
-    /// Which.
+    /// The column.
     pub column: &'static Column<T>,
     /// Its first cell.
     pub x: u16,
-    /// Its cells.
+    /// Its width in cells.
     pub width: u16,
 }
 
-/// Gives places to as many of the columns as fit, in their order.
+/// Places as many of the columns as fit, in their order.
 ///
-/// `endpoint` is the widest that an endpoint needs to be.
+/// `endpoint` is the width that the widest endpoint needs.
 pub fn place<T>(
     columns: &[&'static Column<T>],
     width: u16,

@@ -1,4 +1,4 @@
-//! The two lists that open over a view: the sort column, and which columns there are.
+//! The two menus that cover a view: one chooses the sort column, the other the columns.
 
 use super::mode::menu_line;
 use super::reorder::Reorder;
@@ -9,11 +9,11 @@ use crate::model::column::{Column, EVENT_COLUMNS, FLOW_COLUMNS, INTERFACE_COLUMN
 /// One line of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MenuItem {
-    /// The column's id.
+    /// The id of the column.
     pub id: &'static str,
-    /// What it is.
+    /// Its help.
     pub help: &'static str,
-    /// Whether it is the sort column, or shown.
+    /// Whether it is the sort column, or one that is shown.
     pub chosen: bool,
 }
 

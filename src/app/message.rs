@@ -1,4 +1,4 @@
-//! What the application is told, and what it asks for.
+//! The messages to the application, and the effects that it asks for.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::keymap::KeyChord;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
 
-/// What happened.
+/// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key was pressed.
@@ -17,17 +17,17 @@ pub enum Msg {
     Mouse(Mouse),
     /// The terminal has a new size, columns and lines.
     Resize(u16, u16),
-    /// An interval has ended with the report that comes with this message; the local time of day.
+    /// An interval has ended, at this local time; its report comes with the message.
     Refreshed(TimeOfDay),
-    /// Somebody wants all totals to start at zero, as the key does.
+    /// A signal asks for totals that start at zero, as the key does.
     Reset,
-    /// Something to say in the status line until the next key.
+    /// Shown in the status line until the next key.
     Notice(String),
-    /// Something happened outside of the numbers: said in the status line, and kept as an event.
+    /// Shown in the status line and logged as an event.
     Happened(EventKind, String),
-    /// Something that a person may want to look up: kept as an event, and not said.
+    /// Logged as an event, and not shown in the status line.
     Logged(EventKind, String),
-    /// The configuration was refused: what is wrong and where. `None`: it is good again.
+    /// What is wrong with the configuration, a line for each error. `None`: it is good again.
     ConfigError(Option<String>),
     /// A configuration was loaded.
     Preferences(Box<Preferences>),
@@ -35,25 +35,25 @@ pub enum Msg {
     Name(IpAddr, Arc<str>),
 }
 
-/// What the runtime shall do.
+/// What the runtime is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Leave.
     Quit,
     /// Restore the terminal, stop, and come back on SIGCONT.
     Suspend,
-    /// Write what is shown to files and say where; see `App::scene_in_order`.
+    /// Write what is shown to files, and answer with their names; see `App::scene_in_order`.
     Export,
-    /// Take the totals of now as zero.
+    /// Count all totals from zero again.
     ResetBaseline,
     /// Use this throughput interval, s.
     SetInterval(f64),
     /// Read the configuration file again, now.
     Reload,
-    /// Write the choices (`App::preferences`) in the configuration's form.
+    /// Write `App::preferences` to the configuration file.
     SaveView,
-    /// Ask for mouse events, or leave the mouse to the terminal.
+    /// Capture the mouse, or leave it to the terminal.
     CaptureMouse(bool),
-    /// The flows that deserve a histogram from now on: the selected and the pinned ones.
+    /// Keep histograms of these flows, the selected and the pinned ones, and of no others.
     Focus(Vec<FlowKey>),
 }

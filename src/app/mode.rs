@@ -1,9 +1,9 @@
-//! What takes the keys: the view, the filter line, or something that covers the view.
+//! What has the keys: the view, the filter line, or something that covers the view.
 
 use super::step::Step;
 use crate::keymap::Action;
 
-/// What takes the keys.
+/// What has the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// The view itself.
@@ -12,7 +12,7 @@ pub enum Mode {
     Filter,
     /// The detail of the selected row.
     Detail,
-    /// The help, scrolled down so many lines.
+    /// The help, scrolled down this many lines.
     Help(usize),
     /// The list of sort columns, with the cursor on this one.
     SortMenu(usize),
@@ -20,16 +20,16 @@ pub enum Mode {
     Columns(usize),
 }
 
-/// Lines that a page of a menu or of the help has for its keys.
+/// Lines that PgUp and PgDn move by in menus and the help.
 const PAGE: usize = 10;
 
 impl Mode {
-    /// Whether something else stands in the place of the table.
+    /// Whether something else is drawn in place of the table.
     pub fn covers_table(self) -> bool {
         !matches!(self, Mode::View | Mode::Filter)
     }
 
-    /// What the help becomes, scrolled down so many lines; drawing keeps it within the text.
+    /// What follows the help, scrolled down this many lines, after a key. Drawing keeps the line within the text.
     pub(super) fn after_help_key(line: usize, action: Action) -> Mode {
         match (Step::of(action), action) {
             (Some(step), _) => Mode::Help(step.target(line, PAGE, usize::MAX / 2)),
@@ -39,7 +39,7 @@ impl Mode {
     }
 }
 
-/// The line of a menu of so many that a step leads to from this one.
+/// The item of a menu that a step leads to from this one.
 pub(super) fn menu_line(step: Step, cursor: usize, items: usize) -> usize {
     step.target(cursor, PAGE, items.saturating_sub(1))
 }

@@ -1,4 +1,4 @@
-//! What the mouse does: header click sorts, row click selects, wheel scrolls, tabs click.
+//! The mouse: clicks on titles sort, on rows select, on tabs open views; the wheel scrolls.
 
 use super::reorder::Reorder;
 use super::step::Step;
@@ -9,11 +9,11 @@ use crate::model::tracker::Report;
 /// What the mouse did, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mouse {
-    /// What.
+    /// What it did.
     pub kind: MouseKind,
-    /// Cell from the left, 0 based.
+    /// Cell from the left, starting at 0.
     pub x: u16,
-    /// Line from the top, 0 based.
+    /// Line from the top, starting at 0.
     pub y: u16,
 }
 
@@ -22,11 +22,11 @@ pub struct Mouse {
 pub enum MouseKind {
     /// The left button went down.
     Click,
-    /// The left button went down again in the same place within a short time.
+    /// The left button went down again in the same place shortly after.
     DoubleClick,
-    /// The wheel turned away from the person.
+    /// The wheel turned away from the user.
     WheelUp,
-    /// The wheel turned towards the person.
+    /// The wheel turned towards the user.
     WheelDown,
 }
 

@@ -1,26 +1,26 @@
-//! Host names in the place of addresses: whether they are shown, and those that are known, kept within limits.
+//! Host names in place of addresses: whether they are shown, and a bounded number of known ones.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::column::Names;
 
-/// Names that are kept; when there are more, those on the screen stay, and the others are asked for when they get there.
+/// Names that are kept. When there are more, only those on the screen stay; others are looked up again once they are.
 pub const MOST_NAMES: usize = 4096;
 
-/// The host names that are known, where they are shown.
+/// The known host names, if they are shown.
 #[derive(Debug, Default)]
 pub struct HostNames {
     known: Option<Names>,
 }
 
 impl HostNames {
-    /// The names, where they are shown.
+    /// The names, if they are shown.
     pub fn known(&self) -> Option<&Names> {
         self.known.as_ref()
     }
 
-    /// Shows names, none of which is known yet, or addresses. Returns whether it is names.
+    /// Turns to names, none of which is known yet, or back to addresses. Returns whether names are shown.
     pub(super) fn toggle(&mut self) -> bool {
         self.known = match self.known.take() {
             Some(_) => None,
@@ -42,7 +42,7 @@ impl HostNames {
         }
     }
 
-    /// Adds a name; false where none is shown.
+    /// Adds a name; false if names are not shown.
     pub(super) fn learn(&mut self, address: IpAddr, name: Arc<str>) -> bool {
         let Some(names) = &mut self.known else {
             return false;

@@ -1,7 +1,6 @@
-//! What the status line has to say: a notice until the next key, and what is wrong with the configuration until it is
-//! mended.
+//! What the status line shows: a notice until the next key, and the error of a configuration until it is corrected.
 
-/// What there is to say.
+/// The notice and the error, if any.
 #[derive(Debug, Default)]
 pub struct Notices {
     notice: Option<String>,
@@ -22,7 +21,7 @@ impl ConfigError {
         let first = text.lines().next().unwrap_or_default();
         let summary = match text.lines().count() {
             0 | 1 => first.to_owned(),
-            // The lines do not tell how many: the last one may stand for many errors.
+            // Lines are not counted: the last one may stand for many errors.
             _ => format!("{first} (and more)"),
         };
         ConfigError { text, summary }
@@ -30,7 +29,7 @@ impl ConfigError {
 }
 
 impl Notices {
-    /// Something to say until the next key.
+    /// The notice to show until the next key.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
     }
@@ -51,7 +50,7 @@ impl Notices {
         self.notice = None;
     }
 
-    /// The configuration was refused, for reasons of a line each. Returns whether that is news.
+    /// The configuration was refused: a line for each error. Returns whether that is news.
     pub(super) fn refuse_config(&mut self, text: &str) -> bool {
         let known = self.config_error.as_ref();
         if known.is_some_and(|error| error.text == text) {

@@ -1,4 +1,4 @@
-//! A paused screen: what there was at the moment of the pause.
+//! What a paused screen shows: the state at the moment of the pause.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::model::alert::Alerts;
 use crate::model::event::{EventLog, TimeOfDay};
 use crate::model::tracker::Report;
 
-/// The report, the events and the alerts of that moment, and when it was.
+/// Report, events and alerts at the moment of the pause.
 #[derive(Debug, Clone)]
 pub struct Paused {
     report: Arc<Report>,
@@ -17,7 +17,7 @@ pub struct Paused {
 }
 
 impl Paused {
-    /// Keeps what there is now.
+    /// A copy of the present state.
     pub(super) fn new(live: &Report, journal: &Journal) -> Paused {
         Paused {
             report: Arc::new(live.clone()),

@@ -1,4 +1,4 @@
-//! What a person wants, by the configuration and the command line; [`Choices`](super::choices::Choices) has what keys made of it.
+//! What the configuration and the command line ask for; [`Choices`](super::choices::Choices) has what keys made of it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::model::appearance::Appearance;
 use crate::model::column::{Column, LOSS, LOSS_VIEW, by_id};
 use crate::model::service::Services;
 
-/// What a person wants.
+/// What the user prefers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preferences {
     /// How the dashboard looks.
@@ -43,7 +43,7 @@ impl Default for Preferences {
 }
 
 impl Preferences {
-    /// The flow columns of the view that is open, whether they have room or not.
+    /// The flow columns of the open view, whether they fit or not.
     pub fn flow_columns(&self) -> Vec<&'static Column> {
         let look = &self.appearance;
         if look.view == View::Loss {
@@ -58,7 +58,7 @@ impl Preferences {
     }
 }
 
-/// The flow columns with these ids; ids that do not exist are left out.
+/// The flow columns with these ids; unknown ids are left out.
 fn columns(ids: &[&str]) -> Vec<&'static Column> {
     ids.iter().filter_map(|id| by_id(id)).collect()
 }

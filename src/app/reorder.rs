@@ -1,4 +1,4 @@
-//! Other orders of a table: by the column beside, by the one under a click, by one of a list, or the reverse.
+//! Changes of a table's order: to the neighbouring column, to the clicked one, to one from a list, or reversed.
 
 use super::layout::Placed;
 use crate::model::column::{Column, Sort};
@@ -6,18 +6,18 @@ use crate::model::column::{Column, Sort};
 /// How to change an order.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reorder {
-    /// By the column so many places beside the present one.
+    /// Sort by the column this many places to the right of the present one.
     Beside(isize),
-    /// By the column at this cell.
+    /// Sort by the column at this cell.
     At(u16),
-    /// By the column with this index among all of the table.
+    /// Sort by the column with this index among all of the table.
     By(usize),
-    /// The other way round.
+    /// Sort the other way round.
     Reverse,
 }
 
 impl Reorder {
-    /// The order that this one becomes: by the same column it is the reverse. `None` where there is no such column.
+    /// The new order; the same column again reverses it. `None` if there is no such column.
     pub(super) fn apply<T>(
         self,
         sort: Sort<T>,

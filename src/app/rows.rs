@@ -1,6 +1,6 @@
-//! The rows of the view that is open: made anew when they are needed, stepped through, put in another order.
+//! The rows of the open view: remade on demand, stepped through, selected, reordered.
 //!
-//! Each view's own are in [`FlowRows`], [`InterfaceRows`](super::InterfaceRows) and [`EventRows`](super::EventRows).
+//! The state of each view's rows is in [`FlowRows`], [`InterfaceRows`](super::InterfaceRows) and [`EventRows`](super::EventRows).
 
 use super::choices::Choices;
 use super::flows::{Criteria, FlowRows};
@@ -22,13 +22,13 @@ pub(super) fn context<'a>(choices: &Choices, names: &'a HostNames, shown: &Repor
 }
 
 impl App {
-    /// The rows are to be made anew, before anything is made of them: something that they depend on is another.
+    /// Marks the rows as out of date: something that they depend on has changed.
     pub(super) fn rearrange(&mut self) {
         self.arranged = None;
     }
 
-    /// Makes the rows anew, unless they are those of this report and of the events of now.
-    pub(super) fn keep_up(&mut self, shown: &Report) {
+    /// Remakes the rows, unless they are up to date with this report and the log.
+    pub(super) fn refresh_rows(&mut self, shown: &Report) {
         let made_of = Some((shown.revision, self.shown_log().latest()));
         if self.arranged != made_of {
             self.arrange(shown);
@@ -36,7 +36,7 @@ impl App {
         }
     }
 
-    /// Arranges the flows, which exports need in every view, and the rows of the present view.
+    /// Arranges the flows, which exports need in every view, and the rows of the open view.
     fn arrange(&mut self, shown: &Report) {
         self.interfaces.count(shown);
         let pages = self.pages();
@@ -56,7 +56,7 @@ impl App {
         }
     }
 
-    /// The rows of flows, and what they depend on.
+    /// The rows of flows and what they depend on, borrowed apart.
     fn flows_by<'a>(&'a mut self, shown: &'a Report) -> (&'a mut FlowRows, Criteria<'a>) {
         let page = self.pages().body;
         let preferences = self.choices.current();
@@ -71,16 +71,16 @@ impl App {
         (&mut self.flows, criteria)
     }
 
-    /// Puts all flows in order that are shown, on the screen or not.
+    /// Sorts all flows that pass the filter, on the screen or not.
     pub(super) fn sort_all(&mut self, shown: &Report) {
-        self.keep_up(shown);
+        self.refresh_rows(shown);
         let (flows, criteria) = self.flows_by(shown);
         flows.sort_all(&criteria);
     }
 
-    /// Keeps the order of now, whatever the numbers become, or lets it go. Returns whether it is held.
+    /// Holds the present order, whatever the numbers become, or releases it. Returns whether it is held.
     pub(super) fn toggle_hold(&mut self, shown: &Report) -> bool {
-        self.keep_up(shown);
+        self.refresh_rows(shown);
         let (flows, criteria) = self.flows_by(shown);
         let is_held = flows.toggle_hold(&criteria);
         self.rearrange();
@@ -89,7 +89,7 @@ impl App {
 
     /// Moves the selection.
     pub(super) fn step(&mut self, step: Step, shown: &Report) {
-        self.keep_up(shown);
+        self.refresh_rows(shown);
         let pages = self.pages();
         match self.view() {
             View::Flows | View::Loss => {
@@ -104,9 +104,9 @@ impl App {
         }
     }
 
-    /// Selects the row that was drawn on this line of the body; false where there is none.
+    /// Selects the row that was drawn on this line of the body; false if there is none.
     pub(super) fn select_line(&mut self, line: usize, shown: &Report) -> bool {
-        self.keep_up(shown);
+        self.refresh_rows(shown);
         let pages = self.pages();
         match self.view() {
             View::Flows | View::Loss => {
@@ -121,7 +121,7 @@ impl App {
         }
     }
 
-    /// Puts the rows in another order.
+    /// Changes the order of the open view.
     pub(super) fn reorder(&mut self, change: Reorder) {
         match self.view() {
             view @ (View::Flows | View::Loss) => {
@@ -142,14 +142,14 @@ impl App {
         self.rearrange();
     }
 
-    /// Lets the selection go.
+    /// Clears the selection.
     pub(super) fn deselect(&mut self) {
         self.flows.deselect(self.view());
         self.interfaces.deselect();
         self.events.deselect();
     }
 
-    /// The rows on the screen are drawn now: a click means one of them.
+    /// Remembers the rows on the screen, which are drawn now: a click means one of them.
     pub(super) fn remember_page(&mut self, shown: &Report) {
         let Some(pages) = self.screen().map(|screen| screen.pages()) else {
             return;
@@ -167,7 +167,7 @@ impl App {
         }
     }
 
-    /// Rows on the screen; of a terminal that is too small, one of each table.
+    /// Rows on the screen; one of each table if the terminal is too small.
     pub(super) fn pages(&self) -> Pages {
         let screen = self.screen();
         screen.map_or(Pages { body: 1, rules: 1 }, |screen| screen.pages())

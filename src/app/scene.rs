@@ -1,7 +1,7 @@
-//! One reading with the rows that were made of it: what is drawn, exported and looked up.
+//! A report with the rows that were made from it: what is drawn, exported and looked up.
 //!
-//! [`App::scene`] is the only way to rows. It makes them anew where they are of another report or of another list of
-//! events, so that no row can stand for another flow, or where it stood before, whatever was told meanwhile.
+//! [`App::scene`] is the only way to get at rows. It remakes them if they belong to another report or another state of
+//! the log, so that a row never stands for the wrong flow, whatever messages came meanwhile.
 
 use std::net::IpAddr;
 
@@ -11,14 +11,14 @@ use crate::model::event::Event;
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
-/// A report that is shown, with its rows.
+/// The report that is shown, with its rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene<'a> {
     app: &'a App,
     live: &'a Report,
 }
 
-/// The rows of a table, over the items that they were made of.
+/// The rows of a table over the items that they were made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a, K, T: 'static> {
     /// Order, selection and scroll position.
@@ -27,15 +27,14 @@ pub struct Rows<'a, K, T: 'static> {
 }
 
 impl<'a, K: Copy + PartialEq, T> Rows<'a, K, T> {
-    /// All items that are shown; in order where they are on the screen, or all of them, see
-    /// [`App::scene_in_order`].
+    /// All items that are shown. Those on the screen are sorted; for the others see [`App::scene_in_order`].
     pub fn items(&self) -> impl Iterator<Item = &'a T> + use<'a, K, T> {
         let items = self.items;
         let rows = self.table.rows().iter();
         rows.filter_map(move |row| items.get(*row as usize))
     }
 
-    /// The items on a page of this height, with their places among all.
+    /// The items on a page of this height, with their positions.
     pub fn page(&self, height: usize) -> impl Iterator<Item = (usize, &'a T)> + use<'a, K, T> {
         let offset = self.table.offset();
         (offset..).zip(self.items().skip(offset).take(height))
@@ -48,37 +47,37 @@ impl<'a, K: Copy + PartialEq, T> Rows<'a, K, T> {
 }
 
 impl App {
-    /// What is shown now; `live` is the tracker's report of now. A person who clicks means what this scene showed.
+    /// What is to be drawn; `live` is the tracker's current report. Clicks from here on refer to this scene.
     pub fn scene<'a>(&'a mut self, live: &'a Report) -> Scene<'a> {
         let paused = self.paused_report();
         let shown = paused.as_deref().unwrap_or(live);
-        self.keep_up(shown);
+        self.refresh_rows(shown);
         self.remember_page(shown);
         Scene { app: self, live }
     }
 
-    /// The same with all flows in order, on the screen or not: for exports.
+    /// The same with all flows sorted, on the screen or not: for exports.
     pub fn scene_in_order<'a>(&'a mut self, live: &'a Report) -> Scene<'a> {
         let paused = self.paused_report();
         self.sort_all(paused.as_deref().unwrap_or(live));
         self.scene(live)
     }
 
-    /// The addresses on the screen, were it drawn now.
+    /// The addresses that would be on the screen if it were drawn now.
     pub(super) fn addresses_on_screen(&mut self, live: &Report) -> Vec<IpAddr> {
         let paused = self.paused_report();
-        self.keep_up(paused.as_deref().unwrap_or(live));
+        self.refresh_rows(paused.as_deref().unwrap_or(live));
         Scene { app: self, live }.addresses()
     }
 }
 
 impl<'a> Scene<'a> {
-    /// What a person chose.
+    /// The application.
     pub fn app(&self) -> &'a App {
         self.app
     }
 
-    /// The report of now, which is not the one shown where the screen is paused.
+    /// The current report, even if the screen is paused.
     pub fn live(&self) -> &'a Report {
         self.live
     }
@@ -93,7 +92,7 @@ impl<'a> Scene<'a> {
         Rows { table, items }
     }
 
-    /// The flows that are shown; in views of something else those of the Flows view.
+    /// The flows that are shown; in views without flows, those of the Flows view.
     pub fn flows(&self) -> Rows<'a, FlowKey, Flow> {
         Self::rows(self.app.flow_table(), &self.shown().flows)
     }
@@ -108,7 +107,7 @@ impl<'a> Scene<'a> {
         Self::rows(self.app.interfaces().rules(), &self.shown().rules)
     }
 
-    /// The events that are shown, where the view is theirs.
+    /// The events that are shown, in their view.
     pub fn events(&self) -> Rows<'a, u64, Event> {
         Self::rows(self.app.events().table(), self.app.shown_log().events())
     }
@@ -127,7 +126,7 @@ impl<'a> Scene<'a> {
         interfaces.find(|interface| interface.ifindex == selected)
     }
 
-    /// Addresses on the screen whose names are wanted and not known.
+    /// Addresses on the screen without a known name; none unless names are shown.
     pub fn unnamed(&self) -> Vec<IpAddr> {
         let Some(names) = self.app.names.known() else {
             return Vec::new();

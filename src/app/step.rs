@@ -5,9 +5,9 @@ use crate::keymap::Action;
 /// Where to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// So many rows down; negative: up.
+    /// This many rows down; negative: up.
     By(isize),
-    /// So many pages down; negative: up.
+    /// This many pages down; negative: up.
     Pages(isize),
     /// To the first row.
     First,
@@ -29,7 +29,7 @@ impl Step {
         })
     }
 
-    /// The row that it leads to from this one, with pages of so many rows.
+    /// The row that it leads to from this one, with pages of this many rows.
     pub(super) fn target(self, from: usize, page: usize, last: usize) -> usize {
         let by = |rows: isize| from.saturating_add_signed(rows).min(last);
         match self {

@@ -1,7 +1,7 @@
-//! A list of rows that a person moves about in: order, selection and scroll position.
+//! A scrollable list of rows: order, selection and scroll position.
 //!
-//! Rows are indices into the items of the latest report. The selection is a key, not an index, so
-//! that it follows its row when the order changes.
+//! Rows are indices into the items of the latest report. The selection is a key, not an index: it
+//! stays with its item when the order changes.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use super::reorder::Reorder;
 use super::step::Step;
 use crate::model::column::{Column, Sort};
 
-/// Rows over items of `T`, each named by a key `K`.
+/// Rows over items of `T`, which are identified by a key `K`.
 #[derive(Debug, Clone)]
 pub struct Table<K, T: 'static> {
     sort: Sort<T>,
     rows: Vec<u32>,
-    /// The part of the rows that is in order; those before it come before it, and the others behind it.
+    /// The sorted part of the rows. What is in front of it sorts before it, and what is behind it sorts after it.
     sorted: Range<usize>,
     selected: Option<K>,
     cursor: usize,
@@ -43,12 +43,12 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         self.sort
     }
 
-    /// Another order, which shows when rows are set next.
+    /// Sets the order, from the next rows on.
     pub(super) fn set_sort(&mut self, sort: Sort<T>) {
         self.sort = sort;
     }
 
-    /// All rows; in order where they are on the screen, or all of them, see [`has_order`](Self::has_order).
+    /// All rows, sorted at least on the screen; see [`has_order`](Self::has_order).
     pub(super) fn rows(&self) -> &[u32] {
         &self.rows
     }
@@ -68,24 +68,25 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         self.selected.map(|_| self.cursor)
     }
 
-    /// The rows on a page of this height are drawn now: a click means one of them, whatever comes until then.
+    /// Remembers the rows on a page of this height, which are drawn now: a click means one of them, whatever changes
+    /// until then.
     pub(super) fn remember_page(&mut self, height: usize, key: impl Fn(u32) -> K) {
         let page = self.rows.iter().skip(self.offset).take(height);
         self.page.clear();
         self.page.extend(page.map(|row| key(*row)));
     }
 
-    /// Hands out the old rows, to be filled anew without a new allocation.
-    pub(super) fn take_rows(&mut self) -> Vec<u32> {
+    /// Hands out the old rows, so that their memory can be used again.
+    pub(super) fn reuse_rows(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.rows)
     }
 
-    /// Whether all rows are in order.
+    /// Whether all rows are sorted.
     pub fn has_order(&self) -> bool {
         self.sorted.len() >= self.rows.len()
     }
 
-    /// Takes new rows; the selection stays with its key, or with its place where the key is gone.
+    /// Sets sorted rows. The selection stays with its key, or at its position if the key is gone.
     pub(super) fn set_rows(&mut self, rows: Vec<u32>, height: usize, key: impl Fn(u32) -> K) {
         let is_selected = |selected| rows.iter().position(|row| key(*row) == selected);
         let found = self.selected.and_then(is_selected);
@@ -94,8 +95,8 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         self.set_sorted(rows, all, height, key);
     }
 
-    /// Which of so many rows have to be in order, the selected one being found at this place: those on the screen, and
-    /// some around them.
+    /// Which of this many rows must be sorted, with the selected one found at this position: those on the screen and some
+    /// around them.
     pub(super) fn part_to_sort(
         &mut self,
         rows: usize,
@@ -112,7 +113,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         self.offset.saturating_sub(margin)..(self.offset + height + margin).min(rows)
     }
 
-    /// Takes rows of which [that part](Self::part_to_sort) is in order.
+    /// Sets rows of which [that part](Self::part_to_sort) is sorted.
     pub(super) fn set_sorted(
         &mut self,
         rows: Vec<u32>,
@@ -127,7 +128,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         }
     }
 
-    /// Whether the rows that this step leads to are in order.
+    /// Whether the rows that this step leads to are sorted.
     pub(super) fn has_order_for(&self, step: Step, height: usize) -> bool {
         let cursor = self.cursor_after(step, height);
         let around = cursor.saturating_sub(height)..(cursor + height).min(self.rows.len());
@@ -151,7 +152,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         }
     }
 
-    /// Puts the rows in another order, which shows when they are set next.
+    /// Changes the order, from the next rows on.
     pub(super) fn reorder(
         &mut self,
         change: Reorder,
@@ -181,12 +182,12 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         true
     }
 
-    /// Selects this key; its row is found when rows are set next.
+    /// Selects this key; its row is found when rows are next set.
     pub(super) fn select(&mut self, key: K) {
         self.selected = Some(key);
     }
 
-    /// Lets the selection go.
+    /// Clears the selection.
     pub(super) fn deselect(&mut self) {
         self.selected = None;
     }
@@ -199,7 +200,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         };
     }
 
-    /// Keeps the cursor among so many rows, and the page around it.
+    /// Keeps the cursor within this many rows, and scrolls the page to it.
     fn scroll_to_cursor(&mut self, rows: usize, height: usize) {
         self.cursor = self.cursor.min(rows.saturating_sub(1));
         let height = height.max(1);

@@ -1,14 +1,14 @@
-//! The tabs of the views: where they are, and what they say.
+//! The tabs of the views: their places and texts.
 
 use super::View;
 
-/// The cells of the program's name, in front of the tabs.
+/// The program's name, in front of the tabs.
 pub const NAME: &str = " flowtop ";
 
-/// From this width on every tab shows its title; below only the one that is open does.
+/// From this width on every tab shows its title; on narrower screens only the open one does.
 const WIDE: u16 = 60;
 
-/// The tabs of a screen of this width: view, first cell, text.
+/// The tabs of a screen of this width: view, first cell and text.
 pub fn tabs(width: u16, open: View) -> impl Iterator<Item = (View, u16, String)> {
     let mut x = NAME.len() as u16;
     View::ALL.into_iter().enumerate().map(move |(index, view)| {

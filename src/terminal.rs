@@ -1,8 +1,8 @@
-//! The terminal: taking it over, giving it back whatever happens, and what comes in from it.
+//! The terminal: taking it over, restoring it whatever happens, and its input.
 //!
 //! [`Console`] owns the alternate screen and raw mode, and restores both when it is dropped, when
 //! any thread panics and while it is suspended. [`Input`] turns bytes and signals into messages
-//! and notices that the terminal has hung up. A terminal that is gone is never an endless loop.
+//! and detects hang-ups: a terminal that is gone must not end in a busy loop.
 
 mod input;
 
@@ -30,27 +30,27 @@ pub use input::{Input, Wake};
 
 /// Whether the screen is ours: the panic hook and the guard restore it once.
 static ENTERED: AtomicBool = AtomicBool::new(false);
-/// Held while the terminal is written to. A thread that panics takes it for good: no frame follows its last words.
+/// Held while the terminal is written to. A thread that panics keeps it for good: no frame follows its last words.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// The most that is drawn, columns and lines: a frame is memory, and a terminal may say that it is of any size.
-pub const LARGEST: (u16, u16) = (1000, 500);
+/// The largest frame, columns and lines: frames take memory, and a terminal may claim any size.
+const LARGEST: (u16, u16) = (1000, 500);
 
-/// What gives the screen back, for who cannot wait for [`Console`] to do so; the same as `leave` writes.
+/// What restores the screen where [`Console`] cannot; the same as `leave` writes.
 pub const FAREWELL: &[u8] =
     b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
 /// The screen, as long as it is ours.
 pub struct Console {
-    /// Never dropped: ratatui's own drop prints to standard error where the terminal is gone, and
-    /// that panics. [`leave`] does what is needed.
+    /// Never dropped: ratatui's drop prints to standard error if the terminal is gone, and that
+    /// panics. [`leave`] does what is needed.
     terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     mouse: bool,
-    /// What is on the screen is not what was drawn last.
+    /// The screen does not show what was drawn last.
     stale: bool,
 }
 
-/// Whether a dashboard can be shown here; the error is one line that says what to do instead.
+/// Checks whether a dashboard can be shown; the error is one line that says what to do instead.
 pub fn check() -> Result<(), String> {
     const WHAT: &str = "open the dashboard";
     const INSTEAD: &str = "use --text or --json";
@@ -74,7 +74,7 @@ pub fn check() -> Result<(), String> {
 
 /// SIGTSTP from outside no longer stops the process behind our back: [`Input`] reads it as [`Wake::Stop`].
 ///
-/// To be called before the first thread is started: threads inherit it, and one that did not would stop them all.
+/// Call it before the first thread is started: threads inherit it, and one that did not would stop them all.
 pub fn hold_stops() -> io::Result<()> {
     Ok(stops().thread_block()?)
 }
@@ -83,15 +83,15 @@ fn stops() -> SigSet {
     SigSet::from(Signal::SIGTSTP)
 }
 
-/// Colours even where NO_COLOR is set, which crossterm looks at by itself.
+/// Colours even if NO_COLOR is set, which crossterm honours by itself.
 pub fn force_colours() {
     crossterm::style::force_color_output(true);
 }
 
 impl Console {
-    /// Takes the terminal over. Call [`check`] first: it has the better words.
+    /// Takes the terminal over. Call [`check`] first: its errors are better.
     ///
-    /// Where a thread has panicked, the caller waits for the end that this thread makes.
+    /// If a thread has panicked, this blocks until that thread ends the process.
     pub fn open(mouse: bool) -> io::Result<Console> {
         {
             let _turn = take_turn();
@@ -115,7 +115,7 @@ impl Console {
         }
     }
 
-    /// Columns and lines now, as far as they are drawn.
+    /// The present size, columns and lines, at most the largest frame's.
     pub fn size(&self) -> io::Result<(u16, u16)> {
         largest_size()
     }
@@ -125,7 +125,7 @@ impl Console {
         let _turn = take_turn();
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.stale) {
-            // Terminal::clear would ask the terminal where the cursor is, and wait for an answer.
+            // Terminal::clear would ask the terminal for its cursor and wait for the answer.
             let (width, height) = largest_size()?;
             self.terminal.resize(Rect::new(0, 0, width, height))?;
         }
@@ -133,13 +133,13 @@ impl Console {
         execute!(self.terminal.backend_mut(), EndSynchronizedUpdate)
     }
 
-    /// The next frame is drawn as a whole: the terminal had another size, if only for a moment, and
-    /// nobody knows what it made of its cells.
+    /// Draws the next frame as a whole: the terminal had another size, if only for a moment, and its
+    /// cells are unknown.
     pub fn redraw_all(&mut self) {
         self.stale = true;
     }
 
-    /// Asks for mouse events, or leaves the mouse to the terminal.
+    /// Captures the mouse, or leaves it to the terminal.
     pub fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
         let _turn = take_turn();
         self.mouse = on;
@@ -149,7 +149,7 @@ impl Console {
         }
     }
 
-    /// Gives the terminal back, stops the job, and takes the terminal again when it goes on.
+    /// Restores the terminal, stops the job, and takes the terminal over again when it continues.
     ///
     /// `stop` stops the whole process group, as Ctrl-Z does at a shell: whatever started flowtop stops too.
     pub fn suspend(&mut self, stop: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
@@ -161,10 +161,10 @@ impl Console {
         self.resume()
     }
 
-    /// Takes the terminal again after somebody else had it (SIGCONT).
+    /// Takes the terminal over again after somebody else had it (SIGCONT).
     pub fn resume(&mut self) -> io::Result<()> {
         let _turn = take_turn();
-        // A shell may have put its own modes back meanwhile; what was kept of before would hide that.
+        // A shell may have restored its own modes meanwhile, which the saved state would hide.
         let _ = disable_raw_mode();
         enter(self.mouse)?;
         self.stale = true;
@@ -178,7 +178,7 @@ impl Drop for Console {
     }
 }
 
-/// The size of the terminal, or of its part that is drawn.
+/// The size of the terminal, or of the part that is drawn.
 fn largest_size() -> io::Result<(u16, u16)> {
     let (width, height) = crossterm::terminal::size()?;
     Ok((width.min(LARGEST.0), height.min(LARGEST.1)))
@@ -210,7 +210,7 @@ fn take_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes the turn for good; once is enough for a thread that panics again while it unwinds.
+/// Takes the turn for good; a thread that panics again while unwinding has it already.
 fn keep_turn() {
     thread_local! { static IS_KEPT: Cell<bool> = const { Cell::new(false) } }
     if !IS_KEPT.replace(true) {
@@ -218,15 +218,15 @@ fn keep_turn() {
     }
 }
 
-/// A thread that panics gives the terminal back before it says why, and nobody takes it any more.
+/// A thread that panics restores the terminal before it says why, and nobody takes it over again.
 ///
-/// To be called on the thread that draws, before the first other one is started: one that panics before the screen is
-/// opened keeps it from being opened.
+/// Call it on the thread that draws, before any other is started: one that panics before the screen is opened keeps it
+/// from being opened.
 pub fn restore_before_panic() {
     let print = panic::take_hook();
     let drawing = thread::current().id();
     panic::set_hook(Box::new(move |info| {
-        // The thread that draws may have its turn right now. It gets no other one.
+        // The thread that draws may be having its turn right now. It gets no other.
         if thread::current().id() != drawing {
             keep_turn();
         }

@@ -1,7 +1,7 @@
-//! Drawing: a function of a scene (the application's state, a report and its rows), never of anything else.
+//! Drawing: a function of a scene, which is the application's state, a report and its rows.
 //!
-//! Only the rows that are visible are built, so that a frame costs the same with 50 flows and with
-//! 65,536. Nothing is ever half cut: what has no room leaves as a whole.
+//! Only visible rows are built, so a frame costs the same with 50 flows as with 65,536. Nothing is
+//! ever cut in half: what does not fit is left out as a whole.
 
 mod ascii;
 mod chart;
@@ -26,8 +26,8 @@ pub use theme::{Depth, Look};
 
 use pen::Pen;
 
-/// Draws the screen. Where the terminal has another size than the application knows of, nothing is
-/// drawn: the message about the new size is on its way.
+/// Draws the screen. Draws nothing if the terminal's size is not the one that the application knows:
+/// the message about the new size is on its way.
 pub fn draw(frame: &mut Frame, scene: &Scene, look: &Look) {
     let (area, app) = (frame.area(), scene.app());
     if (area.width, area.height) != app.size() || area.is_empty() {

@@ -9,9 +9,9 @@ use flowtop::model::alert::{AlertRule, Alerts, Side};
 use flowtop::model::column::by_id;
 use flowtop::model::event::{EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
+use flowtop::model::observer::Observer;
 use flowtop::model::snapshot::LinkState;
 use flowtop::model::tracker::{Interarrival, Report};
-use flowtop::model::watch::Watch;
 
 fn jittery(ms: f64, second: u64) -> Report {
     let mut flow = flow(Protocol::Udp, "10.0.0.2", 40000, "10.0.0.1", 5004);
@@ -83,7 +83,7 @@ fn texts(log: &EventLog) -> Vec<String> {
 
 #[test]
 fn events_tell_what_changed_and_nothing_twice() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = report(vec![losing(
         flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5),
         0,
@@ -91,8 +91,8 @@ fn events_tell_what_changed_and_nothing_twice() {
     let sequence = now.flows[0].counts.sequence.as_mut().expect("a sequence");
     (sequence.small_errors, sequence.big_errors) = (0, 0);
     sequence.reverse_errors = 0;
-    watch.observe(&now, CLOCK, &mut log);
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     assert_eq!(texts(&log), ["interface: veth1: up, counted by tcx"]);
 
     let sequence = now.flows[0].counts.sequence.as_mut().expect("a sequence");
@@ -102,8 +102,8 @@ fn events_tell_what_changed_and_nothing_twice() {
     now.interfaces[0].state = LinkState::Gone;
     now.interfaces[0].hook = None;
     now.table.insert_failures = 1;
-    watch.observe(&now, CLOCK, &mut log);
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
     let expected = [
         "interface: veth1: up, counted by tcx".to_owned(),
@@ -119,18 +119,18 @@ fn events_tell_what_changed_and_nothing_twice() {
 
 #[test]
 fn an_interface_is_waited_for_until_one_of_its_name_is_there_again() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = report(vec![]);
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     now.interfaces[0].name = "uplink0".into();
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     let mut successor = now.interfaces[0].clone();
     (now.interfaces[0].state, now.interfaces[0].hook) = (LinkState::Gone, None);
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     assert_eq!(now.interfaces[0].condition(&now), "gone, waiting");
     successor.ifindex += 1;
     now.interfaces.insert(0, successor);
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     assert_eq!(now.interfaces[1].condition(&now), "gone");
     let expected = [
         "interface: veth1: up, counted by tcx",
@@ -143,23 +143,23 @@ fn an_interface_is_waited_for_until_one_of_its_name_is_there_again() {
 
 #[test]
 fn totals_set_to_zero_are_no_event() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let flow = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
     let mut now = report(vec![losing(flow, 7)]);
     now.flows[0].last_seen_ns = now.taken_ns;
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     let told = log.events().len();
     now.flows[0].counts.sequence = Some(Default::default());
-    watch.observe(&now, CLOCK, &mut log);
+    observer.observe(&now, CLOCK, &mut log);
     assert_eq!(log.events().len(), told);
 }
 
 #[test]
 fn a_flood_of_gaps_is_summed_up() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let flows =
         (0..500).map(|port| losing(flow(Protocol::Udp, "10.0.0.2", port, "10.0.0.1", 5), 1));
-    watch.observe(&report(flows.collect()), CLOCK, &mut log);
+    observer.observe(&report(flows.collect()), CLOCK, &mut log);
     let gaps = log.events().iter().filter(|e| e.kind == EventKind::Gap);
     let last = gaps.clone().next_back().expect("gaps");
     assert_eq!(gaps.count(), 21);
@@ -167,7 +167,7 @@ fn a_flood_of_gaps_is_summed_up() {
 }
 
 /// The events of a report whose only flow was given this many late packets at this second.
-fn late_at(watch: &mut Watch, log: &mut EventLog, second: u64, late: u64) -> Vec<String> {
+fn late_at(observer: &mut Observer, log: &mut EventLog, second: u64, late: u64) -> Vec<String> {
     let told = log.events().len();
     let flow = losing(flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5), 0);
     let mut now = report(vec![flow]);
@@ -181,14 +181,14 @@ fn late_at(watch: &mut Watch, log: &mut EventLog, second: u64, late: u64) -> Vec
         second: (second % 60) as u8,
         ..CLOCK
     };
-    watch.observe(&now, at, log);
+    observer.observe(&now, at, log);
     texts(log).split_off(told)
 }
 
 #[test]
 fn reordering_is_told_at_once_and_then_once_a_minute() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
-    let mut at = |second, late| late_at(&mut watch, &mut log, second, late);
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
+    let mut at = |second, late| late_at(&mut observer, &mut log, second, late);
     assert_eq!(at(0, 0), ["interface: veth1: up, counted by tcx"]);
     let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
     assert_eq!(at(1, 3), [format!("late: 3 came late: {flow}")]);
@@ -202,13 +202,13 @@ fn reordering_is_told_at_once_and_then_once_a_minute() {
 
 #[test]
 fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = ruled(report(Vec::new()), 1);
     let mut observe = |second: u64, matched: u64| {
         now.taken_ns = NOW + second * 1_000_000_000;
         now.rules[0].last_match_ns = NOW + matched * 1_000_000_000;
         let told = log.events().len();
-        watch.observe(&now, CLOCK, &mut log);
+        observer.observe(&now, CLOCK, &mut log);
         texts(&log).split_off(told)
     };
     assert_eq!(observe(0, 0).len(), 1, "the interface");
@@ -222,14 +222,14 @@ fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
 
 #[test]
 fn a_heartbeat_is_not_told_as_a_stream_that_goes_on() {
-    let (mut watch, mut log) = (Watch::default(), EventLog::default());
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = report(vec![flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5)]);
     for beat in 1..20 {
         now.taken_ns += 5_000_000_000;
         now.flows[0].last_seen_ns = now.taken_ns;
         now.flows[0].counts.packets = beat.into();
         now.flows[0].jitter_epochs = beat;
-        watch.observe(&now, CLOCK, &mut log);
+        observer.observe(&now, CLOCK, &mut log);
     }
     assert_eq!(log.events().len(), 1, "{:?}", texts(&log));
 }

@@ -1,9 +1,9 @@
 //! The events of the run: the log, the observer that finds them in each report, and the thresholds that flows may cross.
 
-use crate::model::alert::{AlertRule, Alerts, Change};
+use crate::model::alert::{AlertRule, Alerts, Crossing};
 use crate::model::event::{EventKind, EventLog, TimeOfDay};
+use crate::model::observer::{Observer, describe};
 use crate::model::tracker::Report;
-use crate::model::watch::{Watch, describe};
 
 /// At most this many alerts of one report are logged one by one.
 const MOST_AT_ONCE: usize = 20;
@@ -14,7 +14,7 @@ pub struct Journal {
     now: TimeOfDay,
     reset_at: Option<TimeOfDay>,
     log: EventLog,
-    watch: Watch,
+    observer: Observer,
     alerts: Alerts,
 }
 
@@ -25,7 +25,7 @@ impl Journal {
             now: TimeOfDay::default(),
             reset_at: None,
             log: EventLog::default(),
-            watch: Watch::default(),
+            observer: Observer::default(),
             alerts: Alerts::new(rules),
         }
     }
@@ -53,27 +53,27 @@ impl Journal {
     /// Logs what happened since the previous report.
     pub(super) fn advance(&mut self, live: &Report, now: TimeOfDay) {
         self.now = now;
-        self.watch.observe(live, now, &mut self.log);
-        let changes = self.alerts.advance(live);
-        for change in changes.iter().take(MOST_AT_ONCE) {
-            self.log_alert(change, live);
+        self.observer.observe(live, now, &mut self.log);
+        let crossings = self.alerts.advance(live);
+        for crossing in crossings.iter().take(MOST_AT_ONCE) {
+            self.log_alert(crossing, live);
         }
-        if let Some(more) = changes.len().checked_sub(MOST_AT_ONCE + 1) {
+        if let Some(more) = crossings.len().checked_sub(MOST_AT_ONCE + 1) {
             let text = format!("and {} more in this interval", more + 1);
             self.record(EventKind::Alert, text);
         }
     }
 
-    fn log_alert(&mut self, change: &Change, live: &Report) {
-        let rule = self.alerts.rules()[change.rule].describe();
-        let flow = live.flows.iter().find(|flow| flow.key == change.key);
+    fn log_alert(&mut self, crossing: &Crossing, live: &Report) {
+        let rule = self.alerts.rules()[crossing.rule].describe();
+        let flow = live.flows.iter().find(|flow| flow.key == crossing.key);
         let flow = flow.map_or_else(|| "a flow that is gone".to_owned(), describe);
-        let kind = match change.raised {
+        let kind = match crossing.raised {
             true => EventKind::Alert,
             false => EventKind::Cleared,
         };
         let text = format!("{rule}: {flow}");
-        self.log.push(self.now, kind, Some(change.key), text);
+        self.log.push(self.now, kind, Some(crossing.key), text);
     }
 
     /// Logs an event that is about no flow.
@@ -97,7 +97,7 @@ impl Journal {
     /// All totals start at zero from here: former ones are forgotten.
     pub(super) fn reset(&mut self, text: &str) {
         self.reset_at = Some(self.now);
-        self.watch.start_at_zero();
+        self.observer.start_at_zero();
         self.record(EventKind::Reset, text);
     }
 

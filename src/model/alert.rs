@@ -77,7 +77,7 @@ struct State {
 
 /// A flow that crossed a threshold, in one direction or the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Change {
+pub struct Crossing {
     /// The flow.
     pub key: FlowKey,
     /// Index of the rule.
@@ -110,10 +110,10 @@ impl Alerts {
     }
 
     /// Judges all flows of a report; returns those that crossed a threshold.
-    pub fn advance(&mut self, report: &Report) -> Vec<Change> {
-        let mut changes = Vec::new();
+    pub fn advance(&mut self, report: &Report) -> Vec<Crossing> {
+        let mut crossings = Vec::new();
         if self.rules.is_empty() {
-            return changes;
+            return crossings;
         }
         let context = Context {
             now_ns: report.taken_ns,
@@ -128,12 +128,18 @@ impl Alerts {
                 // Of most flows there is nothing to look up.
                 let (beyond, not_back) = (is_beyond(rule.bound), is_beyond(rule.clear));
                 if beyond || not_back {
-                    changes.extend(self.judge(flow.key, index, beyond, not_back, report.taken_ns));
+                    crossings.extend(self.judge(
+                        flow.key,
+                        index,
+                        beyond,
+                        not_back,
+                        report.taken_ns,
+                    ));
                 }
             }
         }
-        self.clear_others(&mut changes);
-        changes
+        self.clear_others(&mut crossings);
+        crossings
     }
 
     /// Judges a flow that is beyond the bound, or not back yet across the one that clears.
@@ -144,7 +150,7 @@ impl Alerts {
         is_beyond: bool,
         is_not_back: bool,
         now_ns: u64,
-    ) -> Option<Change> {
+    ) -> Option<Crossing> {
         let state = self.states.get(&(key, rule)).copied();
         let was_raised = state.is_some_and(|state| state.raised);
         if !(if was_raised { is_not_back } else { is_beyond }) {
@@ -159,16 +165,16 @@ impl Alerts {
             pass: self.pass,
         };
         self.states.insert((key, rule), state);
-        (raised && !was_raised).then_some(Change { key, rule, raised })
+        (raised && !was_raised).then_some(Crossing { key, rule, raised })
     }
 
     /// Flows that are back, or gone, are in no trouble any more.
-    fn clear_others(&mut self, changes: &mut Vec<Change>) {
+    fn clear_others(&mut self, crossings: &mut Vec<Crossing>) {
         let pass = self.pass;
         self.states.retain(|(key, rule), state| {
             let stays = state.pass == pass;
             if !stays && state.raised {
-                changes.push(Change {
+                crossings.push(Crossing {
                     key: *key,
                     rule: *rule,
                     raised: false,

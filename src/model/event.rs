@@ -1,7 +1,7 @@
 //! What happened and when, in words: the Events view and its export.
 //!
 //! Owns [`Event`] and the [`EventLog`], which keeps the latest ones. What is worth an event is
-//! decided in [`super::watch`] and by the application.
+//! decided in [`super::observer`] and by the application.
 
 use std::fmt;
 use std::sync::Arc;

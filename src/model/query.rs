@@ -45,7 +45,7 @@ struct Term {
 
 /// Which end of a flow is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Ends {
     Source,
     Destination,
     Either,
@@ -63,8 +63,8 @@ enum Comparison {
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
     Word(String),
-    Address(Side, Vec<IpNet>),
-    Port(Side, Vec<RangeInclusive<u16>>),
+    Address(Ends, Vec<IpNet>),
+    Port(Ends, Vec<RangeInclusive<u16>>),
     Protocol(Vec<Protocol>),
     Interface(Vec<Glob>),
     Rule(Vec<Glob>),
@@ -163,12 +163,12 @@ impl Test {
     }
 }
 
-impl Side {
+impl Ends {
     fn any(self, source: bool, destination: bool) -> bool {
         match self {
-            Side::Source => source,
-            Side::Destination => destination,
-            Side::Either => source || destination,
+            Ends::Source => source,
+            Ends::Destination => destination,
+            Ends::Either => source || destination,
         }
     }
 }

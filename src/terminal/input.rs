@@ -1,9 +1,9 @@
-//! What comes in: keys, mouse, a new size, the end of the terminal.
+//! Input: keys, the mouse, resizes, and the end of the terminal.
 //!
-//! crossterm's own waiting does not end when a terminal hangs up, so we wait with poll(2) and ask crossterm for what it
-//! has for a moment only. Of its two ways to read, only that of its feature `use-dev-tty` comes back from a terminal that hangs
-//! up at that very moment; the other one reads for ever. SIGWINCH and SIGCONT come through pipes of our
-//! own: which thread a signal interrupts is not known. SIGTSTP is held back and read from a descriptor.
+//! crossterm waits forever on a terminal that hangs up, so we wait with poll(2) and only then ask crossterm briefly for
+//! what it has. Of its two ways to read, only that of its feature `use-dev-tty` returns from a terminal that hangs up at
+//! that very moment; the other one reads forever. SIGWINCH and SIGCONT come through pipes of our own, as we cannot know
+//! which thread a signal interrupts. SIGTSTP is blocked and read from a descriptor.
 
 use std::io::{self, Read, stdin};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,13 +19,13 @@ use signal_hook::consts::{SIGCONT, SIGWINCH};
 use crate::app::{Mouse, MouseKind, Msg};
 use crate::keymap::{Key, KeyChord};
 
-/// Two clicks within this time in one place are a double click.
+/// Two clicks on one cell within this time are a double click.
 const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
-/// For so long crossterm looks for events; without any time it reads nothing.
+/// How long crossterm looks for events; given no time, it reads nothing.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Why [`Input::next_event`] came back.
+/// Why [`Input::next_event`] returned.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wake {
     /// Something for the application.
@@ -34,11 +34,11 @@ pub enum Wake {
     Extra,
     /// The terminal may have another size.
     Resized,
-    /// The process is asked to stop (SIGTSTP): give the terminal back and do so.
+    /// The process is asked to stop (SIGTSTP): restore the terminal and do so.
     Stop,
-    /// The process was stopped and goes on: the terminal must be taken again.
+    /// The process was stopped and continues: the terminal must be taken over again.
     Continued,
-    /// The time is over.
+    /// The timeout has expired.
     Timeout,
     /// The terminal is gone: leave.
     HungUp,
@@ -52,7 +52,7 @@ pub struct Input {
     last_click: Option<(Instant, u16, u16)>,
 }
 
-/// What poll(2) said.
+/// What poll(2) returned.
 struct Ready {
     input: bool,
     hung_up: bool,
@@ -63,7 +63,7 @@ struct Ready {
 }
 
 impl Input {
-    /// Starts to listen for the signals of a terminal.
+    /// Starts to listen to the signals of a terminal.
     pub fn new() -> io::Result<Input> {
         Ok(Input {
             resized: signal_pipe(SIGWINCH)?,
@@ -76,7 +76,7 @@ impl Input {
         })
     }
 
-    /// Waits for the next message, for `extra` to become readable, or until `timeout` is over.
+    /// Waits for the next message, until `extra` is readable, or until `timeout` expires.
     pub fn next_event(&mut self, timeout: Duration, extra: Option<BorrowedFd>) -> io::Result<Wake> {
         let deadline = Instant::now() + timeout;
         let mut wait = Duration::ZERO;
@@ -96,7 +96,7 @@ impl Input {
                 drain(&mut self.resized);
                 return Ok(Wake::Resized);
             }
-            // Asked even where nothing is readable: crossterm may hold events that it has read.
+            // Ask even if nothing is readable: crossterm may hold events that it has read.
             while self.is_event_there()? {
                 if let Some(wake) = self.translate(event::read()?) {
                     return Ok(wake);
@@ -109,7 +109,7 @@ impl Input {
             if left.is_zero() {
                 return Ok(Wake::Timeout);
             }
-            // Half an escape sequence is readable and no event yet: do not spin while it lasts.
+            // Half an escape sequence is readable but no event yet: do not spin meanwhile.
             wait = left;
             if ready.input {
                 wait = left.min(Duration::from_millis(10));
@@ -117,7 +117,7 @@ impl Input {
         }
     }
 
-    /// An error of a terminal that has hung up since it was waited for is none: the next wait says so.
+    /// An error of a terminal that has hung up meanwhile is ignored: the next wait reports the hang-up.
     fn is_event_there(&self) -> io::Result<bool> {
         match event::poll(MOMENT) {
             Err(_) if self.wait(Duration::ZERO, None)?.hung_up => Ok(false),
@@ -176,11 +176,11 @@ impl Input {
     }
 
     fn click(&mut self, x: u16, y: u16, now: Instant) -> MouseKind {
-        let double = self
+        let is_double = self
             .last_click
             .is_some_and(|(then, lx, ly)| (lx, ly) == (x, y) && now - then <= DOUBLE_CLICK);
-        self.last_click = (!double).then_some((now, x, y));
-        if double {
+        self.last_click = (!is_double).then_some((now, x, y));
+        if is_double {
             MouseKind::DoubleClick
         } else {
             MouseKind::Click

@@ -1,4 +1,4 @@
-//! `--ascii`: after a frame is drawn, what is not ASCII is replaced by something like it.
+//! `--ascii`: replaces what is not ASCII by something similar, once a frame is drawn.
 
 use ratatui::buffer::Buffer;
 

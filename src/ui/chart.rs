@@ -10,12 +10,12 @@ use crate::model::histogram::{Histogram, lower_bound};
 use crate::model::tracker::{self, Series};
 use crate::model::units;
 
-/// The smallest area in which a chart says something.
+/// The smallest area in which a chart is legible.
 pub const SMALLEST: (u16, u16) = (24, 5);
 
 /// One line of a chart.
-pub struct Trace<'a> {
-    /// What it is.
+pub struct Curve<'a> {
+    /// Its name.
     pub name: &'static str,
     /// Its values.
     pub values: tracker::Trace<'a>,
@@ -23,22 +23,22 @@ pub struct Trace<'a> {
     pub style: Style,
 }
 
-/// Draws traces over the latest intervals, with the largest value at the top of the axis.
-pub fn draw_traces(
+/// Draws curves over the latest intervals, with the largest value at the top of the axis.
+pub fn draw_curves(
     pen: &mut Pen,
     area: Rect,
-    traces: &[Trace],
+    curves: &[Curve],
     interval_s: f64,
     label: impl Fn(f64) -> String,
 ) {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return;
     }
-    let points: Vec<Vec<(f64, f64)>> = traces.iter().map(|t| points(t.values)).collect();
+    let points: Vec<Vec<(f64, f64)>> = curves.iter().map(|t| points(t.values)).collect();
     let top = points.iter().flatten().map(|p| p.1).fold(0.0, f64::max);
     let mut x = area.x;
-    for (trace, name) in traces.iter().zip(legend(traces, area.width, &label)) {
-        x = pen.text(x, area.y, area.right() - x, &name, trace.style) + 2;
+    for (curve, name) in curves.iter().zip(legend(curves, area.width, &label)) {
+        x = pen.text(x, area.y, area.right() - x, &name, curve.style) + 2;
     }
     let largest = format!("max {}", label(top));
     let plot = Rect {
@@ -50,29 +50,29 @@ pub fn draw_traces(
         pen.text(plot.x, plot.y, plot.width, "no values yet", pen.theme.dim);
         return;
     }
-    draw_plot(pen, plot, traces, &points, top);
+    draw_plot(pen, plot, curves, &points, top);
     draw_time_axis(pen, plot, interval_s);
     if top > 0.0 {
         draw_largest(pen, area, x, &largest);
     }
 }
 
-/// The names, each with the latest value where there is room: it tells lines apart where colours do not.
-fn legend(traces: &[Trace], width: u16, label: impl Fn(f64) -> String) -> Vec<String> {
-    let with_value = |trace: &Trace| match trace.values.latest() {
-        Some(value) => format!("{} {}", trace.name, label(value.into())),
-        None => trace.name.to_owned(),
+/// The names, each with the latest value if there is room: that tells curves apart without colours.
+fn legend(curves: &[Curve], width: u16, label: impl Fn(f64) -> String) -> Vec<String> {
+    let with_value = |curve: &Curve| match curve.values.latest() {
+        Some(value) => format!("{} {}", curve.name, label(value.into())),
+        None => curve.name.to_owned(),
     };
-    let names: Vec<String> = traces.iter().map(with_value).collect();
+    let names: Vec<String> = curves.iter().map(with_value).collect();
     let wanted: usize = names.iter().map(|name| name.chars().count() + 2).sum();
     match wanted <= usize::from(width) + 2 {
         true => names,
-        false => traces.iter().map(|trace| trace.name.to_owned()).collect(),
+        false => curves.iter().map(|curve| curve.name.to_owned()).collect(),
     }
 }
 
-/// The lines, above the two lines of the axis. All on one grid: where two meet in a cell, both are seen.
-fn draw_plot(pen: &mut Pen, plot: Rect, traces: &[Trace], points: &[Vec<(f64, f64)>], top: f64) {
+/// The curves, above the two lines of the axis. All are on one grid: if two meet in a cell, both are visible.
+fn draw_plot(pen: &mut Pen, plot: Rect, curves: &[Curve], points: &[Vec<(f64, f64)>], top: f64) {
     let marker = if pen.ascii {
         Marker::Dot
     } else {
@@ -85,10 +85,10 @@ fn draw_plot(pen: &mut Pen, plot: Rect, traces: &[Trace], points: &[Vec<(f64, f6
         .x_bounds([-span(), 0.0])
         .y_bounds([0.0, if top > 0.0 { top } else { 1.0 }])
         .paint(|painter| {
-            for (trace, points) in traces.iter().zip(points) {
-                let color = trace.style.fg.or(text).unwrap_or(Color::Reset);
+            for (curve, points) in curves.iter().zip(points) {
+                let color = curve.style.fg.or(text).unwrap_or(Color::Reset);
                 for (index, &(x, y)) in points.iter().enumerate() {
-                    // Where nothing is known the line is broken.
+                    // Unknown values break the curve.
                     let next = points.get(index + 1).filter(|next| next.0 < x + 1.5);
                     let &(to_x, to_y) = next.unwrap_or(&(x, y));
                     painter.draw(&Line::new(x, y, to_x, to_y, color));
@@ -102,7 +102,7 @@ fn draw_plot(pen: &mut Pen, plot: Rect, traces: &[Trace], points: &[Vec<(f64, f6
     pen.widget(canvas, grid);
 }
 
-/// As many intervals as a series remembers, the latest at the right end.
+/// The axis of all intervals that a series remembers, the latest at the right end.
 fn draw_time_axis(pen: &mut Pen, plot: Rect, interval_s: f64) {
     let y = plot.bottom() - 2;
     let line = "─".repeat(plot.width.into());
@@ -112,12 +112,12 @@ fn draw_time_axis(pen: &mut Pen, plot: Rect, interval_s: f64) {
     pen.text_right(plot.x, y + 1, plot.width, "now", pen.theme.dim);
 }
 
-/// From the oldest interval to the latest.
+/// The number of intervals from the oldest to the latest.
 fn span() -> f64 {
     Series::CAPACITY as f64 - 1.0
 }
 
-/// The scale: behind the names, or on the axis where there is no room.
+/// The scale: behind the names, or on the axis if there is no room.
 fn draw_largest(pen: &mut Pen, area: Rect, names_end: u16, text: &str) {
     let wanted = text.chars().count() as u16;
     if names_end + wanted <= area.right() {
@@ -128,7 +128,7 @@ fn draw_largest(pen: &mut Pen, area: Rect, names_end: u16, text: &str) {
     }
 }
 
-/// The points of a line, the latest at 0.
+/// The points of a curve, the latest at 0.
 fn points(values: tracker::Trace) -> Vec<(f64, f64)> {
     let count = values.iter().len() as f64;
     let numbered = values.iter().enumerate();
@@ -136,7 +136,7 @@ fn points(values: tracker::Trace) -> Vec<(f64, f64)> {
     known.collect()
 }
 
-/// Draws the histogram: percentiles, then a bar for each bucket that is in use.
+/// Draws the histogram: percentiles, and a bar for each bucket from the first occupied one to the last.
 pub fn draw_histogram(pen: &mut Pen, area: Rect, histogram: Option<&Histogram>) {
     if area.width < SMALLEST.0 || area.height < 3 {
         return;
@@ -173,7 +173,7 @@ fn draw_percentiles(pen: &mut Pen, area: Rect, histogram: &Histogram) {
     }
 }
 
-/// Bars from the left, one cell a bucket where there is room for no more, on an axis of times.
+/// Bars from the left on an axis of times, each of one to four cells.
 fn draw_bars(pen: &mut Pen, area: Rect, histogram: &Histogram) {
     const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
     let counts = histogram.occupied();

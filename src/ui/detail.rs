@@ -1,8 +1,8 @@
-//! The detail of one flow or one interface, in the place of the table.
+//! The detail of one flow or one interface, in place of the table.
 
 use ratatui::layout::Rect;
 
-use super::chart::{self, Trace, draw_histogram, draw_traces};
+use super::chart::{self, Curve, draw_curves, draw_histogram};
 use super::facts::{self, Fact};
 use super::pen::Pen;
 use crate::app::layout::Screen;
@@ -12,9 +12,9 @@ use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
 
-/// Cells of a fact of a flow: its name; its text and the gap behind it.
+/// Cells for a fact of a flow: for its name, and for its text with the gap behind it.
 const FLOW_FACT: (u16, u16) = (14, 12);
-/// The same of an interface.
+/// The same for an interface.
 const INTERFACE_FACT: (u16, u16) = (20, 18);
 
 /// Draws the detail of the selected row.
@@ -63,7 +63,7 @@ fn draw_flow(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) 
     draw_charts(pen, app, shown, flow, rest_of(area, y + 1));
 }
 
-/// On one line, or parted before the arrow where both ends are long.
+/// The title on one line, or broken before the arrow if it is too long.
 fn title_lines(title: &str, width: usize) -> Vec<String> {
     if title.chars().count() <= width {
         return vec![title.to_owned()];
@@ -86,7 +86,7 @@ fn rest_of(area: Rect, y: u16) -> Rect {
     }
 }
 
-/// Facts one behind the other on a line, as many as fit.
+/// Draws as many facts as fit on one line; returns the next line.
 fn draw_inline(pen: &mut Pen, area: Rect, y: u16, facts: &[Fact]) -> u16 {
     if y >= area.bottom() || facts.is_empty() {
         return y;
@@ -108,7 +108,7 @@ fn draw_inline(pen: &mut Pen, area: Rect, y: u16, facts: &[Fact]) -> u16 {
     y + 1
 }
 
-/// Facts in as many columns as fit, read downwards; returns the first free line.
+/// Draws facts in as many columns as fit, read downwards; returns the next line.
 fn draw_facts(
     pen: &mut Pen,
     area: Rect,
@@ -130,7 +130,7 @@ fn draw_facts(
     (area.y + lines as u16).min(area.bottom())
 }
 
-/// Up to four panels, beside each other or in two rows, as many as there is room for.
+/// Draws up to four panels in one or two rows, as many as fit.
 fn draw_charts(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) {
     const GAP: u16 = 2;
     let (least_width, least_height) = chart::SMALLEST;
@@ -163,13 +163,13 @@ fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16,
         app.preferences().appearance.unit,
         app.preferences().interval_s,
     );
-    let trace = |name, values, style| Trace {
+    let curve = |name, values, style| Curve {
         name,
         values,
         style,
     };
     let time = |ms| units::milliseconds(ms).trim().to_owned();
-    // What goes wrong comes before what merely goes: the fourth panel often has no room.
+    // There is often no room for the fourth panel: losses come before throughput if there are any.
     let loses = flow.counts.sequence.is_some_and(|s| s.lost > 0);
     match if loses && panel >= 2 {
         5 - panel
@@ -177,24 +177,24 @@ fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16,
         panel
     } {
         0 => {
-            let traces = [
-                trace("IAT mean", history.interarrival_mean(), theme.good),
-                trace("jitter (sd)", history.jitter(), theme.warn),
+            let curves = [
+                curve("IAT mean", history.interarrival_mean(), theme.good),
+                curve("jitter (sd)", history.jitter(), theme.warn),
             ];
-            draw_traces(pen, area, &traces, interval_s, time);
+            draw_curves(pen, area, &curves, interval_s, time);
         }
         1 => draw_histogram(pen, area, shown.histogram(&flow.key)),
         2 => {
-            let traces = [
-                trace("throughput", history.throughput(), theme.spark),
-                trace("goodput", history.goodput(), theme.good),
+            let curves = [
+                curve("throughput", history.throughput(), theme.spark),
+                curve("goodput", history.goodput(), theme.good),
             ];
             let rate = |rate| units::rate(rate, unit).trim().to_owned();
-            draw_traces(pen, area, &traces, interval_s, rate);
+            draw_curves(pen, area, &curves, interval_s, rate);
         }
         _ => {
-            let traces = [trace("lost", history.lost.all(), theme.bad)];
-            draw_traces(pen, area, &traces, interval_s, |n| units::count(n as u64));
+            let curves = [curve("lost", history.lost.all(), theme.bad)];
+            draw_curves(pen, area, &curves, interval_s, |n| units::count(n as u64));
         }
     }
 }
@@ -215,14 +215,14 @@ fn draw_interface(pen: &mut Pen, app: &App, shown: &Report, interface: &Interfac
     );
     let rest = rest_of(area, y + 1);
     let unit = app.preferences().appearance.unit;
-    let traces = [Trace {
+    let curves = [Curve {
         name: "throughput",
         values: interface.throughput_history.all(),
         style: pen.theme.spark,
     }];
     let rate = |rate| units::rate(rate, unit).trim().to_owned();
     let interval_s = shown.interval_s.max(app.preferences().interval_s);
-    draw_traces(pen, rest, &traces, interval_s, rate);
+    draw_curves(pen, rest, &curves, interval_s, rate);
 }
 
 fn draw_title(pen: &mut Pen, area: Rect, title: &str) {

@@ -1,4 +1,4 @@
-//! What stands in the place of rows where there are none: why, and what to do.
+//! What an empty table says: why there are no rows, and what to do about it.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -10,7 +10,7 @@ use crate::model::snapshot::LinkState;
 use crate::model::tracker::Report;
 use crate::model::units;
 
-/// Writes why there are no rows, in the middle of the body.
+/// Says in the upper third of the body why there are no rows.
 pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     let lines = reason(app, shown);
     let width = usize::from(screen.width).saturating_sub(4);
@@ -27,7 +27,7 @@ pub fn draw(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     }
 }
 
-/// What is the case, and what to do about it.
+/// The reason, and what to do about it.
 fn reason(app: &App, shown: &Report) -> [String; 2] {
     let no_filter = app.filter().is_empty();
     let key = |action| app.preferences().keymap.keys_text(action);
@@ -102,7 +102,7 @@ fn no_traffic(shown: &Report) -> [String; 2] {
     ]
 }
 
-/// Whole words in lines of at most `width` cells; a word that is longer goes on in the next line.
+/// Breaks text between words into lines of at most `width` cells; only longer words are broken themselves.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let (mut used, mut gap) = (0, 0);

@@ -7,7 +7,7 @@ use crate::model::snapshot::Malformed;
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
 
-/// A name and what there is to say.
+/// A name and a text.
 pub type Fact = (&'static str, String);
 
 fn cell(id: &str, flow: &Flow, context: &Context) -> String {
@@ -15,7 +15,7 @@ fn cell(id: &str, flow: &Flow, context: &Context) -> String {
     plain(&value.text(context))
 }
 
-/// Without the spaces that keep numbers in their places in a table.
+/// The text without the spaces that align numbers in a table.
 fn plain(text: &str) -> String {
     text.trim().replace("  ", " ")
 }
@@ -31,7 +31,7 @@ pub fn title(flow: &Flow, context: &Context) -> String {
     format!("{} {source} → {destination}", flow.key.protocol)
 }
 
-/// Where the flow is, what it serves, which rule made it one.
+/// Where the flow is, its service, the rule that admitted it, and its alerts.
 pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     let key = &flow.key;
     let mut facts = vec![("on", flow.interface.to_string())];

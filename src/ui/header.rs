@@ -31,7 +31,7 @@ fn draw_tabs(pen: &mut Pen, app: &App, screen: &Screen) -> u16 {
     end
 }
 
-/// The interval, or how long a paused screen has been standing.
+/// The interval, or how long the screen has been paused.
 fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
     let (app, theme) = (scene.app(), pen.theme);
     let preferences = app.preferences();
@@ -104,7 +104,7 @@ fn segments_width(segments: &[Segment]) -> u16 {
     segments.iter().map(Segment::width).sum::<usize>() as u16
 }
 
-/// Name, state and hook: what an interface is.
+/// Name, state and hook of an interface.
 fn identity(pen: &Pen, interface: &Interface, shown: &Report) -> Vec<Segment> {
     let theme = pen.theme;
     let state = match interface.state {
@@ -202,7 +202,7 @@ fn rates(pen: &Pen, app: &App, shown: &Report) -> Vec<Segment> {
     ]
 }
 
-/// What was counted and is in no flow; what is not tracked stays longest.
+/// What was counted outside of flows; what is not tracked is left out last.
 fn outside_flows(pen: &Pen, shown: &Report) -> Vec<Segment> {
     let theme = pen.theme;
     let sum = |of: fn(&Interface) -> u64| shown.interfaces.iter().map(of).sum::<u64>();

@@ -1,11 +1,11 @@
-//! The two lists that open over a view: the sort column, and which columns there are.
+//! The two menus that cover a view: one chooses the sort column, the other the columns.
 
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, MenuItem};
 use crate::model::column::shorten_end;
 
-/// Cells of the column ids.
+/// Cells for the column ids.
 const IDS: u16 = 20;
 
 /// Draws the list of sort columns.

@@ -1,5 +1,5 @@
-//! Writing into the buffer: text at a place, and lines of segments of which the least important
-//! ones leave where there is no room.
+//! Writing into the buffer: text at a place, and lines of segments, the least important of which are
+//! left out if there is no room.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,11 +15,11 @@ pub struct Pen<'a> {
     buffer: &'a mut Buffer,
     /// The styles.
     pub theme: &'a Theme,
-    /// Whether only ASCII may be drawn: charts then use other marks.
+    /// Whether only ASCII may be drawn: charts use other marks then.
     pub ascii: bool,
 }
 
-/// A piece of a line that is there as a whole or not at all.
+/// A piece of a line that is drawn as a whole or not at all.
 #[derive(Debug, Clone)]
 pub struct Segment {
     text: String,
@@ -28,7 +28,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// A piece of text; the highest priority number leaves first.
+    /// A piece of text; the one with the highest priority number is left out first.
     pub fn new(text: impl Into<String>, style: Style, priority: u8) -> Segment {
         Segment {
             text: text.into(),
@@ -37,7 +37,7 @@ impl Segment {
         }
     }
 
-    /// The cells that it takes.
+    /// Its width in cells.
     pub fn width(&self) -> usize {
         self.text.width()
     }
@@ -76,7 +76,7 @@ impl<'a> Pen<'a> {
         self.text(x + width - used, y, used, text, style);
     }
 
-    /// Takes away what is on a line.
+    /// Clears the cells of a line.
     pub fn clear(&mut self, x: u16, y: u16, width: u16) {
         self.widget(Clear, Rect::new(x, y, width, 1));
         self.style(x, y, width, self.theme.base);

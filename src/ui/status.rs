@@ -1,4 +1,4 @@
-//! The two lines below the table: what there is to say, and the keys.
+//! The two lines below the table: status and keys.
 
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
@@ -56,7 +56,7 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     pen.line(1, screen.status, room, segments);
 }
 
-/// Says all of it: where the line has no room for it, lines above it give way.
+/// Shows the whole text; if it does not fit on the line, it covers the lines above.
 fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style) {
     let room = screen.width - 2;
     let most = usize::from(screen.status - screen.titles);
@@ -71,7 +71,7 @@ fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style) {
     }
 }
 
-/// The whole text of the selected event: its row may be too narrow for it.
+/// The whole text of the selected event, which its row may have no room for.
 fn selected_event(app: &App) -> Option<String> {
     let event = app.events().selected(app.shown_log());
     let event = event.filter(|_| app.view() == View::Events)?;
@@ -97,13 +97,13 @@ fn order_text(app: &App) -> String {
     }
 }
 
-/// The line that is typed into, the cursor, the mistake underlined where it stands and explained.
+/// The filter line with its cursor; a mistake is underlined and explained.
 fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let filter = app.filter();
     let text: Vec<char> = filter.text().chars().chain([' ']).collect();
-    let told = app.notices().notice().map_or(0, |text| text.width() + 2);
-    let room = usize::from(screen.width.saturating_sub(3)).saturating_sub(told);
+    let reserved = app.notices().notice().map_or(0, |text| text.width() + 2);
+    let room = usize::from(screen.width.saturating_sub(3)).saturating_sub(reserved);
     let skip = (filter.cursor() + 1).saturating_sub(room);
     let mut x = pen.text(1, screen.status, 1, "/", theme.accent);
     for (index, c) in text.iter().enumerate().skip(skip).take(room) {
@@ -195,7 +195,7 @@ fn footer(app: &App) -> Vec<(String, &'static str)> {
     }
 }
 
-/// The keys that mean something in this view.
+/// The keys with a meaning in the open view.
 fn view_footer(app: &App) -> Vec<(String, &'static str)> {
     let view = app.view();
     let serves = |action: &Action| match action {

@@ -1,4 +1,4 @@
-//! The tables: titles with the direction of the order, and the visible rows.
+//! The tables: titles, an arrow for the order, and the visible rows.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use crate::app::layout::{Placed, Screen};
 use crate::app::{App, Rows, Scene, loses};
 use crate::model::column::{Align, Context, Sort, Value};
 use crate::model::event::{Event, EventKind};
+use crate::model::observer::is_silent;
 use crate::model::tracker::{Flow, Report, RuleReport};
-use crate::model::watch::is_silent;
 
-/// A flow without packets for so long is drawn as one that ended.
+/// A flow without packets for this long is drawn as ended.
 const ENDED_AFTER: Duration = Duration::from_secs(2);
 
-/// How a row looks as a whole: its style, and the flag in front of it.
-struct Look {
+/// The style of a whole row, and the flag in front of it.
+struct RowStyle {
     style: Style,
     flag: &'static str,
 }
 
-/// Draws the flows of the present view.
+/// Draws the flows of the open view.
 pub fn draw_flows(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_flow_columns();
-    let look = |pen: &Pen, flow: &Flow| flow_look(pen, app, shown, flow);
+    let style_row = |pen: &Pen, flow: &Flow| style_flow(pen, app, shown, flow);
     let context = app.context(shown);
-    draw_table(pen, &placed, &scene.flows(), &context, screen, look);
+    draw_table(pen, &placed, &scene.flows(), &context, screen, style_row);
     if scene.flows().is_empty() {
         empty::draw(pen, app, shown, screen);
     }
@@ -38,19 +38,26 @@ pub fn draw_flows(pen: &mut Pen, scene: &Scene, screen: &Screen) {
 pub fn draw_interfaces(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_interface_columns();
-    let look = |pen: &Pen, _: &_| Look {
+    let style_row = |pen: &Pen, _: &_| RowStyle {
         style: pen.theme.base,
         flag: " ",
     };
     let context = app.context(shown);
-    draw_table(pen, &placed, &scene.interfaces(), &context, screen, look);
+    draw_table(
+        pen,
+        &placed,
+        &scene.interfaces(),
+        &context,
+        screen,
+        style_row,
+    );
     if scene.interfaces().is_empty() {
         empty::draw(pen, app, shown, screen);
     }
     draw_rules(pen, scene, screen);
 }
 
-/// Draws the rules below the interfaces, where they have a place.
+/// Draws the rules below the interfaces, if there is room.
 fn draw_rules(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (titles, lines) = screen.rules;
     if lines == 0 {
@@ -59,7 +66,7 @@ fn draw_rules(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_rule_columns();
     draw_titles(pen, &placed, None, screen.width, titles);
-    let look = |pen: &Pen, rule: &RuleReport| Look {
+    let style_row = |pen: &Pen, rule: &RuleReport| RowStyle {
         style: match is_silent(rule, shown.taken_ns) {
             true => pen.theme.dim,
             false => pen.theme.base,
@@ -68,7 +75,7 @@ fn draw_rules(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     };
     let area = (titles + 1, lines, screen.width);
     let context = app.context(shown);
-    draw_rows(pen, &placed, &scene.rules(), &context, area, look);
+    draw_rows(pen, &placed, &scene.rules(), &context, area, style_row);
 }
 
 /// Draws the events.
@@ -76,23 +83,23 @@ pub fn draw_events(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_event_columns();
     let context = app.context(shown);
-    draw_table(pen, &placed, &scene.events(), &context, screen, event_look);
+    draw_table(pen, &placed, &scene.events(), &context, screen, style_event);
     if scene.events().is_empty() {
         empty::draw(pen, app, shown, screen);
     }
 }
 
-fn event_look(pen: &Pen, event: &Event) -> Look {
+fn style_event(pen: &Pen, event: &Event) -> RowStyle {
     let (style, flag) = match event.kind {
         EventKind::Alert => (pen.theme.bad, "!"),
         EventKind::Gap | EventKind::Rule | EventKind::Table => (pen.theme.warn, " "),
         _ => (pen.theme.base, " "),
     };
-    Look { style, flag }
+    RowStyle { style, flag }
 }
 
-/// Colour is never the only sign: each style has its flag, an ended flow has its idle time and `-`.
-fn flow_look(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Look {
+/// Colour is never the only sign: alerts have a flag, ended flows their idle time and `-`.
+fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
     let alert = app.alerts().raised(&flow.key).next().is_some();
     let idle = Duration::from_nanos(shown.taken_ns.saturating_sub(flow.last_seen_ns));
     let interval = Duration::from_secs_f64(app.preferences().interval_s.clamp(0.0, 1e6));
@@ -109,7 +116,7 @@ fn flow_look(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> Look {
         () if app.is_own_session(&flow.key) => "s",
         () => " ",
     };
-    Look { style, flag }
+    RowStyle { style, flag }
 }
 
 /// Draws titles and rows.
@@ -119,30 +126,30 @@ fn draw_table<K: Copy + PartialEq, T>(
     rows: &Rows<K, T>,
     context: &Context,
     screen: &Screen,
-    look: impl Fn(&Pen, &T) -> Look,
+    style_row: impl Fn(&Pen, &T) -> RowStyle,
 ) {
     let sort = Some(rows.table.sort());
     draw_titles(pen, placed, sort, screen.width, screen.titles);
     let area = (screen.body.0, screen.body.1, screen.width);
-    draw_rows(pen, placed, rows, context, area, look);
+    draw_rows(pen, placed, rows, context, area, style_row);
 }
 
-/// Draws the rows that are on the page; `area`: its first line, its lines, its cells.
+/// Draws the rows on the page: first line, number of lines and width.
 fn draw_rows<K: Copy + PartialEq, T>(
     pen: &mut Pen,
     placed: &[Placed<T>],
     rows: &Rows<K, T>,
     context: &Context,
     (top, lines, width): (u16, u16, u16),
-    look: impl Fn(&Pen, &T) -> Look,
+    style_row: impl Fn(&Pen, &T) -> RowStyle,
 ) {
     let selected = rows.table.position();
     for ((index, item), y) in rows.page(lines.into()).zip(top..) {
-        let look = look(pen, item);
-        pen.text(1, y, 1, look.flag, look.style);
-        draw_cells(pen, placed, item, context, y, look.style);
+        let row = style_row(pen, item);
+        pen.text(1, y, 1, row.flag, row.style);
+        draw_cells(pen, placed, item, context, y, row.style);
         if selected == Some(index) {
-            pen.text(0, y, 1, "▶", look.style);
+            pen.text(0, y, 1, "▶", row.style);
             pen.style(0, y, width, pen.theme.selected);
         }
     }

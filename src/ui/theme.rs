@@ -20,19 +20,19 @@ pub enum Depth {
     True,
 }
 
-/// How the terminal can be written to.
+/// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Look {
     /// Colours.
     pub depth: Depth,
-    /// Only ASCII characters.
+    /// Whether only ASCII may be drawn.
     pub ascii: bool,
 }
 
 impl Look {
-    /// What the environment says: NO_COLOR, COLORTERM, TERM.
+    /// By the environment: NO_COLOR, COLORTERM, TERM.
     ///
-    /// `colour`: what `--color` asks for; `None` is `auto`.
+    /// `colour` is what `--color` asks for; `None` is `auto`.
     pub fn detect(
         colour: Option<bool>,
         ascii: bool,
@@ -61,7 +61,7 @@ impl Look {
     }
 }
 
-/// One colour in its two forms: of the sixteen, and exact.
+/// A colour in two forms: one of the sixteen, and exact.
 struct Ink(Color, (u8, u8, u8));
 
 struct Inks {
@@ -93,7 +93,7 @@ const LIGHT: Inks = Inks {
     bad: Ink(Color::Red, (180, 20, 30)),
     spark: Ink(Color::Blue, (40, 90, 180)),
 };
-/// On black, whatever the terminal's background is.
+/// On black, whatever the terminal's background.
 const HIGH_CONTRAST: Inks = Inks {
     ground: Some((
         Ink(Color::White, (255, 255, 255)),
@@ -106,7 +106,7 @@ const HIGH_CONTRAST: Inks = Inks {
     bad: Ink(Color::LightRed, (255, 120, 120)),
     spark: Ink(Color::White, (255, 255, 255)),
 };
-/// Blue, orange and their like: the palette of Okabe and Ito.
+/// The palette of Okabe and Ito.
 const COLOUR_BLIND: Inks = Inks {
     ground: None,
     accent: Ink(Color::LightBlue, (86, 180, 233)),
@@ -117,7 +117,7 @@ const COLOUR_BLIND: Inks = Inks {
     spark: Ink(Color::LightBlue, (86, 180, 233)),
 };
 
-/// The styles, by what they say.
+/// The styles, by their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Theme {
     /// Everything else.
@@ -136,9 +136,9 @@ pub struct Theme {
     pub sorted: Style,
     /// The selected row.
     pub selected: Style,
-    /// Fine.
+    /// All is well.
     pub good: Style,
-    /// Look at it.
+    /// Worth a look.
     pub warn: Style,
     /// In trouble.
     pub bad: Style,
@@ -177,7 +177,7 @@ impl Theme {
             tab: accent.add_modifier(Modifier::BOLD | Modifier::REVERSED),
             title: dim.add_modifier(Modifier::UNDERLINED),
             sorted: accent.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-            // One bar in the colours of plain text, whatever its cells had: flags keep their meaning.
+            // A bar in the colours of plain text, whatever its cells had: flags keep their meaning.
             selected: match depth {
                 Depth::None => plain.add_modifier(Modifier::REVERSED),
                 _ => Style {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use super::{Comparison, Query, QueryError, Side, Term, Test};
+use super::{Comparison, Ends, Query, QueryError, Term, Test};
 use crate::model::column::{Column, by_name};
 use crate::model::flow::Protocol;
 use crate::model::glob::Glob;
@@ -105,12 +105,12 @@ fn field(name: Piece, value: Piece) -> Result<Test, QueryError> {
     }
     let items = value.split(',');
     Ok(match name.text {
-        "src" => Test::Address(Side::Source, each(items, network)?),
-        "dst" => Test::Address(Side::Destination, each(items, network)?),
-        "host" => Test::Address(Side::Either, each(items, network)?),
-        "sport" => Test::Port(Side::Source, each(items, port_range)?),
-        "dport" => Test::Port(Side::Destination, each(items, port_range)?),
-        "port" => Test::Port(Side::Either, each(items, port_range)?),
+        "src" => Test::Address(Ends::Source, each(items, network)?),
+        "dst" => Test::Address(Ends::Destination, each(items, network)?),
+        "host" => Test::Address(Ends::Either, each(items, network)?),
+        "sport" => Test::Port(Ends::Source, each(items, port_range)?),
+        "dport" => Test::Port(Ends::Destination, each(items, port_range)?),
+        "port" => Test::Port(Ends::Either, each(items, port_range)?),
         "proto" => Test::Protocol(each(items, protocol)?.concat()),
         "iface" => Test::Interface(each(items, glob)?),
         "rule" => Test::Rule(each(items, glob)?),

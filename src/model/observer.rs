@@ -65,7 +65,7 @@ struct ToldLate {
 
 /// What the previous report said.
 #[derive(Default)]
-pub struct Watch {
+pub struct Observer {
     flows: FxHashMap<FlowKey, SeenFlow>,
     late: FxHashMap<FlowKey, ToldLate>,
     rules: FxHashMap<Arc<str>, SeenRule>,
@@ -75,13 +75,13 @@ pub struct Watch {
     full: bool,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Watch({} flows)", self.flows.len())
+        write!(f, "Observer({} flows)", self.flows.len())
     }
 }
 
-impl Watch {
+impl Observer {
     /// Compares the report with the one before and logs what happened.
     pub fn observe(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         self.observe_flows(report, at, log);

@@ -9,7 +9,7 @@ use jsonc_parser::ast::{Object, Value};
 use super::interval::Limits;
 use super::json::Json;
 use super::kind::{Kind, described};
-use super::walk::{Walk, known};
+use super::walk::{Walk, find_id};
 use crate::model::alert::{AlertRule, Side};
 use crate::model::column::{Column, FLOW_COLUMNS};
 
@@ -181,7 +181,7 @@ fn read_column(
     };
     let path = format!("{path}.column");
     let literal = walk.string(&path, &property.value)?;
-    known("column of amounts", &literal.value, &amounts())
+    find_id("column of amounts", &literal.value, &amounts())
         .map_err(|error| walk.report(&property.value, format!("{path}: {error}")))
         .ok()
 }

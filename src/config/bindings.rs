@@ -6,7 +6,7 @@ use jsonc_parser::ast::{ObjectProp, StringLit, Value};
 
 use super::json::Json;
 use super::kind::{Kind, described};
-use super::walk::{Walk, known, quoted};
+use super::walk::{Walk, find_id, quoted};
 use crate::keymap::{ALWAYS_QUITS, Action, BINDINGS, KeyChord, parse_chord};
 
 /// More keys than this are no help to anybody.
@@ -22,13 +22,13 @@ impl Kind for Bindings {
         let properties = walk.object(key, value)?;
         let actions: Vec<(&str, Action)> = BINDINGS.iter().map(|b| (b.id, b.action)).collect();
         let is_named = |id: &str| properties.iter().any(|p| p.name.as_str() == id);
-        let mut keys = Keys {
+        let mut keys = TakenKeys {
             bound: Vec::new(),
             left: default_keys(|id| !is_named(id)),
         };
         let mut found = Vec::new();
         for property in properties {
-            match known("action", property.name.as_str(), &actions) {
+            match find_id("action", property.name.as_str(), &actions) {
                 Err(error) => walk.report(property, format!("{key}: {error}")),
                 Ok(action) => {
                     let path = format!("{key}.{}", action.id());
@@ -75,14 +75,14 @@ fn default_keys(is_kept: impl Fn(&str) -> bool) -> Vec<(Action, KeyChord)> {
 }
 
 /// Which keys are taken.
-struct Keys {
+struct TakenKeys {
     /// By the file so far.
     bound: Vec<(Action, KeyChord)>,
     /// By the table, where the file leaves it as it is.
     left: Vec<(Action, KeyChord)>,
 }
 
-impl Keys {
+impl TakenKeys {
     /// Reads the keys of one action; those that are wrong are left out.
     fn read(
         &mut self,

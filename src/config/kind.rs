@@ -10,7 +10,7 @@ use jsonc_parser::ast::Value;
 
 use super::interval::Limits;
 use super::json::Json;
-use super::walk::{Walk, known, quoted};
+use super::walk::{Walk, find_id, quoted};
 use crate::model::appearance::Appearance;
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
 use crate::model::glob::Glob;
@@ -170,7 +170,7 @@ impl<T: Copy + PartialEq> Kind for Id<T> {
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<T> {
         let literal = walk.string(key, value)?;
-        known(self.0, &literal.value, &(self.1)())
+        find_id(self.0, &literal.value, &(self.1)())
             .map_err(|error| walk.report(value, format!("{key}: {error}")))
             .ok()
     }
@@ -234,7 +234,7 @@ impl Kind for Order {
             Some(id) => (true, id),
             None => (false, literal.value.as_ref()),
         };
-        known("column", id, &columns())
+        find_id("column", id, &columns())
             .map_err(|error| walk.report(value, format!("{key}: {error}")))
             .map(|column| Sort { column, descending })
             .ok()

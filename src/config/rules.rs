@@ -13,7 +13,7 @@ use super::json::Json;
 use super::kind::{Kind, described};
 use super::profile;
 use super::rule::{self, RuleError};
-use super::walk::{Walk, kind, quoted};
+use super::walk::{Walk, json_type, quoted};
 use crate::model::harmless::harmless;
 use crate::model::rule::{MAX_RULE_TERMS, MAX_RULES, Rule, SequenceProfile};
 
@@ -193,7 +193,10 @@ impl RuleSet<'_> {
                     }
                 },
             },
-            _ => walk.report(value, format!("{path}: {EXPECTED}, not {}", kind(value))),
+            _ => walk.report(
+                value,
+                format!("{path}: {EXPECTED}, not {}", json_type(value)),
+            ),
         }
     }
 

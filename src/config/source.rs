@@ -1,8 +1,8 @@
-//! Where the configuration is, and what is there, if it may be believed.
+//! Where the configuration is, and what is there, if it may be trusted.
 //!
-//! Owns the order of places. Judges the open file, never a path that could change meanwhile.
+//! Owns the order of places. What is trusted is the open file, never a path that could change in the meantime.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::{Group, Uid, User};
 
+use super::trust::Trust;
 use super::walk::uncapitalised;
 use super::{Config, Diagnostic, Refusal};
 use crate::model::harmless::harmless;
 
 /// A larger file is no configuration.
-pub const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What decides where a configuration is looked for and whom it may belong to.
 ///
@@ -32,7 +33,7 @@ pub struct Surroundings {
     pub system_folder: PathBuf,
     /// The user who called sudo, if one did.
     pub invoking_user: Option<u32>,
-    /// Whom this process belonged to when it started.
+    /// The user who started this process.
     pub starter: u32,
     /// The group in which nobody is but that user, under sudo the one who called it: what it may write to, only the user may.
     pub own_group: Option<u32>,
@@ -73,8 +74,43 @@ impl Surroundings {
             own_group,
             here_distrusted: None,
         };
-        surroundings.judge_here();
+        let here = std::env::current_dir();
+        let objection = here.and_then(|here| surroundings.trust().objection_to_way(&here));
+        surroundings.here_distrusted = objection.unwrap_or_else(|error| Some(error.to_string()));
         surroundings
+    }
+
+    fn trust(&self) -> Trust {
+        Trust {
+            user: self.invoking_user.unwrap_or(self.starter),
+            under_sudo: self.invoking_user.is_some(),
+            own_group: self.own_group,
+        }
+    }
+
+    /// Whether a file of this user's is trusted.
+    pub fn trusts(&self, user: u32) -> bool {
+        self.trust().includes(user)
+    }
+
+    /// Whether the command line names this file.
+    pub fn is_named(&self, path: &Path) -> bool {
+        self.named.as_deref() == Some(path)
+    }
+
+    /// Why the file that was opened at this path may not be read, if it may not. The way to the working directory was
+    /// looked at when the process started.
+    fn objection(&self, path: &Path, file: &Metadata) -> io::Result<Option<String>> {
+        let is_named = self.is_named(path);
+        let (owner, group, mode) = (file.uid(), file.gid(), file.mode());
+        let own = self.trust().objection_to_file(owner, group, mode, is_named);
+        if own.is_some() || is_named {
+            return Ok(own);
+        }
+        match path.is_relative() {
+            true if self.here_distrusted.is_some() => Ok(self.here_distrusted.clone()),
+            _ => self.trust().objection_to_way(path),
+        }
     }
 
     /// The places to look at when no file is named, first one first.
@@ -103,7 +139,7 @@ impl Surroundings {
     }
 
     /// Reads the file if it may be trusted; the error says what is wrong with it, without naming it.
-    pub fn read(&self, path: &Path) -> io::Result<Found> {
+    pub fn read(&self, path: &Path) -> io::Result<FileBytes> {
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlag::O_NONBLOCK.bits())
@@ -112,18 +148,18 @@ impl Surroundings {
         if !metadata.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        if let Some(reason) = self.distrust(path, &metadata)? {
+        if let Some(reason) = self.objection(path, &metadata)? {
             return Err(io::Error::other(reason));
         }
         let is_own = self.invoking_user.is_none_or(|user| user == metadata.uid());
-        Ok(Found {
+        Ok(FileBytes {
             bytes: read_limited(&file)?,
             is_foreign: !is_own,
         })
     }
 
     /// Reads the text of the file if it may be trusted.
-    pub fn read_text(&self, path: &Path) -> Result<Text, Refusal> {
+    pub fn read_text(&self, path: &Path) -> Result<FileText, Refusal> {
         let file = path.display().to_string();
         let found = self
             .read(path)
@@ -132,27 +168,27 @@ impl Surroundings {
     }
 }
 
-/// What was read of a file that may be trusted.
+/// The bytes of a file that may be trusted.
 #[derive(Debug)]
-pub struct Found {
+pub struct FileBytes {
     bytes: Vec<u8>,
     is_foreign: bool,
 }
 
 /// The text of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub struct FileText {
     /// What the file says.
     pub text: String,
     /// Somebody calls sudo to read what is not theirs: no error may say what is in it.
     pub is_foreign: bool,
 }
 
-impl Found {
+impl FileBytes {
     /// The text; the error says where it is not UTF-8.
-    pub fn decode(self, file: &str) -> Result<Text, Refusal> {
+    pub fn decode(self, file: &str) -> Result<FileText, Refusal> {
         let text = decode(self.bytes, file).map_err(|error| Refusal::from(vec![error]))?;
-        Ok(Text {
+        Ok(FileText {
             text,
             is_foreign: self.is_foreign,
         })
@@ -224,7 +260,7 @@ pub fn open(surroundings: &Surroundings) -> Result<Opened, Refusal> {
 }
 
 /// What the text of a file means: at the start, and when it changed.
-pub fn configure(text: &Text, path: &Path) -> Result<Config, Refusal> {
+pub fn configure(text: &FileText, path: &Path) -> Result<Config, Refusal> {
     let config = Config::load(&text.text, &path.display().to_string());
     let config = config.map_err(|errors| match text.is_foreign {
         true => withheld(errors),

@@ -1,14 +1,13 @@
-//! Whether a file may be believed: flowtop runs as root, and the file may be anybody's.
+//! Whether a file may be trusted: flowtop runs as root, and the file may be anybody's.
 //!
 //! A file that was named is what somebody asked for. One that was found must belong to root or to who started flowtop, and
 //! so must every folder and link on its way: else whoever may write there decides what is counted and what keys do.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::source::Surroundings;
 use crate::model::harmless::harmless;
 
 /// More links than this lead in circles, to the kernel, too.
@@ -18,47 +17,43 @@ const GROUP_WRITES: u32 = 0o020;
 /// In such a folder, only its owner renames and removes what belongs to another.
 const STICKY: u32 = 0o1000;
 
-impl Surroundings {
-    /// Who is believed besides root.
-    fn user(&self) -> u32 {
-        self.invoking_user.unwrap_or(self.starter)
-    }
+/// Who is trusted besides root.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trust {
+    /// Who started flowtop; under sudo, who called that.
+    pub(super) user: u32,
+    /// Whether flowtop runs under sudo: the files that it reads may be closed to the user.
+    pub(super) under_sudo: bool,
+    /// The group in which nobody is but the user.
+    pub(super) own_group: Option<u32>,
+}
 
-    /// Whether a file of this user's is believed.
-    pub fn trusts(&self, user: u32) -> bool {
-        user == 0 || user == self.user()
-    }
-
-    /// Whether the command line names this file.
-    pub fn is_named(&self, path: &Path) -> bool {
-        self.named.as_deref() == Some(path)
-    }
-
-    /// Why the file that was opened at this path may not be read, if it may not.
-    pub(super) fn distrust(&self, path: &Path, file: &Metadata) -> io::Result<Option<String>> {
-        let is_named = self.is_named(path);
-        let own = self.distrust_file(file.uid(), file.gid(), file.mode(), is_named);
-        match own {
-            None if !is_named => self.distrust_way(path),
-            own => Ok(own),
-        }
+impl Trust {
+    /// Whether a file of this user's is trusted.
+    pub(super) fn includes(&self, user: u32) -> bool {
+        user == 0 || user == self.user
     }
 
     /// Why a file with this owner, group and mode may not be read, if it may not.
-    fn distrust_file(&self, owner: u32, group: u32, mode: u32, is_named: bool) -> Option<String> {
+    pub(super) fn objection_to_file(
+        &self,
+        owner: u32,
+        group: u32,
+        mode: u32,
+        is_named: bool,
+    ) -> Option<String> {
         if mode & EVERYBODY_WRITES != 0 {
             return Some("everybody may write to it (chmod o-w)".into());
         }
-        let under_sudo = self.invoking_user.is_some();
-        if is_named && !under_sudo {
+        if is_named && !self.under_sudo {
             return None;
         }
-        let (when, way_out) = match under_sudo {
+        let (when, way_out) = match self.under_sudo {
             true => ("under sudo", ""),
             false => ("unless it is named by -c", ", or -c"),
         };
-        let user = self.user();
-        if !self.trusts(owner) {
+        let user = self.user;
+        if !self.includes(owner) {
             return Some(format!(
                 "it belongs to user {owner}; {when} it must belong to you (user {user}) or root (chown{way_out})"
             ));
@@ -67,20 +62,9 @@ impl Surroundings {
             .then(|| format!("its group may write to it; {when} only you may (chmod g-w{way_out})"))
     }
 
-    /// Why what leads to a file may not be trusted. Where all of it may, nobody else can change it between this look and
-    /// another. The way to the working directory was judged at the start.
-    fn distrust_way(&self, path: &Path) -> io::Result<Option<String>> {
-        match path.is_relative() {
-            true if self.here_distrusted.is_some() => Ok(self.here_distrusted.clone()),
-            _ => strange_part(path, |user| self.trusts(user)),
-        }
-    }
-
-    /// Judges the working directory, as long as all folders above it can be looked at.
-    pub(super) fn judge_here(&mut self) {
-        let folder = std::env::current_dir();
-        let judged = folder.and_then(|folder| strange_part(&folder, |user| self.trusts(user)));
-        self.here_distrusted = judged.unwrap_or_else(|error| Some(error.to_string()));
+    /// Why what leads to a file may not be trusted. Where all of it may, nobody else can change it between two looks.
+    pub(super) fn objection_to_way(&self, path: &Path) -> io::Result<Option<String>> {
+        strange_part(path, |user| self.includes(user))
     }
 }
 
@@ -130,44 +114,47 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn surroundings(invoking_user: Option<u32>) -> Surroundings {
-        Surroundings {
-            invoking_user,
+    fn trust(under_sudo: bool) -> Trust {
+        Trust {
+            user: 1000,
+            under_sudo,
             own_group: Some(1000),
-            starter: 1000,
-            ..Surroundings::default()
         }
     }
 
     #[test]
-    fn under_sudo_only_the_invoking_user_and_root_are_believed() {
+    fn under_sudo_only_the_invoking_user_and_root_are_trusted() {
         for is_named in [false, true] {
-            let sudo = surroundings(Some(1000));
-            let distrust = |owner, group, mode| sudo.distrust_file(owner, group, mode, is_named);
-            assert_eq!(distrust(1000, 100, 0o100_644), None);
-            assert_eq!(distrust(0, 0, 0o100_644), None);
-            assert_eq!(distrust(1000, 1000, 0o100_664), None);
-            let other = distrust(1001, 1000, 0o100_644).expect("refused");
+            let sudo = trust(true);
+            let object = |owner, group, mode| sudo.objection_to_file(owner, group, mode, is_named);
+            assert_eq!(object(1000, 100, 0o100_644), None);
+            assert_eq!(object(0, 0, 0o100_644), None);
+            assert_eq!(object(1000, 1000, 0o100_664), None);
+            let other = object(1001, 1000, 0o100_644).expect("refused");
             assert!(
                 other.contains("user 1001") && other.contains("user 1000"),
                 "{other}"
             );
-            let group = distrust(1000, 100, 0o100_664).expect("refused");
+            let group = object(1000, 100, 0o100_664).expect("refused");
             assert!(group.contains("group"), "{group}");
-            let all = distrust(0, 0, 0o100_646).expect("refused");
+            let all = object(0, 0, 0o100_646).expect("refused");
             assert!(all.contains("everybody"), "{all}");
         }
     }
 
     #[test]
     fn without_sudo_a_named_file_may_be_anybodys_and_a_found_one_may_not() {
-        let shell = surroundings(None);
-        assert_eq!(shell.distrust_file(1001, 100, 0o100_664, true), None);
-        assert!(shell.distrust_file(0, 0, 0o100_666, true).is_some());
-        assert_eq!(shell.distrust_file(1000, 1000, 0o100_664, false), None);
-        let other = shell.distrust_file(1001, 100, 0o100_644, false);
+        let shell = trust(false);
+        assert_eq!(shell.objection_to_file(1001, 100, 0o100_664, true), None);
+        assert!(shell.objection_to_file(0, 0, 0o100_666, true).is_some());
+        assert_eq!(shell.objection_to_file(1000, 1000, 0o100_664, false), None);
+        let other = shell.objection_to_file(1001, 100, 0o100_644, false);
         assert!(other.is_some_and(|why| why.contains("user 1001") && why.contains("-c")));
-        assert!(shell.distrust_file(1000, 100, 0o100_664, false).is_some());
+        assert!(
+            shell
+                .objection_to_file(1000, 100, 0o100_664, false)
+                .is_some()
+        );
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
     pub(super) fn wrong_type(&mut self, key: &str, value: &Value<'_>, expected: &str) {
         self.report(
             value,
-            format!("{key}: expected {expected}, got {}", kind(value)),
+            format!("{key}: expected {expected}, got {}", json_type(value)),
         );
     }
 
@@ -249,7 +249,7 @@ impl<'a> Walk<'a> {
 }
 
 /// What goes with an id; the error suggests one of those that there are.
-pub(super) fn known<T: Copy>(what: &str, id: &str, all: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn find_id<T: Copy>(what: &str, id: &str, all: &[(&str, T)]) -> Result<T, String> {
     if let Some((_, meaning)) = all.iter().find(|(known, _)| *known == id) {
         return Ok(*meaning);
     }
@@ -267,7 +267,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// What a value is, in words.
-pub(super) fn kind(value: &Value<'_>) -> &'static str {
+pub(super) fn json_type(value: &Value<'_>) -> &'static str {
     match value {
         Value::StringLit(_) => "a string",
         Value::NumberLit(_) => "a number",

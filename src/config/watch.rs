@@ -1,8 +1,8 @@
-//! Notices that the configuration file changed, in whatever way it was saved.
+//! Detects that the configuration file changed, in whatever way it was saved.
 //!
 //! Owns the decision when a file is whole: after its writer closed it or it was moved into place;
 //! where no such event comes (other file systems, folders replaced), after it has been the same for
-//! a while. Has no thread: whoever owns the [`Watch`] waits for its descriptor and calls it.
+//! a while. Has no thread: whoever owns the [`FileWatch`] waits for its descriptor and calls it.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Refusal;
-use super::source::{Surroundings, Text};
+use super::source::{FileText, Surroundings};
 
 mod folders;
 
@@ -62,46 +62,51 @@ impl From<&Metadata> for Stamp {
 
 /// A configuration file under watch.
 ///
-/// Wait until the descriptor is readable or [`Watch::next_check`] has passed, then call [`Watch::changed`].
+/// Wait until the descriptor is readable or [`FileWatch::next_check`] has passed, then call [`FileWatch::changed`].
 #[derive(Debug)]
-pub struct Watch {
+pub struct FileWatch {
     path: PathBuf,
     surroundings: Surroundings,
     folders: Folders,
-    /// What the owner of the watch knows; `None`: that there is no file.
+    /// The text or the error that the owner knows of; `None`: that there is no file.
     reported: Option<Result<String, Refusal>>,
-    /// Whether errors in it may not say what it says.
+    /// No error may quote the file.
     is_foreign: bool,
     /// The file when it was read last.
     read: Option<Stamp>,
     /// The file when it was looked at last, and since when it has been so.
     unchanged_since: (Stamp, Instant),
-    /// The file was complete at some moment, and has not been read since.
-    owed: bool,
+    /// A writer has finished the file, and it has not been read since.
+    is_unread: bool,
     next_check: Instant,
 }
 
-impl Watch {
+impl FileWatch {
     /// Watches a file whose text, as far as the caller knows, is `text`.
     /// Fails only where the process can't have another descriptor.
-    pub fn new(path: &Path, surroundings: &Surroundings, text: &str) -> io::Result<Watch> {
+    pub fn new(path: &Path, surroundings: &Surroundings, text: &str) -> io::Result<FileWatch> {
         let known = Some(text.to_string());
-        Ok(Watch::over(Folders::new()?, path, surroundings, known))
+        Ok(FileWatch::over(Folders::new()?, path, surroundings, known))
     }
 
     /// Watches a place where there is no file, as far as the caller knows.
-    pub fn for_missing(path: &Path, surroundings: &Surroundings) -> io::Result<Watch> {
-        Ok(Watch::over(Folders::new()?, path, surroundings, None))
+    pub fn for_missing(path: &Path, surroundings: &Surroundings) -> io::Result<FileWatch> {
+        Ok(FileWatch::over(Folders::new()?, path, surroundings, None))
     }
 
-    /// Watches as [`Watch::new`] does, without events, as on a file system that sends none.
+    /// For tests: watches as [`FileWatch::new`] does, without events, as on a file system that sends none.
     pub fn without_events(
         path: &Path,
         surroundings: &Surroundings,
         text: &str,
-    ) -> io::Result<Watch> {
+    ) -> io::Result<FileWatch> {
         let known = Some(text.to_string());
-        Ok(Watch::over(Folders::silent()?, path, surroundings, known))
+        Ok(FileWatch::over(
+            Folders::silent()?,
+            path,
+            surroundings,
+            known,
+        ))
     }
 
     fn over(
@@ -109,9 +114,9 @@ impl Watch {
         path: &Path,
         surroundings: &Surroundings,
         known: Option<String>,
-    ) -> Watch {
-        folders.follow(path);
-        Watch {
+    ) -> FileWatch {
+        folders.watch_way_to(path);
+        FileWatch {
             path: path.to_path_buf(),
             surroundings: surroundings.clone(),
             folders,
@@ -119,12 +124,12 @@ impl Watch {
             is_foreign: false,
             read: None,
             unchanged_since: (Stamp::of(path), Instant::now()),
-            owed: false,
+            is_unread: false,
             next_check: Instant::now(),
         }
     }
 
-    /// What the owner has written or read by itself and need not be told.
+    /// The owner has written or read this text itself: it is not reported.
     pub fn expect(&mut self, text: &str) {
         self.reported = Some(Ok(text.to_string()));
     }
@@ -134,46 +139,46 @@ impl Watch {
         &self.path
     }
 
-    /// What was told last, or known before; `None`: that there is no file.
-    pub fn known(&self) -> Option<Result<Text, Refusal>> {
+    /// What was reported last, or known before; `None`: that there is no file.
+    pub fn last_reported(&self) -> Option<Result<FileText, Refusal>> {
         let is_foreign = self.is_foreign;
-        let known = self.reported.clone()?;
-        Some(known.map(|text| Text { text, is_foreign }))
+        let reported = self.reported.clone()?;
+        Some(reported.map(|text| FileText { text, is_foreign }))
     }
 
-    /// How long to wait at most until the next call of [`Watch::changed`].
+    /// How long to wait at most until the next call of [`FileWatch::changed`].
     pub fn next_check(&self) -> Duration {
         self.next_check.saturating_duration_since(Instant::now())
     }
 
     /// The new text of the file, or why there is none; `None` if nothing changed or a writer is at work.
-    /// Never blocks. The same text or error is not told twice in a row.
+    /// Never blocks. The same text or error is not reported twice in a row.
     pub fn changed(&mut self) -> Option<Result<String, Refusal>> {
         let now = Instant::now();
-        let news = self.folders.news(now);
-        if !news.any() && !self.owed && now < self.next_check {
+        let seen = self.folders.read_events(now);
+        if !seen.anything() && !self.is_unread && now < self.next_check {
             return None;
         }
         self.next_check = now + CHECK_EVERY;
-        self.folders.follow(&self.path);
-        self.owed |= news.complete;
+        self.folders.watch_way_to(&self.path);
+        self.is_unread |= seen.finished;
         if self.folders.is_being_written(now) {
             return None;
         }
-        let stamp = self.look(now);
-        self.owed &= !stamp.is_empty();
+        let stamp = self.observe(now);
+        self.is_unread &= !stamp.is_empty();
         let differs = self.read != Some(stamp);
-        let whole = self.owed || news.moved && differs && !stamp.is_empty();
+        let whole = self.is_unread || seen.moved_in && differs && !stamp.is_empty();
         if !(whole || differs && self.has_settled(now)) {
             return None;
         }
         let outcome = self.surroundings.read_text(&self.path);
         let is_foreign = outcome.as_ref().is_ok_and(|text| text.is_foreign);
         let outcome = outcome.map(|text| text.text);
-        if self.look(now) != stamp || self.was_disturbed(now) {
+        if self.observe(now) != stamp || self.was_disturbed(now) {
             return None;
         }
-        self.owed = false;
+        self.is_unread = false;
         self.read = Some(stamp);
         self.is_foreign = is_foreign;
         let is_missing = stamp == Stamp::Missing && self.reported.is_none();
@@ -184,7 +189,7 @@ impl Watch {
         Some(outcome)
     }
 
-    fn look(&mut self, now: Instant) -> Stamp {
+    fn observe(&mut self, now: Instant) -> Stamp {
         let stamp = Stamp::of(&self.path);
         if self.unchanged_since.0 != stamp {
             self.unchanged_since = (stamp, now);
@@ -204,16 +209,16 @@ impl Watch {
 
     /// Whether somebody wrote while the file was read, so that the text may be half old and half new.
     fn was_disturbed(&mut self, now: Instant) -> bool {
-        let news = self.folders.news(now);
-        self.owed |= news.complete;
-        if news.any() {
+        let seen = self.folders.read_events(now);
+        self.is_unread |= seen.finished;
+        if seen.anything() {
             self.next_check = now;
         }
-        news.complete || self.folders.is_being_written(now)
+        seen.finished || self.folders.is_being_written(now)
     }
 }
 
-impl AsFd for Watch {
+impl AsFd for FileWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.folders.as_fd()
     }

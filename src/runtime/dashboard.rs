@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::reload::Change;
+use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
 use crate::app::{App, Effect, Mode, Msg};
@@ -183,26 +183,26 @@ impl Dashboard {
         self.send(msg);
     }
 
-    fn handle_config(&mut self, change: Change) {
+    fn handle_config(&mut self, change: ReloadOutcome) {
         let text = match change {
-            Change::Loaded(difference) => {
+            ReloadOutcome::Loaded(difference) => {
                 self.load_preferences();
                 format!("configuration: {difference}")
             }
-            Change::Withdrawn(text) => {
+            ReloadOutcome::Withdrawn(text) => {
                 self.load_preferences();
                 self.send(Msg::ConfigError(Some(text)));
                 return;
             }
-            Change::Refused(text) => {
+            ReloadOutcome::Refused(text) => {
                 self.send(Msg::ConfigError(Some(text)));
                 return;
             }
-            Change::Mended => {
+            ReloadOutcome::Mended => {
                 self.send(Msg::ConfigError(None));
                 "configuration: mended".to_owned()
             }
-            Change::Unchanged => {
+            ReloadOutcome::Unchanged => {
                 self.send(Msg::Notice("configuration: nothing changed".to_owned()));
                 return;
             }

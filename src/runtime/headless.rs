@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::reload::Change;
+use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
 use super::sink::Destination;
 use super::writer::Writer;
@@ -71,13 +71,15 @@ impl Headless {
                     Happening::End => return self.end(),
                     Happening::Reset => self.session.tracker.reset(),
                     Happening::Notice(text)
-                    | Happening::Config(Change::Refused(text) | Change::Withdrawn(text)) => {
+                    | Happening::Config(
+                        ReloadOutcome::Refused(text) | ReloadOutcome::Withdrawn(text),
+                    ) => {
                         say(&text);
                     }
-                    Happening::Config(Change::Loaded(text)) => {
+                    Happening::Config(ReloadOutcome::Loaded(text)) => {
                         say(&format!("configuration: {text}"));
                     }
-                    Happening::Config(Change::Mended | Change::Unchanged)
+                    Happening::Config(ReloadOutcome::Mended | ReloadOutcome::Unchanged)
                     | Happening::Name(..)
                     | Happening::Read => {}
                 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::{Failure, Overrides};
-use crate::config::source::{self, Opened, Surroundings, Text};
-use crate::config::watch::Watch;
+use crate::config::source::{self, FileText, Opened, Surroundings};
+use crate::config::watch::FileWatch;
 use crate::config::{Config, Refusal};
 use crate::export::ConfigState;
 
-/// What a look at the file found.
+/// What became of the file that was looked at.
 #[derive(Debug)]
-pub enum Change {
+pub enum ReloadOutcome {
     /// Another configuration; this is what differs from the one before, in words.
     Loaded(String),
     /// The file is wrong; the configuration in force stays.
@@ -20,7 +20,7 @@ pub enum Change {
     Withdrawn(String),
     /// The file was wrong and now says again what is in force.
     Mended,
-    /// The file says what is in force; told only to who asked.
+    /// The file says what is in force: only who asked for a reload is told.
     Unchanged,
 }
 
@@ -36,7 +36,7 @@ pub struct Reload {
     is_fixed: bool,
     path: Option<String>,
     /// The file in use, or, while there is none, all places where one may appear.
-    watches: Vec<Watch>,
+    watches: Vec<FileWatch>,
     /// Configurations loaded so far, and the one that the sampler has put in force.
     loaded: u64,
     generation: u64,
@@ -53,9 +53,11 @@ impl Reload {
         is_fixed: bool,
     ) -> Reload {
         let watches = match (&opened.config.path, &opened.text) {
-            (Some(path), Some(text)) => Watch::new(path, &surroundings, text).into_iter().collect(),
+            (Some(path), Some(text)) => FileWatch::new(path, &surroundings, text)
+                .into_iter()
+                .collect(),
             _ if is_fixed => Vec::new(),
-            _ => missing(&surroundings),
+            _ => watch_places(&surroundings),
         };
         Reload {
             path: opened.config.path.as_deref().map(shown),
@@ -92,13 +94,14 @@ impl Reload {
 
     /// When to look next at the latest.
     pub fn next_check(&self) -> Option<Duration> {
-        self.watches.iter().map(Watch::next_check).min()
+        self.watches.iter().map(FileWatch::next_check).min()
     }
 
     /// Looks at the file; `None` where nothing changed.
-    pub fn check(&mut self) -> Option<Change> {
-        let told = |told, watch: &mut Watch| watch.changed().is_some() || told;
-        if !self.watches.iter_mut().fold(false, told) {
+    pub fn check(&mut self) -> Option<ReloadOutcome> {
+        // Each is asked: one that is not would report its change later.
+        let ask = |any, watch: &mut FileWatch| watch.changed().is_some() || any;
+        if !self.watches.iter_mut().fold(false, ask) {
             return None;
         }
         let path = self.file();
@@ -106,23 +109,24 @@ impl Reload {
             .watches
             .iter()
             .find(|watch| Some(watch.path()) == path.as_deref());
-        match (path, watch.and_then(Watch::known)) {
-            (Some(path), Some(outcome)) => self.judge(outcome, &path),
+        match (path, watch.and_then(FileWatch::last_reported)) {
+            (Some(path), Some(outcome)) => self.receive(outcome, &path),
             // What was refused is gone, and was never in use.
-            _ => self.error.take().map(|_| Change::Mended),
+            _ => self.error.take().map(|_| ReloadOutcome::Mended),
         }
     }
 
     /// Reads the file now; one that was not there before is found.
-    pub fn check_now(&mut self) -> Change {
+    pub fn check_now(&mut self) -> ReloadOutcome {
         let Some(path) = self.file() else {
-            return Change::Unchanged;
+            return ReloadOutcome::Unchanged;
         };
         let outcome = self.surroundings.read_text(&path);
         if let Ok(text) = &outcome {
             self.expect(&path, &text.text);
         }
-        self.judge(outcome, &path).unwrap_or(Change::Unchanged)
+        self.receive(outcome, &path)
+            .unwrap_or(ReloadOutcome::Unchanged)
     }
 
     /// The file in use, or the first one that has appeared since.
@@ -136,7 +140,7 @@ impl Reload {
 
     /// Takes over a text that was written on behalf of this run. Returns whether it says more than was known: somebody
     /// else may have written to the file just before.
-    pub fn adopt(&mut self, path: &Path, text: &Text) -> bool {
+    pub fn adopt(&mut self, path: &Path, text: &FileText) -> bool {
         let Ok(config) = self.read(text, path) else {
             return false;
         };
@@ -153,13 +157,13 @@ impl Reload {
         says_more
     }
 
-    /// This text is known: the watch need not tell it.
+    /// This text is known: the watch does not report it.
     fn expect(&mut self, path: &Path, text: &str) {
         match self.watches.iter_mut().find(|watch| watch.path() == path) {
             Some(watch) => watch.expect(text),
             None => self
                 .watches
-                .extend(Watch::new(path, &self.surroundings, text)),
+                .extend(FileWatch::new(path, &self.surroundings, text)),
         }
     }
 
@@ -172,18 +176,22 @@ impl Reload {
         self.config = config;
     }
 
-    fn judge(&mut self, outcome: Result<Text, Refusal>, path: &Path) -> Option<Change> {
+    fn receive(
+        &mut self,
+        outcome: Result<FileText, Refusal>,
+        path: &Path,
+    ) -> Option<ReloadOutcome> {
         match outcome.and_then(|text| self.read(&text, path)) {
-            Ok(config) => self.take(config),
+            Ok(config) => self.replace_config(config),
             Err(refusal) => {
                 let text = Failure::from(refusal).message;
                 self.error = Some(text.clone());
-                Some(Change::Refused(text))
+                Some(ReloadOutcome::Refused(text))
             }
         }
     }
 
-    fn read(&self, text: &Text, path: &Path) -> Result<Config, Refusal> {
+    fn read(&self, text: &FileText, path: &Path) -> Result<Config, Refusal> {
         let config = source::configure(text, path)?;
         Ok(self.overrides.over(config))
     }
@@ -202,20 +210,20 @@ impl Reload {
     }
 
     /// The configuration of this number could not be put in force, for this reason. `None`: there is a newer one.
-    pub fn withdraw(&mut self, number: u64, reason: String) -> Option<Change> {
+    pub fn withdraw(&mut self, number: u64, reason: String) -> Option<ReloadOutcome> {
         if number != self.loaded {
             return None;
         }
         self.config = self.former.take()?;
         self.loaded = self.generation;
         self.error = Some(reason.clone());
-        Some(Change::Withdrawn(reason))
+        Some(ReloadOutcome::Withdrawn(reason))
     }
 
-    fn take(&mut self, config: Config) -> Option<Change> {
+    fn replace_config(&mut self, config: Config) -> Option<ReloadOutcome> {
         let was_wrong = self.error.take().is_some();
         if config == self.config {
-            return was_wrong.then_some(Change::Mended);
+            return was_wrong.then_some(ReloadOutcome::Mended);
         }
         let mut difference = Config::difference(&self.config, &config);
         if self.config.path != config.path {
@@ -230,15 +238,15 @@ impl Reload {
         self.former.get_or_insert(former);
         self.adopt_config(config);
         self.loaded += 1;
-        Some(Change::Loaded(difference))
+        Some(ReloadOutcome::Loaded(difference))
     }
 }
 
-/// Watches for all places where a configuration is looked for.
-fn missing(surroundings: &Surroundings) -> Vec<Watch> {
+/// Watches all places where a configuration is looked for.
+fn watch_places(surroundings: &Surroundings) -> Vec<FileWatch> {
     let places = surroundings.places().into_iter();
     places
-        .filter_map(|place| Watch::for_missing(&place, surroundings).ok())
+        .filter_map(|place| FileWatch::for_missing(&place, surroundings).ok())
         .collect()
 }
 

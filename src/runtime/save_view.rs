@@ -15,7 +15,7 @@ use super::rights;
 use super::setup::choose;
 use crate::app::Preferences;
 use crate::config::edited;
-use crate::config::source::{self, Surroundings, Text};
+use crate::config::source::{self, FileText, Surroundings};
 
 /// What was written.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Saved {
     /// The file.
     pub path: PathBuf,
     /// Its text now.
-    pub text: Text,
+    pub text: FileText,
     /// Whether it had to be changed at all.
     pub changed: bool,
 }
@@ -60,7 +60,7 @@ pub fn save(
         };
         anyhow!("{refusal} (mend it first)")
     })?;
-    let text = Text { text, is_foreign };
+    let text = FileText { text, is_foreign };
     let changed = existing.as_ref() != Some(&text);
     if changed {
         if !surroundings.trusts(user) && !surroundings.is_named(&path) {

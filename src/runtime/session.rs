@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::error::failure;
 use super::launch::{Launched, launch};
 use super::names::Resolver;
-use super::reload::{Change, Reload};
+use super::reload::{Reload, ReloadOutcome};
 use super::rights;
 use super::sampler::Sampler;
 use super::setup::{self, Timing};
@@ -22,7 +22,7 @@ use super::updates::{Inlet, Update};
 use super::writer::Writer;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
-use crate::config::source::{Opened, Surroundings, Text};
+use crate::config::source::{FileText, Opened, Surroundings};
 use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
@@ -44,7 +44,7 @@ pub enum Happening {
     /// So many throughput intervals are over; rates are those of this time.
     IntervalClosed(u64),
     /// The configuration file changed.
-    Config(Change),
+    Config(ReloadOutcome),
     /// The name of an address.
     Name(IpAddr, Arc<str>),
     /// Something that a person should know.
@@ -301,20 +301,20 @@ impl Session {
     }
 
     /// Looks at the configuration file at once, whatever the watch says.
-    pub fn reload_now(&mut self) -> Change {
+    pub fn reload_now(&mut self) -> ReloadOutcome {
         let change = self.reload.check_now();
         self.apply(change)
     }
 
-    fn apply(&mut self, change: Change) -> Change {
-        if let Change::Loaded(_) = change {
+    fn apply(&mut self, change: ReloadOutcome) -> ReloadOutcome {
+        if let ReloadOutcome::Loaded(_) = change {
             self.reassign();
         }
         change
     }
 
     /// Takes over what was just written to the configuration file.
-    pub fn adopt(&mut self, path: &Path, text: &Text) {
+    pub fn adopt(&mut self, path: &Path, text: &FileText) {
         if self.reload.adopt(path, text) {
             self.reassign();
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use flowtop::config::Refusal;
 use flowtop::config::source::Surroundings;
-use flowtop::config::watch::Watch;
+use flowtop::config::watch::FileWatch;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A good file takes effect within this time; the rest of the second is for the dashboard.
@@ -44,8 +44,8 @@ impl Place {
         self.at("etc/config.json")
     }
 
-    fn watch(&self) -> Watch {
-        Watch::new(&self.file(), &anybody(), OLD).expect("watch")
+    fn watch(&self) -> FileWatch {
+        FileWatch::new(&self.file(), &anybody(), OLD).expect("watch")
     }
 }
 
@@ -60,7 +60,7 @@ fn anybody() -> Surroundings {
 }
 
 /// Waits as the owner of a watch does.
-fn next(watch: &mut Watch, patience: Duration) -> Option<Result<String, Refusal>> {
+fn next(watch: &mut FileWatch, patience: Duration) -> Option<Result<String, Refusal>> {
     let end = Instant::now() + patience;
     while Instant::now() < end {
         if let Some(outcome) = watch.changed() {
@@ -83,9 +83,9 @@ fn is_noticed(prepare: fn(&Place), save: fn(&Place)) {
         let place = Place::new();
         prepare(&place);
         let open = if events {
-            Watch::new
+            FileWatch::new
         } else {
-            Watch::without_events
+            FileWatch::without_events
         };
         let mut watch = open(&place.file(), &anybody(), OLD).expect("watch");
         assert_eq!(next(&mut watch, QUIET), None, "before, events: {events}");
@@ -251,7 +251,7 @@ fn a_replaced_folder_is_watched_like_the_first() {
 }
 
 /// Writes the new text in pieces, with pauses in which the watch may not say anything.
-fn in_pieces(watch: &mut Watch, mut file: File, pause: Duration) {
+fn in_pieces(watch: &mut FileWatch, mut file: File, pause: Duration) {
     for piece in NEW.as_bytes().chunks(4) {
         file.write_all(piece).expect("write");
         assert_eq!(next(watch, pause), None);
@@ -283,7 +283,7 @@ fn a_slow_writer_of_a_new_file_is_waited_for() {
 #[test]
 fn without_events_a_file_is_read_when_it_has_settled() {
     let place = Place::new();
-    let mut watch = Watch::without_events(&place.file(), &anybody(), OLD).expect("watch");
+    let mut watch = FileWatch::without_events(&place.file(), &anybody(), OLD).expect("watch");
     let file = File::create(place.file()).expect("file");
     in_pieces(&mut watch, file, Duration::from_millis(250));
     assert_eq!(next(&mut watch, SOON), Some(Ok(NEW.into())));
@@ -306,7 +306,7 @@ fn the_same_text_again_is_no_change() {
 fn a_change_between_reading_and_watching_is_noticed() {
     let place = Place::new();
     fs::write(place.file(), NEW).expect("write");
-    let mut watch = Watch::new(&place.file(), &anybody(), OLD).expect("watch");
+    let mut watch = FileWatch::new(&place.file(), &anybody(), OLD).expect("watch");
     assert_eq!(next(&mut watch, SOON), Some(Ok(NEW.into())));
 }
 
@@ -355,12 +355,14 @@ fn a_file_that_may_not_be_trusted_any_more_is_told_and_mended() {
 fn a_file_that_was_not_there_is_told_when_it_is_whole() {
     let place = Place::new();
     fs::remove_file(place.file()).expect("remove");
-    let mut watch = Watch::for_missing(&place.file(), &anybody()).expect("watch");
+    let mut watch = FileWatch::for_missing(&place.file(), &anybody()).expect("watch");
     assert_eq!(next(&mut watch, Duration::from_millis(1500)), None);
     let file = File::create(place.file()).expect("file");
     in_pieces(&mut watch, file, Duration::from_millis(600));
     assert_eq!(next(&mut watch, SOON), Some(Ok(NEW.into())));
-    let known = watch.known().map(|known| known.map(|text| text.text));
+    let known = watch
+        .last_reported()
+        .map(|known| known.map(|text| text.text));
     assert_eq!(known, Some(Ok(NEW.into())));
     fs::remove_file(place.file()).expect("remove");
     let gone = next(&mut watch, Duration::from_secs(2));
@@ -371,7 +373,7 @@ fn a_file_that_was_not_there_is_told_when_it_is_whole() {
 fn a_file_in_a_folder_that_was_not_there_is_told() {
     let place = Place::new();
     let file = place.at("new/flowtop/config.json");
-    let mut watch = Watch::for_missing(&file, &anybody()).expect("watch");
+    let mut watch = FileWatch::for_missing(&file, &anybody()).expect("watch");
     assert_eq!(next(&mut watch, Duration::from_millis(1500)), None);
     fs::create_dir_all(place.at("new/flowtop")).expect("folder");
     fs::write(&file, NEW).expect("write");
@@ -406,6 +408,6 @@ fn many_changes_in_a_row_end_with_the_last() {
 fn a_named_file_without_a_folder_is_watched_too() {
     let file = Path::new("Cargo.toml");
     let text = fs::read_to_string(file).expect("text");
-    let mut watch = Watch::new(file, &anybody(), &text).expect("watch");
+    let mut watch = FileWatch::new(file, &anybody(), &text).expect("watch");
     assert_eq!(next(&mut watch, QUIET), None);
 }

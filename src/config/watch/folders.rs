@@ -19,26 +19,26 @@ const WRITER_SILENT: Duration = Duration::from_secs(10);
 /// Longer chains of links are left to the regular look at the file.
 const MAX_LINKS: usize = 8;
 
-/// What happened since the last time.
+/// What the events since the last reading say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct News {
+pub(super) struct Seen {
     /// The file, or a link to it, was closed by a writer or moved into place: it is whole.
-    pub(super) complete: bool,
+    pub(super) finished: bool,
     /// Something else was moved into place beside it, perhaps a folder on the way to the file.
-    pub(super) moved: bool,
+    pub(super) moved_in: bool,
     /// Anything else that makes it worth looking.
-    pub(super) stirred: bool,
+    pub(super) other: bool,
 }
 
-impl News {
-    pub(super) fn any(self) -> bool {
-        self.complete || self.moved || self.stirred
+impl Seen {
+    pub(super) fn anything(self) -> bool {
+        self.finished || self.moved_in || self.other
     }
 }
 
 /// A folder with the name in it that is the file or a link on the way to it; or the file itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct Waypoint {
     path: PathBuf,
     identity: (u64, u64),
     /// `None` for the file itself.
@@ -46,10 +46,10 @@ struct Place {
     watch: Option<WatchDescriptor>,
 }
 
-impl Place {
-    fn new(path: &Path, name: Option<OsString>) -> io::Result<Place> {
+impl Waypoint {
+    fn new(path: &Path, name: Option<OsString>) -> io::Result<Waypoint> {
         let found = fs::metadata(path)?;
-        Ok(Place {
+        Ok(Waypoint {
             path: path.to_path_buf(),
             identity: (found.dev(), found.ino()),
             name,
@@ -57,7 +57,7 @@ impl Place {
         })
     }
 
-    fn is_same(&self, other: &Place) -> bool {
+    fn is_same(&self, other: &Waypoint) -> bool {
         self.identity == other.identity && self.name == other.name
     }
 
@@ -87,7 +87,7 @@ enum Events {
 #[derive(Debug)]
 pub(super) struct Folders {
     events: Events,
-    places: Vec<Place>,
+    waypoints: Vec<Waypoint>,
     /// When somebody last wrote to the file without closing it.
     written: Option<Instant>,
 }
@@ -110,7 +110,7 @@ impl Folders {
     fn with(events: Events) -> Folders {
         Folders {
             events,
-            places: Vec::new(),
+            waypoints: Vec::new(),
             written: None,
         }
     }
@@ -122,14 +122,14 @@ impl Folders {
     }
 
     /// Watches the folders that the file is in now, and no others.
-    pub(super) fn follow(&mut self, path: &Path) {
+    pub(super) fn watch_way_to(&mut self, path: &Path) {
         let Events::Inotify(inotify) = &self.events else {
             return;
         };
-        let found = places(path);
-        let known = |new: &Place| self.places.iter().find(|old| new.is_same(old));
-        let settled = |new: &Place| known(new).is_some_and(|old| old.watch.is_some());
-        if found.len() == self.places.len() && found.iter().all(settled) {
+        let found = waypoints(path);
+        let known = |new: &Waypoint| self.waypoints.iter().find(|old| new.is_same(old));
+        let settled = |new: &Waypoint| known(new).is_some_and(|old| old.watch.is_some());
+        if found.len() == self.waypoints.len() && found.iter().all(settled) {
             return;
         }
         if found
@@ -138,41 +138,41 @@ impl Folders {
         {
             self.written = None;
         }
-        let places: Vec<Place> = found
+        let waypoints: Vec<Waypoint> = found
             .into_iter()
-            .map(|place| Place {
-                watch: inotify.add_watch(&place.path, place.mask()).ok(),
-                ..place
+            .map(|waypoint| Waypoint {
+                watch: inotify.add_watch(&waypoint.path, waypoint.mask()).ok(),
+                ..waypoint
             })
             .collect();
-        for old in self.places.iter().filter_map(|place| place.watch) {
-            if !places.iter().any(|place| place.watch == Some(old)) {
+        for old in self.waypoints.iter().filter_map(|waypoint| waypoint.watch) {
+            if !waypoints.iter().any(|waypoint| waypoint.watch == Some(old)) {
                 // Fails where the folder is gone already.
                 let _ = inotify.rm_watch(old);
             }
         }
-        self.places = places;
+        self.waypoints = waypoints;
     }
 
     /// Reads all events that are there.
-    pub(super) fn news(&mut self, now: Instant) -> News {
-        let mut news = News::default();
+    pub(super) fn read_events(&mut self, now: Instant) -> Seen {
+        let mut seen = Seen::default();
         loop {
             let Events::Inotify(inotify) = &self.events else {
-                return news;
+                return seen;
             };
             let events = match inotify.read_events() {
                 Ok(events) => events,
                 Err(nix::errno::Errno::EINTR) => continue,
-                Err(_) => return news,
+                Err(_) => return seen,
             };
             for event in events {
-                self.judge(&event, now, &mut news);
+                self.classify(&event, now, &mut seen);
             }
         }
     }
 
-    fn judge(&mut self, event: &InotifyEvent, now: Instant, news: &mut News) {
+    fn classify(&mut self, event: &InotifyEvent, now: Instant, seen: &mut Seen) {
         let has = |flags| event.mask.intersects(flags);
         if has(AddWatchFlags::IN_IGNORED) {
             self.forget(event.wd);
@@ -181,49 +181,49 @@ impl Folders {
         if !self.is_on_the_way(event) {
             let others = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CREATE;
             let passing = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
-            news.moved |= has(others);
-            news.stirred |= !has(passing);
+            seen.moved_in |= has(others);
+            seen.other |= !has(passing);
             if has(AddWatchFlags::IN_Q_OVERFLOW) {
                 self.written = None;
             }
         } else if has(whole) {
             self.written = None;
-            news.complete = true;
+            seen.finished = true;
         } else if has(AddWatchFlags::IN_MODIFY) {
             self.written = Some(now);
         } else if has(AddWatchFlags::IN_CREATE) {
-            self.judge_created(event, now, news);
+            self.classify_created(event, now, seen);
         } else {
             self.written = None;
-            news.stirred = true;
+            seen.other = true;
         }
     }
 
     /// A new link is whole at once; a new file has a writer that will close it.
-    fn judge_created(&mut self, event: &InotifyEvent, now: Instant, news: &mut News) {
+    fn classify_created(&mut self, event: &InotifyEvent, now: Instant, seen: &mut Seen) {
         let path = self
-            .places
+            .waypoints
             .iter()
-            .find(|place| place.watch == Some(event.wd))
+            .find(|waypoint| waypoint.watch == Some(event.wd))
             .zip(event.name.as_ref())
             .map(|(folder, name)| folder.path.join(name));
         match path.and_then(|path| fs::symlink_metadata(path).ok()) {
-            Some(found) if found.is_symlink() || found.nlink() > 1 => news.complete = true,
+            Some(found) if found.is_symlink() || found.nlink() > 1 => seen.finished = true,
             Some(found) if found.is_file() => self.written = Some(now),
-            _ => news.stirred = true,
+            _ => seen.other = true,
         }
     }
 
     fn is_on_the_way(&self, event: &InotifyEvent) -> bool {
-        self.places
+        self.waypoints
             .iter()
-            .any(|place| place.watch == Some(event.wd) && place.name == event.name)
+            .any(|waypoint| waypoint.watch == Some(event.wd) && waypoint.name == event.name)
     }
 
     fn forget(&mut self, watch: WatchDescriptor) {
-        for place in &mut self.places {
-            if place.watch == Some(watch) {
-                place.watch = None;
+        for waypoint in &mut self.waypoints {
+            if waypoint.watch == Some(watch) {
+                waypoint.watch = None;
             }
         }
     }
@@ -239,8 +239,8 @@ impl AsFd for Folders {
 }
 
 /// Each link on the way to the file and the file, with the folders that they are in; at last the file itself.
-fn places(path: &Path) -> Vec<Place> {
-    let mut places = Vec::new();
+fn waypoints(path: &Path) -> Vec<Waypoint> {
+    let mut waypoints = Vec::new();
     let mut at = path.to_path_buf();
     for _ in 0..MAX_LINKS {
         let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else {
@@ -248,12 +248,12 @@ fn places(path: &Path) -> Vec<Place> {
         };
         let here = parent.as_os_str().is_empty();
         let folder = if here { Path::new(".") } else { parent };
-        places.extend(Place::new(folder, Some(name.to_os_string())));
+        waypoints.extend(Waypoint::new(folder, Some(name.to_os_string())));
         match fs::read_link(&at) {
             Ok(target) => at = folder.join(target),
             Err(_) => break,
         }
     }
-    places.extend(Place::new(path, None));
-    places
+    waypoints.extend(Waypoint::new(path, None));
+    waypoints
 }

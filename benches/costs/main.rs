@@ -8,6 +8,7 @@ mod machine;
 mod model;
 mod packets;
 mod peers;
+mod plain;
 mod reading;
 mod refresh;
 mod sample;

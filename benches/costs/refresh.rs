@@ -12,6 +12,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use crate::model::{ROUNDS, Run, add};
+use crate::plain::Plain;
 use crate::reading::Reading;
 use crate::sample::{Stopwatch, Summary, parts_by};
 use crate::table::{Table, Target};
@@ -22,6 +23,8 @@ struct Case {
     /// One in so many is active.
     share: usize,
     alerts: bool,
+    /// A plain pass over as much memory is beside it.
+    against_plain: bool,
     /// One in so many gives way to a new one each second.
     replaced: Option<usize>,
 }
@@ -30,6 +33,7 @@ const ALL_ACTIVE: Case = Case {
     what: "all active",
     share: 1,
     alerts: false,
+    against_plain: false,
     replaced: None,
 };
 
@@ -39,7 +43,10 @@ const CASES: [Case; 4] = [
         share: 100,
         ..ALL_ACTIVE
     },
-    ALL_ACTIVE,
+    Case {
+        against_plain: true,
+        ..ALL_ACTIVE
+    },
     Case {
         what: "all active, an alert on jitter",
         alerts: true,
@@ -127,7 +134,13 @@ fn add_case(table: &mut Table, reading: &Reading, case: &Case, most: f64) -> Res
             (Summary::mean, 5 * ROUNDS)
         }
     };
-    let [model, order, frame, all] = parts_by(sum_up, rounds, || whole.refresh())?;
+    let mut plain = case.against_plain.then(|| Plain::of(reading.flows));
+    let [model, order, frame, all, pass] = parts_by(sum_up, rounds, || {
+        let pass = plain.as_mut().map_or(0.0, Plain::pass);
+        let [model, order, frame, all] = whole.refresh()?;
+        Ok([model, order, frame, all, pass])
+    })?;
+    let plain = plain.map(|_| pass);
     for (part, cost) in [
         ("reading", read),
         ("the model: rates, jitter windows, histories", model),
@@ -137,6 +150,11 @@ fn add_case(table: &mut Table, reading: &Reading, case: &Case, most: f64) -> Res
         add(table, &format!("- {part}"), "ms", None, cost, Target::None);
     }
     let what = format!("{} flows, {}", reading.flows, case.what);
-    add(table, &what, "ms", None, all.then(read), Target::Most(most));
+    let all = all.then(read);
+    add(table, &what, "ms", None, all, Target::Most(most));
+    if let Some(plain) = plain {
+        let what = format!("{what}, against a plain pass over as much memory");
+        add(table, &what, "ms", Some(plain), all, Target::Ratio(3.0));
+    }
     Ok(())
 }

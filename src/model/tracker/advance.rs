@@ -53,6 +53,9 @@ pub struct FlowTracker {
 }
 
 impl FlowTracker {
+    /// What each flow takes in the two lists that a refresh goes through; histories and tables of keys come on top.
+    pub const BYTES_OF_A_FLOW: usize = size_of::<Flow>() + size_of::<FlowState>();
+
     /// A tracker for a run that starts at `now_ns`, CLOCK_MONOTONIC.
     pub fn new(intervals: Intervals, now_ns: u64) -> FlowTracker {
         FlowTracker {

@@ -95,8 +95,7 @@ impl Run {
             count(flow, packets, self.snapshot.taken_ns);
         }
         let watch = Stopwatch::start();
-        self.tracker.advance(&self.snapshot);
-        self.tracker.close_interval();
+        self.tracker.advance_and_close(&self.snapshot);
         watch.ms()
     }
 

@@ -3,7 +3,9 @@
 //! Here are the values that the screen and the exports show; how they come about is in the modules below.
 
 mod advance;
+mod closing;
 mod interfaces;
+mod locality;
 mod rules;
 mod series;
 mod state;

@@ -27,6 +27,7 @@ use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
 use crate::model::privileges::Privileges;
+use crate::model::snapshot::Snapshot;
 use crate::model::tracker::FlowTracker;
 use crate::probe::group;
 use crate::probe::privileges::confine;
@@ -171,11 +172,13 @@ impl Session {
     /// Handles the updates of the other threads, looks at the configuration file and at the clock.
     pub fn pump(&mut self) -> Vec<Happening> {
         let mut happenings = Vec::new();
+        // The latest snapshot waits: where it ends an interval, both come at once.
+        let mut latest = None;
         for update in self.inlet.receive() {
+            self.count(latest.take(), false);
             match update {
                 Update::Snapshot { snapshot, periods } => {
-                    self.tracker.advance(&snapshot);
-                    self.sampler.recycle(snapshot);
+                    latest = Some(snapshot);
                     self.refreshes += periods;
                     happenings.push(Happening::Read);
                 }
@@ -192,10 +195,26 @@ impl Session {
             }
         }
         if let Some(change) = self.reload.check() {
+            self.count(latest.take(), false);
             happenings.push(Happening::Config(self.apply(change)));
         }
-        self.check_clock(&mut happenings);
+        let intervals = self.check_clock(&mut happenings);
+        self.count(latest, intervals.is_some());
+        happenings.extend(intervals.map(Happening::IntervalClosed));
         happenings
+    }
+
+    /// Counts what a snapshot says, and ends the interval, each where there is one.
+    fn count(&mut self, snapshot: Option<Box<Snapshot>>, ends_interval: bool) {
+        match (&snapshot, ends_interval) {
+            (Some(snapshot), true) => self.tracker.advance_and_close(snapshot),
+            (Some(snapshot), false) => self.tracker.advance(snapshot),
+            (None, true) => self.tracker.close_interval(),
+            (None, false) => {}
+        }
+        if let Some(snapshot) = snapshot {
+            self.sampler.recycle(snapshot);
+        }
     }
 
     fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) -> Option<Happening> {
@@ -216,7 +235,8 @@ impl Session {
         }
     }
 
-    fn check_clock(&mut self, happenings: &mut Vec<Happening>) {
+    /// Whether the run is to end. Returns how many throughput intervals end now, as one.
+    fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
         let intervals = u64::from(self.refreshes / self.timing.refreshes);
         let now = Instant::now();
         let ends_soon = self
@@ -224,21 +244,20 @@ impl Session {
             .is_some_and(|end| now + GRACE + self.timing.refresh / 4 >= end);
         if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
             happenings.push(Happening::End);
-            return;
+            return None;
         }
         if intervals == 0 || self.holds_intervals {
-            return;
+            return None;
         }
         if let Some(left) = &mut self.records_left {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 happenings.push(Happening::End);
-                return;
+                return None;
             }
         }
         self.refreshes %= self.timing.refreshes;
-        self.tracker.close_interval();
-        happenings.push(Happening::IntervalClosed(intervals));
+        Some(intervals)
     }
 
     /// Whether intervals that are over wait: they are closed together when they need not wait any more.
@@ -268,8 +287,7 @@ impl Session {
                     _ => {}
                 }
             }
-            self.tracker.advance(&last);
-            self.tracker.close_interval();
+            self.tracker.advance_and_close(&last);
         }
         self.demo = None;
         u64::from(self.refreshes / self.timing.refreshes).max(1)
@@ -293,10 +311,7 @@ impl Session {
     pub fn set_interval(&mut self, seconds: f64) {
         let config = self.reload.config();
         let throughput = Duration::from_secs_f64(seconds);
-        let jitter = match config.jitter_interval {
-            Some(own) => own,
-            None => throughput,
-        };
+        let jitter = config.jitter_interval.unwrap_or(throughput);
         self.retime(Timing::new(throughput, jitter));
     }
 

@@ -9,28 +9,16 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
+use super::closing::Closing;
 use super::interfaces::InterfaceLedger;
+use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rule_of};
-use super::state::{FlowState, Increase, push_lean};
+use super::state::{FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
 use crate::model::counts::{Counts, Metered, Record};
 use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
-
-/// The flow of a slot that counts for none.
-const NOBODY: u32 = u32::MAX;
-
-/// Samples whose flows are fetched together.
-const AT_A_TIME: usize = 16;
-
-/// Whose a slot was when it was read last.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    generation: u32,
-    /// Its flow's place in the report.
-    flow: u32,
-}
 
 /// Makes a [`Report`] out of snapshots: taken in at each refresh, closed at the end of each throughput interval.
 #[derive(Debug)]
@@ -40,8 +28,7 @@ pub struct FlowTracker {
     /// Places in the report; the keys are there.
     by_key: HashTable<u32>,
     slots: Vec<Slot>,
-    /// The latest samples came nearly in the order in which their flows are listed.
-    is_straight: bool,
+    locality: Locality,
     interfaces: InterfaceLedger,
     rules_version: u8,
     table_baseline: TableSample,
@@ -63,7 +50,7 @@ impl FlowTracker {
             states: Vec::new(),
             by_key: HashTable::new(),
             slots: Vec::new(),
-            is_straight: true,
+            locality: Locality::default(),
             interfaces: InterfaceLedger::default(),
             rules_version: 0,
             table_baseline: TableSample::default(),
@@ -105,8 +92,46 @@ impl FlowTracker {
         }
     }
 
-    /// Takes in what was counted since the previous snapshot.
+    /// Counts what came since the previous snapshot.
     pub fn advance(&mut self, snapshot: &Snapshot) {
+        self.take_over(snapshot, None);
+    }
+
+    /// Ends the throughput interval: rates, windows and histories are those of the time since it began.
+    pub fn close_interval(&mut self) {
+        let Some(seconds) = self.begin_interval() else {
+            return;
+        };
+        self.report.revision += 1;
+        let closing = Closing::new(seconds, self.oldest_step(), self.report.flows.len());
+        closing.close_others(&mut self.report.flows, &mut self.states);
+        self.interfaces.close_interval(&mut self.report, seconds);
+    }
+
+    /// Counts what came since the previous snapshot, and ends the throughput interval: the same as one after the other, but
+    /// each flow is gone through once.
+    pub fn advance_and_close(&mut self, snapshot: &Snapshot) {
+        self.report.taken_ns = snapshot.taken_ns;
+        let closing = self.begin_interval();
+        self.take_over(snapshot, closing);
+        if let Some(seconds) = closing {
+            self.interfaces.close_interval(&mut self.report, seconds);
+        }
+    }
+
+    /// Begins another interval now. The length of the one that ends, s; `None` where no time has passed.
+    fn begin_interval(&mut self) -> Option<f64> {
+        let now = self.report.taken_ns;
+        let elapsed = now.saturating_sub(self.interval_began_ns);
+        if elapsed == 0 {
+            return None;
+        }
+        self.interval_began_ns = now;
+        self.report.interval_s = elapsed as f64 / 1e9;
+        Some(self.report.interval_s)
+    }
+
+    fn take_over(&mut self, snapshot: &Snapshot, closing: Option<f64>) {
         self.report.revision += 1;
         self.report.taken_ns = snapshot.taken_ns;
         self.report.histograms.clone_from(&snapshot.histograms);
@@ -121,7 +146,7 @@ impl FlowTracker {
             self.step_began_ns = snapshot.taken_ns;
         }
         let renamed = self.interfaces.note(&snapshot.interfaces, &mut self.report);
-        self.take_all(&snapshot.flows);
+        self.count_all(&snapshot.flows, closing);
         for slot in &snapshot.freed {
             self.release(*slot);
         }
@@ -138,26 +163,6 @@ impl FlowTracker {
     /// Steps from this one on are in the jitter window.
     fn oldest_step(&self) -> u64 {
         (self.step + 1).saturating_sub(self.intervals.steps())
-    }
-
-    /// Ends the throughput interval: rates, windows and histories are those of the time since the previous call.
-    pub fn close_interval(&mut self) {
-        let elapsed = self.report.taken_ns.saturating_sub(self.interval_began_ns);
-        if elapsed == 0 {
-            return;
-        }
-        let seconds = elapsed as f64 / 1e9;
-        self.interval_began_ns = self.report.taken_ns;
-        self.report.revision += 1;
-        self.report.interval_s = seconds;
-        let oldest = self.oldest_step();
-        for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
-            // An idle flow costs one cache line.
-            if !flow.history.repeat_if_settled() {
-                state.close_interval(flow, seconds, oldest);
-            }
-        }
-        self.interfaces.close_interval(&mut self.report, seconds);
     }
 
     /// Starts all totals at zero; nothing in the kernel changes, and the next differences count as ever.
@@ -178,86 +183,47 @@ impl FlowTracker {
         self.table_baseline.contended += std::mem::take(&mut table.contended);
     }
 
-    /// Reads a word of each cache line that these samples will change. A slot's flow may be anywhere in the list; this way
-    /// all of them are waited for at once, and not one after the other.
-    fn touch(&self, samples: &[FlowSample]) {
-        let mut words = 0;
+    /// Finds each sample's flow a place in the list, and counts what came; `closing`: this was the interval's last.
+    fn count_all(&mut self, samples: &[FlowSample], closing: Option<f64>) {
+        // First of all, so that a flow whose only slot was counted is done with.
         for sample in samples {
-            let slot = self.slots.get(sample.slot as usize);
-            let index = slot.map_or(NOBODY, |slot| slot.flow) as usize;
-            if let (Some(flow), Some(state)) =
-                (self.report.flows.get(index), self.states.get(index))
-            {
-                let numbers = flow.counts.sequence.as_ref();
-                let numbers = numbers.map_or(0, |s| s.received ^ s.absent);
-                words ^= flow.last_seen_ns ^ numbers ^ u64::from(flow.jitter_epochs);
-                words ^= state.window.latest_step() ^ state.then.lost;
-            }
+            self.place(sample);
         }
-        std::hint::black_box(words);
-    }
-
-    /// Takes in all samples. Where most flows have one, and in the order in which they are listed, memory is gone through from
-    /// one end to the other, and the processor asks for it by itself.
-    fn take_all(&mut self, samples: &[FlowSample]) {
-        let Some(first) = samples.first() else {
-            return;
-        };
-        let is_dense = samples.len() > self.report.flows.len() / 4;
         let oldest_step = self.oldest_step();
-        let (mut latest, mut steps_back) = (0, 0);
+        let listed = self.report.flows.len();
+        let mut closing = closing.map(|seconds| Closing::new(seconds, oldest_step, listed));
+        let mut pass = self.locality.begin(samples.len(), listed);
         // What came on one interface by samples in a row: most of them are of the same.
-        let (mut ifindex, mut counts) = (first.key.ifindex, Counts::default());
+        let (mut ifindex, mut counts) = (None, Counts::default());
         for samples in samples.chunks(AT_A_TIME) {
-            if !is_dense || !self.is_straight {
-                self.touch(samples);
-            }
+            pass.read_ahead(samples, &self.slots, &self.report.flows, &self.states);
             for sample in samples {
-                let (index, increase) = self.take(sample, oldest_step);
-                steps_back += usize::from(index < latest);
-                latest = index;
-                if sample.key.ifindex != ifindex {
+                let index = self.slots[sample.slot as usize].flow as usize;
+                pass.visit(index);
+                let increase = self.count(index, sample, oldest_step);
+                if let Some(closing) = &mut closing {
+                    let flow = &mut self.report.flows[index];
+                    closing.close_after_sample(index, flow, &mut self.states[index]);
+                }
+                if ifindex != Some(sample.key.ifindex) {
                     self.interfaces.count(ifindex, counts);
-                    (ifindex, counts) = (sample.key.ifindex, Counts::default());
+                    (ifindex, counts) = (Some(sample.key.ifindex), Counts::default());
                 }
                 counts += increase.counts.across_flows();
             }
         }
         self.interfaces.count(ifindex, counts);
-        self.is_straight = steps_back <= samples.len() / 8;
-        if is_dense && !self.is_straight {
-            self.straighten();
+        if let Some(closing) = closing {
+            closing.close_others(&mut self.report.flows, &mut self.states);
+        }
+        if self.locality.end(&pass) {
+            let flows = &mut self.report.flows;
+            sort_by_slot(&mut self.slots, &mut self.by_key, flows, &mut self.states);
         }
     }
 
-    /// Lists the flows in the order of their slots, in which their samples come.
-    fn straighten(&mut self) {
-        let mut places = vec![NOBODY; self.report.flows.len()];
-        let mut next = 0;
-        for slot in self.slots.iter_mut().filter(|slot| slot.flow != NOBODY) {
-            let place = &mut places[slot.flow as usize];
-            if *place == NOBODY {
-                *place = next;
-                next += 1;
-            }
-            slot.flow = *place;
-        }
-        for index in self.by_key.iter_mut() {
-            *index = places[*index as usize];
-        }
-        for at in 0..places.len() {
-            while places[at] as usize != at {
-                let place = places[at] as usize;
-                self.report.flows.swap(at, place);
-                self.states.swap(at, place);
-                places.swap(at, place);
-            }
-        }
-        self.is_straight = true;
-    }
-
-    /// Returns the place of the sample's flow in the report, and what came with the sample.
-    fn take(&mut self, sample: &FlowSample, oldest_step: u64) -> (usize, Increase) {
+    /// Makes sure that the sample's slot counts for its flow.
+    fn place(&mut self, sample: &FlowSample) {
         let at = sample.slot as usize;
         if at >= self.slots.len() {
             let (generation, flow) = (0, NOBODY);
@@ -266,7 +232,10 @@ impl FlowTracker {
         if self.slots[at].generation != sample.generation || self.slots[at].flow == NOBODY {
             self.occupy(sample);
         }
-        let index = self.slots[at].flow as usize;
+    }
+
+    /// Counts a sample for the flow at this place of the report. Returns what came with it.
+    fn count(&mut self, index: usize, sample: &FlowSample, oldest_step: u64) -> Increase {
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];
         let increase = state.count(flow, sample);
@@ -280,14 +249,10 @@ impl FlowTracker {
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         if sample.rules_version == self.rules_version {
-            count_for_rule(
-                &mut self.report.rules,
-                flow,
-                sample,
-                increase.counts.across_flows(),
-            );
+            let counts = increase.counts.across_flows();
+            count_for_rule(&mut self.report.rules, flow, sample, counts);
         }
-        (index, increase)
+        increase
     }
 
     /// The slot counts for this flow from here on. Only then does its former flow lose it: should that be the same

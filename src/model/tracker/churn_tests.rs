@@ -123,6 +123,66 @@ fn sums_are_right_whatever_comes_shares_slots_and_goes() {
     }
 }
 
+/// A report, whatever its number.
+fn unnumbered(tracker: &FlowTracker) -> Report {
+    Report {
+        revision: 0,
+        ..tracker.report().clone()
+    }
+}
+
+#[test]
+fn an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go() {
+    let mut trackers = [tracker(), tracker()];
+    let (mut packets, mut state) = ([0_u64; 40], 5_u64);
+    let mut random = |most: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % most
+    };
+    for second in 1..1500 {
+        let mut samples = Vec::new();
+        for slot in 0..40 {
+            if random(3) == 0 {
+                continue;
+            }
+            let more = random(9);
+            packets[slot as usize] += more;
+            // Flows have two slots, change slots, and lose numbers of which some come late.
+            let (generation, port) = match random(50) {
+                0 => (second as u32, random(25) as u16),
+                _ => (0, slot as u16 / 2),
+            };
+            let mut of = sample(slot, generation, port, packets[slot as usize]);
+            (of.gaps.count, of.gaps.sum) = (packets[slot as usize], second * 1_000_000);
+            of.epoch = 1 + second as u32 / 100;
+            let numbers = Sequence {
+                received: packets[slot as usize],
+                lost: packets[slot as usize] / 7 + random(3),
+                duplicates: Some(packets[slot as usize] / 9),
+                ..Sequence::default()
+            };
+            samples.push(with_numbers(of, (port % 3 > 0).then_some(numbers)));
+        }
+        let freed: Vec<u32> = (0..random(3)).map(|_| random(40) as u32).collect();
+        let snapshot = snapshot(second, &samples, &freed);
+        let [apart, at_once] = &mut trackers;
+        apart.advance(&snapshot);
+        match random(4) {
+            0 => at_once.advance(&snapshot),
+            _ => {
+                apart.close_interval();
+                at_once.advance_and_close(&snapshot);
+            }
+        }
+        assert_eq!(unnumbered(apart), unnumbered(at_once), "second {second}");
+        if random(200) == 0 {
+            trackers.iter_mut().for_each(FlowTracker::reset);
+        }
+    }
+}
+
 #[test]
 fn the_history_of_a_flow_that_pauses_goes_on_meanwhile() {
     let mut tracker = tracker();

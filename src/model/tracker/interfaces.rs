@@ -135,8 +135,10 @@ impl InterfaceLedger {
     }
 
     /// This came of flows that are listed.
-    pub fn count(&mut self, ifindex: u32, counts: Counts) {
-        self.states.entry(ifindex).or_default().listed += counts.across_flows();
+    pub fn count(&mut self, ifindex: Option<u32>, counts: Counts) {
+        if let Some(ifindex) = ifindex {
+            self.states.entry(ifindex).or_default().listed += counts;
+        }
     }
 
     /// A flow has left the list.

@@ -9,6 +9,17 @@ use super::{Flow, Rates};
 use crate::model::counts::{Counts, GapSums, Metered, Record};
 use crate::model::snapshot::FlowSample;
 
+/// The flow of a slot that counts for none.
+pub const NOBODY: u32 = u32::MAX;
+
+/// Whose a slot was when it was read last.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot {
+    pub generation: u32,
+    /// Its flow's place in the report.
+    pub flow: u32,
+}
+
 /// What one life of a slot had counted when it was read last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Reading {
@@ -142,6 +153,11 @@ impl FlowState {
             };
             Box::new(Parts(vec![Part { slot, reading }]))
         })
+    }
+
+    /// Whether it has one slot, whose totals are its own.
+    pub fn has_one_slot(&self) -> bool {
+        self.parts.is_none()
     }
 
     /// The slots that count for it.

@@ -1,0 +1,49 @@
+//! The end of a throughput interval, flow by flow: right after its last sample, while the flow is in the cache, or after all.
+
+use super::Flow;
+use super::state::FlowState;
+
+/// An interval that ends, and the flows for which it has ended.
+#[derive(Debug)]
+pub struct Closing {
+    seconds: f64,
+    oldest_step: u64,
+    /// A bit for each flow in the list.
+    closed: Vec<u64>,
+}
+
+impl Closing {
+    /// Of so many flows none is closed yet.
+    pub fn new(seconds: f64, oldest_step: u64, flows: usize) -> Closing {
+        Closing {
+            seconds,
+            oldest_step,
+            closed: vec![0; flows.div_ceil(64)],
+        }
+    }
+
+    /// Closes a flow of which no other sample can come: it has one slot.
+    #[inline]
+    pub fn close_after_sample(&mut self, index: usize, flow: &mut Flow, state: &mut FlowState) {
+        if state.has_one_slot() {
+            state.close_interval(flow, self.seconds, self.oldest_step);
+            self.closed[index / 64] |= 1 << (index % 64);
+        }
+    }
+
+    /// Closes all flows that are not closed yet.
+    pub fn close_others(self, flows: &mut [Flow], states: &mut [FlowState]) {
+        let blocks = flows.chunks_mut(64).zip(states.chunks_mut(64));
+        for ((flows, states), closed) in blocks.zip(self.closed) {
+            if closed == u64::MAX {
+                continue;
+            }
+            for (at, (flow, state)) in flows.iter_mut().zip(states).enumerate() {
+                // An idle flow costs one cache line.
+                if closed >> at & 1 == 0 && !flow.history.repeat_if_settled() {
+                    state.close_interval(flow, self.seconds, self.oldest_step);
+                }
+            }
+        }
+    }
+}

@@ -267,6 +267,8 @@ static void what_comes_by_a_slower_path_is_not_lost(void)
 		  "big 4 reverse 1 expected 7151" },
 		{ "ahead, from where the flow is itself", "1..100 301 101 302 102 303 103 304 104..303 401",
 		  "lost 96 big 5 expected 402" },
+		{ "ahead, from one before", "1..100 301 101 302 102 303 103 304 104..302 400",
+		  "lost 95 big 5 expected 401" },
 		{ "and what it was in is believed no further than the window reaches",
 		  "1..100 301 101 302 102 303 103 304 104..303 401 305 305", "lost 94 big 5 reverse 2 expected 402" },
 	};
@@ -288,6 +290,9 @@ static void numbers_of_16_bits_wrap_and_restart_in_their_own_width(void)
 		{ "restart", "1000 30000 30001", "restarts 1 expected 30002" },
 		{ "restart through zero", "10000 10001 65535 0", "restarts 1 expected 1" },
 		{ "all numbers, twice round", "0..131071", "expected 0" },
+		{ "a path that was believed, met a round later",
+		  "1..100 301 101 302 102 303 103 304 104..303 401..64000 305",
+		  "lost 1920 small 1 big 5 expected 306" },
 	};
 
 	expect_all(SHORT, COUNT(SHORT), 1);

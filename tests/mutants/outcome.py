@@ -97,7 +97,7 @@ class Ledger:
         existing = set(self.names.values())
         for name in self.reasons:
             outcome = self.outcomes.get(name)
-            if is_ours(name.file) and (name not in existing or outcome not in (None, SURVIVED)):
+            if is_ours(name.file) and (name not in existing or outcome not in (None, SURVIVED, SAME)):
                 state = "there is no such mutant" if name not in existing else f"that mutant is {outcome}"
                 print(f"out of date: {name.file}: {name.change}\n\t{name.line}\n\t{state}")
                 fine = False

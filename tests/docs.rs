@@ -23,14 +23,16 @@ const README: &str = "README.md";
 const NUMBERS: &str = "docs/numbers.md";
 const CONFIGURATION: &str = "docs/configuration.md";
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 12] = [
     README,
     NUMBERS,
     CONFIGURATION,
     "docs/json.md",
     "docs/rights.md",
     "docs/packages.md",
+    "docs/performance-notes.md",
     "SECURITY.md",
+    "BENCHMARKS.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",

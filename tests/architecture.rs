@@ -2,6 +2,7 @@
 //!
 //! A source here is a file without its comments and without what stands behind `#[cfg(test)]`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -163,42 +164,106 @@ fn mentions(code: &str, name: &str) -> bool {
 
 /// The modules of the library that `code` names: `crate::model::flow`, `use crate::{app, ui::pen}`.
 fn modules_named(code: &str) -> Vec<String> {
+    let first = |path: &String| path.split("::").next().unwrap_or_default().to_owned();
+    paths_named(code, "crate::").iter().map(first).collect()
+}
+
+/// What `code` names behind this prefix: of `use super::{app, ui::{pen, theme}}` it is `app` and `ui::`.
+fn paths_named(code: &str, prefix: &str) -> Vec<String> {
     let mut named = Vec::new();
-    for (at, prefix) in code.match_indices("crate::") {
+    for (at, prefix) in code.match_indices(prefix) {
         let rest = &code[at + prefix.len()..];
         match rest.strip_prefix('{') {
-            Some(list) => named.extend(first_words_of_list(list)),
-            None => named.push(first_word(rest)),
+            Some(list) => named.extend(paths_of_list(list)),
+            None => named.push(path_of(rest)),
         }
     }
     named
 }
 
-fn first_word(text: &str) -> String {
+fn path_of(text: &str) -> String {
     text.chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
         .collect()
 }
 
-/// Of `app, ui::{pen, theme}, model}; ...`: app, ui, model.
-fn first_words_of_list(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
+/// Of `app, ui::{pen, theme}, model}; ...`: `app`, `ui::`, `model`.
+fn paths_of_list(text: &str) -> Vec<String> {
+    let mut paths = Vec::new();
     let mut depth = 0;
-    let mut expects_word = true;
+    let mut expects_path = true;
     for (at, c) in text.char_indices() {
         match c {
             '{' => depth += 1,
             '}' if depth == 0 => break,
             '}' => depth -= 1,
-            ',' if depth == 0 => expects_word = true,
-            c if expects_word && !c.is_whitespace() => {
-                words.push(first_word(&text[at..]));
-                expects_word = false;
+            ',' if depth == 0 => expects_path = true,
+            c if expects_path && !c.is_whitespace() => {
+                paths.push(path_of(&text[at..]));
+                expects_path = false;
             }
             _ => {}
         }
     }
-    words
+    paths
+}
+
+/// The module that a file is: `model::column::value`.
+fn module_of(source: &Source) -> String {
+    let path = source.path.with_extension("");
+    let parts = path.iter().map(|part| part.to_string_lossy());
+    parts.collect::<Vec<_>>().join("::")
+}
+
+/// For each module those that it names, its own parents apart: they name what is theirs.
+fn names_by_module() -> BTreeMap<String, BTreeSet<String>> {
+    let sources = sources();
+    let modules: BTreeSet<String> = sources.iter().map(module_of).collect();
+    let mut names = BTreeMap::new();
+    for source in &sources {
+        let own = module_of(source);
+        let parent = own.rsplit_once("::").map(|(parent, _)| parent);
+        let inside = |path: &String| match parent {
+            Some(parent) => format!("{parent}::{path}"),
+            None => path.clone(),
+        };
+        let mut named = paths_named(&source.code, "crate::");
+        named.extend(paths_named(&source.code, "super::").iter().map(inside));
+        let deepest = |path: &String| {
+            let ends = path.match_indices("::").map(|(at, _)| at);
+            let ends: Vec<usize> = ends.chain([path.len()]).collect();
+            let mut heads = ends.iter().rev().map(|end| &path[..*end]);
+            heads
+                .find(|head| modules.contains(*head))
+                .map(str::to_owned)
+        };
+        let is_other = |module: &String| !format!("{own}::").starts_with(&format!("{module}::"));
+        let named = named.iter().filter_map(deepest).filter(is_other);
+        names.insert(own.clone(), named.collect());
+    }
+    names
+}
+
+#[test]
+fn no_files_name_each_other_in_a_circle() {
+    let mut names = names_by_module();
+    assert!(
+        names.values().any(|named| named.len() > 5),
+        "who names whom?"
+    );
+    // What names nothing that is left, or is named by nothing that is left, is in no circle.
+    loop {
+        let left: BTreeSet<String> = names.keys().cloned().collect();
+        let named: BTreeSet<String> = names.values().flatten().cloned().collect();
+        for its in names.values_mut() {
+            its.retain(|module| left.contains(module));
+        }
+        names.retain(|module, its| !its.is_empty() && named.contains(module));
+        if names.len() == left.len() {
+            break;
+        }
+    }
+    assert!(names.is_empty(), "in a circle: {names:#?}");
 }
 
 #[test]
@@ -403,6 +468,8 @@ fn the_reader_of_sources_reads_them_right() {
     let named =
         modules_named("use crate::{app, ui::{pen, theme}, model};\nlet x = crate::cli::Exit;");
     assert_eq!(named, ["app", "ui", "model", "cli"]);
+    let named = paths_named("use super::{a::b, c::{d, e}};\nsuper::f::g();", "super::");
+    assert_eq!(named, ["a::b", "c::", "f::g"]);
     assert!(mentions("use libbpf_rs::Map;", "libbpf_"));
     assert!(mentions("unsafe { }", "unsafe"));
     assert!(!mentions("deny(unsafe_code)", "unsafe"));

@@ -4,6 +4,7 @@
 //! that a column is added in one place. Owns [`Value`], the text of a cell and the order of cells.
 //! Knows nothing of a terminal: widths are in cells of a fixed-width font, styles are elsewhere.
 
+mod endpoint;
 mod event;
 mod flow;
 mod interface;
@@ -23,6 +24,7 @@ use super::preferences::Unit;
 use super::tracker::{Flow, Interface, Rates, RuleReport};
 use super::units;
 
+pub use endpoint::Suffix;
 pub use event::EVENT_COLUMNS;
 pub use flow::FLOW_COLUMNS;
 pub use interface::INTERFACE_COLUMNS;
@@ -30,7 +32,7 @@ pub use rule::RULE_COLUMNS;
 pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, Part, SEQUENCE, json_path};
 pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::{Ranking, Sort};
-pub use value::{Suffix, Value, sparkline};
+pub use value::{Value, sparkline};
 
 /// Host names by address, as far as they are known.
 pub type Names = HashMap<IpAddr, Arc<str>>;

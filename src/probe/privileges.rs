@@ -5,6 +5,7 @@
 mod calls;
 pub mod confine;
 mod identity;
+mod keeps;
 mod limits;
 
 use std::fmt;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::value::{Suffix, endpoint};
+use super::endpoint::{Suffix, endpoint};
 
 /// An endpoint in at most `width` cells: the port stays whole, the middle of the address gives way.
 pub fn shorten_endpoint(

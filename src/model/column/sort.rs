@@ -268,7 +268,7 @@ mod tests {
     fn texts_and_addresses_rank_by_their_beginnings() {
         let endpoint = |address: &str| Value::Endpoint {
             address: address.parse().unwrap(),
-            suffix: super::super::value::Suffix::None,
+            suffix: super::super::endpoint::Suffix::None,
             name: None,
         };
         let texts = ["", "eth0", "veth1", "veth10"].map(Value::Text);

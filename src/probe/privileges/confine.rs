@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use caps::{CapSet, Capability, CapsHashSet};
@@ -16,32 +16,11 @@ use nix::unistd::{Gid, Group, Uid, User, getgroups};
 
 pub use super::calls::Duty;
 pub use super::identity::Identity;
+pub use super::keeps::{Keeps, Need};
 use super::{calls, identity, limits};
 use crate::model::privileges::{Landlock, Privileges};
 use crate::probe::Probe;
 use crate::probe::survey::chain;
-
-/// A capability that is still needed, and what for.
-pub type Need = (Capability, &'static str);
-
-/// What a thread keeps; all else goes.
-#[derive(Debug, Clone, Default)]
-pub struct Keeps {
-    /// Who it is from now on; `None`: who it was.
-    pub identity: Option<Identity>,
-    /// Capabilities.
-    pub capabilities: Vec<Need>,
-    /// Folders and files to read.
-    pub readable: Vec<PathBuf>,
-    /// Folders to make, replace and remove files in.
-    pub writable: Vec<PathBuf>,
-    /// A file that has to stay readable, even if only the superuser may read it.
-    pub config: Option<PathBuf>,
-    /// Ports to connect to.
-    pub ports: Vec<u16>,
-    /// What it is there for, and which system calls it has for that; `None`: all.
-    pub duty: Option<Duty>,
-}
 
 impl Probe {
     /// Whether clsact is the way to the hooks.

@@ -8,7 +8,7 @@ use landlock::{
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
-use super::confine::Keeps;
+use super::keeps::Keeps;
 use crate::model::privileges::Landlock;
 
 /// The newest Landlock whose rights are taken; older kernels have fewer.

@@ -8,6 +8,7 @@ pub mod abort;
 pub mod attach;
 pub mod clock;
 pub mod clsact;
+mod control;
 pub mod filters;
 mod focus;
 pub mod group;
@@ -26,25 +27,24 @@ mod totals;
 mod watched;
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use libbpf_rs::skel::SkelBuilder as _;
-use libbpf_rs::{
-    MapCore, MapFlags, MapHandle, OpenObject, ProgramInput, ProgramMut, num_possible_cpus,
-};
+use libbpf_rs::{MapHandle, OpenObject, ProgramInput, ProgramMut, num_possible_cpus};
 
-use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, flow_counters, interface_totals};
+use self::abi::FLOWS_PER_SET;
 use self::attach::Ways;
 use self::clock::KernelClock;
 use self::focus::Focus;
 use self::interfaces::{Link, LinkHeader};
-use self::maps::{fill_outer, inner_maps, map_all, memory_of, outer_map, seed};
+use self::maps::{GracePeriods, memory_of, seed, size};
 use self::rules::RuleTable;
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
 use self::table::{Ageing, FlowTable};
+use self::totals::InterfaceTotals;
 use self::watched::WatchedInterfaces;
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
@@ -62,6 +62,8 @@ pub struct Options {
     pub refresh: Duration,
     /// Use the clsact filter even where there is TCX.
     pub clsact_only: bool,
+    /// As if the machine could have so many CPUs, if that is more than it can: for tests and benchmarks.
+    pub least_cpus: usize,
 }
 
 impl Default for Options {
@@ -71,6 +73,7 @@ impl Default for Options {
             flow_timeout: Duration::from_secs(60),
             refresh: Duration::from_secs(1),
             clsact_only: false,
+            least_cpus: 0,
         }
     }
 }
@@ -80,6 +83,12 @@ impl Options {
     pub fn slots(&self) -> usize {
         let flows = self.max_flows as usize;
         flows.next_power_of_two().max(FLOWS_PER_SET) * 2
+    }
+
+    /// CPUs that may ever run the programs.
+    fn cpus(&self) -> Result<usize> {
+        let cpus = num_possible_cpus().context("count the CPUs")?;
+        Ok(cpus.max(self.least_cpus))
     }
 
     fn ageing(&self) -> Ageing {
@@ -110,7 +119,7 @@ pub struct Probe {
     table: FlowTable,
     rules: RuleTable,
     focus: Focus,
-    counters_of_first_cpu: MapHandle,
+    grace_periods: GracePeriods,
     skeleton: FlowtopSkel<'static>,
     memory_bytes: Option<u64>,
 }
@@ -119,53 +128,37 @@ impl Probe {
     /// Loads the programs and maps the flow table. Nothing is attached yet; without rules every packet is a flow's.
     pub fn load(options: &Options) -> Result<Probe> {
         libbpf_rs::set_print(None);
-        let cpus = num_possible_cpus().context("count the CPUs")?;
         // One object a run, and it lives as long as the run does.
         let storage: &'static mut MaybeUninit<OpenObject> =
             Box::leak(Box::new(MaybeUninit::uninit()));
         let mut open = FlowtopSkelBuilder::default()
             .open(storage)
             .context("open the kernel program")?;
-        let slots = options.slots();
-        let counters = inner_maps("flow_counters", size_of::<flow_counters>(), slots, cpus)?;
-        let totals = inner_maps(
-            "flow_totals",
-            size_of::<interface_totals>(),
-            INTERFACE_SLOTS,
-            cpus,
-        )?;
-        let counters_of_cpus = outer_map("flow_counters", &counters)?;
-        let totals_of_cpus = outer_map("interface_totals", &totals)?;
-        let maps = &mut open.maps;
-        maps.flow_table.set_max_entries(slots as u32)?;
-        maps.flow_counters.reuse_fd(counters_of_cpus.as_fd())?;
-        maps.interface_totals.reuse_fd(totals_of_cpus.as_fd())?;
+        let (slots, cpus) = (options.slots(), options.cpus()?);
+        size(&mut open, slots, cpus)?;
         seed(&mut open, slots)?;
-        let arrays = [
-            (&counters_of_cpus, &counters[..]),
-            (&totals_of_cpus, &totals[..]),
-        ];
-        let skeleton = fill_outer(&arrays, || load::load(open))?;
-        let memory_bytes = memory_of(&skeleton, counters.iter().chain(&totals));
+        let skeleton = load::load(open)?;
+        let maps = &skeleton.maps;
+        let grace_periods = GracePeriods::new(MapHandle::try_from(&maps.rule_banks)?)?;
+        let memory_bytes = memory_of(&skeleton, grace_periods.array());
         let table = FlowTable::new(
-            MappedArray::new(skeleton.maps.flow_table.as_fd(), slots)?,
-            map_all(&counters, slots)?,
-            MappedArray::new(skeleton.maps.data_settings.as_fd(), 1)?,
+            MappedArray::new(maps.flow_table.as_fd(), slots)?,
+            MappedArray::new(maps.flow_counters.as_fd(), slots)?,
+            MappedArray::new(maps.flow_shared.as_fd(), slots)?,
+            MappedArray::new(maps.data_settings.as_fd(), 1)?,
             options.ageing(),
             KernelClock::compare(|| read_clock(&skeleton.progs.flowtop_clock))?,
         );
+        let totals =
+            InterfaceTotals::map(maps.interfaces.as_fd(), maps.interface_totals.as_fd(), cpus)?;
         let rules = rule_table(&skeleton)?;
-        let focus = Focus::new(MapHandle::try_from(&skeleton.maps.gap_histograms)?);
-        let counters_of_first_cpu = counters.into_iter().next().context("no CPU")?;
+        let focus = Focus::new(MapHandle::try_from(&maps.gap_histograms)?);
         let mut probe = Probe {
-            watched: WatchedInterfaces::new(
-                map_all(&totals, INTERFACE_SLOTS)?,
-                Ways::new(options.clsact_only),
-            ),
+            watched: WatchedInterfaces::new(totals, Ways::new(options.clsact_only)),
             table,
             rules,
             focus,
-            counters_of_first_cpu,
+            grace_periods,
             skeleton,
             memory_bytes,
         };
@@ -180,29 +173,18 @@ impl Probe {
     /// Returns their version, as samples carry it; after an error those of before are in force.
     pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
         if self.rules.is_unsettled {
-            self.wait_for_programs()?;
+            self.grace_periods.wait()?;
         }
         let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
         // As long as nothing is attached, no packet reads rules. Should the wait fail, these are in force all the same:
         // it is the next change that has to wait first.
         self.rules.is_unsettled =
-            self.watched().next().is_some() && self.wait_for_programs().is_err();
+            self.watched().next().is_some() && self.grace_periods.wait().is_err();
         if begins_anew {
             self.table.forget_versions_before(version);
         }
         self.table.retire_excluded(version, rules);
         Ok(version)
-    }
-
-    /// Returns when no program runs any more that began before the call: the kernel waits for a grace period
-    /// whenever user space updates an array of maps.
-    fn wait_for_programs(&self) -> Result<()> {
-        let fd = self.counters_of_first_cpu.as_fd().as_raw_fd();
-        self.skeleton
-            .maps
-            .flow_counters
-            .update(&0u32.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
-            .context("wait for packets under the former rules")
     }
 
     /// These flows keep histograms of their gaps from their next reading on, and no others.
@@ -251,7 +233,8 @@ impl Probe {
     pub fn finish(&mut self) -> Snapshot {
         self.watched.detach_all();
         // Should it fail, a packet that is under way on another CPU this moment is missed.
-        let _ = self.wait_for_programs();
+        let _ = self.grace_periods.wait();
+        self.table.read_all_again();
         self.snapshot()
     }
 

@@ -20,6 +20,8 @@ mod generated;
 mod in_force;
 #[path = "bpf_run/listed.rs"]
 mod listed;
+#[path = "bpf_run/owners.rs"]
+mod owners;
 #[path = "bpf_run/room.rs"]
 mod room;
 #[path = "bpf_run/settled.rs"]

@@ -340,7 +340,7 @@ fn a_configuration_cannot_ask_for_more_than_half_of_the_memory_and_the_command_l
     for what in [check, run] {
         let output = on_a_small_machine(1_000_000, what);
         assert_eq!(code(&output), 78, "{output:?}");
-        let bytes = 2_097_152 * (128 + 64 * libbpf_rs::num_possible_cpus().expect("CPUs") as u64);
+        let bytes = 2_097_152 * 320;
         let expected = format!(
             "flowtop: config.json: MAX_FLOWS: a table for 1000000 flows takes {}, more than half of the {} of memory \
             that there are (a smaller number, or --max-flows 1000000 on the command line)\n",

@@ -66,7 +66,7 @@ fn small() -> Report {
     report.table.evicted = 1;
     report.table.insert_failures = 8;
     report.table.contended = 2;
-    report.table.memory_bytes = Some(38_668_280);
+    report.table.memory_bytes = Some(46_558_664);
     report
 }
 
@@ -185,7 +185,7 @@ fn json_has_every_figure_of_the_interfaces_the_rules_and_the_run() {
         "rules": [{"name": "voice", "packets": 1234, "bytes": 123_400, "flows": 2}],
         "kernel": {
             "flows_tracked": 3, "flows_evicted": 1, "insert_failures": 8, "sequence_contended": 2,
-            "map_memory_bytes": 38_668_280,
+            "map_memory_bytes": 46_558_664,
             "privileges": {
                 "user": "nobody", "uid": 65534, "groups": ["adm"], "capabilities": ["net_admin"],
                 "no_new_privileges": true, "landlock": "full", "seccomp": true,

@@ -105,10 +105,13 @@ host_tests! { counters:
     squares_carry_into_the_upper_half
     a_sum_of_exactly_two_to_the_64_carries
     squares_wrap_at_79_bits
-    counters_of_the_same_epoch_go_on
+    the_owner_counts_on_in_the_same_epoch
     a_new_epoch_drops_the_gaps_and_keeps_the_counts
+    without_a_gap_no_epoch_begins
     epochs_differ_in_each_of_their_bits
-    a_new_generation_drops_everything
+    another_cpu_leaves_all_as_it_is
+    what_others_count_adds_up
+    squares_of_others_carry_as_the_owners_do
 }
 
 host_tests! { table:
@@ -120,6 +123,9 @@ host_tests! { table:
     a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted
     a_flow_that_was_changed_is_looked_at_anew_and_may_still_go
     a_packet_knows_whether_its_flow_still_is_in_the_slot
+    a_new_flow_begins_with_its_first_packet_and_nothing_else
+    of_an_epoch_that_begins_nothing_is_shared_yet
+    keys_differ_in_each_of_their_bits
 }
 
 host_tests! { payload:
@@ -154,6 +160,7 @@ host_tests! { account:
     a_flow_that_no_rule_admits_any_more_is_retired
     a_number_that_finds_the_flow_locked_is_contended
     who_comes_too_late_is_told_by_the_slot
+    other_cpus_than_the_owner_share_their_counters
     each_datagram_of_an_aggregate_has_its_number
     no_more_segments_are_read_than_there_may_be
     numbers_are_those_of_the_protocol_or_the_payload

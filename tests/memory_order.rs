@@ -60,10 +60,32 @@ scenario! { what_changes_meanwhile_stays:
 }
 
 scenario! { counters_of_a_new_life_are_its_own:
-    needs_a_barrier_where_counters_become_another_flows = Own
-    needs_what_makes_counters_valid_to_be_set_last = OwnLast
+    needs_a_barrier_where_a_slot_is_claimed = Claim
     needs_a_fence_before_the_control_word_is_looked_at_again = FenceBehindCounters
     needs_the_control_word_to_be_looked_at_again = LookAgain
+}
+
+scenario! { a_new_flow_has_its_first_packet:
+    needs_a_barrier_where_a_slot_is_published = Publish
+}
+
+scenario! { what_the_owner_counted_stays_with_its_life:
+    needs_a_barrier_where_a_flow_is_marked = Mark
+    needs_a_barrier_where_an_arrival_is_exchanged = Arrival
+    needs_a_second_look_at_the_last_arrival = SecondLook
+    needs_a_packet_to_be_counted_behind_its_check = CheckFirst
+}
+
+scenario! { what_others_counted_stays_with_its_life:
+    needs_a_barrier_where_a_flow_is_marked = Mark
+    needs_a_barrier_where_an_arrival_is_exchanged = Arrival
+    needs_a_second_look_at_the_last_arrival = SecondLook
+    needs_a_packet_to_be_counted_behind_its_check = CheckFirst
+    needs_what_others_counted_of_the_former_flow_to_be_emptied = EmptyShared
+}
+
+scenario! { what_others_count_first_is_not_lost:
+    needs_what_others_counted_of_the_former_flow_to_be_emptied = EmptyShared
 }
 
 scenario! { an_epochs_gaps_are_its_own:
@@ -71,6 +93,24 @@ scenario! { an_epochs_gaps_are_its_own:
     needs_what_makes_counters_valid_to_be_set_last = OwnLast
     needs_a_fence_before_the_control_word_is_looked_at_again = FenceBehindCounters
     needs_the_control_word_to_be_looked_at_again = LookAgain
+}
+
+scenario! { an_epochs_shared_gaps_are_its_own:
+    needs_a_barrier_where_an_epoch_begins = Mark
+    needs_what_is_shared_of_it_to_be_emptied_before = EmptyFirst
+    needs_a_fence_before_the_control_word_is_looked_at_again = FenceBehindCounters
+    needs_the_control_word_to_be_looked_at_again = LookAgain
+}
+
+scenario! { shared_squares_are_whole:
+    needs_a_barrier_before_the_carry = Carry
+    needs_the_upper_half_to_be_looked_at_again = LookAgainAtCounters
+    needs_a_fence_before_the_upper_half_is_looked_at_again = FenceBehindCounters
+    needs_the_bit_that_is_in_both_halves = CommonBit
+}
+
+scenario! { squares_of_two_cpus_are_whole:
+    needs_a_barrier_before_the_carry = Carry
 }
 
 scenario! { squares_are_whole:
@@ -91,10 +131,9 @@ scenario! { no_flow_is_retired_under_a_judge:
 
 /// Of an atomic operation whose result nobody uses the compiler makes one that orders nothing (an exchange always returns
 /// one). These may be such; all others keep what was there before.
-const UNORDERED: [&str; 3] = [
+const UNORDERED: [&str; 2] = [
     "__sync_fetch_and_add(&histogram->counts[bucket], 1);",
-    "__sync_fetch_and_add((__u64 *)&slot->unjudged, bytes);",
-    "__sync_fetch_and_add(&slot->unjudged, received);",
+    "__sync_fetch_and_add(counter, more);",
 ];
 
 #[test]

@@ -38,11 +38,12 @@ fn main() -> Result<()> {
     let wants = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
     let machine = machine::describe();
     print!("{machine}");
+    let cpus = support::clock::cpus();
     machine::settle_down();
     let mut table = Table::default();
     let driver = Driver::load()?;
     if wants("packets") {
-        packets::measure(&driver, &mut table)?;
+        packets::measure(&driver, &mut table, &cpus)?;
     }
     if wants("peers") {
         peers::measure(&driver, &mut table)?;

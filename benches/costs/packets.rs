@@ -11,6 +11,7 @@ use libbpf_rs::libbpf_sys::{bpf_obj_get_info_by_fd, bpf_prog_info};
 use crate::drive::{Course, Driver};
 use crate::frames::{PATTERN, Shape};
 use crate::sample::{Summary, interleaved};
+use crate::support::clock;
 use crate::table::{Line, Table, Target};
 
 const ROUNDS: usize = 61;
@@ -33,8 +34,8 @@ struct Bench<'a> {
     table: &'a mut Table,
 }
 
-/// Measures all of them.
-pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
+/// Measures all of them, on the last of these CPUs.
+pub fn measure(driver: &Driver, table: &mut Table, cpus: &[usize]) -> Result<()> {
     let mut plain = load(&[], &SequenceProfile::OFF)?;
     let patterned = load(&[], &pattern_profile())?;
     let mut ruled = load(&rules(), &SequenceProfile::OFF)?;
@@ -51,6 +52,7 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
     driver.place_program(RULED, ruled.program())?;
     let mut bench = Bench { driver, table };
     bench.known_flows()?;
+    bench.flows_of_another_cpu(cpus)?;
     bench.focused_flow(&mut plain)?;
     bench.many_flows(&mut plain)?;
     bench.patterns()?;
@@ -179,6 +181,43 @@ impl Bench<'_> {
                 baseline: Some(limit),
                 flowtop,
                 target: Target::Ratio(1.3),
+            });
+        }
+        Ok(())
+    }
+
+    /// Packets that come in on one CPU, of flows that another one brought in.
+    fn flows_of_another_cpu(&mut self, cpus: &[usize]) -> Result<()> {
+        let [.., other, own] = *cpus else {
+            return Ok(());
+        };
+        let shapes = [
+            ("UDP over IPv4, 64 bytes", Shape::udp(false, 64)),
+            ("TCP over IPv4, 64 bytes", Shape::tcp(false, 64)),
+        ];
+        for (name, shape) in shapes {
+            let to_host = |host| {
+                let mut shape = shape.clone();
+                shape.frame[30..34].copy_from_slice(&[198, 51, 100, host]);
+                shape
+            };
+            let shapes = [shape.clone(), to_host(1), to_host(2)];
+            let mut courses: [Course; 3] = std::array::from_fn(|_| Course::of(&shape, 1));
+            let mut run = |subject: usize, runs| {
+                let place = [EMPTY, PLAIN, PLAIN][subject];
+                let (shape, course) = (&shapes[subject], &mut courses[subject]);
+                self.driver.run(place, shape, course, runs)
+            };
+            clock::pin(other);
+            run(2, 1)?;
+            clock::pin(own);
+            let [empty, here, there] = interleaved(ROUNDS, |subject| run(subject, RUNS))?;
+            self.table.add(&Line {
+                what: format!("{name}, brought in by another CPU"),
+                unit: "ns",
+                baseline: Some(here.above(empty)),
+                flowtop: there.above(empty),
+                target: Target::More(60.0),
             });
         }
         Ok(())

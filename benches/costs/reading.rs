@@ -48,14 +48,42 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<Vec<Reading>> {
         "ms. Baselines: a per-CPU hash map of as many flows.",
     );
     let sizes = [(1_000, 31), (100_000, 7), (1_000_000, 5)];
-    let readings = sizes.map(|(flows, rounds)| read(driver, table, flows, rounds));
+    let readings = sizes.map(|(flows, rounds)| {
+        let readings = read(driver, flows, rounds, 0)?;
+        report(table, flows, readings);
+        let [_, _, all_active, few_active] = readings;
+        Ok(Reading {
+            flows,
+            all_active,
+            few_active,
+        })
+    });
+    with_many_cpus(driver, table)?;
     readings.into_iter().collect()
 }
 
-fn read(driver: &Driver, table: &mut Table, flows: u32, rounds: usize) -> Result<Reading> {
+/// The same table set up for this machine's CPUs, and for as many as large ones have.
+fn with_many_cpus(driver: &Driver, table: &mut Table) -> Result<()> {
+    const FLOWS: u32 = 1_000_000;
+    const CPUS: usize = 128;
+    let [_, _, baseline, _] = read(driver, FLOWS, 5, 0)?;
+    let [_, _, flowtop, _] = read(driver, FLOWS, 5, CPUS)?;
+    table.add(&Line {
+        what: format!("{FLOWS}, all active, with {CPUS} possible CPUs"),
+        unit: "ms",
+        baseline: Some(baseline),
+        flowtop,
+        target: Target::Ratio(1.1),
+    });
+    Ok(())
+}
+
+/// By keys, in batches, all active, few active.
+fn read(driver: &Driver, flows: u32, rounds: usize, least_cpus: usize) -> Result<[Summary; 4]> {
     let shape = Shape::udp(false, 64);
     let mut probe = Probe::load(&Options {
         max_flows: flows,
+        least_cpus,
         ..Options::default()
     })?;
     probe.prepare_interface(1)?;
@@ -66,7 +94,7 @@ fn read(driver: &Driver, table: &mut Table, flows: u32, rounds: usize) -> Result
         driver.run(READ, &shape, &mut course, flows / share)
     };
     touch(1)?;
-    let medians = interleaved(rounds, |subject| {
+    interleaved(rounds, |subject| {
         let mut expected = flows;
         if subject >= 2 {
             let share = if subject == 2 { 1 } else { 100 };
@@ -94,13 +122,6 @@ fn read(driver: &Driver, table: &mut Table, flows: u32, rounds: usize) -> Result
             "{found} flows read, not {expected}"
         );
         Ok(ms)
-    })?;
-    report(table, flows, medians);
-    let [_, _, all_active, few_active] = medians;
-    Ok(Reading {
-        flows,
-        all_active,
-        few_active,
     })
 }
 

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use flowtop::probe::{Options, Probe};
 use nix::pty::{Winsize, openpty};
 
 use crate::sample::{Summary, interleaved};
@@ -40,6 +41,14 @@ pub fn measure(table: &mut Table) -> Result<()> {
         nothing,
         Target::None,
     );
+    for (cpus, [ms, mb]) in [0, 128, 256].into_iter().zip(loads()?) {
+        let what = match cpus {
+            0 => "loading the programs and their maps".to_owned(),
+            _ => format!("the same with {cpus} possible CPUs"),
+        };
+        add(&what, "ms", ms, Target::None);
+        add("memory of the maps", "MB", mb, Target::Most(76.0));
+    }
     let bytes = std::fs::metadata(PROGRAM)?.len() as f64;
     add(
         "size of the program",
@@ -48,6 +57,25 @@ pub fn measure(table: &mut Table) -> Result<()> {
         Target::None,
     );
     Ok(())
+}
+
+/// Time and memory of a load: with this machine's CPUs, and with those of larger ones.
+fn loads() -> Result<[[Summary; 2]; 3]> {
+    let mut memory = [0.0; 3];
+    let times: [Summary; 3] = interleaved(ROUNDS, |subject| {
+        let begin = Instant::now();
+        let mut probe = Probe::load(&Options {
+            least_cpus: [0, 128, 256][subject],
+            ..Options::default()
+        })?;
+        let elapsed = begin.elapsed().as_secs_f64() * 1000.0;
+        let bytes = probe.snapshot().table.memory_bytes;
+        memory[subject] = bytes.context("the memory of the maps")? as f64 / 1e6;
+        Ok(elapsed)
+    })?;
+    Ok(std::array::from_fn(|subject| {
+        [times[subject], Summary::once(memory[subject])]
+    }))
 }
 
 fn until_exit() -> Result<f64> {

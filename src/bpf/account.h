@@ -8,15 +8,7 @@
 #include "judge.h"
 #include "totals.h"
 
-/* Key: what all fragments of a packet share. Written and read by this program. When it is full, the entry used
- * least recently goes, and later fragments of that packet are unmatched: counted in the flow with ports 0.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct fragment_key);
-	__type(value, struct fragment_ports);
-	__uint(max_entries, 16384);
-} fragments SEC(".maps");
+#define NOT_THERE ~0U
 
 /* Key: slot of flow_table. Entries are made and removed by user space, which also sets FLOW_FOCUSED; this program
  * only counts.
@@ -27,55 +19,6 @@ struct {
 	__type(value, struct gap_histogram);
 	__uint(max_entries, FOCUSED_FLOWS);
 } gap_histograms SEC(".maps");
-
-/* Gives a first fragment's ports to the later ones, or takes them from it. */
-__noinline int resolve_fragment(struct packet_facts *facts)
-{
-	struct fragment_key key = {};
-	struct fragment_ports *known;
-
-	if (!facts)
-		return PARSED_OTHER;
-	key.ifindex = facts->key.ifindex;
-	key.identification = facts->identification;
-	key.vlan = facts->key.vlan;
-	key.protocol = facts->fragment_protocol;
-	key.family = facts->key.family;
-
-	__builtin_memcpy(key.source, facts->key.source, 16);
-	__builtin_memcpy(key.destination, facts->key.destination, 16);
-	if (facts->fragment == FRAGMENT_FIRST) {
-		struct fragment_ports ports = {
-			.source_port = facts->key.source_port,
-			.destination_port = facts->key.destination_port,
-			.protocol = facts->key.protocol,
-		};
-
-		bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
-		return PARSED_FLOW;
-	}
-	known = bpf_map_lookup_elem(&fragments, &key);
-	if (known) {
-		facts->key.source_port = known->source_port;
-		facts->key.destination_port = known->destination_port;
-		facts->key.protocol = known->protocol;
-	}
-	facts->is_unmatched = !known;
-	if (facts->key.protocol == IPPROTO_TCP)
-		facts->sequence = SEQUENCE_UNPLACED;
-	else if (facts->key.protocol != IPPROTO_UDP &&
-		 facts->key.protocol != (facts->key.family == FAMILY_IPV4 ? IPPROTO_ICMP : NEXT_ICMPV6))
-		return PARSED_OTHER;
-	return PARSED_FLOW;
-}
-
-/* Counters of this CPU, whoever's they are. */
-static __always_inline struct flow_counters *counters_at(__u32 cpu, const __u32 *slot)
-{
-	void *of_cpu = bpf_map_lookup_elem(&flow_counters, &cpu);
-
-	return of_cpu ? bpf_map_lookup_elem(of_cpu, slot) : NULL;
-}
 
 /* The bucket of a gap: with e the index of its highest set bit, 2 * e + the bit below it; the last one is open. The
  * definition is bucket_of in src/model/histogram.rs.
@@ -104,20 +47,6 @@ __noinline int record_gap(__u32 slot, __s64 gap)
 	return 0;
 }
 
-static __always_inline void account_arrival(struct flow_slot *slot, struct flow_counters *counters, __u64 control,
-					    const struct observation *seen)
-{
-	__s64 gap = seen->now - __sync_lock_test_and_set(&slot->last_arrival, seen->now);
-
-	if (gap > (__s64)JITTER_STOP_NS) {
-		next_epoch(slot, control);
-		return;
-	}
-	add_gap(counters, gap);
-	if (control & FLOW_FOCUSED)
-		record_gap(seen->slot, gap);
-}
-
 static __always_inline int is_echo(const struct flow_key *key)
 {
 	__u8 type = key->destination_port >> 8;
@@ -135,22 +64,26 @@ static __always_inline __u64 flags_of_profile(const struct flow_key *key, const 
 }
 
 /* New flow: rules first, then a slot. Returns 0 and the slot's index, or where the packet is counted instead. */
-__noinline int admit_flow(const struct flow_key *key, struct interface_totals *totals, struct observation *seen,
+__noinline int admit_flow(const struct packet_facts *facts, struct interface_totals *totals, struct observation *seen,
 			  __u64 hash)
 {
 	struct newcomer newcomer = {};
 	struct sequence_profile *profile;
 	int rule, slot;
 
-	if (!key || !totals || !seen)
+	if (!facts || !totals || !seen)
 		return -1;
-	newcomer.key = *key;
+	newcomer.key = facts->key;
 	newcomer.hash = hash;
 	newcomer.now = seen->now;
+	newcomer.bytes = seen->bytes;
+	newcomer.packets = seen->packets;
+	newcomer.payload_bytes = facts->payload_bytes;
+	newcomer.cpu = seen->cpu;
 	newcomer.active = seen->active;
 	rule = match_rules(&newcomer.key, seen->active);
 	if (rule < 0) {
-		struct verdict *verdict = verdict_of(hash);
+		struct verdict *verdict = verdict_of(seen->cpu, hash);
 
 		if (verdict) {
 			verdict->key = newcomer.key;
@@ -170,9 +103,9 @@ __noinline int admit_flow(const struct flow_key *key, struct interface_totals *t
 		add_volume(&totals->untracked, seen->packets, seen->bytes);
 		return -1;
 	}
-	totals->evicted += newcomer.evicted;
 	seen->slot = slot;
 	seen->is_new = newcomer.published;
+	seen->has_evicted = newcomer.evicted;
 	return 0;
 }
 
@@ -212,55 +145,66 @@ __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slo
 	return 1;
 }
 
-/* The slot went to another flow: nobody reads the counters that the packet is in. */
-static __always_inline void count_too_late(struct interface_totals *totals, const struct observation *seen)
+/* The flow's shared counters, which are known to hold something from here on. */
+static __always_inline struct flow_shared *share_counters(struct flow_slot *slot, __u32 index)
 {
-	add_volume(&totals->untracked, seen->packets, seen->bytes);
+	if (!(READ_ONCE(slot->control) & FLOW_SHARED)) {
+		__u64 before = __sync_fetch_and_or(&slot->control, FLOW_SHARED);
+
+		KEEP(before);
+	}
+	return bpf_map_lookup_elem(&flow_shared, &index);
+}
+
+static __always_inline struct increment increment_of(const struct packet_facts *facts, const struct observation *seen,
+						     __s64 gap, __u32 sequenced)
+{
+	return (struct increment){
+		.bytes = seen->bytes,
+		.packets = seen->packets,
+		.payload_bytes = facts->payload_bytes,
+		.sequenced = sequenced,
+		.gap = gap,
+	};
+}
+
+/* Counts a packet on another CPU than the one that brought its flow in. */
+__noinline int count_elsewhere(struct flow_slot *slot, const struct packet_facts *facts, const struct observation *seen,
+			       __s64 gap, __u32 sequenced)
+{
+	struct flow_shared *shared;
+
+	if (!slot || !facts || !seen)
+		return 0;
+	shared = share_counters(slot, seen->slot);
+	if (shared)
+		count_as_other(shared, shared_gaps_of(shared, READ_ONCE(slot->control)),
+			       increment_of(facts, seen, gap, sequenced));
+	return 0;
 }
 
 /* A packet whose flow could not be locked: its number is read, but has no place in the series. So that it is not missed
- * there for good, the slot says how many such numbers (TCP: bytes) there were. Returns the packets whose number was readable.
+ * there for good, the flow knows how many such numbers (TCP: bytes) there were. Returns the packets whose number was readable.
  */
 __noinline __u32 count_unjudged(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
 				const struct observation *seen)
 {
-	__u32 received, bytes;
+	__u32 received, numbers;
+	struct flow_shared *shared;
 
 	if (!slot || !facts || !seen)
 		return 0;
 	if (facts->sequence == SEQUENCE_TCP) {
-		bytes = stream_length(facts->tcp_flags, facts->payload_bytes);
-		__sync_fetch_and_add((__u64 *)&slot->unjudged, bytes);
-		return bytes ? seen->packets : 0;
+		numbers = stream_length(facts->tcp_flags, facts->payload_bytes);
+		received = numbers ? seen->packets : 0;
+	} else {
+		numbers = received =
+			judge_any(skb, NULL, profile_of(ACTIVE_BANK(seen->active), slot->rule), facts, seen);
 	}
-	received = judge_any(skb, NULL, profile_of(ACTIVE_BANK(seen->active), slot->rule), facts, seen);
-	__sync_fetch_and_add(&slot->unjudged, received);
+	shared = numbers ? share_counters(slot, seen->slot) : NULL;
+	if (shared)
+		add_shared(&shared->unjudged, numbers);
 	return received;
-}
-
-/* Locks a flow that another CPU, or user space, has changed since it was found. Returns 0 where its number is not to be
- * judged, -1 where the slot is another flow's. Out of the way of most packets; global, so that the verifier looks at it
- * once.
- */
-__noinline int lock_again(struct flow_slot *slot, struct interface_totals *totals, const struct observation *seen,
-			  __u64 control)
-{
-	int is_locked;
-
-	if (!slot || !totals || !seen)
-		return 0;
-	if (!is_still(slot, control)) {
-		count_too_late(totals, seen);
-		return -1;
-	}
-	is_locked = lock_flow(slot);
-	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
-	if (is_locked && version_of(READ_ONCE(slot->control)) == ACTIVE_VERSION(seen->active))
-		return 1;
-	totals->contended += 1;
-	if (is_locked)
-		unlock_flow(slot);
-	return 0;
 }
 
 static __always_inline int takes_part(const struct packet_facts *facts)
@@ -269,71 +213,164 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 	       facts->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
 }
 
-static __always_inline void account_flow(struct __sk_buff *skb, const struct packet_facts *facts, __u32 cpu,
-					 struct interface_totals *totals, struct observation *seen)
+/* A number whose flow another CPU, or user space, has changed since it was found, or that is the first one of its flow. Returns
+ * the packets whose number was readable, NOT_THERE where the slot is another flow's. Out of the way of most packets; global, so
+ * that the verifier looks at it once.
+ */
+__noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
+			     struct interface *interface, const struct observation *seen)
 {
-	__u64 hash = hash_flow(&facts->key);
-	struct flow_counters *counters;
+	__u32 sequenced = 0;
+	int is_locked;
+
+	if (!slot || !facts || !interface || !seen)
+		return 0;
+	if (!is_still(slot, seen->control))
+		return NOT_THERE;
+	is_locked = lock_flow(slot);
+	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
+	if (is_locked && version_of(READ_ONCE(slot->control)) == ACTIVE_VERSION(seen->active)) {
+		sequenced = judge_any(skb, slot, profile_of(ACTIVE_BANK(seen->active), slot->rule), facts, seen);
+		unlock_flow(slot);
+		return sequenced;
+	}
+	if (is_locked)
+		unlock_flow(slot);
+	add_shared(&interface->contended, 1);
+	return count_unjudged(skb, slot, facts, seen);
+}
+
+/* Where a known flow was found. `control` is what its slot said; NULL for an unknown one. */
+static __always_inline struct flow_slot *find_flow(const struct packet_facts *facts, struct observation *seen,
+						   __u64 hash, __u64 *control)
+{
+	struct flow_slot *slot = find_slot(&facts->key, hash, &seen->slot, control);
+
+	if (!slot) {
+		/* Before the second set is looked through: what rules exclude is in neither. */
+		seen->is_filtered = was_filtered(&facts->key, seen->cpu, hash, seen->active);
+		if (seen->is_filtered)
+			return NULL;
+		slot = slot_in_set(&facts->key, hash, FLOWS_PER_SET, &seen->slot, control);
+	}
+	if (slot && version_of(*control) != ACTIVE_VERSION(seen->active)) {
+		if (!reconsider_flow(&facts->key, slot, seen->active))
+			return NULL;
+		*control = READ_ONCE(slot->control);
+	}
+	return slot;
+}
+
+/* Brings a flow in, and counts its first packet. Returns its slot where another CPU has done so meanwhile; NULL where nothing
+ * is left to be done.
+ */
+static __always_inline struct flow_slot *bring_in(struct __sk_buff *skb, const struct packet_facts *facts,
+						  struct interface *interface, struct interface_totals *totals,
+						  struct observation *seen, __u64 hash)
+{
+	/* Asked for while the set is searched for a place. */
+	struct flow_counters *counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
 	struct flow_slot *slot;
-	__u64 control;
+	__u32 sequenced;
+
+	if (counters)
+		(void)READ_ONCE(counters->owner);
+	if (admit_flow(facts, totals, seen, hash))
+		return NULL;
+	if (seen->has_evicted)
+		add_shared(&interface->evicted, 1);
+	slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
+	if (!seen->is_new) {
+		if (slot && is_slot_of(slot, &facts->key, &seen->control))
+			return slot;
+		add_volume(&totals->untracked, seen->packets, seen->bytes);
+		return NULL;
+	}
+	counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
+	if (!slot || !counters || !is_slot_of(slot, &facts->key, &seen->control) || !(seen->control & FLOW_SEQUENCED) ||
+	    !takes_part(facts))
+		return NULL;
+	sequenced = judge_again(skb, slot, facts, interface, seen);
+	if (sequenced != NOT_THERE)
+		counters->sequenced += sequenced;
+	return NULL;
+}
+
+/* The flow goes on after a pause: a new epoch. */
+static __always_inline void end_pause(struct flow_slot *slot, __u32 index, __u64 control)
+{
+	next_epoch(slot, bpf_map_lookup_elem(&flow_shared, &index), control);
+}
+
+/* The packet's number is judged by the flow's series, if it takes part in one: see judge_again(). */
+static __always_inline __u32 judge_in_turn(struct __sk_buff *skb, const struct packet_facts *facts,
+					   struct flow_slot *slot, struct interface *interface,
+					   struct observation *seen, __u64 control)
+{
+	__u32 sequenced;
+
+	if (!(control & FLOW_SEQUENCED) || !takes_part(facts))
+		return is_still(slot, control) ? 0 : NOT_THERE;
+	/* Locked as it was found, it still is the flow's. */
+	if (version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) {
+		sequenced = judge(skb, facts, slot, seen);
+		unlock_flow(slot);
+		return sequenced;
+	}
+	seen->control = control;
+	return judge_again(skb, slot, facts, interface, seen);
+}
+
+/* A packet of a known flow. */
+static __always_inline void account_known(struct __sk_buff *skb, const struct packet_facts *facts,
+					  struct flow_slot *slot, struct interface *interface,
+					  struct interface_totals *totals, struct observation *seen, __u64 control)
+{
+	struct flow_counters *counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
+	__u32 sequenced;
+	__s64 gap;
+
+	if (!counters)
+		return;
+	/* On their way while the atomic operations hold up what comes after them. */
+	(void)READ_ONCE(counters->owner);
+	if (control & FLOW_SEQUENCED)
+		(void)READ_ONCE(slot->seen);
+	gap = seen->now - __sync_lock_test_and_set(&slot->last_arrival, seen->now);
+	sequenced = judge_in_turn(skb, facts, slot, interface, seen, control);
+	if (sequenced == NOT_THERE) {
+		add_volume(&totals->untracked, seen->packets, seen->bytes);
+		return;
+	}
+	if (!count_as_owner(counters, owner_of(seen->cpu, control), increment_of(facts, seen, gap, sequenced)))
+		count_elsewhere(slot, facts, seen, gap, sequenced);
+	if (is_pause(gap))
+		end_pause(slot, seen->slot, control);
+	else if (control & FLOW_FOCUSED)
+		record_gap(seen->slot, gap);
+}
+
+static __always_inline void account_flow(struct __sk_buff *skb, const struct packet_facts *facts,
+					 struct interface *interface, struct interface_totals *totals,
+					 struct observation *seen)
+{
+	__u64 hash = hash_flow(&facts->key), control;
+	struct flow_slot *slot;
 
 	/* The clock waits for all loads before it: read behind the search, it would add to what a cache miss costs. */
 	seen->now = bpf_ktime_get_ns();
-	slot = find_slot(&facts->key, hash, &seen->slot, &control);
+	slot = find_flow(facts, seen, hash, &control);
 	if (!slot) {
-		/* Before the second set is looked through: what rules exclude is in neither. */
-		if (was_filtered(&facts->key, hash, seen->active)) {
+		if (seen->is_filtered) {
 			add_volume(&totals->filtered, seen->packets, seen->bytes);
 			return;
 		}
-		slot = slot_in_set(&facts->key, hash, FLOWS_PER_SET, &seen->slot, &control);
-	}
-	if (slot && version_of(control) != ACTIVE_VERSION(seen->active)) {
-		if (!reconsider_flow(&facts->key, slot, seen->active))
-			slot = NULL;
-		else
-			control = READ_ONCE(slot->control);
-	}
-	if (!slot) {
-		/* Asked for while the set is searched for a place. */
-		counters = counters_at(cpu, &seen->slot);
-		if (counters)
-			(void)READ_ONCE(counters->life);
-		if (admit_flow(&facts->key, totals, seen, hash))
+		slot = bring_in(skb, facts, interface, totals, seen, hash);
+		if (!slot)
 			return;
-		slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
-		if (!slot || !is_slot_of(slot, &facts->key, &control)) {
-			count_too_late(totals, seen);
-			return;
-		}
+		control = seen->control;
 	}
-	counters = counters_at(cpu, &seen->slot);
-	if (!counters)
-		return;
-	/* The slot's second half: on its way while the atomic operations hold up what comes after them. */
-	if (control & FLOW_SEQUENCED)
-		(void)READ_ONCE(slot->seen);
-	own_counters(counters, control);
-	counters->packets += seen->packets;
-	counters->bytes += seen->bytes;
-	counters->payload_bytes += facts->payload_bytes;
-	if (!seen->is_new)
-		account_arrival(slot, counters, control, seen);
-	if (control & FLOW_SEQUENCED && takes_part(facts)) {
-		/* Locked as it was found, it still is the flow's: see is_still(). */
-		int locked = (version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) ?
-				     1 :
-				     lock_again(slot, totals, seen, control);
-
-		if (locked > 0) {
-			counters->sequenced += judge(skb, facts, slot, seen);
-			unlock_flow(slot);
-		} else if (!locked) {
-			counters->sequenced += count_unjudged(skb, slot, facts, seen);
-		}
-	} else if (!is_still(slot, control)) {
-		count_too_late(totals, seen);
-	}
+	account_known(skb, facts, slot, interface, totals, seen, control);
 }
 
 #endif

@@ -13,7 +13,11 @@ struct newcomer {
 	struct flow_key key;
 	__u64 hash;
 	__u64 now;
+	__u64 bytes; /* of its first packet, or aggregate, with the next two */
+	__u32 packets;
+	__u32 payload_bytes;
 	__u32 active; /* settings.active */
+	__u32 cpu;
 	__u8 rule;
 	__u8 profile; /* id */
 	__u8 evicted; /* out: whether it replaced a flow */
@@ -24,6 +28,17 @@ struct newcomer {
 	__u64 flags; /* of control */
 };
 
+/* The first packet is counted before anybody can find the flow. */
+static __always_inline void begin_counters(struct flow_counters *counters, const struct newcomer *newcomer)
+{
+	*counters = (struct flow_counters){
+		.owner = newcomer->cpu,
+		.packets = newcomer->packets,
+		.bytes = newcomer->bytes,
+		.payload_bytes = newcomer->payload_bytes,
+	};
+}
+
 static __always_inline void publish(struct flow_slot *slot, const struct newcomer *newcomer, __u64 generation)
 {
 	slot->key = newcomer->key;
@@ -32,7 +47,6 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->expected = 0;
 	slot->seen = 0;
 	slot->lost = 0;
-	slot->unjudged = 0;
 	slot->absent = 0;
 	slot->reverse_errors = 0;
 	slot->small_errors = 0;
@@ -138,9 +152,11 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 		int chosen = choose_slot(newcomer);
 		__u32 at = place_of(newcomer->hash, chosen & (PLACES - 1));
 		struct flow_slot *slot = bpf_map_lookup_elem(&flow_table, &at);
+		struct flow_counters *counters = bpf_map_lookup_elem(&flow_counters, &at);
+		struct flow_shared *shared = bpf_map_lookup_elem(&flow_shared, &at);
 		__u64 control, claimed;
 
-		if (!slot || chosen == NO_SLOT)
+		if (!slot || !counters || !shared || chosen == NO_SLOT)
 			return NO_SLOT;
 		if (chosen >= FOUND)
 			return at;
@@ -155,6 +171,9 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 			newcomer->evicted = 1;
 		}
 		newcomer->published = 1;
+		begin_counters(counters, newcomer);
+		if (control & FLOW_SHARED)
+			*shared = (struct flow_shared){};
 		publish(slot, newcomer, claimed ^ FLOW_CLAIMED);
 		return at;
 	}

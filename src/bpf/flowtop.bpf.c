@@ -11,6 +11,7 @@
 #include "types.h"
 #include "segments.h"
 #include "account.h"
+#include "fragments.h"
 
 static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
 						 void *room)
@@ -86,21 +87,21 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 }
 
 /* See measure_aggregate(). Global, so that the verifier looks at it once. */
-__noinline int count_aggregate(struct __sk_buff *skb, struct packet_facts *facts, struct interface_totals *totals,
+__noinline int count_aggregate(struct __sk_buff *skb, struct packet_facts *facts, struct interface *interface,
 			       struct observation *seen)
 {
 	struct packet packet = packet_of(skb);
 	__u32 cut;
 
-	if (!facts || !totals || !seen)
+	if (!facts || !interface || !seen)
 		return 0;
 	packet.pushed = facts->unsent;
 	packet.gso_segments = skb->gso_segs;
 	packet.gso_size = skb->gso_size;
-	seen->packets = measure_aggregate(&packet, facts, totals->is_bare, &cut);
+	seen->packets = measure_aggregate(&packet, facts, interface->is_bare, &cut);
 	seen->bytes = wire_bytes(&packet, seen->packets, cut, facts->unsent);
 	if (facts->is_estimated)
-		totals->estimated += seen->packets;
+		add_shared(&interface->estimated, seen->packets);
 	return 0;
 }
 
@@ -110,19 +111,21 @@ int flowtop_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = packet_of(skb);
 	struct packet_facts facts = { .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
-	struct observation seen = {};
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct interface_totals *totals = totals_of(cpu, packet.ifindex);
+	struct observation seen = { .cpu = bpf_get_smp_processor_id() };
+	__u32 slot;
+	struct interface *interface = interface_of(packet.ifindex, &slot);
+	struct interface_totals *totals = totals_of(seen.cpu, slot);
 	int parsed;
 
-	if (!totals)
+	if (!interface || !totals)
 		return TC_ACT_UNSPEC;
-	if (totals->is_bare)
+	if (interface->is_bare)
 		packet.pushed = pushed_bytes(skb);
-	parsed = packet.pushed ? PARSED_UNREADABLE : parse_packet(&packet, FAST, &facts, totals->is_bare);
+	parsed = packet.pushed ? PARSED_UNREADABLE : parse_packet(&packet, FAST, &facts, interface->is_bare);
 	if (parsed == PARSED_UNREADABLE) {
-		parsed = parse_completely(skb, &facts, totals->is_bare, packet.pushed);
-		totals->fragments_unmatched += facts.is_unmatched;
+		parsed = parse_completely(skb, &facts, interface->is_bare, packet.pushed);
+		if (facts.is_unmatched)
+			add_shared(&interface->fragments_unmatched, 1);
 	}
 	packet.gso_segments = skb->gso_segs;
 	packet.gso_size = skb->gso_size;
@@ -130,14 +133,14 @@ int flowtop_ingress(struct __sk_buff *skb)
 		seen.packets = wire_packets(&packet, facts.payload_bytes);
 		seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset, facts.unsent);
 	} else {
-		count_aggregate(skb, &facts, totals, &seen);
+		count_aggregate(skb, &facts, interface, &seen);
 	}
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(settings.active);
-		account_flow(skb, &facts, cpu, totals, &seen);
+		account_flow(skb, &facts, interface, totals, &seen);
 	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
-		add_volume(&totals->malformed[facts.malformed], seen.packets, seen.bytes);
+		add_shared_volume(&interface->malformed[facts.malformed], seen.packets, seen.bytes);
 	} else {
 		add_volume(&totals->other, seen.packets, seen.bytes);
 	}

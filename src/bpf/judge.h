@@ -17,7 +17,11 @@ struct observation {
 	__u32 active;
 	__u64 bytes;
 	__u32 slot;
-	__u32 is_new;
+	__u32 cpu;
+	__u32 is_filtered; /* no rule matches it, as was known before */
+	__u32 is_new; /* this CPU has brought its flow in, and counted it */
+	__u32 has_evicted; /* its flow took the place of another one */
+	__u64 control; /* what its flow's slot said when it was found: for what is out of the way of most packets */
 };
 
 /* A number that is not the next one. Global, so that the verifier looks at it once, and out of the way of those that are. */

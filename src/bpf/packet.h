@@ -139,9 +139,7 @@ static __always_inline void set_ports(struct flow_key *key, __u16 source, __u16 
 
 static __always_inline void set_protocol(struct flow_key *key, __u8 protocol)
 {
-	__u32 word = JOIN(key->vlan, JOIN(protocol, key->family, 8), 16);
-
-	__builtin_memcpy(&key->vlan, &word, sizeof(word));
+	set_word(&key->vlan, JOIN(JOIN(key->vlan, JOIN(protocol, key->family, 8), 16), key->tunnel, 32));
 }
 
 static __always_inline __u32 load_word(const __u8 *bytes)

@@ -10,8 +10,7 @@
 
 #include "table.h"
 
-#define VERDICTS 4096
-#define VERDICTS_AN_ENTRY 16
+#define VERDICTS 512 /* a CPU */
 
 /* Key: bank, side, family, prefix. Value: mask of the rules whose lists hold the prefix or a shorter one.
  * Written by user space; holds every prefix of at most 1024 rule terms in both banks.
@@ -51,33 +50,27 @@ struct {
 	__uint(max_entries, (BANKS * PROFILES));
 } sequence_profiles SEC(".maps");
 
-struct verdicts {
-	struct verdict of[VERDICTS_AN_ENTRY];
-};
-
-/* Key: part of the flow's hash. What no rule matched, so that the next packet of it need not ask them all again. A
- * verdict gives way to the next flow that comes to its place. Written and read by this program on its own CPU. Few
- * entries, as each costs a start the time of an allocation.
+/* Key: CPU * VERDICTS + part of the flow's hash. What no rule matched, so that the next packet of it need not ask them all
+ * again. A verdict gives way to the next flow that comes to its place. Written and read by this program on its own CPU.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, struct verdicts);
-	__uint(max_entries, (VERDICTS / VERDICTS_AN_ENTRY));
+	__type(value, struct verdict);
+	__uint(max_entries, VERDICTS); /* for each possible CPU: set before the load */
 } verdicts SEC(".maps");
 
-static __always_inline struct verdict *verdict_of(__u64 hash)
+static __always_inline struct verdict *verdict_of(__u32 cpu, __u64 hash)
 {
-	__u32 place = (hash >> 32) % VERDICTS, at = place / VERDICTS_AN_ENTRY;
-	struct verdicts *entry = bpf_map_lookup_elem(&verdicts, &at);
+	__u32 at = cpu * VERDICTS + (hash >> 32) % VERDICTS;
 
-	return entry ? &entry->of[place % VERDICTS_AN_ENTRY] : NULL;
+	return bpf_map_lookup_elem(&verdicts, &at);
 }
 
 /* Whether the rules in force were asked about this five-tuple, and none matched. */
-static __always_inline int was_filtered(const struct flow_key *key, __u64 hash, __u32 active)
+static __always_inline int was_filtered(const struct flow_key *key, __u32 cpu, __u64 hash, __u32 active)
 {
-	struct verdict *verdict = verdict_of(hash);
+	struct verdict *verdict = verdict_of(cpu, hash);
 
 	return verdict && verdict->active == active && same_flow(&verdict->key, key);
 }

@@ -34,24 +34,23 @@ struct {
 	__uint(max_entries, FLOWS_PER_SET); /* set before the load */
 } flow_table SEC(".maps");
 
-struct flow_counters_of_cpu {
+/* Key: slot of flow_table. Written by the CPU that brought the flow in; user space only reads. */
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct flow_counters));
-	__uint(max_entries, FLOWS_PER_SET);
-};
-
-/* Key: CPU, then the slot of flow_table. Written by this program on its own CPU; user space only reads. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-	__uint(max_entries, 1); /* possible CPUs: set before the load */
-	__array(values, struct flow_counters_of_cpu);
+	__type(key, __u32);
+	__type(value, struct flow_counters);
+	__uint(max_entries, FLOWS_PER_SET); /* set before the load */
 } flow_counters SEC(".maps");
 
-const struct flow_counters flow_counters_type __attribute__((used)) = {};
+/* Key: slot of flow_table. Written by all other CPUs; user space only reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_shared);
+	__uint(max_entries, FLOWS_PER_SET); /* set before the load */
+} flow_shared SEC(".maps");
 
 /* Written by user space. A variable, as that needs no look-up. */
 struct settings settings SEC(".data.settings") = {};
@@ -82,7 +81,8 @@ static __always_inline __u64 product(int at, __u32 first, __u32 second)
 static __always_inline __u64 hash_flow(const struct flow_key *key)
 {
 	const __u32 *words = (const __u32 *)key;
-	__u64 hash = product(0, words[0], words[1]) + (product(2, words[2], words[6]) + product(4, words[10], 0));
+	__u64 hash =
+		product(0, words[0], words[1]) + (product(2, words[2], words[6]) + product(4, words[10], words[11]));
 
 	if (key->family != FAMILY_IPV4)
 		hash += product(6, words[3], words[7]) +
@@ -116,8 +116,7 @@ static __always_inline int same_flow(const struct flow_key *a, const struct flow
 	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
 
 	/* The slot's key is at a multiple of 8, and so is the packet's. */
-	return x[0] == y[0] && x[1] == y[1] && x[3] == y[3] && x[2] == y[2] && x[4] == y[4] &&
-	       *(const __u32 *)(x + 5) == *(const __u32 *)(y + 5);
+	return x[0] == y[0] && x[1] == y[1] && x[3] == y[3] && x[2] == y[2] && x[4] == y[4] && x[5] == y[5];
 }
 
 /* The slot's key, to be loaded after `control`, which was loaded before: by the compiler, and by a CPU that may load one thing
@@ -234,7 +233,8 @@ __noinline int keep_flow(struct flow_slot *slot, __u64 control)
 }
 
 /* The same, told after the packet's arrival was exchanged for the last one: whoever replaces the flow looks at that between two
- * changes of `control`, so that either the packet is seen there, or the first of them here.
+ * changes of `control`, so that either the packet is seen there, or the first of them here. Where the flow still is there, the
+ * packet may be counted: nobody takes the slot before the packet has been seen by user space and is two refresh periods old.
  */
 static __always_inline int is_still(struct flow_slot *slot, __u64 control)
 {
@@ -257,16 +257,27 @@ __noinline int lock_contended(struct flow_slot *slot)
 	return 0;
 }
 
-/* The flow had stopped: a new jitter epoch, if the slot still is the flow's. Safe beside the holder of the lock. */
-__noinline int next_epoch(struct flow_slot *slot, __u64 control)
+/* The shared gaps of an epoch. */
+static __always_inline struct shared_gaps *shared_gaps_of(struct flow_shared *shared, __u64 control)
 {
-	if (!slot)
+	return &shared->gaps[epoch_of(control) & 1];
+}
+
+/* The flow had stopped: a new jitter epoch, if the slot still is the flow's. Safe beside the holder of the lock. The CPU that saw
+ * the pause, and nobody else, empties what is shared of the epoch before it begins: what may be in there is of the one before the
+ * last, which ended more than JITTER_STOP_NS ago.
+ */
+__noinline int next_epoch(struct flow_slot *slot, struct flow_shared *shared, __u64 control)
+{
+	if (!slot || !shared)
 		return 0;
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		__u64 now = READ_ONCE(slot->control), next = now + (1ULL << FLOW_EPOCH_SHIFT);
 
 		if (generation_of(now) != generation_of(control))
 			return 0;
+		if (now & FLOW_SHARED)
+			*shared_gaps_of(shared, next) = (struct shared_gaps){};
 		if (__sync_val_compare_and_swap(&slot->control, now, next) == now) {
 			slot->epochs_high += epoch_of(now) == 0xffff;
 			return 1;

@@ -3,62 +3,74 @@
 #ifndef FLOWTOP_TOTALS_H
 #define FLOWTOP_TOTALS_H
 
-#include "types.h"
+#include "counters.h"
 
-/* The inner map of each outer one below is a template: user space replaces it by one of the size it wants. */
-struct interface_totals_of_cpu {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct interface_totals));
-	__uint(max_entries, INTERFACE_SLOTS);
-};
-
-/* Key: CPU, then a slot found by ifindex. Written by this program on its own CPU; `ifindex` and the start from
- * zero by user space. An interface without a slot is counted in slot 0.
+/* Key: a slot found by ifindex. Which interfaces there are is written by user space, counters by this program on all
+ * CPUs. An interface without a slot is counted in slot 0.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-	__uint(max_entries, 1); /* possible CPUs: set before the load */
-	__array(values, struct interface_totals_of_cpu);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct interface);
+	__uint(max_entries, INTERFACE_SLOTS);
+} interfaces SEC(".maps");
+
+/* Key: CPU * INTERFACE_SLOTS + slot of `interfaces`. Written by this program on its own CPU; the start from zero by
+ * user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct interface_totals);
+	__uint(max_entries, INTERFACE_SLOTS); /* for each possible CPU: set before the load */
 } interface_totals SEC(".maps");
 
-const struct interface_totals interface_totals_type __attribute__((used)) = {};
-
-static __noinline __u32 probe_interface(void *of_cpu, __u32 ifindex)
+static __noinline __u32 probe_interface(__u32 ifindex)
 {
 	for (__u32 i = 1; i < INTERFACE_PROBES; i++) {
 		__u32 slot = (ifindex + i) % INTERFACE_SLOTS;
-		struct interface_totals *totals = bpf_map_lookup_elem(of_cpu, &slot);
+		struct interface *interface = bpf_map_lookup_elem(&interfaces, &slot);
 
-		if (totals && totals->ifindex == ifindex)
+		if (interface && interface->ifindex == ifindex)
 			return slot;
 	}
 	return 0;
 }
 
-/* This CPU's totals of the interface; NULL never comes on a possible CPU. */
-static __always_inline struct interface_totals *totals_of(__u32 cpu, __u32 ifindex)
+/* The interface, and its slot. NULL never comes. */
+static __always_inline struct interface *interface_of(__u32 ifindex, __u32 *slot)
 {
-	void *of_cpu = bpf_map_lookup_elem(&interface_totals, &cpu);
-	struct interface_totals *totals;
-	__u32 slot = ifindex % INTERFACE_SLOTS;
+	struct interface *interface;
 
-	if (!of_cpu)
-		return NULL;
-	totals = bpf_map_lookup_elem(of_cpu, &slot);
-	if (totals && totals->ifindex == ifindex)
-		return totals;
-	slot = probe_interface(of_cpu, ifindex);
-	return bpf_map_lookup_elem(of_cpu, &slot);
+	*slot = ifindex % INTERFACE_SLOTS;
+	interface = bpf_map_lookup_elem(&interfaces, slot);
+	if (interface && interface->ifindex == ifindex)
+		return interface;
+	*slot = probe_interface(ifindex);
+	return bpf_map_lookup_elem(&interfaces, slot);
+}
+
+/* This CPU's totals of the interface; NULL never comes on a possible CPU. */
+static __always_inline struct interface_totals *totals_of(__u32 cpu, __u32 slot)
+{
+	__u32 at = cpu * INTERFACE_SLOTS + slot;
+
+	return bpf_map_lookup_elem(&interface_totals, &at);
 }
 
 static __always_inline void add_volume(struct volume *volume, __u32 packets, __u64 bytes)
 {
 	volume->packets += packets;
 	volume->bytes += bytes;
+}
+
+/* The same where other CPUs add, too. */
+static __always_inline void add_shared_volume(struct volume *volume, __u32 packets, __u64 bytes)
+{
+	add_shared(&volume->packets, packets);
+	add_shared(&volume->bytes, bytes);
 }
 
 #endif

@@ -17,7 +17,7 @@
 #define VLAN_NONE 0xffff
 #define PATTERN_SEARCH_BYTES 5000
 #define JITTER_STOP_NS 2000000000ULL /* a longer gap means that the flow had stopped */
-#define INTERFACE_SLOTS 1024 /* of interface_totals; slot 0 takes what has no slot of its own */
+#define INTERFACE_SLOTS 1024 /* slot 0 takes what has no slot of its own */
 #define INTERFACE_PROBES 8
 #define PORTS 65536
 #define HISTOGRAM_BUCKETS 64
@@ -38,7 +38,9 @@ struct flow_key {
 	__u16 vlan; /* VLAN_NONE: untagged */
 	__u8 protocol; /* IP protocol number */
 	__u8 family;
+	__u32 tunnel; /* the identifier of a tunnel that the flow is told apart by; 0: of none */
 };
+#define KEY_OUTGOING (1U << 31) /* in ifindex, which is never negative: seen on its way out */
 
 /* flow_slot.control, from the lowest bit: state, flags, version (8 bits), generation (32), epoch (16: on top, where an
  * addition has nothing to spill into). Changed by atomic operations only; state and version by the holder of the lock,
@@ -51,6 +53,7 @@ struct flow_key {
 #define FLOW_STATE 3ULL
 #define FLOW_LOCKED (1ULL << 2) /* one CPU is judging a sequence number */
 #define FLOW_SEQUENCED (1ULL << 3) /* its payloads carry sequence numbers */
+#define FLOW_SHARED (1ULL << 4) /* there is something in its flow_shared; stays behind in a free slot */
 #define FLOW_FOCUSED (1ULL << 5) /* keeps a histogram of its gaps */
 #define FLOW_VERSION_SHIFT 8 /* rule version that admitted the flow */
 #define FLOW_GENERATION_SHIFT 16
@@ -74,13 +77,12 @@ struct flow_slot {
 	__u64 control;
 	__u64 last_arrival; /* CLOCK_MONOTONIC ns */
 	struct flow_key key;
-	__u32 expected; /* what the next in-order packet carries */
 
 	__u64 first_arrival; /* CLOCK_MONOTONIC ns */
 	__u64 seen; /* bit n: number expected - 1 - n was seen; TCP: first (low) and end (high word) of what is missing */
 	__u64 lost;
-	__u32 unjudged; /* numbers (TCP: bytes) that came and were not judged: what is lost is so much less. Atomic */
-	__u32 absent; /* TCP: the upper half of `unjudged` */
+	__u32 expected; /* what the next in-order packet carries */
+	__u32 absent;
 	__u32 reverse_errors;
 	__u32 small_errors;
 	__u32 big_errors;
@@ -95,12 +97,12 @@ struct flow_slot {
 	__u8 profile; /* id of the sequence profile that its state was made with */
 };
 
-/* What one CPU counted of one flow: plain stores, no atomics, but for `life`, which is set when all that it makes valid has been.
- * Sums of gaps are of the current epoch; the squares are 79 bits wide, and wrap. Their bit 63 is in both halves: where it is not the
- * same, the upper one is about to follow.
+/* What the CPU that brought the flow in counted of it: plain stores, no atomics, but for `owner`, which is set when all that it makes
+ * valid has been. Sums of gaps are of the current epoch; the squares are 79 bits wide, and wrap. Their bit 63 is in both halves: where
+ * it is not the same, the upper one is about to follow.
  */
 struct flow_counters {
-	__u64 life; /* whose: generation (32 bits) and epoch (16), as in flow_slot.control; then bits 63 to 78 of the squares */
+	__u64 owner; /* that CPU (32 bits); epoch (16) of the gaps; then bits 63 to 78 of the squares */
 	__u64 gap_squares; /* ns^2, bits 0 to 63 */
 	__u64 gap_sum; /* ns */
 	__u64 gaps;
@@ -109,7 +111,27 @@ struct flow_counters {
 	__u64 payload_bytes;
 	__u64 sequenced; /* packets with a readable sequence number */
 };
-#define COUNTERS_SQUARES_SHIFT 48
+#define OWNER_EPOCH_SHIFT 32
+#define OWNER_SQUARES_SHIFT 48
+
+/* Gaps of one epoch, as far as other CPUs than the owner saw them; the squares' halves as above. */
+struct shared_gaps {
+	__u64 squares; /* bits 0 to 63 */
+	__u64 squares_high; /* from bit 63 on */
+	__u64 sum;
+	__u64 count;
+};
+
+/* What all other CPUs counted of the flow, by atomic additions. All of it is zero as long as FLOW_SHARED is not set. */
+struct flow_shared {
+	__u64 packets;
+	__u64 bytes;
+	__u64 payload_bytes;
+	__u64 sequenced;
+	__u64 unjudged; /* numbers (TCP: bytes) that came and were not judged, whatever the CPU: what is lost is so much less */
+	__u64 unused[3];
+	struct shared_gaps gaps[2]; /* by the lowest bit of their epoch */
+};
 
 struct volume {
 	__u64 packets;
@@ -129,20 +151,25 @@ enum malformed {
 	MALFORMED_REASONS,
 };
 
-/* What one CPU counted on one interface, outside the flows and in all. */
-struct interface_totals {
+/* An interface that is watched, and what is rare on it: counted by all CPUs, by atomic additions. */
+struct interface {
 	__u32 ifindex; /* written by user space; 0: free */
 	__u32 is_bare; /* written by user space; 1: the device has no Ethernet header */
-	struct volume seen; /* everything, before anything was decided */
-	struct volume other;
-	struct volume filtered;
-	struct volume untracked;
+	__u64 unused_line[7]; /* so that what is read with each packet stays in each CPU's cache */
 	struct volume malformed[MALFORMED_REASONS];
 	__u64 evicted; /* flows replaced by one of this interface */
 	__u64 contended; /* sequence numbers not judged: another CPU held the flow too long */
 	__u64 fragments_unmatched; /* later fragments whose first one is not known: in the flow with ports 0 */
 	__u64 estimated; /* packets of aggregates whose headers could not be read to the end: their bytes are estimated */
-	__u64 unused_tail;
+	__u64 unused_tail[2];
+};
+
+/* What one CPU counted on one interface, in all and outside the flows. */
+struct interface_totals {
+	struct volume seen; /* everything, before anything was decided */
+	struct volume other;
+	struct volume filtered;
+	struct volume untracked;
 };
 
 /* settings.active, from the lowest bit: bank (1 bit), version (8 bits, 1 to 255, as flow slots carry it; 0 is never in
@@ -199,7 +226,7 @@ struct rule_bank {
 struct verdict {
 	struct flow_key key;
 	__u32 active; /* the configuration by which it was judged */
-	__u64 unused[2];
+	__u32 unused[3];
 };
 
 /* How often gaps of each length came: two buckets for each power of two of ns, the last one open. */
@@ -225,11 +252,13 @@ struct fragment_ports {
 	__u8 unused[3];
 };
 
-_Static_assert(sizeof(struct flow_key) == 44, "flow_key");
+_Static_assert(sizeof(struct flow_key) == 48, "flow_key: six words to compare");
 _Static_assert(sizeof(struct flow_slot) == 128, "flow_slot: two cache lines");
 _Static_assert(__builtin_offsetof(struct flow_slot, first_arrival) == 64, "flow_slot: first line");
 _Static_assert(sizeof(struct flow_counters) == 64, "flow_counters: one cache line");
-_Static_assert(sizeof(struct interface_totals) == 256, "interface_totals: four cache lines");
+_Static_assert(sizeof(struct flow_shared) == 128, "flow_shared: two cache lines");
+_Static_assert(sizeof(struct interface) == 256, "interface: four cache lines");
+_Static_assert(sizeof(struct interface_totals) == 64, "interface_totals: one cache line");
 _Static_assert(sizeof(struct settings) == 32, "settings");
 _Static_assert(sizeof(struct sequence_profile) == 16, "sequence_profile");
 _Static_assert(sizeof(struct rule_address) == 24, "rule_address");

@@ -1,61 +1,71 @@
-//! The maps of a run: made, sized, filled and mapped.
+//! The maps of a run: sized, and what memory they take.
 //!
 //! Knows nothing of what is in them.
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
-use plain::Plain;
 
+use super::abi::{INTERFACE_SLOTS, VERDICTS};
 use super::skeleton::{FlowtopSkel, OpenFlowtopSkel};
-use super::sys::MappedArray;
 
-/// A map of `len` values for each possible CPU.
-pub fn inner_maps(
-    name: &str,
-    value_size: usize,
-    len: usize,
-    cpus: usize,
-) -> Result<Vec<MapHandle>> {
-    let options = bpf_map_create_opts {
-        sz: size_of::<bpf_map_create_opts>() as _,
-        map_flags: libbpf_rs::libbpf_sys::BPF_F_MMAPABLE,
-        ..Default::default()
-    };
-    (0..cpus)
-        .map(|_| {
-            MapHandle::create(
-                MapType::Array,
-                Some(name),
-                4,
-                value_size as u32,
-                len as u32,
-                &options,
-            )
-            .with_context(|| format!("create the map {name} with {len} entries"))
-        })
-        .collect()
+/// Waits until no program runs any more that began before: the kernel does that whenever user space updates an array of maps.
+#[derive(Debug)]
+pub struct GracePeriods {
+    array: MapHandle,
+    /// The only one in there.
+    map: MapHandle,
 }
 
-/// A map of such maps, one for each possible CPU: empty, and then to be filled by [`fill_outer`].
-pub fn outer_map(name: &str, inner: &[MapHandle]) -> Result<MapHandle> {
-    let first = inner.first().context("no CPU")?;
-    let options = bpf_map_create_opts {
-        sz: size_of::<bpf_map_create_opts>() as _,
-        inner_map_fd: first.as_fd().as_raw_fd() as u32,
-        ..Default::default()
-    };
-    MapHandle::create(
-        MapType::ArrayOfMaps,
-        Some(name),
-        4,
-        4,
-        inner.len() as u32,
-        &options,
-    )
-    .with_context(|| format!("create the map {name}"))
+impl GracePeriods {
+    /// Takes any map.
+    pub fn new(map: MapHandle) -> Result<GracePeriods> {
+        let options = bpf_map_create_opts {
+            sz: size_of::<bpf_map_create_opts>() as _,
+            inner_map_fd: map.as_fd().as_raw_fd() as u32,
+            ..Default::default()
+        };
+        let array = MapHandle::create(
+            MapType::ArrayOfMaps,
+            Some("grace_periods"),
+            4,
+            4,
+            1,
+            &options,
+        )
+        .context("create an array of maps")?;
+        Ok(GracePeriods { array, map })
+    }
+
+    /// Returns when one has passed.
+    pub fn wait(&self) -> Result<()> {
+        let fd = self.map.as_fd().as_raw_fd().to_ne_bytes();
+        self.array
+            .update(&0u32.to_ne_bytes(), &fd, MapFlags::ANY)
+            .context("wait for packets under the former rules")
+    }
+
+    /// The array of maps, which takes memory, too.
+    pub fn array(&self) -> &MapHandle {
+        &self.array
+    }
+}
+
+/// Sizes the maps for so many slots and CPUs.
+pub fn size(open: &mut OpenFlowtopSkel<'static>, slots: usize, cpus: usize) -> Result<()> {
+    let maps = &mut open.maps;
+    for (map, len) in [
+        (&mut maps.flow_table, slots),
+        (&mut maps.flow_counters, slots),
+        (&mut maps.flow_shared, slots),
+        (&mut maps.interface_totals, cpus * INTERFACE_SLOTS),
+        (&mut maps.verdicts, cpus * VERDICTS),
+    ] {
+        map.set_max_entries(len as u32)?;
+    }
+    Ok(())
 }
 
 /// The hash of this run is its own.
@@ -72,43 +82,6 @@ pub fn seed(open: &mut OpenFlowtopSkel<'static>, slots: usize) -> Result<()> {
     Ok(())
 }
 
-/// Puts each CPU's map into the arrays of them, while `meanwhile` runs: the kernel waits for a grace period with each. All
-/// at once, or a start takes seconds where CPUs are many.
-pub fn fill_outer<T>(
-    arrays: &[(&MapHandle, &[MapHandle])],
-    meanwhile: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let put = |outer: &MapHandle, cpu: usize, map: &MapHandle| {
-        outer.update(
-            &(cpu as u32).to_ne_bytes(),
-            &map.as_fd().as_raw_fd().to_ne_bytes(),
-            MapFlags::ANY,
-        )
-    };
-    std::thread::scope(|scope| {
-        let mut puts = Vec::new();
-        for (outer, inner) in arrays {
-            for (cpu, map) in inner.iter().enumerate() {
-                puts.push(scope.spawn(move || put(outer, cpu, map)));
-            }
-        }
-        let done = meanwhile()?;
-        for put in puts {
-            put.join()
-                .map_err(|_| anyhow!("a thread came to an end before its time"))?
-                .context("give each CPU its counters")?;
-        }
-        Ok(done)
-    })
-}
-
-/// Maps each of them into memory.
-pub fn map_all<T: Plain + Copy>(maps: &[MapHandle], len: usize) -> Result<Vec<MappedArray<T>>> {
-    maps.iter()
-        .map(|map| MappedArray::new(map.as_fd(), len))
-        .collect()
-}
-
 /// Bytes of kernel memory that the map takes; not known where /proc is not to be had.
 fn memlock(map: &impl MapCore) -> Option<u64> {
     let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
@@ -122,14 +95,15 @@ fn memlock_in(info: &str) -> Option<u64> {
     figure.trim().parse().ok()
 }
 
-/// The same of all maps: those of the object, and those of each CPU.
-pub fn memory_of<'a>(
-    skeleton: &FlowtopSkel<'_>,
-    of_cpus: impl Iterator<Item = &'a MapHandle>,
-) -> Option<u64> {
+/// The same of all maps: those of the object, and one more.
+pub fn memory_of(skeleton: &FlowtopSkel<'_>, more: &MapHandle) -> Option<u64> {
     let maps = &skeleton.maps;
     let of_object = [
         &maps.flow_table,
+        &maps.flow_counters,
+        &maps.flow_shared,
+        &maps.interfaces,
+        &maps.interface_totals,
         &maps.fragments,
         &maps.search_rooms,
         &maps.rule_addresses,
@@ -141,7 +115,7 @@ pub fn memory_of<'a>(
         &maps.gap_histograms,
     ];
     let all = of_object.into_iter().map(memlock);
-    all.chain(of_cpus.map(memlock)).sum()
+    all.chain([memlock(more)]).sum()
 }
 
 #[cfg(test)]

@@ -5,8 +5,13 @@
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
 
-use super::abi::{self, Control, FLOWS_PER_SET, State, flow_counters, flow_slot, settings};
+use plain::Plain;
+
+use super::abi::{
+    self, FLOWS_PER_SET, flow_counters, flow_shared, flow_slot, settings, shared_gaps,
+};
 use super::clock::KernelClock;
+use super::control::{Control, State};
 use super::sys::MappedArray;
 use crate::model::flow::FlowKey;
 use crate::model::rule::Rule;
@@ -14,9 +19,9 @@ use crate::model::snapshot::{FlowSample, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
-const LIFE: usize = offset_of!(flow_counters, life);
+const OWNER: usize = offset_of!(flow_counters, owner);
 
-/// The program stamps an arrival before it has judged the packet. A flow that was read so soon after its last
+/// The program stamps an arrival before it has judged and counted the packet. A flow that was read so soon after its last
 /// arrival, ns, is read once more.
 const JUDGED_NS: u64 = 10_000_000;
 
@@ -46,7 +51,8 @@ pub struct Ageing {
 #[derive(Debug)]
 pub struct FlowTable {
     slots: MappedArray<flow_slot>,
-    counters: Vec<MappedArray<flow_counters>>,
+    of_owners: MappedArray<flow_counters>,
+    of_others: MappedArray<flow_shared>,
     settings: MappedArray<settings>,
     known: Vec<Known>,
     /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
@@ -59,10 +65,11 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
-    /// Takes the mapped arrays; `counters` has one for each possible CPU.
+    /// Takes the mapped arrays.
     pub fn new(
         slots: MappedArray<flow_slot>,
-        counters: Vec<MappedArray<flow_counters>>,
+        of_owners: MappedArray<flow_counters>,
+        of_others: MappedArray<flow_shared>,
         settings: MappedArray<settings>,
         ageing: Ageing,
         clock: KernelClock,
@@ -71,7 +78,8 @@ impl FlowTable {
         let retired_at = vec![0; slots.len()];
         let mut table = FlowTable {
             slots,
-            counters,
+            of_owners,
+            of_others,
             settings,
             known,
             retired_at,
@@ -118,6 +126,13 @@ impl FlowTable {
         self.spare.clear();
     }
 
+    /// The next pass reads all flows, also those that had no packet since the latest one.
+    pub fn read_all_again(&mut self) {
+        self.known
+            .iter_mut()
+            .for_each(|known| known.is_fresh = true);
+    }
+
     /// One pass over the table: what changed, what left; retires and frees on the way.
     pub fn scan(&mut self) -> Snapshot {
         let mut snapshot = Snapshot {
@@ -147,9 +162,7 @@ impl FlowTable {
             let last_arrival = self.slots.word(index, LAST_ARRIVAL);
             if last_arrival.load(Ordering::Relaxed) != self.known[index].last_arrival {
                 self.slots.prefetch(index, 1);
-                self.counters
-                    .iter()
-                    .for_each(|of_cpu| of_cpu.prefetch(index, 0));
+                self.of_owners.prefetch(index, 0);
             }
         }
     }
@@ -194,14 +207,15 @@ impl FlowTable {
                 control: before.0,
                 ..self.slots.read(index)
             };
-            let counters = self
-                .counters
-                .iter()
-                .map(|of_cpu| read_counters(of_cpu, index));
-            let Some(sample) = abi::merge(index as u32, &slot, counters) else {
+            let of_owner = read_behind(&self.of_owners, index, OWNER);
+            let of_others = before
+                .is_shared()
+                .then(|| read_behind(&self.of_others, index, carry_of(before)));
+            let sample = abi::merge(index as u32, &slot, &of_owner, of_others.as_ref());
+            let Some(sample) = sample else {
                 return false;
             };
-            // Behind the fence of read_counters: all that was read was there before what the word says now.
+            // Behind the fence of read_behind: all that was read was there before what the word says now.
             let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
             if now.is_same_epoch(before) {
                 flows.push(sample);
@@ -250,7 +264,7 @@ impl FlowTable {
         };
         self.slots
             .word(index, CONTROL)
-            .store(control.freed().0, Ordering::Release);
+            .fetch_and(Control::LEFT_BEHIND, Ordering::AcqRel);
     }
 
     /// Marks a flow as one that keeps a histogram, or no longer; a slot that has another flow by now stays as it is.
@@ -337,15 +351,25 @@ impl FlowTable {
     }
 }
 
-/// One CPU's counters of a slot. The word that says whose they are changes with each new epoch and with each carry of the squares:
-/// where it did meanwhile, they are read again. Loads that follow are behind all of this one's.
-fn read_counters(of_cpu: &MappedArray<flow_counters>, index: usize) -> flow_counters {
+/// Where a carry of the squares goes that other CPUs than the owner gathered.
+fn carry_of(control: Control) -> usize {
+    offset_of!(flow_shared, gaps)
+        + control.shared_gaps() * size_of::<shared_gaps>()
+        + offset_of!(shared_gaps, squares_high)
+}
+
+/// Counters of a slot, behind their word at `offset`, which changes with each carry of the squares, and the owner's with each new
+/// epoch, too: where it did meanwhile, they are read again. Loads that follow are behind all of this one's.
+fn read_behind<T: Plain + Copy>(counters: &MappedArray<T>, index: usize, offset: usize) -> T {
+    let word = counters.word(index, offset);
+    let mut before = word.load(Ordering::Acquire);
     loop {
-        let life = of_cpu.word(index, LIFE).load(Ordering::Acquire);
-        let counters = of_cpu.read(index);
+        let read = counters.read(index);
         fence(Ordering::Acquire);
-        if of_cpu.word(index, LIFE).load(Ordering::Relaxed) == life {
-            return flow_counters { life, ..counters };
+        let now = word.load(Ordering::Acquire);
+        if now == before {
+            return read;
         }
+        before = now;
     }
 }

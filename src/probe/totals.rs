@@ -4,28 +4,36 @@
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 
-use super::abi::{self, INTERFACE_PROBES, INTERFACE_SLOTS, Incidents, interface_totals};
+use super::abi::{self, INTERFACE_PROBES, INTERFACE_SLOTS, Incidents, interface, interface_totals};
 use super::sys::MappedArray;
 use crate::model::snapshot::InterfaceSample;
 
 /// The totals of all CPUs.
 #[derive(Debug)]
 pub struct InterfaceTotals {
-    of_cpus: Vec<MappedArray<interface_totals>>,
+    interfaces: MappedArray<interface>,
+    /// Of one CPU behind those of another.
+    of_cpus: MappedArray<interface_totals>,
     places: Places,
 }
 
 impl InterfaceTotals {
-    /// Takes the mapped arrays, one for each possible CPU.
-    pub fn new(of_cpus: Vec<MappedArray<interface_totals>>) -> InterfaceTotals {
-        InterfaceTotals {
-            of_cpus,
+    /// Maps both arrays into memory.
+    pub fn map(
+        interfaces: impl AsFd,
+        interface_totals: impl AsFd,
+        cpus: usize,
+    ) -> Result<InterfaceTotals> {
+        Ok(InterfaceTotals {
+            interfaces: MappedArray::new(interfaces, INTERFACE_SLOTS)?,
+            of_cpus: MappedArray::new(interface_totals, cpus * INTERFACE_SLOTS)?,
             places: Places::default(),
-        }
+        })
     }
 
     /// Gives an interface its place, or leaves it the one that it has; `is_bare`: its packets start with their IP header.
@@ -34,26 +42,25 @@ impl InterfaceTotals {
         let Some(place) = self.places.claim(ifindex) else {
             anyhow::bail!("there is no room left for the totals of another interface");
         };
-        for of_cpu in &self.of_cpus {
-            of_cpu
-                .half_word(place, offset_of!(interface_totals, is_bare))
-                .store(is_bare.into(), Ordering::Release);
-        }
+        self.interfaces
+            .half_word(place, offset_of!(interface, is_bare))
+            .store(is_bare.into(), Ordering::Release);
         self.name(place, ifindex);
         Ok(())
     }
 
     /// All CPUs' totals of an interface; nothing where it has no place.
     pub fn read(&self, ifindex: u32) -> (InterfaceSample, Incidents) {
-        let mut sample = InterfaceSample {
-            ifindex,
-            ..InterfaceSample::default()
+        let Some(place) = self.places.of(ifindex) else {
+            let nothing = InterfaceSample {
+                ifindex,
+                ..InterfaceSample::default()
+            };
+            return (nothing, Incidents::default());
         };
-        let mut incidents = Incidents::default();
-        if let Some(place) = self.places.of(ifindex) {
-            for of_cpu in &self.of_cpus {
-                abi::add_totals(&mut sample, &mut incidents, &of_cpu.read(place));
-            }
+        let (mut sample, incidents) = abi::decode_interface(&self.interfaces.read(place));
+        for at in self.on_each_cpu(place) {
+            abi::add_totals(&mut sample, &self.of_cpus.read(at));
         }
         (sample, incidents)
     }
@@ -64,17 +71,20 @@ impl InterfaceTotals {
             return;
         };
         self.name(place, 0);
-        for of_cpu in &self.of_cpus {
-            of_cpu.write(place, interface_totals::default());
+        self.interfaces.write(place, interface::default());
+        for at in self.on_each_cpu(place) {
+            self.of_cpus.write(at, interface_totals::default());
         }
     }
 
+    fn on_each_cpu(&self, place: usize) -> impl Iterator<Item = usize> + use<> {
+        (place..self.of_cpus.len()).step_by(INTERFACE_SLOTS)
+    }
+
     fn name(&self, place: usize, ifindex: u32) {
-        for of_cpu in &self.of_cpus {
-            of_cpu
-                .half_word(place, offset_of!(interface_totals, ifindex))
-                .store(ifindex, Ordering::Release);
-        }
+        self.interfaces
+            .half_word(place, offset_of!(interface, ifindex))
+            .store(ifindex, Ordering::Release);
     }
 }
 

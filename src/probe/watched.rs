@@ -8,10 +8,9 @@ use std::os::fd::BorrowedFd;
 
 use anyhow::Result;
 
-use super::abi::{Incidents, interface_totals};
+use super::abi::Incidents;
 use super::attach::{Attachment, Ways};
 use super::interfaces::Link;
-use super::sys::MappedArray;
 use super::totals::InterfaceTotals;
 use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot};
 
@@ -69,11 +68,11 @@ impl WatchedInterfaces {
         self.ways.is_clsact_only()
     }
 
-    /// Nothing is watched yet; `totals` has an array for each possible CPU.
-    pub fn new(totals: Vec<MappedArray<interface_totals>>, ways: Ways) -> WatchedInterfaces {
+    /// Nothing is watched yet.
+    pub fn new(totals: InterfaceTotals, ways: Ways) -> WatchedInterfaces {
         WatchedInterfaces {
             by_index: BTreeMap::new(),
-            totals: InterfaceTotals::new(totals),
+            totals,
             ways,
             past: Figures::default(),
         }

@@ -31,8 +31,9 @@ pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result
 /// Whoever writes a configuration does not always own the machine: a table of more than half of its memory is not made.
 fn check_memory(config: &Config) -> Result<(), Failure> {
     let (flows, path) = (config.max_flows, config.path.as_deref());
-    match (options(config).table_bytes(), memory::limit(), path) {
-        (Some(needed), Some(limit), Some(path)) if needed > limit / 2 => {
+    let needed = options(config).table_bytes();
+    match (memory::limit(), path) {
+        (Some(limit), Some(path)) if needed > limit / 2 => {
             let text = format!(
                 "{}: MAX_FLOWS: a table for {flows} flows takes {}, more than half of the {} of memory that there are \
                 (a smaller number, or --max-flows {flows} on the command line)",
@@ -53,6 +54,7 @@ pub fn options(config: &Config) -> Options {
         flow_timeout: config.flow_timeout,
         refresh: Timing::of(config).refresh,
         clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
+        ..Options::default()
     }
 }
 

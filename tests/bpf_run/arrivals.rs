@@ -14,14 +14,14 @@ use crate::reference::spec::{FrameSpec, Place, Transport, UdpLength};
 use crate::support;
 
 /// A flow that is shown to the program, and when its packets arrived.
-struct Arrivals {
+pub struct Arrivals {
     duel: Duel<flowtop::probe::Probe>,
     frame: Vec<u8>,
     gaps: Gaps,
 }
 
 impl Arrivals {
-    fn begin() -> Arrivals {
+    pub fn begin() -> Arrivals {
         let spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), 100);
         Arrivals {
             duel: Duel::begin(1000),
@@ -30,8 +30,13 @@ impl Arrivals {
         }
     }
 
+    /// The number of the epoch, by the reference.
+    pub fn epoch(&self) -> u32 {
+        self.gaps.epoch()
+    }
+
     /// Shows a frame and gives the time of its arrival, as the program took it, to the reference.
-    fn arrive(&mut self) {
+    pub fn arrive(&mut self) {
         self.duel
             .show(0, Link::Ethernet, &self.frame, Default::default())
             .expect("a run");

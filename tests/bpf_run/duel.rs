@@ -120,6 +120,22 @@ impl Duel<Probe> {
     }
 }
 
+impl<S> Duel<S> {
+    /// The same with another subject, made of this one.
+    #[allow(dead_code)]
+    pub fn with_subject<T>(self, make: impl FnOnce(S) -> T) -> Duel<T> {
+        Duel {
+            subject: make(self.subject),
+            world: self.world,
+            samples: self.samples,
+            baseline: self.baseline,
+            interfaces: self.interfaces,
+            frames: self.frames,
+            _namespace: self._namespace,
+        }
+    }
+}
+
 impl<S: Subject> Duel<S> {
     /// Neither has seen anything yet.
     pub fn new(subject: S, interfaces: [u32; 2], pair: Pair) -> Duel<S> {

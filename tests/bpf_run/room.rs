@@ -12,9 +12,10 @@ use crate::support;
 const LOOPBACK: u32 = 1;
 const SOURCE: std::ops::Range<usize> = 26..30;
 
-fn show_each_flow_twice(flows: u32) {
+fn show_each_flow_twice(flows: u32, least_cpus: usize) {
     let mut probe = Probe::load(&Options {
         max_flows: flows,
+        least_cpus,
         ..Options::default()
     })
     .expect("load the program");
@@ -40,6 +41,31 @@ fn a_table_has_room_for_as_many_flows_as_it_is_made_for() {
         return;
     }
     for flows in [1, 9, 1000, 16_384, 20_000, 65_536] {
-        show_each_flow_twice(flows);
+        show_each_flow_twice(flows, 0);
+    }
+    show_each_flow_twice(1000, 256);
+}
+
+/// On a machine of so many possible CPUs, or as if it were one.
+fn memory_with(cpus: usize) -> u64 {
+    let mut probe = Probe::load(&Options {
+        least_cpus: cpus,
+        ..Options::default()
+    })
+    .expect("load the program");
+    let memory = probe.snapshot().table.memory_bytes;
+    // What is the kernel's own for each CPU is there for this machine's only: a payload's room.
+    memory.expect("memory by /proc") + 2048 * cpus as u64
+}
+
+#[test]
+fn memory_does_not_grow_with_the_cpus_by_more_than_128_kib_each() {
+    if !support::root() {
+        return;
+    }
+    let [some, more, most] = [64, 128, 256].map(memory_with);
+    assert!(most <= 76_000_000, "{most} bytes with 256 CPUs");
+    for (cpus, grown) in [(64, more - some), (128, most - more)] {
+        assert!(grown <= cpus << 17, "{grown} bytes for {cpus} CPUs more");
     }
 }

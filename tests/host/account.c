@@ -15,19 +15,23 @@ static long bpf_skb_load_bytes(const struct __sk_buff *skb, __u32 offset, void *
 
 #include "segments.h"
 #include "account.h"
+#include "fragments.h"
 
 #define CPU 1
+#define CPUS 2
 #define SLOTS 16
 #define IFINDEX 7
 #define ACTIVE(version, bank) ((version) << 1 | (bank))
 
 static struct flow_slot slots[SLOTS];
-static struct flow_counters flow_counters_of[2][SLOTS];
-static struct interface_totals totals_of_cpu[2][INTERFACE_SLOTS];
+static struct flow_counters flow_counters_of[SLOTS];
+static struct flow_shared flow_shared_of[SLOTS];
+static struct interface interface_at[INTERFACE_SLOTS];
+static struct interface_totals totals_of_cpus[CPUS * INTERFACE_SLOTS];
 static __u64 ports[BANKS * 2 * PORTS];
 static struct rule_bank banks[BANKS];
 static struct sequence_profile profiles[BANKS * PROFILES];
-static struct verdicts verdict_entries[VERDICTS / VERDICTS_AN_ENTRY];
+static struct verdict verdicts_of_cpus[CPUS * VERDICTS];
 static struct search_room search_room;
 static struct gap_histogram histogram;
 static __u32 focused;
@@ -74,14 +78,12 @@ static void *look_up(const void *map, const void *key)
 		return ELEMENT(slots, key);
 	if (map == &flow_counters)
 		return ELEMENT(flow_counters_of, key);
+	if (map == &flow_shared)
+		return ELEMENT(flow_shared_of, key);
+	if (map == &interfaces)
+		return ELEMENT(interface_at, key);
 	if (map == &interface_totals)
-		return ELEMENT(totals_of_cpu, key);
-	for (int cpu = 0; cpu < 2; cpu++) {
-		if (map == flow_counters_of[cpu])
-			return ELEMENT(flow_counters_of[cpu], key);
-		if (map == totals_of_cpu[cpu])
-			return ELEMENT(totals_of_cpu[cpu], key);
-	}
+		return ELEMENT(totals_of_cpus, key);
 	if (map == &rule_ports)
 		return ELEMENT(ports, key);
 	if (map == &rule_banks)
@@ -89,7 +91,7 @@ static void *look_up(const void *map, const void *key)
 	if (map == &sequence_profiles)
 		return ELEMENT(profiles, key);
 	if (map == &verdicts)
-		return ELEMENT(verdict_entries, key);
+		return ELEMENT(verdicts_of_cpus, key);
 	if (map == &rule_addresses)
 		return rules_of(key);
 	if (map == &search_rooms)
@@ -124,11 +126,13 @@ static void begin(void)
 {
 	memset(slots, 0, sizeof(slots));
 	memset(flow_counters_of, 0, sizeof(flow_counters_of));
-	memset(totals_of_cpu, 0, sizeof(totals_of_cpu));
+	memset(flow_shared_of, 0, sizeof(flow_shared_of));
+	memset(interface_at, 0, sizeof(interface_at));
+	memset(totals_of_cpus, 0, sizeof(totals_of_cpus));
 	memset(ports, 0, sizeof(ports));
 	memset(banks, 0, sizeof(banks));
 	memset(profiles, 0, sizeof(profiles));
-	memset(verdict_entries, 0, sizeof(verdict_entries));
+	memset(verdicts_of_cpus, 0, sizeof(verdicts_of_cpus));
 	memset(&histogram, 0, sizeof(histogram));
 	memset(addresses, 0, sizeof(addresses));
 	memset(&fragment, 0, sizeof(fragment));
@@ -160,14 +164,17 @@ static void interfaces_are_found_in_their_place_or_one_of_seven_behind_it(void)
 	for (__u32 behind = 0; behind < 10; behind++) {
 		__u32 at = (INTERFACE_SLOTS - 3 + behind) % INTERFACE_SLOTS;
 		__u32 ifindex = 3 * INTERFACE_SLOTS - 3;
-		int is_found = at && behind < INTERFACE_PROBES;
+		__u32 place = at && behind < INTERFACE_PROBES ? at : 0, slot;
 
 		begin();
-		totals_of_cpu[CPU][at].ifindex = ifindex;
-		expect("an interface", "its place", totals_of(CPU, ifindex) - totals_of_cpu[CPU], is_found ? at : 0);
+		interface_at[at].ifindex = ifindex;
+		expect("an interface", "its place", interface_of(ifindex, &slot) - interface_at, place);
+		expect("an interface", "its slot", slot, place);
+		expect("an interface", "its totals", totals_of(CPU, slot) - totals_of_cpus,
+		       CPU * INTERFACE_SLOTS + place);
 	}
 	begin();
-	expect("a CPU that is none", "totals", totals_of(2, 1) != NULL, 0);
+	expect("a CPU that is none", "totals", totals_of(CPUS, 1) != NULL, 0);
 }
 
 static void volumes_add_up(void)
@@ -177,6 +184,9 @@ static void volumes_add_up(void)
 	add_volume(&volume, 2, 1 << 20);
 	expect("a volume", "packets", volume.packets, 7);
 	expect("a volume", "bytes", volume.bytes, 700 + (1 << 20));
+	add_shared_volume(&volume, 3, 1 << 20);
+	expect("a shared volume", "packets", volume.packets, 10);
+	expect("a shared volume", "bytes", volume.bytes, 700 + (2 << 20));
 }
 
 /* All rules match, but for one field, which has those of `rules`. */
@@ -266,19 +276,20 @@ static void what_was_filtered_is_known_by_all_of_its_key_and_the_rules(void)
 
 	begin();
 	for (__u64 place = 0; place < VERDICTS; place++) {
-		__u64 at = verdict_of(place << 32 | 0xffffffff) - &verdict_entries[0].of[0];
+		const struct verdict *of_cpu = &verdicts_of_cpus[CPU * VERDICTS];
 
-		expect("a verdict", "its place", at, place);
-		expect("one of a longer hash", "its place",
-		       verdict_of((place + 5 * VERDICTS) << 32) - &verdict_entries[0].of[0], place);
+		expect("a verdict", "its place", verdict_of(CPU, place << 32 | 0xffffffff) - of_cpu, place);
+		expect("one of a longer hash", "its place", verdict_of(CPU, (place + 5 * VERDICTS) << 32) - of_cpu,
+		       place);
 	}
-	expect("at first", "filtered", was_filtered(&key, hash, ACTIVE(1, 0)), 0);
-	verdict_of(hash)->key = key;
-	verdict_of(hash)->active = ACTIVE(1, 0);
-	expect("the same", "filtered", was_filtered(&key, hash, ACTIVE(1, 0)), 1);
-	expect("by other rules", "filtered", was_filtered(&key, hash, ACTIVE(2, 0)), 0);
+	expect("at first", "filtered", was_filtered(&key, CPU, hash, ACTIVE(1, 0)), 0);
+	verdict_of(CPU, hash)->key = key;
+	verdict_of(CPU, hash)->active = ACTIVE(1, 0);
+	expect("the same", "filtered", was_filtered(&key, CPU, hash, ACTIVE(1, 0)), 1);
+	expect("by other rules", "filtered", was_filtered(&key, CPU, hash, ACTIVE(2, 0)), 0);
+	expect("on another CPU", "filtered", was_filtered(&key, !CPU, hash, ACTIVE(1, 0)), 0);
 	other.family ^= 1;
-	expect("another flow", "filtered", was_filtered(&other, hash, ACTIVE(1, 0)), 0);
+	expect("another flow", "filtered", was_filtered(&other, CPU, hash, ACTIVE(1, 0)), 0);
 }
 
 static struct packet_facts facts_of(__u8 protocol, enum sequence_kind sequence)
@@ -402,16 +413,22 @@ static void put_number(__u32 at, __u32 number)
 		payload[at + i] = number >> (24 - 8 * i);
 }
 
-/* One packet of so many bytes at a time, the way that the program takes it. */
-static struct interface_totals *arrive(const struct packet_facts *facts, __u64 at, __u32 packets, __u32 gso_size)
+/* One packet of so many bytes at a time, the way that the program takes it on a CPU. */
+static struct interface_totals *arrive_on(__u32 cpu, const struct packet_facts *facts, __u64 at, __u32 packets,
+					  __u32 gso_size)
 {
 	struct __sk_buff skb = { .len = 4000, .gso_size = gso_size };
-	struct interface_totals *totals = &totals_of_cpu[CPU][IFINDEX];
-	struct observation seen = { .packets = packets, .active = settings.active, .bytes = 1000 };
+	struct interface_totals *totals = totals_of(cpu, IFINDEX);
+	struct observation seen = { .packets = packets, .active = settings.active, .bytes = 1000, .cpu = cpu };
 
 	now = at;
-	account_flow(&skb, facts, CPU, totals, &seen);
+	account_flow(&skb, facts, &interface_at[IFINDEX], totals, &seen);
 	return totals;
+}
+
+static struct interface_totals *arrive(const struct packet_facts *facts, __u64 at, __u32 packets, __u32 gso_size)
+{
+	return arrive_on(CPU, facts, at, packets, gso_size);
 }
 
 static struct flow_slot *slot_of(const struct packet_facts *facts)
@@ -424,7 +441,12 @@ static struct flow_slot *slot_of(const struct packet_facts *facts)
 
 static struct flow_counters *counters_of(const struct packet_facts *facts)
 {
-	return &flow_counters_of[CPU][slot_of(facts) - slots];
+	return &flow_counters_of[slot_of(facts) - slots];
+}
+
+static struct flow_shared *shared_of(const struct packet_facts *facts)
+{
+	return &flow_shared_of[slot_of(facts) - slots];
 }
 
 static void a_flow_has_its_packets_gaps_and_numbers(void)
@@ -508,7 +530,7 @@ static void what_no_rule_matches_is_filtered_and_remembered(void)
 	banks[0].protocols[1] = 0;
 	arrive(&facts, 1000, 2, 0);
 	expect("an excluded flow", "slot", slot_of(&facts) != NULL, 0);
-	expect("an excluded flow", "remembered", was_filtered(&facts.key, hash_flow(&facts.key), ACTIVE(1, 0)), 1);
+	expect("an excluded flow", "remembered", was_filtered(&facts.key, CPU, hash_flow(&facts.key), ACTIVE(1, 0)), 1);
 	totals = arrive(&facts, 2000, 3, 0);
 	expect("an excluded flow", "filtered", totals->filtered.packets, 5);
 	expect("an excluded flow", "filtered bytes", totals->filtered.bytes, 2000);
@@ -526,11 +548,11 @@ static void what_finds_no_place_is_untracked_and_who_gives_way_is_counted(void)
 	totals = arrive(&facts, 6000, 2, 0);
 	expect("no place", "untracked", totals->untracked.packets, 2);
 	expect("no place", "untracked bytes", totals->untracked.bytes, 1000);
-	expect("no place", "evicted", totals->evicted, 0);
+	expect("no place", "evicted", interface_at[IFINDEX].evicted, 0);
 	settings.scanned_at = 5500;
 	arrive(&facts, 7000, 1, 0);
 	expect("a place", "untracked", totals->untracked.packets, 2);
-	expect("a place", "evicted", totals->evicted, 1);
+	expect("a place", "evicted", interface_at[IFINDEX].evicted, 1);
 	expect("a place", "first arrival", slot_of(&facts)->first_arrival, 7000);
 }
 
@@ -585,16 +607,17 @@ static void a_number_that_finds_the_flow_locked_is_contended(void)
 {
 	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
 	struct packet_facts tcp = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
-	struct interface_totals *totals;
+	const struct interface *interface = &interface_at[IFINDEX];
 	struct flow_slot *slot;
 
 	begin();
 	arrive(&facts, 1000, 1, 0);
 	slot = slot_of(&facts);
 	slot->control |= FLOW_LOCKED;
-	totals = arrive(&facts, 1100, 1, 0);
-	expect("a locked flow", "contended", totals->contended, 1);
-	expect("a locked flow", "unjudged", slot->unjudged, 1);
+	arrive(&facts, 1100, 1, 0);
+	expect("a locked flow", "contended", interface->contended, 1);
+	expect("a locked flow", "unjudged", shared_of(&facts)->unjudged, 1);
+	expect("a locked flow", "shared", slot->control & FLOW_SHARED, FLOW_SHARED);
 	expect("a locked flow", "sequenced", counters_of(&facts)->sequenced, 2);
 	expect("a locked flow", "lock", slot->control & FLOW_LOCKED, FLOW_LOCKED);
 	arrive(&tcp, 1000, 1, 0);
@@ -602,36 +625,84 @@ static void a_number_that_finds_the_flow_locked_is_contended(void)
 	slot->control |= FLOW_LOCKED;
 	tcp.tcp_flags = TCP_FIN;
 	arrive(&tcp, 1100, 5, 0);
-	expect("a locked stream", "unjudged bytes", slot->unjudged, 101);
+	expect("a locked stream", "unjudged bytes", shared_of(&tcp)->unjudged, 101);
 	expect("a locked stream", "sequenced", counters_of(&tcp)->sequenced, 6);
 	tcp.tcp_flags = TCP_RST;
 	arrive(&tcp, 1200, 1, 0);
-	expect("a reset", "unjudged bytes", slot->unjudged, 101);
+	expect("a reset", "unjudged bytes", shared_of(&tcp)->unjudged, 101);
 	expect("a reset", "sequenced", counters_of(&tcp)->sequenced, 6);
-	expect("both", "contended", totals->contended, 3);
+	expect("both", "contended", interface->contended, 3);
+}
+
+/* A number that is judged as the slot says now, which was found with another word. */
+static __u32 judge_late(struct flow_slot *slot, __u64 found)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct __sk_buff skb = { .len = 4000 };
+	struct observation seen = {
+		.packets = 2, .bytes = 300, .active = ACTIVE(1, 0), .control = found, .slot = slot - slots
+	};
+
+	return judge_again(&skb, slot, &facts, &interface_at[IFINDEX], &seen);
 }
 
 static void who_comes_too_late_is_told_by_the_slot(void)
 {
 	const __u64 found = 9ULL << FLOW_GENERATION_SHIFT | 1 << FLOW_VERSION_SHIFT | FLOW_SEQUENCED | FLOW_LIVE;
-	struct observation seen = { .packets = 2, .bytes = 300, .active = ACTIVE(1, 0) };
-	struct interface_totals totals = {};
-	struct flow_slot slot = { .control = found | FLOW_FOCUSED };
+	const struct interface *interface = &interface_at[IFINDEX];
+	struct flow_slot *slot = &slots[3];
 
 	begin();
-	expect("focused meanwhile", "locked", lock_again(&slot, &totals, &seen, found), 1);
-	expect("focused meanwhile", "control", slot.control, found | FLOW_FOCUSED | FLOW_LOCKED);
-	expect("focused meanwhile", "contended", totals.contended, 0);
-	slot.control = found ^ 3 << FLOW_VERSION_SHIFT;
-	expect("of other rules meanwhile", "locked", lock_again(&slot, &totals, &seen, found), 0);
-	expect("of other rules meanwhile", "control", slot.control, found ^ 3 << FLOW_VERSION_SHIFT);
-	expect("of other rules meanwhile", "contended", totals.contended, 1);
-	slot.control = found + (1ULL << FLOW_GENERATION_SHIFT);
-	expect("another flow's", "locked", lock_again(&slot, &totals, &seen, found), -1);
-	expect("another flow's", "untracked", totals.untracked.packets, 2);
-	expect("another flow's", "untracked bytes", totals.untracked.bytes, 300);
-	expect("another flow's", "contended", totals.contended, 1);
-	expect("no slot", "locked", lock_again(NULL, &totals, &seen, found), 0);
+	put_number(42, 7);
+	*slot = (struct flow_slot){ .control = found | FLOW_FOCUSED, .rule = RULE_NONE };
+	expect("focused meanwhile", "sequenced", judge_late(slot, found), 1);
+	expect("focused meanwhile", "control", slot->control, found | FLOW_FOCUSED);
+	expect("focused meanwhile", "expected", slot->expected, 8);
+	expect("focused meanwhile", "contended", interface->contended, 0);
+	slot->control = found ^ 3 << FLOW_VERSION_SHIFT;
+	expect("of other rules meanwhile", "sequenced", judge_late(slot, found), 1);
+	expect("of other rules meanwhile", "control", slot->control, (found ^ 3 << FLOW_VERSION_SHIFT) | FLOW_SHARED);
+	expect("of other rules meanwhile", "duplicates", slot->duplicates, 0);
+	expect("of other rules meanwhile", "unjudged", flow_shared_of[3].unjudged, 1);
+	expect("of other rules meanwhile", "contended", interface->contended, 1);
+	slot->control = found + (1ULL << FLOW_GENERATION_SHIFT);
+	expect("another flow's", "sequenced", judge_late(slot, found), NOT_THERE);
+	expect("another flow's", "unjudged", flow_shared_of[3].unjudged, 1);
+	expect("another flow's", "contended", interface->contended, 1);
+}
+
+static void other_cpus_than_the_owner_share_their_counters(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct shared_gaps *gaps;
+	struct flow_shared *shared;
+
+	begin();
+	for (int i = 0; i < 6; i++) {
+		put_number(42, i);
+		arrive_on(i < 2 ? CPU : !CPU, &facts, 1000 + 100 * i, 2, 0);
+		expect("a flow", "shared", !!(slot_of(&facts)->control & FLOW_SHARED), i >= 2);
+	}
+	shared = shared_of(&facts);
+	expect("the owner's", "packets", counters_of(&facts)->packets, 4);
+	expect("the owner's", "gaps", counters_of(&facts)->gaps, 1);
+	expect("the owner's", "sequenced", counters_of(&facts)->sequenced, 2);
+	expect("those of others", "packets", shared->packets, 8);
+	expect("those of others", "bytes", shared->bytes, 4000);
+	expect("those of others", "payload", shared->payload_bytes, 400);
+	expect("those of others", "sequenced", shared->sequenced, 4);
+	expect("those of others", "gaps", shared->gaps[0].count, 4);
+	expect("those of others", "sum of gaps", shared->gaps[0].sum, 400);
+	expect("those of others", "squares", shared->gaps[0].squares, 40000);
+	expect("both", "lost", slot_of(&facts)->lost, 0);
+	for (int epoch = 1; epoch < 4; epoch++) {
+		arrive_on(epoch % 2, &facts, now + JITTER_STOP_NS + 1, 1, 0);
+		arrive_on(!CPU, &facts, now + epoch, 1, 0);
+		gaps = shared_gaps_of(shared, slot_of(&facts)->control);
+		expect("a new epoch", "number", epoch_of(slot_of(&facts)->control), epoch);
+		expect("a new epoch", "gaps", gaps->count, 1);
+		expect("a new epoch", "sum of gaps", gaps->sum, epoch);
+	}
 }
 
 static void each_datagram_of_an_aggregate_has_its_number(void)
@@ -776,6 +847,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_flow_that_no_rule_admits_any_more_is_retired) },
 	{ TEST(a_number_that_finds_the_flow_locked_is_contended) },
 	{ TEST(who_comes_too_late_is_told_by_the_slot) },
+	{ TEST(other_cpus_than_the_owner_share_their_counters) },
 	{ TEST(each_datagram_of_an_aggregate_has_its_number) },
 	{ TEST(no_more_segments_are_read_than_there_may_be) },
 	{ TEST(numbers_are_those_of_the_protocol_or_the_payload) },

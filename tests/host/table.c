@@ -23,13 +23,31 @@ static __u64 compare_and_swap(__u64 *word, __u64 expected, __u64 next)
 #include "claim.h"
 
 static struct flow_slot *slots;
+static struct flow_counters *of_owners;
+static struct flow_shared *of_others;
 static __u32 slot_count;
 
 static void *look_up(const void *map, const void *key)
 {
 	__u32 index = *(const __u32 *)key;
 
-	return map == &flow_table && index < slot_count ? &slots[index] : NULL;
+	if (index >= slot_count)
+		return NULL;
+	if (map == &flow_counters)
+		return &of_owners[index];
+	if (map == &flow_shared)
+		return &of_others[index];
+	return map == &flow_table ? &slots[index] : NULL;
+}
+
+static void *make_room(void *former, size_t size)
+{
+	void *room = calloc(slot_count, size);
+
+	free(former);
+	if (!room)
+		abort();
+	return room;
 }
 
 static __u64 random_state;
@@ -52,10 +70,9 @@ static void make_table(__u32 flows, __u64 seed)
 	while (1U << bits < flows || 1U << bits < FLOWS_PER_SET)
 		bits++;
 	slot_count = 2U << bits;
-	free(slots);
-	slots = calloc(slot_count, sizeof(*slots));
-	if (!slots)
-		abort();
+	slots = make_room(slots, sizeof(*slots));
+	of_owners = make_room(of_owners, sizeof(*of_owners));
+	of_others = make_room(of_others, sizeof(*of_others));
 	home_shift = 64 - (bits + 1);
 	random_state = seed;
 	for (int i = 0; i < HASH_KEYS; i++)
@@ -221,7 +238,7 @@ static void arrive(struct flow_slot *slot)
 static void change_all(struct flow_slot *slot)
 {
 	arrive(slot);
-	next_epoch(slot, slot->control);
+	next_epoch(slot, &of_others[0], slot->control);
 	slot->control |= FLOW_FOCUSED;
 }
 
@@ -291,12 +308,75 @@ static void a_packet_knows_whether_its_flow_still_is_in_the_slot(void)
 
 	for (int i = 0; i < COUNT(cases); i++) {
 		struct flow_slot slot = { .control = cases[i].control };
+		struct flow_shared shared = {};
 
 		expect(cases[i].what, "still there", is_still(&slot, found), cases[i].is_still);
 		expect(cases[i].what, "control", slot.control, cases[i].control);
-		next_epoch(&slot, found);
+		next_epoch(&slot, &shared, found);
 		expect(cases[i].what, "epochs added", epoch_of(slot.control) - epoch_of(cases[i].control),
 		       generation_of(cases[i].control) == 9);
+	}
+}
+
+/* A table of one pair of sets in which something was counted in each slot, and shared where the slot says so. */
+static void make_used_table(__u64 left_behind)
+{
+	make_small_table();
+	for (__u32 at = 0; at < slot_count; at++) {
+		slots[at].control = 4 << FLOW_GENERATION_SHIFT | left_behind;
+		memset(&of_owners[at], 0xee, sizeof(of_owners[at]));
+		if (left_behind & FLOW_SHARED)
+			memset(&of_others[at], 0xee, sizeof(of_others[at]));
+	}
+}
+
+static void a_new_flow_begins_with_its_first_packet_and_nothing_else(void)
+{
+	const struct flow_counters first = { .owner = 5, .packets = 2, .bytes = 120, .payload_bytes = 40 };
+	const struct flow_shared nothing = {};
+
+	for (int i = 0; i < 2; i++) {
+		struct newcomer newcomer = { .now = 1, .cpu = 5, .packets = 2, .bytes = 120, .payload_bytes = 40 };
+		int at;
+
+		make_used_table(i ? FLOW_SHARED : 0);
+		newcomer.key = key_of(0, 0);
+		newcomer.hash = hash_flow(&newcomer.key);
+		at = claim_slot(&newcomer);
+		expect("a new flow", "control", slots[at].control, 5 << FLOW_GENERATION_SHIFT | FLOW_LIVE);
+		expect("a new flow", "its owner's", memcmp(&of_owners[at], &first, sizeof(first)), 0);
+		expect("a new flow", "those of others", memcmp(&of_others[at], &nothing, sizeof(nothing)), 0);
+	}
+}
+
+static void of_an_epoch_that_begins_nothing_is_shared_yet(void)
+{
+	for (__u64 epoch = 0; epoch < 2; epoch++) {
+		struct flow_slot slot = { .control = epoch << FLOW_EPOCH_SHIFT | FLOW_SHARED | FLOW_LIVE };
+		struct flow_shared shared = { .packets = 1, .gaps = { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } } },
+				   before = shared;
+		const struct shared_gaps nothing = {};
+
+		next_epoch(&slot, &shared, slot.control);
+		expect("an epoch", "number", epoch_of(slot.control), epoch + 1);
+		expect("an epoch", "its gaps", memcmp(shared_gaps_of(&shared, slot.control), &nothing, sizeof(nothing)),
+		       0);
+		expect("an epoch", "those of the one before",
+		       memcmp(&shared.gaps[epoch], &before.gaps[epoch], sizeof(nothing)), 0);
+		expect("an epoch", "packets", shared.packets, 1);
+	}
+}
+
+static void keys_differ_in_each_of_their_bits(void)
+{
+	make_small_table();
+	for (__u32 bit = 0; bit < 8 * sizeof(struct flow_key); bit++) {
+		struct flow_key key = key_of(3, 0), other = key;
+
+		((__u8 *)&other)[bit / 8] ^= 1 << bit % 8;
+		expect("a key and itself", "same", same_flow(&key, &key), 1);
+		expect("a key and one with another bit", "same", same_flow(&key, &other), 0);
+		expect("a key and one with another bit", "same hash", hash_flow(&key) == hash_flow(&other), 0);
 	}
 }
 
@@ -306,6 +386,9 @@ static const struct test TESTS[] = {
 	{ TEST(a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted) },
 	{ TEST(a_flow_that_was_changed_is_looked_at_anew_and_may_still_go) },
 	{ TEST(a_packet_knows_whether_its_flow_still_is_in_the_slot) },
+	{ TEST(a_new_flow_begins_with_its_first_packet_and_nothing_else) },
+	{ TEST(of_an_epoch_that_begins_nothing_is_shared_yet) },
+	{ TEST(keys_differ_in_each_of_their_bits) },
 	{ TEST(few_flows_are_in_their_second_set_and_all_are_found) },
 	{ TEST(there_is_room_in_small_tables_and_in_large_ones) },
 	{ TEST(there_is_room_for_as_many_flows_as_the_table_is_made_for) },

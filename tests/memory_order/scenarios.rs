@@ -5,7 +5,9 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
-use crate::slot::{CLAIMED, EPOCH, FOCUSED, FREE, LIVE, STATE, Slot, Step, generation, life};
+use crate::slot::{
+    CLAIMED, EPOCH, FOCUSED, FREE, LIVE, SHARED, STATE, Slot, Step, generation, life,
+};
 
 const OLD_KEY: u64 = 10;
 const NEW_KEY: u64 = 20;
@@ -31,7 +33,7 @@ pub fn the_key_is_that_of_the_life_found(weakened: Option<Step>) {
         slot.control
             .store(life(1, FREE), loom::sync::atomic::Ordering::Release);
         if slot.claim(life(1, FREE)) {
-            slot.publish(2, NEW_KEY);
+            slot.publish(life(1, FREE), NEW_KEY);
         }
     });
     let stranger = on_another(&slot, |slot| {
@@ -58,11 +60,11 @@ pub fn the_key_is_that_of_the_life_found(weakened: Option<Step>) {
 
 /// A newcomer takes the place of the flow there, if it may; whether it did.
 fn wants_the_place(slot: &Slot) -> bool {
-    let is_taken = slot.replace();
-    if is_taken {
-        slot.publish(2, NEW_KEY);
+    let replaced = slot.replace();
+    if let Some(control) = replaced {
+        slot.publish(control, NEW_KEY);
     }
-    is_taken
+    replaced.is_some()
 }
 
 /// A newcomer wants the place of an idle flow at the moment of its next packet: the flow stays, or the packet knows.
@@ -110,27 +112,89 @@ pub fn what_changes_meanwhile_stays(weakened: Option<Step>) {
     assert_eq!(control, expected, "order: changes of the control word");
 }
 
-/// User space reads while a CPU that counted the former flow meets the new one.
+/// User space reads while a newcomer takes the place of an idle flow.
 pub fn counters_of_a_new_life_are_its_own(weakened: Option<Step>) {
-    let slot = shared(life(1, LIVE), weakened);
+    let slot = shared(life(1, LIVE) | SHARED, weakened);
     slot.packets.store(100, Relaxed);
-    let newcomer = on_another(&slot, |slot| slot.publish(2, NEW_KEY));
-    let packet = on_another(&slot, |slot| {
-        let control = slot.control.load(Relaxed);
-        if generation(control) == 2 {
-            slot.count(control);
-        }
-    });
+    slot.shared.packets.store(50, Relaxed);
+    let newcomer = on_another(&slot, wants_the_place);
     if let Some(reading) = slot.read() {
-        let packets = reading.packets;
-        let is_own = match generation(reading.control) {
-            1 => packets == 100,
-            _ => packets <= 1,
+        let packets = match generation(reading.control) {
+            1 => 150,
+            _ => 1,
         };
-        assert!(is_own, "order: {reading:?}");
+        assert_eq!(reading.packets, packets, "order: {reading:?}");
     }
     newcomer.join().expect("a newcomer");
-    packet.join().expect("a packet");
+}
+
+/// User space reads while a newcomer takes a free slot.
+pub fn a_new_flow_has_its_first_packet(weakened: Option<Step>) {
+    let slot = shared(life(1, FREE), weakened);
+    slot.packets.store(100, Relaxed);
+    let newcomer = on_another(&slot, |slot| {
+        assert!(slot.claim(life(1, FREE)), "a free slot");
+        slot.publish(life(1, FREE), NEW_KEY);
+    });
+    if let Some(reading) = slot.read() {
+        assert_eq!(reading.packets, 1, "order: {reading:?}");
+    }
+    newcomer.join().expect("a newcomer");
+}
+
+/// A newcomer wants the place of an idle flow, whose owner has a packet of it.
+pub fn what_the_owner_counted_stays_with_its_life(weakened: Option<Step>) {
+    let slot = shared(life(1, LIVE), weakened);
+    slot.packets.store(100, Relaxed);
+    let newcomer = on_another(&slot, wants_the_place);
+    let is_counted = slot
+        .find(OLD_KEY)
+        .map(|control| slot.arrive_and_count(control, || slot.count_as_owner(control)));
+    let is_taken = newcomer.join().expect("a newcomer");
+    let packets = slot.packets.load(Relaxed);
+    let expected = match is_taken {
+        true => 1,
+        false => 100 + u64::from(is_counted == Some(true)),
+    };
+    assert_eq!(packets, expected, "order: the owner's packets");
+}
+
+/// The same where another CPU has the packet, and has had packets before.
+pub fn what_others_counted_stays_with_its_life(weakened: Option<Step>) {
+    let slot = shared(life(1, LIVE) | SHARED, weakened);
+    slot.packets.store(100, Relaxed);
+    slot.shared.packets.store(50, Relaxed);
+    let newcomer = on_another(&slot, wants_the_place);
+    let is_counted = slot
+        .find(OLD_KEY)
+        .map(|control| slot.arrive_and_count(control, || slot.count_as_other(control)));
+    let is_taken = newcomer.join().expect("a newcomer");
+    let expected = match is_taken {
+        true => 0,
+        false => 50 + u64::from(is_counted == Some(true)),
+    };
+    let packets = slot.shared.packets.load(Relaxed);
+    assert_eq!(packets, expected, "order: packets of others");
+}
+
+/// Another CPU has the second packet of a new flow, in a slot whose former flow had been counted by others, too.
+pub fn what_others_count_first_is_not_lost(weakened: Option<Step>) {
+    let slot = shared(life(1, FREE) | SHARED, weakened);
+    slot.shared.packets.store(50, Relaxed);
+    let newcomer = on_another(&slot, |slot| {
+        let from = life(1, FREE) | SHARED;
+        assert!(slot.claim(from), "a free slot");
+        slot.publish(from, NEW_KEY);
+    });
+    let counted = slot
+        .find(NEW_KEY)
+        .map(|control| slot.arrive_and_count(control, || slot.count_as_other(control)));
+    newcomer.join().expect("a newcomer");
+    let packets = slot.shared.packets.load(Relaxed);
+    let expected = u64::from(counted == Some(true));
+    assert_eq!(packets, expected, "order: packets of others");
+    let reading = slot.read().expect("a flow");
+    assert_eq!(reading.packets, 1 + expected, "order: {reading:?}");
 }
 
 /// User space reads while an epoch begins.
@@ -141,7 +205,7 @@ pub fn an_epochs_gaps_are_its_own(weakened: Option<Step>) {
     let packet = on_another(&slot, |slot| {
         let control = slot.control.load(Relaxed);
         if control >= EPOCH {
-            slot.count(control);
+            slot.count_as_owner(control);
         }
     });
     let reading = slot.read().expect("a flow");
@@ -154,28 +218,104 @@ pub fn an_epochs_gaps_are_its_own(weakened: Option<Step>) {
     packet.join().expect("a packet");
 }
 
+/// User space reads while two epochs begin, one after the other, and another CPU than the owner has a packet in one of them. (In the
+/// epoch before both it has none any more: it would be two seconds late.)
+pub fn an_epochs_shared_gaps_are_its_own(weakened: Option<Step>) {
+    let slot = shared((life(1, LIVE) | SHARED) + EPOCH, weakened);
+    let [before, now] = [0, 1].map(|bank| &slot.shared.gaps[bank]);
+    before.store(50, Relaxed);
+    now.store(100, Relaxed);
+    let pauses = on_another(&slot, |slot| {
+        (0..2).for_each(|_| slot.next_epoch(life(1, LIVE)));
+    });
+    let packet = on_another(&slot, |slot| {
+        let control = slot.control.load(loom::sync::atomic::Ordering::Acquire);
+        let is_in_time = control >= 2 * EPOCH;
+        if is_in_time {
+            slot.count_as_other(control);
+        }
+        is_in_time
+    });
+    let reading = slot.read().expect("a flow");
+    let is_own = match reading.control >= 2 * EPOCH {
+        false => reading.gaps == 100,
+        true => reading.gaps <= 1,
+    };
+    assert!(is_own, "order: {reading:?}");
+    pauses.join().expect("pauses");
+    let is_counted = packet.join().expect("a packet");
+    let sum = slot
+        .shared
+        .gaps
+        .iter()
+        .map(|gaps| gaps.load(Relaxed))
+        .sum::<u64>();
+    assert_eq!(sum, u64::from(is_counted), "order: gaps that were lost");
+}
+
+const SQUARE: u64 = 4_000_000_000_000_000_000;
+
+/// The sums of none to so many squares, after `start`.
+fn sums(start: u64, squares: u64) -> Vec<u128> {
+    (0..=squares)
+        .map(|count| {
+            (u128::from(start) + u128::from(count) * u128::from(SQUARE)) % GapSums::MODULUS
+        })
+        .collect()
+}
+
+/// Two halves side by side, as if a carry were never under way.
+fn side_by_side(high: u64, low: u64) -> u128 {
+    u128::from(high) << 63 | u128::from(low << 1 >> 1)
+}
+
 /// User space reads while the squares outgrow their lower half, twice.
 pub fn squares_are_whole(weakened: Option<Step>) {
-    const SQUARE: u64 = 4_000_000_000_000_000_000;
     const ADDED: u64 = 5;
     let slot = shared(life(1, LIVE), weakened);
-    let sums: Vec<u128> = (0..=ADDED)
-        .map(|count| u128::from(count) * u128::from(SQUARE) % GapSums::MODULUS)
-        .collect();
     let packets = on_another(&slot, |slot| {
         (0..ADDED).for_each(|_| slot.add_square(SQUARE));
     });
     let reading = slot.read().expect("a flow");
     let squares = match slot.is_weakened(Step::CommonBit) {
-        // The halves side by side, as if a carry were never under way.
+        true => side_by_side(slot.owner.load(Relaxed) >> 48, slot.squares.load(Relaxed)),
+        false => reading.squares,
+    };
+    assert!(sums(0, ADDED).contains(&squares), "order: {squares}");
+    packets.join().expect("packets");
+}
+
+/// The same of those that are shared.
+pub fn shared_squares_are_whole(weakened: Option<Step>) {
+    const ADDED: u64 = 5;
+    let slot = shared(life(1, LIVE) | SHARED, weakened);
+    let packets = on_another(&slot, |slot| {
+        (0..ADDED).for_each(|_| slot.add_shared_square(SQUARE));
+    });
+    let reading = slot.read().expect("a flow");
+    let squares = match slot.is_weakened(Step::CommonBit) {
         true => {
-            let life = slot.life.load(Relaxed);
-            u128::from(life >> 48) << 63 | u128::from(slot.squares.load(Relaxed) << 1 >> 1)
+            let high = slot.shared.squares_high.load(Relaxed);
+            side_by_side(high, slot.shared.squares.load(Relaxed))
         }
         false => reading.squares,
     };
-    assert!(sums.contains(&squares), "order: {squares}");
+    assert!(sums(0, ADDED).contains(&squares), "order: {squares}");
     packets.join().expect("packets");
+}
+
+/// Two CPUs add, and one of them has the carry. (The next one is more than two seconds away.)
+pub fn squares_of_two_cpus_are_whole(weakened: Option<Step>) {
+    const START: u64 = 2_000_000_000_000_000_000;
+    let slot = shared(life(1, LIVE) | SHARED, weakened);
+    slot.shared.squares.store(START, Relaxed);
+    let packets = [0, 1].map(|_| on_another(&slot, |slot| slot.add_shared_square(SQUARE)));
+    let reading = slot.read().expect("a flow");
+    let squares = reading.squares;
+    assert!(sums(START, 2).contains(&squares), "order: {squares}");
+    for packet in packets {
+        packet.join().expect("a packet");
+    }
 }
 
 /// Two packets with sequence numbers.

@@ -1,6 +1,6 @@
-//! A slot and one CPU's counters of it, and each step that is done to their words.
+//! A slot, its owner's counters and those of all others, and each step that is done to their words.
 
-use flowtop::probe::abi::{self, flow_counters, flow_slot};
+use flowtop::probe::abi::{self, flow_counters, flow_shared, flow_slot};
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use loom::sync::atomic::{AtomicU64, fence};
 
@@ -27,12 +27,18 @@ pub enum Step {
     Restore,
     /// `next_epoch()`: not where the slot has gone to another flow.
     EpochOfLife,
+    /// `account_flow()`: counted behind the look at whether the flow still is there.
+    CheckFirst,
     /// `begin_epoch()`: what makes the counters valid is exchanged.
     Own,
     /// `begin_epoch()`: behind all that it makes valid.
     OwnLast,
-    /// `add_gap()`: the carry is added behind the lower half.
+    /// `add_gap()`: the carry is added behind the lower half. `add_shared_gap()`: the same.
     Carry,
+    /// `next_epoch()`: what is shared of the epoch to come is emptied before it begins.
+    EmptyFirst,
+    /// `claim_slot()`: what others counted of the former flow is emptied.
+    EmptyShared,
     /// `FlowTable::retire_if_idle`: not under a judge.
     RetireUnlocked,
     /// `lock_as_found()`.
@@ -41,9 +47,9 @@ pub enum Step {
     Unlock,
     /// `FlowTable::read_flow`: whether the control word is still of the same life and epoch.
     LookAgain,
-    /// `read_counters`: a fence behind all that was read, also before the control word is looked at again.
+    /// `read_behind`: a fence behind all that was read, also before the control word is looked at again.
     FenceBehindCounters,
-    /// `read_counters`: whether the word is still the same.
+    /// `read_behind`: whether the word is still the same.
     LookAgainAtCounters,
     /// `abi::merge`: the bit that both halves of the squares have.
     CommonBit,
@@ -54,6 +60,7 @@ pub const CLAIMED: u64 = 1;
 pub const LIVE: u64 = 2;
 pub const STATE: u64 = 3;
 pub const LOCKED: u64 = 1 << 2;
+pub const SHARED: u64 = 1 << 4;
 pub const FOCUSED: u64 = 1 << 5;
 pub const EPOCH: u64 = 1 << 48;
 
@@ -66,6 +73,19 @@ pub fn generation(control: u64) -> u64 {
     control >> 16 & 0xffff_ffff
 }
 
+/// The CPU that owns the slot's counters.
+const OWNER: u64 = 3;
+
+/// What other CPUs counted.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub packets: AtomicU64,
+    pub gaps: [AtomicU64; 2],
+    /// Of the epoch 0 and each second one after it.
+    pub squares: AtomicU64,
+    pub squares_high: AtomicU64,
+}
+
 /// The words that matter here; the key has two of them, so that half of one can be met.
 #[derive(Debug)]
 pub struct Slot {
@@ -73,10 +93,11 @@ pub struct Slot {
     pub last_arrival: AtomicU64,
     pub key: [AtomicU64; 2],
     pub expected: AtomicU64,
-    pub life: AtomicU64,
+    pub owner: AtomicU64,
     pub packets: AtomicU64,
     pub gaps: AtomicU64,
     pub squares: AtomicU64,
+    pub shared: Shared,
     weakened: Option<Step>,
 }
 
@@ -87,10 +108,11 @@ impl Slot {
             last_arrival: AtomicU64::new(1),
             key: [key, key].map(AtomicU64::new),
             expected: AtomicU64::new(0),
-            life: AtomicU64::new(control >> 16),
+            owner: AtomicU64::new(owner_of(control)),
             packets: AtomicU64::new(0),
             gaps: AtomicU64::new(0),
             squares: AtomicU64::new(0),
+            shared: Shared::default(),
             weakened,
         }
     }
@@ -168,18 +190,30 @@ impl Slot {
         self.swap_if(Step::Claim, &self.control, from, claimed)
     }
 
-    pub fn publish(&self, generation: u64, key: u64) {
+    /// Makes the slot that said `from` a flow's, with its first packet.
+    pub fn publish(&self, from: u64, key: u64) {
+        let generation = generation(from) + 1;
+        self.owner.store(OWNER, Relaxed);
+        self.packets.store(1, Relaxed);
+        self.gaps.store(0, Relaxed);
+        if from & SHARED != 0 && !self.is_weakened(Step::EmptyShared) {
+            self.shared.packets.store(0, Relaxed);
+            self.shared
+                .gaps
+                .iter()
+                .for_each(|gaps| gaps.store(0, Relaxed));
+        }
         self.key.iter().for_each(|word| word.store(key, Relaxed));
         self.last_arrival.store(3, Relaxed);
         self.exchange(Step::Publish, &self.control, life(generation, LIVE));
     }
 
-    /// Takes the slot of a flow of generation 1. Returns whether it did.
-    pub fn replace(&self) -> bool {
+    /// Takes the slot of a flow of generation 1. Returns what it said, if it did.
+    pub fn replace(&self) -> Option<u64> {
         let control = self.control.load(Relaxed);
         let arrival = self.last_arrival.load(Relaxed);
         if control & (STATE | LOCKED) != LIVE || generation(control) != 1 || arrival > 1 {
-            return false;
+            return None;
         }
         let next = life(2, CLAIMED);
         let marked = match self.is_weakened(Step::MarkAlone) {
@@ -187,19 +221,19 @@ impl Slot {
             false => control ^ LIVE ^ CLAIMED,
         };
         if !self.swap_if(Step::Mark, &self.control, control, marked) {
-            return false;
+            return None;
         }
         let is_idle =
             self.is_weakened(Step::SecondLook) || self.last_arrival.load(Relaxed) == arrival;
         if is_idle && self.swap_if(Step::Claim, &self.control, marked, next) {
-            return true;
+            return Some(control);
         }
         if self.is_weakened(Step::MarkAlone) || self.is_weakened(Step::Restore) {
             self.control.swap(control, AcqRel);
         } else {
             self.keep(control);
         }
-        false
+        None
     }
 
     /// Whether the slot still is the flow's; takes a mark away.
@@ -224,40 +258,75 @@ impl Slot {
         self.keep(control)
     }
 
+    /// A packet's arrival, and what it adds to the counters unless its flow is gone. Whether it was counted.
+    pub fn arrive_and_count(&self, control: u64, count: impl Fn()) -> bool {
+        if self.is_weakened(Step::CheckFirst) {
+            count();
+            return self.arrive(control);
+        }
+        let is_still = self.arrive(control);
+        if is_still {
+            count();
+        }
+        is_still
+    }
+
     pub fn next_epoch(&self, control: u64) {
         loop {
             let now = self.control.load(Relaxed);
             if generation(now) != generation(control) && !self.is_weakened(Step::EpochOfLife) {
                 return;
             }
+            let empty = || self.shared.gaps[bank(now + EPOCH)].store(0, Relaxed);
+            if now & SHARED != 0 && !self.is_weakened(Step::EmptyFirst) {
+                empty();
+            }
             if self.swap_if(Step::Mark, &self.control, now, now + EPOCH) {
+                if self.is_weakened(Step::EmptyFirst) {
+                    empty();
+                }
                 return;
             }
         }
     }
 
-    /// One packet and one gap, counted on this CPU, which found `control`. Stores that depend on a load come behind it, and where
-    /// one of them is seen on another CPU, so is what was loaded.
-    pub fn count(&self, control: u64) {
+    /// One packet and one gap, counted by the owner. Stores that depend on a load come behind it, and where one of them is seen on
+    /// another CPU, so is what was loaded.
+    pub fn count_as_owner(&self, control: u64) {
         fence(AcqRel);
-        let (own, wanted) = (self.life.load(Relaxed), control >> 16);
-        if own as u32 != wanted as u32 {
-            self.begin(wanted, || self.packets.store(0, Relaxed));
-        } else if own != wanted {
-            self.begin(wanted, || ());
-        }
         self.packets.store(self.packets.load(Relaxed) + 1, Relaxed);
+        let wanted = owner_of(control);
+        if self.owner.load(Relaxed) << 16 != wanted << 16 {
+            self.begin_epoch(wanted);
+        }
         self.gaps.store(self.gaps.load(Relaxed) + 1, Relaxed);
     }
 
-    fn begin(&self, wanted: u64, clear: impl Fn()) {
+    fn begin_epoch(&self, wanted: u64) {
         if self.is_weakened(Step::OwnLast) {
-            self.exchange(Step::Own, &self.life, wanted);
+            self.exchange(Step::Own, &self.owner, wanted);
         }
-        clear();
         self.gaps.store(0, Relaxed);
         if !self.is_weakened(Step::OwnLast) {
-            self.exchange(Step::Own, &self.life, wanted);
+            self.exchange(Step::Own, &self.owner, wanted);
+        }
+    }
+
+    /// One packet and one gap, counted by another CPU, in the epoch of `control`.
+    pub fn count_as_other(&self, control: u64) {
+        if self.control.load(Relaxed) & SHARED == 0 {
+            fence(SeqCst);
+            self.control.fetch_or(SHARED, Relaxed);
+            fence(SeqCst);
+        }
+        self.shared.packets.fetch_add(1, Relaxed);
+        self.shared.gaps[bank(control)].fetch_add(1, Relaxed);
+    }
+
+    pub fn add_shared_square(&self, square: u64) {
+        let before = self.add(Step::Carry, &self.shared.squares, square);
+        if (before.wrapping_add(square) ^ before) >> 63 != 0 {
+            self.shared.squares_high.fetch_add(1, Relaxed);
         }
     }
 
@@ -266,28 +335,46 @@ impl Slot {
         let squares = before.wrapping_add(square);
         self.squares.store(squares, Relaxed);
         if (squares ^ before) >> 63 != 0 {
-            self.add(Step::Carry, &self.life, EPOCH);
+            self.add(Step::Carry, &self.owner, EPOCH);
         }
     }
 
-    fn read_counters(&self) -> flow_counters {
+    /// What is read behind a word that has to be the same afterwards.
+    fn read_behind<T>(&self, word: &AtomicU64, read: impl Fn(u64) -> T) -> T {
+        let mut before = word.load(Acquire);
         loop {
-            let life = self.life.load(Acquire);
-            let counters = flow_counters {
-                life,
-                packets: self.packets.load(Relaxed),
-                gaps: self.gaps.load(Relaxed),
-                gap_squares: self.squares.load(Relaxed),
-                ..flow_counters::default()
-            };
+            let counters = read(before);
             if !self.is_weakened(Step::FenceBehindCounters) {
                 fence(Acquire);
             }
-            let is_same = self.life.load(Relaxed) == life;
-            if is_same || self.is_weakened(Step::LookAgainAtCounters) {
+            let now = word.load(Acquire);
+            if now == before || self.is_weakened(Step::LookAgainAtCounters) {
                 return counters;
             }
+            before = now;
         }
+    }
+
+    fn read_owners(&self) -> flow_counters {
+        self.read_behind(&self.owner, |owner| flow_counters {
+            owner,
+            packets: self.packets.load(Relaxed),
+            gaps: self.gaps.load(Relaxed),
+            gap_squares: self.squares.load(Relaxed),
+            ..flow_counters::default()
+        })
+    }
+
+    fn read_others(&self, control: u64) -> flow_shared {
+        self.read_behind(&self.shared.squares_high, |squares_high| {
+            let mut shared = flow_shared::default();
+            let gaps = &mut shared.gaps[bank(control)];
+            gaps.squares_high = squares_high;
+            gaps.squares = self.shared.squares.load(Relaxed);
+            gaps.count = self.shared.gaps[bank(control)].load(Relaxed);
+            shared.packets = self.shared.packets.load(Relaxed);
+            shared
+        })
     }
 
     /// What user space reads of the flow: control word, packets, gaps, squares. `None` where the slot is nobody's, or was another's
@@ -296,15 +383,26 @@ impl Slot {
         let mut control = self.control.load(Acquire);
         let of = generation(control);
         while control & STATE == LIVE && generation(control) == of {
-            let sample = decode(control, self.read_counters());
+            let of_owner = self.read_owners();
+            let of_others = (control & SHARED != 0).then(|| self.read_others(control));
             let now = self.control.load(Acquire);
             if now >> 16 == control >> 16 || self.is_weakened(Step::LookAgain) {
-                return Some(Reading { control, ..sample });
+                return Some(decode(control, of_owner, of_others));
             }
             control = now;
         }
         None
     }
+}
+
+/// What the owner's word says, where the control word is this.
+fn owner_of(control: u64) -> u64 {
+    control >> 48 << 32 | OWNER
+}
+
+/// Where shared gaps of the epoch are.
+fn bank(control: u64) -> usize {
+    (control >> 48) as usize % 2
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -316,14 +414,14 @@ pub struct Reading {
 }
 
 /// By the program's own hand.
-fn decode(control: u64, counters: flow_counters) -> Reading {
+fn decode(control: u64, of_owner: flow_counters, of_others: Option<flow_shared>) -> Reading {
     let mut slot = flow_slot {
         control,
         ..flow_slot::default()
     };
     slot.key.protocol = 17;
     slot.key.family = 4;
-    let sample = abi::merge(0, &slot, [counters]).expect("a flow");
+    let sample = abi::merge(0, &slot, &of_owner, of_others.as_ref()).expect("a flow");
     Reading {
         control,
         packets: sample.counts.packets,

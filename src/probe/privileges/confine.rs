@@ -45,7 +45,7 @@ impl Probe {
 
     /// Before 5.19, kernels that keep bpf(2) from ordinary users ask for CAP_BPF even where a map is held already.
     fn is_refused_without_capabilities(&self) -> bool {
-        let map = &self.counters_of_first_cpu;
+        let map = self.grace_periods.array();
         let try_it = || {
             caps::clear(None, CapSet::Effective).is_err()
                 || map.lookup(&0u32.to_ne_bytes(), MapFlags::ANY).is_err()

@@ -1,8 +1,8 @@
 //! The configuration: what it says, where it comes from, and what is wrong with it.
 //!
 //! Owns [`Config`], which has a field for each row of [`SETTINGS`]. A file is read as a whole or not at all, and
-//! every error in it is reported with its place. What a file says is read once, into columns, actions and keys: knows
-//! the model and the keymap.
+//! every error in it is reported with its place. Text is parsed once, here, into columns, actions and keys: this module
+//! knows the model and the keymap.
 
 use std::fmt;
 
@@ -33,17 +33,19 @@ pub mod watch;
 use json::Json;
 
 pub use diagnostic::Diagnostic;
-pub use document::{REMARKS, Remark, key_names};
 pub use edit::edited;
 pub use kind::interface;
+pub use settings::{Applies, Config, MOST_FLOWS, SETTINGS, Setting};
+
+// For tests alone, which make documents and the schema of these.
+pub use document::{REMARKS, Remark, key_names};
 pub use profile::{READY_MADE, ReadyMade};
 pub use rules::rule_keys;
 pub use schema::schema;
-pub use settings::{Applies, Config, MOST_FLOWS, SETTINGS, Setting};
 
 impl Config {
-    /// Reads the text of a file over the defaults; the path is for whoever knows it.
-    /// `file` is what the file is called in errors, which come all at once, in the order of the file.
+    /// Reads the text of a file over the defaults and leaves the path to the caller. `file` names the file in errors,
+    /// all of which are returned, in the order of the file.
     pub fn load(text: &str, file: &str) -> Result<Config, Vec<Diagnostic>> {
         document::read(text, file)
     }
@@ -68,7 +70,7 @@ impl Config {
     }
 }
 
-/// Why there is no configuration to start with: one line for each error.
+/// Why a configuration was refused: one line for each error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The file's text is wrong.

@@ -1,6 +1,6 @@
 //! `ALERTS`: thresholds for flows, `{"column": "loss_percent", "above": 1, "clear": 0.5, "for": 2}`.
 //!
-//! What a violation leads to is not known here.
+//! Does not know what a violation leads to.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::walk::{Walk, find_id};
 use crate::model::alert::{AlertRule, Side};
 use crate::model::column::{Column, FLOW_COLUMNS};
 
-/// More thresholds than this are no help to anybody.
+/// Nobody needs more thresholds than this.
 const MAX_ALERTS: usize = 32;
 
 const KEYS: [&str; 5] = ["column", "above", "below", "clear", "for"];
@@ -203,7 +203,7 @@ fn amount(walk: &mut Walk<'_>, path: &str, value: &Value<'_>) -> Option<f64> {
     }
 }
 
-/// Seconds, of which none are fine here.
+/// Reads seconds; here, 0 is valid, too.
 fn lasting(walk: &mut Walk<'_>, path: &str, value: &Value<'_>) -> Option<Duration> {
     let is_zero = |number: f64| number == 0.0;
     match value.as_number_lit().map(|n| n.value.parse().map(is_zero)) {

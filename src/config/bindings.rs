@@ -9,7 +9,7 @@ use super::kind::{Kind, described};
 use super::walk::{Walk, find_id, quoted};
 use crate::keymap::{ALWAYS_QUITS, Action, BINDINGS, KeyChord, parse_chord};
 
-/// More keys than this are no help to anybody.
+/// Nobody needs more keys for an action than this.
 const MAX_KEYS: usize = 16;
 
 /// An object: action -> key or list of keys.
@@ -64,7 +64,7 @@ pub(super) fn schema() -> Json {
     described("One key or several.", either)
 }
 
-/// The keys of all actions that `is_kept` says have their own ones still.
+/// The default keys of the actions for which `is_kept` is true.
 fn default_keys(is_kept: impl Fn(&str) -> bool) -> Vec<(Action, KeyChord)> {
     let kept = BINDINGS.iter().filter(|row| is_kept(row.id));
     kept.flat_map(|row| {
@@ -74,11 +74,11 @@ fn default_keys(is_kept: impl Fn(&str) -> bool) -> Vec<(Action, KeyChord)> {
     .collect()
 }
 
-/// Which keys are taken.
+/// The keys that are bound to an action.
 struct TakenKeys {
-    /// By the file so far.
+    /// By the file, as far as it has been read.
     bound: Vec<(Action, KeyChord)>,
-    /// By the table, where the file leaves it as it is.
+    /// By default, to actions that the file does not name.
     left: Vec<(Action, KeyChord)>,
 }
 
@@ -116,7 +116,7 @@ impl TakenKeys {
         chords
     }
 
-    /// A key that nothing else does yet.
+    /// Reads a key that is not bound yet.
     fn read_key(&self, action: Action, literal: &StringLit<'_>) -> Result<KeyChord, String> {
         let key = quoted(&literal.value);
         let chord = parse_chord(&literal.value).map_err(|_| format!("there is no key {key}"))?;

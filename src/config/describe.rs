@@ -1,6 +1,6 @@
 //! What a configuration means, in words: the output of `--check-config`.
 //!
-//! Says nothing that is not in [`Config`]; whether interfaces exist is not its business.
+//! Describes what is in [`Config`] and nothing else: it does not check whether interfaces exist.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -60,7 +60,7 @@ fn rules_headline(rules: &[Rule]) -> String {
     )
 }
 
-/// Settings with sentences of their own; all others are a line with key and value.
+/// Settings that have a sentence below; all others get a line with key and value.
 const IN_SENTENCES: [&str; 17] = [
     "RULES",
     "PATTERN",
@@ -81,7 +81,7 @@ const IN_SENTENCES: [&str; 17] = [
     "ALERTS",
 ];
 
-/// `a, b`, or what to say where there is none.
+/// `a, b`, or `none` for an empty list.
 fn listed(items: impl Iterator<Item = impl Display>, none: &str) -> String {
     let items: Vec<String> = items.map(|item| item.to_string()).collect();
     match items.as_slice() {
@@ -202,7 +202,7 @@ fn alternatives(items: impl Iterator<Item = impl Display>) -> String {
     }
 }
 
-/// Where the number is and how gaps are judged.
+/// Where the sequence number is, and which gaps are big.
 fn profile_in_words(profile: &SequenceProfile) -> String {
     let order = match profile.byte_order {
         ByteOrder::Big => "big",

@@ -10,7 +10,7 @@ use crate::model::harmless::harmless;
 /// One error of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file as people call it.
+    /// The file's name, as the user gave it.
     pub file: String,
     /// Line, from 1.
     pub line: usize,
@@ -72,7 +72,7 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     at
 }
 
-/// The beginning of a text that may be of any length.
+/// A text, cut off where it is too long for a message.
 pub(super) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {

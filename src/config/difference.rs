@@ -1,6 +1,6 @@
 //! What changed between two configurations, in a few words for the status line.
 //!
-//! Compares what is written row by row, so that no setting can be forgotten here.
+//! Compares the written values row by row, so no setting can be forgotten here.
 
 use super::diagnostic::excerpt;
 use super::json::Json;

@@ -1,6 +1,6 @@
 //! From the text of a file to [`Config`], with every error and its place.
 //!
-//! Owns the keys that set nothing, and the order of reading. What a key's value is says its row in [`SETTINGS`].
+//! Owns the keys that set nothing, and the order in which keys are read. Rows of [`SETTINGS`] read their own values.
 
 use jsonc_parser::ast::Value;
 
@@ -17,7 +17,7 @@ pub struct Remark {
     pub key: &'static str,
     /// What it is for.
     pub help: &'static str,
-    /// What the file that is shipped has there.
+    /// Its value in the shipped file.
     pub shipped: &'static str,
     read: fn(&mut Walk<'_>, &str, &Value<'_>),
     /// Which values are right.

@@ -1,6 +1,6 @@
 //! Changes to the text of a configuration file that leave everything else in it as it is.
 //!
-//! Only the values of keys at the top change; what a person wrote (order, white space, rules) stays to the byte.
+//! Only values of top-level keys change; everything else (order, white space, rules) stays as it was, byte by byte.
 
 use jsonc_parser::ast::{ObjectProp, Value};
 use jsonc_parser::common::Ranged;
@@ -9,8 +9,8 @@ use super::diagnostic::{Diagnostic, Problem, locate};
 use super::settings::{Config, SETTINGS};
 use super::walk::parse;
 
-/// The text after a change to the settings that it means; the same text where it means them already.
-/// A text that is no valid configuration is not touched: its errors come back.
+/// Changes the settings that a text stands for; returns it unchanged if it has them already. The errors of a text that
+/// is no valid configuration are returned instead.
 pub fn edited(
     text: &str,
     file: &str,
@@ -44,7 +44,7 @@ fn cannot(why: &str) -> Problem {
     }
 }
 
-/// The text with this value for a key of the root object.
+/// Sets a key of the root object.
 fn with_value(text: &str, key: &str, value: &str) -> Result<String, Problem> {
     let mark = text.len() - text.trim_start_matches('\u{feff}').len();
     let (mark, body) = text.split_at(mark);
@@ -62,7 +62,7 @@ fn with_value(text: &str, key: &str, value: &str) -> Result<String, Problem> {
     Ok([mark, &body[..range.start], &written, &body[range.end..]].concat())
 }
 
-/// Where a key that is not there yet goes, and its text: behind the last one, indented like it.
+/// The place and the text of a new key: behind the last one, indented like it.
 fn new_property(
     body: &str,
     brace: usize,

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: seconds, fractions allowed.
+//! Durations as people write them: seconds, fractions allowed.
 //!
 //! Owns the limits of every such setting, so that file and command line agree.
 
@@ -9,7 +9,7 @@ const DAY: f64 = 86_400.0;
 /// From the shortest to the longest time that a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Shortest time, s; 0 stands for any time longer than nothing.
+    /// Shortest time, s; 0 means: anything above zero.
     pub shortest: f64,
     /// Longest time, s.
     pub longest: f64,

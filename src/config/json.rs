@@ -1,4 +1,4 @@
-//! JSON on its way out: values whose objects keep their order, which for rules means something.
+//! JSON to be written. Objects keep the order of their members: the order of rules matters.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl Json {
         Json::Object(members.map(|(name, value)| (name.into(), value)).collect())
     }
 
-    /// The object with the members of another one behind its own.
+    /// Appends the members of another object.
     pub(super) fn and(self, more: Json) -> Json {
         match (self, more) {
             (Json::Object(members), Json::Object(more)) => {
@@ -108,7 +108,7 @@ impl From<i32> for Json {
 }
 
 impl From<f64> for Json {
-    /// A number that is not finite has no JSON: null.
+    /// JSON has no infinity and no NaN: they become null.
     fn from(number: f64) -> Json {
         serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)
     }

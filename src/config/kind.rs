@@ -1,6 +1,7 @@
 //! What a setting's value may be: for each kind of value how it is read, how it is written, and what the schema says.
 //!
-//! Owns the kinds that any setting may have; those of one setting alone are where that is read. Knows no setting.
+//! Owns the kinds that several settings can share; a kind that only one setting has is in the file of that setting.
+//! Knows no setting.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -17,10 +18,10 @@ use crate::model::glob::Glob;
 
 /// A kind of value.
 pub(super) trait Kind {
-    /// What the text of a file becomes.
+    /// The value in [`Config`](super::Config).
     type Value: PartialEq;
 
-    /// Reads a value; errors begin with `key`, and are the walk's.
+    /// Reads a value; errors begin with `key` and are reported to the walk.
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value>;
 
     /// The value as it is written: it reads back to the same.
@@ -30,7 +31,7 @@ pub(super) trait Kind {
     fn schema(&self) -> Json;
 }
 
-/// The members of a schema behind what its values are for, as text without Markdown.
+/// A schema with a description, which has no Markdown.
 pub(super) fn described(help: &str, schema: Json) -> Json {
     let plain = help.replace('`', "");
     Json::object([("description", plain.into())]).and(schema)
@@ -68,7 +69,7 @@ impl Kind for Switch {
     }
 }
 
-/// A whole number between two others.
+/// A whole number within limits.
 pub(super) struct Number(pub(super) RangeInclusive<u32>);
 
 impl Kind for Number {
@@ -162,7 +163,7 @@ impl<T: Copy + PartialEq> Kind for OneOf<T> {
     }
 }
 
-/// The id of something of which there are many: this is what it is called, and these are all of them.
+/// An id out of a long list: what it is the id of, and the list.
 pub(super) struct Id<T: 'static>(pub(super) &'static str, pub(super) Words<T>);
 
 impl<T: Copy + PartialEq> Kind for Id<T> {
@@ -283,7 +284,7 @@ impl Kind for Interface {
     }
 }
 
-/// A list without repetitions; the text says of what, for who wrote something else.
+/// A list without repetitions; the text is the one for errors: what was expected.
 pub(super) struct List<K>(pub(super) K, pub(super) &'static str);
 
 impl<K: Kind> Kind for List<K> {

@@ -23,7 +23,7 @@ pub struct ReadyMade {
     pub name: &'static str,
     /// Which packets it is for.
     pub protocols: &'static [Protocol],
-    /// What it says; the threshold is the global one.
+    /// The profile; its threshold is replaced by the global one.
     pub profile: SequenceProfile,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct RuleKey {
     /// What it is for.
     pub(super) help: &'static str,
     read: fn(&mut Walk<'_>, &str, &Value<'_>, &mut SequenceProfile),
-    /// What is written of a profile; `None`: it goes without saying.
+    /// Its value for a profile; `None`: the key is left out.
     write: fn(&SequenceProfile) -> Option<Json>,
     /// Which values are right.
     pub(super) schema: fn() -> Json,
@@ -132,7 +132,7 @@ fn byte_orders() -> Vec<(&'static str, ByteOrder)> {
     vec![("big", ByteOrder::Big), ("little", ByteOrder::Little)]
 }
 
-/// The profile of a rule object; what it does not say is as in `inherited`. `None` if it says nothing.
+/// Reads the profile of a rule object; keys that are missing are inherited. `None` if all are.
 pub(super) fn read(
     walk: &mut Walk<'_>,
     path: &str,
@@ -151,7 +151,7 @@ pub(super) fn read(
     said.then_some(profile)
 }
 
-/// The members of a rule object that say all of a profile.
+/// The members of a rule object that make up this profile.
 pub(super) fn write(profile: &SequenceProfile) -> Json {
     let members = KEYS.iter().map(|key| (key.name, (key.write)(profile)));
     Json::object(members.filter_map(|(name, value)| Some((name, value?))))

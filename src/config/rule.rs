@@ -41,7 +41,7 @@ struct Piece<'a> {
     text: &'a str,
 }
 
-/// Reads the five fields; the errors are all that there are. The rule has no profile of its own.
+/// Reads the five fields, or finds all errors in them. The rule has no profile of its own.
 pub fn parse(name: &str, text: &str) -> Result<Rule, Vec<RuleError>> {
     let pieces = split(text).map_err(|error| vec![error])?;
     let mut errors = Vec::new();
@@ -278,7 +278,7 @@ fn port(text: &str) -> Result<RangeInclusive<u16>, String> {
     Ok(first..=last)
 }
 
-/// Decimal digits and nothing else; what does not fit is as large as can be.
+/// Decimal digits and nothing else; a number that does not fit becomes the largest one.
 fn number(digits: &str) -> Option<u64> {
     let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX))

@@ -23,7 +23,7 @@ const FIELDS_HELP: &str = "Five fields: source, destination, source port, destin
     each may be a list [a,b,c] without spaces. For example 1.1.1.1 2.2.2.2 - 22 TCP.";
 const EXPECTED: &str = "a rule is a string of five fields, or an object with \"match\"";
 
-/// The rules in force, in their order. Those of the profile are inherited from the walk's.
+/// The rules in force, in their order. Each inherits the profile of the whole file, which the walk has.
 pub(super) struct Rules;
 
 impl Kind for Rules {
@@ -102,7 +102,7 @@ pub(super) fn object_schema() -> Json {
     )
 }
 
-/// Reads a set of rules, of whatever size; `key` is `RULES` or `EXAMPLES`.
+/// Reads a set of rules without limits on their number; `key` is `RULES` or `EXAMPLES`.
 pub(super) fn read<'k>(walk: &mut Walk<'_>, key: &'k str, value: &Value<'_>) -> RuleSet<'k> {
     let mut set = RuleSet {
         key,

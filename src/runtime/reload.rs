@@ -24,15 +24,15 @@ pub enum ReloadOutcome {
     Unchanged,
 }
 
-/// The configuration as it lives during a run.
+/// The configuration during a run.
 #[derive(Debug)]
 pub struct Reload {
     config: Config,
-    /// What was in force before it, until it is.
+    /// The configuration in force, while the new one is not confirmed.
     former: Option<Config>,
     overrides: Overrides,
     surroundings: Surroundings,
-    /// No file has a say in this run.
+    /// This run reads no file.
     is_fixed: bool,
     path: Option<String>,
     /// The file in use, or, while there is none, all places where one may appear.
@@ -44,8 +44,7 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Starts with what was opened; a file is watched from here on. `is_fixed`: whatever files there are, they are
-    /// not for this run.
+    /// Starts with what was opened, and watches the file from here on. `is_fixed`: the run reads no file.
     pub fn new(
         opened: Opened,
         overrides: Overrides,
@@ -92,12 +91,12 @@ impl Reload {
         }
     }
 
-    /// When to look next at the latest.
+    /// How long to wait at most until the next check.
     pub fn next_check(&self) -> Option<Duration> {
         self.watches.iter().map(FileWatch::next_check).min()
     }
 
-    /// Looks at the file; `None` where nothing changed.
+    /// Checks the file; `None` if nothing changed.
     pub fn check(&mut self) -> Option<ReloadOutcome> {
         // Each is asked: one that is not would report its change later.
         let ask = |any, watch: &mut FileWatch| watch.changed().is_some() || any;

@@ -1,4 +1,4 @@
-//! From the command line and the configuration to what the parts of a run want to hear.
+//! From the command line and the configuration to what the parts of a run need.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result
     Ok(opened)
 }
 
-/// Whoever writes a configuration does not always own the machine: a table of more than half of its memory is not made.
+/// Refuses a configured table that would take more than half of the memory: who writes a configuration does not always
+/// own the machine.
 fn check_memory(config: &Config) -> Result<(), Failure> {
     let (flows, path) = (config.max_flows, config.path.as_deref());
     let needed = options(config).table_bytes();
@@ -58,7 +59,7 @@ pub fn options(config: &Config) -> Options {
     }
 }
 
-/// What `--check-config` and `--print-config` write.
+/// The output of `--check-config` and `--print-config`.
 pub fn explain_config(
     arguments: &Arguments,
     surroundings: &Surroundings,
@@ -109,7 +110,7 @@ impl Timing {
         Timing::new(config.throughput_interval, config.jitter_window())
     }
 
-    /// As the tracker wants it.
+    /// The same in nanoseconds, for the tracker.
     pub fn intervals(&self) -> Intervals {
         Intervals {
             refresh_ns: self.refresh.as_nanos() as u64,
@@ -118,7 +119,7 @@ impl Timing {
     }
 }
 
-/// As the dashboard wants it.
+/// The preferences that the dashboard starts with.
 pub fn preferences(config: &Config) -> Preferences {
     Preferences {
         appearance: config.appearance.clone(),
@@ -146,7 +147,7 @@ pub fn look(arguments: &Arguments, config: &Config) -> Look {
     Look::detect(colour, ascii, |name| std::env::var(name).ok())
 }
 
-/// Puts into a configuration what was chosen on the dashboard.
+/// Copies what was chosen on the dashboard into a configuration.
 pub fn choose(config: &mut Config, choices: &Preferences) {
     config.appearance = choices.appearance.clone();
     if (config.throughput_interval.as_secs_f64() - choices.interval_s).abs() > 1e-9 {
@@ -171,7 +172,7 @@ fn services() -> Arc<Services> {
     SERVICES.clone()
 }
 
-/// What the sampler has to do by this configuration.
+/// What this configuration makes the sampler do.
 pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&Demo>) -> Assignment {
     Assignment {
         number,

@@ -123,14 +123,20 @@ static void what_is_found_is_what_looking_at_each_position_finds(void)
 	}
 }
 
+/* The second one is such that a whole block differs from its first two bytes in the highest bits alone. */
 static void a_pattern_is_found_at_every_position(void)
 {
-	const __u32 pattern = 0x47118081;
+	static const struct {
+		__u32 pattern;
+		__u8 fillers[2];
+	} CASES[] = { { 0x47118081, { 0x47, 0x46 } }, { 0x4747c7c7, { 0xc7, 0xc7 } } };
 
-	for (__u32 at = 0; at < 5010; at++) {
-		memset(bytes, random_below(2) ? 0x47 : 0x46, 42 + 5100);
-		put(42 + at, pattern);
-		expect_found_anyhow("every position", 42, at + 4 + random_below(80), pattern);
+	for (int i = 0; i < COUNT(CASES); i++) {
+		for (__u32 at = 0; at < 5010; at++) {
+			memset(bytes, CASES[i].fillers[random_below(2)], 42 + 5100);
+			put(42 + at, CASES[i].pattern);
+			expect_found_anyhow("every position", 42, at + 4 + random_below(80), CASES[i].pattern);
+		}
 	}
 }
 

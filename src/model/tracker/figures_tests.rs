@@ -161,3 +161,15 @@ fn the_goodput_of_an_interface_is_what_came_also_where_flows_end() {
         assert_eq!(found, (came, 100.0 * came, 58.0 * came));
     }
 }
+
+#[test]
+fn rates_add_up() {
+    let rates = |throughput, goodput, packet_rate| Rates {
+        throughput,
+        goodput,
+        packet_rate,
+    };
+    let mut sum = rates(100.0, 50.0, 2.0);
+    sum += rates(7000.0, 6000.0, 5.0);
+    assert_eq!(sum, rates(7100.0, 6050.0, 7.0));
+}

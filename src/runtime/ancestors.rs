@@ -1,12 +1,12 @@
-//! What the environment said before sudo or its like cleared it: that of the processes that flowtop comes from.
+//! The environment before sudo or its like cleared it: that of flowtop's ancestors.
 //!
-//! Only what decides how things are shown may be taken from here.
+//! Only what concerns the display may come from here.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-/// More generations than any shell in a shell has.
+/// More generations than nested shells have.
 const MOST: usize = 32;
 
 /// The value of a variable in this process, or in the nearest ancestor that has it.
@@ -22,7 +22,7 @@ pub fn variable(name: &str) -> Option<String> {
     })
 }
 
-/// The parent in `/proc/PID/stat`: the second word behind the name, which may hold anything.
+/// The parent in `/proc/PID/stat`: the second word behind the name, which may contain anything.
 fn parent_in(stat: &str) -> Option<u32> {
     let (_, behind) = stat.rsplit_once(')')?;
     let parent = behind.split_ascii_whitespace().nth(1)?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! A run on a terminal: messages to the application, its effects performed, frames when something changed.
+//! A run on a terminal: sends messages to the application, performs its effects, and draws what changed.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -14,9 +14,9 @@ use crate::probe::{abort, group};
 use crate::terminal::{Console, FAREWELL, Input, Wake};
 use crate::ui::{self, Look};
 
-/// At most ten frames a second show what was measured.
+/// Measurements are shown in at most ten frames a second.
 const FRAME: Duration = Duration::from_millis(100);
-/// What a person did shows at once; a key that repeats or a turning wheel costs no more than so many frames.
+/// Input shows at once, but repeating keys and a turning wheel cost no more frames than this allows.
 const PROMPT_FRAME: Duration = Duration::from_millis(20);
 
 /// Runs until the user leaves or the terminal goes away.
@@ -58,7 +58,7 @@ struct Dashboard {
     /// What the application asks for, not done yet.
     effects: VecDeque<Effect>,
     changed: bool,
-    /// Whether a person waits for the next frame.
+    /// Whether the user waits for the next frame.
     is_awaited: bool,
     drawn: Option<Instant>,
 }
@@ -83,7 +83,7 @@ impl Dashboard {
                 Wake::HungUp => return Ok(()),
                 Wake::Extra | Wake::Timeout => {}
             }
-            // A key is answered before what came after it.
+            // Keys are answered before what came after them.
             if !self.perform_effects()? {
                 return Ok(());
             }
@@ -103,7 +103,7 @@ impl Dashboard {
         self.effects.extend(self.app.update(msg, report));
     }
 
-    /// Does what the application asks for; false where it asks to leave.
+    /// Performs what the application asks for; false if it asks to leave.
     fn perform_effects(&mut self) -> std::io::Result<bool> {
         while let Some(effect) = self.effects.pop_front() {
             match effect {
@@ -141,7 +141,7 @@ impl Dashboard {
         Ok(())
     }
 
-    /// Draws what changed, unless the last frame is too recent. Returns how long there is nothing to do.
+    /// Draws what changed, unless the last frame is too recent. Returns how long to wait.
     fn draw_if_due(&mut self) -> std::io::Result<Duration> {
         let patience = self.session.patience();
         if !self.changed {
@@ -222,7 +222,7 @@ impl Dashboard {
         self.send(msg);
     }
 
-    /// Writes the choices; what the file says then is in force already.
+    /// Writes the preferences to the configuration file, whose text is in force already.
     fn save_view(&mut self) {
         let reload = &self.session.reload;
         let in_use = reload.config().path.as_deref();
@@ -240,18 +240,18 @@ impl Dashboard {
         self.send(Msg::Happened(EventKind::Config, text));
     }
 
-    /// The configuration in force is another one.
+    /// Hands the preferences of the configuration in force to the application.
     fn load_preferences(&mut self) {
         let preferences = setup::preferences(self.session.reload.config());
         self.send(Msg::Preferences(Box::new(preferences)));
     }
 
-    /// Asks for the names of these addresses; the next frame shows those that are known.
+    /// Looks up the names of these addresses; the next frame shows the known ones.
     fn look_up(&mut self, addresses: &[IpAddr]) {
         let Some(names) = &mut self.session.names else {
             return;
         };
-        for (address, name) in names.want(addresses) {
+        for (address, name) in names.recall_or_ask(addresses) {
             self.send(Msg::Name(address, name));
         }
     }

@@ -1,7 +1,7 @@
-//! `flowtop doctor`: what a bug report has to say of a machine, and what killed runs left on its hooks.
+//! `flowtop doctor`: what a bug report should say about a machine, and what killed runs left on its hooks.
 //!
-//! Asks for everything and needs nothing: what this user may not know is said to be unknown. Whatever others have
-//! named (interfaces, filters, programs) comes out as harmless text.
+//! It tries everything and requires nothing: what this user may not know is reported as unknown. Names that others chose
+//! (of interfaces, filters, programs) are printed as harmless text.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -62,7 +62,7 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     Ok(text)
 }
 
-/// Removes what killed runs left behind; says what that was.
+/// Removes what killed runs left behind, and reports it.
 pub fn clean() -> Result<String, Failure> {
     const WHAT: &str = "remove what killed runs left behind";
     let surveyed = links().map_err(|error| failure(WHAT, &error))?;
@@ -127,7 +127,7 @@ fn hook() -> String {
     }
 }
 
-/// Loads the programs as a run does, and says what that took.
+/// Loads the programs as a run does, and reports what that took.
 fn load(options: &Options) -> (String, String) {
     let size = format!("{} flows, {} slots", options.max_flows, options.slots());
     let began = Instant::now();
@@ -146,7 +146,7 @@ fn load(options: &Options) -> (String, String) {
     }
 }
 
-/// Tries in a thread what a run does: it is over with the thread.
+/// Tries in a thread what a run does; its effects end with the thread.
 fn rights_of_a_run(surroundings: &Surroundings, user: Option<&str>) -> String {
     let keeps = match rights::identity(surroundings, user) {
         Ok(identity) => rights::without_files(identity, Duty::Signals),
@@ -174,7 +174,7 @@ fn configuration(opened: Result<Opened, Failure>) -> String {
 struct Program {
     id: u32,
     name: Option<OsString>,
-    /// Only of ours: the process that has it, if there is one; `Err`: not known.
+    /// Of our own program only: the process that has it, if any; `Err`: not known.
     holder: Result<Option<u32>, ()>,
 }
 
@@ -205,13 +205,13 @@ impl Program {
     }
 }
 
-/// An interface, and all who are on its ingress.
+/// An interface and all programs on its ingress.
 struct Surveyed {
     link: Link,
     xdp: Option<Program>,
     tcx: Vec<Program>,
     filters: Vec<Filter>,
-    /// Those of killed runs among the filters.
+    /// The filters that killed runs left.
     leftovers: Vec<Filter>,
 }
 
@@ -234,7 +234,7 @@ fn links() -> anyhow::Result<Vec<Surveyed>> {
     Ok(interfaces::list()?.into_iter().map(survey).collect())
 }
 
-/// The kernel tells each priority twice: once for itself, with the handle 0.
+/// The kernel lists each priority twice: once for itself, with the handle 0.
 fn filters_of(ifindex: u32) -> Vec<Filter> {
     let mut all = filters::list(ifindex).unwrap_or_default();
     all.retain(|filter| filter.handle != 0);

@@ -1,12 +1,12 @@
-//! From what went wrong to the exit code that the documentation promises.
+//! Turns errors into failures with the exit codes that the documentation promises.
 
 use crate::cli::{Exit, Failure};
 use crate::netns::MissingCapability;
 use crate::probe::interfaces::NoSuchInterface;
 use crate::probe::privileges::{self, Lack};
 
-/// The failure that an error is, in one line: what was tried, and why it failed. Errors that say themselves what was
-/// tried have the last word.
+/// The failure for an error, in one line: what was tried, and why it failed. Errors that name what was tried are used as
+/// they are.
 pub fn failure(what: &str, error: &anyhow::Error) -> Failure {
     if let Some(missing) = error.downcast_ref::<NoSuchInterface>() {
         return Failure::new(Exit::Unavailable, missing.to_string());

@@ -1,4 +1,4 @@
-//! The export key: what is shown, as files in the working directory.
+//! The export key: writes what is shown to files in the working directory.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
@@ -12,10 +12,10 @@ use crate::export::{self, Record};
 use crate::model::event::Event;
 use crate::model::tracker::Report;
 
-/// A name is tried anew so often at most.
+/// How many more names are tried if one is taken.
 const MOST_NAMES: usize = 16;
 
-/// Writes the flows and events that are shown; returns what to say of it. What could not be written as a whole is
+/// Writes the flows and events that are shown; returns a line about it. A file that could not be written as a whole is
 /// removed again.
 pub fn write(scene: &Scene, session: &Session) -> Result<String> {
     let app = scene.app();
@@ -23,7 +23,7 @@ pub fn write(scene: &Scene, session: &Session) -> Result<String> {
         flows: scene.flows().items().cloned().collect(),
         ..scene.shown().clone()
     };
-    // The filter is that of the view: where flows are filtered, no event is.
+    // The filter is the view's: if it filters flows, it filters no events.
     let events: Vec<Event> = match app.view() {
         View::Events => scene.events().items().cloned().collect(),
         _ => app.shown_log().events().to_vec(),
@@ -68,8 +68,8 @@ fn write_one(format: &export::Format, record: &Record, file: File) -> Result<()>
     Ok(out.into_inner()?.sync_all()?)
 }
 
-/// Makes a file that was not there, never over another one, nor through a link that somebody laid out. Where a name is
-/// taken, the next ones have the fraction of the second: nobody can lay out all of those.
+/// Creates a file, never over another one, nor through a link that somebody planted. If a name is taken, the next ones
+/// have the fraction of the second: nobody can plant all of those.
 pub fn make_file(name: impl Fn(&str) -> PathBuf) -> io::Result<(PathBuf, File)> {
     let forms = ["%Y%m%d-%H%M%S"].into_iter();
     let forms = forms.chain(std::iter::repeat_n("%Y%m%d-%H%M%S.%9f", MOST_NAMES));
@@ -93,7 +93,7 @@ mod tests {
     fn a_name_that_is_taken_is_no_obstacle_and_nothing_is_written_through_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let other = folder.path().join("other");
-        // Somebody has laid out links for a minute.
+        // Somebody has planted links for a minute.
         let now = jiff::Zoned::now();
         for seconds in 0..60 {
             let then = &now + jiff::SignedDuration::from_secs(seconds);

@@ -1,4 +1,4 @@
-//! A run without a screen: a record for each interval, and a last one for what was under way at the end.
+//! A run without a screen: a record for each interval, and a last one for the unfinished interval at the end.
 
 use std::io;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::model::column::Context;
 use crate::model::harmless::harmless;
 use crate::model::top::Top;
 
-/// How long a reader may stand still once somebody urges a run that has finished, and whose last record waits for it.
+/// How long a finished run waits for a reader to move on, once a signal urges it.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Runs to the end of the session, or until the reader goes away. A reader that is slow, or a disk that is full, does
-/// not hold up the counting: the next record covers the intervals that were missed.
+/// Runs to the end of the session, or until the reader goes away. A slow reader or a full disk does not hold up the
+/// counting: the next record covers the missed intervals.
 pub fn run(mut session: Session) -> Result<(), Failure> {
     let name = if session.arguments.output.json {
         "json"
@@ -44,13 +44,13 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
 
 struct Headless {
     session: Session,
-    /// Where records go.
+    /// Where records are written.
     destination: Destination,
     writer: Writer,
     exporter: &'static dyn Exporter,
-    /// Intervals without a record of their own.
+    /// The number of intervals without a record of their own.
     joined: u64,
-    /// Writing waits for room, which has been said.
+    /// Whether writing waits for room, which has been reported.
     is_paused: bool,
 }
 
@@ -109,9 +109,8 @@ impl Headless {
         Ok(())
     }
 
-    /// Writes the last record. Where there is no room, it does not wait for any; where nobody reads, another signal ends
-    /// the run without it. Some send each signal twice (timeout(1) does): that alone takes the record from no reader that
-    /// reads.
+    /// Writes the last record. It does not wait for room, and if nobody reads, another signal ends the run without it.
+    /// Some senders send each signal twice (timeout(1) does): that must not cost an active reader the record.
     fn end(mut self) -> Result<(), Failure> {
         let intervals = self.session.finish();
         let mut last = Some(self.record(intervals)?);
@@ -166,7 +165,7 @@ impl Headless {
         Ok(bytes)
     }
 
-    /// The flows to list, where not all of them are.
+    /// The flows to list, if not all are.
     fn top(&self) -> Option<Top> {
         let most = self.session.arguments.output.top?;
         let (config, report) = (self.session.reload.config(), self.session.tracker.report());
@@ -187,7 +186,7 @@ fn broken(destination: &Destination, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, format!("write to {destination}: {error}"))
 }
 
-/// A line on standard error for each line of the text; nobody needs to be there to read it.
+/// Writes the lines of a text to standard error, whether anybody reads them or not.
 fn say(text: &str) {
     use std::io::Write;
     let mut errors = io::stderr().lock();
@@ -199,6 +198,6 @@ fn say(text: &str) {
 fn wait(session: &Session) {
     let timeout = PollTimeout::try_from(session.patience()).unwrap_or(PollTimeout::ZERO);
     let mut fds = [PollFd::new(session.wake(), PollFlags::POLLIN)];
-    // Interrupted: the caller looks at everything anyway.
+    // If interrupted, the caller checks everything anyway.
     let _ = poll(&mut fds, timeout);
 }

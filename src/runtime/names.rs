@@ -1,7 +1,7 @@
-//! Host names of addresses: asked of the system's resolver by a thread of its own, kept within limits.
+//! Host names of addresses: a thread asks the system's resolver, and a bounded number of answers is kept.
 //!
-//! Nothing is asked before [`Resolver::want`] is called, and that never waits. A resolver that does not answer holds
-//! up its thread and nothing else.
+//! Nothing is asked before [`Resolver::recall_or_ask`] is called, and that never waits. A resolver that does not answer
+//! holds up its thread and nothing else.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,13 +15,13 @@ use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
 
-/// Answers that are kept; when there are more, all are forgotten and those on the screen asked for anew.
+/// Answers that are kept. When there are more, all are forgotten, and those on the screen are asked for again.
 const MOST_KEPT: usize = 4096;
-/// Questions that may wait. What does not fit is asked for again while it is on the screen.
+/// Questions that may be queued. What does not fit is asked for again while it is on the screen.
 const MOST_WAITING: usize = 64;
 /// The longest name that DNS allows.
 const LONGEST: usize = 253;
-/// The longest part of a name.
+/// The longest label of a name.
 const LONGEST_LABEL: usize = 63;
 
 /// What is known of an address.
@@ -33,7 +33,7 @@ enum Answer {
     Known(Option<Arc<str>>),
 }
 
-/// Answers so far, and the way to the thread that asks.
+/// The answers so far, and the queue of the thread that asks.
 #[derive(Debug)]
 pub struct Resolver {
     answers: HashMap<IpAddr, Answer>,
@@ -41,8 +41,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Starts the thread, which waits until it is asked. It keeps these rights; the caller's may be fewer later.
-    /// Nobody waits for its end: it may hang in the resolver when the run ends.
+    /// Starts the thread, which keeps these rights and waits for questions. Nobody joins it: it may hang in the resolver
+    /// when the run ends.
     pub fn start(outlet: Outlet, keeps: Keeps) -> Result<(Resolver, Privileges)> {
         let (questions, receiver) = sync_channel(MOST_WAITING);
         let (_, privileges) = start_confined(
@@ -58,8 +58,8 @@ impl Resolver {
         Ok((resolver, privileges))
     }
 
-    /// Asks for the names of these addresses, unless that was done; returns those that are known already.
-    pub fn want(&mut self, addresses: &[IpAddr]) -> Vec<(IpAddr, Arc<str>)> {
+    /// Returns the known names of these addresses, and asks for those that were not asked for yet.
+    pub fn recall_or_ask(&mut self, addresses: &[IpAddr]) -> Vec<(IpAddr, Arc<str>)> {
         let mut known = Vec::new();
         for address in addresses {
             match self.answers.get(address) {
@@ -71,7 +71,7 @@ impl Resolver {
         known
     }
 
-    /// Takes in an answer.
+    /// Keeps an answer.
     pub fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) {
         self.answers.insert(address, Answer::Known(name));
     }
@@ -200,15 +200,18 @@ mod tests {
         let (mut resolver, questions) = resolver();
         let other = IpAddr::from([192, 0, 2, 2]);
         for _ in 0..3 {
-            // The second does not fit into the queue, and is not taken for asked.
-            assert!(resolver.want(&[address, other]).is_empty());
+            // The second does not fit into the queue, and does not count as asked.
+            assert!(resolver.recall_or_ask(&[address, other]).is_empty());
         }
         assert_eq!(questions.try_iter().collect::<Vec<_>>(), [address]);
         resolver.learn(address, Some("one".into()));
-        assert_eq!(resolver.want(&[address, other]), [(address, "one".into())]);
+        assert_eq!(
+            resolver.recall_or_ask(&[address, other]),
+            [(address, "one".into())]
+        );
         assert_eq!(questions.try_iter().collect::<Vec<_>>(), [other]);
         resolver.learn(other, None);
-        assert!(resolver.want(&[other]).is_empty());
+        assert!(resolver.recall_or_ask(&[other]).is_empty());
         assert_eq!(questions.try_iter().count(), 0);
     }
 
@@ -217,7 +220,7 @@ mod tests {
         let (mut resolver, questions) = resolver();
         for number in 0..20_000_u32 {
             let address = IpAddr::from(number.to_be_bytes());
-            resolver.want(&[address]);
+            resolver.recall_or_ask(&[address]);
             resolver.learn(address, None);
             questions.try_recv().expect("asked");
             assert!(resolver.answers.len() <= MOST_KEPT);

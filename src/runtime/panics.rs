@@ -1,7 +1,7 @@
-//! What becomes of a run when a thread panics: it ends, with nothing of ours left on the hooks.
+//! A thread that panics ends the run, and leaves nothing of ours on the hooks.
 //!
-//! The main thread and the sampler unwind. Where another thread panics, the sampler is asked to stop first: it alone may
-//! take filters off.
+//! The main thread and the sampler unwind. If another thread panics, the sampler is asked to stop first: it alone may
+//! remove filters.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,18 +11,18 @@ use crate::probe::survey::chain::SAMPLER;
 
 /// The exit code of a panic, as Rust has it for the main thread.
 const PANICKED: i32 = 101;
-/// The sampler looks around at least once a second, and may be waiting for the kernel.
+/// The sampler notices within a second, unless it is waiting for the kernel.
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Whether there is something of ours on the hooks.
+/// Whether our program is on hooks.
 static COUNTS: AtomicBool = AtomicBool::new(false);
-/// Whether a thread that is not to unwind has panicked.
+/// Whether a thread has panicked that does not unwind.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 /// Whether any thread has.
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// A panic of any thread ends the process: the others would wait for it for ever.
+/// Makes a panic of any thread end the process: the others would wait for it forever.
 pub fn end_with_any_thread() {
     let print = panic::take_hook();
     let main = thread::current().id();
@@ -41,12 +41,12 @@ pub fn end_with_any_thread() {
     }));
 }
 
-/// The sampler's own panic ends the process when it has unwound, and taken off the hooks what is ours.
+/// Makes a panic of the sampler end the process once it has unwound and removed our program from the hooks.
 pub fn end_when_unwound<T>(work: impl FnOnce() -> T) -> T {
     panic::catch_unwind(panic::AssertUnwindSafe(work)).unwrap_or_else(|_| process::exit(PANICKED))
 }
 
-/// The sampler has put something on the hooks, or taken it off.
+/// The sampler has attached our program to hooks, or removed it.
 pub fn counts(now: bool) {
     COUNTS.store(now, Ordering::SeqCst);
 }
@@ -56,14 +56,14 @@ pub fn is_over() -> bool {
     IS_OVER.load(Ordering::SeqCst)
 }
 
-/// In debug builds FLOWTOP_PANIC names a thread that panics: tests see what becomes of the terminal and of the hooks.
+/// In debug builds FLOWTOP_PANIC names a thread that is to panic: tests see what becomes of the terminal and the hooks.
 pub fn panic_if_asked(thread: &str) {
     if is_asked_for(thread) {
         panic!("asked for by FLOWTOP_PANIC");
     }
 }
 
-/// Waits for the panic of another thread that is asked for at this point: what the caller does next comes after it.
+/// If another thread is to panic at this point, waits until it has.
 pub fn await_if_asked(thread: &str) {
     while is_asked_for(thread) && !HAS_PANICKED.load(Ordering::SeqCst) {
         std::thread::sleep(LOOK_EVERY);

@@ -1,7 +1,7 @@
-//! A file of records that begins anew before it gets too large: FILE, and those before it as FILE.1, FILE.2 and so on.
+//! A file of records that is rotated before it gets too large: FILE, and older ones as FILE.1, FILE.2 and so on.
 //!
-//! It holds whole records only: what finds no room is taken back. Where somebody removes it, there is another one with the
-//! next record.
+//! It holds whole records only: a record that finds no room is removed again. If somebody removes the file, the next record
+//! makes another one.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::cli::Rotation;
 
-/// The file, with those before it.
+/// The file and the older ones.
 pub struct RecordFile {
     path: PathBuf,
     rotation: Option<Rotation>,
@@ -24,14 +24,14 @@ pub struct RecordFile {
 /// The file that is open.
 struct Latest {
     file: Flock<File>,
-    /// Of its whole records.
+    /// The size of its whole records.
     size: u64,
-    /// There is a part of a record behind them.
+    /// Whether a part of a record follows them.
     is_torn: bool,
 }
 
 impl RecordFile {
-    /// Opens the file to append to it, or makes it; where there is no room now, there may be with the first record.
+    /// Opens or makes the file to append to it. If there is no room now, the first record tries again.
     pub fn open(path: &Path, rotation: Option<Rotation>) -> io::Result<RecordFile> {
         let mut file = RecordFile {
             path: path.to_owned(),
@@ -56,7 +56,7 @@ impl RecordFile {
         self.latest()?.append(record)
     }
 
-    /// The file that is open, or another one where it was removed.
+    /// The open file, or another one if it was removed.
     fn latest(&mut self) -> io::Result<&mut Latest> {
         let is_there = |latest: &Latest| latest.file.metadata().is_ok_and(|it| it.nlink() > 0);
         let latest = match self.latest.take().filter(is_there) {
@@ -66,7 +66,7 @@ impl RecordFile {
         Ok(self.latest.insert(latest))
     }
 
-    /// Gives each file the next number; the last one goes. The file of the next record is still to be made.
+    /// Gives each file the next number; the last one is removed. The next record makes a new file.
     fn rotate(&mut self, files: u32) -> io::Result<()> {
         self.latest = None;
         for number in (1..files).rev() {
@@ -115,7 +115,7 @@ impl Latest {
         Ok(latest)
     }
 
-    /// A record that a machine was cut off in is nobody's beginning.
+    /// A record that a power cut left unfinished must not become the beginning of the next one.
     fn end_the_line(&mut self) -> io::Result<()> {
         let mut last = [b'\n'];
         if self.size > 0 {
@@ -187,7 +187,7 @@ mod tests {
             folder.path(),
             &[("log", "e\n"), ("log.1", long), ("log.2", "d\n")],
         );
-        // Another run goes on with it, and half a record of a machine that was cut off is nobody's beginning.
+        // Another run appends to it, and half a record after a power cut must not become the beginning of the next one.
         drop(file);
         fs::write(folder.path().join("log"), "e\nhalf").expect("write");
         open(folder.path())

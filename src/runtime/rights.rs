@@ -1,7 +1,8 @@
 //! What each thread of a run may still do once packets are counted.
 //!
-//! The sampler and the thread of signals need no file; the main thread the configuration and, where there is a screen, the folders to write
-//! to; the thread that asks for host names what the system's resolver reads; the demo's traffic only its sockets.
+//! The sampler and the thread of signals need no file. The main thread needs the configuration and, with a screen, the
+//! folders to write to; the thread that looks up host names needs what the system's resolver reads; the demo's traffic
+//! needs only its sockets.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,7 +15,7 @@ use crate::model::privileges::Privileges;
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::{Duty, Identity, Keeps};
 
-/// The time zone, which is read again from time to time, and the names of services.
+/// The time zone, which is read again now and then, and the names of services.
 const OF_THE_SCREEN: [&str; 3] = ["/etc/localtime", "/usr/share/zoneinfo", "/etc/services"];
 /// Settings and libraries of the C library's resolver.
 const OF_THE_RESOLVER: [&str; 6] = [
@@ -26,10 +27,10 @@ const OF_THE_RESOLVER: [&str; 6] = [
     "/run/systemd/resolve",
 ];
 
-/// Where name servers are asked.
+/// The port of name servers.
 const DNS: u16 = 53;
 
-/// Who the run goes on as: the user that was asked for, or the one that goes without saying.
+/// Who the run continues as: the user that was asked for, or the default.
 pub fn identity(
     surroundings: &Surroundings,
     wanted: Option<&str>,
@@ -57,7 +58,7 @@ pub fn of_main(
 ) -> Keeps {
     let folders = match config {
         Some(path) => folders_of(path),
-        // One may appear, also in a folder that has to appear first.
+        // One may appear, perhaps in a folder that does not exist yet.
         None => {
             let places = surroundings.places();
             let folders = places.iter().flat_map(|place| folders_of(place));
@@ -85,7 +86,7 @@ pub fn of_main(
                 .iter()
                 .map(|folder| {
                     let own = folder.join("flowtop");
-                    // Where it has to be made, it is made inside of the other one.
+                    // If it has to be made, it is made inside of the other one.
                     if own.is_dir() { own } else { folder.clone() }
                 })
                 .collect(),
@@ -94,7 +95,7 @@ pub fn of_main(
     keeps
 }
 
-/// What the thread that asks for host names keeps.
+/// What the thread keeps that looks up host names.
 pub fn of_resolver(identity: Option<Identity>) -> Keeps {
     let settings = Path::new("/etc/resolv.conf").canonicalize().ok();
     let folder = settings.as_deref().and_then(Path::parent);
@@ -130,7 +131,7 @@ pub fn of_writer(identity: Option<Identity>, destination: &Destination) -> Keeps
     }
 }
 
-/// What a thread keeps that needs no file: the one of signals, and the demo's traffic, whose sockets are open.
+/// What a thread keeps that needs no file: the one of signals, and the demo's traffic, whose sockets are open already.
 pub fn without_files(identity: Option<Identity>, duty: Duty) -> Keeps {
     Keeps {
         identity,
@@ -139,7 +140,7 @@ pub fn without_files(identity: Option<Identity>, duty: Duty) -> Keeps {
     }
 }
 
-/// The folder in which the file is looked for, and the one in which it really is.
+/// The folder in which the file is looked up, and the one in which it really is.
 fn folders_of(path: &Path) -> Vec<PathBuf> {
     let real = path.canonicalize().ok();
     [Some(path), real.as_deref()]
@@ -157,7 +158,7 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// An error of writing in words; one that comes from what was given up says so.
+/// Describes an error of writing, and whether it comes from rights that were given up.
 pub fn explain(error: &anyhow::Error, privileges: &Privileges) -> String {
     let is_denied = error
         .chain()

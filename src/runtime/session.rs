@@ -32,23 +32,23 @@ use crate::model::tracker::FlowTracker;
 use crate::probe::group;
 use crate::probe::privileges::confine;
 
-/// The longest wait without looking around.
+/// The longest wait before the configuration and the clock are checked.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// An interval that ends with the run is not split by a hair's breadth.
+/// An interval that ends with the run must not be cut short by a scheduling delay.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// What happened since the last look.
+/// Something that happened since the last call of [`Session::pump`].
 #[derive(Debug)]
 pub enum Happening {
     /// The numbers were read, whether an interval is over or not.
     Read,
-    /// So many throughput intervals are over; rates are those of this time.
+    /// This many throughput intervals are over; rates are those of all of them together.
     IntervalClosed(u64),
     /// The configuration file changed.
     Config(ReloadOutcome),
     /// The name of an address.
     Name(IpAddr, Arc<str>),
-    /// Something that a person should know.
+    /// Something that the user should know.
     Notice(String),
     /// The run is to end.
     End,
@@ -66,11 +66,11 @@ pub struct Session {
     pub reload: Reload,
     /// What its threads may still do.
     pub privileges: Privileges,
-    /// Host names, where there is a screen.
+    /// Host names, if there is a screen.
     pub names: Option<Resolver>,
-    /// The way to standard output, where there is no screen.
+    /// The writer of records, if there is no screen.
     pub writer: Option<Writer>,
-    /// Thresholds, where there is no screen: the dashboard has its own.
+    /// Thresholds, if there is no screen: the dashboard has its own.
     pub alerts: Alerts,
     sampler: Sampler,
     demo: Option<Demo>,
@@ -82,12 +82,12 @@ pub struct Session {
     holds_intervals: bool,
     ends: Option<Instant>,
     records_left: Option<u64>,
-    /// Somebody asked for the end once more.
+    /// A signal asked for the end once more.
     is_urged: bool,
 }
 
 impl Session {
-    /// Everything that can fail, before anything is shown.
+    /// Does everything that can fail, before anything is shown.
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
         confine::no_new_privileges().map_err(|error| failure("", &error))?;
         let identity = rights::identity(&surroundings, arguments.user.as_deref())?;
@@ -153,7 +153,7 @@ impl Session {
         wants_headless(&self.arguments)
     }
 
-    /// How long nothing needs to be looked at, unless [`wake`](Self::wake) becomes readable.
+    /// How long to wait at most, unless [`wake`](Self::wake) becomes readable.
     pub fn patience(&self) -> Duration {
         let until_end = self
             .ends
@@ -169,10 +169,10 @@ impl Session {
         self.inlet.as_fd()
     }
 
-    /// Handles the updates of the other threads, looks at the configuration file and at the clock.
+    /// Handles the updates of the other threads, and checks the configuration file and the clock.
     pub fn pump(&mut self) -> Vec<Happening> {
         let mut happenings = Vec::new();
-        // The latest snapshot waits: where it ends an interval, both come at once.
+        // The latest snapshot waits: if it ends an interval, both are handled at once.
         let mut latest = None;
         for update in self.inlet.receive() {
             self.count(latest.take(), false);
@@ -204,7 +204,7 @@ impl Session {
         happenings
     }
 
-    /// Counts what a snapshot says, and ends the interval, each where there is one.
+    /// Counts a snapshot and ends an interval, if there is one.
     fn count(&mut self, snapshot: Option<Box<Snapshot>>, ends_interval: bool) {
         match (&snapshot, ends_interval) {
             (Some(snapshot), true) => self.tracker.advance_and_close(snapshot),
@@ -224,7 +224,7 @@ impl Session {
         name.map(|name| Happening::Name(address, name))
     }
 
-    /// What was loaded cannot be put in force: back to what was.
+    /// The loaded configuration cannot be put in force: restores the former one.
     fn withdraw(&mut self, number: u64, why: String) -> Happening {
         match self.reload.withdraw(number, why.clone()) {
             Some(change) => {
@@ -260,20 +260,20 @@ impl Session {
         Some(intervals)
     }
 
-    /// Whether intervals that are over wait: they are closed together when they need not wait any more.
+    /// Whether intervals that are over are held back: they are closed together once they no longer are.
     pub fn hold_intervals(&mut self, hold: bool) {
         self.holds_intervals = hold;
     }
 
-    /// Whether somebody has asked once more for the end of a run that ends or has finished.
+    /// Whether a signal has asked once more for the end of a run that is ending or has ended.
     pub fn is_urged(&mut self) -> bool {
         let mut updates = self.inlet.receive().into_iter();
         self.is_urged |= updates.any(|update| matches!(update, Update::End));
         self.is_urged
     }
 
-    /// Stops counting; the report is then that of the whole run, its last interval the one that was under way and
-    /// those that were held. Returns how many that are.
+    /// Stops counting. The report is then that of the whole run, and its last interval consists of the unfinished one and
+    /// those that were held back; returns their number.
     pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
             for update in self.inlet.receive() {
@@ -302,12 +302,12 @@ impl Session {
         self.alerts.advance(self.tracker.report());
     }
 
-    /// These flows keep histograms from here on.
+    /// Keeps histograms of these flows from here on.
     pub fn focus(&self, keys: Vec<FlowKey>) {
         self.sampler.focus(keys);
     }
 
-    /// Another throughput interval, from here on.
+    /// Uses another throughput interval from here on.
     pub fn set_interval(&mut self, seconds: f64) {
         let config = self.reload.config();
         let throughput = Duration::from_secs_f64(seconds);
@@ -315,7 +315,7 @@ impl Session {
         self.retime(Timing::new(throughput, jitter));
     }
 
-    /// Looks at the configuration file at once, whatever the watch says.
+    /// Checks the configuration file at once, whatever its watch says.
     pub fn reload_now(&mut self) -> ReloadOutcome {
         let change = self.reload.check_now();
         self.apply(change)
@@ -328,19 +328,19 @@ impl Session {
         change
     }
 
-    /// Takes over what was just written to the configuration file.
+    /// Adopts what was just written to the configuration file.
     pub fn adopt(&mut self, path: &Path, text: &FileText) {
         if self.reload.adopt(path, text) {
             self.reassign();
         }
     }
 
-    /// An error of writing a file, in words.
+    /// Describes an error of writing a file.
     pub fn explain(&self, error: &anyhow::Error) -> String {
         rights::explain(error, &self.privileges)
     }
 
-    /// Puts the configuration in force; an interval that keys chose stays, unless the file has another one now.
+    /// Puts the configuration in force. An interval that keys chose stays, unless the file's has changed.
     fn reassign(&mut self) {
         let configured = Timing::of(self.reload.config());
         if configured == self.configured {
@@ -374,7 +374,7 @@ fn io_failure(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("{what}: {error}"))
 }
 
-/// The demo, if asked for, and the configuration: the demo brings its own, unless a file is named.
+/// The demo, if asked for, and the configuration. The demo has its own, unless a file is named.
 fn prepare(
     arguments: &Arguments,
     surroundings: &Surroundings,

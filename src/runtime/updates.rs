@@ -19,14 +19,14 @@ pub enum Update {
     Snapshot {
         /// What was read.
         snapshot: Box<Snapshot>,
-        /// Refresh periods that end with it: more than one where some were skipped, none where it came before its time.
+        /// Refresh periods that end with it: more than one if some were skipped, none if it came early.
         periods: u32,
     },
     /// The assignment of this configuration is in force.
     Assigned(u64),
-    /// The assignment of this configuration could not be put in force; the former one goes on. Why, in words.
+    /// The assignment of this configuration could not be put in force, for this reason; the former one stays.
     Unassigned(u64, String),
-    /// Rules of this version are in force, with these names; readings from here on refer to them.
+    /// Rules of this version and with these names are in force; later readings refer to them.
     Ruled(u8, Vec<Arc<str>>),
     /// The name of an address, or that it has none.
     Name(IpAddr, Option<Arc<str>>),
@@ -65,9 +65,9 @@ impl Outlet {
         self.wake();
     }
 
-    /// Wakes the main thread, which then looks around.
+    /// Wakes the main thread without a message.
     pub fn wake(&self) {
-        // Full: it will be woken anyway.
+        // If the socket is full, the thread will be woken anyway.
         let _ = (&self.wake).write(&[0]);
     }
 

@@ -1,7 +1,7 @@
-//! Records of a run without a screen: a thread of its own waits for slow readers and for room on a full disk, so that
-//! nobody else has to.
+//! Writes the records of a run without a screen: a thread of its own waits for slow readers and full disks, so that nobody
+//! else has to.
 //!
-//! One record at a time: while one is being written there is no other, so that nothing piles up.
+//! There is one record at a time, so that nothing piles up.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -25,12 +25,12 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 /// What became of an attempt to write a record.
 enum Outcome {
     Written,
-    /// There is no room for it now; it is tried again.
+    /// There is no room now; the attempt is repeated.
     Full(io::Error),
     Failed(io::Error),
 }
 
-/// The way to where records go.
+/// The handle of the writing thread.
 pub struct Writer {
     records: SyncSender<Vec<u8>>,
     outcomes: Receiver<Outcome>,
@@ -41,7 +41,7 @@ pub struct Writer {
     full: Option<io::Error>,
     attempts: u64,
     pauses: u64,
-    /// Pieces that went out.
+    /// The number of pieces that were written.
     pieces: Arc<AtomicU64>,
 }
 
@@ -129,17 +129,17 @@ impl Writer {
         self.is_busy
     }
 
-    /// Why the record under way found no room, as long as it does not.
+    /// Why the record under way has found no room so far.
     pub fn full(&self) -> Option<&io::Error> {
         self.full.as_ref()
     }
 
-    /// How often a record found no room, each new attempt counted.
+    /// How many attempts to write a record found no room.
     pub fn attempts(&self) -> u64 {
         self.attempts
     }
 
-    /// How many records found no room at first.
+    /// How many records had to wait for room.
     pub fn pauses(&self) -> u64 {
         self.pauses
     }
@@ -150,8 +150,8 @@ impl Writer {
         self.is_busy = self.records.try_send(record).is_ok();
     }
 
-    /// Waits until something became of the record under way, but not longer than this. Returns whether the reader took
-    /// anything in meanwhile.
+    /// Waits for an outcome of the record under way, but not longer than this. Returns whether the reader has read
+    /// anything meanwhile.
     pub fn wait(&mut self, longest: Duration) -> bool {
         let before = self.pieces.load(Ordering::Relaxed);
         self.awaited = self.outcomes.recv_timeout(longest).ok();

@@ -13,6 +13,7 @@ mod choices;
 mod events;
 mod filter;
 mod flows;
+mod help;
 mod interfaces;
 mod journal;
 pub mod layout;
@@ -42,6 +43,7 @@ use crate::model::tracker::Report;
 use choices::Choices;
 use filter::Edit;
 use journal::Journal;
+use mode::step_line;
 use names::HostNames;
 use step::Step;
 
@@ -49,6 +51,7 @@ pub use crate::model::preferences::View;
 pub use events::EventRows;
 pub use filter::FilterLine;
 pub use flows::{FlowRows, loses};
+pub use help::{HELP_KEYS, HelpLine, help_lines};
 pub use interfaces::InterfaceRows;
 pub use menu::MenuItem;
 pub use message::{Effect, Msg};
@@ -181,7 +184,7 @@ impl App {
     fn act(&mut self, action: Action, live: &Report, shown: &Report) -> Vec<Effect> {
         match (self.mode, action) {
             (_, Action::Suspend) => return vec![Effect::Suspend],
-            (Mode::Help(line), _) => self.mode = Mode::after_help_key(line, action),
+            (Mode::Help(line), _) => self.help_key(line, action),
             (Mode::SortMenu(cursor), _) => self.sort_menu_key(cursor, action),
             (Mode::Columns(cursor), _) => self.columns_key(cursor, action),
             (Mode::Detail, Action::Quit) => self.mode = Mode::View,
@@ -190,6 +193,17 @@ impl App {
             }
         }
         Vec::new()
+    }
+
+    fn help_key(&mut self, line: usize, action: Action) {
+        let Some(screen) = self.screen() else { return };
+        let lines = help_lines(&self.choices.current().keymap, screen.width.into());
+        let last = lines.len().saturating_sub(screen.cover().1.into());
+        match (Step::of(action), action) {
+            (Some(step), _) => self.mode = Mode::Help(step_line(step, line, last)),
+            (None, Action::Back | Action::Help | Action::Quit) => self.mode = Mode::View,
+            (None, _) => {}
+        }
     }
 
     fn filter_key(

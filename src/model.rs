@@ -22,3 +22,4 @@ pub mod snapshot;
 pub mod top;
 pub mod tracker;
 pub mod units;
+pub mod wrap;

@@ -462,6 +462,26 @@ fn rows_can_be_stepped_through_while_a_filter_is_typed() {
 }
 
 #[test]
+fn the_help_scrolls_back_from_its_end_at_once() {
+    let report = mixed();
+    for size in [(80, 24), (120, 40), (40, 10)] {
+        let mut app = dashboard(&report, size, "?");
+        let top = frame(&mut app, &report);
+        press(&mut app, &report, "End");
+        let end = frame(&mut app, &report);
+        assert_ne!(end, top);
+        press(&mut app, &report, "PgDn Down");
+        assert_eq!(frame(&mut app, &report), end, "there is nothing below");
+        press(&mut app, &report, "Up");
+        assert_ne!(frame(&mut app, &report), end);
+        press(&mut app, &report, "Down");
+        assert_eq!(frame(&mut app, &report), end);
+        press(&mut app, &report, "Home Up");
+        assert_eq!(frame(&mut app, &report), top);
+    }
+}
+
+#[test]
 fn each_view_has_its_key() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "");

@@ -82,6 +82,11 @@ impl Screen {
         self
     }
 
+    /// First line and height of what covers titles and body, such as the help.
+    pub fn cover(&self) -> (u16, u16) {
+        (self.titles, self.status - self.titles)
+    }
+
     /// How many rows of each table are on the screen.
     pub fn pages(&self) -> Pages {
         Pages {

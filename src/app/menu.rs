@@ -1,6 +1,6 @@
 //! The two menus that cover a view: one chooses the sort column, the other the columns.
 
-use super::mode::menu_line;
+use super::mode::step_line;
 use super::reorder::Reorder;
 use super::step::Step;
 use super::{Action, App, Mode, View};
@@ -55,7 +55,8 @@ impl App {
 
     pub(super) fn sort_menu_key(&mut self, cursor: usize, action: Action) {
         if let Some(step) = Step::of(action) {
-            self.mode = Mode::SortMenu(menu_line(step, cursor, self.sort_menu().len()));
+            let last = self.sort_menu().len().saturating_sub(1);
+            self.mode = Mode::SortMenu(step_line(step, cursor, last));
             return;
         }
         match action {
@@ -72,7 +73,10 @@ impl App {
     pub(super) fn columns_key(&mut self, cursor: usize, action: Action) {
         let choices = &mut self.choices;
         self.mode = Mode::Columns(match (Step::of(action), action) {
-            (Some(step), _) => menu_line(step, cursor, choices.column_choice().len()),
+            (Some(step), _) => {
+                let last = choices.column_choice().len().saturating_sub(1);
+                step_line(step, cursor, last)
+            }
             (None, Action::Pause) => choices.toggle_column(cursor),
             (None, Action::SortLeft) => choices.move_column(cursor, -1),
             (None, Action::SortRight) => choices.move_column(cursor, 1),

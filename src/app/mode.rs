@@ -1,7 +1,6 @@
 //! What has the keys: the view, the filter line, or something that covers the view.
 
 use super::step::Step;
-use crate::keymap::Action;
 
 /// What has the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +27,9 @@ impl Mode {
     pub fn covers_table(self) -> bool {
         !matches!(self, Mode::View | Mode::Filter)
     }
-
-    /// What follows the help, scrolled down this many lines, after a key. Drawing keeps the line within the text.
-    pub(super) fn after_help_key(line: usize, action: Action) -> Mode {
-        match (Step::of(action), action) {
-            (Some(step), _) => Mode::Help(step.target(line, PAGE, usize::MAX / 2)),
-            (None, Action::Back | Action::Help | Action::Quit) => Mode::View,
-            (None, _) => Mode::Help(line),
-        }
-    }
 }
 
-/// The item of a menu that a step leads to from this one.
-pub(super) fn menu_line(step: Step, cursor: usize, items: usize) -> usize {
-    step.target(cursor, PAGE, items.saturating_sub(1))
+/// The line of a menu or of the help that a step leads to from this one.
+pub(super) fn step_line(step: Step, from: usize, last: usize) -> usize {
+    step.target(from.min(last), PAGE, last)
 }

@@ -20,12 +20,8 @@ const INTERFACE_FACT: (u16, u16) = (20, 18);
 /// Draws the detail of the selected row.
 pub fn draw(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
-    let area = Rect {
-        x: 1,
-        y: screen.titles,
-        width: screen.width - 2,
-        height: screen.status - screen.titles,
-    };
+    let (top, height) = screen.cover();
+    let area = Rect::new(1, top, screen.width - 2, height);
     if app.view() == View::Interfaces {
         match scene.selected_interface() {
             Some(interface) => draw_interface(pen, app, shown, interface, area),

@@ -3,13 +3,13 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::empty::wrap;
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
 use crate::keymap::{Action, Keymap};
 use crate::model::column::{Sort, shorten_end, shorten_middle};
 use crate::model::units;
+use crate::model::wrap::wrap;
 
 /// Draws status and footer.
 pub fn draw(pen: &mut Pen, app: &App, screen: &Screen) {

@@ -1,0 +1,69 @@
+//! The text of the help, made from the tables of bindings and columns, so that it cannot be wrong.
+
+use crate::keymap::{BINDINGS, Group, Keymap};
+use crate::model::column::FLOW_COLUMNS;
+use crate::model::query::FIELDS;
+use crate::model::wrap::wrap;
+
+/// Cells for keys and titles.
+pub const HELP_KEYS: usize = 14;
+
+/// The flags in front of rows.
+const FLAGS: [(&str, &str); 4] = [
+    ("!", "in front of a row: a threshold is crossed"),
+    ("*", "in front of a row: pinned to the top"),
+    (
+        "↓",
+        "in front of a row: numbers went missing in the latest interval",
+    ),
+    ("s", "in front of a row: carries this SSH session"),
+];
+
+/// A line of the help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HelpLine {
+    /// The title of a group.
+    Heading(&'static str),
+    /// Keys, or whatever is explained, and a line of its explanation.
+    Entry(String, String),
+}
+
+/// The help with these keys, in lines for a screen of this width.
+pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
+    let mut lines = Vec::new();
+    let room = width - HELP_KEYS - 4;
+    let entry = |lines: &mut Vec<HelpLine>, keys: String, text: &str| {
+        let mut keys = keys;
+        for part in wrap(text, room) {
+            lines.push(HelpLine::Entry(std::mem::take(&mut keys), part));
+        }
+    };
+    for group in Group::ALL {
+        lines.push(HelpLine::Heading(group.title()));
+        for row in BINDINGS.iter().filter(|row| row.group == group) {
+            let keys = keymap.keys_text(row.action);
+            entry(&mut lines, keys, row.help);
+        }
+    }
+    lines.push(HelpLine::Heading(
+        "Filter (terms are joined by and; ! negates)",
+    ));
+    for (field, help) in FIELDS {
+        entry(&mut lines, format!("{field}:"), help);
+    }
+    let amounts = "any column of numbers with < <= = >= >: loss>1 jitter>5ms rate>10Mbit pps>1k";
+    entry(&mut lines, "loss>1".to_owned(), amounts);
+    entry(&mut lines, "word".to_owned(), "anything shown of a flow");
+    lines.push(HelpLine::Heading("Columns"));
+    for (flag, help) in FLAGS {
+        entry(&mut lines, flag.to_owned(), help);
+    }
+    for column in &FLOW_COLUMNS {
+        let text = match column.alias {
+            Some(alias) => format!("{} ({} or {alias})", column.help, column.id),
+            None => format!("{} ({})", column.help, column.id),
+        };
+        entry(&mut lines, column.title.to_owned(), &text);
+    }
+    lines
+}

@@ -83,8 +83,8 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-impl From<crate::config::Refusal> for Failure {
-    fn from(refusal: crate::config::Refusal) -> Failure {
+impl From<crate::config::ConfigError> for Failure {
+    fn from(refusal: crate::config::ConfigError) -> Failure {
         Failure::new(Exit::Config, refusal.to_string())
     }
 }

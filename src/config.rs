@@ -30,7 +30,7 @@ mod trust;
 mod walk;
 pub mod watch;
 
-use json::Json;
+use json::JsonValue;
 
 pub use diagnostic::Diagnostic;
 pub use edit::edited;
@@ -58,7 +58,8 @@ impl Config {
     /// The configuration as the text of a file, which loads back to the same configuration.
     pub fn to_json(&self) -> anyhow::Result<String> {
         let settings = SETTINGS.iter();
-        let written = Json::object(settings.map(|setting| (setting.key, (setting.write)(self))));
+        let written =
+            JsonValue::object(settings.map(|setting| (setting.key, (setting.write)(self))));
         let text = serde_json::to_string_pretty(&written);
         let text = text.context("write the configuration as JSON")? + "\n";
         Ok(harmless_json(&text).into_owned())
@@ -72,18 +73,18 @@ impl Config {
 
 /// Why a configuration was refused: one line for each error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ConfigError {
     /// The file's text is wrong.
     Invalid(Vec<Diagnostic>),
     /// The file could not be read, or may not be trusted.
     Unreadable(String),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Unreadable(message) => f.write_str(message),
-            Refusal::Invalid(diagnostics) => {
+            ConfigError::Unreadable(message) => f.write_str(message),
+            ConfigError::Invalid(diagnostics) => {
                 for (number, diagnostic) in diagnostics.iter().enumerate() {
                     let newline = if number == 0 { "" } else { "\n" };
                     write!(f, "{newline}{diagnostic}")?;
@@ -94,9 +95,9 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl From<Vec<Diagnostic>> for Refusal {
+impl From<Vec<Diagnostic>> for ConfigError {
     /// The first ten errors, and how many more there are, at the place of the next one.
-    fn from(mut errors: Vec<Diagnostic>) -> Refusal {
+    fn from(mut errors: Vec<Diagnostic>) -> ConfigError {
         const MOST: usize = 10;
         let more = errors.len().saturating_sub(MOST);
         errors.truncate(MOST + 1);
@@ -104,8 +105,8 @@ impl From<Vec<Diagnostic>> for Refusal {
             let plural = if more == 1 { "" } else { "s" };
             next.message = format!("and {more} more error{plural} from here on");
         }
-        Refusal::Invalid(errors)
+        ConfigError::Invalid(errors)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ConfigError {}

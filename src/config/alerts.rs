@@ -7,8 +7,8 @@ use std::time::Duration;
 use jsonc_parser::ast::{Object, Value};
 
 use super::interval::Limits;
-use super::json::Json;
-use super::kind::{Kind, described};
+use super::json::JsonValue;
+use super::kind::{ValueKind, described};
 use super::walk::{Walk, find_id};
 use crate::model::alert::{AlertRule, Side};
 use crate::model::column::{Column, FLOW_COLUMNS};
@@ -19,12 +19,12 @@ const MAX_ALERTS: usize = 32;
 const KEYS: [&str; 5] = ["column", "above", "below", "clear", "for"];
 
 /// A list of thresholds.
-pub(super) struct Alerts;
+pub(super) struct AlertList;
 
-impl Kind for Alerts {
-    type Value = Vec<AlertRule>;
+impl ValueKind for AlertList {
+    type Parsed = Vec<AlertRule>;
 
-    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed> {
         let Value::Array(array) = value else {
             walk.wrong_type(key, value, "a list of objects");
             return None;
@@ -44,48 +44,48 @@ impl Kind for Alerts {
         Some(alerts)
     }
 
-    fn write(&self, alerts: &Self::Value) -> Json {
-        Json::List(alerts.iter().map(write_alert).collect())
+    fn write(&self, alerts: &Self::Parsed) -> JsonValue {
+        JsonValue::List(alerts.iter().map(write_alert).collect())
     }
 
-    fn schema(&self) -> Json {
-        let alert = Json::object([("$ref", "#/$defs/Alert".into())]);
-        Json::object([("type", "array".into()), ("items", alert)])
+    fn schema(&self) -> JsonValue {
+        let alert = JsonValue::object([("$ref", "#/$defs/Alert".into())]);
+        JsonValue::object([("type", "array".into()), ("items", alert)])
     }
 }
 
-fn write_alert(alert: &AlertRule) -> Json {
+fn write_alert(alert: &AlertRule) -> JsonValue {
     let side = match alert.side {
         Side::Above => "above",
         Side::Below => "below",
     };
-    Json::object([
+    JsonValue::object([
         ("column", alert.column.id.into()),
         (side, alert.bound.into()),
         ("clear", alert.clear.into()),
         (
             "for",
-            Json::seconds(Duration::from_secs_f64(alert.at_least_s)),
+            JsonValue::seconds(Duration::from_secs_f64(alert.at_least_s)),
         ),
     ])
 }
 
 /// The schema of a threshold.
-pub(super) fn schema() -> Json {
+pub(super) fn schema() -> JsonValue {
     let number = |help: &str| {
-        let number = Json::object([("type", "number".into()), ("minimum", 0.into())]);
+        let number = JsonValue::object([("type", "number".into()), ("minimum", 0.into())]);
         described(help, number)
     };
     let column = described(
         "Id or short name of a column of numbers, in the unit of the JSON output: loss_percent in %, jitter_ms in ms, \
          throughput in bytes per second.",
-        Json::object([("type", "string".into())]),
+        JsonValue::object([("type", "string".into())]),
     );
-    let longest = Json::object([
+    let longest = JsonValue::object([
         ("default", 0.into()),
         ("maximum", Limits::ALERT.longest.into()),
     ]);
-    let properties = Json::object([
+    let properties = JsonValue::object([
         ("column", column),
         ("above", number("Trouble is above this.")),
         ("below", number("Trouble is below this.")),
@@ -103,7 +103,7 @@ pub(super) fn schema() -> Json {
             .and(longest),
         ),
     ]);
-    let alert = Json::object([
+    let alert = JsonValue::object([
         ("type", "object".into()),
         ("properties", properties),
         ("additionalProperties", false.into()),

@@ -4,8 +4,8 @@
 
 use jsonc_parser::ast::{ObjectProp, StringLit, Value};
 
-use super::json::Json;
-use super::kind::{Kind, described};
+use super::json::JsonValue;
+use super::kind::{ValueKind, described};
 use super::walk::{Walk, find_id, quoted};
 use crate::keymap::{ALWAYS_QUITS, Action, BINDINGS, KeyChord, parse_chord};
 
@@ -15,10 +15,10 @@ const MAX_KEYS: usize = 16;
 /// An object: action -> key or list of keys.
 pub(super) struct Bindings;
 
-impl Kind for Bindings {
-    type Value = Vec<(Action, Vec<KeyChord>)>;
+impl ValueKind for Bindings {
+    type Parsed = Vec<(Action, Vec<KeyChord>)>;
 
-    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed> {
         let properties = walk.object(key, value)?;
         let actions: Vec<(&str, Action)> = BINDINGS.iter().map(|b| (b.id, b.action)).collect();
         let is_named = |id: &str| properties.iter().any(|p| p.name.as_str() == id);
@@ -39,28 +39,28 @@ impl Kind for Bindings {
         Some(found)
     }
 
-    fn write(&self, bindings: &Self::Value) -> Json {
-        Json::object(bindings.iter().map(|(action, keys)| {
+    fn write(&self, bindings: &Self::Parsed) -> JsonValue {
+        JsonValue::object(bindings.iter().map(|(action, keys)| {
             let names = keys.iter().map(KeyChord::name);
             (action.id(), names.collect())
         }))
     }
 
-    fn schema(&self) -> Json {
-        let keys = Json::object([("$ref", "#/$defs/Keys".into())]);
-        Json::object([("type", "object".into()), ("additionalProperties", keys)])
+    fn schema(&self) -> JsonValue {
+        let keys = JsonValue::object([("$ref", "#/$defs/Keys".into())]);
+        JsonValue::object([("type", "object".into()), ("additionalProperties", keys)])
     }
 }
 
 /// The schema of the keys of an action.
-pub(super) fn schema() -> Json {
-    let key = Json::object([("type", "string".into())]);
-    let keys = Json::object([("type", "array".into()), ("items", key.clone())]);
+pub(super) fn schema() -> JsonValue {
+    let key = JsonValue::object([("type", "string".into())]);
+    let keys = JsonValue::object([("type", "array".into()), ("items", key.clone())]);
     let either = [
         described("One key.", key),
         described("Several keys, or none.", keys),
     ];
-    let either = Json::object([("anyOf", Json::List(either.into()))]);
+    let either = JsonValue::object([("anyOf", JsonValue::List(either.into()))]);
     described("One key or several.", either)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::json::Json;
+use super::json::JsonValue;
 use super::rule::{address_text, port_text, protocol_words};
 use super::settings::{Config, SETTINGS};
 use crate::keymap::KeyChord;
@@ -138,9 +138,9 @@ fn settings(config: &Config) -> Vec<String> {
     lines
 }
 
-fn value(written: Json) -> String {
+fn value(written: JsonValue) -> String {
     match written {
-        Json::List(items) => listed(items.iter().map(Json::text), "none"),
+        JsonValue::List(items) => listed(items.iter().map(JsonValue::text), "none"),
         other => other.text(),
     }
 }

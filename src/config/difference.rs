@@ -3,7 +3,7 @@
 //! Compares the written values row by row, so no setting can be forgotten here.
 
 use super::diagnostic::excerpt;
-use super::json::Json;
+use super::json::JsonValue;
 use super::settings::{Applies, Config, SETTINGS, Setting};
 use crate::model::harmless::harmless;
 
@@ -19,14 +19,14 @@ pub(super) fn difference(old: &Config, new: &Config) -> String {
     harmless(&changes.join("; ")).into_owned()
 }
 
-fn change(setting: &Setting, old: &Json, new: &Json) -> Option<String> {
+fn change(setting: &Setting, old: &JsonValue, new: &JsonValue) -> Option<String> {
     if old == new {
         return None;
     }
     let key = setting.key;
     let parts = match (old, new) {
-        (Json::Object(old), Json::Object(new)) => Some(changed_members(old, new)),
-        (Json::List(old), Json::List(new)) => Some(changed_items(old, new)),
+        (JsonValue::Object(old), JsonValue::Object(new)) => Some(changed_members(old, new)),
+        (JsonValue::List(old), JsonValue::List(new)) => Some(changed_items(old, new)),
         _ => None,
     };
     let change = match parts.as_deref() {
@@ -40,12 +40,12 @@ fn change(setting: &Setting, old: &Json, new: &Json) -> Option<String> {
     })
 }
 
-fn changed_members(old: &[(String, Json)], new: &[(String, Json)]) -> String {
-    let find = |members: &[(String, Json)], name: &str| {
+fn changed_members(old: &[(String, JsonValue)], new: &[(String, JsonValue)]) -> String {
+    let find = |members: &[(String, JsonValue)], name: &str| {
         let found = members.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.clone())
     };
-    let names = |members: &[(String, Json)]| -> Vec<String> {
+    let names = |members: &[(String, JsonValue)]| -> Vec<String> {
         members.iter().map(|(name, _)| name.clone()).collect()
     };
     let (mut before, mut after) = (names(old), names(new));
@@ -57,8 +57,8 @@ fn changed_members(old: &[(String, Json)], new: &[(String, Json)]) -> String {
     signed(added, removed, after.iter().filter(is_changed))
 }
 
-fn changed_items(old: &[Json], new: &[Json]) -> String {
-    let words = |list: &[Json]| list.iter().map(word).collect::<Vec<_>>();
+fn changed_items(old: &[JsonValue], new: &[JsonValue]) -> String {
+    let words = |list: &[JsonValue]| list.iter().map(word).collect::<Vec<_>>();
     let (old, new) = (words(old), words(new));
     let added = new.iter().filter(|item| !old.contains(item));
     let removed = old.iter().filter(|item| !new.contains(item));
@@ -79,6 +79,6 @@ fn signed<'a>(
     parts.join(", ")
 }
 
-fn word(value: &Json) -> String {
+fn word(value: &JsonValue) -> String {
     excerpt(&value.text())
 }

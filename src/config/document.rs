@@ -5,8 +5,8 @@
 use jsonc_parser::ast::Value;
 
 use super::diagnostic::{Diagnostic, locate};
-use super::json::Json;
-use super::kind::Kind;
+use super::json::JsonValue;
+use super::kind::ValueKind;
 use super::rules::{self, Rules};
 use super::settings::{Config, SETTINGS, Setting};
 use super::walk::{Walk, parse};
@@ -21,7 +21,7 @@ pub struct Remark {
     pub shipped: &'static str,
     read: fn(&mut Walk<'_>, &str, &Value<'_>),
     /// Which values are right.
-    pub(super) schema: fn() -> Json,
+    pub(super) schema: fn() -> JsonValue,
 }
 
 /// The keys that set nothing.
@@ -33,7 +33,7 @@ pub static REMARKS: [Remark; 2] = [
         read: |walk, key, value| {
             walk.string(key, value);
         },
-        schema: || Json::object([("type", "string".into())]),
+        schema: || JsonValue::object([("type", "string".into())]),
     },
     Remark {
         key: "EXAMPLES",

@@ -10,31 +10,31 @@ use std::time::Duration;
 use jsonc_parser::ast::Value;
 
 use super::interval::Limits;
-use super::json::Json;
+use super::json::JsonValue;
 use super::walk::{Walk, find_id, quoted};
 use crate::model::appearance::Appearance;
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
 use crate::model::glob::Glob;
 
 /// A kind of value.
-pub(super) trait Kind {
+pub(super) trait ValueKind {
     /// The value in [`Config`](super::Config).
-    type Value: PartialEq;
+    type Parsed: PartialEq;
 
     /// Reads a value; errors begin with `key` and are reported to the walk.
-    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value>;
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed>;
 
     /// The value as it is written: it reads back to the same.
-    fn write(&self, value: &Self::Value) -> Json;
+    fn write(&self, value: &Self::Parsed) -> JsonValue;
 
     /// The members of a JSON Schema that tell right values from wrong ones.
-    fn schema(&self) -> Json;
+    fn schema(&self) -> JsonValue;
 }
 
 /// A schema with a description, which has no Markdown.
-pub(super) fn described(help: &str, schema: Json) -> Json {
+pub(super) fn described(help: &str, schema: JsonValue) -> JsonValue {
     let plain = help.replace('`', "");
-    Json::object([("description", plain.into())]).and(schema)
+    JsonValue::object([("description", plain.into())]).and(schema)
 }
 
 /// Words, and what each stands for.
@@ -49,8 +49,8 @@ fn word_for<T: PartialEq>(words: Words<T>, value: &T) -> &'static str {
 /// `true` or `false`.
 pub(super) struct Switch;
 
-impl Kind for Switch {
-    type Value = bool;
+impl ValueKind for Switch {
+    type Parsed = bool;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<bool> {
         let on = value.as_boolean_lit().map(|on| on.value);
@@ -60,84 +60,86 @@ impl Kind for Switch {
         on
     }
 
-    fn write(&self, on: &bool) -> Json {
+    fn write(&self, on: &bool) -> JsonValue {
         (*on).into()
     }
 
-    fn schema(&self) -> Json {
-        Json::object([("type", "boolean".into())])
+    fn schema(&self) -> JsonValue {
+        JsonValue::object([("type", "boolean".into())])
     }
 }
 
 /// A whole number within limits.
 pub(super) struct Number(pub(super) RangeInclusive<u32>);
 
-impl Kind for Number {
-    type Value = u32;
+impl ValueKind for Number {
+    type Parsed = u32;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<u32> {
         walk.number_within(key, value, self.0.clone())
     }
 
-    fn write(&self, number: &u32) -> Json {
+    fn write(&self, number: &u32) -> JsonValue {
         (*number).into()
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let (first, last) = (*self.0.start(), *self.0.end());
-        let from = Json::object([("type", "integer".into()), ("minimum", first.into())]);
-        from.and(Json::object([("maximum", last.into())]))
+        let from = JsonValue::object([("type", "integer".into()), ("minimum", first.into())]);
+        from.and(JsonValue::object([("maximum", last.into())]))
     }
 }
 
 /// A length of time, in seconds.
 pub(super) struct Seconds(pub(super) Limits);
 
-impl Kind for Seconds {
-    type Value = Duration;
+impl ValueKind for Seconds {
+    type Parsed = Duration;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Duration> {
         walk.seconds(key, value, self.0)
     }
 
-    fn write(&self, duration: &Duration) -> Json {
-        Json::seconds(*duration)
+    fn write(&self, duration: &Duration) -> JsonValue {
+        JsonValue::seconds(*duration)
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let shortest = match self.0.shortest {
             0.0 => ("exclusiveMinimum", 0.into()),
             shortest => ("minimum", shortest.into()),
         };
         let longest = ("maximum", self.0.longest.into());
-        Json::object([("type", "number".into()), shortest, longest])
+        JsonValue::object([("type", "number".into()), shortest, longest])
     }
 }
 
 /// A value of another kind, or `null` for what follows from other settings.
 pub(super) struct OrNull<K>(pub(super) K);
 
-impl<K: Kind> Kind for OrNull<K> {
-    type Value = Option<K::Value>;
+impl<K: ValueKind> ValueKind for OrNull<K> {
+    type Parsed = Option<K::Parsed>;
 
-    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed> {
         match value {
             Value::NullKeyword(_) => Some(None),
             value => self.0.read(walk, key, value).map(Some),
         }
     }
 
-    fn write(&self, value: &Self::Value) -> Json {
-        value.as_ref().map_or(Json::Null, |own| self.0.write(own))
+    fn write(&self, value: &Self::Parsed) -> JsonValue {
+        value
+            .as_ref()
+            .map_or(JsonValue::Null, |own| self.0.write(own))
     }
 
-    fn schema(&self) -> Json {
-        let or_null = |member: (String, Json)| match member {
-            (name, kind) if name == "type" => (name, Json::List(vec![kind, "null".into()])),
+    fn schema(&self) -> JsonValue {
+        let or_null = |member: (String, JsonValue)| match member {
+            (name, kind) if name == "type" => (name, JsonValue::List(vec![kind, "null".into()])),
             other => other,
         };
         match self.0.schema() {
-            Json::Object(members) => Json::object(members.into_iter().map(or_null)),
+            JsonValue::Object(members) => JsonValue::object(members.into_iter().map(or_null)),
             other => other,
         }
     }
@@ -146,28 +148,28 @@ impl<K: Kind> Kind for OrNull<K> {
 /// One of a few words.
 pub(super) struct OneOf<T: 'static>(pub(super) Words<T>);
 
-impl<T: Copy + PartialEq> Kind for OneOf<T> {
-    type Value = T;
+impl<T: Copy + PartialEq> ValueKind for OneOf<T> {
+    type Parsed = T;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<T> {
         walk.one_of(key, value, &(self.0)())
     }
 
-    fn write(&self, value: &T) -> Json {
+    fn write(&self, value: &T) -> JsonValue {
         word_for(self.0, value).into()
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let words = (self.0)().into_iter().map(|(word, _)| word);
-        Json::object([("type", "string".into()), ("enum", words.collect())])
+        JsonValue::object([("type", "string".into()), ("enum", words.collect())])
     }
 }
 
 /// An id out of a long list: what it is the id of, and the list.
 pub(super) struct Id<T: 'static>(pub(super) &'static str, pub(super) Words<T>);
 
-impl<T: Copy + PartialEq> Kind for Id<T> {
-    type Value = T;
+impl<T: Copy + PartialEq> ValueKind for Id<T> {
+    type Parsed = T;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<T> {
         let literal = walk.string(key, value)?;
@@ -176,12 +178,12 @@ impl<T: Copy + PartialEq> Kind for Id<T> {
             .ok()
     }
 
-    fn write(&self, value: &T) -> Json {
+    fn write(&self, value: &T) -> JsonValue {
         word_for(self.1, value).into()
     }
 
-    fn schema(&self) -> Json {
-        Json::object([("type", "string".into())])
+    fn schema(&self) -> JsonValue {
+        JsonValue::object([("type", "string".into())])
     }
 }
 
@@ -200,10 +202,10 @@ impl Columns {
     const IDS: List<Id<&'static Column>> = List(Id("column", columns), "a list of column ids");
 }
 
-impl Kind for Columns {
-    type Value = Vec<&'static Column>;
+impl ValueKind for Columns {
+    type Parsed = Vec<&'static Column>;
 
-    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed> {
         let own = Columns::IDS.read(walk, key, value)?;
         Some(match own.is_empty() {
             true => Appearance::default().columns,
@@ -211,14 +213,14 @@ impl Kind for Columns {
         })
     }
 
-    fn write(&self, columns: &Self::Value) -> Json {
+    fn write(&self, columns: &Self::Parsed) -> JsonValue {
         match *columns == Appearance::default().columns {
-            true => Json::List(Vec::new()),
+            true => JsonValue::List(Vec::new()),
             false => Columns::IDS.write(columns),
         }
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         Columns::IDS.schema()
     }
 }
@@ -226,8 +228,8 @@ impl Kind for Columns {
 /// The id of a column, with `-` in front for the largest first.
 pub(super) struct Order;
 
-impl Kind for Order {
-    type Value = Sort;
+impl ValueKind for Order {
+    type Parsed = Sort;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Sort> {
         let literal = walk.string(key, value)?;
@@ -241,17 +243,17 @@ impl Kind for Order {
             .ok()
     }
 
-    fn write(&self, sort: &Sort) -> Json {
+    fn write(&self, sort: &Sort) -> JsonValue {
         sort.id().into()
     }
 
-    fn schema(&self) -> Json {
-        Json::object([("type", "string".into())])
+    fn schema(&self) -> JsonValue {
+        JsonValue::object([("type", "string".into())])
     }
 }
 
 /// The name of an interface, or a glob for such names.
-pub(super) struct Interface;
+pub(super) struct InterfaceName;
 
 /// Reads the name of an interface, or a glob; the error says what it is.
 pub fn interface(name: &str) -> Result<Glob, String> {
@@ -265,8 +267,8 @@ pub fn interface(name: &str) -> Result<Glob, String> {
     Ok(Glob::from(name))
 }
 
-impl Kind for Interface {
-    type Value = Glob;
+impl ValueKind for InterfaceName {
+    type Parsed = Glob;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Glob> {
         let literal = walk.string(key, value)?;
@@ -275,22 +277,22 @@ impl Kind for Interface {
             .ok()
     }
 
-    fn write(&self, glob: &Glob) -> Json {
+    fn write(&self, glob: &Glob) -> JsonValue {
         glob.as_str().into()
     }
 
-    fn schema(&self) -> Json {
-        Json::object([("type", "string".into())])
+    fn schema(&self) -> JsonValue {
+        JsonValue::object([("type", "string".into())])
     }
 }
 
 /// A list without repetitions; the text is the one for errors: what was expected.
 pub(super) struct List<K>(pub(super) K, pub(super) &'static str);
 
-impl<K: Kind> Kind for List<K> {
-    type Value = Vec<K::Value>;
+impl<K: ValueKind> ValueKind for List<K> {
+    type Parsed = Vec<K::Parsed>;
 
-    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Value> {
+    fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed> {
         let Value::Array(array) = value else {
             walk.wrong_type(key, value, self.1);
             return None;
@@ -312,13 +314,13 @@ impl<K: Kind> Kind for List<K> {
         Some(items)
     }
 
-    fn write(&self, items: &Self::Value) -> Json {
-        Json::List(items.iter().map(|item| self.0.write(item)).collect())
+    fn write(&self, items: &Self::Parsed) -> JsonValue {
+        JsonValue::List(items.iter().map(|item| self.0.write(item)).collect())
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let items = ("items", self.0.schema());
-        Json::object([
+        JsonValue::object([
             ("type", "array".into()),
             items,
             ("uniqueItems", true.into()),

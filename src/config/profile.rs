@@ -5,8 +5,8 @@
 
 use jsonc_parser::ast::{Object, Value};
 
-use super::json::Json;
-use super::kind::{Kind, Number, OneOf};
+use super::json::JsonValue;
+use super::kind::{Number, OneOf, ValueKind};
 use super::walk::{Walk, quoted};
 use crate::model::flow::Protocol;
 use crate::model::rule::{ByteOrder, PayloadRequirement, Rule, SequenceProfile, SequenceWidth};
@@ -67,9 +67,9 @@ pub(super) struct RuleKey {
     pub(super) help: &'static str,
     read: fn(&mut Walk<'_>, &str, &Value<'_>, &mut SequenceProfile),
     /// Its value for a profile; `None`: the key is left out.
-    write: fn(&SequenceProfile) -> Option<Json>,
+    write: fn(&SequenceProfile) -> Option<JsonValue>,
     /// Which values are right.
-    pub(super) schema: fn() -> Json,
+    pub(super) schema: fn() -> JsonValue,
 }
 
 /// Makes a row of a key whose value is one field of the profile.
@@ -116,7 +116,7 @@ pub(super) static KEYS: [RuleKey; 6] = [
         Number(1..=u32::MAX),
         "as above"
     ),
-    of_field!("WIDTH", width, Width, "16 or 32 bits"),
+    of_field!("WIDTH", width, SequenceBits, "16 or 32 bits"),
     of_field!(
         "ENDIAN",
         byte_order,
@@ -152,9 +152,9 @@ pub(super) fn read(
 }
 
 /// The members of a rule object that make up this profile.
-pub(super) fn write(profile: &SequenceProfile) -> Json {
+pub(super) fn write(profile: &SequenceProfile) -> JsonValue {
     let members = KEYS.iter().map(|key| (key.name, (key.write)(profile)));
-    Json::object(members.filter_map(|(name, value)| Some((name, value?))))
+    JsonValue::object(members.filter_map(|(name, value)| Some((name, value?))))
 }
 
 /// Reports a ready-made profile that none of the rule's packets could use.
@@ -192,10 +192,10 @@ fn read_ready_made(
 }
 
 /// Bits of a sequence number.
-struct Width;
+struct SequenceBits;
 
-impl Kind for Width {
-    type Value = SequenceWidth;
+impl ValueKind for SequenceBits {
+    type Parsed = SequenceWidth;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<SequenceWidth> {
         match walk.whole_number(key, value)? {
@@ -208,21 +208,21 @@ impl Kind for Width {
         }
     }
 
-    fn write(&self, width: &SequenceWidth) -> Json {
+    fn write(&self, width: &SequenceWidth) -> JsonValue {
         width.bits().into()
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let widths = [16, 32].into_iter().collect();
-        Json::object([("type", "integer".into()), ("enum", widths)])
+        JsonValue::object([("type", "integer".into()), ("enum", widths)])
     }
 }
 
 /// Hexadecimal digits, at most 32 bits.
 pub(super) struct Pattern;
 
-impl Kind for Pattern {
-    type Value = Option<u32>;
+impl ValueKind for Pattern {
+    type Parsed = Option<u32>;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Option<u32>> {
         let text = walk.string(key, value)?.value.as_ref();
@@ -243,21 +243,21 @@ impl Kind for Pattern {
         None
     }
 
-    fn write(&self, pattern: &Option<u32>) -> Json {
+    fn write(&self, pattern: &Option<u32>) -> JsonValue {
         format!("0x{:08X}", pattern.unwrap_or(PATTERN_OFF)).into()
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let digits = "^(0[xX])?0*[0-9a-fA-F]{1,8}$";
-        Json::object([("type", "string".into()), ("pattern", digits.into())])
+        JsonValue::object([("type", "string".into()), ("pattern", digits.into())])
     }
 }
 
 /// -1 for off, or a number of bytes.
 pub(super) struct Offset;
 
-impl Kind for Offset {
-    type Value = Option<u16>;
+impl ValueKind for Offset {
+    type Parsed = Option<u16>;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Option<u16>> {
         let offset = match walk.whole_number(key, value)? {
@@ -272,13 +272,13 @@ impl Kind for Offset {
         found.map(Some)
     }
 
-    fn write(&self, offset: &Option<u16>) -> Json {
+    fn write(&self, offset: &Option<u16>) -> JsonValue {
         offset.map_or(-1, i32::from).into()
     }
 
-    fn schema(&self) -> Json {
+    fn schema(&self) -> JsonValue {
         let last = i32::from(MAX_OFFSET);
-        let from = Json::object([("type", "integer".into()), ("minimum", (-1).into())]);
-        from.and(Json::object([("maximum", last.into())]))
+        let from = JsonValue::object([("type", "integer".into()), ("minimum", (-1).into())]);
+        from.and(JsonValue::object([("maximum", last.into())]))
     }
 }

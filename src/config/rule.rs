@@ -36,7 +36,7 @@ pub struct RuleError {
 
 /// A part of the rule's text and where it begins.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+struct FieldText<'a> {
     at: usize,
     text: &'a str,
 }
@@ -124,7 +124,7 @@ fn bracketed(items: impl Iterator<Item = impl Display>) -> String {
     }
 }
 
-fn split(text: &str) -> Result<[Piece<'_>; 5], RuleError> {
+fn split(text: &str) -> Result<[FieldText<'_>; 5], RuleError> {
     let mut pieces = Vec::new();
     let mut start = None;
     let mut open = None;
@@ -146,7 +146,7 @@ fn split(text: &str) -> Result<[Piece<'_>; 5], RuleError> {
         start = start.or(Some(at));
     }
     pieces.extend(start.map(|start| piece(text, start, text.len())));
-    <[Piece; 5]>::try_from(pieces).map_err(|pieces| RuleError {
+    <[FieldText; 5]>::try_from(pieces).map_err(|pieces| RuleError {
         at: pieces.get(FIELDS.len()).map_or(0, |extra| extra.at),
         message: format!(
             "a rule has five fields ({}), this one has {}",
@@ -156,8 +156,8 @@ fn split(text: &str) -> Result<[Piece<'_>; 5], RuleError> {
     })
 }
 
-fn piece(text: &str, start: usize, end: usize) -> Piece<'_> {
-    Piece {
+fn piece(text: &str, start: usize, end: usize) -> FieldText<'_> {
+    FieldText {
         at: start,
         text: &text[start..end],
     }
@@ -183,7 +183,7 @@ fn broken_list(text: &str, open: usize, space: usize) -> RuleError {
 
 /// The items of a field; `-` is none of them, which means any.
 fn list<T: Clone + Eq + Hash>(
-    field: Piece<'_>,
+    field: FieldText<'_>,
     read: fn(&str) -> Result<T, String>,
     errors: &mut Vec<RuleError>,
 ) -> Vec<T> {
@@ -305,7 +305,7 @@ fn protocols(text: &str) -> Result<&'static [Protocol], String> {
 }
 
 /// Why no packet could ever match, or the kernel program could not hold the rule.
-fn impossible(rule: &Rule, pieces: &[Piece<'_>; 5]) -> Option<RuleError> {
+fn impossible(rule: &Rule, pieces: &[FieldText<'_>; 5]) -> Option<RuleError> {
     let [_, destination, source_port, destination_port, _] = pieces;
     let families = |nets: &[IpNet], v4: bool| {
         nets.is_empty() || nets.iter().any(|net| net.addr().is_ipv4() == v4)
@@ -339,7 +339,7 @@ fn impossible(rule: &Rule, pieces: &[Piece<'_>; 5]) -> Option<RuleError> {
     }
 }
 
-fn error_at(piece: &Piece<'_>, message: &str) -> RuleError {
+fn error_at(piece: &FieldText<'_>, message: &str) -> RuleError {
     RuleError {
         at: piece.at,
         message: message.into(),

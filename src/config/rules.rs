@@ -9,8 +9,8 @@ use jsonc_parser::ast::{Object, ObjectProp, ObjectPropName, StringLit, Value};
 use jsonc_parser::common::{Range, Ranged};
 
 use super::diagnostic::excerpt;
-use super::json::Json;
-use super::kind::{Kind, described};
+use super::json::JsonValue;
+use super::kind::{ValueKind, described};
 use super::profile;
 use super::rule::{self, RuleError};
 use super::walk::{Walk, json_type, quoted};
@@ -26,8 +26,8 @@ const EXPECTED: &str = "a rule is a string of five fields, or an object with \"m
 /// The rules in force, in their order. Each inherits the profile of the whole file, which the walk has.
 pub(super) struct Rules;
 
-impl Kind for Rules {
-    type Value = Vec<Rule>;
+impl ValueKind for Rules {
+    type Parsed = Vec<Rule>;
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Vec<Rule>> {
         let set = read(walk, key, value);
@@ -35,19 +35,20 @@ impl Kind for Rules {
         Some(set.rules)
     }
 
-    fn write(&self, rules: &Vec<Rule>) -> Json {
-        Json::object(rules.iter().map(|rule| (&*rule.name, write_rule(rule))))
+    fn write(&self, rules: &Vec<Rule>) -> JsonValue {
+        JsonValue::object(rules.iter().map(|rule| (&*rule.name, write_rule(rule))))
     }
 
-    fn schema(&self) -> Json {
-        let rule = || Json::object([("$ref", "#/$defs/Rule".into())]);
-        let no_rule = Json::object([("enum", Json::List(vec![Json::Null, true.into()]))]);
-        let in_object = Json::object([("anyOf", Json::List(vec![rule(), no_rule]))]);
-        let object = Json::object([
+    fn schema(&self) -> JsonValue {
+        let rule = || JsonValue::object([("$ref", "#/$defs/Rule".into())]);
+        let no_rule =
+            JsonValue::object([("enum", JsonValue::List(vec![JsonValue::Null, true.into()]))]);
+        let in_object = JsonValue::object([("anyOf", JsonValue::List(vec![rule(), no_rule]))]);
+        let object = JsonValue::object([
             ("type", "object".into()),
             ("additionalProperties", in_object),
         ]);
-        let list = Json::object([("type", "array".into()), ("items", rule())]);
+        let list = JsonValue::object([("type", "array".into()), ("items", rule())]);
         let forms = [
             described(
                 "Name -> rule; or a rule as the key, with its name, null or true.",
@@ -55,27 +56,27 @@ impl Kind for Rules {
             ),
             described("Rules, named by their numbers from 1.", list),
         ];
-        Json::object([("anyOf", Json::List(forms.into()))])
+        JsonValue::object([("anyOf", JsonValue::List(forms.into()))])
     }
 }
 
-fn write_rule(rule: &Rule) -> Json {
+fn write_rule(rule: &Rule) -> JsonValue {
     let fields = rule::to_text(rule);
     match &rule.profile {
         None => fields.into(),
-        Some(profile) => Json::object([("match", fields.into())]).and(profile::write(profile)),
+        Some(profile) => JsonValue::object([("match", fields.into())]).and(profile::write(profile)),
     }
 }
 
 /// The schema of a rule.
-pub(super) fn schema() -> Json {
-    let text = described(FIELDS_HELP, Json::object([("type", "string".into())]));
-    let object = Json::object([("$ref", "#/$defs/RuleObject".into())]);
+pub(super) fn schema() -> JsonValue {
+    let text = described(FIELDS_HELP, JsonValue::object([("type", "string".into())]));
+    let object = JsonValue::object([("$ref", "#/$defs/RuleObject".into())]);
     let object = described(
         "Flows of this rule have a sequence position of their own.",
         object,
     );
-    let either = Json::object([("anyOf", Json::List(vec![text, object]))]);
+    let either = JsonValue::object([("anyOf", JsonValue::List(vec![text, object]))]);
     described(
         "A rule's five fields as text, or an object with that text and where the sequence number is.",
         either,
@@ -83,16 +84,16 @@ pub(super) fn schema() -> Json {
 }
 
 /// The schema of a rule that is an object.
-pub(super) fn object_schema() -> Json {
-    let fields = Json::object([("type", "string".into())]);
+pub(super) fn object_schema() -> JsonValue {
+    let fields = JsonValue::object([("type", "string".into())]);
     let fields = ("match", described(MATCH_HELP, fields));
     let others = profile::KEYS.iter();
     let others = others.map(|key| (key.name, described(key.help, (key.schema)())));
-    let object = Json::object([
+    let object = JsonValue::object([
         ("type", "object".into()),
         (
             "properties",
-            Json::object(std::iter::once(fields).chain(others)),
+            JsonValue::object(std::iter::once(fields).chain(others)),
         ),
         ("additionalProperties", false.into()),
     ]);

@@ -1,18 +1,18 @@
 //! The JSON Schema by which editors complete and check a file: made of the same rows by which files are read.
 
 use super::document::REMARKS;
-use super::json::Json;
+use super::json::JsonValue;
 use super::kind::described;
 use super::settings::SETTINGS;
 use super::{alerts, bindings, rules};
 
-fn properties() -> Json {
+fn properties() -> JsonValue {
     let settings = SETTINGS.iter().map(|setting| {
         let example =
             serde_json::from_str::<serde_json::Value>(setting.example).unwrap_or_default();
-        let shown = Json::object([
+        let shown = JsonValue::object([
             ("default", (setting.write)(&Default::default())),
-            ("examples", Json::List(vec![example.into()])),
+            ("examples", JsonValue::List(vec![example.into()])),
         ]);
         let schema = described(&setting.help(), (setting.schema)()).and(shown);
         (setting.key, schema)
@@ -20,7 +20,7 @@ fn properties() -> Json {
     let remarks = REMARKS
         .iter()
         .map(|remark| (remark.key, described(remark.help, (remark.schema)())));
-    Json::object(settings.chain(remarks))
+    JsonValue::object(settings.chain(remarks))
 }
 
 /// The JSON Schema of a configuration file, as text.
@@ -31,7 +31,7 @@ pub fn schema() -> Result<String, serde_json::Error> {
         ("Rule", rules::schema()),
         ("RuleObject", rules::object_schema()),
     ];
-    let schema = Json::object([
+    let schema = JsonValue::object([
         ("$schema", "https://json-schema.org/draft/2020-12/schema".into()),
         ("title", "flowtop configuration".into()),
         (
@@ -42,7 +42,7 @@ pub fn schema() -> Result<String, serde_json::Error> {
         ("type", "object".into()),
         ("properties", properties()),
         ("additionalProperties", false.into()),
-        ("$defs", Json::object(definitions)),
+        ("$defs", JsonValue::object(definitions)),
     ]);
     let mut text = serde_json::to_string_pretty(&schema)?;
     text.push('\n');

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use jsonc_parser::ast::Value;
 
-use super::alerts::Alerts;
+use super::alerts::AlertList;
 use super::bindings::Bindings;
 use super::interval::Limits;
-use super::json::Json;
+use super::json::JsonValue;
 use super::kind::{
-    Columns, Id, Interface, Kind, List, Number, OneOf, OrNull, Order, Seconds, Switch,
+    Columns, Id, InterfaceName, List, Number, OneOf, OrNull, Order, Seconds, Switch, ValueKind,
 };
 use super::profile::{Offset, Pattern};
 use super::rules::Rules;
@@ -53,9 +53,9 @@ pub struct Setting {
     /// Reads a value into its field.
     pub(super) read: fn(&mut Walk<'_>, &Value<'_>, &mut Config),
     /// The value of its field, as it is written.
-    pub(super) write: fn(&Config) -> Json,
+    pub(super) write: fn(&Config) -> JsonValue,
     /// Which values are right.
-    pub(super) schema: fn() -> Json,
+    pub(super) schema: fn() -> JsonValue,
     /// Copies its field from the first configuration to the second.
     pub(super) copy: fn(&Config, &mut Config),
 }
@@ -174,7 +174,7 @@ settings! {
 
     /// names or globs (`*`, `?`) of interfaces to watch, as `-i`; empty: every interface that is up, except loopback
     "INTERFACES" interfaces: Vec<Glob> = Vec::new();
-    List(Interface, "a list of names or globs"), r#"["eth0", "veth*", "wl?n0"]"#, Live
+    List(InterfaceName, "a list of names or globs"), r#"["eth0", "veth*", "wl?n0"]"#, Live
 
     /// seconds after which an idle flow leaves the table
     "FLOW_TIMEOUT" flow_timeout: Duration = Duration::from_secs(60);
@@ -199,7 +199,7 @@ settings! {
     /// (`loss_percent`, `jitter_ms`, `throughput`), `above` or `below` a bound, in the unit of the JSON output, for so
     /// many seconds; over when back across `clear` (if missing: 0.9 of `above`, 1.1 of `below`)
     "ALERTS" alerts: Vec<AlertRule> = Vec::new();
-    Alerts, r#"[{"column": "jitter", "above": 20, "clear": 15.5, "for": 2}]"#, Live
+    AlertList, r#"[{"column": "jitter", "above": 20, "clear": 15.5, "for": 2}]"#, Live
 
     appearance {
         /// unit of rates on the screen, per second: `"bytes"` or `"bits"`, as `-b`

@@ -12,7 +12,7 @@ use nix::unistd::{Group, Uid, User};
 
 use super::trust::Trust;
 use super::walk::uncapitalised;
-use super::{Config, Diagnostic, Refusal};
+use super::{Config, ConfigError, Diagnostic};
 use crate::model::harmless::harmless;
 
 /// A larger file is no configuration.
@@ -159,11 +159,11 @@ impl Surroundings {
     }
 
     /// Reads the text of the file if it may be trusted.
-    pub fn read_text(&self, path: &Path) -> Result<FileText, Refusal> {
+    pub fn read_text(&self, path: &Path) -> Result<FileText, ConfigError> {
         let file = path.display().to_string();
         let found = self
             .read(path)
-            .map_err(|error| Refusal::Unreadable(unreadable(&file, &error)))?;
+            .map_err(|error| ConfigError::Unreadable(unreadable(&file, &error)))?;
         found.decode(&file)
     }
 }
@@ -186,8 +186,8 @@ pub struct FileText {
 
 impl FileBytes {
     /// The text; the error says where it is not UTF-8.
-    pub fn decode(self, file: &str) -> Result<FileText, Refusal> {
-        let text = decode(self.bytes, file).map_err(|error| Refusal::from(vec![error]))?;
+    pub fn decode(self, file: &str) -> Result<FileText, ConfigError> {
+        let text = decode(self.bytes, file).map_err(|error| ConfigError::from(vec![error]))?;
         Ok(FileText {
             text,
             is_foreign: self.is_foreign,
@@ -240,7 +240,7 @@ pub struct Opened {
 }
 
 /// Finds, reads and checks the configuration.
-pub fn open(surroundings: &Surroundings) -> Result<Opened, Refusal> {
+pub fn open(surroundings: &Surroundings) -> Result<Opened, ConfigError> {
     let Some(path) = surroundings.find() else {
         let config = Config::default();
         return Ok(Opened { config, text: None });
@@ -251,7 +251,7 @@ pub fn open(surroundings: &Surroundings) -> Result<Opened, Refusal> {
             ErrorKind::NotFound => " (name a file that exists, or leave -c out)",
             _ => "",
         };
-        Refusal::Unreadable(unreadable(&file, &error) + advice)
+        ConfigError::Unreadable(unreadable(&file, &error) + advice)
     })?;
     let text = found.decode(&file)?;
     let config = configure(&text, &path)?;
@@ -260,18 +260,18 @@ pub fn open(surroundings: &Surroundings) -> Result<Opened, Refusal> {
 }
 
 /// What the text of a file means: at the start, and when it changed.
-pub fn configure(text: &FileText, path: &Path) -> Result<Config, Refusal> {
+pub fn configure(text: &FileText, path: &Path) -> Result<Config, ConfigError> {
     let config = Config::load(&text.text, &path.display().to_string());
     let config = config.map_err(|errors| match text.is_foreign {
         true => withheld(errors),
-        false => Refusal::from(errors),
+        false => ConfigError::from(errors),
     })?;
     let path = Some(path.to_path_buf());
     Ok(Config { path, ..config })
 }
 
 /// Where the first error is, without what it is: that has the file's words in it.
-pub fn withheld(mut errors: Vec<Diagnostic>) -> Refusal {
+pub fn withheld(mut errors: Vec<Diagnostic>) -> ConfigError {
     errors.truncate(1);
     for error in &mut errors {
         error.message =
@@ -279,7 +279,7 @@ pub fn withheld(mut errors: Vec<Diagnostic>) -> Refusal {
                          if you may read it: flowtop --check-config without sudo)"
                 .into();
     }
-    Refusal::from(errors)
+    ConfigError::from(errors)
 }
 
 /// Why a file could not be read: what was tried, and the reason.

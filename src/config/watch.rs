@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Refusal;
+use super::ConfigError;
 use super::source::{FileText, Surroundings};
 
 mod folders;
@@ -69,7 +69,7 @@ pub struct FileWatch {
     surroundings: Surroundings,
     folders: Folders,
     /// The text or the error that the owner knows of; `None`: that there is no file.
-    reported: Option<Result<String, Refusal>>,
+    reported: Option<Result<String, ConfigError>>,
     /// No error may quote the file.
     is_foreign: bool,
     /// The file when it was read last.
@@ -140,7 +140,7 @@ impl FileWatch {
     }
 
     /// What was reported last, or known before; `None`: that there is no file.
-    pub fn last_reported(&self) -> Option<Result<FileText, Refusal>> {
+    pub fn last_reported(&self) -> Option<Result<FileText, ConfigError>> {
         let is_foreign = self.is_foreign;
         let reported = self.reported.clone()?;
         Some(reported.map(|text| FileText { text, is_foreign }))
@@ -153,7 +153,7 @@ impl FileWatch {
 
     /// The new text of the file, or why there is none; `None` if nothing changed or a writer is at work.
     /// Never blocks. The same text or error is not reported twice in a row.
-    pub fn changed(&mut self) -> Option<Result<String, Refusal>> {
+    pub fn changed(&mut self) -> Option<Result<String, ConfigError>> {
         let now = Instant::now();
         let seen = self.folders.read_events(now);
         if !seen.anything() && !self.is_unread && now < self.next_check {

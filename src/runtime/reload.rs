@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cli::{Failure, Overrides};
 use crate::config::source::{self, FileText, Opened, Surroundings};
 use crate::config::watch::FileWatch;
-use crate::config::{Config, Refusal};
+use crate::config::{Config, ConfigError};
 use crate::export::ConfigState;
 
 /// What became of the file that was looked at.
@@ -177,7 +177,7 @@ impl Reload {
 
     fn receive(
         &mut self,
-        outcome: Result<FileText, Refusal>,
+        outcome: Result<FileText, ConfigError>,
         path: &Path,
     ) -> Option<ReloadOutcome> {
         match outcome.and_then(|text| self.read(&text, path)) {
@@ -190,7 +190,7 @@ impl Reload {
         }
     }
 
-    fn read(&self, text: &FileText, path: &Path) -> Result<Config, Refusal> {
+    fn read(&self, text: &FileText, path: &Path) -> Result<Config, ConfigError> {
         let config = source::configure(text, path)?;
         Ok(self.overrides.over(config))
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use flowtop::config::Refusal;
+use flowtop::config::ConfigError;
 use flowtop::config::source::Surroundings;
 use flowtop::config::watch::FileWatch;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -60,7 +60,7 @@ fn anybody() -> Surroundings {
 }
 
 /// Waits as the owner of a watch does.
-fn next(watch: &mut FileWatch, patience: Duration) -> Option<Result<String, Refusal>> {
+fn next(watch: &mut FileWatch, patience: Duration) -> Option<Result<String, ConfigError>> {
     let end = Instant::now() + patience;
     while Instant::now() < end {
         if let Some(outcome) = watch.changed() {
@@ -326,7 +326,7 @@ fn a_file_that_stays_away_is_told_once() {
     let mut watch = place.watch();
     fs::remove_file(place.file()).expect("remove");
     let patience = Duration::from_secs(2);
-    let Some(Err(Refusal::Unreadable(message))) = next(&mut watch, patience) else {
+    let Some(Err(ConfigError::Unreadable(message))) = next(&mut watch, patience) else {
         panic!("not told");
     };
     assert!(
@@ -366,7 +366,7 @@ fn a_file_that_was_not_there_is_told_when_it_is_whole() {
     assert_eq!(known, Some(Ok(NEW.into())));
     fs::remove_file(place.file()).expect("remove");
     let gone = next(&mut watch, Duration::from_secs(2));
-    assert!(matches!(gone, Some(Err(Refusal::Unreadable(_)))));
+    assert!(matches!(gone, Some(Err(ConfigError::Unreadable(_)))));
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[path = "docs/packaging.rs"]
 mod packaging;
+#[path = "docs/width.rs"]
+mod width;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -137,38 +139,39 @@ fn rule_keys() -> String {
     table("| key of a rule | meaning |", rows)
 }
 
-/// Where a table is in the document, and the document.
-fn find_table(document: &str, name: &str) -> (std::ops::Range<usize>, String) {
-    let text = read(document);
+/// Where a table is in the text of a document.
+fn find_table(text: &str, name: &str) -> std::ops::Range<usize> {
     let begin = format!("<!-- table: {name} -->\n");
     let start = text.find(&begin).expect("the table's beginning") + begin.len();
     let length = text[start..].find("<!-- end -->");
-    (start..start + length.expect("the table's end"), text)
+    start..start + length.expect("the table's end")
 }
 
 /// Compares the table in the document with what the code says, or writes it there.
 fn expect_table(document: &str, name: &str, expected: &str) {
-    let (place, text) = find_table(document, name);
-    if text[place] == *expected {
+    let text = read(document);
+    if text[find_table(&text, name)] == *expected {
         return;
     }
     if std::env::var_os("FLOWTOP_UPDATE_README").is_some() {
-        return write_table(document, name, expected);
+        return rewrite(document, |mut text| {
+            text.replace_range(find_table(&text, name), expected);
+            text
+        });
     }
     panic!(
         "{document}: the table of {name} is not what the code says (FLOWTOP_UPDATE_README=1 writes it):\n{expected}"
     );
 }
 
-/// One at a time, or one would undo what another wrote; and by a rename, as other tests read the document meanwhile.
-fn write_table(document: &str, name: &str, table: &str) {
+/// Rewrites a document: one at a time, or one would undo what another wrote; and by a rename, as other tests read the
+/// document meanwhile.
+fn rewrite(document: &str, change: impl FnOnce(String) -> String) {
     static WRITING: Mutex<()> = Mutex::new(());
     let _alone = WRITING.lock().expect("no panic");
-    let (place, mut text) = find_table(document, name);
-    text.replace_range(place, table);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let beside = path.with_extension("md.new");
-    std::fs::write(&beside, text).expect("write beside the document");
+    std::fs::write(&beside, change(read(document))).expect("write beside the document");
     std::fs::rename(beside, path).expect("rename");
 }
 

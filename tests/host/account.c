@@ -472,6 +472,25 @@ static void a_flow_has_its_packets_gaps_and_numbers(void)
 	expect("a flow", "unlocked", slot_of(&facts)->control & (FLOW_LOCKED | FLOW_STATE), FLOW_LIVE);
 }
 
+static void a_flow_without_numbers_is_counted_like_any_other(void)
+{
+	struct packet_facts udp = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD), tcp = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+	struct interface_totals *totals;
+
+	begin();
+	profiles[RULE_NONE].flags = 0;
+	tcp.payload_bytes = 0;
+	for (int i = 0; i < 3; i++) {
+		arrive(&udp, 1000 + 100 * i, 2, 0);
+		totals = arrive(&tcp, 1000 + 100 * i, 2, 0);
+	}
+	expect("without a place", "packets", counters_of(&udp)->packets, 6);
+	expect("without a place", "sequenced", counters_of(&udp)->sequenced, 0);
+	expect("acknowledgements", "packets", counters_of(&tcp)->packets, 6);
+	expect("acknowledgements", "sequenced", counters_of(&tcp)->sequenced, 0);
+	expect("both", "untracked", totals->untracked.packets, 0);
+}
+
 static void a_flow_that_had_stopped_begins_a_new_epoch(void)
 {
 	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
@@ -838,6 +857,7 @@ static const struct test TESTS[] = {
 	{ TEST(echo_messages_are_told_by_their_type) },
 	{ TEST(what_has_numbers_is_sequenced) },
 	{ TEST(a_flow_has_its_packets_gaps_and_numbers) },
+	{ TEST(a_flow_without_numbers_is_counted_like_any_other) },
 	{ TEST(a_flow_that_had_stopped_begins_a_new_epoch) },
 	{ TEST(a_focused_flow_keeps_a_histogram) },
 	{ TEST(acknowledgements_and_what_has_no_number_take_no_lock) },

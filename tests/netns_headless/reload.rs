@@ -1,7 +1,7 @@
 //! A configuration that changes while the program runs: what it says counts soon, and nothing that was counted is lost.
 
+use std::cell::Cell;
 use std::os::unix::fs::symlink;
-use std::time::{Duration, Instant};
 
 use flowtop::netns::Namespace;
 use serde_json::Value;
@@ -20,15 +20,24 @@ fn generation(record: &Value) -> u64 {
     number(&record["config"]["generation"])
 }
 
+/// As records tell it.
+fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
 /// Waits until the configuration counts as the n-th, which must be soon; then only that port's packets are a flow's.
-fn assert_in_force(run: &mut Flowtop, pair: &Pair, since: Instant, nth: u64, port: u16) {
-    let record = run.until("the new configuration", |record| generation(record) >= nth);
-    let took = since.elapsed();
+fn assert_in_force(run: &mut Flowtop, pair: &Pair, since: &str, nth: u64, port: u16) {
+    let passed = Cell::new(0);
+    let record = run.until("the new configuration", |record| {
+        passed.set(passed.get() + u32::from(record["time"].as_str() > Some(since)));
+        generation(record) >= nth
+    });
     assert_eq!(
         (generation(record), &record["config"]["error"]),
         (nth, &Value::Null)
     );
-    assert!(took < Duration::from_millis(1100), "{took:?}");
+    // A second, told by the run's own intervals: it may be held up like anybody else.
+    assert!(passed.get() <= 11, "only after {} records", passed.get());
     let filtered = |record: &Value| volume(&interface(record, RECEIVER_LINK)["filtered"]).0;
     // The record may be a little ahead of the rules: readings under way are of before.
     for _ in 0..3 {
@@ -60,19 +69,19 @@ fn a_configuration_takes_effect_in_whatever_way_it_is_saved() {
     assert_eq!(generation(run.record()), 1);
     let path = run.config_path();
     let folder = path.parent().expect("a folder").to_owned();
-    let now = Instant::now();
+    let saved = now();
     run.rename_config(&only(5000));
-    assert_in_force(&mut run, &pair, now, 2, 5000);
-    let now = Instant::now();
+    assert_in_force(&mut run, &pair, &saved, 2, 5000);
+    let saved = now();
     std::fs::write(&path, only(5001)).expect("write in place");
-    assert_in_force(&mut run, &pair, now, 3, 5001);
+    assert_in_force(&mut run, &pair, &saved, 3, 5001);
     for (nth, port) in [(4, 5002), (5, 5003)] {
         let target = folder.join(format!("version-{nth}"));
         std::fs::write(&target, only(port)).expect("write");
         symlink(&target, folder.join("link")).expect("a symlink");
-        let now = Instant::now();
+        let saved = now();
         std::fs::rename(folder.join("link"), &path).expect("swap");
-        assert_in_force(&mut run, &pair, now, nth, port);
+        assert_in_force(&mut run, &pair, &saved, nth, port);
     }
     run.last_record();
 }
@@ -99,14 +108,14 @@ fn a_configuration_that_appears_is_found_and_stays_the_one_in_use() {
     std::fs::remove_file(&here).expect("remove");
     run.until("no error", |record| record["config"]["error"].is_null());
     std::fs::create_dir_all(users.parent().expect("a folder")).expect("a folder");
-    let now = Instant::now();
+    let saved = now();
     std::fs::write(&users, only(5000)).expect("write");
-    assert_in_force(&mut run, &pair, now, 2, 5000);
+    assert_in_force(&mut run, &pair, &saved, 2, 5000);
     assert_eq!(run.record()["config"]["path"], users.display().to_string());
     std::fs::write(&here, only(5001)).expect("write");
-    let now = Instant::now();
+    let saved = now();
     std::fs::write(&users, only(5002)).expect("write");
-    assert_in_force(&mut run, &pair, now, 3, 5002);
+    assert_in_force(&mut run, &pair, &saved, 3, 5002);
     let ended = run.finish();
     let told = format!(
         "flowtop: configuration: {}: RULES: + to 5000",

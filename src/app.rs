@@ -30,7 +30,7 @@ mod rows;
 mod scene;
 mod session;
 mod step;
-pub mod table;
+mod table;
 mod tabs;
 
 use std::net::IpAddr;
@@ -63,6 +63,7 @@ pub use pause::Paused;
 pub use preferences::Preferences;
 pub use scene::{Rows, Scene};
 pub use session::SshSession;
+pub use table::Table;
 pub use tabs::{NAME, tabs};
 
 /// The dashboard's state. Each part has its own fields and messages.

@@ -14,7 +14,7 @@ pub struct FilterLine {
 
 /// What a key did to the line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edit {
+pub(super) enum Edit {
     /// It changed the text.
     Changed,
     /// At most, it moved the cursor.
@@ -41,7 +41,7 @@ impl FilterLine {
     }
 
     /// The filter; it matches everything while the text has a mistake.
-    pub fn query(&self) -> &Query {
+    pub(super) fn query(&self) -> &Query {
         &self.query
     }
 
@@ -56,19 +56,19 @@ impl FilterLine {
     }
 
     /// Empties the line.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = FilterLine::default();
     }
 
     /// Replaces the line.
-    pub fn set(&mut self, text: &str) {
+    pub(super) fn set(&mut self, text: &str) {
         self.text = text.chars().collect();
         self.cursor = self.text.len();
         self.parse();
     }
 
     /// Edits the line by a key.
-    pub fn edit(&mut self, chord: KeyChord) -> Edit {
+    pub(super) fn edit(&mut self, chord: KeyChord) -> Edit {
         if chord.ctrl || chord.alt {
             return self.edit_with_control(chord);
         }

@@ -10,7 +10,7 @@ use crate::model::preferences::Unit;
 pub const SMALLEST: (u16, u16) = (40, 10);
 
 /// Cells before the first column: the selection, a flag, and a gap where there is room for one.
-pub const fn margin(width: u16) -> u16 {
+const fn margin(width: u16) -> u16 {
     if width < 60 { 2 } else { 3 }
 }
 
@@ -42,7 +42,7 @@ pub struct Screen {
 
 impl Screen {
     /// The lines of a terminal of this size with this many interfaces; `None` if it is too small.
-    pub fn new((width, height): (u16, u16), interfaces: usize) -> Option<Screen> {
+    pub(super) fn new((width, height): (u16, u16), interfaces: usize) -> Option<Screen> {
         if width < SMALLEST.0 || height < SMALLEST.1 {
             return None;
         }
@@ -68,7 +68,7 @@ impl Screen {
     }
 
     /// Adds a table of this many rules below the body, which keeps a line for each of its rows, or half of the room.
-    pub fn with_rules(mut self, rows: usize, rules: usize) -> Screen {
+    pub(super) fn with_rules(mut self, rows: usize, rules: usize) -> Screen {
         let (top, height) = self.body;
         if rules == 0 || rows == 0 {
             return self;
@@ -119,7 +119,7 @@ pub struct Placed<T: 'static> {
 /// Places as many of the columns as fit, in their order.
 ///
 /// `endpoint` is the width that the widest endpoint needs.
-pub fn place<T>(
+pub(super) fn place<T>(
     columns: &[&'static Column<T>],
     width: u16,
     unit: Unit,

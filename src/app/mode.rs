@@ -24,7 +24,7 @@ const PAGE: usize = 10;
 
 impl Mode {
     /// Whether something else is drawn in place of the table.
-    pub fn covers_table(self) -> bool {
+    pub(super) fn covers_table(self) -> bool {
         !matches!(self, Mode::View | Mode::Filter)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::column::Names;
 
-/// Names that are kept. When there are more, only those on the screen stay; others are looked up again once they are.
+/// Names that are kept. When there are more, only those on the screen stay; others are looked up again once they are. (Tests hold it.)
 pub const MOST_NAMES: usize = 4096;
 
 /// The known host names, if they are shown.

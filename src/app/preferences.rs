@@ -44,7 +44,7 @@ impl Default for Preferences {
 
 impl Preferences {
     /// The flow columns of the open view, whether they fit or not.
-    pub fn flow_columns(&self) -> Vec<&'static Column> {
+    pub(super) fn flow_columns(&self) -> Vec<&'static Column> {
         let look = &self.appearance;
         if look.view == View::Loss {
             return columns(LOSS_VIEW);

@@ -81,7 +81,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         std::mem::take(&mut self.rows)
     }
 
-    /// Whether all rows are sorted.
+    /// Whether all rows are sorted. (Tests look at it, too.)
     pub fn has_order(&self) -> bool {
         self.sorted.len() >= self.rows.len()
     }

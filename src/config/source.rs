@@ -235,7 +235,7 @@ pub fn decode(bytes: Vec<u8>, file: &str) -> Result<String, Diagnostic> {
 pub struct Opened {
     /// The file over the defaults.
     pub config: Config,
-    /// The file's text; `None` where there is no file. What a [`super::watch::Watch`] begins with.
+    /// The file's text; `None` where there is no file. What a [`super::watch::FileWatch`] begins with.
     pub text: Option<String>,
 }
 

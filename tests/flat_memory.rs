@@ -10,7 +10,7 @@ use flowtop::app::{App, Msg, Preferences};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::by_id;
 use flowtop::model::event::TimeOfDay;
-use flowtop::model::flow::{FlowKey, Protocol};
+use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, FlowSample, GapSums, InterfaceSample, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals};
 
@@ -51,7 +51,9 @@ fn sample(second: u32, born: u32, index: u32) -> FlowSample {
         generation: born / STAYS + 1,
         key: FlowKey {
             ifindex: 7,
+            direction: Direction::In,
             vlan: None,
+            tunnel: None,
             protocol: Protocol::Udp,
             source: Ipv4Addr::from(0x0a00_0000 + number).into(),
             destination: Ipv4Addr::LOCALHOST.into(),

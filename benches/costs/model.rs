@@ -6,7 +6,7 @@ use anyhow::Result;
 use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
-use flowtop::model::flow::{FlowKey, Protocol};
+use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, FlowSample, GapSums, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals, Report, Series};
 use flowtop::ui::{self, Look};
@@ -117,7 +117,9 @@ fn sample(number: u32) -> FlowSample {
         generation: 1,
         key: FlowKey {
             ifindex: 1,
+            direction: Direction::In,
             vlan: None,
+            tunnel: None,
             protocol,
             source: IpAddr::from(Ipv4Addr::from(
                 0x0a00_0000 + number.wrapping_mul(7919) % 0x100_0000,

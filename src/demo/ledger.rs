@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::model::flow::{FlowKey, Protocol};
+use crate::model::flow::{Direction, FlowKey, Protocol};
 
 /// What one sender has sent so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,9 @@ impl LedgerEntry {
     pub fn key(&self, ifindex: u32) -> FlowKey {
         FlowKey {
             ifindex,
+            direction: Direction::In,
             vlan: None,
+            tunnel: None,
             protocol: self.protocol,
             source: self.source,
             destination: self.destination,

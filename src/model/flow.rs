@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 /// The protocols whose packets are flows. Everything else is counted in its interface's `other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,13 +65,26 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Which way the packets of a flow went past the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// They came in.
+    In,
+    /// They went out. No program looks at these so far.
+    Out,
+}
+
 /// What tells one flow from another. Ordered, so that it can break ties when rows are sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowKey {
-    /// Index of the device whose ingress hook saw the packets.
+    /// Index of the device whose hook saw the packets.
     pub ifindex: u32,
+    /// Which way they went past it.
+    pub direction: Direction,
     /// Outer VLAN id (0 to 4095), or none for untagged packets.
     pub vlan: Option<u16>,
+    /// Identifier of the tunnel that they were in. No program looks into tunnels so far.
+    pub tunnel: Option<NonZeroU32>,
     /// Layer-4 protocol.
     pub protocol: Protocol,
     /// Source address.

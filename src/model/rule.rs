@@ -152,6 +152,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::flow::Direction;
 
     /// Any flow.
     fn any() -> Rule {
@@ -169,7 +170,9 @@ mod tests {
     fn flow(protocol: Protocol) -> FlowKey {
         FlowKey {
             ifindex: 7,
+            direction: Direction::In,
             vlan: None,
+            tunnel: None,
             protocol,
             source: [10, 0, 0, 2].into(),
             destination: [10, 0, 9, 1].into(),

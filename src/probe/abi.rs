@@ -4,11 +4,12 @@
 #![allow(unsafe_code)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use plain::Plain;
 
 use super::control::Control;
-use crate::model::flow::{FlowKey, Protocol};
+use crate::model::flow::{Direction, FlowKey, Protocol};
 use crate::model::snapshot::{
     Counts, FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume,
 };
@@ -194,8 +195,7 @@ fn decode_sequence(key: &FlowKey, slot: &flow_slot, counted: &Counted) -> Sequen
     }
 }
 
-/// The key of a slot; `None` where it is of no protocol that flows have, or is told apart from another one by what the model does
-/// not know yet: its direction, or a tunnel.
+/// The key of a slot; `None` where it is of no protocol that flows have.
 pub fn decode_key(key: &flow_key) -> Option<FlowKey> {
     let flow_key {
         ifindex,
@@ -208,16 +208,19 @@ pub fn decode_key(key: &flow_key) -> Option<FlowKey> {
         family,
         tunnel,
     } = *key;
-    if tunnel != 0 || ifindex & KEY_OUTGOING != 0 {
-        return None;
-    }
     let address = |bytes: [u8; 16]| match family {
         4 => IpAddr::from(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
         _ => IpAddr::from(Ipv6Addr::from(bytes)),
     };
+    let direction = match ifindex & KEY_OUTGOING {
+        0 => Direction::In,
+        _ => Direction::Out,
+    };
     Some(FlowKey {
-        ifindex,
+        ifindex: ifindex & !KEY_OUTGOING,
+        direction,
         vlan: (vlan != VLAN_NONE).then_some(vlan),
+        tunnel: NonZeroU32::new(tunnel),
         protocol: Protocol::from_number(protocol)?,
         source: address(source),
         destination: address(destination),
@@ -293,6 +296,25 @@ mod tests {
         slot.key.protocol = 17;
         slot.key.family = 4;
         slot
+    }
+
+    #[test]
+    fn a_direction_and_a_tunnel_tell_flows_apart() {
+        let key = |ifindex, tunnel| flow_key {
+            ifindex,
+            tunnel,
+            ..slot(0).key
+        };
+        let decode = |ifindex, tunnel| decode_key(&key(ifindex, tunnel)).unwrap();
+        let plain = decode(7, 0);
+        assert_eq!((plain.direction, plain.tunnel), (Direction::In, None));
+        let outgoing = decode(7 | KEY_OUTGOING, 0);
+        assert_eq!((outgoing.ifindex, outgoing.direction), (7, Direction::Out));
+        let tunnelled = decode(7, u32::MAX);
+        assert_eq!(tunnelled.tunnel, NonZeroU32::new(u32::MAX));
+        for other in [outgoing, tunnelled] {
+            assert_ne!(other, plain);
+        }
     }
 
     fn shared_gaps_of(epoch: usize, count: u64) -> flow_shared {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
-use flowtop::model::flow::{FlowKey, Protocol};
+use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, Hook, InterfaceSample, LinkState, Sequence, Volume};
 use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, RuleReport};
 use flowtop::ui::{self, Look};
@@ -29,7 +29,9 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
     Flow {
         key: FlowKey {
             ifindex: 7,
+            direction: Direction::In,
             vlan: None,
+            tunnel: None,
             protocol,
             source: source.parse().expect("an address"),
             destination: destination.parse().expect("an address"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flowtop::model::flow::{FlowKey, Protocol};
+use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::rule::{Rule, SequenceProfile, SequenceWidth};
 use flowtop::model::snapshot::{Counts, Malformed, Sequence, Volume};
 
@@ -183,7 +183,9 @@ fn tracker(packet: &Packet, profile: &SequenceProfile, by_own_rule: bool) -> Tra
 fn flow_key(ifindex: u32, packet: &Packet) -> FlowKey {
     FlowKey {
         ifindex,
+        direction: Direction::In,
         vlan: packet.vlan,
+        tunnel: None,
         protocol: packet.protocol,
         source: packet.source,
         destination: packet.destination,

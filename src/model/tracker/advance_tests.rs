@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::model::flow::Protocol;
+use crate::model::flow::{Direction, Protocol};
 use crate::model::snapshot::LinkState::{self, Gone, Up};
 use crate::model::snapshot::{Counts, GapSums, InterfaceSample, Sequence, Volume};
 
@@ -12,7 +12,9 @@ const SECOND: u64 = 1_000_000_000;
 fn key(port: u16) -> FlowKey {
     FlowKey {
         ifindex: 7,
+        direction: Direction::In,
         vlan: None,
+        tunnel: None,
         protocol: Protocol::Udp,
         source: Ipv4Addr::LOCALHOST.into(),
         destination: Ipv4Addr::LOCALHOST.into(),

@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::interval::{self, Limits};
 use crate::config::{Config, MOST_FLOWS, interface};
 use crate::model::glob::Glob;
+use crate::model::groups::{Group, Groups};
 use crate::model::preferences::Unit;
 
 /// How a run ends, as scripts see it.
@@ -186,6 +187,11 @@ pub struct Overrides {
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
     pub max_flows: Option<u32>,
+
+    /// Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of
+    /// IP headers.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = group)]
+    pub metrics: Vec<Group>,
 }
 
 /// What to do instead of a run.
@@ -286,6 +292,7 @@ impl Overrides {
             bits,
             packet_loss,
             max_flows,
+            metrics,
         } = self;
         if !interfaces.is_empty() {
             let mut seen = HashSet::new();
@@ -299,8 +306,16 @@ impl Overrides {
         config.throughput_interval = throughput_interval.unwrap_or(config.throughput_interval);
         config.jitter_interval = jitter_interval.or(config.jitter_interval);
         config.max_flows = max_flows.unwrap_or(config.max_flows);
+        if !metrics.is_empty() {
+            config.metrics = metrics.iter().copied().collect::<Groups>().iter().collect();
+        }
         config
     }
+}
+
+fn group(name: &str) -> Result<Group, String> {
+    let found = Group::ALL.into_iter().find(|group| group.name() == name);
+    found.ok_or_else(|| format!("there are: {}", Group::ALL.map(Group::name).join(", ")))
 }
 
 fn modern_spelling(word: OsString) -> OsString {

@@ -10,6 +10,7 @@ pub mod counts;
 pub mod event;
 pub mod flow;
 pub mod glob;
+pub mod groups;
 pub mod harmless;
 pub mod histogram;
 pub mod observer;

@@ -12,6 +12,7 @@ mod control;
 pub mod filters;
 mod focus;
 pub mod group;
+mod groups;
 pub mod interfaces;
 mod load;
 mod maps;
@@ -38,6 +39,7 @@ use self::abi::FLOWS_PER_SET;
 use self::attach::Ways;
 use self::clock::KernelClock;
 use self::focus::Focus;
+use self::groups::GroupRecords;
 use self::interfaces::{Link, LinkHeader};
 use self::maps::{GracePeriods, memory_of, seed, size};
 use self::rules::RuleTable;
@@ -47,6 +49,7 @@ use self::table::{Ageing, FlowTable};
 use self::totals::InterfaceTotals;
 use self::watched::WatchedInterfaces;
 use crate::model::flow::FlowKey;
+use crate::model::groups::Groups;
 use crate::model::histogram::Histogram;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::{InterfaceSample, Snapshot, TableSample};
@@ -64,6 +67,8 @@ pub struct Options {
     pub clsact_only: bool,
     /// As if the machine could have so many CPUs, if that is more than it can: for tests and benchmarks.
     pub least_cpus: usize,
+    /// Groups of metrics to count.
+    pub groups: Groups,
 }
 
 impl Default for Options {
@@ -74,6 +79,7 @@ impl Default for Options {
             refresh: Duration::from_secs(1),
             clsact_only: false,
             least_cpus: 0,
+            groups: Groups::default(),
         }
     }
 }
@@ -137,6 +143,7 @@ impl Probe {
         let (slots, cpus) = (options.slots(), options.cpus()?);
         size(&mut open, slots, cpus)?;
         seed(&mut open, slots)?;
+        groups::enable(&mut open, options.groups, slots)?;
         let skeleton = load::load(open)?;
         let maps = &skeleton.maps;
         let grace_periods = GracePeriods::new(MapHandle::try_from(&maps.rule_banks)?)?;
@@ -145,6 +152,7 @@ impl Probe {
             MappedArray::new(maps.flow_table.as_fd(), slots)?,
             MappedArray::new(maps.flow_counters.as_fd(), slots)?,
             MappedArray::new(maps.flow_shared.as_fd(), slots)?,
+            GroupRecords::map(&skeleton, options.groups, slots)?,
             MappedArray::new(maps.data_settings.as_fd(), 1)?,
             options.ageing(),
             KernelClock::compare(|| read_clock(&skeleton.progs.flowtop_clock))?,

@@ -16,6 +16,8 @@ mod contended;
 mod duel;
 #[path = "bpf_run/generated.rs"]
 mod generated;
+#[path = "bpf_run/groups.rs"]
+mod groups;
 #[path = "bpf_run/in_force.rs"]
 mod in_force;
 #[path = "bpf_run/listed.rs"]

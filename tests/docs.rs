@@ -207,7 +207,7 @@ fn tables_of_the_documents_are_what_the_code_says() {
 }
 
 #[test]
-fn the_example_of_json_has_fields_of_flows_in_their_order() {
+fn the_example_of_json_has_all_fields_of_flows_in_their_order() {
     let text = read("docs/json.md");
     let example = text.split("```json").nth(1).expect("an example");
     let example = example.split("```").next().expect("its end");
@@ -221,20 +221,24 @@ fn the_example_of_json_has_fields_of_flows_in_their_order() {
         }
     });
     let pointer = |path: &String| format!("/{}", path.replace('.', "/"));
-    let shown: Vec<_> = paths
-        .filter(|path| flow.pointer(&pointer(path)).is_some())
-        .collect();
+    let paths: Vec<_> = paths.collect();
     let mut left = &example[example.find("\"flows\": [").expect("flows")..];
-    for path in &shown {
+    for path in &paths {
+        assert!(flow.pointer(&pointer(path)).is_some(), "{path} is missing");
         let name = format!("\"{}\": ", path.rsplit('.').next().expect("a name"));
         let at = left
             .find(&name)
             .unwrap_or_else(|| panic!("{path} is not behind what it follows"));
         left = &left[at..];
     }
-    let objects = [flow, &flow["sequence"]].map(|object| object.as_object().expect("an object"));
-    let fields = objects[0].len() - 1 + objects[1].len();
-    assert_eq!(shown.len(), fields, "those that there are: {shown:?}");
+    let fields = |of: &serde_json::Value| of.as_object().expect("an object").len();
+    let parts = MEMBERS.iter().filter_map(|member| match member {
+        Member::Part(part) => Some(fields(&flow[part.name])),
+        _ => None,
+    });
+    let of_parts: usize = parts.clone().sum();
+    let shown = fields(flow) - parts.count() + of_parts;
+    assert_eq!(paths.len(), shown, "{paths:?}");
 }
 
 #[test]

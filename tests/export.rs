@@ -9,7 +9,8 @@ use std::sync::Arc;
 use fixture::{at_rate, flow, losing, report, ruled};
 use flowtop::export::{ConfigState, Record, format};
 use flowtop::model::alert::{AlertRule, Alerts, Side};
-use flowtop::model::column::{FLOW_COLUMNS, by_id};
+use flowtop::model::column::{Context, FLOW_COLUMNS, by_id};
+use flowtop::model::counts::IpMetrics;
 use flowtop::model::event::{Event, EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
 use flowtop::model::preferences::Unit;
@@ -117,6 +118,26 @@ fn parsed(text: &str) -> Value {
 }
 
 #[test]
+fn json_has_the_metrics_of_a_group_that_is_on_as_columns_have_them() {
+    let mut report = small();
+    report.flows[0].counts.ip = Some(IpMetrics::default());
+    let record = parsed(&written("json", &report, ConfigState::default(), None));
+    let (on, off) = (&record["flows"][0]["ip"], &record["flows"][1]["ip"]);
+    assert_eq!(*off, Value::Null);
+    let on = on.as_object().expect("an object");
+    let mut fields: Vec<&str> = on.keys().map(String::as_str).collect();
+    let mut metrics = IpMetrics::FIELDS.to_vec();
+    fields.sort_unstable();
+    metrics.sort_unstable();
+    assert_eq!(fields, metrics);
+    for (id, found) in on {
+        let column = by_id(id).expect("a column of that name");
+        let cell = column.value(&report.flows[0], &Context::default());
+        assert_eq!(found.as_f64(), cell.number(), "{id}");
+    }
+}
+
+#[test]
 fn json_has_every_figure_of_a_flow() {
     let record = parsed(&plain("json"));
     let voice = json!({
@@ -128,7 +149,7 @@ fn json_has_every_figure_of_a_flow() {
             "current": 3_000_005_003_u32, "received": 5000, "lost": 3, "loss_percent": 0.06, "reverse_errors": 4,
             "small_errors": 2, "big_errors": 1, "duplicates": 3, "reordered": 4, "restarts": 0, "absent": 0,
         },
-        "rule": "voice", "alerts": ["lost above 2"], "first_seen_s": 4.02, "last_seen_s": 0.0002,
+        "ip": null, "rule": "voice", "alerts": ["lost above 2"], "first_seen_s": 4.02, "last_seen_s": 0.0002,
     });
     let mut found = record["flows"][0].clone();
     let percent = found["sequence"]["loss_percent"].as_f64().expect("known");

@@ -74,6 +74,7 @@ fn sample(second: u32, born: u32, index: u32) -> FlowSample {
                 restarts: age / 3,
                 ..Sequence::default()
             }),
+            ..Counts::default()
         },
         epoch: 1 + age as u32 / 2,
         gaps: GapSums {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use fixture::{dashboard, frame, many, mixed, report, ruled};
 use flowtop::app::{App, Mode, Msg, Preferences, SshSession, View};
 use flowtop::model::alert::{AlertRule, Side};
-use flowtop::model::column::{FLOW_COLUMNS, by_id};
+use flowtop::model::column::{FLOW_COLUMNS, by_id, part_of};
+use flowtop::model::counts::IpMetrics;
 use flowtop::model::event::EventKind;
 use flowtop::model::flow::Protocol;
+use flowtop::model::groups::Group;
 use flowtop::model::histogram::Histogram;
 use flowtop::model::service::Services;
 use flowtop::model::snapshot::LinkState;
@@ -269,6 +271,20 @@ fn details() {
         let (mut app, report) = eventful(size, keys);
         insta::assert_snapshot!(name, frame(&mut app, &report));
     }
+}
+
+#[test]
+fn a_detail_has_each_metric_of_a_group_that_is_on() {
+    let (mut app, mut report) = eventful((120, 40), "Down Enter");
+    for flow in &mut report.flows {
+        flow.counts.ip = Some(IpMetrics::default());
+    }
+    let drawn = frame(&mut app, &report);
+    for id in Group::ALL.iter().flat_map(|group| part_of(*group).cells) {
+        let title = by_id(id).expect("a column").title;
+        assert!(drawn.contains(&format!(" {title} ")), "{id}: {drawn}");
+    }
+    assert!(!drawn.contains("not counted"), "{drawn}");
 }
 
 #[test]

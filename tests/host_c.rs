@@ -55,6 +55,7 @@ host_tests! { parse:
     what_is_pushed_in_front_of_a_packet_is_passed_over
     what_is_pushed_is_in_no_packet
     the_kernels_mark_on_a_large_aggregate_is_never_sent
+    classes_and_hops_are_read_where_their_group_is_on
 }
 
 host_tests! { segments:
@@ -168,6 +169,16 @@ host_tests! { account:
     echo_numbers_have_16_bits
     a_number_that_cannot_be_placed_ends_its_series
     the_segments_of_a_stream_tell_small_gaps_from_big_ones
+}
+
+host_tests! { groups:
+    numbers_add_up_in_their_own_width
+    the_latest_value_stays
+    a_value_is_told_to_change_but_not_where_it_begins
+    a_new_flow_begins_where_the_former_one_left_off
+    a_packet_of_a_former_flow_changes_nothing
+    what_another_cpu_changes_meanwhile_stays
+    cpus_that_count_at_once_lose_nothing
 }
 
 fn compile(name: &str) -> PathBuf {

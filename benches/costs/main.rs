@@ -4,6 +4,7 @@
 
 mod drive;
 mod frames;
+mod groups;
 mod machine;
 mod model;
 mod packets;

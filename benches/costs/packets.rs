@@ -4,30 +4,33 @@ use std::os::fd::AsRawFd;
 
 use anyhow::{Result, ensure};
 use flowtop::model::flow::FlowKey;
+use flowtop::model::groups::Groups;
 use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::probe::{Options, Probe};
 use libbpf_rs::libbpf_sys::{bpf_obj_get_info_by_fd, bpf_prog_info};
 
 use crate::drive::{Course, Driver};
 use crate::frames::{PATTERN, Shape};
+use crate::groups;
 use crate::sample::{Summary, interleaved};
 use crate::support::clock;
 use crate::table::{Line, Table, Target};
 
-const ROUNDS: usize = 61;
+pub const ROUNDS: usize = 61;
 /// Runs a sample: about a millisecond, so that it is seldom interrupted.
-const RUNS: u32 = 10_000;
-const MOST_FLOWS: u32 = 131_072;
+pub const RUNS: u32 = 10_000;
+pub const MOST_FLOWS: u32 = 131_072;
 /// The device of test runs.
 const LOOPBACK: u32 = 1;
 
-const EMPTY: u32 = 0;
+pub const EMPTY: u32 = 0;
 const CLOCK: u32 = 1;
 const HASH: u32 = 2;
 const FRESH_HASH: u32 = 3;
-const PLAIN: u32 = 4;
+pub const PLAIN: u32 = 4;
 const PATTERNED: u32 = 5;
 const RULED: u32 = 6;
+pub const GROUPED: u32 = 7;
 
 struct Bench<'a> {
     driver: &'a Driver,
@@ -36,9 +39,11 @@ struct Bench<'a> {
 
 /// Measures all of them, on the last of these CPUs.
 pub fn measure(driver: &Driver, table: &mut Table, cpus: &[usize]) -> Result<()> {
-    let mut plain = load(&[], &SequenceProfile::OFF)?;
-    let patterned = load(&[], &pattern_profile())?;
-    let mut ruled = load(&rules(), &SequenceProfile::OFF)?;
+    let none = Groups::default();
+    let mut plain = load(&[], &SequenceProfile::OFF, none)?;
+    let patterned = load(&[], &pattern_profile(), none)?;
+    let mut ruled = load(&rules(), &SequenceProfile::OFF, none)?;
+    let mut grouped = load(&[], &SequenceProfile::OFF, Groups::all())?;
     for (place, name) in [
         (EMPTY, "empty"),
         (CLOCK, "clock_only"),
@@ -50,10 +55,12 @@ pub fn measure(driver: &Driver, table: &mut Table, cpus: &[usize]) -> Result<()>
     driver.place_program(PLAIN, plain.program())?;
     driver.place_program(PATTERNED, patterned.program())?;
     driver.place_program(RULED, ruled.program())?;
+    driver.place_program(GROUPED, grouped.program())?;
     let mut bench = Bench { driver, table };
     bench.known_flows()?;
     bench.flows_of_another_cpu(cpus)?;
     bench.focused_flow(&mut plain)?;
+    groups::measure(driver, bench.table, [&mut plain, &mut grouped])?;
     bench.many_flows(&mut plain)?;
     bench.patterns()?;
     bench.rules(&mut plain, &mut ruled)?;
@@ -63,9 +70,10 @@ pub fn measure(driver: &Driver, table: &mut Table, cpus: &[usize]) -> Result<()>
     Ok(())
 }
 
-fn load(rules: &[Rule], profile: &SequenceProfile) -> Result<Probe> {
+fn load(rules: &[Rule], profile: &SequenceProfile, groups: Groups) -> Result<Probe> {
     let mut probe = Probe::load(&Options {
         max_flows: MOST_FLOWS,
+        groups,
         ..Options::default()
     })?;
     probe.prepare_interface(LOOPBACK)?;

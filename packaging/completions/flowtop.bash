@@ -26,7 +26,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --max-flows --config --user --json --text --output --rotate --top --duration --count --color --ascii --check-config --print-config --demo --help --version doctor"
+            opts="-i -t -j -b -l -c -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --max-flows --metrics --config --user --json --text --output --rotate --top --duration --count --color --ascii --check-config --print-config --demo --help --version doctor"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -57,6 +57,10 @@ _flowtop() {
                     return 0
                     ;;
                 --max-flows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

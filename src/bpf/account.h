@@ -5,6 +5,7 @@
 
 #include "claim.h"
 #include "counters.h"
+#include "ip_metrics.h"
 #include "judge.h"
 #include "totals.h"
 
@@ -261,6 +262,14 @@ static __always_inline struct flow_slot *find_flow(const struct packet_facts *fa
 	return slot;
 }
 
+/* The groups of metrics that are on: see groups.h. */
+static __always_inline void count_groups(const struct packet_facts *facts, const struct observation *seen,
+					 __u64 control)
+{
+	if (enabled_groups & GROUP_IP)
+		count_ip(seen->slot, generation_of(control), facts, seen->packets);
+}
+
 /* Brings a flow in, and counts its first packet. Returns its slot where another CPU has done so meanwhile; NULL where nothing
  * is left to be done.
  */
@@ -287,8 +296,10 @@ static __always_inline struct flow_slot *bring_in(struct __sk_buff *skb, const s
 		return NULL;
 	}
 	counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
-	if (!slot || !counters || !is_slot_of(slot, &facts->key, &seen->control) || !(seen->control & FLOW_SEQUENCED) ||
-	    !takes_part(facts))
+	if (!slot || !counters || !is_slot_of(slot, &facts->key, &seen->control))
+		return NULL;
+	count_groups(facts, seen, seen->control);
+	if (!(seen->control & FLOW_SEQUENCED) || !takes_part(facts))
 		return NULL;
 	sequenced = judge_again(skb, slot, facts, interface, seen);
 	if (sequenced != NOT_THERE)
@@ -344,6 +355,7 @@ static __always_inline void account_known(struct __sk_buff *skb, const struct pa
 	}
 	if (!count_as_owner(counters, owner_of(seen->cpu, control), increment_of(facts, seen, gap, sequenced)))
 		count_elsewhere(slot, facts, seen, gap, sequenced);
+	count_groups(facts, seen, control);
 	if (is_pause(gap))
 		end_pause(slot, seen->slot, control);
 	else if (control & FLOW_FOCUSED)

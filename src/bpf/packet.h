@@ -14,6 +14,13 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
+#ifndef LOADED_CONSTANT
+#define LOADED_CONSTANT const volatile
+#endif
+
+/* Set before the load, after which the verifier drops the code of all groups that are not in it. */
+LOADED_CONSTANT __u32 enabled_groups = 0;
+
 enum mode {
 	FAST,
 	COMPLETE,
@@ -83,6 +90,9 @@ struct packet_facts {
 	__u32 walk_offset;
 	__u32 walk_udp; /* of a walk: where the latest UDP payload begins that was taken for a tunnel's */
 	__u32 unsent; /* bytes in front of the payload that are in the buffer, and in no packet on the wire */
+	__u8 traffic_class; /* GROUP_IP: of IPv4 the type of service */
+	__u8 hop_limit; /* GROUP_IP: of IPv4 the time to live */
+	__u8 unused[2];
 };
 
 /* From here on the compiler knows nothing of the value. It would merge checks, or move them to another expression, in

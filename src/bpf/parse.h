@@ -171,6 +171,10 @@ static __always_inline int parse_ipv4(const struct packet *packet, enum mode mod
 	if (total < header_length || offset + total > packet->length)
 		return malformed(facts, MALFORMED_IP_LENGTH);
 	facts->ip_end = offset + total;
+	if (enabled_groups & GROUP_IP) {
+		facts->traffic_class = header[1];
+		facts->hop_limit = header[8];
+	}
 	facts->key.family = FAMILY_IPV4;
 	copy_address(facts->key.source, header + 12, 4);
 	copy_address(facts->key.destination, header + 16, 4);
@@ -202,6 +206,10 @@ static __always_inline int parse_ipv6(const struct packet *packet, enum mode mod
 	if (offset + total > packet->length)
 		return malformed(facts, MALFORMED_IP_LENGTH);
 	facts->ip_end = offset + total;
+	if (enabled_groups & GROUP_IP) {
+		facts->traffic_class = read_u16(header) >> 4;
+		facts->hop_limit = header[7];
+	}
 	facts->key.family = FAMILY_IPV6;
 	copy_address(facts->key.source, header + 8, 16);
 	copy_address(facts->key.destination, header + 24, 16);

@@ -14,10 +14,6 @@
 #define READ_ONCE(x) (*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
-#ifndef LOADED_CONSTANT
-#define LOADED_CONSTANT const volatile
-#endif
-
 /* Set before the load: fresh random numbers, so that nobody can choose collisions, and 64 less the bits of a slot's index. */
 LOADED_CONSTANT __u32 hash_keys[HASH_KEYS] = {};
 LOADED_CONSTANT __u64 hash_multiplier = 0x9e3779b97f4a7c15ULL;

@@ -23,6 +23,9 @@
 #define HISTOGRAM_BUCKETS 64
 #define FOCUSED_FLOWS 64 /* slots that may keep a histogram at a time */
 
+/* Groups of metrics, each counted only where it is asked for: bits of `enabled_groups`. */
+#define GROUP_IP 1
+
 enum family {
 	FAMILY_IPV4 = 4,
 	FAMILY_IPV6 = 6,
@@ -234,6 +237,15 @@ struct gap_histogram {
 	__u64 counts[HISTOGRAM_BUCKETS];
 };
 
+/* Records of groups of metrics, one a slot. A word has a number in its lower half and, in its upper one, the generation of the
+ * flow that it is of; see groups.h.
+ */
+
+/* GROUP_IP: what the IP headers of a flow said. */
+struct ip_metrics {
+	__u64 unused[4];
+};
+
 /* First fragment to the later ones. */
 struct fragment_key {
 	__u32 ifindex;
@@ -265,6 +277,7 @@ _Static_assert(sizeof(struct rule_address) == 24, "rule_address");
 _Static_assert(sizeof(struct rule_bank) == 48, "rule_bank");
 _Static_assert(sizeof(struct verdict) == 64, "verdict: one cache line");
 _Static_assert(sizeof(struct gap_histogram) == 512, "gap_histogram");
+_Static_assert(sizeof(struct ip_metrics) == 32, "ip_metrics: half a cache line");
 _Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
 _Static_assert(sizeof(struct fragment_ports) == 8, "fragment_ports");
 

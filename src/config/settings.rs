@@ -23,6 +23,7 @@ use crate::keymap::{Action, KeyChord};
 use crate::model::alert::AlertRule;
 use crate::model::appearance::Appearance;
 use crate::model::glob::Glob;
+use crate::model::groups::Group;
 use crate::model::preferences::{ThemeName, Unit, View};
 use crate::model::rule::{Rule, SequenceProfile};
 
@@ -184,6 +185,12 @@ settings! {
     /// or its control group, only the command line may insist
     "MAX_FLOWS" max_flows: u32 = 65536;
     Number(1..=MOST_FLOWS), "16777216", AtStart
+
+    /// groups of metrics to count besides, as `--metrics`; each costs something with every packet: `"ip"`, marks and hops
+    /// of IP headers
+    "METRICS" metrics: Vec<Group> = Vec::new();
+    List(OneOf(|| Group::ALL.map(|group| (group.name(), group)).into()), "a list of groups of metrics"),
+    r#"["ip"]"#, AtStart
 
     /// draw with ASCII characters only, as `--ascii`
     "ASCII" ascii: bool = false;

@@ -7,7 +7,9 @@
 mod endpoint;
 mod event;
 mod flow;
+mod groups;
 mod interface;
+mod part;
 mod rule;
 mod select;
 mod sets;
@@ -27,9 +29,11 @@ use super::units;
 pub use endpoint::Suffix;
 pub use event::EVENT_COLUMNS;
 pub use flow::FLOW_COLUMNS;
+pub use groups::Shown;
 pub use interface::INTERFACE_COLUMNS;
+pub use part::Part;
 pub use rule::RULE_COLUMNS;
-pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, Part, SEQUENCE, json_path};
+pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, SEQUENCE, json_path, part_of};
 pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::{Ranking, Sort};
 pub use value::{Value, sparkline};
@@ -126,6 +130,14 @@ enum Source<T> {
     Counts(fn(&T) -> &Counts, fn(&Counts) -> Value<'static>),
     Rates(fn(&T) -> Option<&Rates>, fn(&Rates) -> Value<'static>),
 }
+
+impl<T> Clone for Source<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Source<T> {}
 
 /// One column of the table of `T`.
 pub struct Column<T: 'static = Flow> {
@@ -284,6 +296,14 @@ impl<T> Column<T> {
         self.is_amount()
     }
 }
+
+impl<T> Clone for Column<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Column<T> {}
 
 impl<T> std::fmt::Debug for Column<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,8 +4,13 @@
 //! A record names each of its counters once, with its kind: how wide it is in the kernel, and whether it may go down. All
 //! that happens to a record follows from that. Totals have 64 bits; how wide a reading is, only `since` knows.
 
+mod group;
+mod ip;
 mod record;
 
+pub use group::Named;
+pub(super) use ip::ip_metrics;
+pub use ip::*;
 pub use record::Record;
 use record::{Kind, Latest, Net32, Net64, Part, Sum32, Sum64, record};
 
@@ -30,6 +35,8 @@ record! {
         payload_bytes: u64 = Sum64,
         /// What sequence tracking found out; `None` where nothing is tracked.
         sequence: Option<Sequence> = Part,
+        /// The group `ip`; `None` where it is off.
+        ip: Option<IpMetrics> = Part,
     }
 }
 
@@ -90,10 +97,11 @@ impl Counts {
         }
     }
 
-    /// What adds up over flows of all kinds: numbers do not, as TCP's are bytes.
+    /// What adds up over flows of all kinds: numbers do not, as TCP's are bytes; nor does what is the latest of a flow.
     pub fn across_flows(self) -> Counts {
         Counts {
             sequence: None,
+            ip: None,
             ..self
         }
     }

@@ -15,8 +15,8 @@ use crate::model::snapshot::{
 };
 
 pub use super::skeleton::types::{
-    flow_counters, flow_key, flow_shared, flow_slot, interface, interface_totals, rule_address,
-    rule_bank, sequence_profile, settings, shared_gaps, verdict, volume,
+    flow_counters, flow_key, flow_shared, flow_slot, interface, interface_totals, ip_metrics,
+    rule_address, rule_bank, sequence_profile, settings, shared_gaps, verdict, volume,
 };
 
 const _: () = assert!(size_of::<flow_slot>() == 128);
@@ -24,6 +24,7 @@ const _: () = assert!(size_of::<flow_counters>() == 64);
 const _: () = assert!(size_of::<flow_shared>() == 128);
 const _: () = assert!(size_of::<interface>() == 256);
 const _: () = assert!(size_of::<interface_totals>() == 64);
+const _: () = assert!(size_of::<ip_metrics>() == 32);
 const _: () = assert!(size_of::<verdict>() == 64);
 const _: () = assert!(size_of::<settings>() == 32);
 const _: () = assert!(size_of::<rule_address>() == 24);
@@ -48,6 +49,8 @@ unsafe impl Plain for flow_shared {}
 unsafe impl Plain for interface {}
 // SAFETY: as above.
 unsafe impl Plain for interface_totals {}
+// SAFETY: as above.
+unsafe impl Plain for ip_metrics {}
 
 /// A key as the kernel wants it.
 pub fn as_bytes(key: &rule_address) -> &[u8] {
@@ -95,6 +98,8 @@ pub fn merge(
             bytes: counted.volume.bytes,
             payload_bytes: counted.payload_bytes,
             sequence: tracked.then(|| decode_sequence(&key, slot, &counted)),
+            // Of groups: see `GroupRecords`.
+            ip: None,
         },
         epoch: (u32::from(slot.epochs_high) << 16 | u32::from(control.epoch())).wrapping_add(1),
         gaps: counted.gaps,

@@ -113,6 +113,7 @@ pub fn memory_of(skeleton: &FlowtopSkel<'_>, more: &MapHandle) -> Option<u64> {
         &maps.data_settings,
         &maps.verdicts,
         &maps.gap_histograms,
+        &maps.ip_metrics,
     ];
     let all = of_object.into_iter().map(memlock);
     all.chain([memlock(more)]).sum()

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use super::abi::{flow_counters, flow_shared, flow_slot};
+use super::groups::record_size;
 
 impl Options {
-    /// Bytes of kernel memory that slots and counters take, whatever the number of CPUs.
+    /// Bytes of kernel memory that slots, counters and groups of metrics take, whatever the number of CPUs.
     pub fn table_bytes(&self) -> u64 {
         const A_SLOT: usize =
             size_of::<flow_slot>() + size_of::<flow_counters>() + size_of::<flow_shared>();
-        self.slots() as u64 * A_SLOT as u64
+        let of_groups: usize = self.groups.iter().map(record_size).sum();
+        self.slots() as u64 * (A_SLOT + of_groups) as u64
     }
 }
 

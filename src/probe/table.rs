@@ -12,6 +12,7 @@ use super::abi::{
 };
 use super::clock::KernelClock;
 use super::control::{Control, State};
+use super::groups::GroupRecords;
 use super::sys::MappedArray;
 use crate::model::flow::FlowKey;
 use crate::model::rule::Rule;
@@ -53,6 +54,7 @@ pub struct FlowTable {
     slots: MappedArray<flow_slot>,
     of_owners: MappedArray<flow_counters>,
     of_others: MappedArray<flow_shared>,
+    groups: GroupRecords,
     settings: MappedArray<settings>,
     known: Vec<Known>,
     /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
@@ -70,6 +72,7 @@ impl FlowTable {
         slots: MappedArray<flow_slot>,
         of_owners: MappedArray<flow_counters>,
         of_others: MappedArray<flow_shared>,
+        groups: GroupRecords,
         settings: MappedArray<settings>,
         ageing: Ageing,
         clock: KernelClock,
@@ -80,6 +83,7 @@ impl FlowTable {
             slots,
             of_owners,
             of_others,
+            groups,
             settings,
             known,
             retired_at,
@@ -163,6 +167,7 @@ impl FlowTable {
             if last_arrival.load(Ordering::Relaxed) != self.known[index].last_arrival {
                 self.slots.prefetch(index, 1);
                 self.of_owners.prefetch(index, 0);
+                self.groups.prefetch(index);
             }
         }
     }
@@ -212,9 +217,11 @@ impl FlowTable {
                 .is_shared()
                 .then(|| read_behind(&self.of_others, index, carry_of(before)));
             let sample = abi::merge(index as u32, &slot, &of_owner, of_others.as_ref());
-            let Some(sample) = sample else {
+            let Some(mut sample) = sample else {
                 return false;
             };
+            self.groups
+                .read(index, control.generation(), &mut sample.counts);
             // Behind the fence of read_behind: all that was read was there before what the word says now.
             let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
             if now.is_same_epoch(before) {

@@ -55,6 +55,7 @@ pub fn options(config: &Config) -> Options {
         flow_timeout: config.flow_timeout,
         refresh: Timing::of(config).refresh,
         clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
+        groups: config.metrics.iter().copied().collect(),
         ..Options::default()
     }
 }

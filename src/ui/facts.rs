@@ -1,8 +1,9 @@
 //! What the detail of a flow or an interface says in words and numbers.
 
 use crate::app::App;
-use crate::model::column::{Context, Value, by_id};
+use crate::model::column::{Context, Value, by_id, part_of};
 use crate::model::flow::FlowKey;
+use crate::model::groups::Group;
 use crate::model::snapshot::Malformed;
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
@@ -31,7 +32,7 @@ pub fn title(flow: &Flow, context: &Context) -> String {
     format!("{} {source} → {destination}", flow.key.protocol)
 }
 
-/// Where the flow is, its service, the rule that admitted it, and its alerts.
+/// Where the flow is, its service, the rule that admitted it, its alerts, and the groups of metrics that are off.
 pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     let key = &flow.key;
     let mut facts = vec![("on", flow.interface.to_string())];
@@ -60,6 +61,7 @@ pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     if !alerts.is_empty() {
         facts.push(("ALERT", alerts.join(", ")));
     }
+    facts.extend(uncounted(flow));
     facts
 }
 
@@ -103,7 +105,26 @@ pub fn numbers(flow: &Flow, context: &Context) -> Vec<Fact> {
     if flow.counts.sequence.is_some() {
         facts.extend(SEQUENCE.iter().map(fact));
     }
+    for group in Group::ALL {
+        let part = part_of(group);
+        if (part.is_known)(&flow.counts) {
+            let columns = part.cells.iter().filter_map(|id| by_id(id));
+            facts.extend(columns.map(|column| (column.title, cell(column.id, flow, context))));
+        }
+    }
     facts
+}
+
+/// The groups of metrics that are off, and how to have them.
+fn uncounted(flow: &Flow) -> Option<Fact> {
+    let is_off = |group: &Group| !(part_of(*group).is_known)(&flow.counts);
+    let names: Vec<_> = Group::ALL
+        .into_iter()
+        .filter(is_off)
+        .map(Group::name)
+        .collect();
+    let text = format!("{} (--metrics {})", names.join(", "), names.join(","));
+    (!names.is_empty()).then_some(("not counted", text))
 }
 
 /// The same conversation seen elsewhere or in the other direction, one line each.

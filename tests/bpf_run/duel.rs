@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use flowtop::model::flow::FlowKey;
+use flowtop::model::groups::Groups;
 use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::model::snapshot::{FlowSample, InterfaceSample, Malformed, Volume};
 use flowtop::probe::{Options, Probe, TestContext};
@@ -93,6 +94,7 @@ impl Duel<Probe> {
         let options = Options {
             max_flows,
             flow_timeout: Duration::from_secs(3600),
+            groups: Groups::all(),
             ..Options::default()
         };
         let mut probe = Probe::load(&options).expect("load the program");

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use flowtop::model::groups::Groups;
 use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::model::snapshot::{FlowSample, InterfaceSample, Volume};
 use flowtop::probe::{Options, Probe, interfaces};
@@ -48,6 +49,7 @@ impl Wire {
         let ifindex = pair.receiver_ifindex();
         let options = Options {
             flow_timeout: Duration::from_secs(3600),
+            groups: Groups::all(),
             ..Options::default()
         };
         let mut probe = Probe::load(&options).expect("load the program");

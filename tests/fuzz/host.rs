@@ -126,8 +126,10 @@ impl Judgement {
     /// The headers know nothing of its first fragment: flow or not, ports and number are not for them to tell.
     fn compare_later(&self, wanted: &Classified) -> Result<()> {
         if let Verdict::Flow(packet) = wanted.verdict {
-            let found = (self.u32_at(12) as usize, self.u32_at(16) as usize);
-            let wanted = (packet.payload_offset, packet.payload_bytes);
+            let places = (self.u32_at(12) as usize, self.u32_at(16) as usize);
+            let found = (places, self.0[26], self.0[27]);
+            let places = (packet.payload_offset, packet.payload_bytes);
+            let wanted = (places, packet.traffic_class, packet.hop_limit);
             ensure!(found == wanted, "a later fragment: {found:?}, {wanted:?}");
         }
         let is_malformed = matches!(wanted.verdict, Verdict::Malformed(_));
@@ -161,6 +163,8 @@ impl Judgement {
             destination: self.address(56),
             source_port: self.u16_at(8),
             destination_port: self.u16_at(10),
+            traffic_class: self.0[26],
+            hop_limit: self.0[27],
             payload_offset: self.u32_at(12) as usize,
             payload_bytes: self.u32_at(16) as usize,
             wire_payload_bytes: self.u32_at(72) as usize,

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is set before the load is set by a test. */
+#define LOADED_CONSTANT volatile
+
 #include "packet.h"
 
 struct test {

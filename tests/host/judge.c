@@ -37,7 +37,8 @@ struct judgement {
 	__u32 number;
 	__u8 tcp_flags;
 	__u8 is_estimated;
-	__u8 unused[2];
+	__u8 traffic_class;
+	__u8 hop_limit;
 	__u32 packets;
 	__u64 bytes;
 	__u8 source[16];
@@ -100,6 +101,8 @@ static struct judgement judge(const struct packet *packet, int is_bare)
 	judgement.wire_payload_bytes = facts.payload_bytes;
 	judgement.number = facts.number;
 	judgement.tcp_flags = facts.tcp_flags;
+	judgement.traffic_class = facts.traffic_class;
+	judgement.hop_limit = facts.hop_limit;
 	memcpy(judgement.source, facts.key.source, 16);
 	memcpy(judgement.destination, facts.key.destination, 16);
 	return judgement;
@@ -113,6 +116,7 @@ static struct judgement judge_input(const __u8 *input, __u32 size, __u32 linear_
 	struct packet packet = packet_in(&buffer, head->flags & 2 ? 9 : VLAN_NONE);
 	struct judgement judgement;
 
+	enabled_groups = ~0U;
 	packet.gso_size = head->gso_size * 8;
 	packet.gso_segments = head->gso_segments;
 	judgement = judge(&packet, head->flags & 1);

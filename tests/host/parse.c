@@ -318,6 +318,35 @@ static void the_kernels_mark_on_a_large_aggregate_is_never_sent(void)
 	expect("jumbo", "bytes", wire_bytes(&packet, 100, 54 + 8 + 20, 8), 100 * 74 + 100000);
 }
 
+static void expect_header(const char *hex, enum mode mode, long long traffic_class, long long hop_limit)
+{
+	struct bytes bytes = bytes_of(hex);
+	struct buffer buffer = buffer_of(bytes.at, bytes.count, bytes.count);
+	struct packet packet = packet_in(&buffer, VLAN_NONE);
+	struct packet_facts facts;
+
+	expect(hex, "parsed", parse_in(&packet, mode, &facts, 0), PARSED_FLOW);
+	expect(hex, "traffic class", facts.traffic_class, traffic_class);
+	expect(hex, "hop limit", facts.hop_limit, hop_limit);
+	release(&buffer);
+}
+
+static void classes_and_hops_are_read_where_their_group_is_on(void)
+{
+	static const char IPV4_EF[] = ETH("0800") "45bb00201234400021110000"
+						  "0a0000010a000002" UDP("000c") "61626364";
+	static const char IPV6_EF[] = ETH("86dd") "6bb54321000c1121" ADDRESSES UDP("000c") "61626364";
+
+	for (enum mode mode = FAST; mode <= COMPLETE; mode++) {
+		enabled_groups = GROUP_IP;
+		expect_header(IPV4_EF, mode, 0xbb, 0x21);
+		expect_header(IPV6_EF, mode, 0xbb, 0x21);
+		enabled_groups = ~(__u32)GROUP_IP;
+		expect_header(IPV4_EF, mode, 0, 0);
+		expect_header(IPV6_EF, mode, 0, 0);
+	}
+}
+
 static const struct test TESTS[] = {
 	{ TEST(headers_tell_the_flow_and_its_payload) },
 	{ TEST(fragments_are_told_apart) },
@@ -333,6 +362,7 @@ static const struct test TESTS[] = {
 	{ TEST(what_is_pushed_in_front_of_a_packet_is_passed_over) },
 	{ TEST(what_is_pushed_is_in_no_packet) },
 	{ TEST(the_kernels_mark_on_a_large_aggregate_is_never_sent) },
+	{ TEST(classes_and_hops_are_read_where_their_group_is_on) },
 };
 
 int main(int argc, char **argv)

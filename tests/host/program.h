@@ -20,7 +20,6 @@
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) __typeof__(value) *name
 #define __array(name, value) __typeof__(value) *name[]
-#define LOADED_CONSTANT volatile
 
 #define bpf_map_lookup_elem look_up
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flowtop::model::counts::IpMetrics;
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::rule::{Rule, SequenceProfile, SequenceWidth};
 use flowtop::model::snapshot::{Counts, Malformed, Sequence, Volume};
@@ -29,6 +30,8 @@ pub struct FlowState {
     pub payload_bytes: u64,
     /// Buffers, an aggregate being one.
     pub arrivals: u64,
+    /// What the IP headers said.
+    pub ip: IpMetrics,
     /// The first rule that matches.
     pub rule: Option<u8>,
     /// The configuration under which the flow began, by count.
@@ -45,6 +48,7 @@ impl FlowState {
             bytes: self.volume.bytes,
             payload_bytes: self.payload_bytes,
             sequence: self.sequence(),
+            ip: Some(self.ip),
         }
     }
 
@@ -147,6 +151,7 @@ impl World {
             volume: Volume::default(),
             payload_bytes: 0,
             arrivals: 0,
+            ip: IpMetrics::default(),
             rule: rule.map(|index| index as u8),
             configuration: self.configuration,
             profile,

@@ -3,9 +3,9 @@
 //! Headers are written by etherparse.
 
 use etherparse::{
-    EtherType, Ethernet2Header, IpAuthHeader, IpFragOffset, IpNumber, Ipv4Header, Ipv4Options,
-    Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader, SingleVlanHeader, TcpHeader, TcpOptions,
-    UdpHeader, VlanId, ether_type, ip_number,
+    EtherType, Ethernet2Header, IpAuthHeader, IpDscp, IpEcn, IpFragOffset, IpNumber, Ipv4Header,
+    Ipv4Options, Ipv6FragmentHeader, Ipv6Header, Ipv6RawExtHeader, SingleVlanHeader, TcpHeader,
+    TcpOptions, UdpHeader, VlanId, ether_type, ip_number,
 };
 use flowtop::model::rule::{ByteOrder, SequenceProfile, SequenceWidth};
 
@@ -88,11 +88,13 @@ fn ipv4(
         id: 0,
     });
     let header = Ipv4Header {
+        dscp: IpDscp::try_new(spec.traffic_class >> 2).expect("6 bits"),
+        ecn: IpEcn::try_new(spec.traffic_class & 3).expect("2 bits"),
         total_len: (20 + options.len() + rest.len()) as u16,
         identification: cut.id.into(),
         more_fragments: cut.more,
         fragment_offset: IpFragOffset::try_new(cut.offset & 0x1fff).expect("13 bits"),
-        time_to_live: 64,
+        time_to_live: spec.hop_limit,
         protocol: IpNumber(next),
         source: place.v4(spec.conversation.source),
         destination: place.v4(spec.conversation.destination),
@@ -104,9 +106,10 @@ fn ipv4(
 
 fn ipv6(spec: &FrameSpec, place: Place, next: u8, rest: &[u8]) -> Vec<u8> {
     let header = Ipv6Header {
+        traffic_class: spec.traffic_class,
         payload_length: rest.len() as u16,
         next_header: IpNumber(next),
-        hop_limit: 64,
+        hop_limit: spec.hop_limit,
         source: place.v6(spec.conversation.source),
         destination: place.v6(spec.conversation.destination),
         ..Ipv6Header::default()

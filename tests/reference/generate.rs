@@ -162,6 +162,8 @@ fn template() -> impl Strategy<Value = FrameSpec> {
             interface,
             tags,
             network,
+            traffic_class: 0,
+            hop_limit: 0,
             transport,
             conversation,
             payload: PayloadSpec::default(),
@@ -175,6 +177,7 @@ fn template() -> impl Strategy<Value = FrameSpec> {
 /// What is special about one frame.
 #[derive(Debug, Clone)]
 struct Variation {
+    marks: (u8, u8),
     flags: u8,
     cut: Option<Cut>,
     payload: PayloadSpec,
@@ -187,8 +190,9 @@ fn variation() -> impl Strategy<Value = Variation> {
     let flags =
         prop_oneof![24 => Just(0_u8), 2 => Just(1), 1 => Just(2), 1 => Just(4), 1 => 0_u8..8];
     let cut = option::weighted(0.06, cut());
-    (flags, cut, payload(), step(), gso(), damage()).prop_map(
-        |(flags, cut, payload, step, gso, damage)| Variation {
+    (marks(), flags, cut, payload(), step(), gso(), damage()).prop_map(
+        |(marks, flags, cut, payload, step, gso, damage)| Variation {
+            marks,
             flags,
             cut,
             payload,
@@ -225,13 +229,23 @@ fn vary(template: &FrameSpec, variation: Variation) -> FrameSpec {
         Transport::Icmp(..) | Transport::Icmpv6(..) => Gso::default(),
         _ => variation.gso,
     };
+    let (traffic_class, hop_limit) = variation.marks;
     FrameSpec {
+        traffic_class,
+        hop_limit,
         payload: variation.payload,
         step: variation.step,
         gso,
         damage: variation.damage,
         ..spec
     }
+}
+
+/// Traffic class and hop limit: mostly those of the packet before.
+fn marks() -> impl Strategy<Value = (u8, u8)> {
+    let class = prop_oneof![6 => Just(0_u8), 3 => 0_u8..4, 2 => Just(0xb8), 1 => any::<u8>()];
+    let hops = prop_oneof![12 => Just(64_u8), 3 => 61_u8..64, 1 => any::<u8>()];
+    (class, hops)
 }
 
 fn tags() -> impl Strategy<Value = Vec<(bool, u16)>> {

@@ -43,6 +43,10 @@ pub struct Datagram {
     pub source: IpAddr,
     /// Destination address.
     pub destination: IpAddr,
+    /// DSCP and ECN.
+    pub traffic_class: u8,
+    /// Hops left; time to live.
+    pub hop_limit: u8,
     /// Protocol number of what begins at `at`.
     pub next: u8,
     /// Offset in the frame of the first byte not read yet.
@@ -107,6 +111,8 @@ pub fn read_ipv4(frame: &[u8], at: usize, vlan: Option<u16>) -> Result<Datagram,
         vlan,
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
+        traffic_class: header.dcp().value() << 2 | header.ecn().value(),
+        hop_limit: header.ttl(),
         next: header.protocol().0,
         at: at + header.slice().len(),
         end: at + length,
@@ -135,6 +141,8 @@ pub fn read_ipv6(frame: &[u8], at: usize, vlan: Option<u16>) -> Result<Datagram,
         vlan,
         source: header.source_addr().into(),
         destination: header.destination_addr().into(),
+        traffic_class: header.traffic_class(),
+        hop_limit: header.hop_limit(),
         next: header.next_header().0,
         at: at + header.slice().len(),
         end: at + header.slice().len() + length,

@@ -77,6 +77,10 @@ pub struct Packet {
     pub source_port: u16,
     /// Destination port or ICMP type * 256 + code.
     pub destination_port: u16,
+    /// DSCP and ECN of its own IP header, not of one inside.
+    pub traffic_class: u8,
+    /// Hops left, or time to live, in the same.
+    pub hop_limit: u8,
     /// Where the payload begins in the frame.
     pub payload_offset: usize,
     /// Effective data in the buffer.
@@ -243,6 +247,8 @@ fn later_fragment(datagram: &Datagram, first: Option<&FirstFragment>) -> Result<
         destination: datagram.destination,
         source_port: first.source_port,
         destination_port: first.destination_port,
+        traffic_class: datagram.traffic_class,
+        hop_limit: datagram.hop_limit,
         payload_offset: datagram.at,
         payload_bytes: datagram.end - datagram.at,
         wire_payload_bytes: datagram.end - datagram.at,

@@ -105,6 +105,10 @@ pub struct FrameSpec {
     pub tags: Vec<(bool, u16)>,
     /// Network layer.
     pub network: Network,
+    /// DSCP and ECN.
+    pub traffic_class: u8,
+    /// Hops left; time to live.
+    pub hop_limit: u8,
     /// Transport layer.
     pub transport: Transport,
     /// Who.
@@ -126,6 +130,8 @@ impl FrameSpec {
             interface: 0,
             tags: vec![],
             network: Network::V4(0, None, vec![]),
+            traffic_class: 0,
+            hop_limit: 64,
             transport,
             conversation: Conversation::default(),
             payload: PayloadSpec {

@@ -24,6 +24,8 @@ pub fn read(frame: &[u8], datagram: &Datagram) -> Result<Packet, Stop> {
         destination: datagram.destination,
         source_port: header.source_port,
         destination_port: header.destination_port,
+        traffic_class: datagram.traffic_class,
+        hop_limit: datagram.hop_limit,
         payload_offset: datagram.at + header.length,
         payload_bytes: header.payload,
         wire_payload_bytes: header.payload,

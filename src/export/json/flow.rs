@@ -133,6 +133,12 @@ impl Serialize for Cell<'_> {
             Value::Text(text) | Value::Sentence(text) => serializer.serialize_str(text),
             Value::Endpoint { address, .. } => address.serialize(serializer),
             Value::Number(n) | Value::Count(n) | Value::Bytes(n) => serializer.serialize_u64(n),
+            Value::Named(number, name) => {
+                let mut object = serializer.serialize_map(Some(2))?;
+                object.serialize_entry("number", &number)?;
+                object.serialize_entry("name", &name)?;
+                object.end()
+            }
             Value::Rate(x)
             | Value::PerSecond(x)
             | Value::Milliseconds(x)

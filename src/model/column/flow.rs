@@ -2,6 +2,7 @@
 //!
 //! What each number means is defined in docs/numbers.md; a column only names it and says how wide it is.
 
+use super::groups::{ip, join};
 use super::value::{destination, source};
 use super::{Column, Value, Width};
 use crate::model::counts::{Counts, Sequence};
@@ -21,7 +22,10 @@ pub(super) fn seconds_since(now_ns: u64, then_ns: u64) -> Value<'static> {
 }
 
 /// All flow columns.
-pub static FLOW_COLUMNS: [Column; 33] = [
+pub static FLOW_COLUMNS: [Column; COUNTED.len() + ip::COLUMNS.len() + CIRCUMSTANCES.len()] =
+    join(&[COUNTED, ip::COLUMNS, CIRCUMSTANCES]);
+
+const COUNTED: &[Column] = &[
     Column::<Flow>::new(
         "protocol",
         "proto",
@@ -259,6 +263,9 @@ pub static FLOW_COLUMNS: [Column; 33] = [
         |c| sequence(c, |s| Some(s.absent)),
     )
     .priority(49),
+];
+
+const CIRCUMSTANCES: &[Column] = &[
     Column::<Flow>::new(
         "rule",
         "rule",

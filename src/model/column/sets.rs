@@ -1,7 +1,9 @@
 //! Which columns of a flow are where, by their ids: in the views, and in JSON.
 
 use super::Column;
-use crate::model::counts::Counts;
+use super::groups::ip;
+use super::part::Part;
+use crate::model::groups::Group;
 
 /// The columns of a new dashboard.
 pub const DEFAULT: &[&str] = &[
@@ -71,17 +73,6 @@ impl Member {
     }
 }
 
-/// Cells that are there together or not at all: null where the flow has none of them.
-#[derive(Debug)]
-pub struct Part {
-    /// The object's name.
-    pub name: &'static str,
-    /// Whether there are any.
-    pub is_known: fn(&Counts) -> bool,
-    /// Columns, in order.
-    pub cells: &'static [&'static str],
-}
-
 /// What sequence tracking found out.
 pub static SEQUENCE: Part = Part {
     name: "sequence",
@@ -100,6 +91,13 @@ pub static SEQUENCE: Part = Part {
         "absent",
     ],
 };
+
+/// What there is of a group of metrics.
+pub fn part_of(group: Group) -> &'static Part {
+    match group {
+        Group::Ip => &ip::PART,
+    }
+}
 
 /// A flow in JSON, and the sums over flows as far as they add up. Each column that is no history is in it.
 pub const MEMBERS: &[Member] = &[
@@ -121,6 +119,7 @@ pub const MEMBERS: &[Member] = &[
     Member::Cell("samples"),
     Member::Cell("jitter_epochs"),
     Member::Part(&SEQUENCE),
+    Member::Part(&ip::PART),
     Member::Cell("rule"),
     Member::Alerts,
     Member::Cell("age"),
@@ -142,7 +141,7 @@ pub fn json_path(column: &Column) -> Option<String> {
 mod tests {
     use super::*;
     use crate::model::column::{FLOW_COLUMNS, by_id};
-    use crate::model::counts::Sequence;
+    use crate::model::counts::{Counts, IpMetrics, Sequence};
 
     #[test]
     fn the_sets_name_columns_that_exist() {
@@ -161,12 +160,13 @@ mod tests {
             .collect();
         paths.sort_unstable();
         assert!(paths.windows(2).all(|pair| pair[0] != pair[1]), "{paths:?}");
-        let counters = Counts::FIELDS.iter().flat_map(|field| match *field {
-            "sequence" => Sequence::FIELDS
-                .iter()
-                .map(|f| format!("sequence.{f}"))
-                .collect(),
-            field => vec![field.to_owned()],
+        let parts = [("sequence", Sequence::FIELDS), ("ip", IpMetrics::FIELDS)];
+        let counters = Counts::FIELDS.iter().flat_map(|field| {
+            let part = parts.iter().find(|(name, _)| name == field);
+            match part {
+                Some((part, fields)) => fields.iter().map(|f| format!("{part}.{f}")).collect(),
+                None => vec![(*field).to_owned()],
+            }
         });
         for counter in counters {
             assert!(paths.contains(&counter), "{counter}");

@@ -37,6 +37,8 @@ pub enum Value<'a> {
     },
     /// A number that is a name rather than an amount: a port, a VLAN, a sequence number.
     Number(u64),
+    /// The same, with what it stands for, where that is known.
+    Named(u64, Option<&'static str>),
     /// How many.
     Count(u64),
     /// How many bytes.
@@ -103,7 +105,9 @@ impl<'a> Value<'a> {
     pub fn number(&self) -> Option<f64> {
         match *self {
             Value::Unknown | Value::Text(_) | Value::Sentence(_) | Value::Endpoint { .. } => None,
-            Value::Number(n) | Value::Count(n) | Value::Bytes(n) => Some(n as f64),
+            Value::Number(n) | Value::Named(n, _) | Value::Count(n) | Value::Bytes(n) => {
+                Some(n as f64)
+            }
             Value::Rate(x) | Value::PerSecond(x) | Value::Milliseconds(x) => Some(x),
             Value::Seconds(x) | Value::Percent(x) => Some(x),
             Value::History(trace) => trace.latest().map(f64::from),
@@ -152,7 +156,8 @@ impl<'a> Value<'a> {
                 suffix,
                 name,
             } => Cow::Owned(endpoint(address, suffix, name)),
-            Value::Number(n) => Cow::Owned(n.to_string()),
+            Value::Number(n) | Value::Named(n, None) => Cow::Owned(n.to_string()),
+            Value::Named(n, Some(name)) => Cow::Owned(format!("{name} ({n})")),
             Value::Count(n) => Cow::Owned(units::count(n)),
             Value::Bytes(n) => Cow::Owned(units::bytes(n)),
             Value::Rate(x) => Cow::Owned(units::rate(x, context.unit)),

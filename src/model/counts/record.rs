@@ -124,34 +124,36 @@ impl<R: Record> Kind<Option<R>> for Part {
 /// A record: its counters by name, type and kind.
 macro_rules! record {
     ($(#[$about:meta])* $name:ident {
-        $($(#[$what:meta])* $field:ident: $type:ty = $kind:ident,)+
+        $($(#[$what:meta])* $field:ident: $type:ty = $kind:ident,)*
     }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         pub struct $name {
-            $($(#[$what])* pub $field: $type,)+
+            $($(#[$what])* pub $field: $type,)*
         }
 
         impl $name {
             /// The names of the counters: exports and documents have all of them.
-            pub const FIELDS: &[&str] = &[$(stringify!($field),)+];
+            pub const FIELDS: &[&str] = &[$(stringify!($field),)*];
         }
 
+        #[allow(unused_variables, reason = "a group's record begins without a field")]
         impl Record for $name {
             #[inline]
             fn since(&self, earlier: &$name) -> $name {
-                $name { $($field: $kind::since(self.$field, earlier.$field),)+ }
+                $name { $($field: $kind::since(self.$field, earlier.$field),)* }
             }
 
             fn emptied(&self) -> $name {
-                $name { $($field: $kind::emptied(self.$field),)+ }
+                $name { $($field: $kind::emptied(self.$field),)* }
             }
         }
 
+        #[allow(unused_variables, reason = "as above")]
         impl std::ops::AddAssign for $name {
             #[inline]
             fn add_assign(&mut self, newly: $name) {
-                *self = $name { $($field: $kind::add(self.$field, newly.$field),)+ };
+                *self = $name { $($field: $kind::add(self.$field, newly.$field),)* };
             }
         }
 

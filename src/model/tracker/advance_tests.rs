@@ -32,7 +32,7 @@ pub fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample
             packets,
             bytes: packets * 100,
             payload_bytes: packets * 58,
-            sequence: None,
+            ..Counts::default()
         },
         epoch: 1,
         gaps: GapSums::default(),

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
+/* Stateful: the words of which the records of optional metrics consist.
+ *
+ * All CPUs share a record. Each of its words says by itself whose it is, and changes by compare-and-swap only, so nothing has to
+ * be started from zero when a slot changes hands: the first packet of a new flow does that word by word, and one of the former
+ * flow that comes too late is told by the generation. A reader takes a word as a whole, and one of another generation for nothing.
+ */
+#ifndef FLOWTOP_GROUPS_H
+#define FLOWTOP_GROUPS_H
+
+#include "table.h"
+
+/* What becomes of a word's number. */
+enum change {
+	ADD, /* modulo 2^32 */
+	KEEP_LATEST,
+};
+
+/* What a word becomes with a packet of that generation: a number that goes on or begins, or what it was, if it is of a later one. */
+static __always_inline __u64 changed_word(__u64 word, __u32 generation, enum change change, __u32 number)
+{
+	__s32 ahead = (__u32)(word >> 32) - generation;
+
+	if (ahead > 0)
+		return word;
+	if (!ahead && change == ADD)
+		number += (__u32)word;
+	return (__u64)generation << 32 | number;
+}
+
+/* Another CPU changed the word at the same moment. Global, so that the verifier looks at it once, and out of the way of all others. */
+__noinline int change_contended(__u64 *word, __u32 generation, enum change change, __u32 number)
+{
+	if (!word)
+		return 0;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		__u64 now = READ_ONCE(*word), next = changed_word(now, generation, change, number);
+
+		if (next == now)
+			return 0;
+		if (__sync_val_compare_and_swap(word, now, next) == now)
+			return now >> 32 == generation;
+	}
+	return 0;
+}
+
+/* Returns whether it changed a number of the same generation. */
+static __always_inline int change_word(__u64 *word, __u32 generation, enum change change, __u32 number)
+{
+	__u64 now = READ_ONCE(*word), next = changed_word(now, generation, change, number);
+
+	if (next == now)
+		return 0;
+	if (__sync_val_compare_and_swap(word, now, next) != now)
+		return change_contended(word, generation, change, number);
+	return now >> 32 == generation;
+}
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
+/* Stateful: what the IP headers of a flow said (GROUP_IP). */
+#ifndef FLOWTOP_IP_METRICS_H
+#define FLOWTOP_IP_METRICS_H
+
+#include "groups.h"
+
+/* Key: slot of flow_table. Written by this program; user space only reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct ip_metrics);
+	__uint(max_entries, 1); /* as flow_table, set before the load, where the group is on */
+} ip_metrics SEC(".maps");
+
+static __always_inline void count_ip(__u32 slot, __u32 generation, const struct packet_facts *facts, __u32 packets)
+{
+	struct ip_metrics *of_flow = bpf_map_lookup_elem(&ip_metrics, &slot);
+
+	if (!of_flow)
+		return;
+}
+
+#endif

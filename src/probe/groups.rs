@@ -1,0 +1,79 @@
+//! Groups of metrics: what makes the program count them, and what it counted.
+//!
+//! The seam of `src/bpf/groups.h`, as `abi` is of the rest: each field of a record is named once. Knows nothing of the table
+//! but that it has as many slots.
+
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result};
+
+use super::abi::ip_metrics;
+use super::skeleton::{FlowtopSkel, OpenFlowtopSkel};
+use super::sys::MappedArray;
+use crate::model::counts::{Counts, IpMetrics};
+use crate::model::groups::{Group, Groups};
+
+/// `GROUP_IP` of types.h.
+const GROUP_IP: u32 = 1;
+
+/// The records of the groups that are on, by slot.
+#[derive(Debug, Default)]
+pub struct GroupRecords {
+    ip: Option<MappedArray<ip_metrics>>,
+}
+
+/// Bytes a slot.
+pub const fn record_size(group: Group) -> usize {
+    match group {
+        Group::Ip => size_of::<ip_metrics>(),
+    }
+}
+
+/// Before the load: these groups are counted, and have a record for each slot.
+pub fn enable(open: &mut OpenFlowtopSkel<'static>, groups: Groups, slots: usize) -> Result<()> {
+    let constants = open.maps.rodata_data.as_deref_mut();
+    let constants = constants.context("the kernel program has no constants")?;
+    for group in groups.iter() {
+        let (bit, array) = match group {
+            Group::Ip => (GROUP_IP, &mut open.maps.ip_metrics),
+        };
+        constants.enabled_groups |= bit;
+        array.set_max_entries(slots as u32)?;
+    }
+    Ok(())
+}
+
+impl GroupRecords {
+    /// Maps what [`enable`] had made.
+    pub fn map(skeleton: &FlowtopSkel<'_>, groups: Groups, slots: usize) -> Result<GroupRecords> {
+        let mut records = GroupRecords::default();
+        for group in groups.iter() {
+            match group {
+                Group::Ip => {
+                    records.ip = Some(MappedArray::new(skeleton.maps.ip_metrics.as_fd(), slots)?);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// Asks for what [`read`](Self::read) will look at.
+    pub fn prefetch(&self, slot: usize) {
+        let GroupRecords { ip } = self;
+        if let Some(records) = ip {
+            records.prefetch(slot, 0);
+        }
+    }
+
+    /// Adds to `counts` what was counted of the flow with this generation.
+    pub fn read(&self, slot: usize, generation: u32, counts: &mut Counts) {
+        let GroupRecords { ip } = self;
+        let decode = |records: &MappedArray<_>| decode_ip(records.read(slot), generation);
+        counts.ip = ip.as_ref().map(decode);
+    }
+}
+
+fn decode_ip(record: ip_metrics, _generation: u32) -> IpMetrics {
+    let ip_metrics { unused: _ } = record;
+    IpMetrics {}
+}

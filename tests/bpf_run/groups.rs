@@ -1,0 +1,99 @@
+//! Groups of metrics: what is off is neither in the program nor in memory, and what is on is exact, whoever had the slot before.
+//! (What each metric is, all other tests of the duel compare.)
+
+use std::os::fd::AsRawFd;
+
+use flowtop::model::groups::{Group, Groups};
+use flowtop::model::rule::SequenceProfile;
+use flowtop::probe::{Options, Probe};
+use libbpf_rs::query::{ProgInfoIter, ProgInfoQueryOptions};
+
+use crate::duel::Duel;
+use crate::reference::build::frame;
+use crate::reference::packet::{Gso, Link};
+use crate::reference::spec::{FrameSpec, Place, Transport, UdpLength};
+use crate::support;
+
+const CONGESTION_EXPERIENCED: u8 = 0b11;
+
+fn udp(traffic_class: u8, hop_limit: u8) -> FrameSpec {
+    FrameSpec {
+        traffic_class,
+        hop_limit,
+        ..FrameSpec::plain(Transport::Udp(UdpLength::Right), 20)
+    }
+}
+
+fn load(groups: Groups) -> Probe {
+    let options = Options {
+        groups,
+        ..Options::default()
+    };
+    Probe::load(&options).expect("load the program")
+}
+
+/// Bytes of the loaded program, as the verifier left it.
+fn program_length(probe: &Probe) -> usize {
+    let path = format!("/proc/self/fdinfo/{}", probe.program().as_raw_fd());
+    let info = std::fs::read_to_string(path).expect("the program's description");
+    let id = info.lines().find_map(|line| line.strip_prefix("prog_id:"));
+    let id: u32 = id.expect("an id").trim().parse().expect("a number");
+    let options = ProgInfoQueryOptions::default().include_xlated_prog_insns(true);
+    let mut programs = ProgInfoIter::with_query_opts(options);
+    let program = programs.find(|program| program.id == id);
+    program.expect("the program").xlated_prog_insns.len()
+}
+
+#[test]
+fn a_group_that_is_off_is_neither_in_the_program_nor_in_memory() {
+    if !support::root() {
+        return;
+    }
+    let size = |groups| {
+        let mut probe = load(groups);
+        let memory = probe.snapshot().table.memory_bytes.expect("known");
+        (program_length(&probe), memory)
+    };
+    let off = size(Groups::default());
+    for group in Group::ALL {
+        let on = size([group].into_iter().collect());
+        assert!(on.0 > off.0, "{group:?}: {} and {} bytes", on.0, off.0);
+        // A number and a generation at least, for each slot.
+        let slots = Options::default().slots() as u64;
+        assert!(
+            on.1 >= off.1 + 8 * slots - 8192,
+            "{group:?}: {on:?}, {off:?}"
+        );
+    }
+}
+
+#[test]
+fn a_slot_that_is_used_again_says_nothing_of_the_flow_before() {
+    if !support::root() {
+        return;
+    }
+    let mut duel = Duel::begin(1);
+    duel.configure(vec![], SequenceProfile::OFF)
+        .expect("no rules");
+    // All slots there are, and flows of both kinds in each of them.
+    for round in 0..8 {
+        for flow in 0..4 {
+            let marks = [(CONGESTION_EXPERIENCED, 3), (0xb8, 7)];
+            let quiet = [(0, 64); 2];
+            let packets = if (round + flow) % 2 == 0 {
+                marks
+            } else {
+                quiet
+            };
+            for (class, hops) in packets {
+                let mut spec = udp(class, hops);
+                spec.conversation.source_port = flow;
+                let bytes = frame(&spec, Place(1), Link::Ethernet, &SequenceProfile::OFF, 0);
+                let shown = duel.show(0, Link::Ethernet, &bytes, Gso::default());
+                shown.expect("a run").expect("a frame that can be tried");
+            }
+        }
+        duel.compare().expect("the same");
+        duel.forget_flows().expect("room");
+    }
+}

@@ -5,6 +5,10 @@
 
 #include "groups.h"
 
+/* The lower bits of IPv4's type of service and IPv6's traffic class: RFC 3168 section 5. */
+#define ECN_MASK 3
+#define ECN_CE 3
+
 /* Key: slot of flow_table. Written by this program; user space only reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -20,6 +24,8 @@ static __always_inline void count_ip(__u32 slot, __u32 generation, const struct 
 
 	if (!of_flow)
 		return;
+	if ((facts->traffic_class & ECN_MASK) == ECN_CE)
+		change_word(&of_flow->ce, generation, ADD, packets);
 }
 
 #endif

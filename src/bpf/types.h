@@ -243,7 +243,8 @@ struct gap_histogram {
 
 /* GROUP_IP: what the IP headers of a flow said. */
 struct ip_metrics {
-	__u64 unused[4];
+	__u64 ce; /* packets marked as having met congestion */
+	__u64 unused[3];
 };
 
 /* First fragment to the later ones. */

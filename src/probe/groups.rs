@@ -73,7 +73,28 @@ impl GroupRecords {
     }
 }
 
-fn decode_ip(record: ip_metrics, _generation: u32) -> IpMetrics {
-    let ip_metrics { unused: _ } = record;
-    IpMetrics {}
+/// The number in a word of a record; `None` where there is none of this generation yet.
+fn number(word: u64, generation: u32) -> Option<u32> {
+    ((word >> 32) as u32 == generation).then_some(word as u32)
+}
+
+fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
+    let ip_metrics { ce, unused: _ } = record;
+    let number = |word| number(word, generation);
+    IpMetrics {
+        ce: number(ce).unwrap_or(0).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_another_generation_is_none() {
+        let word = 7 << 32 | 9;
+        assert_eq!((number(word, 7), number(word, 8)), (Some(9), None));
+        let never = decode_ip(ip_metrics::default(), 1);
+        assert_eq!(never, IpMetrics::default());
+    }
 }

@@ -160,10 +160,21 @@ impl World {
         flow.volume += size;
         flow.payload_bytes += packet.wire_payload_bytes as u64;
         flow.arrivals += 1;
+        flow.ip = ip_metrics(flow.ip, packet, size.packets);
         let payload = &frame[packet.payload_offset.min(frame.len())..];
         let payload = &payload[..packet.payload_bytes];
         flow.track(packet, payload, gso, size.packets);
         self.touched.insert(key);
+    }
+}
+
+/// What the IP headers of a flow come to with this buffer, and came to before it. Each metric is named.
+fn ip_metrics(before: IpMetrics, packet: &Packet, packets: u64) -> IpMetrics {
+    IpMetrics {
+        ce: match packet.traffic_class & 0b11 {
+            0b11 => before.ce + packets,
+            _ => before.ce,
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! The group `ip`: what the IP headers of a flow said.
 
 use super::group::group_record;
-use super::record::{Record, record};
+use super::record::{Kind, Record, Sum32, record};
 
 /// The group's metrics: type, kind, header of the column and its cells, and what it is. Its record, columns and object in
 /// JSON are made of this list.
@@ -9,6 +9,7 @@ macro_rules! ip_metrics {
     ($make:ident) => {
         $make! {
             Ip ip IpMetrics: "What the IP headers of a flow said."
+            ce: u64 = Sum32, "CE", 6, "packets marked as having met congestion (ECN 11)";
         }
     };
 }

@@ -26,6 +26,8 @@ static __always_inline void count_ip(__u32 slot, __u32 generation, const struct 
 		return;
 	if ((facts->traffic_class & ECN_MASK) == ECN_CE)
 		change_word(&of_flow->ce, generation, ADD, packets);
+	if (change_word(&of_flow->ttl, generation, KEEP_LATEST, facts->hop_limit))
+		change_word(&of_flow->ttl_changes, generation, ADD, 1);
 }
 
 #endif

@@ -244,7 +244,9 @@ struct gap_histogram {
 /* GROUP_IP: what the IP headers of a flow said. */
 struct ip_metrics {
 	__u64 ce; /* packets marked as having met congestion */
-	__u64 unused[3];
+	__u64 ttl; /* the latest hop limit */
+	__u64 ttl_changes; /* how often it changed */
+	__u64 unused;
 };
 
 /* First fragment to the later ones. */

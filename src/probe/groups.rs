@@ -79,10 +79,17 @@ fn number(word: u64, generation: u32) -> Option<u32> {
 }
 
 fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
-    let ip_metrics { ce, unused: _ } = record;
+    let ip_metrics {
+        ce,
+        ttl,
+        ttl_changes,
+        unused: _,
+    } = record;
     let number = |word| number(word, generation);
     IpMetrics {
         ce: number(ce).unwrap_or(0).into(),
+        ttl: number(ttl).map(|latest| latest as u8),
+        ttl_changes: number(ttl_changes).unwrap_or(0).into(),
     }
 }
 

@@ -175,6 +175,11 @@ fn ip_metrics(before: IpMetrics, packet: &Packet, packets: u64) -> IpMetrics {
             0b11 => before.ce + packets,
             _ => before.ce,
         },
+        ttl: Some(packet.hop_limit),
+        ttl_changes: match before.ttl {
+            Some(last) if last != packet.hop_limit => before.ttl_changes + 1,
+            _ => before.ttl_changes,
+        },
     }
 }
 

@@ -5,9 +5,10 @@
 
 #include "groups.h"
 
-/* The lower bits of IPv4's type of service and IPv6's traffic class: RFC 3168 section 5. */
+/* Of IPv4's type of service and IPv6's traffic class: RFC 3168 section 5, RFC 2474 section 3. */
 #define ECN_MASK 3
 #define ECN_CE 3
+#define DSCP_SHIFT 2
 
 /* Key: slot of flow_table. Written by this program; user space only reads. */
 struct {
@@ -28,6 +29,7 @@ static __always_inline void count_ip(__u32 slot, __u32 generation, const struct 
 		change_word(&of_flow->ce, generation, ADD, packets);
 	if (change_word(&of_flow->ttl, generation, KEEP_LATEST, facts->hop_limit))
 		change_word(&of_flow->ttl_changes, generation, ADD, 1);
+	change_word(&of_flow->dscp, generation, KEEP_LATEST, facts->traffic_class >> DSCP_SHIFT);
 }
 
 #endif

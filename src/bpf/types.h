@@ -246,7 +246,7 @@ struct ip_metrics {
 	__u64 ce; /* packets marked as having met congestion */
 	__u64 ttl; /* the latest hop limit */
 	__u64 ttl_changes; /* how often it changed */
-	__u64 unused;
+	__u64 dscp; /* the latest */
 };
 
 /* First fragment to the later ones. */

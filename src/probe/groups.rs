@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::abi::ip_metrics;
 use super::skeleton::{FlowtopSkel, OpenFlowtopSkel};
 use super::sys::MappedArray;
-use crate::model::counts::{Counts, IpMetrics};
+use crate::model::counts::{Counts, Dscp, IpMetrics};
 use crate::model::groups::{Group, Groups};
 
 /// `GROUP_IP` of types.h.
@@ -83,13 +83,14 @@ fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
         ce,
         ttl,
         ttl_changes,
-        unused: _,
+        dscp,
     } = record;
     let number = |word| number(word, generation);
     IpMetrics {
         ce: number(ce).unwrap_or(0).into(),
         ttl: number(ttl).map(|latest| latest as u8),
         ttl_changes: number(ttl_changes).unwrap_or(0).into(),
+        dscp: number(dscp).map(|latest| Dscp(latest as u8)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flowtop::model::counts::IpMetrics;
+use flowtop::model::counts::{Dscp, IpMetrics};
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::rule::{Rule, SequenceProfile, SequenceWidth};
 use flowtop::model::snapshot::{Counts, Malformed, Sequence, Volume};
@@ -180,6 +180,7 @@ fn ip_metrics(before: IpMetrics, packet: &Packet, packets: u64) -> IpMetrics {
             Some(last) if last != packet.hop_limit => before.ttl_changes + 1,
             _ => before.ttl_changes,
         },
+        dscp: Some(Dscp(packet.traffic_class >> 2)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "netns_headless/contract.rs"]
 mod contract;
+#[path = "netns_headless/metrics.rs"]
+mod metrics;
 #[path = "netns_headless/reload.rs"]
 mod reload;
 mod support;

@@ -226,7 +226,7 @@ fn two_cpus_that_meet_a_locked_flow_lose_nothing() {
 }
 
 /// The flow once it has so many packets, and the numbers not judged.
-fn settled(probe: &mut Probe, packets: u64) -> (FlowSample, u64) {
+pub fn settled(probe: &mut Probe, packets: u64) -> (FlowSample, u64) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let snapshot = probe.snapshot();

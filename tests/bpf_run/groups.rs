@@ -1,18 +1,21 @@
-//! Groups of metrics: what is off is neither in the program nor in memory, and what is on is exact, whoever had the slot before.
-//! (What each metric is, all other tests of the duel compare.)
+//! Groups of metrics: what is off is neither in the program nor in memory, and what is on is exact, whoever had the slot before
+//! and however many CPUs count at once. (What each metric is, all other tests of the duel compare.)
 
 use std::os::fd::AsRawFd;
 
 use flowtop::model::groups::{Group, Groups};
 use flowtop::model::rule::SequenceProfile;
-use flowtop::probe::{Options, Probe};
+use flowtop::probe::{Options, Probe, interfaces};
 use libbpf_rs::query::{ProgInfoIter, ProgInfoQueryOptions};
 
+use crate::contended::settled;
 use crate::duel::Duel;
 use crate::reference::build::frame;
 use crate::reference::packet::{Gso, Link};
 use crate::reference::spec::{FrameSpec, Place, Transport, UdpLength};
-use crate::support;
+use crate::support::frames::FrameSender;
+use crate::support::pair::{Pair, RECEIVER_LINK};
+use crate::support::{self, clock};
 
 const CONGESTION_EXPERIENCED: u8 = 0b11;
 
@@ -96,4 +99,52 @@ fn a_slot_that_is_used_again_says_nothing_of_the_flow_before() {
         duel.compare().expect("the same");
         duel.forget_flows().expect("room");
     }
+}
+
+/// Sends one flow's frames from a CPU of its own, none of which waits for the other one's.
+fn send(sender: &FrameSender, cpu: usize, frames: &[Vec<u8>], times: usize) {
+    clock::pin(cpu);
+    for frame in frames.iter().cycle().take(times) {
+        sender.send(frame);
+        clock::wait_for_backlog(0);
+    }
+}
+
+#[test]
+fn two_cpus_that_count_one_flow_at_once_lose_nothing() {
+    const TIMES: usize = 40_000;
+    let cpus = clock::cpus();
+    if !support::root() || cpus.len() < 2 {
+        return;
+    }
+    let pair = Pair::quiet();
+    pair.receiver.enter().expect("enter the namespace");
+    let mut probe = load(Groups::all());
+    let links = interfaces::list().expect("list links");
+    let link = links.iter().find(|link| link.name == RECEIVER_LINK);
+    probe.attach(link.expect("the link")).expect("attach");
+    // Each packet is marked; the hop limits of both differ, and are the same in a row otherwise.
+    let frames = [63, 64].map(|hops| {
+        let spec = udp(CONGESTION_EXPERIENCED, hops);
+        vec![frame(
+            &spec,
+            Place(1),
+            Link::Ethernet,
+            &SequenceProfile::OFF,
+            0,
+        )]
+    });
+    let senders = [FrameSender::on(&pair), FrameSender::on(&pair)];
+    std::thread::scope(|scope| {
+        for which in 0..2 {
+            let (sender, cpu, frames) = (&senders[which], cpus[which], &frames[which]);
+            scope.spawn(move || send(sender, cpu, frames, TIMES));
+        }
+    });
+    let (sample, _) = settled(&mut probe, 2 * TIMES as u64);
+    let ip = sample.counts.ip.expect("counted");
+    assert_eq!(ip.ce, 2 * TIMES as u64);
+    let changes = ip.ttl_changes;
+    assert!((1..2 * TIMES as u64).contains(&changes), "{changes}");
+    assert!(matches!(ip.ttl, Some(63 | 64)), "{ip:?}");
 }

@@ -153,6 +153,7 @@ host_tests! { account:
     what_has_numbers_is_sequenced
     a_flow_has_its_packets_gaps_and_numbers
     a_flow_without_numbers_is_counted_like_any_other
+    the_first_rule_and_the_first_slot_are_as_good_as_any
     a_flow_that_had_stopped_begins_a_new_epoch
     a_focused_flow_keeps_a_histogram
     acknowledgements_and_what_has_no_number_take_no_lock

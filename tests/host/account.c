@@ -491,6 +491,22 @@ static void a_flow_without_numbers_is_counted_like_any_other(void)
 	expect("both", "untracked", totals->untracked.packets, 0);
 }
 
+static void the_first_rule_and_the_first_slot_are_as_good_as_any(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
+	struct interface_totals *totals;
+
+	match_all(0, &facts.key);
+	for (int i = 1; i < SLOTS; i++)
+		slots[i].control = FLOW_RETIRED;
+	totals = arrive(&facts, 1000, 2, 0);
+	expect("a flow", "slot", slot_of(&facts) - slots, 0);
+	expect("a flow", "rule", slots[0].rule, 0);
+	expect("a flow", "packets", counters_of(&facts)->packets, 2);
+	expect("a flow", "filtered", totals->filtered.packets, 0);
+	expect("a flow", "untracked", totals->untracked.packets, 0);
+}
+
 static void a_flow_that_had_stopped_begins_a_new_epoch(void)
 {
 	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
@@ -858,6 +874,7 @@ static const struct test TESTS[] = {
 	{ TEST(what_has_numbers_is_sequenced) },
 	{ TEST(a_flow_has_its_packets_gaps_and_numbers) },
 	{ TEST(a_flow_without_numbers_is_counted_like_any_other) },
+	{ TEST(the_first_rule_and_the_first_slot_are_as_good_as_any) },
 	{ TEST(a_flow_that_had_stopped_begins_a_new_epoch) },
 	{ TEST(a_focused_flow_keeps_a_histogram) },
 	{ TEST(acknowledgements_and_what_has_no_number_take_no_lock) },

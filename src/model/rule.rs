@@ -12,8 +12,6 @@ use super::flow::{FlowKey, Protocol};
 pub const MAX_RULES: usize = 64;
 /// At most this many combinations of list items over all rules.
 pub const MAX_RULE_TERMS: usize = 1024;
-/// A pattern is looked for at the first this many bytes of a payload.
-pub const PATTERN_SEARCH_BYTES: usize = 5000;
 
 /// The bits of a payload's sequence number, after which it begins again at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,8 +1,9 @@
 //! The sequence number in a payload, at the configured place.
 
-use flowtop::model::rule::{
-    ByteOrder, PATTERN_SEARCH_BYTES, PayloadRequirement, SequenceProfile, SequenceWidth,
-};
+use flowtop::model::rule::{ByteOrder, PayloadRequirement, SequenceProfile, SequenceWidth};
+
+/// A pattern is looked for at the first so many bytes of a payload.
+const PATTERN_SEARCH_BYTES: usize = 5000;
 
 /// The number that a payload carries; `None` if the place is not there.
 pub fn read_number(payload: &[u8], profile: &SequenceProfile) -> Option<u32> {

@@ -68,7 +68,7 @@ impl AlertRule {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct State {
+struct AlertState {
     since_ns: u64,
     raised: bool,
     /// The pass that found the flow beyond the bound last.
@@ -90,7 +90,7 @@ pub struct Crossing {
 #[derive(Debug, Clone, Default)]
 pub struct Alerts {
     rules: Vec<AlertRule>,
-    states: FxHashMap<(FlowKey, usize), State>,
+    states: FxHashMap<(FlowKey, usize), AlertState>,
     pass: u64,
 }
 
@@ -128,7 +128,7 @@ impl Alerts {
                 // Of most flows there is nothing to look up.
                 let (beyond, not_back) = (is_beyond(rule.bound), is_beyond(rule.clear));
                 if beyond || not_back {
-                    crossings.extend(self.judge(
+                    crossings.extend(self.check(
                         flow.key,
                         index,
                         beyond,
@@ -143,7 +143,7 @@ impl Alerts {
     }
 
     /// Judges a flow that is beyond the bound, or not back yet across the one that clears.
-    fn judge(
+    fn check(
         &mut self,
         key: FlowKey,
         rule: usize,
@@ -159,7 +159,7 @@ impl Alerts {
         let since_ns = state.map_or(now_ns, |state| state.since_ns);
         let lasted = now_ns.saturating_sub(since_ns) as f64 / 1e9;
         let raised = was_raised || lasted >= self.rules[rule].at_least_s;
-        let state = State {
+        let state = AlertState {
             since_ns,
             raised,
             pass: self.pass,

@@ -1,6 +1,6 @@
-//! Makes reports out of snapshots: differences by slot, ageing, baselines.
+//! Turns snapshots into reports: which flow a slot belongs to, totals, intervals, resets.
 //!
-//! Every total is a sum of differences between two readings of one life of one slot, so that a flow may change slots,
+//! Every total is a sum of differences between two readings of one life of one slot. So a flow may move to another slot,
 //! have two for a while, or wrap a counter, and its numbers go on. Pure: time comes in with each snapshot.
 
 use std::hash::BuildHasher;
@@ -25,7 +25,7 @@ use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 pub struct FlowTracker {
     report: Report,
     states: Vec<FlowState>,
-    /// Places in the report; the keys are there.
+    /// Indices in the report, where the keys are.
     by_key: HashTable<u32>,
     slots: Vec<Slot>,
     locality: Locality,
@@ -33,14 +33,14 @@ pub struct FlowTracker {
     rules_version: u8,
     table_baseline: TableSample,
     intervals: Intervals,
-    /// Number of the window's step that the next gaps belong to, and when it began.
+    /// The current step of the jitter window, and when it began.
     step: u64,
     step_began_ns: u64,
     interval_began_ns: u64,
 }
 
 impl FlowTracker {
-    /// What each flow takes in the two lists that a refresh goes through; histories and tables of keys come on top.
+    /// Size of a flow in the two lists that a refresh goes through; rings of histories and tables of keys come on top.
     pub const BYTES_OF_A_FLOW: usize = size_of::<Flow>() + size_of::<FlowState>();
 
     /// A tracker for a run that starts at `now_ns`, CLOCK_MONOTONIC.
@@ -66,7 +66,8 @@ impl FlowTracker {
         &self.report
     }
 
-    /// The rules of this version by name, in the order that samples refer to; one that keeps its name keeps its totals.
+    /// Sets the names of this version's rules, in the order of the indices in samples. A rule that keeps its name keeps
+    /// its totals.
     pub fn set_rules(&mut self, version: u8, names: impl IntoIterator<Item = Arc<str>>) {
         let former = std::mem::take(&mut self.report.rules);
         let now = self.report.taken_ns;
@@ -84,7 +85,7 @@ impl FlowTracker {
         self.rules_version = version;
     }
 
-    /// Other intervals from here on; windows begin anew.
+    /// Changes the intervals; jitter windows begin anew.
     pub fn set_intervals(&mut self, intervals: Intervals) {
         self.intervals = intervals;
         for state in &mut self.states {
@@ -94,7 +95,7 @@ impl FlowTracker {
 
     /// Counts what came since the previous snapshot.
     pub fn advance(&mut self, snapshot: &Snapshot) {
-        self.take_over(snapshot, None);
+        self.count_snapshot(snapshot, None);
     }
 
     /// Ends the throughput interval: rates, windows and histories are those of the time since it began.
@@ -113,13 +114,13 @@ impl FlowTracker {
     pub fn advance_and_close(&mut self, snapshot: &Snapshot) {
         self.report.taken_ns = snapshot.taken_ns;
         let closing = self.begin_interval();
-        self.take_over(snapshot, closing);
+        self.count_snapshot(snapshot, closing);
         if let Some(seconds) = closing {
             self.interfaces.close_interval(&mut self.report, seconds);
         }
     }
 
-    /// Begins another interval now. The length of the one that ends, s; `None` where no time has passed.
+    /// Begins the next interval. Returns the length of the one that ends, s; `None` if no time has passed.
     fn begin_interval(&mut self) -> Option<f64> {
         let now = self.report.taken_ns;
         let elapsed = now.saturating_sub(self.interval_began_ns);
@@ -131,7 +132,7 @@ impl FlowTracker {
         Some(self.report.interval_s)
     }
 
-    fn take_over(&mut self, snapshot: &Snapshot, closing: Option<f64>) {
+    fn count_snapshot(&mut self, snapshot: &Snapshot, closing: Option<f64>) {
         self.report.revision += 1;
         self.report.taken_ns = snapshot.taken_ns;
         self.report.histograms.clone_from(&snapshot.histograms);
@@ -145,7 +146,9 @@ impl FlowTracker {
             self.step += 1;
             self.step_began_ns = snapshot.taken_ns;
         }
-        let renamed = self.interfaces.note(&snapshot.interfaces, &mut self.report);
+        let renamed = self
+            .interfaces
+            .update(&snapshot.interfaces, &mut self.report);
         self.count_all(&snapshot.flows, closing);
         for slot in &snapshot.freed {
             self.release(*slot);
@@ -160,16 +163,16 @@ impl FlowTracker {
         self.interfaces.fold(&mut self.report);
     }
 
-    /// Steps from this one on are in the jitter window.
+    /// The first step that is still in the jitter window.
     fn oldest_step(&self) -> u64 {
         (self.step + 1).saturating_sub(self.intervals.steps())
     }
 
-    /// Starts all totals at zero; nothing in the kernel changes, and the next differences count as ever.
+    /// Sets all totals to zero. Nothing in the kernel changes, and the next differences count as ever.
     pub fn reset(&mut self) {
         self.report.revision += 1;
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
-            state.part_from(flow);
+            state.keep_apart(flow);
             flow.counts = flow.counts.emptied();
             state.then = Metered::default();
         }
@@ -183,9 +186,9 @@ impl FlowTracker {
         self.table_baseline.contended += std::mem::take(&mut table.contended);
     }
 
-    /// Finds each sample's flow a place in the list, and counts what came; `closing`: this was the interval's last.
+    /// Counts all samples; `closing`: they are the last of an interval of so many seconds.
     fn count_all(&mut self, samples: &[FlowSample], closing: Option<f64>) {
-        // First of all, so that a flow whose only slot was counted is done with.
+        // Slots change hands before anything is counted, so that a flow with one slot is finished by its sample.
         for sample in samples {
             self.place(sample);
         }
@@ -193,7 +196,7 @@ impl FlowTracker {
         let listed = self.report.flows.len();
         let mut closing = closing.map(|seconds| Closing::new(seconds, oldest_step, listed));
         let mut pass = self.locality.begin(samples.len(), listed);
-        // What came on one interface by samples in a row: most of them are of the same.
+        // Consecutive samples are mostly of one interface: it is looked up once for all of them.
         let (mut ifindex, mut counts) = (None, Counts::default());
         for samples in samples.chunks(AT_A_TIME) {
             pass.read_ahead(samples, &self.slots, &self.report.flows, &self.states);
@@ -222,7 +225,7 @@ impl FlowTracker {
         }
     }
 
-    /// Makes sure that the sample's slot counts for its flow.
+    /// Makes sure that the sample's slot belongs to its flow.
     fn place(&mut self, sample: &FlowSample) {
         let at = sample.slot as usize;
         if at >= self.slots.len() {
@@ -234,7 +237,7 @@ impl FlowTracker {
         }
     }
 
-    /// Counts a sample for the flow at this place of the report. Returns what came with it.
+    /// Counts a sample for the flow at this index. Returns what it adds.
     fn count(&mut self, index: usize, sample: &FlowSample, oldest_step: u64) -> Increase {
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];
@@ -255,8 +258,8 @@ impl FlowTracker {
         increase
     }
 
-    /// The slot counts for this flow from here on. Only then does its former flow lose it: should that be the same
-    /// one, it stays listed.
+    /// Gives the slot to the sample's flow, and only then takes it from its former one: should both be the same, the flow
+    /// stays listed.
     fn occupy(&mut self, sample: &FlowSample) {
         match self.find(&sample.key) {
             Some(index) => {
@@ -271,7 +274,7 @@ impl FlowTracker {
         };
         let state = &mut self.states[index as usize];
         if state.profile != sample.profile || sample.counts.sequence.is_none() {
-            // Numbers found in another place say nothing about these.
+            // Sequence numbers found under another profile say nothing about these.
             state.profile = sample.profile;
             state.then.lost = 0;
             self.report.flows[index as usize].counts.sequence = None;
@@ -309,7 +312,7 @@ impl FlowTracker {
         self.by_key.insert_unique(hash(&sample.key), index, hash_of);
     }
 
-    /// The slot counts for its former flow no more; a flow without a slot leaves the list, its volume has ended.
+    /// Takes the slot from its flow. A flow without a slot leaves the list, and its counts go to `ended`.
     fn release(&mut self, slot: u32) {
         let Some(memory) = self.slots.get_mut(slot as usize) else {
             return;

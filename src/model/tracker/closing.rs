@@ -1,4 +1,5 @@
-//! The end of a throughput interval, flow by flow: right after its last sample, while the flow is in the cache, or after all.
+//! The end of a throughput interval, flow by flow: right after its last sample, while the flow is in the cache, or
+//! after all samples.
 
 use super::Flow;
 use super::state::FlowState;

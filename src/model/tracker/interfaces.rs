@@ -10,7 +10,7 @@ use super::{Flow, Interface, Rates, Report, Series};
 use crate::model::counts::{Counts, Metered, Record};
 use crate::model::snapshot::{InterfaceSample, LinkState};
 
-/// Interfaces that are gone which keep a row of their own; where there are more, the oldest share one.
+/// So many interfaces that are gone keep a row of their own; older ones share one.
 const FORMER_KEPT: usize = 100;
 /// Their row; no interface's name has a blank.
 const FORMER: &str = "former ones";
@@ -26,11 +26,11 @@ struct InterfaceState {
     listed: Counts,
     /// Its counts when the interval began.
     then: Metered,
-    /// It is gone, and nothing more will be told of it.
+    /// It is gone and will not be reported again.
     is_former: bool,
 }
 
-/// What interfaces carry over from report to report.
+/// The state of interfaces between reports.
 #[derive(Debug, Default)]
 pub struct InterfaceLedger {
     states: FxHashMap<u32, InterfaceState>,
@@ -46,8 +46,8 @@ impl InterfaceLedger {
         known.unwrap_or_else(|| Arc::from(format!("#{ifindex}")))
     }
 
-    /// Takes over what the hooks counted. Returns whether a name changed, or is known now.
-    pub fn note(&mut self, samples: &[InterfaceSample], report: &mut Report) -> bool {
+    /// Updates the rows by what the hooks counted. Returns whether a name is new or has changed.
+    pub fn update(&mut self, samples: &[InterfaceSample], report: &mut Report) -> bool {
         let mut renamed = false;
         for sample in samples {
             let state = self.states.entry(sample.ifindex).or_default();
@@ -76,7 +76,8 @@ impl InterfaceLedger {
         renamed
     }
 
-    /// These were told for the last time: should one come again, it counts from zero, and what it had stays.
+    /// Marks interfaces as reported for the last time. Should one come again, the kernel counts from zero, and its totals
+    /// go on.
     pub fn forget(&mut self, forgotten: &[u32], report: &Report) {
         for interface in &report.interfaces {
             if forgotten.contains(&interface.ifindex) {
@@ -87,8 +88,8 @@ impl InterfaceLedger {
         }
     }
 
-    /// Puts those that are gone behind the others, the latest first. The oldest, once they have no flow any more, go into
-    /// one row: a host may have thousands a day.
+    /// Moves interfaces that are gone behind the others, the latest first. The oldest without flows share one row: a host
+    /// may have thousands a day.
     pub fn fold(&mut self, report: &mut Report) {
         let interfaces = &mut report.interfaces;
         interfaces.sort_by_key(|i| (i.state == LinkState::Gone, i.ifindex == 0));
@@ -129,19 +130,19 @@ impl InterfaceLedger {
         state.then += of_one.then;
     }
 
-    /// A flow without packets yet is on the list.
+    /// Adds a flow without packets.
     pub fn begin(&mut self, flow: &Flow) {
         self.states.entry(flow.key.ifindex).or_default().flows += 1;
     }
 
-    /// This came of flows that are listed.
+    /// Adds what was counted of listed flows.
     pub fn count(&mut self, ifindex: Option<u32>, counts: Counts) {
         if let Some(ifindex) = ifindex {
             self.states.entry(ifindex).or_default().listed += counts;
         }
     }
 
-    /// A flow has left the list.
+    /// Moves a flow that has left the list to `ended`.
     pub fn end(&mut self, flow: &Flow) {
         let state = self.states.entry(flow.key.ifindex).or_default();
         let ended = flow.counts.across_flows();
@@ -150,7 +151,7 @@ impl InterfaceLedger {
         state.ended += ended;
     }
 
-    /// Adds flows, those that ended, and what is in no flow.
+    /// Adds up listed flows, ended ones, and packets in no flow.
     pub fn sum_up(&mut self, report: &mut Report) {
         for interface in &mut report.interfaces {
             let state = self.states.entry(interface.ifindex).or_default();
@@ -173,7 +174,7 @@ impl InterfaceLedger {
         }
     }
 
-    /// Totals start at zero.
+    /// Sets totals to zero.
     pub fn reset(&mut self, report: &mut Report) {
         for interface in &mut report.interfaces {
             let state = self.states.entry(interface.ifindex).or_default();

@@ -1,84 +1,83 @@
-//! What belongs to a flow and is not shown: what its slots had counted when they were read last, and where its
-//! interval began.
+//! The hidden half of a flow: the last reading of its slots, and its counts when the interval began.
 //!
-//! Nearly every flow has had one slot since it was listed and since the totals were set to zero: its own totals are then
-//! what the slot had counted, and are not kept a second time.
+//! Nearly every flow has had a single slot since it was listed and since the last reset. Its totals are then the slot's
+//! last reading, which is not stored a second time.
 
 use super::window::{PackedGaps, Window};
 use super::{Flow, Rates};
 use crate::model::counts::{Counts, GapSums, Metered, Record};
 use crate::model::snapshot::FlowSample;
 
-/// The flow of a slot that counts for none.
+/// Stands for the flow of a slot that belongs to none.
 pub const NOBODY: u32 = u32::MAX;
 
-/// Whose a slot was when it was read last.
+/// The owner of a slot at its last reading.
 #[derive(Debug, Clone, Copy)]
 pub struct Slot {
     pub generation: u32,
-    /// Its flow's place in the report.
+    /// Index of its flow in the report.
     pub flow: u32,
 }
 
-/// What one life of a slot had counted when it was read last.
+/// The last reading of one life of a slot.
 #[derive(Debug, Clone, Copy, Default)]
 struct Reading {
     counts: Counts,
-    /// Its last 16 bits: no flow pauses 65,536 times from one reading to the next.
+    /// The low 16 bits are enough: no flow pauses 65,536 times between two readings.
     epoch: u16,
     gaps: GapSums,
 }
 
-/// A slot that counts for a flow whose totals are not the slot's.
+/// One of the slots of a flow whose totals are not the reading of a single slot.
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct Share {
     slot: u32,
     reading: Reading,
 }
 
-/// In the order in which they came.
+/// In the order in which they joined.
 #[derive(Debug, Clone, Default)]
-struct Parts(Vec<Part>);
+struct Shares(Vec<Share>);
 
-impl Parts {
+impl Shares {
     fn advance(&mut self, sample: &FlowSample) -> Increase {
-        let own = self.0.iter_mut().find(|part| part.slot == sample.slot);
+        let own = self.0.iter_mut().find(|share| share.slot == sample.slot);
         match own {
-            Some(part) => part.reading.advance(sample),
+            Some(share) => share.reading.advance(sample),
             None => Reading::default().advance(sample),
         }
     }
 }
 
-/// What is remembered of one flow; at the same place as the flow in the report.
+/// The hidden half of one flow, at the same index as its row in the report.
 #[derive(Debug, Clone)]
 pub struct FlowState {
     pub window: Window,
-    /// Gaps of its slot, where it has no parts.
+    /// Last reading of its slot's gaps; unused where there are shares.
     gaps: PackedGaps,
     /// Its counts when the interval began.
     pub then: Metered,
-    /// The slots that count for it, where its totals are not those of its only slot: CPUs brought it in at the same
-    /// moment, it came back, or totals were set to zero.
-    parts: Option<Box<Parts>>,
-    /// Its slot and the jitter epoch of that, where it has no parts.
+    /// Its slots, if its totals are not the reading of a single one: two CPUs inserted it at the same moment, it came back
+    /// in another slot, or totals were reset.
+    shares: Option<Box<Shares>>,
+    /// Its slot and that slot's jitter epoch; unused where there are shares.
     slot: u32,
     epoch: u16,
     pub profile: u8,
 }
 
-/// What a sample adds to what was known of its slot.
+/// The difference between a sample and the last reading of its slot.
 #[derive(Debug, Clone, Copy)]
 pub struct Increase {
     pub counts: Counts,
-    /// Gaps since then; all of them where a new jitter epoch began.
+    /// All gaps of the epoch, if a new jitter epoch has begun.
     pub gaps: GapSums,
     pub is_new_epoch: bool,
 }
 
 impl Reading {
-    /// Becomes what the sample says, and returns what that adds. Where it says nothing of numbers, what was known of them
-    /// stays.
+    /// Replaces the reading by the sample and returns the difference. A sample without sequence numbers leaves the known
+    /// ones.
     fn advance(&mut self, sample: &FlowSample) -> Increase {
         let before = std::mem::replace(
             self,
@@ -104,74 +103,76 @@ impl Reading {
 }
 
 impl FlowState {
-    /// Of a new flow, all of whose totals are zero.
+    /// The state of a new flow, whose totals are zero.
     pub fn of(sample: &FlowSample) -> FlowState {
         FlowState {
             window: Window::default(),
             gaps: PackedGaps::default(),
             then: Metered::default(),
-            parts: None,
+            shares: None,
             slot: sample.slot,
             epoch: sample.epoch as u16,
             profile: sample.profile,
         }
     }
 
-    /// Another slot counts for the flow, too.
+    /// Adds a slot to the flow.
     pub fn join(&mut self, flow: &Flow, sample: &FlowSample) {
         let reading = Reading {
             epoch: sample.epoch as u16,
             ..Reading::default()
         };
         let slot = sample.slot;
-        self.part(flow).0.push(Part { slot, reading });
+        self.split(flow).0.push(Share { slot, reading });
     }
 
-    /// A slot counts for it no more. Returns whether that was the last one.
+    /// Takes a slot from the flow. Returns whether it was the last one.
     pub fn leave(&mut self, slot: u32) -> bool {
-        let Some(parts) = &mut self.parts else {
+        let Some(shares) = &mut self.shares else {
             return true;
         };
-        if let Some(at) = parts.0.iter().position(|part| part.slot == slot) {
-            parts.0.remove(at);
+        if let Some(at) = shares.0.iter().position(|share| share.slot == slot) {
+            shares.0.remove(at);
         }
-        parts.0.is_empty()
+        shares.0.is_empty()
     }
 
-    /// What its slots had counted is remembered apart from its totals, which are about to change.
-    pub fn part_from(&mut self, flow: &Flow) {
-        self.part(flow);
+    /// Stores the slots' readings apart from the totals, which are about to change.
+    pub fn keep_apart(&mut self, flow: &Flow) {
+        self.split(flow);
     }
 
-    fn part(&mut self, flow: &Flow) -> &mut Parts {
+    fn split(&mut self, flow: &Flow) -> &mut Shares {
         let slot = self.slot;
-        self.parts.get_or_insert_with(|| {
+        self.shares.get_or_insert_with(|| {
             let reading = Reading {
                 counts: flow.counts,
                 epoch: self.epoch,
                 gaps: self.gaps.sums(),
             };
-            Box::new(Parts(vec![Part { slot, reading }]))
+            Box::new(Shares(vec![Share { slot, reading }]))
         })
     }
 
-    /// Whether it has one slot, whose totals are its own.
+    /// Whether a snapshot has no more than one sample of it.
     pub fn has_one_slot(&self) -> bool {
-        self.parts.is_none()
+        self.shares
+            .as_ref()
+            .is_none_or(|shares| shares.0.len() == 1)
     }
 
-    /// The slots that count for it.
+    /// Its slots.
     pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
-        let parts = self.parts.iter().flat_map(|parts| &parts.0);
-        let only = self.parts.is_none().then_some(self.slot);
-        only.into_iter().chain(parts.map(|part| part.slot))
+        let shares = self.shares.iter().flat_map(|shares| &shares.0);
+        let only = self.shares.is_none().then_some(self.slot);
+        only.into_iter().chain(shares.map(|share| share.slot))
     }
 
-    /// Brings the flow's totals up to the sample, and says what came with it.
+    /// Adds to the flow's totals what the sample counted since the last reading, and returns that.
     pub fn count(&mut self, flow: &mut Flow, sample: &FlowSample) -> Increase {
-        let increase = match &mut self.parts {
-            Some(parts) => parts.advance(sample),
-            // What the slot had counted is the total, but for the width.
+        let increase = match &mut self.shares {
+            Some(shares) => shares.advance(sample),
+            // The totals are the last reading, only wider.
             None => {
                 let is_new_epoch = self.epoch != sample.epoch as u16;
                 let gaps = match is_new_epoch {
@@ -196,7 +197,7 @@ impl FlowState {
         let now = flow.counts.metered();
         let came = now.since(&self.then);
         let rates = Rates::of(&came, seconds);
-        // Numbers that came late may be more than those that went missing.
+        // More numbers may have come late than went missing.
         let lost = (came.lost as i64).max(0) as f64;
         let newly_lost = flow.counts.sequence.map(|_| lost);
         flow.rates = Some(rates);
@@ -208,7 +209,7 @@ impl FlowState {
     }
 }
 
-/// Where a vector would double, its memory grows by a sixteenth: that of a hundred thousand flows counts.
+/// Grows a vector by a sixteenth where it would double: there may be a million flows.
 pub fn push_lean<T>(vector: &mut Vec<T>, value: T) {
     if vector.len() == vector.capacity() {
         vector.reserve_exact(vector.len() / 16 + 64);

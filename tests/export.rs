@@ -64,9 +64,9 @@ fn small() -> Report {
     gone.counted.other = Volume::default();
     report.interfaces.push(gone);
     report.table.tracked = 3;
-    report.table.evicted = 1;
-    report.table.insert_failures = 8;
-    report.table.contended = 2;
+    report.table.counts.evicted = 1;
+    report.table.counts.insert_failures = 8;
+    report.table.counts.contended = 2;
     report.table.memory_bytes = Some(46_558_664);
     report
 }

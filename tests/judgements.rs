@@ -101,7 +101,7 @@ fn events_tell_what_changed_and_nothing_twice() {
     now.flows[0].last_seen_ns = now.taken_ns;
     now.interfaces[0].state = LinkState::Gone;
     now.interfaces[0].hook = None;
-    now.table.insert_failures = 1;
+    now.table.counts.insert_failures = 1;
     observer.observe(&now, CLOCK, &mut log);
     observer.observe(&now, CLOCK, &mut log);
     let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";

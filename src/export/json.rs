@@ -167,9 +167,9 @@ impl<'a> Line<'a> {
             rules: report.rules.iter().map(rule).collect(),
             kernel: KernelRecord {
                 flows_tracked: report.table.tracked,
-                flows_evicted: report.table.evicted,
-                insert_failures: report.table.insert_failures,
-                sequence_contended: report.table.contended,
+                flows_evicted: report.table.counts.evicted,
+                insert_failures: report.table.counts.insert_failures,
+                sequence_contended: report.table.counts.contended,
                 map_memory_bytes: report.table.memory_bytes,
                 privileges: privileges(record.privileges),
             },

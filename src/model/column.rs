@@ -332,11 +332,6 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     FLOW_COLUMNS.iter().map(|column| column.id)
 }
 
-/// The interface column with this id.
-pub fn interface_by_id(id: &str) -> Option<&'static Column<Interface>> {
-    INTERFACE_COLUMNS.iter().find(|column| column.id == id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -65,6 +65,18 @@ record! {
 }
 
 record! {
+    /// What happened to the flow table.
+    TableCounts {
+        /// Flows replaced by the kernel program because their set was full.
+        evicted: u64 = Sum64,
+        /// Packets that found no room.
+        insert_failures: u64 = Sum64,
+        /// Sequence judgements skipped because another CPU held the flow for too long.
+        contended: u64 = Sum64,
+    }
+}
+
+record! {
     /// The counts that figures of an interval are made of.
     Metered {
         /// Packets on the wire.

@@ -211,7 +211,7 @@ impl Observer {
 
     fn observe_table(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         let table = &report.table;
-        let full = table.insert_failures > self.insert_failures;
+        let full = table.counts.insert_failures > self.insert_failures;
         if full && !self.full {
             let text = format!(
                 "the flow table has no room ({} of {} slots in use): packets are not tracked (see --max-flows)",
@@ -224,7 +224,7 @@ impl Observer {
             log.push(at, EventKind::Table, None, text);
         }
         self.full = full;
-        self.insert_failures = table.insert_failures;
+        self.insert_failures = table.counts.insert_failures;
     }
 
     /// Tells that all totals start at zero: what was remembered of them means nothing any more.

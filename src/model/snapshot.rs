@@ -5,7 +5,7 @@
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 
-pub use super::counts::{Counts, GapSums, Record, Sequence, Volume};
+pub use super::counts::{Counts, GapSums, Record, Sequence, TableCounts, Volume};
 
 /// One slot of the flow table, all CPUs added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,7 +192,11 @@ impl InterfaceSample {
             }),
             fragments_unmatched: count(self.fragments_unmatched, other.fragments_unmatched),
             estimated: count(self.estimated, other.estimated),
-            ..self.clone()
+            ifindex: self.ifindex,
+            name: self.name.clone(),
+            state: self.state,
+            hook: self.hook,
+            device_drops: self.device_drops,
         }
     }
 
@@ -231,12 +235,8 @@ pub struct TableSample {
     pub capacity: u64,
     /// Flows in the table now.
     pub tracked: u64,
-    /// Flows replaced by the kernel program because their set was full.
-    pub evicted: u64,
-    /// Packets that found no room.
-    pub insert_failures: u64,
-    /// Sequence judgements skipped because another CPU held the flow for too long.
-    pub contended: u64,
+    /// What happened to it.
+    pub counts: TableCounts,
     /// Memory of all maps as the kernel accounts it, bytes; unknown without /proc.
     pub memory_bytes: Option<u64>,
 }

@@ -193,9 +193,9 @@ impl WatchedInterfaces {
             }
         }
         for part in [&self.past, &now] {
-            snapshot.table.evicted += part.evicted;
-            snapshot.table.contended += part.contended;
-            snapshot.table.insert_failures += part.insert_failures;
+            snapshot.table.counts.evicted += part.evicted;
+            snapshot.table.counts.contended += part.contended;
+            snapshot.table.counts.insert_failures += part.insert_failures;
         }
         for ifindex in &snapshot.forgotten {
             self.by_index.remove(ifindex);

@@ -232,7 +232,7 @@ pub fn settled(probe: &mut Probe, packets: u64) -> (FlowSample, u64) {
         let snapshot = probe.snapshot();
         let flow = snapshot.flows.first().copied();
         if let Some(flow) = flow.filter(|flow| flow.counts.packets == packets) {
-            return (flow, snapshot.table.contended);
+            return (flow, snapshot.table.counts.contended);
         }
         assert!(Instant::now() < deadline, "{flow:?}");
     }

@@ -16,7 +16,7 @@ use super::rules::{count_for_rule, rule_of};
 use super::state::{FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
-use crate::model::counts::{Counts, Metered, Record};
+use crate::model::counts::{Counts, Metered, Record, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 
@@ -31,7 +31,7 @@ pub struct FlowTracker {
     locality: Locality,
     interfaces: InterfaceLedger,
     rules_version: u8,
-    table_baseline: TableSample,
+    table_baseline: TableCounts,
     intervals: Intervals,
     /// The current step of the jitter window, and when it began.
     step: u64,
@@ -53,7 +53,7 @@ impl FlowTracker {
             locality: Locality::default(),
             interfaces: InterfaceLedger::default(),
             rules_version: 0,
-            table_baseline: TableSample::default(),
+            table_baseline: TableCounts::default(),
             intervals,
             step: 0,
             step_began_ns: now_ns,
@@ -137,9 +137,7 @@ impl FlowTracker {
         self.report.taken_ns = snapshot.taken_ns;
         self.report.histograms.clone_from(&snapshot.histograms);
         self.report.table = TableSample {
-            evicted: snapshot.table.evicted - self.table_baseline.evicted,
-            insert_failures: snapshot.table.insert_failures - self.table_baseline.insert_failures,
-            contended: snapshot.table.contended - self.table_baseline.contended,
+            counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table
         };
         if snapshot.taken_ns.saturating_sub(self.step_began_ns) >= self.intervals.step_ns() {
@@ -180,10 +178,7 @@ impl FlowTracker {
             rule.counts = Counts::default();
         }
         self.interfaces.reset(&mut self.report);
-        let table = &mut self.report.table;
-        self.table_baseline.evicted += std::mem::take(&mut table.evicted);
-        self.table_baseline.insert_failures += std::mem::take(&mut table.insert_failures);
-        self.table_baseline.contended += std::mem::take(&mut table.contended);
+        self.table_baseline += std::mem::take(&mut self.report.table.counts);
     }
 
     /// Counts all samples; `closing`: they are the last of an interval of so many seconds.

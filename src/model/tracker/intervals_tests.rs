@@ -121,10 +121,13 @@ impl Run {
 
     fn expect_table(&self) {
         let (now, then) = (self.world.table, self.table_then);
+        let [now_counts, then] = [now.counts, then.counts];
         let expected = TableSample {
-            evicted: now.evicted - then.evicted,
-            insert_failures: now.insert_failures - then.insert_failures,
-            contended: now.contended - then.contended,
+            counts: TableCounts {
+                evicted: now_counts.evicted - then.evicted,
+                insert_failures: now_counts.insert_failures - then.insert_failures,
+                contended: now_counts.contended - then.contended,
+            },
             ..now
         };
         assert_eq!(self.tracker.report().table, expected);

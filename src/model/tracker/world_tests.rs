@@ -185,9 +185,9 @@ impl World {
             let sum = parts.into_iter().fold(Volume::default(), |sum, v| sum + v);
             self.outside.push((self.second, hook.ifindex, sum));
         }
-        self.table.evicted += self.random.below(3);
-        self.table.insert_failures += self.random.below(3);
-        self.table.contended += self.random.below(3);
+        self.table.counts.evicted += self.random.below(3);
+        self.table.counts.insert_failures += self.random.below(3);
+        self.table.counts.contended += self.random.below(3);
         self.table.tracked = self.slots.iter().flatten().count() as u64;
         Snapshot {
             taken_ns: self.second * SECOND,

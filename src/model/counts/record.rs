@@ -107,9 +107,12 @@ impl<T> Kind<Option<T>> for Latest {
 
 /// A record that some flows do not have: where what comes has none, the total stays.
 impl<R: Record> Kind<Option<R>> for Part {
+    #[inline(always)]
     fn since(now: Option<R>, earlier: Option<R>) -> Option<R> {
         now.map(|now| now.since(&earlier.unwrap_or_default()))
     }
+    // A call would copy the record there and back.
+    #[inline(always)]
     fn add(mut total: Option<R>, newly: Option<R>) -> Option<R> {
         if let Some(newly) = newly {
             *total.get_or_insert_default() += newly;

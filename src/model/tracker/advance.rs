@@ -233,6 +233,7 @@ impl FlowTracker {
     }
 
     /// Counts a sample for the flow at this index. Returns what it adds.
+    #[inline]
     fn count(&mut self, index: usize, sample: &FlowSample, oldest_step: u64) -> Increase {
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];

@@ -169,6 +169,7 @@ impl FlowState {
     }
 
     /// Adds to the flow's totals what the sample counted since the last reading, and returns that.
+    #[inline]
     pub fn count(&mut self, flow: &mut Flow, sample: &FlowSample) -> Increase {
         let increase = match &mut self.shares {
             Some(shares) => shares.advance(sample),

@@ -83,13 +83,15 @@ host_tests! { sequence:
     a_single_number_far_away_loses_nothing
     what_comes_by_a_slower_path_is_not_lost
     the_next_number_takes_the_shortcut
+    a_run_of_any_length_is_known_when_it_ends
+    what_is_open_lets_nothing_pass
     powers_of_two_are_told_by_their_highest_bit
     numbers_of_16_bits_wrap_and_restart_in_their_own_width
 }
 
 host_tests! { tcp:
     a_stream_in_order_counts_nothing
-    the_next_segment_takes_the_shortcut
+    the_next_segment_passes
     acknowledgements_and_keep_alives_take_no_part
     a_gap_is_the_bytes_that_are_missing
     bytes_that_fill_a_gap_were_not_lost
@@ -162,6 +164,7 @@ host_tests! { account:
     rules_that_change_keep_a_flow_whose_profile_stays
     a_flow_that_no_rule_admits_any_more_is_retired
     a_number_that_finds_the_flow_locked_is_contended
+    the_next_number_needs_no_lock
     who_comes_too_late_is_told_by_the_slot
     other_cpus_than_the_owner_share_their_counters
     each_datagram_of_an_aggregate_has_its_number

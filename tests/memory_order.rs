@@ -125,6 +125,27 @@ scenario! { the_lock_hands_over_what_it_protects:
     needs_a_barrier_where_it_is_given_back = Unlock
 }
 
+scenario! { what_passes_beside_the_lock_is_known:
+    needs_nothing_to_pass_while_one_is_judged = Close
+    needs_the_run_to_be_known = EndRun
+    needs_the_series_to_be_opened_as_one_word = OneWord
+    needs_a_look_at_whether_it_is_open = LookAtPlain
+}
+
+scenario! { what_passes_on_two_cpus_is_known:
+    needs_nothing_to_pass_while_one_is_judged = Close
+    needs_the_run_to_be_known = EndRun
+    needs_the_series_to_be_opened_as_one_word = OneWord
+    needs_a_look_at_whether_it_is_open = LookAtPlain
+}
+
+scenario! { what_passes_is_of_the_life_found:
+    needs_a_barrier_where_a_flow_is_marked = Mark
+    needs_a_barrier_where_an_arrival_is_exchanged = Arrival
+    needs_a_second_look_at_the_last_arrival = SecondLook
+    needs_a_packet_to_pass_behind_its_check = CheckFirst
+}
+
 scenario! { no_flow_is_retired_under_a_judge:
     needs_a_look_at_the_lock_before = RetireUnlocked
 }

@@ -214,8 +214,8 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 	       facts->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST);
 }
 
-/* A number whose flow another CPU, or user space, has changed since it was found, or that is the first one of its flow. Returns
- * the packets whose number was readable, NOT_THERE where the slot is another flow's. Out of the way of most packets; global, so
+/* A number that is not the next one in order, the first one of its flow for one, or whose flow another CPU, or user space, has
+ * changed since it was found. Returns the packets whose number was readable, NOT_THERE where the slot is another flow's. Out of the way of most packets; global, so
  * that the verifier looks at it once.
  */
 __noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
@@ -231,7 +231,9 @@ __noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, cons
 	is_locked = lock_flow(slot);
 	/* Another CPU judged by other rules meanwhile: only those know where the number is. */
 	if (is_locked && version_of(READ_ONCE(slot->control)) == ACTIVE_VERSION(seen->active)) {
+		close_series(slot);
 		sequenced = judge_any(skb, slot, profile_of(ACTIVE_BANK(seen->active), slot->rule), facts, seen);
+		open_series(slot);
 		unlock_flow(slot);
 		return sequenced;
 	}
@@ -320,13 +322,14 @@ static __always_inline __u32 judge_in_turn(struct __sk_buff *skb, const struct p
 {
 	__u32 sequenced;
 
+	if (!is_still(slot, control))
+		return NOT_THERE;
 	if (!(control & FLOW_SEQUENCED) || !takes_part(facts))
-		return is_still(slot, control) ? 0 : NOT_THERE;
-	/* Locked as it was found, it still is the flow's. */
-	if (version_of(control) == ACTIVE_VERSION(seen->active) && lock_as_found(slot, control)) {
-		sequenced = judge(skb, facts, slot, seen);
-		unlock_flow(slot);
-		return sequenced;
+		return 0;
+	if (version_of(control) == ACTIVE_VERSION(seen->active)) {
+		sequenced = judge_next(skb, facts, slot, seen, control);
+		if (sequenced != NOT_JUDGED)
+			return sequenced;
 	}
 	seen->control = control;
 	return judge_again(skb, slot, facts, interface, seen);
@@ -346,7 +349,7 @@ static __always_inline void account_known(struct __sk_buff *skb, const struct pa
 	/* On their way while the atomic operations hold up what comes after them. */
 	(void)READ_ONCE(counters->owner);
 	if (control & FLOW_SEQUENCED)
-		(void)READ_ONCE(slot->seen);
+		(void)READ_ONCE(slot->expected);
 	gap = seen->now - __sync_lock_test_and_set(&slot->last_arrival, seen->now);
 	sequenced = judge_in_turn(skb, facts, slot, interface, seen, control);
 	if (sequenced == NOT_THERE) {

@@ -45,6 +45,9 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->last_arrival = newcomer->now;
 	slot->first_arrival = newcomer->now;
 	slot->expected = 0;
+	slot->other_seen = 0;
+	slot->flags = 0;
+	slot->run = 0;
 	slot->seen = 0;
 	slot->lost = 0;
 	slot->absent = 0;
@@ -54,10 +57,8 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->duplicates = 0;
 	slot->restarts = 0;
 	slot->other = 0;
-	slot->other_seen = 0;
 	slot->epochs_high = 0;
 	slot->rule = newcomer->rule;
-	slot->flags = 0;
 	slot->base_age = 0;
 	slot->profile = newcomer->profile;
 	__sync_lock_test_and_set(&slot->control, generation | newcomer->flags | FLOW_LIVE |

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
-/* Stateful: what a packet's sequence number means for its flow. All of it with the flow's lock held. */
+/* Stateful: what a packet's sequence number means for its flow. The next one in order passes without the flow's lock, all others
+ * are judged with it held.
+ */
 #ifndef FLOWTOP_JUDGE_H
 #define FLOWTOP_JUDGE_H
 
 #include "payload.h"
 #include "rules.h"
-#include "sequence.h"
-#include "stream.h"
+#include "series.h"
 
+#define NOT_JUDGED ~0U
 #define MAX_SEGMENTS 128 /* of a UDP aggregate whose numbers are read one by one */
 
 /* One packet of one flow, on its way to the counters. */
@@ -23,6 +25,36 @@ struct observation {
 	__u32 has_evicted; /* its flow took the place of another one */
 	__u64 control; /* what its flow's slot said when it was found: for what is out of the way of most packets */
 };
+
+/* With the lock held: no number passes beside it from here on. The bit is set, so that a subtraction takes no other one along. */
+static __always_inline void close_series(struct flow_slot *slot)
+{
+	if (READ_ONCE(*series_of(slot)) & SERIES_PLAIN) {
+		__u64 before = __sync_fetch_and_sub(series_of(slot), SERIES_PLAIN);
+
+		KEEP(before);
+	}
+	end_run(slot);
+}
+
+/* The next number may pass again, if nothing is open. All of the word at once: who finds the bit finds the number that belongs to it. */
+static __always_inline void open_series(struct flow_slot *slot)
+{
+	WRITE_ONCE(*series_of(slot), series_as_judged(slot));
+}
+
+/* From the series as it was found to the one behind the packet's number. Returns whether it was still as it was found. */
+static __always_inline int pass(struct flow_slot *slot, __u64 found, __u64 next)
+{
+	return next && __sync_val_compare_and_swap(series_of(slot), found, next) == found;
+}
+
+static __always_inline int pass_number(struct flow_slot *slot, __u32 number, int is_16_bit)
+{
+	__u64 series = READ_ONCE(*series_of(slot));
+
+	return pass(slot, series, series_behind_number(series, number, is_16_bit));
+}
 
 /* A number that is not the next one. Global, so that the verifier looks at it once, and out of the way of those that are. */
 __noinline int judge_other_number(struct flow_slot *slot, __u32 number, __u32 is_16_bit, __u32 threshold)
@@ -125,24 +157,66 @@ __noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const 
 	return 0;
 }
 
-/* The same; what most packets are without a detour. Whether it is an aggregate is asked of the packet itself: of a number
- * that it already knows, the verifier would follow each value it can have.
+/* The number of a payload that is no aggregate, read before the flow is locked, as most numbers pass without: `control` is what the
+ * slot said when the flow was found. Returns the numbers read; NOT_JUDGED where it cannot be locked any more as it was found.
+ * Global, so that the verifier looks at it once.
  */
-static __always_inline __u32 judge(struct __sk_buff *skb, const struct packet_facts *facts, struct flow_slot *slot,
-				   const struct observation *seen)
+__noinline __u32 judge_single(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
+			      const struct packet_facts *facts, __u64 control)
 {
-	struct sequence_profile *profile;
-	__u32 is_aggregate = skb->gso_size;
+	int is_16_bit, is_absent;
+	__u32 number;
 
-	if (facts->sequence == SEQUENCE_TCP && !is_aggregate &&
-	    continue_bytes(slot, facts->number, facts->tcp_flags, facts->payload_bytes))
+	if (!slot || !profile || !facts)
+		return NOT_JUDGED;
+	is_16_bit = !!(profile->flags & PROFILE_WIDTH_16);
+	is_absent = read_number(skb, profile, facts->payload_offset, facts->payload_bytes, &number);
+	if (!is_absent && pass_number(slot, number, is_16_bit))
+		return 1;
+	if (!lock_as_found(slot, control))
+		return NOT_JUDGED;
+	if (is_absent) {
+		slot->absent += 1;
+	} else {
+		close_series(slot);
+		judge_other_number(slot, number, is_16_bit, profile->threshold);
+		open_series(slot);
+	}
+	unlock_flow(slot);
+	return !is_absent;
+}
+
+/* What most packets of a flow with numbers are: the next segment of a stream, or a number in order. The flow was found under the
+ * rules in force, and its slot still is its own. Returns the packets whose number was readable; NOT_JUDGED where it has to be
+ * judged with the lock held, whoever they are of.
+ *
+ * Another CPU may change the flow's rule meanwhile, but not its profile: one of the same id is the same.
+ */
+static __always_inline __u32 judge_next(struct __sk_buff *skb, const struct packet_facts *facts, struct flow_slot *slot,
+					const struct observation *seen, __u64 control)
+{
+	__u32 segment = skb->gso_size;
+	struct sequence_profile *profile;
+
+	if (facts->sequence == SEQUENCE_TCP) {
+		__u64 series = READ_ONCE(*series_of(slot));
+
+		if (!segment || seen->packets == 1 || segment > facts->payload_bytes)
+			segment = facts->payload_bytes;
+		return pass(slot, series,
+			    series_behind_segment(series, facts->number, facts->tcp_flags, facts->payload_bytes,
+						  segment)) ?
+			       seen->packets :
+			       NOT_JUDGED;
+	}
+	profile = profile_of(ACTIVE_BANK(seen->active), READ_ONCE(slot->rule));
+	if (segment || !profile || profile->id != slot->profile)
+		return NOT_JUDGED;
+	if (reads_payload(facts, profile))
+		return judge_single(skb, slot, profile, facts, control);
+	if (facts->sequence == SEQUENCE_ECHO && pass_number(slot, facts->number, 1))
 		return seen->packets;
-	profile = profile_of(ACTIVE_BANK(seen->active), slot->rule);
-	if (!profile)
-		return 0;
-	if (!is_aggregate && reads_payload(facts, profile))
-		return judge_payload(skb, slot, profile, facts->payload_offset, facts->payload_bytes);
-	return judge_any(skb, slot, profile, facts, seen);
+	return NOT_JUDGED;
 }
 
 #endif

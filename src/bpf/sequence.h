@@ -2,8 +2,8 @@
 /* Pure: loss, reordering and duplicates out of numbers that count packets. No map, no helper.
  *
  * A flow is in one series of numbers, and may know another one: numbers that wait to be believed, the series before a
- * restart, or that of a slower path. Every function expects that its caller alone changes the slot's second half and
- * `expected` meanwhile.
+ * restart, or that of a slower path. Every function expects that its caller alone changes the slot's second half
+ * meanwhile.
  */
 #ifndef FLOWTOP_SEQUENCE_H
 #define FLOWTOP_SEQUENCE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 OR GPL-2.0-only */
 /* Pure: loss and reordering in a TCP stream, whose numbers count bytes. No map, no helper.
  *
- * Every function expects that its caller alone changes the slot's second half and `expected` meanwhile.
+ * Every function expects that its caller alone changes the slot's second half meanwhile.
  */
 #ifndef FLOWTOP_STREAM_H
 #define FLOWTOP_STREAM_H
@@ -81,18 +81,6 @@ static __always_inline void begin_bytes(struct flow_slot *slot, __u32 number, __
 	slot->restarts += is_restart;
 	set_missing(slot, end, end);
 	slot->flags = (slot->flags | SEQUENCE_STARTED) & ~SEQUENCE_STOPPED;
-}
-
-/* What most segments are: the next one of a series without a gap, none larger than those before. Returns whether it was. All
- * others are for track_tcp(), which would say the same of this one.
- */
-static __always_inline int continue_bytes(struct flow_slot *slot, __u32 number, __u8 tcp_flags, __u32 payload)
-{
-	if (number != slot->expected || slot->flags != SEQUENCE_STARTED || tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST) ||
-	    !payload || payload > slot->other_seen || (__u32)slot->seen != slot->seen >> 32)
-		return 0;
-	slot->expected += payload;
-	return 1;
 }
 
 /* The numbers that a segment takes up; a reset has no place among them. */

@@ -73,6 +73,10 @@ struct flow_key {
 #define OTHER_OPEN 4 /* what both have in common */
 #define OTHER_TRUST_SHIFT 3 /* how often it went on beside; from OTHER_TRUSTED on, the power of two it is believed at */
 
+/* flow_slot.run */
+#define RUN_LENGTH 0x7f /* numbers in order that `seen` and `base_age` do not know of yet, at most 64 */
+#define RUN_PLAIN 0x80 /* nothing is open, and nobody judges: the next number in order may be passed without the lock */
+
 /* What must be one per flow, whatever CPU a packet comes in on. The first cache line is what every packet
  * needs; the second is for sequence numbers and what is rare.
  */
@@ -84,7 +88,11 @@ struct flow_slot {
 	__u64 first_arrival; /* CLOCK_MONOTONIC ns */
 	__u64 seen; /* bit n: number expected - 1 - n was seen; TCP: first (low) and end (high word) of what is missing */
 	__u64 lost;
+	/* One word, the series: with RUN_PLAIN set it changes by compare-and-swap only. */
 	__u32 expected; /* what the next in-order packet carries */
+	__u16 other_seen; /* bit n: number other - 1 - n was seen; TCP: the largest payload of a segment so far */
+	__u8 flags;
+	__u8 run;
 	__u32 absent;
 	__u32 reverse_errors;
 	__u32 small_errors;
@@ -92,10 +100,8 @@ struct flow_slot {
 	__u32 duplicates;
 	__u32 restarts;
 	__u32 other; /* what the other series expects; TCP: the number of the SYN, or the one before the first byte */
-	__u16 other_seen; /* bit n: number other - 1 - n was seen; TCP: the largest payload of a segment so far */
-	__u16 epochs_high; /* carry of the 16-bit epoch in control */
+	__u8 epochs_high; /* carry of the 16-bit epoch in control: 24 bits in all, of pauses */
 	__u8 rule; /* index of its first matching rule, or RULE_NONE */
-	__u8 flags;
 	__u8 base_age; /* numbers from the base of the series to expected - 1, at most 65; older ones were never missed, unless that many */
 	__u8 profile; /* id of the sequence profile that its state was made with */
 };
@@ -270,6 +276,9 @@ struct fragment_ports {
 _Static_assert(sizeof(struct flow_key) == 48, "flow_key: six words to compare");
 _Static_assert(sizeof(struct flow_slot) == 128, "flow_slot: two cache lines");
 _Static_assert(__builtin_offsetof(struct flow_slot, first_arrival) == 64, "flow_slot: first line");
+_Static_assert(__builtin_offsetof(struct flow_slot, expected) % 8 == 0, "flow_slot: the series is one word");
+_Static_assert(__builtin_offsetof(struct flow_slot, run) == __builtin_offsetof(struct flow_slot, expected) + 7,
+	       "flow_slot: the series ends with its run");
 _Static_assert(sizeof(struct flow_counters) == 64, "flow_counters: one cache line");
 _Static_assert(sizeof(struct flow_shared) == 128, "flow_shared: two cache lines");
 _Static_assert(sizeof(struct interface) == 256, "interface: four cache lines");

@@ -20,11 +20,15 @@ use crate::model::snapshot::{FlowSample, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
+const SERIES: usize = offset_of!(flow_slot, expected);
 const OWNER: usize = offset_of!(flow_counters, owner);
 
 /// The program stamps an arrival before it has judged and counted the packet. A flow that was read so soon after its last
 /// arrival, ns, is read once more.
 const JUDGED_NS: u64 = 10_000_000;
+
+/// `RUN_PLAIN` of types.h, in the word of a series.
+const SERIES_PLAIN: u64 = 1 << 63;
 
 /// Slots that are looked at together: a set of them, which divides their number.
 const AT_A_TIME: usize = FLOWS_PER_SET;
@@ -285,7 +289,8 @@ impl FlowTable {
         });
     }
 
-    /// Takes the lock of a flow, as a CPU does that judges a number, or gives it back. Whether it could.
+    /// Takes the lock of a flow and closes its series, as a CPU does that judges a number, or gives the lock back. Whether it could.
+    /// The next number judged opens the series again.
     pub fn set_locked(&self, slot: u32, locked: bool) -> bool {
         let change = |word| {
             let control = Control(word);
@@ -293,8 +298,12 @@ impl FlowTable {
             is_free.then_some(control.0 ^ Control::LOCKED)
         };
         let word = self.slots.word(slot as usize, CONTROL);
-        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
-            .is_ok()
+        let is_changed = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        if locked && is_changed.is_ok() {
+            let series = self.slots.word(slot as usize, SERIES);
+            series.fetch_and(!SERIES_PLAIN, Ordering::AcqRel);
+        }
+        is_changed.is_ok()
     }
 
     /// Retires flows that rules of `version` exclude and that no packet came of since: it would have done the same.

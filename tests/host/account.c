@@ -669,6 +669,58 @@ static void a_number_that_finds_the_flow_locked_is_contended(void)
 	expect("both", "contended", interface->contended, 3);
 }
 
+/* Whether packets of the flow need its lock: it is held, and the number that found no lock tells. */
+static void expect_passed(const char *of, const struct packet_facts *facts, __u32 packets, __u32 gso_size, int passed)
+{
+	struct flow_slot *slot = slot_of(facts);
+	__u64 contended = interface_at[IFINDEX].contended, sequenced = counters_of(facts)->sequenced;
+	__u32 expected = slot->expected;
+
+	slot->control |= FLOW_LOCKED;
+	arrive(facts, now + 1, packets, gso_size);
+	expect(of, "contended", interface_at[IFINDEX].contended - contended, !passed);
+	expect(of, "sequenced", counters_of(facts)->sequenced - sequenced, packets);
+	expect(of, "moved on", slot->expected != expected, passed);
+	slot->control &= ~FLOW_LOCKED;
+}
+
+static void the_next_number_needs_no_lock(void)
+{
+	struct packet_facts udp = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD), echo = facts_of(IPPROTO_ICMP, SEQUENCE_ECHO);
+	struct packet_facts tcp = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+
+	begin();
+	put_number(42, 5);
+	arrive(&udp, 1000, 1, 0);
+	put_number(42, 6);
+	expect_passed("the next", &udp, 1, 0, 1);
+	expect_passed("the same again", &udp, 1, 0, 0);
+	put_number(42, 7);
+	slot_of(&udp)->profile += 1;
+	expect_passed("the next, found by another profile", &udp, 1, 0, 0);
+	slot_of(&udp)->profile -= 1;
+	slot_of(&udp)->run &= ~RUN_PLAIN;
+	expect_passed("the next while one is judged", &udp, 1, 0, 0);
+	arrive(&udp, 1100, 1, 0);
+	put_number(42, 8);
+	expect_passed("the one behind it", &udp, 1, 0, 1);
+	expect("all of them", "expected", slot_of(&udp)->expected, 9);
+	echo.key.destination_port = 8 << 8;
+	arrive(&echo, 1000, 1, 0);
+	echo.number = 1;
+	expect_passed("the next echo", &echo, 1, 0, 1);
+	arrive(&tcp, 1000, 1, 0);
+	tcp.number += 100;
+	expect_passed("the next segment", &tcp, 1, 0, 1);
+	tcp.number += 100;
+	tcp.payload_bytes = 300;
+	expect_passed("an aggregate", &tcp, 3, 100, 1);
+	tcp.number += 300;
+	expect_passed("one of larger segments", &tcp, 3, 101, 0);
+	expect_passed("one packet as large", &tcp, 1, 100, 0);
+	expect("the stream", "expected", slot_of(&tcp)->expected, tcp.number);
+}
+
 /* A number that is judged as the slot says now, which was found with another word. */
 static __u32 judge_late(struct flow_slot *slot, __u64 found)
 {
@@ -883,6 +935,7 @@ static const struct test TESTS[] = {
 	{ TEST(rules_that_change_keep_a_flow_whose_profile_stays) },
 	{ TEST(a_flow_that_no_rule_admits_any_more_is_retired) },
 	{ TEST(a_number_that_finds_the_flow_locked_is_contended) },
+	{ TEST(the_next_number_needs_no_lock) },
 	{ TEST(who_comes_too_late_is_told_by_the_slot) },
 	{ TEST(other_cpus_than_the_owner_share_their_counters) },
 	{ TEST(each_datagram_of_an_aggregate_has_its_number) },

@@ -11,8 +11,7 @@
 
 #include "counters.h"
 #include "segments.h"
-#include "sequence.h"
-#include "stream.h"
+#include "passing.h"
 
 struct head {
 	__u8 flags; /* 1: without an Ethernet header; 2: the kernel moved a VLAN tag out of the data */
@@ -150,36 +149,44 @@ int main(void)
 
 #else
 
-/* The shortcut is taken only where it says the same. */
+/* A number passes only where that says the same, and so does the other shortcut. */
 static void track_number(struct flow_slot *slot, __u32 number, int is_16_bit, __u32 threshold)
 {
-	struct flow_slot next = *slot;
+	struct flow_slot judged = settled(slot), next = judged;
 	int is_next = continue_series(&next, number, is_16_bit);
 
-	place_number(slot, number, is_16_bit, threshold);
-	if (is_next && memcmp(&next, slot, sizeof(next)))
+	place_number(&judged, number, is_16_bit, threshold);
+	pass_or_place(slot, number, is_16_bit, threshold);
+	if (!is_same(slot, &judged) || (is_next && memcmp(&next, &judged, sizeof(next))))
+		abort();
+}
+
+static void track_segment(struct flow_slot *slot, __u32 number, __u8 tcp_flags, __u32 length, __u32 threshold)
+{
+	struct flow_slot judged = settled(slot);
+	int took_part, says;
+
+	took_part = track_tcp(&judged, number, tcp_flags, length, length, threshold);
+	pass_or_track(slot, number, tcp_flags, length, length, threshold, &says);
+	if (!is_same(slot, &judged) || took_part != says)
 		abort();
 }
 
 /* Any numbers, any flags, any times: state that must stay defined. */
 static void track(const __u8 *bytes, __u32 size)
 {
-	struct flow_slot numbers = {}, words = {}, stream = {};
+	struct flow_slot numbers = {}, words = {}, stream = { .key.protocol = IPPROTO_TCP };
 	struct flow_counters counters = {};
 
 	for (__u32 i = 0; i + 8 <= size; i += 8) {
 		__u32 number = read_u32(bytes + i), length = read_u16(bytes + i + 4);
 		__u32 threshold = bytes[i + 6];
-		struct flow_slot next = stream;
-		int took_part, is_next = continue_bytes(&next, number, bytes[i + 7], length);
 		__s64 gap;
 
 		memcpy(&gap, bytes + i, sizeof(gap));
 		track_number(&numbers, number, 0, threshold);
 		track_number(&words, number & 0xffff, 1, threshold);
-		took_part = track_tcp(&stream, number, bytes[i + 7], length, length, threshold);
-		if (is_next && (!took_part || memcmp(&next, &stream, sizeof(next))))
-			abort();
+		track_segment(&stream, number, bytes[i + 7], length, threshold);
 		/* Longer ones are no gaps: the flow had stopped. */
 		add_gap(&counters, gap % (__s64)JITTER_STOP_NS);
 	}

@@ -2,7 +2,7 @@
 /* sequence.h for numbers of UDP, ICMP and echo: the table of what a number may be, by hand. */
 #include "host.h"
 
-#include "sequence.h"
+#include "passing.h"
 
 /* Numbers in the order of their arrival, "1..5" for five in order; then what is counted. */
 struct series {
@@ -11,15 +11,17 @@ struct series {
 	const char *figures;
 };
 
-/* The shortcut is taken only where it says the same. */
+/* Both shortcuts are taken only where they say the same. */
 static void track_number(struct flow_slot *slot, __u32 number, int is_16_bit, __u32 threshold)
 {
-	struct flow_slot next = *slot;
+	struct flow_slot judged = settled(slot), next = judged;
 	int is_next = continue_series(&next, number, is_16_bit);
 
-	place_number(slot, number, is_16_bit, threshold);
+	place_number(&judged, number, is_16_bit, threshold);
 	if (is_next)
-		expect("the shortcut", "difference", !!memcmp(&next, slot, sizeof(next)), 0);
+		expect("the shortcut", "difference", !!memcmp(&next, &judged, sizeof(next)), 0);
+	pass_or_place(slot, number, is_16_bit, threshold);
+	expect("a number that passes", "same", is_same(slot, &judged), 1);
 }
 
 static void expect_series(const struct series *series, int is_16_bit, __u32 threshold)
@@ -314,6 +316,48 @@ static void the_next_number_takes_the_shortcut(void)
 	expect("the next when that is judged", "taken", continue_series(&slot, 4, 0), 1);
 }
 
+/* Numbers in order, as many as `seen` can tell, one less and one more: then all that it tells of is asked for. */
+static void a_run_of_any_length_is_known_when_it_ends(void)
+{
+	for (__u32 length = 0; length <= 3 * SEEN_WINDOW; length++) {
+		struct flow_slot slot = {}, judged = {};
+		int passed = 0;
+
+		pass_or_place(&slot, 1, 0, 10);
+		pass_or_place(&slot, 3, 0, 10);
+		for (__u32 number = 4; number < 4 + length; number++)
+			passed += pass_or_place(&slot, number, 0, 10);
+		expect("a run", "passed", passed, length);
+		for (__u32 number = 1; number < 4 + length; number++)
+			if (number != 2)
+				place_number(&judged, number, 0, 10);
+		expect("a run", "same", is_same(&slot, &judged), 1);
+		for (__u32 number = 3 + length; number; number--) {
+			place_number(&judged, number, 0, 10);
+			pass_or_place(&slot, number, 0, 10);
+			expect("what comes again", "same", is_same(&slot, &judged), 1);
+		}
+	}
+}
+
+static void what_is_open_lets_nothing_pass(void)
+{
+	struct flow_slot slot = {};
+
+	expect("the first", "passed", pass_or_place(&slot, 1, 0, 10), 0);
+	expect("the next", "passed", pass_or_place(&slot, 2, 0, 10), 1);
+	expect("the same", "passed", pass_or_place(&slot, 2, 0, 10), 0);
+	expect("one behind a gap", "passed", pass_or_place(&slot, 4, 0, 10), 0);
+	expect("the next behind a gap", "passed", pass_or_place(&slot, 5, 0, 10), 1);
+	expect("one far away", "passed", pass_or_place(&slot, 50000000, 0, 10), 0);
+	expect("the next while another one waits", "passed", pass_or_place(&slot, 6, 0, 10), 0);
+	expect("the next when that is judged", "passed", pass_or_place(&slot, 7, 0, 10), 1);
+	expect("in 16 bits", "passed", pass_or_place(&slot, 8 + 0x10000, 1, 10), 1);
+	expect("in 32 bits", "passed", pass_or_place(&slot, 9, 0, 10), 0);
+	slot.run &= ~RUN_PLAIN;
+	expect("the next while another one is judged", "passed", !!series_behind_number(*series_of(&slot), 9, 0), 0);
+}
+
 static void powers_of_two_are_told_by_their_highest_bit(void)
 {
 	for (int bit = 0; bit < 32; bit++) {
@@ -335,6 +379,8 @@ static const struct test TESTS[] = {
 	{ TEST(a_single_number_far_away_loses_nothing) },
 	{ TEST(what_comes_by_a_slower_path_is_not_lost) },
 	{ TEST(the_next_number_takes_the_shortcut) },
+	{ TEST(a_run_of_any_length_is_known_when_it_ends) },
+	{ TEST(what_is_open_lets_nothing_pass) },
 	{ TEST(powers_of_two_are_told_by_their_highest_bit) },
 	{ TEST(numbers_of_16_bits_wrap_and_restart_in_their_own_width) },
 };

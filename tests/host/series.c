@@ -5,7 +5,7 @@
  */
 #include "host.h"
 
-#include "sequence.h"
+#include "passing.h"
 
 struct counts {
 	__u64 lost;
@@ -18,13 +18,6 @@ struct counts {
 };
 
 _Static_assert(sizeof(struct counts) == 32, "counts: without padding");
-
-/* As judge.h does it: the shortcut, where it is taken. */
-static void track_number(struct flow_slot *slot, __u32 number, int is_16_bit, __u32 threshold)
-{
-	if (!continue_series(slot, number, is_16_bit))
-		place_number(slot, number, is_16_bit, threshold);
-}
 
 static __u32 read_word(void)
 {
@@ -40,7 +33,7 @@ static void track_series(int is_16_bit, __u32 threshold, __u32 numbers)
 	struct flow_slot slot = {};
 
 	while (numbers--) {
-		track_number(&slot, read_word(), is_16_bit, threshold);
+		pass_or_place(&slot, read_word(), is_16_bit, threshold);
 		struct counts counts = {
 			.lost = slot.lost,
 			.small_errors = slot.small_errors,

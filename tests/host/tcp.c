@@ -2,7 +2,7 @@
 /* sequence.h for TCP: bytes that are missing, filled, and the beginnings and ends of a series, by hand. */
 #include "host.h"
 
-#include "stream.h"
+#include "passing.h"
 
 /* Segments in the order of their arrival; then what is counted. A segment is flags (S, F, R), the sequence number,
  * "+" the payload, "/" the segment size of an aggregate: "S100 101+1000 F1101 2000+4000/1000".
@@ -17,8 +17,8 @@ struct stream {
 static char *feed(struct flow_slot *slot, char *at, __u32 threshold, int *took_part)
 {
 	__u32 number, payload = 0, size;
-	struct flow_slot next = *slot;
-	int took;
+	struct flow_slot judged = settled(slot);
+	int took, says;
 	__u8 flags = 0;
 
 	for (at += strspn(at, " "); *at && strchr("SFR", *at); at++)
@@ -29,16 +29,17 @@ static char *feed(struct flow_slot *slot, char *at, __u32 threshold, int *took_p
 	size = payload;
 	if (*at == '/')
 		size = strtoul(at + 1, &at, 0);
-	took = track_tcp(slot, number, flags, payload, size, threshold);
+	took = track_tcp(&judged, number, flags, payload, size, threshold);
 	*took_part += took;
-	if (size == payload && continue_bytes(&next, number, flags, payload))
-		expect("the shortcut", "difference", !took || memcmp(&next, slot, sizeof(next)), 0);
+	pass_or_track(slot, number, flags, payload, size, threshold, &says);
+	expect("a segment that passes", "same", is_same(slot, &judged), 1);
+	expect("a segment that passes", "takes part", says, took);
 	return at;
 }
 
 static void expect_stream(const struct stream *stream, __u32 threshold)
 {
-	struct flow_slot slot = {};
+	struct flow_slot slot = { .key.protocol = IPPROTO_TCP };
 	char *at = (char *)stream->segments;
 	int took_part = 0;
 
@@ -59,22 +60,29 @@ static void expect_all(const struct stream *streams, int count)
 		expect_stream(&streams[i], 10);
 }
 
-static void the_next_segment_takes_the_shortcut(void)
+static void the_next_segment_passes(void)
 {
-	struct flow_slot slot = {};
+	struct flow_slot slot = { .key.protocol = IPPROTO_TCP };
+	int took_part;
 
-	track_tcp(&slot, 100, 0, 10, 10, 10);
-	expect("the next one", "taken", continue_bytes(&slot, 110, 0, 10), 1);
+	expect("the first one", "passed", pass_or_track(&slot, 100, 0, 10, 10, 10, &took_part), 0);
+	expect("the next one", "passed", pass_or_track(&slot, 110, 0, 10, 10, 10, &took_part), 1);
 	expect("the next one", "expected", slot.expected, 120);
-	expect("a larger one", "taken", continue_bytes(&slot, 120, 0, 11), 0);
-	expect("an earlier one", "taken", continue_bytes(&slot, 110, 0, 10), 0);
-	expect("a later one", "taken", continue_bytes(&slot, 121, 0, 10), 0);
-	expect("the last one", "taken", continue_bytes(&slot, 120, TCP_FIN, 10), 0);
-	expect("an empty one", "taken", continue_bytes(&slot, 120, 0, 0), 0);
-	track_tcp(&slot, 130, 0, 10, 10, 10);
-	expect("one behind a gap", "taken", continue_bytes(&slot, 140, 0, 10), 0);
-	track_tcp(&slot, 120, 0, 10, 10, 10);
-	expect("one behind a gap that was filled", "taken", continue_bytes(&slot, 140, 0, 10), 1);
+	expect("a larger one", "passed", pass_or_track(&slot, 120, 0, 11, 11, 10, &took_part), 0);
+	expect("one as large", "passed", pass_or_track(&slot, 131, 0, 11, 11, 10, &took_part), 1);
+	expect("an aggregate", "passed", pass_or_track(&slot, 142, 0, 38, 11, 10, &took_part), 1);
+	expect("one of larger ones", "passed", pass_or_track(&slot, 180, 0, 20, 12, 10, &took_part), 0);
+	expect("an earlier one", "passed", pass_or_track(&slot, 180, 0, 10, 10, 10, &took_part), 0);
+	expect("an empty one", "passed", pass_or_track(&slot, 200, 0, 0, 0, 10, &took_part), 0);
+	expect("a later one", "passed", pass_or_track(&slot, 210, 0, 10, 10, 10, &took_part), 0);
+	expect("one behind a gap", "passed", pass_or_track(&slot, 220, 0, 10, 10, 10, &took_part), 0);
+	expect("what fills it", "passed", pass_or_track(&slot, 200, 0, 10, 10, 10, &took_part), 0);
+	expect("one behind a gap that was filled", "passed", pass_or_track(&slot, 230, 0, 10, 10, 10, &took_part), 1);
+	expect("the last one", "passed", pass_or_track(&slot, 240, TCP_FIN, 10, 10, 10, &took_part), 0);
+	expect("a reset", "passed", pass_or_track(&slot, 251, TCP_RST, 10, 10, 10, &took_part), 0);
+	expect("one behind a reset", "passed", pass_or_track(&slot, 251, 0, 10, 10, 10, &took_part), 0);
+	expect("a SYN", "passed", pass_or_track(&slot, 261, TCP_SYN, 10, 10, 10, &took_part), 0);
+	expect("a run", "length", slot.run & RUN_LENGTH, 0);
 }
 
 static void a_stream_in_order_counts_nothing(void)
@@ -241,7 +249,7 @@ static void payload_syn_and_fin_take_up_numbers(void)
 
 static void the_largest_segment_is_remembered_in_16_bits(void)
 {
-	struct flow_slot slot = {};
+	struct flow_slot slot = { .key.protocol = IPPROTO_TCP };
 
 	track_tcp(&slot, 1, 0, 200000, 0xfffe, 10);
 	expect("segments of 65,534 bytes", "largest payload", slot.other_seen, 0xfffe);
@@ -253,7 +261,7 @@ static void the_largest_segment_is_remembered_in_16_bits(void)
 
 static const struct test TESTS[] = {
 	{ TEST(a_stream_in_order_counts_nothing) },
-	{ TEST(the_next_segment_takes_the_shortcut) },
+	{ TEST(the_next_segment_passes) },
 	{ TEST(acknowledgements_and_keep_alives_take_no_part) },
 	{ TEST(a_gap_is_the_bytes_that_are_missing) },
 	{ TEST(bytes_that_fill_a_gap_were_not_lost) },

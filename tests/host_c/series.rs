@@ -58,7 +58,7 @@ impl Senders {
         let mut dice = Dice(seed);
         let threshold = dice.one_of(&[1, 2, 10, 97, 5000]);
         let start = dice.one_of(&[0, 70, 5000, 65_500, 1 << 31, (1 << 32) - 40]);
-        let calm = dice.one_of(&[2, 3, 6, 20]);
+        let calm = dice.one_of(&[2, 3, 6, 20, 60]);
         let mut senders = Senders {
             dice,
             width,

@@ -6,7 +6,8 @@ use loom::sync::atomic::Ordering::Relaxed;
 use loom::thread;
 
 use crate::slot::{
-    CLAIMED, EPOCH, FOCUSED, FREE, LIVE, SHARED, STATE, Slot, Step, generation, life,
+    CLAIMED, EPOCH, FOCUSED, FREE, LIVE, PLAIN, SHARED, STATE, Slot, Step, expected, generation,
+    life, run,
 };
 
 const OLD_KEY: u64 = 10;
@@ -324,8 +325,63 @@ pub fn the_lock_hands_over_what_it_protects(weakened: Option<Step>) {
     let other = on_another(&slot, |slot| u64::from(slot.judge().is_some()));
     let judged = u64::from(slot.judge().is_some());
     let judged = judged + other.join().expect("a packet");
-    let expected = slot.expected.load(Relaxed);
-    assert_eq!(expected, judged, "order: numbers judged and not seen");
+    let numbers = expected(slot.series.load(Relaxed));
+    assert_eq!(numbers, judged, "order: numbers judged and not seen");
+}
+
+/// A packet with the next number, and two with numbers that need the lock.
+pub fn what_passes_beside_the_lock_is_known(weakened: Option<Step>) {
+    let slot = shared(life(1, LIVE), weakened);
+    slot.series.store(PLAIN, Relaxed);
+    let passes = on_another(&slot, |slot| {
+        u64::from(slot.pass()) + u64::from(slot.pass())
+    });
+    let judged = (0..2).filter_map(|_| slot.judge()).count() as u64;
+    let numbers = judged + passes.join().expect("packets");
+    let series = slot.series.load(Relaxed);
+    assert_eq!(expected(series), numbers, "order: {series:#x}");
+    let seen = slot.seen.load(Relaxed) + run(series);
+    assert_eq!(seen, numbers, "order: numbers that came and are not known");
+}
+
+/// Two packets that both may pass, and a third one that needs the lock.
+pub fn what_passes_on_two_cpus_is_known(weakened: Option<Step>) {
+    let slot = shared(life(1, LIVE), weakened);
+    slot.series.store(PLAIN, Relaxed);
+    let packets = [0, 1].map(|_| on_another(&slot, |slot| u64::from(slot.pass())));
+    let judged = u64::from(slot.judge().is_some());
+    let passed: u64 = packets
+        .into_iter()
+        .map(|packet| packet.join().expect("a packet"))
+        .sum();
+    let series = slot.series.load(Relaxed);
+    assert_eq!(expected(series), judged + passed, "order: {series:#x}");
+    let seen = slot.seen.load(Relaxed) + run(series);
+    assert_eq!(seen, judged + passed, "order: numbers not known");
+}
+
+/// A newcomer wants the place of an idle flow whose next number comes, and is in the same place of its own series.
+pub fn what_passes_is_of_the_life_found(weakened: Option<Step>) {
+    let slot = shared(life(1, LIVE), weakened);
+    slot.series.store(PLAIN | 5, Relaxed);
+    let newcomer = on_another(&slot, |slot| {
+        let is_taken = wants_the_place(slot);
+        if is_taken {
+            slot.series.store(PLAIN | 5, Relaxed);
+        }
+        is_taken
+    });
+    let has_passed = std::cell::Cell::new(false);
+    let is_counted = slot
+        .find(OLD_KEY)
+        .is_some_and(|control| slot.arrive_and_count(control, || has_passed.set(slot.pass())));
+    let is_taken = newcomer.join().expect("a newcomer");
+    let series = slot.series.load(Relaxed);
+    let numbers = match is_taken {
+        true => 5,
+        false => 5 + u64::from(is_counted && has_passed.get()),
+    };
+    assert_eq!(expected(series), numbers, "order: another flow's number");
 }
 
 /// User space retires a flow while a packet with a sequence number is judged, or before, or after.

@@ -45,6 +45,14 @@ pub enum Step {
     Lock,
     /// `unlock_flow()`.
     Unlock,
+    /// `close_series()`: what is judged with the lock held lets nothing pass.
+    Close,
+    /// `close_series()`: what has passed is known.
+    EndRun,
+    /// `open_series()`: the number and what says that the next one may pass are one word.
+    OneWord,
+    /// `series_behind_number()`: not where something is open or judged.
+    LookAtPlain,
     /// `FlowTable::read_flow`: whether the control word is still of the same life and epoch.
     LookAgain,
     /// `read_behind`: a fence behind all that was read, also before the control word is looked at again.
@@ -63,6 +71,19 @@ pub const LOCKED: u64 = 1 << 2;
 pub const SHARED: u64 = 1 << 4;
 pub const FOCUSED: u64 = 1 << 5;
 pub const EPOCH: u64 = 1 << 48;
+
+/// A series: the number expected, how many passed, and whether the next one may.
+pub const RUN: u64 = 1 << 56;
+pub const PLAIN: u64 = 1 << 63;
+
+/// What a series expects, and how long its run is.
+pub fn expected(series: u64) -> u64 {
+    series & 0xffff_ffff
+}
+
+pub fn run(series: u64) -> u64 {
+    (series & !PLAIN) / RUN
+}
 
 /// The control word of a life.
 pub fn life(generation: u64, state: u64) -> u64 {
@@ -92,7 +113,9 @@ pub struct Slot {
     pub control: AtomicU64,
     pub last_arrival: AtomicU64,
     pub key: [AtomicU64; 2],
-    pub expected: AtomicU64,
+    pub series: AtomicU64,
+    /// How many numbers are known to have come.
+    pub seen: AtomicU64,
     pub owner: AtomicU64,
     pub packets: AtomicU64,
     pub gaps: AtomicU64,
@@ -107,7 +130,8 @@ impl Slot {
             control: AtomicU64::new(control),
             last_arrival: AtomicU64::new(1),
             key: [key, key].map(AtomicU64::new),
-            expected: AtomicU64::new(0),
+            series: AtomicU64::new(0),
+            seen: AtomicU64::new(0),
             owner: AtomicU64::new(owner_of(control)),
             packets: AtomicU64::new(0),
             gaps: AtomicU64::new(0),
@@ -179,9 +203,36 @@ impl Slot {
         {
             return None;
         }
-        self.expected
-            .store(self.expected.load(Relaxed) + 1, Relaxed);
+        let number = expected(self.close_series());
+        self.seen.store(self.seen.load(Relaxed) + 1, Relaxed);
+        if self.is_weakened(Step::OneWord) {
+            self.series.store(PLAIN | number, Relaxed);
+        }
+        self.series.store(PLAIN | (number + 1), Relaxed);
         Some(self.add(Step::Unlock, &self.control, LOCKED.wrapping_neg()))
+    }
+
+    fn close_series(&self) -> u64 {
+        let mut series = self.series.load(Relaxed);
+        if series & PLAIN != 0 && !self.is_weakened(Step::Close) {
+            series = self.series.fetch_sub(PLAIN, Relaxed);
+        }
+        if !self.is_weakened(Step::EndRun) {
+            let seen = self.seen.load(Relaxed) + run(series);
+            self.seen.store(seen, Relaxed);
+        }
+        series
+    }
+
+    /// The next number passes without the lock. Whether it did.
+    pub fn pass(&self) -> bool {
+        let series = self.series.load(Relaxed);
+        if series & PLAIN == 0 && !self.is_weakened(Step::LookAtPlain) {
+            return false;
+        }
+        self.series
+            .compare_exchange(series, series + RUN + 1, Relaxed, Relaxed)
+            .is_ok()
     }
 
     /// Claims a free slot; `from` is what it says.
@@ -196,6 +247,7 @@ impl Slot {
         self.owner.store(OWNER, Relaxed);
         self.packets.store(1, Relaxed);
         self.gaps.store(0, Relaxed);
+        self.series.store(0, Relaxed);
         if from & SHARED != 0 && !self.is_weakened(Step::EmptyShared) {
             self.shared.packets.store(0, Relaxed);
             self.shared

@@ -24,7 +24,7 @@ HEADERS = sorted(path.name for path in FOLDER.glob("*.h") if path.name != "types
 PROGRAM = "flowtop.bpf.c"
 # Quick ones first; each is asked only about what the one before did not notice. Those of chance compile the headers themselves.
 BY_CHANCE = {
-    "sequence.h": ("series", ["host_c", "series::"]),
+    **dict.fromkeys(["sequence.h", "series.h"], ("series", ["host_c", "series::"])),
     **dict.fromkeys(["packet.h", "parse.h", "segments.h", "transport.h"], ("judge", ["fuzz", "the_headers_alone"])),
 }
 IN_KERNEL = [

@@ -81,7 +81,7 @@ __noinline int admit_flow(const struct packet_facts *facts, struct interface_tot
 	newcomer.packets = seen->packets;
 	newcomer.payload_bytes = facts->payload_bytes;
 	newcomer.cpu = seen->cpu;
-	newcomer.active = seen->active;
+	newcomer.version = ACTIVE_VERSION(seen->active);
 	rule = match_rules(&newcomer.key, seen->active);
 	if (rule < 0) {
 		struct verdict *verdict = verdict_of(seen->cpu, hash);
@@ -187,14 +187,12 @@ __noinline int count_elsewhere(struct flow_slot *slot, const struct packet_facts
 /* A packet whose flow could not be locked: its number is read, but has no place in the series. So that it is not missed
  * there for good, the flow knows how many such numbers (TCP: bytes) there were. Returns the packets whose number was readable.
  */
-__noinline __u32 count_unjudged(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
-				const struct observation *seen)
+static __always_inline __u32 count_unjudged(struct __sk_buff *skb, struct flow_slot *slot,
+					    const struct packet_facts *facts, const struct observation *seen)
 {
 	__u32 received, numbers;
 	struct flow_shared *shared;
 
-	if (!slot || !facts || !seen)
-		return 0;
 	if (facts->sequence == SEQUENCE_TCP) {
 		numbers = stream_length(facts->tcp_flags, facts->payload_bytes);
 		received = numbers ? seen->packets : 0;
@@ -215,8 +213,8 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 }
 
 /* A number that is not the next one in order, the first one of its flow for one, or whose flow another CPU, or user space, has
- * changed since it was found. Returns the packets whose number was readable, NOT_THERE where the slot is another flow's. Out of the way of most packets; global, so
- * that the verifier looks at it once.
+ * changed since it was found. Returns the packets whose number was readable, NOT_THERE where the slot is another flow's. Out of
+ * the way of most packets; global, so that the verifier looks at it once.
  */
 __noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
 			     struct interface *interface, const struct observation *seen)

@@ -16,16 +16,16 @@ struct newcomer {
 	__u64 bytes; /* of its first packet, or aggregate, with the next two */
 	__u32 packets;
 	__u32 payload_bytes;
-	__u32 active; /* settings.active */
+	__u64 oldest; /* last arrival of the flow at `idle`; without one: what a last arrival has to be before */
 	__u32 cpu;
+	__u8 version; /* of the rules that admit it */
 	__u8 rule;
 	__u8 profile; /* id */
+	__u8 flags; /* of control */
 	__u8 evicted; /* out: whether it replaced a flow */
 	__u8 published; /* out: whether this CPU brought it in, not another one at the same time */
-	int free, room; /* of the set looked through last: its first free place, and how many there are */
-	int idle; /* the place idle longest that may be taken */
-	__u64 oldest; /* its last arrival; without one: what a last arrival has to be before */
-	__u64 flags; /* of control */
+	__s8 free, room; /* of the set looked through last: its first free place, and how many there are */
+	__s8 idle; /* the place idle longest that may be taken */
 };
 
 /* The first packet is counted before anybody can find the flow. */
@@ -62,7 +62,7 @@ static __always_inline void publish(struct flow_slot *slot, const struct newcome
 	slot->base_age = 0;
 	slot->profile = newcomer->profile;
 	__sync_lock_test_and_set(&slot->control, generation | newcomer->flags | FLOW_LIVE |
-							 (__u64)ACTIVE_VERSION(newcomer->active) << FLOW_VERSION_SHIFT);
+							 (__u64)newcomer->version << FLOW_VERSION_SHIFT);
 }
 
 /* Looks once through the set that begins with the place `first`: for the flow itself, should another CPU have brought it in

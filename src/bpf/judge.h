@@ -20,9 +20,9 @@ struct observation {
 	__u64 bytes;
 	__u32 slot;
 	__u32 cpu;
-	__u32 is_filtered; /* no rule matches it, as was known before */
-	__u32 is_new; /* this CPU has brought its flow in, and counted it */
-	__u32 has_evicted; /* its flow took the place of another one */
+	__u8 is_filtered; /* no rule matches it, as was known before */
+	__u8 is_new; /* this CPU has brought its flow in, and counted it */
+	__u8 has_evicted; /* its flow took the place of another one */
 	__u64 control; /* what its flow's slot said when it was found: for what is out of the way of most packets */
 };
 
@@ -94,19 +94,17 @@ __noinline __u32 judge_payload(struct __sk_buff *skb, struct flow_slot *slot, co
 __noinline __u32 judge_segments(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
 				__u32 payload_offset, __u32 payload_bytes)
 {
-	__u32 received = 0, segment = skb->gso_size;
+	__u32 received = 0, end = payload_offset + payload_bytes;
 
 	if (!profile)
 		return 0;
-	for (__u32 i = 0; i < MAX_SEGMENTS; i++) {
-		__u32 start = i * segment, length;
+	for (__u32 i = 0; i < MAX_SEGMENTS && payload_offset < end; i++) {
+		__u32 length = end - payload_offset;
 
-		if (start >= payload_bytes)
-			break;
-		length = payload_bytes - start;
-		if (length > segment)
-			length = segment;
-		received += judge_payload(skb, slot, profile, payload_offset + start, length);
+		if (length > skb->gso_size)
+			length = skb->gso_size;
+		received += judge_payload(skb, slot, profile, payload_offset, length);
+		payload_offset += skb->gso_size;
 	}
 	return received;
 }

@@ -74,7 +74,6 @@ struct packet {
 
 struct packet_facts {
 	struct flow_key key;
-	__u32 malformed; /* enum malformed */
 	__u32 payload_offset; /* from the buffer's start */
 	__u32 payload_bytes;
 	__u32 ip_end; /* where the IP packet ends in the buffer */
@@ -92,7 +91,8 @@ struct packet_facts {
 	__u32 unsent; /* bytes in front of the payload that are in the buffer, and in no packet on the wire */
 	__u8 traffic_class; /* GROUP_IP: of IPv4 the type of service */
 	__u8 hop_limit; /* GROUP_IP: of IPv4 the time to live */
-	__u8 unused[2];
+	__u8 malformed; /* enum malformed */
+	__u8 unused;
 };
 
 /* From here on the compiler knows nothing of the value. It would merge checks, or move them to another expression, in

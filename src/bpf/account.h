@@ -6,7 +6,7 @@
 #include "claim.h"
 #include "counters.h"
 #include "ip_metrics.h"
-#include "judge.h"
+#include "sequence_dispatch.h"
 #include "totals.h"
 
 #define NOT_THERE ~0U

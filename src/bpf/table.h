@@ -283,7 +283,7 @@ __noinline int next_epoch(struct flow_slot *slot, struct flow_shared *shared, __
 }
 
 /* Locks a live flow that still says what it said before. From here to unlock_flow() the holder alone changes the slot's second
- * half, but for a series that is plain (judge.h), and of `control` the state and the version.
+ * half, but for a series that is plain (sequence_dispatch.h), and of `control` the state and the version.
  */
 static __always_inline int lock_as_found(struct flow_slot *slot, __u64 control)
 {

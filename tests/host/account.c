@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* account.h and what it rests on (rules.h, judge.h, totals.h) with maps in this process's memory: each step of a packet's way from
+/* account.h and what it rests on (rules.h, sequence_dispatch.h, totals.h) with maps in this process's memory: each step of a packet's way from
  * its parsed headers to the counters, and what others change meanwhile.
  */
 #include "program.h"

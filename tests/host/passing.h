@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Numbers and segments as judge.h has them: those that are next pass, all others are judged with the series closed. */
+/* Numbers and segments as sequence_dispatch.h has them: those that are next pass, all others are judged with the series closed. */
 #ifndef FLOWTOP_PASSING_H
 #define FLOWTOP_PASSING_H
 

@@ -2,8 +2,8 @@
 /* Stateful: what a packet's sequence number means for its flow. The next one in order passes without the flow's lock, all others
  * are judged with it held.
  */
-#ifndef FLOWTOP_JUDGE_H
-#define FLOWTOP_JUDGE_H
+#ifndef FLOWTOP_SEQUENCE_DISPATCH_H
+#define FLOWTOP_SEQUENCE_DISPATCH_H
 
 #include "payload.h"
 #include "rules.h"

@@ -149,16 +149,22 @@ fn a_click_means_the_flow_that_was_drawn_there() {
     assert_eq!(app.flow_table().selected(), Some(drawn[9]));
 }
 
-#[test]
-fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
-    let mut report = mixed();
+/// A dashboard in which flows with a loss above 1 % are in an alert.
+fn with_alert_on_loss(report: &Report) -> App {
     let column = by_id("loss_percent").expect("a column");
     let preferences = Preferences {
         alerts: vec![AlertRule::new(column, Side::Above, 1.0)],
         ..Preferences::default()
     };
     let mut app = App::new(preferences, SIZE);
-    app.update(Msg::Refreshed(CLOCK), &report);
+    app.update(Msg::Refreshed(CLOCK), report);
+    app
+}
+
+#[test]
+fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
+    let mut report = mixed();
+    let mut app = with_alert_on_loss(&report);
     press(&mut app, &report, "Down Enter");
     let key = app.flow_table().selected().expect("a selection");
     let mut histogram = Histogram::default();
@@ -305,13 +311,7 @@ fn enter_on_a_rule_shows_its_flows() {
 #[test]
 fn enter_on_an_event_opens_its_flow_and_that_view_is_the_one_to_be_saved() {
     let report = mixed();
-    let column = by_id("loss_percent").expect("a column");
-    let preferences = Preferences {
-        alerts: vec![AlertRule::new(column, Side::Above, 1.0)],
-        ..Preferences::default()
-    };
-    let mut app = App::new(preferences, SIZE);
-    app.update(Msg::Refreshed(CLOCK), &report);
+    let mut app = with_alert_on_loss(&report);
     press(&mut app, &report, "4 / a l e r t Enter Home Enter");
     assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail));
     assert_eq!(app.preferences().appearance.view, View::Flows);

@@ -219,7 +219,7 @@ static __always_inline int takes_part(const struct packet_facts *facts)
 __noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
 			     struct interface *interface, const struct observation *seen)
 {
-	__u32 sequenced = 0;
+	__u32 sequenced;
 	int is_locked;
 
 	if (!slot || !facts || !interface || !seen)

@@ -119,7 +119,7 @@ static __always_inline int reads_payload(const struct packet_facts *facts, const
 }
 
 /* Any packet; without a slot, and not of TCP, its numbers are only read. Returns the packets whose number was readable.
- * Global, so that the verifier looks at it once, and out of the way of the packets that judge() knows.
+ * Global, so that the verifier looks at it once, and out of the way of the packets that judge_next() knows.
  */
 __noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const struct sequence_profile *profile,
 			   const struct packet_facts *facts, const struct observation *seen)

@@ -233,13 +233,8 @@ impl ValueKind for Order {
 
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Sort> {
         let literal = walk.string(key, value)?;
-        let (descending, id) = match literal.value.strip_prefix('-') {
-            Some(id) => (true, id),
-            None => (false, literal.value.as_ref()),
-        };
-        find_id("column", id, &columns())
+        Sort::parse_with(&literal.value, |id| find_id("column", id, &columns()))
             .map_err(|error| walk.report(value, format!("{key}: {error}")))
-            .map(|column| Sort { column, descending })
             .ok()
     }
 

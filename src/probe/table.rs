@@ -292,18 +292,15 @@ impl FlowTable {
     /// Takes the lock of a flow and closes its series, as a CPU does that judges a number, or gives the lock back. Whether it could.
     /// The next number judged opens the series again.
     pub fn set_locked(&self, slot: u32, locked: bool) -> bool {
-        let change = |word| {
-            let control = Control(word);
+        let is_changed = self.change_control(slot as usize, |control| {
             let is_free = control.state() == State::Live && control.is_locked() != locked;
-            is_free.then_some(control.0 ^ Control::LOCKED)
-        };
-        let word = self.slots.word(slot as usize, CONTROL);
-        let is_changed = word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
-        if locked && is_changed.is_ok() {
+            is_free.then_some(Control(control.0 ^ Control::LOCKED))
+        });
+        if locked && is_changed {
             let series = self.slots.word(slot as usize, SERIES);
             series.fetch_and(!SERIES_PLAIN, Ordering::AcqRel);
         }
-        is_changed.is_ok()
+        is_changed
     }
 
     /// Retires flows that rules of `version` exclude and that no packet came of since: it would have done the same.
@@ -356,14 +353,12 @@ impl FlowTable {
         }
     }
 
-    fn change_control(&self, index: usize, change: impl Fn(Control) -> Option<Control>) {
+    /// Changes the word, unless `change` refuses. Returns whether it did.
+    fn change_control(&self, index: usize, change: impl Fn(Control) -> Option<Control>) -> bool {
         let change = |word| change(Control(word)).map(|control| control.0);
-        // Refused changes need nothing to be done.
-        let _ = self.slots.word(index, CONTROL).fetch_update(
-            Ordering::AcqRel,
-            Ordering::Acquire,
-            change,
-        );
+        let word = self.slots.word(index, CONTROL);
+        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
+            .is_ok()
     }
 }
 

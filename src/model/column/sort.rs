@@ -42,13 +42,23 @@ impl Default for Sort {
 }
 
 impl Sort<Flow> {
-    /// Reads `SORT` of the configuration: a column id, `-` in front for descending.
+    /// Reads what [`id`](Sort::id) writes: a column id, `-` in front for descending.
     pub fn parse(text: &str) -> Result<Sort, String> {
+        Sort::parse_with(text, |id| {
+            by_id(id).ok_or_else(|| format!("no such column: {id}"))
+        })
+    }
+
+    /// The same; `find` tells the column of an id, or why there is none.
+    pub fn parse_with<E>(
+        text: &str,
+        find: impl FnOnce(&str) -> Result<&'static Column, E>,
+    ) -> Result<Sort, E> {
         let (id, descending) = match text.strip_prefix('-') {
             Some(id) => (id, true),
             None => (text, false),
         };
-        let column = by_id(id).ok_or_else(|| format!("no such column: {id}"))?;
+        let column = find(id)?;
         Ok(Sort { column, descending })
     }
 }

@@ -7,30 +7,21 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use support::Background;
+use support::clock::wait_for;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
 use support::program::{self, PROGRAM, interface, number};
 use support::root;
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Waits behind a small file system until its standard input is closed.
 const MOUNT: &str = r#"mount -t tmpfs -o "size=$2" tmpfs "$1" && echo ready && exec cat"#;
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// A small disk.
 struct Disk {

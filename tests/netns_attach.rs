@@ -11,10 +11,9 @@ mod links;
 #[path = "netns_attach/others.rs"]
 mod others;
 
-use std::time::{Duration, Instant};
-
 use flowtop::netns::Namespace;
 use serde_json::Value;
+use support::clock::wait_for;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
 use support::program::{self, Flowtop, interface, number};
@@ -92,14 +91,6 @@ fn send(pair: &Pair, packets: usize) {
 
 fn counted(record: &Value) -> u64 {
     number(&program::flow_to(record, "udp", 5000)["packets"])
-}
-
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -15,26 +15,18 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use support::Background;
+use support::clock::wait_for;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
 use support::program::{self, Flowtop, PROGRAM, interface, number};
 use support::root;
 
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Room for a few records.
 const SMALL_PIPE: i32 = 4096;
 
 fn send(pair: &Pair, packets: usize) {
     let frame = Udp::to_port(5000).with_payload(vec![0; 58]).frame();
     FrameSender::on(pair).send_in_step(vec![frame.as_slice(); packets]);
-}
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A run whose records nobody has read yet.
@@ -389,8 +381,12 @@ fn a_clock_that_is_set_changes_the_time_of_day_and_no_rate() {
         send(&pair, 10);
         records.push(run.record().clone());
     }
-    run.settle(100);
-    records.push(run.record().clone());
+    // Each record: what comes in one that is left out is in no rate that is looked at.
+    let packets = |record: &Value| number(&interface(record, RECEIVER_LINK)["packets"]);
+    while packets(&records[records.len() - 1]) < 100 {
+        assert!(records.len() < 200, "{:#}", records[records.len() - 1]);
+        records.push(run.record().clone());
+    }
     let took = began.elapsed().as_secs_f64();
     let hours: std::collections::BTreeSet<_> = records
         .iter()

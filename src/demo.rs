@@ -24,7 +24,7 @@ use crate::netns::{self, End, Namespace};
 pub use ledger::LedgerEntry;
 use ledger::Tally;
 pub use plan::config;
-use plan::{FLOWS, Kind, Row, STREAM_PORT};
+use plan::{FLOWS, FlowKind, Row, STREAM_PORT};
 use sockets::Builder;
 pub use traffic::Work;
 use traffic::{Drain, Running, Sender};
@@ -191,12 +191,12 @@ fn join(sender: &Namespace, receiver: &Namespace) -> Result<bool> {
 /// The first page of a flow's book.
 fn entry(row: &Row) -> LedgerEntry {
     let (protocol, source_port, destination_port) = match (row.kind, row.v6) {
-        (Kind::Datagrams { port, .. }, _) => (Protocol::Udp, port + 35000, port),
-        (Kind::Stream { port, .. }, _) => (Protocol::Tcp, STREAM_PORT, port),
-        (Kind::Echo { identifier, .. }, false) => {
+        (FlowKind::Datagrams { port, .. }, _) => (Protocol::Udp, port + 35000, port),
+        (FlowKind::Stream { port, .. }, _) => (Protocol::Tcp, STREAM_PORT, port),
+        (FlowKind::Echo { identifier, .. }, false) => {
             (Protocol::Icmp, identifier, u16::from(payload::ECHO_V4) << 8)
         }
-        (Kind::Echo { identifier, .. }, true) => {
+        (FlowKind::Echo { identifier, .. }, true) => {
             let destination = u16::from(payload::ECHO_V6) << 8;
             (Protocol::Icmpv6, identifier, destination)
         }

@@ -69,7 +69,7 @@ actions! {
 
 /// Where an action stands in the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Group {
+pub enum KeyGroup {
     /// Moving about.
     Move,
     /// Order and columns.
@@ -80,17 +80,22 @@ pub enum Group {
     Program,
 }
 
-impl Group {
+impl KeyGroup {
     /// All groups, in the order of the help.
-    pub const ALL: [Group; 4] = [Group::Move, Group::Table, Group::Show, Group::Program];
+    pub const ALL: [KeyGroup; 4] = [
+        KeyGroup::Move,
+        KeyGroup::Table,
+        KeyGroup::Show,
+        KeyGroup::Program,
+    ];
 
     /// The heading in the help.
     pub const fn title(self) -> &'static str {
         match self {
-            Group::Move => "Move",
-            Group::Table => "Table",
-            Group::Show => "Show",
-            Group::Program => "Program",
+            KeyGroup::Move => "Move",
+            KeyGroup::Table => "Table",
+            KeyGroup::Show => "Show",
+            KeyGroup::Program => "Program",
         }
     }
 }
@@ -109,11 +114,11 @@ pub struct Binding {
     /// A word or two for the footer, if it belongs there.
     pub footer: Option<&'static str>,
     /// Where it stands in the help.
-    pub group: Group,
+    pub group: KeyGroup,
 }
 
 const fn row(
-    group: Group,
+    group: KeyGroup,
     action: Action,
     id: &'static str,
     keys: &'static [&'static str],
@@ -136,7 +141,7 @@ impl Binding {
     }
 }
 
-use Group::{Move, Program, Show, Table};
+use KeyGroup::{Move, Program, Show, Table};
 
 /// The key that leaves from everywhere, whatever the configuration says.
 pub const ALWAYS_QUITS: &str = "Ctrl-C";

@@ -262,8 +262,8 @@ impl Probe {
     }
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
-    pub fn note_links(&mut self, links: &[Link]) {
-        self.watched.note_links(links, self.table.now_ns());
+    pub fn update_links(&mut self, links: &[Link]) {
+        self.watched.update_links(links, self.table.now_ns());
     }
 
     /// Indices of the interfaces that are watched, or were until a moment ago.
@@ -280,7 +280,7 @@ impl Probe {
     pub fn snapshot(&mut self) -> Snapshot {
         let mut snapshot = self.table.scan();
         // Without a histogram all else is still right.
-        let _ = self.focus.follow(&snapshot.flows, &self.table);
+        let _ = self.focus.focus_slots(&snapshot.flows, &self.table);
         snapshot.table = TableSample {
             capacity: self.table.capacity() as u64,
             tracked: self.table.tracked(),

@@ -94,7 +94,7 @@ impl Console {
     /// If a thread has panicked, this blocks until that thread ends the process.
     pub fn open(mouse: bool) -> io::Result<Console> {
         {
-            let _turn = take_turn();
+            let _turn = lock_turn();
             enter(mouse).inspect_err(|_| leave())?;
         }
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
@@ -122,7 +122,7 @@ impl Console {
 
     /// Draws a frame; an error means that the terminal is gone.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> io::Result<()> {
-        let _turn = take_turn();
+        let _turn = lock_turn();
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.stale) {
             // Terminal::clear would ask the terminal for its cursor and wait for the answer.
@@ -141,7 +141,7 @@ impl Console {
 
     /// Captures the mouse, or leaves it to the terminal.
     pub fn capture_mouse(&mut self, on: bool) -> io::Result<()> {
-        let _turn = take_turn();
+        let _turn = lock_turn();
         self.mouse = on;
         match on {
             true => execute!(stdout(), EnableMouseCapture),
@@ -163,7 +163,7 @@ impl Console {
 
     /// Takes the terminal over again after somebody else had it (SIGCONT).
     pub fn resume(&mut self) -> io::Result<()> {
-        let _turn = take_turn();
+        let _turn = lock_turn();
         // A shell may have restored its own modes meanwhile, which the saved state would hide.
         let _ = disable_raw_mode();
         enter(self.mouse)?;
@@ -206,7 +206,7 @@ fn leave() {
     let _ = out.flush();
 }
 
-fn take_turn() -> MutexGuard<'static, ()> {
+fn lock_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -214,7 +214,7 @@ fn take_turn() -> MutexGuard<'static, ()> {
 fn keep_turn() {
     thread_local! { static IS_KEPT: Cell<bool> = const { Cell::new(false) } }
     if !IS_KEPT.replace(true) {
-        std::mem::forget(take_turn());
+        std::mem::forget(lock_turn());
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use clap::CommandFactory;
 use flowtop::cli::{Arguments, Exit};
 use flowtop::config;
-use flowtop::keymap::{BINDINGS, Group};
+use flowtop::keymap::{BINDINGS, KeyGroup};
 use flowtop::model::column::{FLOW_COLUMNS, MEMBERS, Member, by_id, json_path};
 use flowtop::model::preferences::ThemeName;
 use flowtop::model::query::FIELDS;
@@ -88,7 +88,7 @@ fn options() -> String {
 }
 
 fn keys() -> String {
-    let rows = Group::ALL.into_iter().flat_map(|group| {
+    let rows = KeyGroup::ALL.into_iter().flat_map(|group| {
         BINDINGS
             .iter()
             .filter(move |row| row.group == group)

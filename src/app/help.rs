@@ -1,6 +1,6 @@
 //! The text of the help, made from the tables of bindings and columns, so that it cannot be wrong.
 
-use crate::keymap::{BINDINGS, Group, Keymap};
+use crate::keymap::{BINDINGS, KeyGroup, Keymap};
 use crate::model::column::FLOW_COLUMNS;
 use crate::model::query::FIELDS;
 use crate::model::wrap::wrap;
@@ -38,7 +38,7 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
             lines.push(HelpLine::Entry(std::mem::take(&mut keys), part));
         }
     };
-    for group in Group::ALL {
+    for group in KeyGroup::ALL {
         lines.push(HelpLine::Heading(group.title()));
         for row in BINDINGS.iter().filter(|row| row.group == group) {
             let keys = keymap.keys_text(row.action);

@@ -4,27 +4,27 @@
 #[derive(Debug, Default)]
 pub struct Notices {
     notice: Option<String>,
-    config_error: Option<ConfigError>,
+    config_error: Option<ConfigNotice>,
 }
 
 /// What is wrong with the configuration file.
 #[derive(Debug)]
-struct ConfigError {
+struct ConfigNotice {
     /// A line for each error.
     text: String,
     /// All of it in one line.
     summary: String,
 }
 
-impl ConfigError {
-    fn new(text: String) -> ConfigError {
+impl ConfigNotice {
+    fn new(text: String) -> ConfigNotice {
         let first = text.lines().next().unwrap_or_default();
         let summary = match text.lines().count() {
             0 | 1 => first.to_owned(),
             // Lines are not counted: the last one may stand for many errors.
             _ => format!("{first} (and more)"),
         };
-        ConfigError { text, summary }
+        ConfigNotice { text, summary }
     }
 }
 
@@ -58,7 +58,7 @@ impl Notices {
         }
         // An older notice must not hide the error.
         self.notice = None;
-        self.config_error = Some(ConfigError::new(text.to_owned()));
+        self.config_error = Some(ConfigNotice::new(text.to_owned()));
         true
     }
 

@@ -20,12 +20,12 @@ pub struct Row {
     /// IPv6 instead of IPv4.
     pub v6: bool,
     /// What is sent.
-    pub kind: Kind,
+    pub kind: FlowKind,
 }
 
 /// What a flow is made of.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum FlowKind {
     /// UDP packets.
     Datagrams {
         /// Destination port; the source port is 35000 higher.
@@ -72,7 +72,7 @@ const fn udp(name: &'static str, v6: bool, port: u16, payload: usize, rhythm: Rh
         name,
         rule: name,
         v6,
-        kind: Kind::Datagrams {
+        kind: FlowKind::Datagrams {
             port,
             payload,
             place: Place::Start,
@@ -86,7 +86,7 @@ const fn echo(name: &'static str, v6: bool, identifier: u16) -> Row {
         name,
         rule: "ping",
         v6,
-        kind: Kind::Echo {
+        kind: FlowKind::Echo {
             identifier,
             rhythm: script::PING,
         },
@@ -98,7 +98,7 @@ const fn stream(name: &'static str, v6: bool, port: u16, chunk: usize, milliseco
         name,
         rule: "web",
         v6,
-        kind: Kind::Stream {
+        kind: FlowKind::Stream {
             port,
             chunk,
             every: Duration::from_millis(milliseconds),
@@ -117,7 +117,7 @@ pub const FLOWS: [Row; 11] = [
         name: "pattern",
         rule: "pattern",
         v6: false,
-        kind: Kind::Datagrams {
+        kind: FlowKind::Datagrams {
             port: 5013,
             payload: 1200,
             place: Place::BehindPattern,
@@ -177,7 +177,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         for row in FLOWS {
             let rule = &json["RULES"][row.rule];
-            if let Kind::Datagrams { port, .. } = row.kind {
+            if let FlowKind::Datagrams { port, .. } = row.kind {
                 assert_eq!(rule["match"], format!("- - - {port} UDP"), "{}", row.name);
             }
             assert!(!rule.is_null(), "{}", row.name);
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn flows_have_names_and_ports_of_their_own() {
         let identity = |row: &Row| match row.kind {
-            Kind::Datagrams { port, .. } | Kind::Stream { port, .. } => port,
-            Kind::Echo { identifier, .. } => identifier,
+            FlowKind::Datagrams { port, .. } | FlowKind::Stream { port, .. } => port,
+            FlowKind::Echo { identifier, .. } => identifier,
         };
         for (index, row) in FLOWS.iter().enumerate() {
             for other in &FLOWS[index + 1..] {

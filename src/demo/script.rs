@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What is sent at one moment, as offsets from the sender's next number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct ScriptStep {
     /// The numbers, in the order in which they are sent.
     pub offsets: &'static [u32],
     /// How far the next number moves.
@@ -19,9 +19,9 @@ pub struct Step {
     pub reordered: u32,
 }
 
-impl Step {
-    const fn in_order(offsets: &'static [u32]) -> Step {
-        Step {
+impl ScriptStep {
+    const fn in_order(offsets: &'static [u32]) -> ScriptStep {
+        ScriptStep {
             offsets,
             advance: offsets.len() as u32,
             skipped: 0,
@@ -30,38 +30,39 @@ impl Step {
         }
     }
 
-    const fn skip(offsets: &'static [u32; 1]) -> Step {
-        Step {
+    const fn skip(offsets: &'static [u32; 1]) -> ScriptStep {
+        ScriptStep {
             advance: offsets[0] + 1,
             skipped: offsets[0],
-            ..Step::in_order(offsets)
+            ..ScriptStep::in_order(offsets)
         }
     }
 }
 
-const ONE: Step = Step::in_order(&[0]);
-const FRAME: Step = Step::in_order(&[0, 1, 2, 3, 4, 5]);
-const KEY_FRAME: Step = Step::in_order(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
-const SKIP_ONE: Step = Step::skip(&[1]);
-const SKIP_THREE: Step = Step::skip(&[3]);
-const SKIP_FORTY: Step = Step::skip(&[40]);
-const SWAPPED: Step = Step {
+const ONE: ScriptStep = ScriptStep::in_order(&[0]);
+const FRAME: ScriptStep = ScriptStep::in_order(&[0, 1, 2, 3, 4, 5]);
+const KEY_FRAME: ScriptStep =
+    ScriptStep::in_order(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+const SKIP_ONE: ScriptStep = ScriptStep::skip(&[1]);
+const SKIP_THREE: ScriptStep = ScriptStep::skip(&[3]);
+const SKIP_FORTY: ScriptStep = ScriptStep::skip(&[40]);
+const SWAPPED: ScriptStep = ScriptStep {
     reordered: 1,
-    ..Step::in_order(&[1, 0])
+    ..ScriptStep::in_order(&[1, 0])
 };
-const LATE_BY_TWO: Step = Step {
+const LATE_BY_TWO: ScriptStep = ScriptStep {
     reordered: 1,
-    ..Step::in_order(&[1, 2, 0])
+    ..ScriptStep::in_order(&[1, 2, 0])
 };
-const TWICE: Step = Step {
+const TWICE: ScriptStep = ScriptStep {
     advance: 1,
     duplicates: 1,
-    ..Step::in_order(&[0, 0])
+    ..ScriptStep::in_order(&[0, 0])
 };
-const TWICE_LATER: Step = Step {
+const TWICE_LATER: ScriptStep = ScriptStep {
     advance: 2,
     duplicates: 1,
-    ..Step::in_order(&[0, 1, 0])
+    ..ScriptStep::in_order(&[0, 1, 0])
 };
 
 /// What a sender does over time.
@@ -70,16 +71,16 @@ pub struct Rhythm {
     /// From one step to the next.
     every: Duration,
     /// What is sent at most steps.
-    usual: Step,
+    usual: ScriptStep,
     /// What is sent instead at each n-th step; the first row that applies.
-    instead: &'static [(u64, Step)],
+    instead: &'static [(u64, ScriptStep)],
     /// After so many steps the sender rests for so long.
     rest: Option<(u64, Duration)>,
 }
 
 impl Rhythm {
     /// A step each `milliseconds`.
-    const fn every(milliseconds: u64, usual: Step) -> Rhythm {
+    const fn every(milliseconds: u64, usual: ScriptStep) -> Rhythm {
         Rhythm {
             every: Duration::from_millis(milliseconds),
             usual,
@@ -88,8 +89,8 @@ impl Rhythm {
         }
     }
 
-    /// Step number `index`, from 0.
-    pub fn step(&self, index: u64) -> &Step {
+    /// ScriptStep number `index`, from 0.
+    pub fn step(&self, index: u64) -> &ScriptStep {
         let instead = self
             .instead
             .iter()

@@ -11,7 +11,7 @@ use nix::sys::socket::{
 
 use super::ledger::{LedgerEntry, Tally};
 use super::payload::{ECHO_V4, ECHO_V6, Payload};
-use super::plan::{Kind, Place};
+use super::plan::{FlowKind, Place};
 use super::script::Rhythm;
 use super::traffic::{Datagrams, Sender, Stream};
 use crate::netns::{Namespace, needs};
@@ -31,16 +31,16 @@ pub(super) struct Builder<'a> {
 
 impl Builder<'_> {
     /// Opens the sockets; nothing is sent yet.
-    pub fn build(&mut self, kind: Kind) -> Result<Box<dyn Sender>> {
+    pub fn build(&mut self, kind: FlowKind) -> Result<Box<dyn Sender>> {
         Ok(match kind {
-            Kind::Datagrams {
+            FlowKind::Datagrams {
                 payload,
                 place,
                 rhythm,
                 ..
             } => Box::new(self.datagrams(payload, place, rhythm)?),
-            Kind::Echo { identifier, rhythm } => Box::new(self.echo(identifier, rhythm)?),
-            Kind::Stream { chunk, every, .. } => {
+            FlowKind::Echo { identifier, rhythm } => Box::new(self.echo(identifier, rhythm)?),
+            FlowKind::Stream { chunk, every, .. } => {
                 let mut stream = self.stream()?;
                 stream.chunk = vec![b'.'; chunk];
                 stream.every = every;

@@ -25,7 +25,7 @@ pub struct Json;
 impl Exporter for Json {
     fn write(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
         let mut json = serde_json::Serializer::with_formatter(&mut *out, Harmless);
-        Line::of(record).serialize(&mut json)?;
+        RecordLine::of(record).serialize(&mut json)?;
         out.write_all(b"\n")
     }
 }
@@ -43,7 +43,7 @@ impl Formatter for Harmless {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RecordLine<'a> {
     schema: u32,
     time: &'a str,
     interval_s: f64,
@@ -149,10 +149,10 @@ struct OutputRecord {
     joined_intervals: u64,
 }
 
-impl<'a> Line<'a> {
-    fn of(record: &Record<'a>) -> Line<'a> {
+impl<'a> RecordLine<'a> {
+    fn of(record: &Record<'a>) -> RecordLine<'a> {
         let report = record.report;
-        Line {
+        RecordLine {
             schema: SCHEMA,
             time: record.time,
             interval_s: report.interval_s,

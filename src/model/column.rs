@@ -90,7 +90,7 @@ pub enum Align {
 }
 
 /// Rows that have sums: what was counted of them, and how fast it came.
-trait Counted {
+trait HasCounts {
     fn counts(&self) -> &Counts;
 
     fn rates(&self) -> Option<&Rates> {
@@ -98,7 +98,7 @@ trait Counted {
     }
 }
 
-impl Counted for Flow {
+impl HasCounts for Flow {
     fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -108,7 +108,7 @@ impl Counted for Flow {
     }
 }
 
-impl Counted for Interface {
+impl HasCounts for Interface {
     fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -118,7 +118,7 @@ impl Counted for Interface {
     }
 }
 
-impl Counted for RuleReport {
+impl HasCounts for RuleReport {
     fn counts(&self) -> &Counts {
         &self.counts
     }
@@ -179,7 +179,7 @@ impl<T> Column<T> {
         value: fn(&Counts) -> Value<'static>,
     ) -> Column<T>
     where
-        T: Counted,
+        T: HasCounts,
     {
         Column::with_source(id, title, help, width, Source::Counts(T::counts, value))
     }
@@ -192,7 +192,7 @@ impl<T> Column<T> {
         value: fn(&Rates) -> Value<'static>,
     ) -> Column<T>
     where
-        T: Counted,
+        T: HasCounts,
     {
         Column::with_source(id, title, help, width, Source::Rates(T::rates, value))
     }

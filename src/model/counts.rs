@@ -1,20 +1,20 @@
-//! What is counted, as records that can be told apart in time: what came since an earlier reading, and totals that this
+//! What is counted, as sets of counters that can be told apart in time: what came since an earlier reading, and totals that this
 //! is added to.
 //!
-//! A record names each of its counters once, with its kind: how wide it is in the kernel, and whether it may go down. All
-//! that happens to a record follows from that. Totals have 64 bits; how wide a reading is, only `since` knows.
+//! A set names each of its counters once, with its kind: how wide it is in the kernel, and whether it may go down. All
+//! that happens to a set follows from that. Totals have 64 bits; how wide a reading is, only `since` knows.
 
+mod counter_set;
 mod group;
 mod ip;
-mod record;
 
+pub use counter_set::CounterSet;
+use counter_set::{CounterKind, LatestValue, NestedSet, Net32, Net64, Sum32, Sum64, counter_set};
 pub use group::Named;
 pub(super) use ip::ip_metrics;
 pub use ip::*;
-pub use record::Record;
-use record::{Kind, Latest, Net32, Net64, Part, Sum32, Sum64, record};
 
-record! {
+counter_set! {
     /// Packets and bytes on the wire.
     Volume {
         /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
@@ -24,7 +24,7 @@ record! {
     }
 }
 
-record! {
+counter_set! {
     /// All that is counted of a flow, or of many: from the slots of the table to the exports.
     Counts {
         /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
@@ -34,17 +34,17 @@ record! {
         /// Bytes behind the TCP, UDP or ICMP header.
         payload_bytes: u64 = Sum64,
         /// What sequence tracking found out; `None` where nothing is tracked.
-        sequence: Option<Sequence> = Part,
+        sequence: Option<Sequence> = NestedSet,
         /// The group `ip`; `None` where it is off.
-        ip: Option<IpMetrics> = Part,
+        ip: Option<IpMetrics> = NestedSet,
     }
 }
 
-record! {
+counter_set! {
     /// What sequence tracking found out about one flow. `None` where it cannot be known.
     Sequence {
         /// Highest number seen, unknown before the first; TCP: of the last byte.
-        current: Option<u32> = Latest,
+        current: Option<u32> = LatestValue,
         /// Packets with a readable sequence number.
         received: u64 = Sum64,
         /// Numbers not seen, less those that came late; TCP: in bytes.
@@ -64,7 +64,7 @@ record! {
     }
 }
 
-record! {
+counter_set! {
     /// What happened to the flow table.
     TableCounts {
         /// Flows replaced by the kernel program because their set was full.
@@ -76,7 +76,7 @@ record! {
     }
 }
 
-record! {
+counter_set! {
     /// The counts that figures of an interval are made of.
     Metered {
         /// Packets on the wire.

@@ -188,8 +188,8 @@ mod tests {
     fn each_field_is_a_condition_and_one_item_of_a_list_is_enough() {
         let udp = flow(Protocol::Udp);
         assert!(any().matches(&udp));
-        type Change = fn(&mut Rule);
-        let cases: [(Change, bool); 10] = [
+        type Edit = fn(&mut Rule);
+        let cases: [(Edit, bool); 10] = [
             (|r| r.sources = nets(&["10.0.0.0/24"]), true),
             (|r| r.sources = nets(&["10.0.9.0/24", "10.0.0.2/32"]), true),
             (|r| r.sources = nets(&["10.0.9.0/24", "::/0"]), false),

@@ -5,7 +5,7 @@
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 
-pub use super::counts::{Counts, GapSums, Record, Sequence, TableCounts, Volume};
+pub use super::counts::{CounterSet, Counts, GapSums, Sequence, TableCounts, Volume};
 
 /// One slot of the flow table, all CPUs added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

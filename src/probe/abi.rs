@@ -112,7 +112,7 @@ pub fn merge(
 }
 
 /// What CPUs counted of a flow.
-struct Counted {
+struct OwnersCounts {
     volume: Volume,
     payload_bytes: u64,
     sequenced: u64,
@@ -120,7 +120,7 @@ struct Counted {
     gaps: GapSums,
 }
 
-fn decode_owners(control: Control, counters: &flow_counters) -> Counted {
+fn decode_owners(control: Control, counters: &flow_counters) -> OwnersCounts {
     let flow_counters {
         owner,
         gap_squares,
@@ -139,7 +139,7 @@ fn decode_owners(control: Control, counters: &flow_counters) -> Counted {
             squares: join_squares(owner >> 48, gap_squares),
         };
     }
-    Counted {
+    OwnersCounts {
         volume: Volume { packets, bytes },
         payload_bytes,
         sequenced,
@@ -148,7 +148,7 @@ fn decode_owners(control: Control, counters: &flow_counters) -> Counted {
     }
 }
 
-impl Counted {
+impl OwnersCounts {
     fn add_others(&mut self, control: Control, shared: &flow_shared) {
         let flow_shared {
             packets,
@@ -185,7 +185,7 @@ fn join_squares(high: u64, low: u64) -> u128 {
     (u128::from(high.wrapping_add(carry)) << UPPER | u128::from(low << 1 >> 1)) % GapSums::MODULUS
 }
 
-fn decode_sequence(key: &FlowKey, slot: &flow_slot, counted: &Counted) -> Sequence {
+fn decode_sequence(key: &FlowKey, slot: &flow_slot, counted: &OwnersCounts) -> Sequence {
     let received = counted.sequenced;
     Sequence {
         current: (received > 0).then(|| slot.expected.wrapping_sub(1)),

@@ -104,7 +104,7 @@ impl Ways {
         }
         let handle = match self.handle.take() {
             Some(handle) => handle,
-            None => Handle::take()?,
+            None => Handle::acquire()?,
         };
         let handle = self.handle.insert(handle);
         ClsactFilter::attach(program, ifindex, handle).map(Attachment::Clsact)

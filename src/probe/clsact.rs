@@ -31,7 +31,7 @@ pub struct Handle {
 
 impl Handle {
     /// The first one that is not taken, in the calling thread's network namespace.
-    pub fn take() -> Result<Handle> {
+    pub fn acquire() -> Result<Handle> {
         for number in FIRST_HANDLE..FIRST_HANDLE + RUNS {
             match hold_name(number) {
                 Ok(name) => {

@@ -8,7 +8,7 @@ pub struct Control(pub u64);
 
 /// Whose a slot is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum SlotState {
     /// Nobody's.
     Free,
     /// A CPU is writing the key.
@@ -28,17 +28,17 @@ impl Control {
     pub const FOCUSED: u64 = 1 << 5;
 
     /// Whose the slot is.
-    pub const fn state(self) -> State {
+    pub const fn state(self) -> SlotState {
         match self.0 & 3 {
-            0 => State::Free,
-            1 => State::Claimed,
-            2 => State::Live,
-            _ => State::Retired,
+            0 => SlotState::Free,
+            1 => SlotState::Claimed,
+            2 => SlotState::Live,
+            _ => SlotState::Retired,
         }
     }
 
     /// The same word with another state.
-    pub const fn with_state(self, state: State) -> Control {
+    pub const fn with_state(self, state: SlotState) -> Control {
         Control(self.0 & !3 | state as u64)
     }
 

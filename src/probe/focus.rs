@@ -56,8 +56,8 @@ impl Focus {
         });
     }
 
-    /// Follows the wanted flows into the slots in which they were seen.
-    pub fn follow(&mut self, samples: &[FlowSample], table: &FlowTable) -> Result<()> {
+    /// Focuses the slots in which the wanted flows were seen.
+    pub fn focus_slots(&mut self, samples: &[FlowSample], table: &FlowTable) -> Result<()> {
         if self.wanted.is_empty() {
             return Ok(());
         }

@@ -20,11 +20,11 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 
 /// Loads the programs and makes their maps.
 pub fn load(open: OpenFlowtopSkel<'static>) -> Result<FlowtopSkel<'static>> {
-    take_said();
+    drain_messages();
     let former = libbpf_rs::set_print(Some((PrintLevel::Warn, keep)));
     let loaded = open.load();
     libbpf_rs::set_print(former);
-    let said = take_said();
+    let said = drain_messages();
     loaded
         .map_err(|error| match refusal(&error, &said) {
             Some(refusal) => refusal.into(),
@@ -37,7 +37,7 @@ fn keep(_: PrintLevel, text: String) {
     *SAID.lock().unwrap_or_else(PoisonError::into_inner) += &text;
 }
 
-fn take_said() -> String {
+fn drain_messages() -> String {
     std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -173,11 +173,11 @@ mod tests {
 
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[repr(C)]
-    struct Line([u64; 8]);
+    struct CacheLine([u64; 8]);
     // SAFETY: integers.
-    unsafe impl Plain for Line {}
+    unsafe impl Plain for CacheLine {}
 
-    fn mapped() -> (std::fs::File, MappedArray<Line>) {
+    fn mapped() -> (std::fs::File, MappedArray<CacheLine>) {
         let file = tempfile::tempfile().expect("a file");
         file.set_len(LEN as u64 * 64).expect("room");
         let array = MappedArray::new(&file, LEN).expect("a mapping");
@@ -189,7 +189,7 @@ mod tests {
         let (file, array) = mapped();
         assert_eq!((array.len(), array.is_empty()), (LEN, false));
         for index in 0..LEN {
-            array.write(index, Line([index as u64; 8]));
+            array.write(index, CacheLine([index as u64; 8]));
         }
         array.word(LEN - 1, 56).store(7, Ordering::Relaxed);
         array.half_word(1, 4).store(9, Ordering::Relaxed);
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(u64::from_ne_bytes(bytes), 7);
         file.write_all_at(&5u64.to_ne_bytes(), 64 * 3)
             .expect("bytes");
-        assert_eq!(array.read(3), Line([5, 3, 3, 3, 3, 3, 3, 3]));
+        assert_eq!(array.read(3), CacheLine([5, 3, 3, 3, 3, 3, 3, 3]));
         assert_eq!(array.read(1).0[0].to_ne_bytes()[4..], 9u32.to_ne_bytes());
     }
 
@@ -211,7 +211,7 @@ mod tests {
             std::panic::catch_unwind(touch).is_err()
         };
         assert!(panics(&|| _ = array.read(LEN)));
-        assert!(panics(&|| array.write(LEN, Line([0; 8]))));
+        assert!(panics(&|| array.write(LEN, CacheLine([0; 8]))));
         assert!(panics(&|| _ = array.word(LEN, 0)));
         assert!(panics(&|| _ = array.word(0, 64)));
         assert!(panics(&|| _ = array.word(0, 4)));
@@ -223,7 +223,7 @@ mod tests {
     fn an_array_beyond_all_memory_is_refused() {
         let file = tempfile::tempfile().expect("a file");
         for len in [usize::MAX, usize::MAX / 64, usize::MAX / 64 + 1, 0] {
-            assert!(MappedArray::<Line>::new(&file, len).is_err(), "{len}");
+            assert!(MappedArray::<CacheLine>::new(&file, len).is_err(), "{len}");
         }
     }
 

@@ -11,7 +11,7 @@ use super::abi::{
     self, FLOWS_PER_SET, flow_counters, flow_shared, flow_slot, settings, shared_gaps,
 };
 use super::clock::KernelClock;
-use super::control::{Control, State};
+use super::control::{Control, SlotState};
 use super::groups::GroupRecords;
 use super::sys::MappedArray;
 use crate::model::flow::FlowKey;
@@ -179,13 +179,13 @@ impl FlowTable {
     fn scan_slot(&mut self, index: usize, snapshot: &mut Snapshot) {
         let control = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
         match control.state() {
-            State::Free | State::Claimed => {}
-            State::Live => {
+            SlotState::Free | SlotState::Claimed => {}
+            SlotState::Live => {
                 self.tracked += 1;
                 self.report_change(index, control, snapshot);
                 self.retire_if_idle(index, control, snapshot.taken_ns);
             }
-            State::Retired => self.free_if_rested(index, control, snapshot),
+            SlotState::Retired => self.free_if_rested(index, control, snapshot),
         }
     }
 
@@ -243,7 +243,7 @@ impl FlowTable {
         if known.generation != control.generation() || !idle || control.is_locked() {
             return;
         }
-        let retired = control.with_state(State::Retired);
+        let retired = control.with_state(SlotState::Retired);
         let word = self.slots.word(index, CONTROL);
         if word
             .compare_exchange(control.0, retired.0, Ordering::AcqRel, Ordering::Relaxed)
@@ -282,7 +282,7 @@ impl FlowTable {
     pub fn set_focused(&self, slot: u32, generation: u32, focused: bool) {
         self.change_control(slot as usize, |control| {
             // Claimed: it may be about to be replaced, and may yet stay.
-            let is_there = matches!(control.state(), State::Live | State::Claimed);
+            let is_there = matches!(control.state(), SlotState::Live | SlotState::Claimed);
             let same = is_there && control.generation() == generation;
             let flag = if focused { Control::FOCUSED } else { 0 };
             same.then_some(Control(control.0 & !Control::FOCUSED | flag))
@@ -293,7 +293,7 @@ impl FlowTable {
     /// The next number judged opens the series again.
     pub fn set_locked(&self, slot: u32, locked: bool) -> bool {
         let is_changed = self.change_control(slot as usize, |control| {
-            let is_free = control.state() == State::Live && control.is_locked() != locked;
+            let is_free = control.state() == SlotState::Live && control.is_locked() != locked;
             is_free.then_some(Control(control.0 ^ Control::LOCKED))
         });
         if locked && is_changed {
@@ -312,14 +312,14 @@ impl FlowTable {
         for index in 0..self.slots.len() {
             let word = self.slots.word(index, CONTROL);
             let control = Control(word.load(Ordering::Acquire));
-            let is_old = control.state() == State::Live && control.version() != version;
+            let is_old = control.state() == SlotState::Live && control.version() != version;
             // Who holds the lock is a packet that judges the flow by these rules.
             if !is_old || control.is_locked() {
                 continue;
             }
             let key = abi::decode_key(&self.slots.read(index).key);
             if key.is_some_and(|key| !is_admitted(&key)) {
-                let retired = control.with_state(State::Retired).0;
+                let retired = control.with_state(SlotState::Retired).0;
                 // Refused: a packet came after all, or another flow.
                 let _ =
                     word.compare_exchange(control.0, retired, Ordering::AcqRel, Ordering::Relaxed);

@@ -156,7 +156,7 @@ impl WatchedInterfaces {
     }
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
-    pub fn note_links(&mut self, links: &[Link], now_ns: u64) {
+    pub fn update_links(&mut self, links: &[Link], now_ns: u64) {
         for (ifindex, watched) in &mut self.by_index {
             match links.iter().find(|link| link.ifindex == *ifindex) {
                 Some(link) => {

@@ -18,11 +18,11 @@ use crate::cli::Rotation;
 pub struct RecordFile {
     path: PathBuf,
     rotation: Option<Rotation>,
-    latest: Option<Latest>,
+    latest: Option<OpenFile>,
 }
 
 /// The file that is open.
-struct Latest {
+struct OpenFile {
     file: Flock<File>,
     /// The size of its whole records.
     size: u64,
@@ -57,11 +57,11 @@ impl RecordFile {
     }
 
     /// The open file, or another one if it was removed.
-    fn latest(&mut self) -> io::Result<&mut Latest> {
-        let is_there = |latest: &Latest| latest.file.metadata().is_ok_and(|it| it.nlink() > 0);
+    fn latest(&mut self) -> io::Result<&mut OpenFile> {
+        let is_there = |latest: &OpenFile| latest.file.metadata().is_ok_and(|it| it.nlink() > 0);
         let latest = match self.latest.take().filter(is_there) {
             Some(latest) => latest,
-            None => Latest::open(&self.path)?,
+            None => OpenFile::open(&self.path)?,
         };
         Ok(self.latest.insert(latest))
     }
@@ -87,8 +87,8 @@ impl RecordFile {
     }
 }
 
-impl Latest {
-    fn open(path: &Path) -> io::Result<Latest> {
+impl OpenFile {
+    fn open(path: &Path) -> io::Result<OpenFile> {
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -106,7 +106,7 @@ impl Latest {
                     other => other.into(),
                 },
             )?;
-        let mut latest = Latest {
+        let mut latest = OpenFile {
             file,
             size: metadata.size(),
             is_torn: false,

@@ -36,15 +36,15 @@ impl<N: Named> Shown for Option<N> {
 
 /// The columns of a group, and its object in JSON.
 macro_rules! group_columns {
-    ($group:ident $member:ident $Record:ident: $about:literal
+    ($group:ident $member:ident $Counters:ident: $about:literal
      $($metric:ident: $type:ty = $kind:ident, $title:literal, $cells:literal, $what:literal;)*) => {
         pub mod $member {
             use super::*;
 
             pub const COLUMNS: &[Column] = &[$({
-                const fn shown(record: Option<&$Record>) -> Option<$type> {
-                    match record {
-                        Some(record) => Some(record.$metric),
+                const fn shown(set: Option<&$Counters>) -> Option<$type> {
+                    match set {
+                        Some(set) => Some(set.$metric),
                         None => None,
                     }
                 }

@@ -1,18 +1,18 @@
-//! Records of optional metrics, each made of the one list that its group has.
+//! Counters of optional metrics, each made of the one list that its group has.
 
-/// The record of a group.
-macro_rules! group_record {
-    ($group:ident $member:ident $Record:ident: $about:literal
+/// The set of a group.
+macro_rules! group_counters {
+    ($group:ident $member:ident $Counters:ident: $about:literal
      $($metric:ident: $type:ty = $kind:ident, $title:literal, $cells:literal, $what:literal;)*) => {
-        record! {
+        counter_set! {
             #[doc = $about]
-            $Record {
+            $Counters {
                 $(#[doc = $what] $metric: $type = $kind,)*
             }
         }
     };
 }
-pub(super) use group_record;
+pub(super) use group_counters;
 
 /// A number that stands for something.
 pub trait Named: Copy {

@@ -1,23 +1,23 @@
 //! The group `ip`: what the IP headers of a flow said.
 
-use super::group::{Named, group_record};
-use super::record::{Kind, Latest, Record, Sum32, record};
+use super::counter_set::{CounterKind, CounterSet, LatestValue, Sum32, counter_set};
+use super::group::{Named, group_counters};
 
-/// The group's metrics: type, kind, header of the column and its cells, and what it is. Its record, columns and object in
+/// The group's metrics: type, kind, header of the column and its cells, and what it is. Its counters, columns and object in
 /// JSON are made of this list.
 macro_rules! ip_metrics {
     ($make:ident) => {
         $make! {
             Ip ip IpMetrics: "What the IP headers of a flow said."
             ce: u64 = Sum32, "CE", 6, "packets marked as having met congestion (ECN 11)";
-            ttl: Option<u8> = Latest, "ttl", 4, "hop limit (IPv4: time to live) of the latest packet";
+            ttl: Option<u8> = LatestValue, "ttl", 4, "hop limit (IPv4: time to live) of the latest packet";
             ttl_changes: u64 = Sum32, "ttl chg", 8, "times that `ttl` changed: the path did";
-            dscp: Option<Dscp> = Latest, "dscp", 9, "service class that the latest packet asks for";
+            dscp: Option<Dscp> = LatestValue, "dscp", 9, "service class that the latest packet asks for";
         }
     };
 }
 
-ip_metrics!(group_record);
+ip_metrics!(group_counters);
 pub(in crate::model) use ip_metrics;
 
 /// A differentiated services code point (RFC 2474).

@@ -16,7 +16,7 @@ use super::rules::{count_for_rule, rule_of};
 use super::state::{FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, Report, RuleReport};
-use crate::model::counts::{Counts, Metered, Record, TableCounts};
+use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{Flow, Interface, Rates, Report, Series};
-use crate::model::counts::{Counts, Metered, Record};
+use crate::model::counts::{CounterSet, Counts, Metered};
 use crate::model::snapshot::{InterfaceSample, LinkState};
 
 /// So many interfaces that are gone keep a row of their own; older ones share one.

@@ -5,7 +5,7 @@
 
 use super::window::{PackedGaps, Window};
 use super::{Flow, Rates};
-use crate::model::counts::{Counts, GapSums, Metered, Record};
+use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
 use crate::model::snapshot::FlowSample;
 
 /// Stands for the flow of a slot that belongs to none.

@@ -32,7 +32,7 @@ pub struct Offloads {
 
 /// struct ifreq, whose union has the address of what the call reads and writes.
 #[repr(C)]
-struct Request {
+struct InterfaceRequest {
     name: [u8; 16],
     data: *mut c_void,
     unused: [u8; 16],
@@ -70,7 +70,7 @@ fn ask(
     data: &mut [u32],
 ) -> Result<(), Errno> {
     let name = interface.as_bytes();
-    let mut question = Request {
+    let mut question = InterfaceRequest {
         name: [0; 16],
         data: data.as_mut_ptr().cast(),
         unused: [0; 16],

@@ -23,7 +23,7 @@ impl Worker {
         let Ok(links) = self.monitor.list() else {
             return;
         };
-        self.probe.note_links(&links);
+        self.probe.update_links(&links);
         self.refused
             .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
         self.remember_named(&links);

@@ -1,9 +1,9 @@
-//! What a record of counters is: the kinds of counters, and all that follows from them.
+//! What a set of counters is: the kinds of counters, and all that follows from them.
 
 use std::ops::AddAssign;
 
 /// Counters that are read, told apart and added up together.
-pub trait Record: Copy + Default + AddAssign {
+pub trait CounterSet: Copy + Default + AddAssign {
     /// What came between `earlier` and this, readings of the same counters; `earlier` may as well be a total that is wider.
     fn since(&self, earlier: &Self) -> Self;
 
@@ -12,7 +12,7 @@ pub trait Record: Copy + Default + AddAssign {
 }
 
 /// How a counter is told apart in time, added up, and set to zero.
-pub trait Kind<T> {
+pub trait CounterKind<T> {
     fn since(now: T, earlier: T) -> T;
     fn add(total: T, newly: T) -> T;
     fn emptied(total: T) -> T;
@@ -28,11 +28,11 @@ pub struct Net64;
 /// The same in 32 bits.
 pub struct Net32;
 /// No count: the latest one that is known.
-pub struct Latest;
-/// Another record.
-pub struct Part;
+pub struct LatestValue;
+/// Another set.
+pub struct NestedSet;
 
-impl Kind<u64> for Sum64 {
+impl CounterKind<u64> for Sum64 {
     fn since(now: u64, earlier: u64) -> u64 {
         now.wrapping_sub(earlier)
     }
@@ -44,7 +44,7 @@ impl Kind<u64> for Sum64 {
     }
 }
 
-impl Kind<u64> for Sum32 {
+impl CounterKind<u64> for Sum32 {
     fn since(now: u64, earlier: u64) -> u64 {
         (now as u32).wrapping_sub(earlier as u32).into()
     }
@@ -56,7 +56,7 @@ impl Kind<u64> for Sum32 {
     }
 }
 
-impl Kind<u64> for Net64 {
+impl CounterKind<u64> for Net64 {
     fn since(now: u64, earlier: u64) -> u64 {
         now.wrapping_sub(earlier)
     }
@@ -68,7 +68,7 @@ impl Kind<u64> for Net64 {
     }
 }
 
-impl Kind<u64> for Net32 {
+impl CounterKind<u64> for Net32 {
     fn since(now: u64, earlier: u64) -> u64 {
         (now as u32).wrapping_sub(earlier as u32) as i32 as u64
     }
@@ -81,7 +81,7 @@ impl Kind<u64> for Net32 {
 }
 
 /// A count that some flows do not have: where what comes has none, the total has none any more.
-impl<K: Kind<u64>> Kind<Option<u64>> for K {
+impl<K: CounterKind<u64>> CounterKind<Option<u64>> for K {
     fn since(now: Option<u64>, earlier: Option<u64>) -> Option<u64> {
         now.map(|now| K::since(now, earlier.unwrap_or(0)))
     }
@@ -93,7 +93,7 @@ impl<K: Kind<u64>> Kind<Option<u64>> for K {
     }
 }
 
-impl<T> Kind<Option<T>> for Latest {
+impl<T> CounterKind<Option<T>> for LatestValue {
     fn since(now: Option<T>, _: Option<T>) -> Option<T> {
         now
     }
@@ -105,13 +105,13 @@ impl<T> Kind<Option<T>> for Latest {
     }
 }
 
-/// A record that some flows do not have: where what comes has none, the total stays.
-impl<R: Record> Kind<Option<R>> for Part {
+/// A set that some flows do not have: where what comes has none, the total stays.
+impl<R: CounterSet> CounterKind<Option<R>> for NestedSet {
     #[inline(always)]
     fn since(now: Option<R>, earlier: Option<R>) -> Option<R> {
         now.map(|now| now.since(&earlier.unwrap_or_default()))
     }
-    // A call would copy the record there and back.
+    // A call would copy the set there and back.
     #[inline(always)]
     fn add(mut total: Option<R>, newly: Option<R>) -> Option<R> {
         if let Some(newly) = newly {
@@ -124,8 +124,8 @@ impl<R: Record> Kind<Option<R>> for Part {
     }
 }
 
-/// A record: its counters by name, type and kind.
-macro_rules! record {
+/// A set: its counters by name, type and kind.
+macro_rules! counter_set {
     ($(#[$about:meta])* $name:ident {
         $($(#[$what:meta])* $field:ident: $type:ty = $kind:ident,)*
     }) => {
@@ -140,8 +140,8 @@ macro_rules! record {
             pub const FIELDS: &[&str] = &[$(stringify!($field),)*];
         }
 
-        #[allow(unused_variables, reason = "a group's record begins without a field")]
-        impl Record for $name {
+        #[allow(unused_variables, reason = "a group's set begins without a field")]
+        impl CounterSet for $name {
             #[inline]
             fn since(&self, earlier: &$name) -> $name {
                 $name { $($field: $kind::since(self.$field, earlier.$field),)* }
@@ -170,4 +170,4 @@ macro_rules! record {
     };
 }
 
-pub(super) use record;
+pub(super) use counter_set;

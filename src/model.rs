@@ -7,6 +7,7 @@ pub mod alert;
 pub mod appearance;
 pub mod column;
 pub mod counts;
+pub mod doubt;
 pub mod event;
 pub mod flow;
 pub mod glob;

@@ -146,7 +146,8 @@ fn json_has_every_figure_of_a_flow() {
         "payload_bytes": 290_000, "throughput": 500_000.0, "goodput": 450_000.0, "packet_rate": 500.0,
         "interarrival_mean_ms": 0.2, "jitter_ms": 0.011, "interarrival_samples": 4999, "jitter_epochs": 1,
         "sequence": {
-            "current": 3_000_005_003_u32, "received": 5000, "lost": 3, "loss_percent": 0.06, "reverse_errors": 4,
+            "current": 3_000_005_003_u32, "received": 5000, "lost": 3, "loss_percent": 0.06,
+            "loss_now_percent": null, "loss_window_percent": null, "reverse_errors": 4,
             "small_errors": 2, "big_errors": 1, "duplicates": 3, "reordered": 4, "restarts": 0, "absent": 0,
         },
         "ip": null, "rule": "voice", "alerts": ["lost above 2"], "first_seen_s": 4.02, "last_seen_s": 0.0002,

@@ -9,12 +9,16 @@ use crate::model::wrap::wrap;
 pub const HELP_KEYS: usize = 14;
 
 /// The flags in front of rows.
-const FLAGS: [(&str, &str); 4] = [
+const FLAGS: [(&str, &str); 5] = [
     ("!", "in front of a row: a threshold is crossed"),
     ("*", "in front of a row: pinned to the top"),
     (
         "↓",
         "in front of a row: numbers went missing in the latest interval",
+    ),
+    (
+        "?",
+        "in front of a row: what is read there are no sequence numbers, by all looks",
     ),
     ("s", "in front of a row: carries this SSH session"),
 ];

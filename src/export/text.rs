@@ -77,10 +77,10 @@ fn summary(interface: &Interface, context: &Context) -> String {
 }
 
 fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::Result<()> {
-    let columns: Vec<&Column> = [DEFAULT, LOSS]
-        .concat()
-        .into_iter()
-        .filter_map(by_id)
+    let others = DEFAULT.iter().filter(|id| !LOSS.contains(id));
+    let columns: Vec<&Column> = others
+        .chain(LOSS)
+        .filter_map(|id| by_id(id))
         .filter(|column| !column.is_history())
         .collect();
     let mut flows: Vec<&Flow> = record.flows().collect();

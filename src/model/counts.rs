@@ -87,6 +87,8 @@ counter_set! {
         payload_bytes: u64 = Sum64,
         /// Numbers that are missing; 0 where none are tracked.
         lost: u64 = Net64,
+        /// Numbers that came, as [`Counts::arrived`] has them.
+        arrived: u64 = Net64,
     }
 }
 
@@ -106,7 +108,17 @@ impl Counts {
             bytes: self.bytes,
             payload_bytes: self.payload_bytes,
             lost: self.sequence.map_or(0, |sequence| sequence.lost),
+            arrived: self.arrived(),
         }
+    }
+
+    /// Numbers that came, duplicates not among them; of TCP, payload bytes. 0 where none are tracked.
+    pub fn arrived(&self) -> u64 {
+        self.sequence
+            .map_or(0, |sequence| match sequence.duplicates {
+                Some(duplicates) => sequence.received.saturating_sub(duplicates),
+                None => self.payload_bytes,
+            })
     }
 
     /// What adds up over flows of all kinds: numbers do not, as TCP's are bytes; nor does what is the latest of a flow.

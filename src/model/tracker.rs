@@ -50,12 +50,33 @@ impl std::ops::AddAssign for Rates {
     }
 }
 
-/// Inter-arrival statistics over the jitter window.
+/// A figure that may not be known, in one word: there may be a million flows.
 #[derive(Debug, Clone, Copy)]
+struct Figure(f64);
+
+impl Figure {
+    const UNKNOWN: Figure = Figure(f64::NAN);
+
+    fn of(value: Option<f64>) -> Figure {
+        value.map_or(Figure::UNKNOWN, Figure)
+    }
+
+    fn known(self) -> Option<f64> {
+        (!self.0.is_nan()).then_some(self.0)
+    }
+}
+
+impl PartialEq for Figure {
+    fn eq(&self, other: &Figure) -> bool {
+        self.known() == other.known()
+    }
+}
+
+/// Inter-arrival statistics over the jitter window.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interarrival {
-    /// NaN where they are not known: two words less for each flow.
-    mean_ms: f64,
-    jitter_ms: f64,
+    mean_ms: Figure,
+    jitter_ms: Figure,
     /// Number of gaps in the window.
     pub samples: u64,
 }
@@ -64,20 +85,20 @@ impl Interarrival {
     /// Mean gap and sample standard deviation, ms, of so many gaps.
     pub fn new(mean_ms: Option<f64>, jitter_ms: Option<f64>, samples: u64) -> Interarrival {
         Interarrival {
-            mean_ms: mean_ms.unwrap_or(f64::NAN),
-            jitter_ms: jitter_ms.unwrap_or(f64::NAN),
+            mean_ms: Figure::of(mean_ms),
+            jitter_ms: Figure::of(jitter_ms),
             samples,
         }
     }
 
     /// Mean gap, ms; unknown without a gap.
     pub fn mean_ms(&self) -> Option<f64> {
-        (!self.mean_ms.is_nan()).then_some(self.mean_ms)
+        self.mean_ms.known()
     }
 
     /// Sample standard deviation of the gaps, ms; unknown below two gaps.
     pub fn jitter_ms(&self) -> Option<f64> {
-        (!self.jitter_ms.is_nan()).then_some(self.jitter_ms)
+        self.jitter_ms.known()
     }
 }
 
@@ -87,11 +108,43 @@ impl Default for Interarrival {
     }
 }
 
-impl PartialEq for Interarrival {
-    fn eq(&self, other: &Interarrival) -> bool {
-        let all = |it: &Interarrival| (it.mean_ms(), it.jitter_ms(), it.samples);
-        all(self) == all(other)
+/// Loss of late, percent of what was sent, as [`loss_percent`] has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecentLoss {
+    interval: Figure,
+    window: Figure,
+}
+
+impl RecentLoss {
+    /// Of the latest interval, and of the jitter window.
+    pub fn new(interval: Option<f64>, window: Option<f64>) -> RecentLoss {
+        RecentLoss {
+            interval: Figure::of(interval),
+            window: Figure::of(window),
+        }
     }
+
+    /// Over the latest throughput interval; unknown where no number came or went missing in it.
+    pub fn interval(&self) -> Option<f64> {
+        self.interval.known()
+    }
+
+    /// The same over the jitter window.
+    pub fn window(&self) -> Option<f64> {
+        self.window.known()
+    }
+}
+
+impl Default for RecentLoss {
+    fn default() -> RecentLoss {
+        RecentLoss::new(None, None)
+    }
+}
+
+/// Share of what is missing in what was sent, percent: 100 * lost / (lost + arrived). Unknown where nothing was sent.
+pub fn loss_percent(lost: u64, arrived: u64) -> Option<f64> {
+    let sent = lost + arrived;
+    (sent > 0).then(|| 100.0 * lost as f64 / sent as f64)
 }
 
 /// How a flow went over its latest intervals.
@@ -126,8 +179,8 @@ impl History {
         self.motion.record([
             rates.throughput,
             rates.goodput,
-            interarrival.mean_ms,
-            interarrival.jitter_ms,
+            interarrival.mean_ms.0,
+            interarrival.jitter_ms.0,
         ]);
     }
 
@@ -167,6 +220,8 @@ pub struct Flow {
     pub rates: Option<Rates>,
     /// Inter-arrival time and jitter over the jitter window.
     pub interarrival: Interarrival,
+    /// Loss over the latest interval and over the jitter window.
+    pub recent_loss: RecentLoss,
     /// What was counted since the run started or totals were set to zero.
     pub counts: Counts,
     /// The latest intervals.
@@ -185,13 +240,7 @@ impl Flow {
     /// Share of what is missing in what was sent, percent: 100 * lost / (lost + received - duplicates),
     /// for TCP 100 * lost bytes / (lost bytes + payload bytes). Unknown where nothing is tracked or nothing came yet.
     pub fn loss_percent(&self) -> Option<f64> {
-        let sequence = self.counts.sequence?;
-        let arrived = match sequence.duplicates {
-            Some(duplicates) => sequence.received.saturating_sub(duplicates),
-            None => self.counts.payload_bytes,
-        };
-        let sent = sequence.lost + arrived;
-        (sent > 0).then(|| 100.0 * sequence.lost as f64 / sent as f64)
+        loss_percent(self.counts.sequence?.lost, self.counts.arrived())
     }
 }
 

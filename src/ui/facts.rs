@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::model::column::{Context, Value, by_id, part_of};
+use crate::model::doubt;
 use crate::model::flow::FlowKey;
 use crate::model::groups::Group;
 use crate::model::snapshot::Malformed;
@@ -61,6 +62,7 @@ pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     if !alerts.is_empty() {
         facts.push(("ALERT", alerts.join(", ")));
     }
+    facts.extend(doubt::of_loss(flow).map(|text| ("sequence", text)));
     facts.extend(uncounted(flow));
     facts
 }

@@ -53,7 +53,25 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
             3,
         ));
     }
+    for (flag, style, words) in flags(pen, app) {
+        segments.push(Segment::new(format!("  {flag}"), style, 4));
+        segments.push(Segment::new(format!(" {words}"), theme.dim, 4));
+    }
     pen.line(1, screen.status, room, segments);
+}
+
+/// What the flags in front of rows mean, as far as there may be any now.
+fn flags(pen: &Pen, app: &App) -> Vec<(&'static str, Style, &'static str)> {
+    let mut flags = Vec::new();
+    if app.view().shows_flows() {
+        if app.alerts().count() > 0 {
+            flags.push(("!", pen.theme.bad, "in alert"));
+        }
+        if app.flows().losing() > 0 {
+            flags.push(("↓", pen.theme.warn, "losing now"));
+        }
+    }
+    flags
 }
 
 /// Shows the whole text; if it does not fit on the line, it covers the lines above.

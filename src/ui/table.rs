@@ -7,8 +7,9 @@ use ratatui::style::Style;
 use super::empty;
 use super::pen::Pen;
 use crate::app::layout::{Placed, Screen};
-use crate::app::{App, Rows, Scene, loses};
-use crate::model::column::{Align, Context, Sort, Value};
+use crate::app::{App, Rows, Scene, View, loses};
+use crate::model::column::{Align, Context, Sort, Value, shorten_end};
+use crate::model::doubt;
 use crate::model::event::{Event, EventKind};
 use crate::model::observer::is_silent;
 use crate::model::tracker::{Flow, Report, RuleReport};
@@ -16,10 +17,21 @@ use crate::model::tracker::{Flow, Report, RuleReport};
 /// A flow without packets for this long is drawn as ended.
 const ENDED_AFTER: Duration = Duration::from_secs(2);
 
-/// The style of a whole row, and the flag in front of it.
+/// The style of a whole row, the flag in front of it, and what is said in place of the cells behind its loss.
 struct RowStyle {
     style: Style,
     flag: &'static str,
+    note: Option<String>,
+}
+
+impl RowStyle {
+    fn new(style: Style, flag: &'static str) -> RowStyle {
+        RowStyle {
+            style,
+            flag,
+            note: None,
+        }
+    }
 }
 
 /// Draws the flows of the open view.
@@ -38,10 +50,7 @@ pub fn draw_flows(pen: &mut Pen, scene: &Scene, screen: &Screen) {
 pub fn draw_interfaces(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_interface_columns();
-    let style_row = |pen: &Pen, _: &_| RowStyle {
-        style: pen.theme.base,
-        flag: " ",
-    };
+    let style_row = |pen: &Pen, _: &_| RowStyle::new(pen.theme.base, " ");
     let context = app.context(shown);
     draw_table(
         pen,
@@ -66,12 +75,12 @@ fn draw_rules(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let placed = app.placed_rule_columns();
     draw_titles(pen, &placed, None, screen.width, titles);
-    let style_row = |pen: &Pen, rule: &RuleReport| RowStyle {
-        style: match is_silent(rule, shown.taken_ns) {
+    let style_row = |pen: &Pen, rule: &RuleReport| {
+        let style = match is_silent(rule, shown.taken_ns) {
             true => pen.theme.dim,
             false => pen.theme.base,
-        },
-        flag: " ",
+        };
+        RowStyle::new(style, " ")
     };
     let area = (titles + 1, lines, screen.width);
     let context = app.context(shown);
@@ -95,7 +104,7 @@ fn style_event(pen: &Pen, event: &Event) -> RowStyle {
         EventKind::Gap | EventKind::Rule | EventKind::Table => (pen.theme.warn, " "),
         _ => (pen.theme.base, " "),
     };
-    RowStyle { style, flag }
+    RowStyle::new(style, flag)
 }
 
 /// Colour is never the only sign: alerts have a flag, ended flows their idle time and `-`.
@@ -113,10 +122,22 @@ fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
         () if alert => "!",
         () if app.flows().is_pinned(&flow.key) => "*",
         () if loses(flow) => "↓",
+        () if are_doubtful(flow) => "?",
         () if app.is_own_session(&flow.key) => "s",
         () => " ",
     };
-    RowStyle { style, flag }
+    let has_none = app.view() == View::Loss && flow.counts.sequence.is_none();
+    RowStyle {
+        note: has_none.then(|| doubt::of_loss(flow)).flatten(),
+        ..RowStyle::new(style, flag)
+    }
+}
+
+fn are_doubtful(flow: &Flow) -> bool {
+    flow.counts
+        .sequence
+        .as_ref()
+        .is_some_and(doubt::are_no_numbers)
 }
 
 /// Draws titles and rows.
@@ -148,6 +169,20 @@ fn draw_rows<K: Copy + PartialEq, T>(
         let row = style_row(pen, item);
         pen.text(1, y, 1, row.flag, row.style);
         draw_cells(pen, placed, item, context, y, row.style);
+        let mut behind_loss = placed
+            .iter()
+            .skip_while(|place| place.column.id != "loss_percent");
+        if let (Some(note), Some(first)) = (&row.note, behind_loss.nth(1)) {
+            let room = width.saturating_sub(first.x + 1);
+            pen.clear(first.x, y, width - first.x);
+            pen.text(
+                first.x,
+                y,
+                room,
+                &shorten_end(note, room.into()),
+                pen.theme.dim,
+            );
+        }
         if selected == Some(index) {
             pen.text(0, y, 1, "▶", row.style);
             pen.style(0, y, width, pen.theme.selected);

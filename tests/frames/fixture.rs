@@ -51,6 +51,7 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
             packet_rate: 5000.0,
         }),
         interarrival: Interarrival::new(Some(0.2), Some(0.011), packets - 1),
+        recent_loss: Default::default(),
         jitter_epochs: 1,
         rule: None,
         first_seen_ns: NOW - 4_020_000_000,

@@ -104,6 +104,8 @@ const SEQUENCE: &[(&str, Kind)] = &[
     ("received", Count),
     ("lost", Count),
     ("loss_percent", NumberOrNull),
+    ("loss_now_percent", NumberOrNull),
+    ("loss_window_percent", NumberOrNull),
     ("reverse_errors", Count),
     ("small_errors", Count),
     ("big_errors", Count),

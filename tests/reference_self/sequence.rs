@@ -1,5 +1,6 @@
 //! Series of numbers and what they amount to, one line each.
 
+use flowtop::model::doubt::are_no_numbers;
 use flowtop::model::rule::SequenceWidth as Width;
 
 use crate::reference::sequence::NumberTracker;
@@ -268,4 +269,48 @@ fn a_threshold_of_one_makes_every_gap_big() {
         tracker.observe(Some(number));
     }
     assert_eq!(row(&tracker), [7, 2, 1, 0, 0, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn what_are_no_numbers_is_doubted_and_numbers_are_not_whatever_happens_to_them() {
+    // Knuth's generator (The Art of Computer Programming 2, 3.3.4): its upper halves.
+    let random = |seed: u64| {
+        let mut state = seed;
+        move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 32) as u32
+        }
+    };
+    let doubted = |width, numbers: &mut dyn FnMut(u32) -> u32| {
+        let mut tracker = NumberTracker::new(width, 10);
+        (0..200).for_each(|index| tracker.observe(Some(numbers(index))));
+        are_no_numbers(&tracker.counts())
+    };
+    for (width, bits) in [(Width::Bits16, 16), (Width::Bits32, 32)] {
+        let mut next = random(1);
+        assert!(doubted(width, &mut |_| next() >> (32 - bits)), "random");
+        assert!(doubted(width, &mut |_| 7), "a constant");
+        assert!(doubted(width, &mut |index| index / 4), "a time stamp");
+        assert!(doubted(width, &mut |index| index * 160), "bytes or samples");
+        let mut next = random(2);
+        assert!(!doubted(width, &mut |index| index), "in order");
+        assert!(
+            !doubted(width, &mut |index| index * 10 / 5),
+            "each second lost"
+        );
+        assert!(
+            !doubted(width, &mut |index| index ^ (next() & 3)),
+            "out of order"
+        );
+        assert!(
+            !doubted(width, &mut |index| index - index % 3 / 2),
+            "doubled"
+        );
+        assert!(
+            !doubted(width, &mut |index| index * 3 % 61 + index),
+            "two ways"
+        );
+    }
 }

@@ -171,6 +171,32 @@ const COUNTED: &[Column] = &[
     )
     .alias("loss")
     .priority(3),
+    Column::<Flow>::new(
+        "loss_now",
+        "loss now",
+        "share of what was sent in the latest interval that did not come",
+        Fixed(9),
+        |f, _| {
+            f.recent_loss
+                .interval()
+                .map_or(Value::Unknown, Value::Percent)
+        },
+    )
+    .json("loss_now_percent")
+    .priority(13),
+    Column::<Flow>::new(
+        "loss_window",
+        "loss win",
+        "share of what was sent in the jitter window that did not come",
+        Fixed(9),
+        |f, _| {
+            f.recent_loss
+                .window()
+                .map_or(Value::Unknown, Value::Percent)
+        },
+    )
+    .json("loss_window_percent")
+    .priority(47),
     Column::<Flow>::of_counts(
         "lost",
         "lost",

@@ -16,6 +16,8 @@ pub const DEFAULT: &[&str] = &[
     "packet_rate",
     "interarrival_mean",
     "jitter",
+    "loss_percent",
+    "lost",
     "jitter_history",
 ];
 
@@ -82,6 +84,8 @@ pub static SEQUENCE: Part = Part {
         "received",
         "lost",
         "loss_percent",
+        "loss_now",
+        "loss_window",
         "reverse_errors",
         "small_errors",
         "big_errors",

@@ -15,7 +15,7 @@ use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rule_of};
 use super::state::{FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
-use super::{Flow, History, Interarrival, Report, RuleReport};
+use super::{Flow, History, Interarrival, RecentLoss, Report, RuleReport};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
@@ -240,9 +240,10 @@ impl FlowTracker {
         let increase = state.count(flow, sample);
         state.window.forget_before(oldest_step);
         if increase.is_new_epoch {
-            state.window.clear();
+            state.window.forget_gaps();
         }
-        state.window.add(self.step, increase.gaps);
+        let came = increase.counts.metered();
+        state.window.add(self.step, increase.gaps, &came);
         flow.history.is_settled = false;
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
@@ -272,7 +273,8 @@ impl FlowTracker {
         if state.profile != sample.profile || sample.counts.sequence.is_none() {
             // Sequence numbers found under another profile say nothing about these.
             state.profile = sample.profile;
-            state.then.lost = 0;
+            (state.then.lost, state.then.arrived) = (0, 0);
+            state.window.forget_numbers();
             self.report.flows[index as usize].counts.sequence = None;
         }
         self.slots[sample.slot as usize] = Slot {
@@ -294,6 +296,7 @@ impl FlowTracker {
             counts: Counts::default(),
             rates: None,
             interarrival: Interarrival::default(),
+            recent_loss: RecentLoss::default(),
             jitter_epochs: sample.epoch,
             rule: None,
             first_seen_ns: sample.first_seen_ns,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::model::tracker::Rates;
-use world::{Burst, INTERFACES, UNTRACKED, World, volume_of};
+use world::{Burst, INTERFACES, UNTRACKED, World, share, volume_of};
 
 #[path = "world_tests.rs"]
 mod world;
@@ -221,7 +221,18 @@ impl Run {
             assert_eq!(flow.interarrival.samples, samples);
             expect_near(flow.interarrival.mean_ms(), mean, 1e-9, "mean");
             expect_near(flow.interarrival.jitter_ms(), deviation, 1e-9, "jitter");
+            let loss = share(self.world.numbers(port, window));
+            expect_near(flow.recent_loss.window(), loss, 1e-9, "loss, window");
             let remembered = &mut self.remembered[usize::from(port)];
+            let arrived = self
+                .world
+                .numbers(port, self.closed_at.max(self.reset_at))
+                .1;
+            let loss = share((
+                remembered.lost as f64 - remembered.lost_then as f64,
+                arrived,
+            ));
+            expect_near(flow.recent_loss.interval(), loss, 1e-9, "loss, interval");
             let speed = [Some(rates.throughput), Some(rates.goodput)];
             remembered.close([speed[0], speed[1], mean, deviation], port != UNTRACKED);
             remembered.expect_history(&flow.history);

@@ -4,7 +4,7 @@
 //! last reading, which is not stored a second time.
 
 use super::window::{PackedGaps, Window};
-use super::{Flow, Rates};
+use super::{Flow, Rates, RecentLoss, loss_percent};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
 use crate::model::snapshot::FlowSample;
 
@@ -194,13 +194,16 @@ impl FlowState {
 
     /// Ends the throughput interval of the flow.
     pub fn close_interval(&mut self, flow: &mut Flow, seconds: f64, oldest_step: u64) {
-        flow.interarrival = self.window.statistics(oldest_step);
+        let (interarrival, window_loss) = self.window.statistics(oldest_step);
+        flow.interarrival = interarrival;
         let now = flow.counts.metered();
         let came = now.since(&self.then);
         let rates = Rates::of(&came, seconds);
         // More numbers may have come late than went missing.
-        let lost = (came.lost as i64).max(0) as f64;
-        let newly_lost = flow.counts.sequence.map(|_| lost);
+        let lost = (came.lost as i64).max(0) as u64;
+        let newly_lost = flow.counts.sequence.map(|_| lost as f64);
+        let arrived = (came.arrived as i64).max(0) as u64;
+        flow.recent_loss = RecentLoss::new(loss_percent(lost, arrived), window_loss);
         flow.rates = Some(rates);
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);

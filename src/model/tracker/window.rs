@@ -4,7 +4,8 @@
 
 use std::collections::VecDeque;
 
-use super::Interarrival;
+use super::{Interarrival, loss_percent};
+use crate::model::counts::Metered;
 use crate::model::snapshot::GapSums;
 
 /// The intervals that the tracker works with.
@@ -71,39 +72,76 @@ impl PackedGaps {
     }
 }
 
-/// Sums of gaps, one for each step that had any, with the number of the step.
+/// What came in a step: sums of gaps, and numbers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Came {
+    gaps: PackedGaps,
+    lost: i64,
+    arrived: i64,
+}
+
+impl Came {
+    fn is_nothing(&self) -> bool {
+        self.lost == 0 && self.arrived == 0 && self.gaps.sums().count == 0
+    }
+}
+
+/// What came in each step in which anything did, with the number of the step.
 #[derive(Debug, Clone, Default)]
 pub struct Window {
-    /// The latest step and its gaps; without a gap: there is none.
+    /// The latest step and what came in it; where that is nothing, there is none.
     step: u64,
-    gaps: PackedGaps,
+    latest: Came,
     /// Those before it, oldest first; a window of one step never has any.
     older: Option<Box<Older>>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Older(VecDeque<(u64, PackedGaps)>);
+struct Older(VecDeque<(u64, Came)>);
 
 impl Window {
-    /// Forgets all gaps.
+    /// Forgets all steps.
     pub fn clear(&mut self) {
         *self = Window::default();
     }
 
-    /// Adds the gaps that came in a step.
-    pub fn add(&mut self, step: u64, gaps: GapSums) {
-        if gaps.count == 0 {
+    /// Forgets all gaps; the numbers stay.
+    pub fn forget_gaps(&mut self) {
+        self.for_each(|came| came.gaps = PackedGaps::default());
+    }
+
+    /// Forgets all numbers; the gaps stay.
+    pub fn forget_numbers(&mut self) {
+        self.for_each(|came| (came.lost, came.arrived) = (0, 0));
+    }
+
+    fn for_each(&mut self, mut change: impl FnMut(&mut Came)) {
+        change(&mut self.latest);
+        let older = self.older.iter_mut().flat_map(|older| &mut older.0);
+        older.for_each(|(_, came)| change(came));
+    }
+
+    /// Adds the gaps and the numbers that came in a step.
+    pub fn add(&mut self, step: u64, gaps: GapSums, counted: &Metered) {
+        let came = Came {
+            gaps: PackedGaps::of(gaps),
+            lost: counted.lost as i64,
+            arrived: counted.arrived as i64,
+        };
+        if came.is_nothing() {
             return;
         }
         if self.step == step {
-            self.gaps = PackedGaps::of(self.gaps.sums().plus(gaps));
+            self.latest.gaps = PackedGaps::of(self.latest.gaps.sums().plus(gaps));
+            self.latest.lost += came.lost;
+            self.latest.arrived += came.arrived;
             return;
         }
         if !self.is_empty() {
             let older = self.older.get_or_insert_default();
-            older.0.push_back((self.step, self.gaps));
+            older.0.push_back((self.step, self.latest));
         }
-        (self.step, self.gaps) = (step, PackedGaps::of(gaps));
+        (self.step, self.latest) = (step, came);
     }
 
     /// The number of the latest step.
@@ -111,15 +149,16 @@ impl Window {
         self.step
     }
 
-    /// Whether it has no gap.
+    /// Whether nothing came in its steps.
     pub fn is_empty(&self) -> bool {
-        self.gaps.sums().count == 0
+        let has_older = self.older.as_ref().is_some_and(|older| !older.0.is_empty());
+        self.latest.is_nothing() && !has_older
     }
 
     /// Drops the steps before `oldest`.
     pub fn forget_before(&mut self, oldest: u64) {
         if self.step < oldest {
-            self.gaps = PackedGaps::default();
+            self.latest = Came::default();
         }
         if let Some(older) = &mut self.older {
             while older.0.front().is_some_and(|(step, _)| *step < oldest) {
@@ -128,17 +167,20 @@ impl Window {
         }
     }
 
-    /// The statistics over the steps from `oldest` on; older ones are dropped.
-    pub fn statistics(&mut self, oldest: u64) -> Interarrival {
+    /// The statistics of gaps, and the loss in percent, over the steps from `oldest` on; older ones are dropped.
+    pub fn statistics(&mut self, oldest: u64) -> (Interarrival, Option<f64>) {
         self.forget_before(oldest);
-        let latest = self.gaps.sums();
-        match &self.older {
-            None => statistics(latest),
-            Some(older) => {
-                let older = older.0.iter().map(|(_, gaps)| gaps.sums());
-                statistics(older.fold(latest, GapSums::plus))
-            }
+        let mut gaps = self.latest.gaps.sums();
+        let (mut lost, mut arrived) = (self.latest.lost, self.latest.arrived);
+        for (_, came) in self.older.iter().flat_map(|older| &older.0) {
+            gaps = gaps.plus(came.gaps.sums());
+            lost += came.lost;
+            arrived += came.arrived;
         }
+        // More numbers may have come late than went missing.
+        let not_negative = |count: i64| count.max(0) as u64;
+        let loss = loss_percent(not_negative(lost), not_negative(arrived));
+        (statistics(gaps), loss)
     }
 }
 
@@ -212,14 +254,49 @@ mod tests {
         assert_eq!(PackedGaps::of(later).until(later), GapSums::default());
     }
 
+    fn numbers(lost: i64, arrived: u64) -> Metered {
+        Metered {
+            lost: lost as u64,
+            arrived,
+            ..Metered::default()
+        }
+    }
+
     #[test]
     fn steps_leave_the_window_as_they_age() {
         let mut window = Window::default();
-        window.add(1, gaps(&[1_000_000]));
-        window.add(2, gaps(&[3_000_000]));
-        assert_eq!(window.statistics(1).mean_ms(), Some(2.0));
-        assert_eq!(window.statistics(2).mean_ms(), Some(3.0));
-        assert_eq!(window.statistics(3).samples, 0);
+        window.add(1, gaps(&[1_000_000]), &numbers(1, 3));
+        window.add(2, gaps(&[3_000_000]), &numbers(0, 4));
+        let mut found = |oldest| {
+            let (interarrival, loss) = window.statistics(oldest);
+            (interarrival.mean_ms(), loss)
+        };
+        assert_eq!(found(1), (Some(2.0), Some(12.5)));
+        assert_eq!(found(2), (Some(3.0), Some(0.0)));
+        assert_eq!(found(3), (None, None));
+    }
+
+    #[test]
+    fn numbers_that_come_late_take_back_a_loss_and_no_more() {
+        let mut window = Window::default();
+        window.add(1, gaps(&[]), &numbers(2, 2));
+        assert_eq!(window.statistics(1).1, Some(50.0));
+        window.add(2, gaps(&[]), &numbers(-1, 1));
+        assert_eq!(window.statistics(1).1, Some(25.0));
+        assert_eq!(window.statistics(2).1, Some(0.0));
+    }
+
+    #[test]
+    fn gaps_and_numbers_are_forgotten_by_themselves() {
+        let mut window = Window::default();
+        window.add(1, gaps(&[1_000_000]), &numbers(1, 3));
+        window.add(2, gaps(&[2_000_000]), &numbers(0, 0));
+        window.forget_gaps();
+        assert_eq!(window.statistics(1), (Interarrival::default(), Some(25.0)));
+        window.forget_numbers();
+        assert_eq!(window.statistics(1).1, None);
+        window.forget_before(2);
+        assert!(window.is_empty());
     }
 
     #[test]

@@ -84,7 +84,8 @@ impl World {
         let mut count = || random.below(5);
         let sequence = Sequence {
             current: Some(count() as u32),
-            received: count(),
+            // No more duplicates than numbers.
+            received: 4 + count(),
             lost: 3 * count(),
             reverse_errors: count(),
             small_errors: count(),
@@ -203,6 +204,21 @@ impl World {
         bursts.filter(move |burst| burst.port == port && burst.second > after)
     }
 
+    /// Numbers that went missing after this second, less those that came late, and numbers that came.
+    pub fn numbers(&self, port: u16, after: u64) -> (f64, f64) {
+        let mut numbers = (0.0, 0.0);
+        for burst in self.bursts_of(port, after) {
+            if let Some(sequence) = burst.sequence {
+                numbers.0 += sequence.lost as f64 - burst.found as f64;
+                numbers.1 += match sequence.duplicates {
+                    Some(duplicates) => sequence.received as f64 - duplicates as f64,
+                    None => burst.payload_bytes as f64,
+                };
+            }
+        }
+        numbers
+    }
+
     /// Number, mean and deviation (ms) of the gaps that came after this second.
     pub fn interarrival(&self, port: u16, after: u64) -> (u64, Option<f64>, Option<f64>) {
         let mut gaps: Vec<(u64, u64)> = Vec::new();
@@ -223,6 +239,12 @@ impl World {
         let deviation = (sum(&|gap| (gap - mean).powi(2)) / (n as f64 - 1.0)).sqrt();
         (n, (n > 0).then_some(mean), (n > 1).then_some(deviation))
     }
+}
+
+/// The share of what was sent that is missing, percent. What comes late takes back losses, and no more.
+pub fn share((lost, arrived): (f64, f64)) -> Option<f64> {
+    let lost = f64::max(lost, 0.0);
+    (lost + arrived > 0.0).then(|| lost / (lost + arrived) * 100.0)
 }
 
 pub fn volume_of<'a>(bursts: impl Iterator<Item = &'a Burst>) -> (Volume, u64) {

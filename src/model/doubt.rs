@@ -1,0 +1,44 @@
+//! Why a flow has no loss, or one that is not to be believed.
+
+use super::counts::Sequence;
+use super::flow::Protocol;
+use super::tracker::Flow;
+
+/// Fewer packets say nothing about what is read as their numbers.
+const ENOUGH: u64 = 50;
+
+/// The port of a profile that is ready made.
+const PROFILES: [(u16, &str); 1] = [(5201, "iperf3")];
+
+/// What one has to know about the loss of this flow: why it has none, or that what is read are no sequence numbers.
+pub fn of_loss(flow: &Flow) -> Option<String> {
+    match (&flow.counts.sequence, flow.key.protocol) {
+        (_, Protocol::Tcp) => None,
+        (None, protocol) => Some(format!(
+            "no sequence number configured: OFFSET or PROFILE{}",
+            suggestion(protocol, [flow.key.destination_port, flow.key.source_port])
+        )),
+        (Some(sequence), _) if sequence.received == 0 && sequence.absent > 0 => {
+            Some("no packet has a sequence number where OFFSET or PROFILE says".to_owned())
+        }
+        (Some(sequence), _) => are_no_numbers(sequence)
+            .then(|| "OFFSET or PROFILE looks wrong: these are not sequence numbers".to_owned()),
+    }
+}
+
+/// Whether what was read are no sequence numbers, by all looks: most packets repeat one, or for a quarter it is further
+/// ahead than the threshold or begins another series.
+pub fn are_no_numbers(sequence: &Sequence) -> bool {
+    let repeated = sequence.duplicates.unwrap_or(0);
+    let elsewhere = sequence.big_errors + sequence.restarts;
+    sequence.received >= ENOUGH
+        && (2 * repeated > sequence.received || 4 * elsewhere > sequence.received)
+}
+
+fn suggestion(protocol: Protocol, ports: [u16; 2]) -> String {
+    let known = PROFILES.iter().find(|(port, _)| ports.contains(port));
+    match known.filter(|_| protocol == Protocol::Udp) {
+        Some((port, profile)) => format!(" (port {port}: \"{profile}\"?)"),
+        None => String::new(),
+    }
+}

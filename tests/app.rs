@@ -582,10 +582,10 @@ fn a_new_configuration_changes_what_it_changes_and_nothing_else() {
     let now = app.preferences();
     let look = &now.appearance;
     assert_eq!((look.theme, look.unit), (ThemeName::Light, Unit::Bits));
-    assert_eq!(app.flow_table().sort().column.id, "jitter");
+    assert_eq!(app.flow_table().sort().column.id, "packet_rate");
     assert_eq!(app.notices().config_error(), None);
     press(&mut app, &report, "F5");
-    assert_eq!(app.flow_table().sort().id(), "jitter");
+    assert_eq!(app.flow_table().sort().id(), "packet_rate");
     press(&mut app, &report, "4");
     let events = app.scene(&report).events();
     let told: Vec<_> = events.items().map(|event| event.text.as_str()).collect();

@@ -51,12 +51,6 @@ impl Report {
         bytes.as_u64().expect("bytes")
     }
 
-    /// Segments that the client sent more than once.
-    pub fn retransmitted(&self) -> u64 {
-        let segments = &self.client["end"]["sum_sent"]["retransmits"];
-        segments.as_u64().expect("segments")
-    }
-
     /// Datagrams up to the last one that came, those of them that are lost, and those that came late: as the server
     /// says.
     pub fn datagrams(&self) -> (u64, u64, u64) {

@@ -14,6 +14,7 @@ mod events;
 mod filter;
 mod flows;
 mod help;
+mod history;
 mod interfaces;
 mod journal;
 pub mod layout;
@@ -42,6 +43,7 @@ use crate::model::tracker::Report;
 
 use choices::Choices;
 use filter::Edit;
+use history::History;
 use journal::Journal;
 use mode::step_line;
 use names::HostNames;
@@ -72,6 +74,7 @@ pub struct App {
     choices: Choices,
     mode: Mode,
     filter: FilterLine,
+    history: History,
     flows: FlowRows,
     interfaces: InterfaceRows,
     events: EventRows,
@@ -92,6 +95,7 @@ impl App {
         App {
             mode: Mode::View,
             filter: FilterLine::default(),
+            history: History::default(),
             flows: FlowRows::new(preferences.appearance.sort),
             interfaces: InterfaceRows::new(),
             events: EventRows::new(),
@@ -218,7 +222,21 @@ impl App {
             Edit::Changed => self.rearrange(),
             Edit::Moved => {}
             Edit::Full => self.notices.say(Query::too_long()),
-            Edit::Accepted => self.mode = Mode::View,
+            edit @ (Edit::Older | Edit::Newer) => {
+                let other = match edit {
+                    Edit::Older => self.history.older(self.filter.text()),
+                    _ => self.history.newer(),
+                };
+                if let Some(text) = other {
+                    self.filter.set(text);
+                    self.rearrange();
+                }
+            }
+            Edit::Accepted => {
+                self.mode = Mode::View;
+                self.filter.complete();
+                self.history.keep(self.filter.text());
+            }
             Edit::Cancelled => {
                 self.mode = Mode::View;
                 self.filter.clear();

@@ -452,13 +452,49 @@ fn every_binding_does_something_that_can_be_seen() {
 #[test]
 fn rows_can_be_stepped_through_while_a_filter_is_typed() {
     let report = mixed();
-    let mut app = dashboard(&report, SIZE, "Home / u d p Home Up");
+    let mut app = dashboard(&report, SIZE, "Home / u d p PgUp");
     let first = app.flow_table().selected();
-    press(&mut app, &report, "Down");
+    press(&mut app, &report, "PgDn");
     assert!(first.is_some() && app.flow_table().selected() != first);
-    press(&mut app, &report, "Up");
+    press(&mut app, &report, "PgUp");
     assert_eq!(app.flow_table().selected(), first);
     assert_eq!(app.mode(), Mode::Filter);
+}
+
+#[test]
+fn a_filter_that_stands_is_edited_at_its_end_and_kept_without_spaces() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "/ u d p Enter /");
+    assert_eq!(
+        (app.filter().text().as_str(), app.filter().cursor()),
+        ("udp ", 4)
+    );
+    press(&mut app, &report, "p o r t : 5 3 Enter");
+    assert_eq!(app.filter().text(), "udp port:53");
+    assert_eq!(sources(&mut app, &report), [40001]);
+    press(&mut app, &report, "/ Enter");
+    assert_eq!(app.filter().text(), "udp port:53");
+    press(&mut app, &report, "Esc / Space Space Enter");
+    assert!(app.filter().is_empty());
+}
+
+#[test]
+fn earlier_filters_come_back_by_the_arrow_keys() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "/ u d p Enter Esc / t c p Enter Esc / i c");
+    let after = |app: &mut App, keys: &str| {
+        press(app, &report, keys);
+        app.filter().text()
+    };
+    assert_eq!(after(&mut app, "Up"), "tcp");
+    assert_eq!(sources(&mut app, &report), [51234, 49152]);
+    assert_eq!(after(&mut app, "Up"), "udp");
+    assert_eq!(after(&mut app, "Up"), "udp", "there is none before it");
+    assert_eq!(after(&mut app, "Down Down"), "ic", "what was being typed");
+    assert_eq!(after(&mut app, "Down"), "ic");
+    // One that is used again is the latest one, and there once. The one that stands is passed over.
+    assert_eq!(after(&mut app, "Up Up Enter / Up"), "tcp");
+    assert_eq!(after(&mut app, "Up"), "tcp");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use flowtop::model::event::EventKind;
 use flowtop::model::flow::Protocol;
 use flowtop::model::groups::Group;
 use flowtop::model::histogram::Histogram;
+use flowtop::model::preferences::ThemeName;
 use flowtop::model::service::Services;
 use flowtop::model::snapshot::LinkState;
 use flowtop::model::tracker::Report;
@@ -151,6 +152,18 @@ fn filters() {
         "/ u d p Space p o r t : x y Left"
     );
     frame_is!("filter_mistake_40x10", mixed(), (40, 10), "/ s p e e d > 5");
+    frame_is!(
+        "filter_mistake_kept_80x24",
+        mixed(),
+        (80, 24),
+        "/ u d p Space p o r t : x y Enter"
+    );
+    frame_is!(
+        "filter_mistake_kept_40x10",
+        mixed(),
+        (40, 10),
+        "/ s p e e d > 5 Enter"
+    );
     frame_is!(
         "filter_hides_all_80x24",
         mixed(),
@@ -422,6 +435,32 @@ fn every_view_is_drawn_at_every_size() {
                 Some(_) => assert_whole(&app, &lines, &what),
             }
         }
+    }
+}
+
+#[test]
+fn a_filter_with_a_mistake_stands_in_the_colour_of_errors_also_when_it_is_kept() {
+    let report = mixed();
+    let look = Look {
+        depth: Depth::Sixteen,
+        ..Look::default()
+    };
+    for (keys, colour) in [
+        ("/ l o s s > 1 Enter", look.theme(ThemeName::Dark).accent.fg),
+        ("/ l o s s > Enter", look.theme(ThemeName::Dark).bad.fg),
+        (
+            "4 / l o s s > Enter Home",
+            look.theme(ThemeName::Dark).bad.fg,
+        ),
+    ] {
+        let mut app = dashboard(&report, (80, 24), keys);
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
+        let scene = app.scene(&report);
+        let drawn = terminal.draw(|frame| ui::draw(frame, &scene, &look));
+        let buffer = drawn.expect("a frame").buffer;
+        let line = &fixture::lines(buffer)[22];
+        assert!(line.starts_with(" filter: loss>"), "{keys}: {line}");
+        assert_eq!(Some(buffer[(1, 22)].fg), colour, "{keys}");
     }
 }
 

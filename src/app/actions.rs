@@ -26,7 +26,7 @@ impl App {
             Action::Pause => self.toggle_pause(live),
             Action::Open => self.open(shown),
             Action::Back => self.back(),
-            Action::Filter => self.mode = Mode::Filter,
+            Action::Filter => self.edit_filter(),
             _ => self.change_looks(action, shown),
         }
         Vec::new()
@@ -58,6 +58,12 @@ impl App {
         }
     }
 
+    fn edit_filter(&mut self) {
+        self.mode = Mode::Filter;
+        self.filter.begin();
+        self.history.rewind();
+    }
+
     /// Opens the detail of the selected row; without a selection, of the first row on the screen.
     fn open(&mut self, shown: &Report) {
         if self.mode == Mode::Detail {
@@ -87,6 +93,7 @@ impl App {
         };
         let name = rule.name.replace([' ', ',', '<', '>', '=', '*'], "?");
         self.filter.set(&format!("rule:{name}"));
+        self.history.keep(self.filter.text());
         self.show(View::Flows);
     }
 

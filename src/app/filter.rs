@@ -23,6 +23,10 @@ pub(super) enum Edit {
     Accepted,
     /// Escape: the filter goes.
     Cancelled,
+    /// Up: the filter before this one is wanted.
+    Older,
+    /// Down: the one behind it.
+    Newer,
     /// There was no room for another character.
     Full,
     /// Nothing: the key has no meaning here.
@@ -67,6 +71,18 @@ impl FilterLine {
         self.parse();
     }
 
+    /// Goes to the end, ready for another term.
+    pub(super) fn begin(&mut self) {
+        if !self.is_empty() {
+            self.set(&format!("{} ", self.text().trim_end()));
+        }
+    }
+
+    /// The text is complete: spaces at its end go.
+    pub(super) fn complete(&mut self) {
+        self.set(self.text().trim_end());
+    }
+
     /// Edits the line by a key.
     pub(super) fn edit(&mut self, chord: KeyChord) -> Edit {
         if chord.ctrl || chord.alt {
@@ -87,6 +103,8 @@ impl FilterLine {
             Key::Delete if self.cursor < self.text.len() => {
                 self.text.remove(self.cursor);
             }
+            Key::Up => return Edit::Older,
+            Key::Down => return Edit::Newer,
             Key::Left => return self.move_to(self.cursor.saturating_sub(1)),
             Key::Right => return self.move_to(self.cursor + 1),
             Key::Home => return self.move_to(0),

@@ -31,6 +31,13 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         pen.text(1, screen.status, room, &text, theme.bad);
         return;
     }
+    if let Some(error) = app.filter().error() {
+        let filter = shorten_end(&app.filter().text(), usize::from(room / 2));
+        let text = format!("filter: {filter}  not applied: {}", error.message);
+        let text = shorten_end(&text, usize::from(room));
+        pen.text(1, screen.status, room, &text, theme.bad);
+        return;
+    }
     if let Some(text) = selected_event(app) {
         return say(pen, screen, &text, theme.strong);
     }
@@ -178,6 +185,7 @@ fn footer(app: &App) -> Vec<(String, &'static str)> {
         Mode::Filter => vec![
             plain("Enter", "keep"),
             plain("Esc", "clear"),
+            plain("↑↓", "earlier"),
             plain("port:443", "src:10.0.0.0/8"),
             plain("proto:udp", "loss>1"),
             plain("jitter>5ms", "rate>1M"),

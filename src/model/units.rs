@@ -1,22 +1,22 @@
 //! How numbers are written for people: three significant digits, SI prefixes, a unit beside them.
 //!
 //! Every function returns text of one fixed width for all usual values, so that digits and units
-//! stay in their places from one refresh to the next. Rates use powers of 1000.
+//! stay in their places from one refresh to the next. Rates use powers of 1000. One space is between number and unit.
 
 use super::preferences::Unit;
 
-const PREFIXES: [char; 7] = [' ', 'k', 'M', 'G', 'T', 'P', 'E'];
+const PREFIXES: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 
 /// Drawn where a number is not known.
 pub const UNKNOWN: &str = "-";
 
-/// Three significant digits in four cells: `0`, `1.23`, `12.3`, ` 123`.
+/// Three significant digits in up to four cells: `0`, `1.23`, `12.3`, `123`.
 fn digits(value: f64) -> String {
     match value {
-        0.0 => format!("{:>4}", 0),
+        0.0 => "0".to_owned(),
         v if v < 9.995 => format!("{v:.2}"),
         v if v < 99.95 => format!("{v:.1}"),
-        v => format!("{v:>4.0}"),
+        v => format!("{v:.0}"),
     }
 }
 
@@ -31,12 +31,14 @@ fn scaled(value: f64) -> (f64, usize) {
     (value, power)
 }
 
+/// In the width of four digits, a space, a prefix and the unit.
 fn with_prefix(value: f64, unit: &str) -> String {
     let (value, power) = scaled(value);
-    format!("{} {}{unit}", digits(value), PREFIXES[power])
+    let text = format!("{} {}{unit}", digits(value), PREFIXES[power]);
+    format!("{text:>width$}", width = 6 + unit.len())
 }
 
-/// A rate in bytes per second, in the unit that was asked for: `1.23 MB/s`, ` 123  B/s`, `9.84 Mbit/s`.
+/// A rate in bytes per second, in the unit that was asked for: `1.23 MB/s`, `  123 B/s`, `9.84 Mbit/s`.
 pub fn rate(bytes_per_second: f64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => with_prefix(bytes_per_second, "B/s"),
@@ -55,7 +57,7 @@ pub const fn rate_width(unit: Unit) -> u16 {
 /// A number of bytes: `1.23 MB`.
 pub fn bytes(bytes: u64) -> String {
     if bytes < 1000 {
-        return format!("{bytes:>4}  B");
+        return format!("{bytes:>5} B");
     }
     with_prefix(bytes as f64, "B")
 }
@@ -65,19 +67,20 @@ pub fn packet_rate(packets_per_second: f64) -> String {
     with_prefix(packets_per_second, "pkt/s")
 }
 
-/// Events per second, without a unit: `5.00k`, ` 123 `.
+/// Events per second, without a unit: `5.00k`, `  123`.
 pub fn per_second(value: f64) -> String {
     let (value, power) = scaled(value);
-    format!("{}{}", digits(value), PREFIXES[power])
+    let text = format!("{}{}", digits(value), PREFIXES[power]);
+    format!("{text:>5}")
 }
 
-/// A number of things: exact below 100,000, then `1.23M`.
+/// A number of things: exact below 100,000, `5,001`, then `1.23M`.
 pub fn count(count: u64) -> String {
     if count < 100_000 {
-        return count.to_string();
+        return exact(count);
     }
     let (value, power) = scaled(count as f64);
-    format!("{}{}", digits(value).trim_start(), PREFIXES[power])
+    format!("{}{}", digits(value), PREFIXES[power])
 }
 
 /// An exact number with separators: `5,001`.
@@ -93,7 +96,7 @@ pub fn exact(count: u64) -> String {
     text
 }
 
-/// A short time given in milliseconds: ` 200 µs`, `1.23 ms`, `1.50  s`.
+/// A short time given in milliseconds: ` 200 µs`, `1.23 ms`, ` 1.50 s`.
 pub fn milliseconds(ms: f64) -> String {
     let ns = ms.max(0.0) * 1e6;
     let (value, unit) = match ns {
@@ -101,9 +104,10 @@ pub fn milliseconds(ms: f64) -> String {
         n if n < 999.5 => (n, "ns"),
         n if n < 999.5e3 => (n / 1e3, "µs"),
         n if n < 999.5e6 => (n / 1e6, "ms"),
-        n => (n / 1e9, " s"),
+        n => (n / 1e9, "s"),
     };
-    format!("{} {unit}", digits(value))
+    let text = format!("{} {unit}", digits(value));
+    format!("{text:>7}")
 }
 
 /// A share in percent: `0%`, `<.01%`, `0.06%`, `12.3%`, `100%`.
@@ -111,7 +115,20 @@ pub fn percent(percent: f64) -> String {
     match percent {
         p if p <= 0.0 => "0%".to_owned(),
         p if p < 0.005 => "<.01%".to_owned(),
-        p => format!("{}%", digits(p).trim_start()),
+        p => format!("{}%", digits(p)),
+    }
+}
+
+/// A number with its unit, without zeros that say nothing: `2 ms` for `2.00 ms`.
+pub fn without_zeros(text: &str) -> String {
+    let end = text.find(|c: char| c != '.' && !c.is_ascii_digit());
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    match number.contains('.') {
+        true => format!(
+            "{}{unit}",
+            number.trim_end_matches('0').trim_end_matches('.')
+        ),
+        false => text.to_owned(),
     }
 }
 
@@ -137,9 +154,9 @@ mod tests {
     #[test]
     fn rates_have_three_digits_and_keep_their_width() {
         for (value, bytes, bits) in [
-            (0.0, "   0  B/s", "   0  bit/s"),
-            (0.5, "0.50  B/s", "4.00  bit/s"),
-            (999.4, " 999  B/s", "8.00 kbit/s"),
+            (0.0, "    0 B/s", "    0 bit/s"),
+            (0.5, " 0.50 B/s", " 4.00 bit/s"),
+            (999.4, "  999 B/s", "8.00 kbit/s"),
             (999.6, "1.00 kB/s", "8.00 kbit/s"),
             (9_994.0, "9.99 kB/s", "80.0 kbit/s"),
             (9_996.0, "10.0 kB/s", "80.0 kbit/s"),
@@ -165,7 +182,7 @@ mod tests {
             (0.2, " 200 µs"),
             (0.011, "11.0 µs"),
             (1.234, "1.23 ms"),
-            (999.6, "1.00  s"),
+            (999.6, " 1.00 s"),
         ] {
             assert_eq!(milliseconds(ms), text);
         }
@@ -173,15 +190,15 @@ mod tests {
 
     #[test]
     fn counts_are_exact_as_long_as_they_fit() {
-        assert_eq!(count(99_999), "99999");
+        assert_eq!(count(99_999), "99,999");
         assert_eq!(count(100_000), "100k");
         assert_eq!(count(1_234_567), "1.23M");
         assert_eq!(exact(1_234_567), "1,234,567");
         assert_eq!(exact(999), "999");
         assert_eq!(bytes(1_234_567), "1.23 MB");
-        assert_eq!(bytes(42), "  42  B");
+        assert_eq!(bytes(42), "   42 B");
         assert_eq!(per_second(5000.0), "5.00k");
-        assert_eq!(per_second(12.0), "12.0 ");
+        assert_eq!(per_second(12.0), " 12.0");
     }
 
     #[test]

@@ -14,12 +14,7 @@ pub type Fact = (&'static str, String);
 
 fn cell(id: &str, flow: &Flow, context: &Context) -> String {
     let value = by_id(id).map_or(Value::Unknown, |column| column.value(flow, context));
-    plain(&value.text(context))
-}
-
-/// The text without the spaces that align numbers in a table.
-fn plain(text: &str) -> String {
-    text.trim().replace("  ", " ")
+    value.text(context).trim().to_owned()
 }
 
 /// The flow itself: `udp 10.0.0.2:40000 → 10.0.0.1:5201`.
@@ -167,7 +162,7 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         format!(
             "{} in {}",
             units::exact(v.packets),
-            plain(&units::bytes(v.bytes))
+            units::bytes(v.bytes).trim()
         )
     };
     let drops = counted

@@ -162,6 +162,50 @@ fn with_alert_on_loss(report: &Report) -> App {
 }
 
 #[test]
+fn an_alert_names_its_flow_and_its_rule_though_it_is_silent_or_gone() {
+    let mut report = mixed();
+    let column = by_id("throughput").expect("a column");
+    let preferences = Preferences {
+        alerts: vec![AlertRule::new(column, Side::Below, 1e9)],
+        ..Preferences::default()
+    };
+    let mut app = App::new(preferences, SIZE);
+    report.flows.truncate(1);
+    report.flows[0].rule = Some("voice".into());
+    report.flows[0].last_seen_ns = report.taken_ns - 3_000_000_000;
+    report.flows[0].rates.as_mut().expect("rates").throughput = 0.0;
+    app.update(Msg::Refreshed(CLOCK), &report);
+    let key = report.flows.remove(0).key;
+    report.taken_ns += 14_000_000_000;
+    app.update(Msg::Refreshed(CLOCK), &report);
+    let ends = format!(
+        "{}:{} > {}:{}",
+        key.source, key.source_port, key.destination, key.destination_port
+    );
+    let expected = [
+        format!(
+            "thruput 0 B/s < 1 GB/s, silent for 3.0 s: {} {ends} veth1 (rule voice)",
+            key.protocol
+        ),
+        format!(
+            "thruput < 1 GB/s over after 14 s, at worst 0 B/s: {} {ends} veth1, which has left",
+            key.protocol
+        ),
+    ];
+    press(&mut app, &report, "4");
+    let told: Vec<_> = app
+        .shown_log()
+        .events()
+        .iter()
+        .map(|event| event.text.as_str())
+        .collect();
+    assert!(
+        told.ends_with(&expected.each_ref().map(String::as_str)),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
     let mut report = mixed();
     let mut app = with_alert_on_loss(&report);

@@ -76,6 +76,50 @@ fn too_little_is_trouble_too() {
     assert_eq!(alerts.rules()[0].describe(), "rate below 600000");
 }
 
+#[test]
+fn an_alert_says_the_value_the_bound_and_in_the_end_how_long_and_how_bad_it_was() {
+    let mut alerts = jitter_above_5(1.0);
+    let rules = alerts.rules().to_vec();
+    let mut told = Vec::new();
+    for (second, ms) in (0..).zip([5.5, 5.1, 9.25, 4.5, 3.9]) {
+        let crossings = alerts.advance(&jittery(ms, second));
+        told.extend(crossings.iter().map(|c| c.describe(&rules[c.rule])));
+    }
+    let expected = [
+        "jitter 5.1 ms > 5 ms",
+        "jitter > 5 ms over after 4.0 s, at worst 9.25 ms",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn bounds_have_the_unit_of_what_they_bound() {
+    for (column, side, bound, text) in [
+        (
+            "throughput",
+            Side::Below,
+            600_000.0,
+            "thruput 500 kB/s < 600 kB/s",
+        ),
+        ("goodput", Side::Above, 0.0, "goodput 290 kB/s > 0 B/s"),
+        ("loss_percent", Side::Above, 0.5, "loss 1.96% > 0.5%"),
+        ("lost", Side::Above, 99.5, "lost 100 > 99"),
+        ("bytes", Side::Above, 1500.0, "bytes 500 kB > 1.5 kB"),
+        ("age", Side::Above, 3.0, "age 4 s > 3 s"),
+    ] {
+        let column = by_id(column).expect("a column");
+        let mut alerts = Alerts::new(vec![AlertRule::new(column, side, bound)]);
+        let mut flow = losing(flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5), 100);
+        flow.last_seen_ns = NOW;
+        let crossings = alerts.advance(&report(vec![flow]));
+        let texts: Vec<_> = crossings
+            .iter()
+            .map(|c| c.describe(&alerts.rules()[0]))
+            .collect();
+        assert_eq!(texts, [text]);
+    }
+}
+
 fn texts(log: &EventLog) -> Vec<String> {
     let line = |e: &flowtop::model::event::Event| format!("{}: {}", e.kind.name(), e.text);
     log.events().iter().map(line).collect()
@@ -109,7 +153,7 @@ fn events_tell_what_changed_and_nothing_twice() {
         "interface: veth1: up, counted by tcx".to_owned(),
         format!("gap: 3 lost before 3000005003: {flow}"),
         format!("restart: starts again at 3000005003: {flow}"),
-        format!("resumed: jitter epoch 2: {flow}"),
+        format!("resumed: goes on after a pause of more than 2 s: {flow}"),
         "interface: veth1: gone, waiting".to_owned(),
         "table: the flow table has no room (0 of 0 slots in use): packets are not tracked (see --max-flows)".to_owned(),
         "table: the flow table has room again".to_owned(),
@@ -201,6 +245,88 @@ fn reordering_is_told_at_once_and_then_once_a_minute() {
 }
 
 #[test]
+fn gaps_are_told_at_once_and_then_once_a_minute_though_the_flow_has_ended() {
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
+    let mut at = |second: u64, (gaps, lost), is_going: bool| {
+        let told = log.events().len();
+        let flow = losing(flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5), lost);
+        let mut now = report(vec![flow]);
+        now.taken_ns += second * 1_000_000_000;
+        if is_going {
+            now.flows[0].last_seen_ns = now.taken_ns;
+        }
+        let sequence = now.flows[0].counts.sequence.as_mut().expect("a sequence");
+        (sequence.small_errors, sequence.big_errors) = (gaps, 0);
+        sequence.reverse_errors = 0;
+        let at = TimeOfDay {
+            second: (second % 60) as u8,
+            ..CLOCK
+        };
+        observer.observe(&now, at, &mut log);
+        texts(&log).split_off(told)
+    };
+    let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
+    assert_eq!(at(0, (0, 0), true).len(), 1, "the interface");
+    let text = format!("gap: 2 lost before 3000005003: {flow}");
+    assert_eq!(at(1, (1, 2), true), [text]);
+    for second in 2..31 {
+        let gaps = (second, 3 * second);
+        assert!(at(second, gaps, true).is_empty());
+    }
+    // One of them was late.
+    assert!(at(31, (30, 89), true).is_empty());
+    for second in 32..61 {
+        assert!(at(second, (30, 89), false).is_empty());
+    }
+    let text = format!("gap: 87 lost in 29 gaps up to 3000005003 since 10:42:01: {flow}");
+    assert_eq!(at(61, (30, 89), false), [text]);
+    for second in 62..200 {
+        assert!(at(second, (30, 89), true).is_empty(), "nothing new");
+    }
+    let text = format!("gap: 1 lost before 3000005003 since 10:42:01: {flow}");
+    assert_eq!(at(200, (31, 90), true), [text]);
+    // Totals that were set to zero and grew again are another story.
+    let text = format!("gap: 1 lost before 3000005003 since 10:42:20: {flow}");
+    assert_eq!(at(300, (1, 1), true), [text]);
+}
+
+#[test]
+fn a_pause_is_told_with_its_length() {
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
+    let mut stream = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
+    stream.rule = Some("voice".into());
+    let mut now = report(vec![stream]);
+    let mut at = |ms: u64, last_seen_ms: u64, epochs: u32, gaps_ms: &[f64]| {
+        let told = log.events().len();
+        now.taken_ns = NOW + ms * 1_000_000;
+        let flow = &mut now.flows[0];
+        flow.last_seen_ns = NOW + last_seen_ms * 1_000_000;
+        flow.jitter_epochs = epochs;
+        flow.counts.packets += 20;
+        let mean = gaps_ms.iter().sum::<f64>() / gaps_ms.len() as f64;
+        let mean = (!gaps_ms.is_empty()).then_some(mean);
+        flow.interarrival = Interarrival::new(mean, None, gaps_ms.len() as u64);
+        observer.observe(&now, CLOCK, &mut log);
+        texts(&log).split_off(told)
+    };
+    at(0, 0, 1, &[]);
+    assert!(at(1000, 500, 1, &[]).is_empty());
+    for second in 2..4 {
+        assert!(at(1000 * second, 500, 1, &[]).is_empty());
+    }
+    // Its first packet came at 3700 ms, and two more.
+    let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1 (rule voice)";
+    let text = format!("resumed: goes on after a pause of 3.2 s: {flow}");
+    assert_eq!(at(4000, 3950, 2, &[200.0, 50.0]), [text]);
+    assert!(at(5000, 4950, 2, &[]).is_empty());
+    // Between reports that are far apart nobody knows when it stopped.
+    let text = format!("resumed: goes on after a pause of more than 2 s: {flow}");
+    assert_eq!(at(10_000, 9_990, 3, &[]), [text]);
+    let text = format!("resumed: goes on after 2 pauses: {flow}");
+    assert_eq!(at(20_000, 19_990, 5, &[]), [text]);
+}
+
+#[test]
 fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
     let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = ruled(report(Vec::new()), 1);
@@ -213,11 +339,12 @@ fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
     };
     assert_eq!(observe(0, 0).len(), 1, "the interface");
     assert!(observe(59, 0).is_empty());
-    assert_eq!(observe(60, 0), ["rule: rule voice: no packet for 60 s"]);
+    assert_eq!(observe(60, 0), ["rule: rule voice: silent for 1m00s"]);
     assert!(observe(61, 0).is_empty());
-    assert_eq!(observe(62, 62), ["rule: rule voice: packets again"]);
+    let text = "rule: rule voice: packets again after 1m02s";
+    assert_eq!(observe(62, 62), [text]);
     assert!(observe(63, 62).is_empty());
-    assert_eq!(observe(122, 62), ["rule: rule voice: no packet for 60 s"]);
+    assert_eq!(observe(122, 62), ["rule: rule voice: silent for 1m00s"]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use crate::model::alert::{AlertRule, Alerts, Crossing};
 use crate::model::event::{EventKind, EventLog, TimeOfDay};
-use crate::model::observer::{Observer, describe};
+use crate::model::observer::{Observer, describe, describe_key};
 use crate::model::tracker::Report;
+use crate::model::units;
 
 /// At most this many alerts of one report are logged one by one.
 const MOST_AT_ONCE: usize = 20;
@@ -65,14 +66,28 @@ impl Journal {
     }
 
     fn log_alert(&mut self, crossing: &Crossing, live: &Report) {
-        let rule = self.alerts.rules()[crossing.rule].describe();
-        let flow = live.flows.iter().find(|flow| flow.key == crossing.key);
-        let flow = flow.map_or_else(|| "a flow that is gone".to_owned(), describe);
+        let mut what = crossing.describe(&self.alerts.rules()[crossing.rule]);
+        let key = &crossing.key;
+        let flow = live.flows.iter().find(|flow| flow.key == *key);
+        let idle_ns = flow.map_or(0, |flow| live.taken_ns.saturating_sub(flow.last_seen_ns));
+        let idle_s = idle_ns as f64 / 1e9;
+        if idle_s > live.interval_s {
+            what += &format!(", silent for {}", units::duration(idle_s));
+        }
+        let flow = match flow {
+            Some(flow) => describe(flow),
+            None => {
+                let mut interfaces = live.interfaces.iter();
+                let interface = interfaces.find(|interface| interface.ifindex == key.ifindex);
+                let name = interface.map_or("", |interface| &interface.name);
+                format!("{}, which has left", describe_key(key, name).trim_end())
+            }
+        };
         let kind = match crossing.raised {
             true => EventKind::Alert,
             false => EventKind::Cleared,
         };
-        let text = format!("{rule}: {flow}");
+        let text = format!("{what}: {flow}");
         self.log.push(self.now, kind, Some(crossing.key), text);
     }
 

@@ -5,9 +5,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::column::{Column, Context};
+use super::column::{Column, Context, Value};
 use super::flow::FlowKey;
 use super::tracker::Report;
+use super::units;
 
 /// On which side of a bound trouble is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +66,31 @@ impl AlertRule {
         let name = self.column.alias.unwrap_or(self.column.id);
         format!("{name} {side} {}", self.bound)
     }
+
+    /// The measured value beside the bound, or none: `jitter 5.1 ms > 2 ms`, `jitter > 2 ms`. `like` is a cell of the
+    /// column, which knows its unit.
+    fn compare(&self, value: Option<&Value>, like: &Value) -> String {
+        let side = match self.side {
+            Side::Above => '>',
+            Side::Below => '<',
+        };
+        let bound = in_words(&like.with_amount(self.bound));
+        let value = value.map_or_else(String::new, |value| format!("{} ", in_words(value)));
+        format!("{} {value}{side} {bound}", self.column.title)
+    }
+}
+
+/// A cell as it is written in a sentence.
+fn in_words(value: &Value) -> String {
+    units::without_zeros(value.text(&Context::default()).trim())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct AlertState {
     since_ns: u64,
     raised: bool,
+    /// The value that was furthest beyond the bound.
+    worst: Value<'static>,
     /// The pass that found the flow beyond the bound last.
     pass: u64,
 }
@@ -84,6 +104,25 @@ pub struct Crossing {
     pub rule: usize,
     /// Raised, or cleared.
     pub raised: bool,
+    /// The value that raised it; where it is cleared, the worst one.
+    pub value: Value<'static>,
+    /// How long it has been beyond its bounds, s.
+    pub lasted_s: f64,
+}
+
+impl Crossing {
+    /// What happened: `jitter 5.1 ms > 2 ms`, and in the end `jitter > 2 ms over after 14 s, at worst 9.3 ms`.
+    pub fn describe(&self, rule: &AlertRule) -> String {
+        if self.raised {
+            return rule.compare(Some(&self.value), &self.value);
+        }
+        format!(
+            "{} over after {}, at worst {}",
+            rule.compare(None, &self.value),
+            units::duration(self.lasted_s),
+            in_words(&self.value)
+        )
+    }
 }
 
 /// The rules, and which flows are in trouble.
@@ -123,22 +162,18 @@ impl Alerts {
         for flow in &report.flows {
             for index in 0..self.rules.len() {
                 let rule = &self.rules[index];
-                let value = rule.column.value(flow, &context).number();
-                let is_beyond = |bound| value.is_some_and(|value| rule.is_beyond(value, bound));
+                let value = rule.column.value(flow, &context);
+                let Some(amount) = value.number() else {
+                    continue;
+                };
                 // Of most flows there is nothing to look up.
-                let (beyond, not_back) = (is_beyond(rule.bound), is_beyond(rule.clear));
-                if beyond || not_back {
-                    crossings.extend(self.check(
-                        flow.key,
-                        index,
-                        beyond,
-                        not_back,
-                        report.taken_ns,
-                    ));
+                if rule.is_beyond(amount, rule.bound) || rule.is_beyond(amount, rule.clear) {
+                    let value = value.with_amount(amount);
+                    crossings.extend(self.check(flow.key, index, value, report.taken_ns));
                 }
             }
         }
-        self.clear_others(&mut crossings);
+        self.clear_others(&mut crossings, report.taken_ns);
         crossings
     }
 
@@ -146,30 +181,42 @@ impl Alerts {
     fn check(
         &mut self,
         key: FlowKey,
-        rule: usize,
-        is_beyond: bool,
-        is_not_back: bool,
+        index: usize,
+        value: Value<'static>,
         now_ns: u64,
     ) -> Option<Crossing> {
-        let state = self.states.get(&(key, rule)).copied();
+        let rule = &self.rules[index];
+        let amount = value.number()?;
+        let state = self.states.get(&(key, index)).copied();
         let was_raised = state.is_some_and(|state| state.raised);
-        if !(if was_raised { is_not_back } else { is_beyond }) {
+        if !was_raised && !rule.is_beyond(amount, rule.bound) {
             return None;
         }
         let since_ns = state.map_or(now_ns, |state| state.since_ns);
-        let lasted = now_ns.saturating_sub(since_ns) as f64 / 1e9;
-        let raised = was_raised || lasted >= self.rules[rule].at_least_s;
+        let lasted_s = seconds_between(since_ns, now_ns);
+        let raised = was_raised || lasted_s >= rule.at_least_s;
+        let worst = state.map(|state| state.worst).filter(|worst| {
+            let worst = worst.number();
+            worst.is_some_and(|worst| rule.is_beyond(worst, amount))
+        });
         let state = AlertState {
             since_ns,
             raised,
+            worst: worst.unwrap_or(value),
             pass: self.pass,
         };
-        self.states.insert((key, rule), state);
-        (raised && !was_raised).then_some(Crossing { key, rule, raised })
+        self.states.insert((key, index), state);
+        (raised && !was_raised).then_some(Crossing {
+            key,
+            rule: index,
+            raised,
+            value,
+            lasted_s,
+        })
     }
 
     /// Flows that are back, or gone, are in no trouble any more.
-    fn clear_others(&mut self, crossings: &mut Vec<Crossing>) {
+    fn clear_others(&mut self, crossings: &mut Vec<Crossing>, now_ns: u64) {
         let pass = self.pass;
         self.states.retain(|(key, rule), state| {
             let stays = state.pass == pass;
@@ -178,6 +225,8 @@ impl Alerts {
                     key: *key,
                     rule: *rule,
                     raised: false,
+                    value: state.worst,
+                    lasted_s: seconds_between(state.since_ns, now_ns),
                 });
             }
             stays
@@ -202,4 +251,8 @@ impl Alerts {
             .collect::<FxHashSet<_>>()
             .len()
     }
+}
+
+fn seconds_between(since_ns: u64, now_ns: u64) -> f64 {
+    now_ns.saturating_sub(since_ns) as f64 / 1e9
 }

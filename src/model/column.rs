@@ -36,7 +36,7 @@ pub use rule::RULE_COLUMNS;
 pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, SEQUENCE, json_path, part_of};
 pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::{Ranking, Sort};
-pub use value::{Value, sparkline};
+pub use value::{Value, destination_of, source_of, sparkline};
 
 /// Host names by address, as far as they are known.
 pub type Names = HashMap<IpAddr, Arc<str>>;

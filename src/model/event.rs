@@ -26,7 +26,7 @@ impl fmt::Display for TimeOfDay {
 }
 
 /// What sort of thing happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// Sequence numbers went missing.
     Gap,

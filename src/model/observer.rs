@@ -3,16 +3,22 @@
 //! Runs at every refresh, paused screen or not. Flows without a packet since the last report cost a
 //! comparison and nothing else; what floods is summed up.
 
+mod folds;
+mod seen;
+
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::column::{Context, by_id};
+use super::column::{Context, destination_of, source_of};
 use super::event::{EventKind, EventLog, TimeOfDay};
 use super::flow::{FlowKey, Protocol};
 use super::snapshot::{Hook, LinkState};
 use super::tracker::{Flow, Interface, Report, RuleReport};
 use super::units;
+
+use folds::{Folds, Tally};
+use seen::{STREAM_PACKETS, SeenFlow, current_number, time};
 
 /// At most this many events about flows in one report; the rest is summed up in one more.
 const MOST_AT_ONCE: usize = 20;
@@ -20,29 +26,16 @@ const MOST_AT_ONCE: usize = 20;
 /// A rule without a packet for so long is worth an event, ns.
 const SILENCE_NS: u64 = 60_000_000_000;
 
-/// A flow with fewer packets between two pauses is no stream: that it goes on is not worth an event.
-const STREAM_PACKETS: u64 = 10;
-
 /// At most this many flows' late packets are told in one report; the others wait.
 const LATE_AT_ONCE: usize = 3;
 
-/// After late packets of a flow were told, more of them are told together after this, ns.
-const LATE_AGAIN_NS: u64 = 60_000_000_000;
+/// Where reports come at least so often, each pause that begins a jitter epoch has one without a packet in it, ns.
+const PROMPT_NS: u64 = 1_100_000_000;
 
-#[derive(Clone, Copy, PartialEq)]
-struct SeenFlow {
-    gaps: u64,
-    lost: u64,
-    restarts: u64,
-    epochs: u32,
-    late: u64,
-    /// Packets when the latest jitter epoch was noticed.
-    packets_then: u64,
-}
-
-/// A rule in force, since when it is known, and whether its silence was told.
+/// A rule in force, and whether its silence was told.
 #[derive(Clone, Copy)]
 struct SeenRule {
+    /// When a packet matched last, or when the rule was first seen.
     since_ns: u64,
     silent: bool,
 }
@@ -55,22 +48,16 @@ struct SeenInterface {
     hook: Option<Hook>,
 }
 
-/// Late packets of one flow that were told.
-#[derive(Clone, Copy)]
-struct ToldLate {
-    late: u64,
-    told_ns: u64,
-    at: TimeOfDay,
-}
-
 /// What the previous report said.
 #[derive(Default)]
 pub struct Observer {
     flows: FxHashMap<FlowKey, SeenFlow>,
-    late: FxHashMap<FlowKey, ToldLate>,
+    folds: Folds,
     rules: FxHashMap<Arc<str>, SeenRule>,
     interfaces: FxHashMap<u32, SeenInterface>,
     taken_ns: u64,
+    /// When the report before that one was taken.
+    taken_before_ns: u64,
     insert_failures: u64,
     full: bool,
 }
@@ -88,7 +75,9 @@ impl Observer {
         self.observe_interfaces(report, at, log);
         self.observe_rules(report, at, log);
         self.observe_table(report, at, log);
-        self.taken_ns = report.taken_ns;
+        if report.taken_ns > self.taken_ns {
+            (self.taken_before_ns, self.taken_ns) = (self.taken_ns, report.taken_ns);
+        }
         self.forget(report);
     }
 
@@ -96,32 +85,37 @@ impl Observer {
         let mut told = 0;
         let mut late_told = 0;
         let mut untold = 0;
+        let are_due = self.folds.are_due(report.taken_ns);
         for flow in &report.flows {
             if flow.last_seen_ns < self.taken_ns {
-                continue;
+                self.note_silence(flow);
+                if !are_due {
+                    continue;
+                }
             }
-            let mut seen = SeenFlow::of(flow);
-            if seen == SeenFlow::UNSEEN {
+            let Some((before, seen)) = self.update(flow) else {
                 continue;
-            }
-            let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
-            let before = *slot;
-            seen.packets_then = match seen.epochs == before.epochs {
-                true => before.packets_then,
-                false => flow.counts.packets,
             };
-            *slot = seen;
-            if late_told < LATE_AT_ONCE
-                && let Some(text) = self.late_text(flow, seen.late, report.taken_ns, at)
-            {
+            let now = (report.taken_ns, at);
+            let mut tell = |kind, text: String| {
                 let text = format!("{text}: {}", describe(flow));
-                log.push(at, EventKind::Late, Some(flow.key), text);
+                log.push(at, kind, Some(flow.key), text);
+            };
+            if late_told < LATE_AT_ONCE
+                && let Some(text) = self.late_text(flow, seen.late, now)
+            {
+                tell(EventKind::Late, text);
                 late_told += 1;
             }
-            for (kind, text) in seen.changes(&before, flow) {
+            let gap = self.gap_text(flow, &seen, now);
+            let gap = gap.map(|text| (EventKind::Gap, text));
+            let is_prompt = report.taken_ns.saturating_sub(self.taken_ns) <= PROMPT_NS;
+            for (kind, text) in gap
+                .into_iter()
+                .chain(seen.changes(&before, flow, is_prompt))
+            {
                 if told < MOST_AT_ONCE {
-                    let text = format!("{text}: {}", describe(flow));
-                    log.push(at, kind, Some(flow.key), text);
+                    tell(kind, text);
                     told += 1;
                 } else {
                     untold += 1;
@@ -137,29 +131,69 @@ impl Observer {
         }
     }
 
-    /// What to tell of late packets: the first at once, more of them once a minute.
-    fn late_text(&mut self, flow: &Flow, late: u64, now_ns: u64, at: TimeOfDay) -> Option<String> {
-        if late == 0 {
+    /// Remembers a stream's latest packet, where the report before was the last one with packets of it.
+    fn note_silence(&mut self, flow: &Flow) {
+        if flow.last_seen_ns >= self.taken_before_ns && flow.counts.packets >= STREAM_PACKETS {
+            let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
+            slot.silent_since_ns = flow.last_seen_ns;
+        }
+    }
+
+    /// What was seen of the flow before, and what is seen now; `None` where there never was anything.
+    fn update(&mut self, flow: &Flow) -> Option<(SeenFlow, SeenFlow)> {
+        let mut seen = SeenFlow::of(flow);
+        if seen == SeenFlow::UNSEEN {
             return None;
         }
-        let told = self.late.get(&flow.key).copied();
-        let (before, since) = match told.filter(|told| told.late <= late) {
-            Some(told) if told.late == late => return None,
-            Some(told) if now_ns.saturating_sub(told.told_ns) < LATE_AGAIN_NS => return None,
-            Some(told) => (told.late, Some(told.at)),
-            None => (0, None),
+        let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
+        let before = *slot;
+        (seen.packets_then, seen.silent_since_ns) = match seen.epochs == before.epochs {
+            true => (before.packets_then, before.silent_since_ns),
+            false => (flow.counts.packets, 0),
         };
-        let told_ns = now_ns;
-        self.late.insert(flow.key, ToldLate { late, told_ns, at });
-        let count = units::count(late - before);
+        *slot = seen;
+        Some((before, seen))
+    }
+
+    /// What to tell of late packets.
+    fn late_text(&mut self, flow: &Flow, late: u64, now: (u64, TimeOfDay)) -> Option<String> {
+        let tally = Tally {
+            times: late,
+            amount: late,
+        };
+        let news = self.folds.unfold((flow.key, EventKind::Late), tally, now);
+        let (late, since) = news?;
+        let count = units::count(late.amount);
         // Retransmitted and overtaken segments of TCP look the same.
         let verb = match flow.key.protocol {
             Protocol::Tcp => "retransmitted or late",
             _ => "came late",
         };
-        Some(match since {
-            Some(since) => format!("{count} {verb} since {since}"),
-            None => format!("{count} {verb}"),
+        Some(format!("{count} {verb}{}", since_text(since)))
+    }
+
+    /// What to tell of gaps. Those that late packets have filled again are no loss: of those, the late packets are told.
+    fn gap_text(&mut self, flow: &Flow, seen: &SeenFlow, now: (u64, TimeOfDay)) -> Option<String> {
+        let tally = Tally {
+            times: seen.gaps,
+            amount: seen.lost,
+        };
+        let news = self.folds.unfold((flow.key, EventKind::Gap), tally, now);
+        let (gaps, since) = news?;
+        let missing = units::count(gaps.amount);
+        let bytes = match flow.key.protocol {
+            Protocol::Tcp => " bytes",
+            _ => "",
+        };
+        let current = current_number(flow);
+        let since = since_text(since);
+        // Each gap that stayed open lacks at least one number.
+        Some(match gaps.times.min(gaps.amount) {
+            1 => format!("{missing}{bytes} lost before {current}{since}"),
+            times => {
+                let times = units::count(times);
+                format!("{missing}{bytes} lost in {times} gaps up to {current}{since}")
+            }
         })
     }
 
@@ -171,13 +205,15 @@ impl Observer {
             };
             let seen = self.rules.entry(rule.name.clone()).or_insert(new);
             let since_ns = rule.last_match_ns.max(seen.since_ns);
-            let silent = report.taken_ns.saturating_sub(since_ns) >= SILENCE_NS;
-            let text = match (std::mem::replace(&mut seen.silent, silent), silent) {
-                (false, true) => {
-                    let seconds = SILENCE_NS / 1_000_000_000;
-                    format!("rule {}: no packet for {seconds} s", rule.name)
+            let silence_ns = report.taken_ns.saturating_sub(since_ns);
+            let silent = silence_ns >= SILENCE_NS;
+            let before = std::mem::replace(seen, SeenRule { since_ns, silent });
+            let text = match (before.silent, silent) {
+                (false, true) => format!("rule {}: silent for {}", rule.name, time(silence_ns)),
+                (true, false) => {
+                    let silence = time(since_ns.saturating_sub(before.since_ns));
+                    format!("rule {}: packets again after {silence}", rule.name)
                 }
-                (true, false) => format!("rule {}: packets again", rule.name),
                 _ => continue,
             };
             log.push(at, EventKind::Rule, None, text);
@@ -230,13 +266,13 @@ impl Observer {
     /// Tells that all totals start at zero: what was remembered of them means nothing any more.
     pub fn start_at_zero(&mut self) {
         for seen in self.flows.values_mut() {
-            let epochs = seen.epochs;
             *seen = SeenFlow {
-                epochs,
+                epochs: seen.epochs,
+                silent_since_ns: seen.silent_since_ns,
                 ..SeenFlow::UNSEEN
             };
         }
-        self.late.clear();
+        self.folds = Folds::default();
     }
 
     /// Drops what is remembered of flows that are gone, once that is the larger part.
@@ -246,63 +282,13 @@ impl Observer {
         }
         let listed: FxHashSet<FlowKey> = report.flows.iter().map(|flow| flow.key).collect();
         self.flows.retain(|key, _| listed.contains(key));
-        self.late.retain(|key, _| listed.contains(key));
+        self.folds.keep_only(|key| listed.contains(key));
     }
 }
 
-impl SeenFlow {
-    /// A flow before its first packet.
-    const UNSEEN: SeenFlow = SeenFlow {
-        gaps: 0,
-        lost: 0,
-        restarts: 0,
-        epochs: 1,
-        late: 0,
-        packets_then: 0,
-    };
-
-    fn of(flow: &Flow) -> SeenFlow {
-        let sequence = flow.counts.sequence.unwrap_or_default();
-        SeenFlow {
-            gaps: sequence.small_errors + sequence.big_errors,
-            lost: sequence.lost,
-            restarts: sequence.restarts,
-            epochs: flow.jitter_epochs,
-            late: sequence.reverse_errors,
-            packets_then: 0,
-        }
-    }
-
-    /// What happened since `before`. Totals that went down were set to zero: nothing happened.
-    fn changes(&self, before: &SeenFlow, flow: &Flow) -> Vec<(EventKind, String)> {
-        let mut changes = Vec::new();
-        let current = flow.counts.sequence.and_then(|s| s.current).unwrap_or(0);
-        // Gaps that late packets have filled again are no loss: of those, the late packets are told.
-        if self.gaps > before.gaps && self.lost > before.lost {
-            let missing = units::count(self.lost - before.lost);
-            let bytes = match flow.key.protocol {
-                Protocol::Tcp => " bytes",
-                _ => "",
-            };
-            // Each gap that stayed open lacks at least one number.
-            let gaps = (self.gaps - before.gaps).min(self.lost - before.lost);
-            let text = match gaps {
-                1 => format!("{missing}{bytes} lost before {current}"),
-                gaps => format!("{missing}{bytes} lost in {gaps} gaps up to {current}"),
-            };
-            changes.push((EventKind::Gap, text));
-        }
-        if self.restarts > before.restarts {
-            let text = format!("starts again at {current}");
-            changes.push((EventKind::Restart, text));
-        }
-        let packets = flow.counts.packets.saturating_sub(before.packets_then);
-        if self.epochs > before.epochs && packets >= STREAM_PACKETS {
-            let text = format!("jitter epoch {}", self.epochs);
-            changes.push((EventKind::Resumed, text));
-        }
-        changes
-    }
+/// Since when what is told has come, where something was told before.
+fn since_text(since: Option<TimeOfDay>) -> String {
+    since.map_or_else(String::new, |since| format!(" since {since}"))
 }
 
 fn interface_text(
@@ -329,12 +315,20 @@ pub fn is_silent(rule: &RuleReport, now_ns: u64) -> bool {
     now_ns.saturating_sub(rule.last_match_ns) >= SILENCE_NS
 }
 
-/// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1`; long addresses are shortened.
+/// A flow in a few words: `udp 10.0.0.2:40000 > 10.0.0.1:5201 veth1 (rule voice)`; long addresses are shortened.
 pub fn describe(flow: &Flow) -> String {
+    let text = describe_key(&flow.key, &flow.interface);
+    match &flow.rule {
+        Some(rule) => format!("{text} (rule {rule})"),
+        None => text,
+    }
+}
+
+/// The same of a flow that may be gone.
+pub fn describe_key(key: &FlowKey, interface: &str) -> String {
     let context = Context::default();
-    let text = |id| by_id(id).map(|column| column.value(flow, &context).fit(28, &context));
-    let source = text("source").unwrap_or_default();
-    let destination = text("destination").unwrap_or_default();
-    let (protocol, interface) = (flow.key.protocol, &flow.interface);
+    let source = source_of(key, &context).fit(28, &context);
+    let destination = destination_of(key, &context).fit(28, &context);
+    let protocol = key.protocol;
     format!("{protocol} {source} > {destination} {interface}")
 }

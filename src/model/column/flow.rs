@@ -3,7 +3,7 @@
 //! What each number means is defined in docs/numbers.md; a column only names it and says how wide it is.
 
 use super::groups::{ip, join};
-use super::value::{destination, source};
+use super::value::{destination_of, source_of};
 use super::{Column, Value, Width};
 use crate::model::counts::{Counts, Sequence};
 use crate::model::tracker::Flow;
@@ -40,7 +40,7 @@ const COUNTED: &[Column] = &[
         "source",
         "source address and port",
         Width::Endpoint,
-        source,
+        |f, context| source_of(&f.key, context),
     )
     .left()
     .priority(1),
@@ -57,7 +57,7 @@ const COUNTED: &[Column] = &[
         "destination",
         "destination address and port",
         Width::Endpoint,
-        destination,
+        |f, context| destination_of(&f.key, context),
     )
     .left()
     .priority(0),

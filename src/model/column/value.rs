@@ -12,8 +12,8 @@ use super::Context;
 use super::endpoint::{Suffix, endpoint};
 use super::shorten::{shorten_end, shorten_endpoint, shorten_middle};
 use crate::model::event::TimeOfDay;
-use crate::model::flow::Protocol;
-use crate::model::tracker::{Flow, Series, Trace};
+use crate::model::flow::{FlowKey, Protocol};
+use crate::model::tracker::{Series, Trace};
 use crate::model::units;
 
 /// What a cell holds, before it is text.
@@ -65,26 +65,26 @@ pub enum Value<'a> {
 }
 
 /// The cell of the source column.
-pub(super) fn source<'a>(flow: &'a Flow, context: &Context<'a>) -> Value<'a> {
-    let suffix = match flow.key.protocol {
-        Protocol::Tcp | Protocol::Udp => Suffix::Port(flow.key.source_port),
-        _ if flow.key.source_port == 0 => Suffix::None,
-        _ => Suffix::Identifier(flow.key.source_port),
+pub fn source_of<'a>(key: &FlowKey, context: &Context<'a>) -> Value<'a> {
+    let suffix = match key.protocol {
+        Protocol::Tcp | Protocol::Udp => Suffix::Port(key.source_port),
+        _ if key.source_port == 0 => Suffix::None,
+        _ => Suffix::Identifier(key.source_port),
     };
-    Value::endpoint(flow.key.source, suffix, context)
+    Value::endpoint(key.source, suffix, context)
 }
 
 /// The cell of the destination column.
-pub(super) fn destination<'a>(flow: &'a Flow, context: &Context<'a>) -> Value<'a> {
-    let port = flow.key.destination_port;
-    let suffix = match flow.key.protocol {
+pub fn destination_of<'a>(key: &FlowKey, context: &Context<'a>) -> Value<'a> {
+    let port = key.destination_port;
+    let suffix = match key.protocol {
         Protocol::Tcp | Protocol::Udp => Suffix::Port(port),
         Protocol::Icmp | Protocol::Icmpv6 => {
             let [kind, code] = port.to_be_bytes();
             Suffix::Icmp(kind, code)
         }
     };
-    Value::endpoint(flow.key.destination, suffix, context)
+    Value::endpoint(key.destination, suffix, context)
 }
 
 impl<'a> Value<'a> {
@@ -112,6 +112,19 @@ impl<'a> Value<'a> {
             Value::Seconds(x) | Value::Percent(x) => Some(x),
             Value::History(trace) => trace.latest().map(f64::from),
             Value::Moment { order, .. } => Some(order as f64),
+        }
+    }
+
+    /// A cell of the same kind with another amount: a bound beside the value that is beyond it, say.
+    pub fn with_amount(&self, amount: f64) -> Value<'static> {
+        match self {
+            Value::Bytes(_) => Value::Bytes(amount as u64),
+            Value::Rate(_) => Value::Rate(amount),
+            Value::PerSecond(_) => Value::PerSecond(amount),
+            Value::Milliseconds(_) => Value::Milliseconds(amount),
+            Value::Seconds(_) => Value::Seconds(amount),
+            Value::Percent(_) => Value::Percent(amount),
+            _ => Value::Count(amount as u64),
         }
     }
 

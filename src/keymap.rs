@@ -52,6 +52,7 @@ actions! {
     Pause,
     Columns,
     Pin,
+    NextTrouble,
     HideOwnSession,
     Reset,
     LongerInterval,
@@ -148,7 +149,7 @@ pub const ALWAYS_QUITS: &str = "Ctrl-C";
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 38] = [
+pub static BINDINGS: [Binding; 39] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "leave").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
@@ -165,6 +166,7 @@ pub static BINDINGS: [Binding; 38] = [
     row(Table, Action::SortMenu, "sort_menu", &["s"], "pick the sort column from a list"),
     row(Table, Action::HoldOrder, "hold_order", &["o"], "hold the order of the rows, or let it go"),
     row(Table, Action::Columns, "columns", &["c"], "choose columns"),
+    row(Table, Action::NextTrouble, "next_trouble", &["T"], "to the next flow in trouble"),
     row(Table, Action::Pin, "pin", &["P"], "pin the selected flow to the top, or let it go"),
     row(Show, Action::ViewFlows, "view_flows", &["1"], "view: Flows"),
     row(Show, Action::ViewLoss, "view_loss", &["2"], "view: Loss"),

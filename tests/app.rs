@@ -19,7 +19,7 @@ use flowtop::model::event::EventKind;
 use flowtop::model::histogram::Histogram;
 use flowtop::model::preferences::{ThemeName, Unit};
 use flowtop::model::query::Query;
-use flowtop::model::tracker::{Flow, Report};
+use flowtop::model::tracker::{Flow, Report, Trouble};
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -763,4 +763,46 @@ fn of_thousands_of_flows_those_on_the_screen_are_in_order_and_all_that_are_expor
         assert_eq!(key(&mut app, &report, "e"), [Effect::Export]);
         check_order(&mut app, &report, true);
     }
+}
+
+#[test]
+fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
+    let mut report = mixed();
+    let trouble = |severity, words: &str| {
+        Some(Box::new(Trouble {
+            severity,
+            words: words.to_owned(),
+            lasted: 3,
+        }))
+    };
+    report.flows[3].trouble = trouble(1008.0, "jitter 8.00 x its usual");
+    report.flows[4].trouble = trouble(2009.0, "loss 9.00%, 40 in 3.0 s");
+    let (jittery, lossy) = (report.flows[3].key, report.flows[4].key);
+    let mut app = dashboard(&report, (200, 50), "");
+    let first = |app: &mut App| {
+        let scene = app.scene(&report);
+        scene.flows().items().next().map(|flow| flow.key)
+    };
+    assert_eq!(first(&mut app), Some(lossy));
+    let screen = frame(&mut app, &report);
+    assert!(screen.contains("2 in trouble") && screen.contains("loss 9.00%, 40 in 3.0 s"));
+    assert!(screen.contains("in trouble first, then by throughput"));
+    // From one to the next and round, wherever they are.
+    for expected in [lossy, jittery, lossy] {
+        press(&mut app, &report, "T");
+        let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
+        assert_eq!(selected, Some(expected));
+    }
+    press(&mut app, &report, "Enter");
+    let detail = frame(&mut app, &report);
+    let place = detail
+        .lines()
+        .position(|line| line.contains("TROUBLE loss 9.00%"));
+    assert_eq!(
+        place,
+        detail.lines().position(|line| line.contains(" on veth1"))
+    );
+    press(&mut app, &report, "Esc r r");
+    assert!(![Some(lossy), Some(jittery)].contains(&first(&mut app)));
+    assert!(!frame(&mut app, &report).contains("in trouble first"));
 }

@@ -150,7 +150,7 @@ fn json_has_every_figure_of_a_flow() {
             "loss_now_percent": null, "loss_window_percent": null, "reverse_errors": 4,
             "small_errors": 2, "big_errors": 1, "duplicates": 3, "reordered": 4, "restarts": 0, "absent": 0,
         },
-        "ip": null, "rule": "voice", "alerts": ["lost above 2"], "first_seen_s": 4.02, "last_seen_s": 0.0002,
+        "ip": null, "rule": "voice", "alerts": ["lost above 2"], "trouble": null, "first_seen_s": 4.02, "last_seen_s": 0.0002,
     });
     let mut found = record["flows"][0].clone();
     let percent = found["sequence"]["loss_percent"].as_f64().expect("known");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::layout::{Placed, Screen, place};
-use super::rows::context;
+use super::rows::{alerts, context};
 use super::table::Table;
 use super::{
     App, EventRows, FilterLine, FlowRows, InterfaceRows, Mode, Notices, Paused, Preferences, View,
@@ -24,7 +24,7 @@ impl App {
 
     /// What cells depend on.
     pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
-        context(&self.choices, &self.names, shown)
+        context(&self.choices, &self.names, self.alerts(), shown)
     }
 
     /// The layout of the screen; `None` if it is too small.
@@ -138,8 +138,7 @@ impl App {
 
     /// The thresholds and the flows beyond them, now or at the pause.
     pub fn alerts(&self) -> &Alerts {
-        let paused = self.paused.as_ref();
-        paused.map_or(self.journal.alerts(), Paused::alerts)
+        alerts(&self.journal, self.paused.as_ref())
     }
 
     /// The pause, if the screen is paused.

@@ -43,6 +43,7 @@ impl App {
             Action::Reverse => self.reorder(Reorder::Reverse),
             Action::HoldOrder => self.hold_order(shown),
             Action::Pin => self.toggle_pin(),
+            Action::NextTrouble => self.select_trouble(shown),
             Action::HideOwnSession => self.toggle_session(),
             Action::ToggleUnit => self.choices.toggle_unit(),
             Action::ToggleLoss => self.choices.toggle_packet_loss(),
@@ -130,6 +131,19 @@ impl App {
         match self.flows.toggle_pin(self.view()) {
             true => self.rearrange(),
             false => self.notices.say("select a flow first, to pin it"),
+        }
+    }
+
+    /// Selects the next flow in trouble, in the Flows view where the open one shows no flows.
+    fn select_trouble(&mut self, shown: &Report) {
+        if !self.view().shows_flows() {
+            self.show(View::Flows);
+        }
+        self.refresh_rows(shown);
+        let (flows, criteria) = self.flows_by(shown);
+        match flows.select_trouble(&criteria) {
+            true => self.rearrange(),
+            false => self.notices.say("no flow is in trouble"),
         }
     }
 

@@ -11,7 +11,7 @@ use super::reorder::Reorder;
 use super::session::SshSession;
 use super::step::Step;
 use super::table::Table;
-use crate::model::column::{Column, Context, FLOW_COLUMNS, Ranking, Sort, Width, by_id};
+use crate::model::column::{Column, Context, FLOW_COLUMNS, Ranking, Sort, Width, by_id, verdict};
 use crate::model::flow::FlowKey;
 use crate::model::query::Query;
 use crate::model::tracker::{Flow, Report};
@@ -32,6 +32,9 @@ pub struct FlowRows {
     focused: Vec<FlowKey>,
     hidden: usize,
     losing: usize,
+    in_trouble: usize,
+    /// As long as nobody asks for an order, flows in trouble come first.
+    puts_trouble_first: bool,
     widest: WidestEndpoint,
     /// Scratch memory for sorting.
     ranking: Ranking,
@@ -64,6 +67,9 @@ pub fn loses(flow: &Flow) -> bool {
     let latest = flow.history.lost.latest();
     latest.is_some_and(|lost| lost > 0.0) && flow.counts.sequence.is_some()
 }
+
+/// The level of pinned rows.
+const PINNED: u16 = 0;
 
 /// Breaks ties between flows with equal cells.
 fn tie(flow: &Flow) -> (u64, FlowKey) {
@@ -119,6 +125,8 @@ impl FlowRows {
             focused: Vec::new(),
             hidden: 0,
             losing: 0,
+            in_trouble: 0,
+            puts_trouble_first: sort == Sort::default(),
             widest: WidestEndpoint::IPV4,
             ranking: Ranking::default(),
         }
@@ -132,6 +140,16 @@ impl FlowRows {
     /// The number of flows that lost something in the latest interval.
     pub fn losing(&self) -> usize {
         self.losing
+    }
+
+    /// The number of flows in trouble: far from their own past, or beyond a threshold.
+    pub fn in_trouble(&self) -> usize {
+        self.in_trouble
+    }
+
+    /// Whether flows in trouble come first in this view.
+    pub fn puts_trouble_first(&self, view: View) -> bool {
+        self.puts_trouble_first && view != View::Loss
     }
 
     /// Whether this flow is pinned to the top.
@@ -224,9 +242,12 @@ impl FlowRows {
             self.widest.cells = Width::ENDPOINT_MAX;
         }
         let measured_ns = self.widest.begin(shown.taken_ns);
-        self.losing = 0;
+        (self.losing, self.in_trouble) = (0, 0);
+        let puts_trouble_first = self.puts_trouble_first(criteria.view);
         for (row, flow) in (0_u32..).zip(&shown.flows) {
             self.losing += usize::from(loses(flow));
+            let trouble = verdict(flow, context).number();
+            self.in_trouble += usize::from(trouble.is_some());
             if flow.first_seen_ns >= measured_ns {
                 self.widest.measure(flow);
             }
@@ -237,7 +258,9 @@ impl FlowRows {
                 let brief = flow.key.brief();
                 ranking.add(row, &sort, &cell, brief);
                 if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
-                    ranking.put_first();
+                    ranking.put_before(PINNED);
+                } else if let Some(severity) = trouble.filter(|_| puts_trouble_first) {
+                    ranking.put_before(u16::MAX - 1 - severity as u16);
                 }
                 if selected.is_some_and(|(its, key)| its == brief && key == flow.key) {
                     ranking.want();
@@ -267,6 +290,24 @@ impl FlowRows {
         self.flows.select(key);
     }
 
+    /// Selects the next flow in trouble of this view, from the selected one on and round; false if there is none.
+    pub(super) fn select_trouble(&mut self, criteria: &Criteria) -> bool {
+        self.sort_all(criteria);
+        let flows = &criteria.shown.flows;
+        let table = self.table(criteria.view);
+        let from = table.position().map_or(0, |position| position + 1);
+        let rows = table.rows();
+        let mut around = rows.iter().cycle().skip(from).take(rows.len());
+        let found = around.find_map(|row| {
+            let flow = &flows[*row as usize];
+            (!verdict(flow, &criteria.context).is_unknown()).then_some(flow.key)
+        });
+        if let Some(key) = found {
+            self.table_mut(criteria.view).select(key);
+        }
+        found.is_some()
+    }
+
     /// Clears the selection of this view.
     pub(super) fn deselect(&mut self, view: View) {
         self.table_mut(view).deselect();
@@ -274,12 +315,16 @@ impl FlowRows {
 
     /// Changes the order of this view, from the next arrangement on.
     pub(super) fn reorder(&mut self, change: Reorder, view: View, placed: &[Placed<Flow>]) {
+        if view != View::Loss {
+            self.puts_trouble_first = false;
+        }
         self.table_mut(view).reorder(change, placed, &FLOW_COLUMNS);
     }
 
     /// Sets the order of the Flows view, from the next arrangement on.
     pub(super) fn sort_by(&mut self, sort: Sort) {
         self.flows.set_sort(sort);
+        self.puts_trouble_first = sort == Sort::default();
     }
 
     /// Holds the present order, whatever the numbers become, or releases it. Returns whether it is held.

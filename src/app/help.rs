@@ -10,7 +10,10 @@ pub const HELP_KEYS: usize = 14;
 
 /// The flags in front of rows.
 const FLAGS: [(&str, &str); 5] = [
-    ("!", "in front of a row: a threshold is crossed"),
+    (
+        "!",
+        "in front of a row: in trouble, or a threshold is crossed",
+    ),
     ("*", "in front of a row: pinned to the top"),
     (
         "↓",

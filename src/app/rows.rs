@@ -4,21 +4,34 @@
 
 use super::choices::Choices;
 use super::flows::{Criteria, FlowRows};
+use super::journal::Journal;
 use super::layout::Pages;
 use super::names::HostNames;
 use super::reorder::Reorder;
 use super::step::Step;
-use super::{App, View};
+use super::{App, Paused, View};
+use crate::model::alert::Alerts;
 use crate::model::column::Context;
 use crate::model::tracker::Report;
 
 /// What cells depend on.
-pub(super) fn context<'a>(choices: &Choices, names: &'a HostNames, shown: &Report) -> Context<'a> {
+pub(super) fn context<'a>(
+    choices: &Choices,
+    names: &'a HostNames,
+    alerts: &'a Alerts,
+    shown: &Report,
+) -> Context<'a> {
     Context {
         unit: choices.current().appearance.unit,
         now_ns: shown.taken_ns,
         names: names.known(),
+        alerts: Some(alerts),
     }
+}
+
+/// The thresholds and the flows beyond them, now or at the pause.
+pub(super) fn alerts<'a>(journal: &'a Journal, paused: Option<&'a Paused>) -> &'a Alerts {
+    paused.map_or(journal.alerts(), Paused::alerts)
 }
 
 impl App {
@@ -46,7 +59,8 @@ impl App {
         match self.view() {
             View::Flows | View::Loss => {}
             View::Interfaces => {
-                let context = context(&self.choices, &self.names, shown);
+                let alerts = alerts(&self.journal, self.paused.as_ref());
+                let context = context(&self.choices, &self.names, alerts, shown);
                 self.interfaces.arrange(shown, &context, pages);
             }
             View::Events => {
@@ -57,14 +71,18 @@ impl App {
     }
 
     /// The rows of flows and what they depend on, borrowed apart.
-    fn flows_by<'a>(&'a mut self, shown: &'a Report) -> (&'a mut FlowRows, Criteria<'a>) {
+    pub(super) fn flows_by<'a>(
+        &'a mut self,
+        shown: &'a Report,
+    ) -> (&'a mut FlowRows, Criteria<'a>) {
         let page = self.pages().body;
         let preferences = self.choices.current();
+        let alerts = alerts(&self.journal, self.paused.as_ref());
         let criteria = Criteria {
             shown,
             view: preferences.appearance.view,
             query: self.filter.query(),
-            context: context(&self.choices, &self.names, shown),
+            context: context(&self.choices, &self.names, alerts, shown),
             session: preferences.session,
             page,
         };

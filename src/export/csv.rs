@@ -27,7 +27,9 @@ impl Exporter for Csv {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::Text(text) | Value::Sentence(text) => inert(text),
+        Value::Text(text) | Value::Sentence(text) | Value::Verdict { words: text, .. } => {
+            inert(text)
+        }
         Value::Endpoint { address, .. } => address.to_string(),
         other => other.number().map(|n| n.to_string()).unwrap_or_default(),
     }

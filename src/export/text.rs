@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::{Exporter, Record};
-use crate::model::column::{Align, Column, Context, DEFAULT, LOSS, by_id};
+use crate::model::column::{Align, Column, Context, DEFAULT, LOSS, TROUBLE, by_id};
 use crate::model::top::Remainder;
 use crate::model::tracker::{Flow, Interface};
 use crate::model::units;
@@ -19,7 +19,7 @@ impl Exporter for Text {
         let context = Context {
             unit: record.unit,
             now_ns: record.report.taken_ns,
-            names: None,
+            ..Context::default()
         };
         writeln!(out, "{}", record.time)?;
         if let Some(error) = record.config.error {
@@ -77,9 +77,11 @@ fn summary(interface: &Interface, context: &Context) -> String {
 }
 
 fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::Result<()> {
-    let others = DEFAULT.iter().filter(|id| !LOSS.contains(id));
+    let is_other = |id: &&&str| !LOSS.contains(id) && **id != TROUBLE;
+    let others = DEFAULT.iter().filter(is_other);
     let columns: Vec<&Column> = others
         .chain(LOSS)
+        .chain([&TROUBLE])
         .filter_map(|id| by_id(id))
         .filter(|column| !column.is_history())
         .collect();

@@ -5,7 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::column::{Column, Context, Value};
+use super::column::{Column, Context, Thresholds, Value};
 use super::flow::FlowKey;
 use super::tracker::Report;
 use super::units;
@@ -129,6 +129,8 @@ impl Crossing {
 #[derive(Debug, Clone, Default)]
 pub struct Alerts {
     rules: Vec<AlertRule>,
+    /// Each rule in words.
+    words: Vec<String>,
     states: FxHashMap<(FlowKey, usize), AlertState>,
     pass: u64,
 }
@@ -137,6 +139,7 @@ impl Alerts {
     /// No flow is in trouble yet.
     pub fn new(rules: Vec<AlertRule>) -> Alerts {
         Alerts {
+            words: rules.iter().map(AlertRule::describe).collect(),
             rules,
             states: FxHashMap::default(),
             pass: 0,
@@ -255,4 +258,18 @@ impl Alerts {
 
 fn seconds_between(since_ns: u64, now_ns: u64) -> f64 {
     now_ns.saturating_sub(since_ns) as f64 / 1e9
+}
+
+impl Thresholds for Alerts {
+    fn words(&self, key: &FlowKey) -> Option<&str> {
+        if self.states.is_empty() {
+            return None;
+        }
+        let mut rules = 0..self.rules.len();
+        let rule = rules.find(|rule| {
+            let state = self.states.get(&(*key, *rule));
+            state.is_some_and(|state| state.raised)
+        });
+        rule.map(|rule| self.words[rule].as_str())
+    }
 }

@@ -22,13 +22,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::counts::Counts;
+use super::flow::FlowKey;
 use super::preferences::Unit;
 use super::tracker::{Flow, Interface, Rates, RuleReport};
 use super::units;
 
 pub use endpoint::Suffix;
 pub use event::EVENT_COLUMNS;
-pub use flow::FLOW_COLUMNS;
+pub use flow::{FLOW_COLUMNS, TROUBLE, verdict};
 pub use groups::Shown;
 pub use interface::INTERFACE_COLUMNS;
 pub use part::Part;
@@ -50,6 +51,14 @@ pub struct Context<'a> {
     pub now_ns: u64,
     /// Host names to show in place of addresses, if asked for.
     pub names: Option<&'a Names>,
+    /// The thresholds, where flows beyond one are in trouble by that.
+    pub alerts: Option<&'a dyn Thresholds>,
+}
+
+/// Tells flows beyond a threshold.
+pub trait Thresholds: std::fmt::Debug {
+    /// The first threshold that this flow is beyond now, in words.
+    fn words(&self, key: &FlowKey) -> Option<&str>;
 }
 
 impl Default for Context<'_> {
@@ -58,6 +67,7 @@ impl Default for Context<'_> {
             unit: Unit::Bytes,
             now_ns: 0,
             names: None,
+            alerts: None,
         }
     }
 }
@@ -293,7 +303,7 @@ impl<T> Column<T> {
 
     /// Whether a first sort by this column starts with the largest value.
     pub fn sorts_descending(&self) -> bool {
-        self.is_amount()
+        self.is_amount() || self.id == TROUBLE
     }
 }
 

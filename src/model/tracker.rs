@@ -9,16 +9,19 @@ mod locality;
 mod rules;
 mod series;
 mod state;
+mod trouble;
 mod window;
 
 pub use advance::FlowTracker;
 pub use series::{Series, Trace, Traces};
+pub use trouble::Trouble;
 pub use window::{Intervals, statistics};
 
 use super::counts::{Counts, Metered};
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 use super::snapshot::{Hook, InterfaceSample, LinkState, TableSample};
+use trouble::Glance;
 
 /// Rates over the latest throughput interval.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -156,6 +159,8 @@ pub struct History {
     pub lost: Series,
     /// The latest interval was empty, and as long as no packet comes, so are the next ones.
     is_settled: bool,
+    /// So many intervals more the flow is held against its past.
+    watched: u8,
 }
 
 impl History {
@@ -182,6 +187,12 @@ impl History {
             interarrival.mean_ms.0,
             interarrival.jitter_ms.0,
         ]);
+    }
+
+    /// What the latest interval came to, at a glance.
+    fn glance(&self) -> Glance {
+        let [throughput, _, _, jitter] = self.motion.newest();
+        Glance { throughput, jitter }
     }
 
     /// Throughput, bytes per second.
@@ -226,6 +237,8 @@ pub struct Flow {
     pub counts: Counts,
     /// The latest intervals.
     pub history: History,
+    /// The flow is far from its own past.
+    pub trouble: Option<Box<Trouble>>,
     /// Jitter epochs so far; the first is 1.
     pub jitter_epochs: u32,
     /// Whose numbers these are.

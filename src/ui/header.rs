@@ -172,6 +172,13 @@ fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         let text = format!("  {} in alert", units::exact(alerts));
         segments.push(Segment::new(text, theme.bad, 0));
     }
+    if app.flows().in_trouble() > 0 {
+        let text = format!(
+            "  {} in trouble",
+            units::exact(app.flows().in_trouble() as u64)
+        );
+        segments.push(Segment::new(text, theme.bad, 0));
+    }
     if app.flows().losing() > 0 {
         let text = format!("  {} losing", units::exact(app.flows().losing() as u64));
         segments.push(Segment::new(text, theme.warn, 1));

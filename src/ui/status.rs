@@ -7,7 +7,7 @@ use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
 use crate::keymap::{Action, Keymap};
-use crate::model::column::{Sort, shorten_end, shorten_middle};
+use crate::model::column::{Sort, TROUBLE, shorten_end, shorten_middle};
 use crate::model::units;
 use crate::model::wrap::wrap;
 
@@ -71,8 +71,8 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
 fn flags(pen: &Pen, app: &App) -> Vec<(&'static str, Style, &'static str)> {
     let mut flags = Vec::new();
     if app.view().shows_flows() {
-        if app.alerts().count() > 0 {
-            flags.push(("!", pen.theme.bad, "in alert"));
+        if app.flows().in_trouble() > 0 {
+            flags.push(("!", pen.theme.bad, "in trouble"));
         }
         if app.flows().losing() > 0 {
             flags.push(("↓", pen.theme.warn, "losing now"));
@@ -108,6 +108,10 @@ fn order_text(app: &App) -> String {
         let direction = match (sort.column.is_amount(), sort.descending) {
             (true, true) => "largest first",
             (true, false) => "smallest first",
+            _ if sort.column.id == TROUBLE => match sort.descending {
+                true => "worst first",
+                false => "worst last",
+            },
             (false, true) => "z to a",
             (false, false) => "a to z",
         };
@@ -115,7 +119,14 @@ fn order_text(app: &App) -> String {
     }
     match app.view() {
         View::Flows | View::Loss if app.flows().is_held() => "order held".to_owned(),
-        View::Flows | View::Loss => text(app.flow_table().sort()),
+        view @ (View::Flows | View::Loss) => {
+            let order = text(app.flow_table().sort());
+            let flows = app.flows();
+            match flows.in_trouble() > 0 && flows.puts_trouble_first(view) {
+                true => format!("in trouble first, then {order}"),
+                false => order,
+            }
+        }
         View::Interfaces => text(app.interfaces().table().sort()),
         View::Events if app.events().table().sort().descending => "newest first".to_owned(),
         View::Events => text(app.events().table().sort()),

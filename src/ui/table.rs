@@ -119,7 +119,7 @@ fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
         (false, false) => pen.theme.base,
     };
     let flag = match () {
-        () if alert => "!",
+        () if alert || flow.trouble.is_some() => "!",
         () if app.flows().is_pinned(&flow.key) => "*",
         () if loses(flow) => "↓",
         () if are_doubtful(flow) => "?",
@@ -227,6 +227,7 @@ fn draw_cells<T>(
         let style = match value {
             Value::Unknown => pen.theme.dim,
             Value::History(_) if style == pen.theme.base => pen.theme.spark,
+            Value::Verdict { .. } if style == pen.theme.base => pen.theme.warn,
             Value::Percent(share) if share > 0.0 && style == pen.theme.base => pen.theme.warn,
             _ => style,
         };

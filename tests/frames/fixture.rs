@@ -57,6 +57,7 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
         first_seen_ns: NOW - 4_020_000_000,
         last_seen_ns: NOW - 200_000,
         history: Default::default(),
+        trouble: None,
     }
 }
 

@@ -88,6 +88,7 @@ const FLOW: &[(&str, Kind)] = &[
     ("sequence", ObjectOrNull(SEQUENCE)),
     ("rule", TextOrNull),
     ("alerts", List(&[])),
+    ("trouble", TextOrNull),
     ("first_seen_s", Number),
     ("last_seen_s", Number),
 ];

@@ -130,7 +130,9 @@ impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Unknown | Value::History(_) => serializer.serialize_none(),
-            Value::Text(text) | Value::Sentence(text) => serializer.serialize_str(text),
+            Value::Text(text) | Value::Sentence(text) | Value::Verdict { words: text, .. } => {
+                serializer.serialize_str(text)
+            }
             Value::Endpoint { address, .. } => address.serialize(serializer),
             Value::Number(n) | Value::Count(n) | Value::Bytes(n) => serializer.serialize_u64(n),
             Value::Named(number, name) => {

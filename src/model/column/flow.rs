@@ -4,7 +4,7 @@
 
 use super::groups::{ip, join};
 use super::value::{destination_of, source_of};
-use super::{Column, Value, Width};
+use super::{Column, Context, Value, Width};
 use crate::model::counts::{Counts, Sequence};
 use crate::model::tracker::Flow;
 
@@ -19,6 +19,26 @@ fn sequence(counts: &Counts, count: fn(&Sequence) -> Option<u64>) -> Value<'stat
 
 pub(super) fn seconds_since(now_ns: u64, then_ns: u64) -> Value<'static> {
     Value::Seconds(now_ns.saturating_sub(then_ns) as f64 / 1e9)
+}
+
+/// The column of what is the matter with a flow.
+pub const TROUBLE: &str = "trouble";
+
+/// What is the matter with a flow; unknown where nothing is. One beyond a threshold is in trouble whatever it was before.
+pub fn verdict<'a>(flow: &'a Flow, context: &Context<'a>) -> Value<'a> {
+    const WORST: f64 = 9999.0;
+    let alert = context.alerts.and_then(|alerts| alerts.words(&flow.key));
+    match (alert, &flow.trouble) {
+        (Some(words), _) => Value::Verdict {
+            severity: WORST,
+            words,
+        },
+        (None, Some(trouble)) => Value::Verdict {
+            severity: trouble.severity,
+            words: &trouble.words,
+        },
+        (None, None) => Value::Unknown,
+    }
 }
 
 /// All flow columns.
@@ -171,6 +191,15 @@ const COUNTED: &[Column] = &[
     )
     .alias("loss")
     .priority(3),
+    Column::<Flow>::new(
+        TROUBLE,
+        "trouble",
+        "how the flow is far from its own past, or which threshold it is beyond",
+        Between(16, 44),
+        verdict,
+    )
+    .left()
+    .priority(45),
     Column::<Flow>::new(
         "loss_now",
         "loss now",

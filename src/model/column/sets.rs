@@ -19,6 +19,7 @@ pub const DEFAULT: &[&str] = &[
     "loss_percent",
     "lost",
     "jitter_history",
+    "trouble",
 ];
 
 /// The columns that the key `l` and `-l` add.
@@ -126,6 +127,7 @@ pub const MEMBERS: &[Member] = &[
     Member::Part(&ip::PART),
     Member::Cell("rule"),
     Member::Alerts,
+    Member::Cell("trouble"),
     Member::Cell("age"),
     Member::Cell("idle"),
 ];

@@ -117,7 +117,8 @@ pub struct Ranking {
 /// What a row is compared by before anything else is looked at.
 #[derive(Debug, Clone, Copy)]
 struct Ranked {
-    is_behind: bool,
+    /// The lower, the further in front, whatever the rank.
+    level: u16,
     rank: u64,
     brief: u64,
     row: u32,
@@ -163,17 +164,17 @@ impl Ranking {
     pub fn add<T>(&mut self, row: u32, sort: &Sort<T>, cell: &Value, brief: u64) {
         self.is_exact &= is_amount(cell);
         self.entries.push(Ranked {
-            is_behind: true,
+            level: u16::MAX,
             rank: rank(cell, sort.descending),
             brief,
             row,
         });
     }
 
-    /// The latest row comes before all for which this is not said.
-    pub fn put_first(&mut self) {
+    /// The latest row comes before all of a higher level; those of which this is not said have the highest.
+    pub fn put_before(&mut self, level: u16) {
         if let Some(latest) = self.entries.last_mut() {
-            latest.is_behind = false;
+            latest.level = level;
         }
     }
 
@@ -202,8 +203,8 @@ impl Ranking {
                 false => sort.order(&value(a), &value(b)),
             };
             let keys = || tie(item(a)).1.cmp(&tie(item(b)).1);
-            if a.is_behind != b.is_behind {
-                return a.is_behind.cmp(&b.is_behind);
+            if a.level != b.level {
+                return a.level.cmp(&b.level);
             }
             // Nearly always decided by one comparison without a branch.
             if is_exact && a.quick() != b.quick() {

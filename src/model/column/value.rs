@@ -53,6 +53,13 @@ pub enum Value<'a> {
     Seconds(f64),
     /// A share, percent.
     Percent(f64),
+    /// What is the matter, in words; put in order by how bad it is.
+    Verdict {
+        /// Larger is worse.
+        severity: f64,
+        /// What is the matter.
+        words: &'a str,
+    },
     /// The latest intervals, as a sparkline.
     History(Trace<'a>),
     /// A time of day; `order` puts moments in order across midnight.
@@ -112,6 +119,7 @@ impl<'a> Value<'a> {
             Value::Seconds(x) | Value::Percent(x) => Some(x),
             Value::History(trace) => trace.latest().map(f64::from),
             Value::Moment { order, .. } => Some(order as f64),
+            Value::Verdict { severity, .. } => Some(severity),
         }
     }
 
@@ -163,7 +171,9 @@ impl<'a> Value<'a> {
     pub fn text(&self, context: &Context) -> Cow<'a, str> {
         match *self {
             Value::Unknown => Cow::Borrowed(units::UNKNOWN),
-            Value::Text(text) | Value::Sentence(text) => Cow::Borrowed(text),
+            Value::Text(text) | Value::Sentence(text) | Value::Verdict { words: text, .. } => {
+                Cow::Borrowed(text)
+            }
             Value::Endpoint {
                 address,
                 suffix,
@@ -199,7 +209,7 @@ impl<'a> Value<'a> {
                 name,
             } => shorten_endpoint(address, suffix, name, width),
             Value::Text(text) => shorten_middle(text, width),
-            Value::Sentence(text) => shorten_end(text, width),
+            Value::Sentence(text) | Value::Verdict { words: text, .. } => shorten_end(text, width),
             _ => "#".repeat(width),
         })
     }

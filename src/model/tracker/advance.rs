@@ -13,7 +13,7 @@ use super::closing::Closing;
 use super::interfaces::InterfaceLedger;
 use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rule_of};
-use super::state::{FlowState, Increase, NOBODY, Slot, push_lean};
+use super::state::{Ended, FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
 use super::{Flow, History, Interarrival, RecentLoss, Report, RuleReport};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
@@ -104,7 +104,7 @@ impl FlowTracker {
             return;
         };
         self.report.revision += 1;
-        let closing = Closing::new(seconds, self.oldest_step(), self.report.flows.len());
+        let closing = Closing::new(self.ended(seconds), self.report.flows.len());
         closing.close_others(&mut self.report.flows, &mut self.states);
         self.interfaces.close_interval(&mut self.report, seconds);
     }
@@ -161,6 +161,15 @@ impl FlowTracker {
         self.interfaces.fold(&mut self.report);
     }
 
+    /// The interval of so many seconds that ends with the latest snapshot.
+    fn ended(&self, seconds: f64) -> Ended {
+        Ended {
+            now_ns: self.report.taken_ns,
+            seconds,
+            oldest_step: self.oldest_step(),
+        }
+    }
+
     /// The first step that is still in the jitter window.
     fn oldest_step(&self) -> u64 {
         (self.step + 1).saturating_sub(self.intervals.steps())
@@ -189,7 +198,7 @@ impl FlowTracker {
         }
         let oldest_step = self.oldest_step();
         let listed = self.report.flows.len();
-        let mut closing = closing.map(|seconds| Closing::new(seconds, oldest_step, listed));
+        let mut closing = closing.map(|seconds| Closing::new(self.ended(seconds), listed));
         let mut pass = self.locality.begin(samples.len(), listed);
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
         let (mut ifindex, mut counts) = (None, Counts::default());
@@ -302,6 +311,7 @@ impl FlowTracker {
             first_seen_ns: sample.first_seen_ns,
             last_seen_ns: sample.last_seen_ns,
             history: History::default(),
+            trouble: None,
         };
         self.interfaces.begin(&flow);
         push_lean(&mut self.report.flows, flow);

@@ -2,23 +2,21 @@
 //! after all samples.
 
 use super::Flow;
-use super::state::FlowState;
+use super::state::{Ended, FlowState};
 
-/// An interval that ends, and the flows for which it has ended.
+/// The flows for which an interval has ended.
 #[derive(Debug)]
 pub struct Closing {
-    seconds: f64,
-    oldest_step: u64,
+    ended: Ended,
     /// A bit for each flow in the list.
     closed: Vec<u64>,
 }
 
 impl Closing {
     /// Of so many flows none is closed yet.
-    pub fn new(seconds: f64, oldest_step: u64, flows: usize) -> Closing {
+    pub fn new(ended: Ended, flows: usize) -> Closing {
         Closing {
-            seconds,
-            oldest_step,
+            ended,
             closed: vec![0; flows.div_ceil(64)],
         }
     }
@@ -27,7 +25,7 @@ impl Closing {
     #[inline]
     pub fn close_after_sample(&mut self, index: usize, flow: &mut Flow, state: &mut FlowState) {
         if state.has_one_slot() {
-            state.close_interval(flow, self.seconds, self.oldest_step);
+            state.close_interval(flow, &self.ended);
             self.closed[index / 64] |= 1 << (index % 64);
         }
     }
@@ -42,7 +40,7 @@ impl Closing {
             for (at, (flow, state)) in flows.iter_mut().zip(states).enumerate() {
                 // An idle flow costs one cache line.
                 if closed >> at & 1 == 0 && !flow.history.repeat_if_settled() {
-                    state.close_interval(flow, self.seconds, self.oldest_step);
+                    state.close_interval(flow, &self.ended);
                 }
             }
         }

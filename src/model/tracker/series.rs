@@ -72,6 +72,14 @@ impl<const N: usize> Traces<N> {
         self.run = (self.run + 1).min(Series::CAPACITY as u8);
     }
 
+    /// The latest value of each; NaN where there is none.
+    pub fn newest(&self) -> [f32; N] {
+        match self.run {
+            0 => [f32::NAN; N],
+            _ => self.latest,
+        }
+    }
+
     /// The quantity at this place of the set.
     pub fn trace(&self, column: usize) -> Trace<'_> {
         Trace {

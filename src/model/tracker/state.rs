@@ -3,6 +3,7 @@
 //! Nearly every flow has had a single slot since it was listed and since the last reset. Its totals are then the slot's
 //! last reading, which is not stored a second time.
 
+use super::trouble::{WATCHED, assess, is_worse};
 use super::window::{PackedGaps, Window};
 use super::{Flow, Rates, RecentLoss, loss_percent};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
@@ -10,6 +11,17 @@ use crate::model::snapshot::FlowSample;
 
 /// Stands for the flow of a slot that belongs to none.
 pub const NOBODY: u32 = u32::MAX;
+
+/// An interval that ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// When, CLOCK_MONOTONIC ns.
+    pub now_ns: u64,
+    /// Its length.
+    pub seconds: f64,
+    /// The first step of jitter windows that is still in them.
+    pub oldest_step: u64,
+}
 
 /// The owner of a slot at its last reading.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +111,17 @@ impl Reading {
             },
             is_new_epoch,
         }
+    }
+}
+
+impl Flow {
+    fn hold_against_past(&mut self, ended: &Ended) {
+        let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
+        self.history.watched = match trouble.is_some() || is_silent {
+            true => WATCHED,
+            false => self.history.watched - 1,
+        };
+        self.trouble = trouble.map(Box::new);
     }
 }
 
@@ -193,7 +216,8 @@ impl FlowState {
     }
 
     /// Ends the throughput interval of the flow.
-    pub fn close_interval(&mut self, flow: &mut Flow, seconds: f64, oldest_step: u64) {
+    pub fn close_interval(&mut self, flow: &mut Flow, ended: &Ended) {
+        let (seconds, oldest_step) = (ended.seconds, ended.oldest_step);
         let (interarrival, window_loss) = self.window.statistics(oldest_step);
         flow.interarrival = interarrival;
         let now = flow.counts.metered();
@@ -205,10 +229,19 @@ impl FlowState {
         let arrived = (came.arrived as i64).max(0) as u64;
         flow.recent_loss = RecentLoss::new(loss_percent(lost, arrived), window_loss);
         flow.rates = Some(rates);
+        let before = flow.history.glance();
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);
-        flow.history.is_settled =
-            rates == Rates::default() && self.window.is_empty() && newly_lost.unwrap_or(0.0) == 0.0;
+        if is_worse(before, flow.history.glance(), lost as f64) {
+            flow.history.watched = WATCHED;
+        }
+        if flow.history.watched > 0 {
+            flow.hold_against_past(ended);
+        }
+        flow.history.is_settled = rates == Rates::default()
+            && self.window.is_empty()
+            && lost == 0
+            && flow.history.watched == 0;
         self.then = now;
     }
 }

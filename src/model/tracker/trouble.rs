@@ -1,0 +1,251 @@
+//! Whether a flow is far from its own past, and in which words: docs/numbers.md has the definition.
+//!
+//! Each throughput interval of each flow comes by here, so that a glance has to do for nearly all of them: only where the
+//! rate fell, the jitter grew or something was lost from one interval to the next, the history is gone through.
+
+use super::{Flow, History, Series, Trace};
+use crate::model::flow::Protocol;
+use crate::model::units;
+
+/// Fewer intervals are no past.
+const LEAST_PAST: usize = 20;
+/// A rate or a jitter is out of place in so many intervals in a row before that is trouble.
+const IN_A_ROW: usize = 3;
+/// Losses of so many intervals are taken together.
+const OF_LATE: usize = 3;
+/// After so many intervals it is no trouble any more: it is how the flow is.
+const NEW_PAST: usize = Series::CAPACITY / 2;
+/// How many spreads off is far.
+const FAR: f64 = 6.0;
+/// So many times what was the worst in the past is worse than that.
+const BEYOND: f64 = 1.5;
+/// The ratio of the standard deviation to the median absolute deviation of a normal distribution.
+const MAD_TO_SD: f64 = 1.4826;
+/// After a glance saw something, the flow is looked at in so many intervals.
+pub const WATCHED: u8 = 3;
+
+/// How far a flow is from its own past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    /// The larger, the worse: silence is 3000 and seconds, loss 2000 and the percentage, jitter 1000 and how many times its
+    /// usual it is, a rate by how much it fell. Each counts to 999.
+    pub severity: f64,
+    /// What is the matter.
+    pub words: String,
+    /// Intervals since then.
+    pub lasted: usize,
+}
+
+/// One thing that is the matter.
+struct Finding {
+    severity: f64,
+    words: String,
+}
+
+impl Finding {
+    fn new(class: u32, amount: f64, words: String) -> Finding {
+        Finding {
+            severity: f64::from(class * 1000) + amount.clamp(0.0, 999.0),
+            words,
+        }
+    }
+}
+
+/// What a glance compares: the figures of an interval.
+#[derive(Debug, Clone, Copy)]
+pub struct Glance {
+    /// Bytes per second; NaN where it is not known.
+    pub throughput: f32,
+    /// Milliseconds; NaN where it is not known.
+    pub jitter: f32,
+}
+
+/// Whether an interval is so much worse than the one before that the past has to be looked at.
+pub fn is_worse(before: Glance, now: Glance, lost: f64) -> bool {
+    now.throughput < 0.75 * before.throughput || now.jitter > 1.6 * before.jitter || lost > 0.0
+}
+
+/// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next
+/// interval may tell more.
+pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bool) {
+    let before = flow.trouble.as_deref().map(|trouble| trouble.lasted + 1);
+    let lasted = before.unwrap_or(IN_A_ROW);
+    let trouble = |found: Finding| Trouble {
+        severity: found.severity,
+        words: found.words,
+        lasted,
+    };
+    if let Some(longest_ms) = longest_silence(flow) {
+        let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
+        let words = || format!("silent for {}", units::duration(idle_s));
+        let found = (idle_s * 1e3 > longest_ms).then(|| Finding::new(3, idle_s, words()));
+        return (found.map(trouble), true);
+    }
+    if lasted > NEW_PAST {
+        return (None, false);
+    }
+    let history = &flow.history;
+    let asked = if before.is_some() { 1 } else { IN_A_ROW };
+    let found = [
+        loss(flow, interval_s, lasted.max(OF_LATE)),
+        jitter(history, lasted, asked),
+        rate(history.throughput(), lasted, asked),
+    ];
+    let joined = |one: Finding, other: Finding| Finding {
+        words: one.words + ", " + &other.words,
+        ..one
+    };
+    let found = found.into_iter().flatten().reduce(joined);
+    (found.map(trouble), false)
+}
+
+/// For how long a flow that came in nine of ten intervals and has stopped may be silent, ms: no gap of its usual mean and
+/// its largest deviation would be longer. `None` where it has not stopped, or too long ago.
+fn longest_silence(flow: &Flow) -> Option<f64> {
+    let history = &flow.history;
+    let came = |value: &Option<f32>| value.is_some_and(|rate| rate > 0.0);
+    let rates = || history.throughput().iter();
+    let empty = rates().rev().take_while(|value| !came(value)).count();
+    if empty == 0 || empty > NEW_PAST {
+        return None;
+    }
+    let past = rates().len() - empty;
+    let present = rates().take(past).filter(came).count();
+    if present < LEAST_PAST || present * 10 < past * 9 {
+        return None;
+    }
+    let mean = Past::of(history.interarrival_mean().iter().take(past))?;
+    let jitter = Past::of(history.jitter().iter().take(past))?;
+    Some(4.0 * mean.usual + 15.0 * jitter.largest)
+}
+
+fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Finding> {
+    let (past, late) = parted(trace, lasted)?;
+    let now = late
+        .take(asked)
+        .try_fold(0.0, |most, rate| Some(f64::max(most, rate?.into())))?;
+    let is_far = past.usual > 0.0
+        && now <= past.usual / 2.0
+        && past.usual - now >= FAR * past.spread
+        && now * BEYOND <= past.least;
+    let words = || format!("rate fell to {}", units::percent(100.0 * now / past.usual));
+    is_far.then(|| Finding::new(0, past.usual / now.max(past.usual / 999.0), words()))
+}
+
+/// What is missing makes two gaps one, so that an interval in which something was lost says nothing about jitter.
+fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Finding> {
+    let has_lost = |lost: Option<f32>| lost.is_some_and(|lost| lost > 0.0);
+    if history.lost.iter().rev().take(asked).any(has_lost) {
+        return None;
+    }
+    let (past, late) = parted(history.jitter(), lasted)?;
+    let least = |least: f64, jitter: Option<f32>| Some(f64::min(least, jitter?.into()));
+    let now = late.take(asked).try_fold(f64::INFINITY, least)?;
+    // Below a tenth of a millisecond it is the clock's and the scheduler's.
+    let is_far = now >= 3.0 * past.usual
+        && now - past.usual >= f64::max(FAR * past.spread, 0.1)
+        && now >= BEYOND * past.largest;
+    let times = now / past.usual.max(now / 999.0);
+    let words = || format!("jitter {} x its usual", units::per_second(times).trim());
+    is_far.then(|| Finding::new(1, times, words()))
+}
+
+/// Losses are mostly none, so their median says nothing: they are held against mean and variance of the past, with one
+/// more loss than there was in it.
+fn loss(flow: &Flow, interval_s: f64, lasted: usize) -> Option<Finding> {
+    let trace = flow.history.lost.all();
+    let unit = match flow.key.protocol {
+        Protocol::Tcp => flow.counts.payload_bytes as f64 / flow.counts.packets.max(1) as f64,
+        _ => 1.0,
+    };
+    let past = trace.iter().len().checked_sub(lasted)?;
+    let late: f64 = trace
+        .iter()
+        .rev()
+        .take(OF_LATE)
+        .flatten()
+        .map(f64::from)
+        .sum();
+    let past = || {
+        trace
+            .iter()
+            .take(past)
+            .flatten()
+            .map(|lost| f64::from(lost) / unit)
+    };
+    let known = past().count();
+    if late <= 0.0 || known < LEAST_PAST {
+        return None;
+    }
+    let mean = past().sum::<f64>() / known as f64;
+    let variance = past().map(|lost| (lost - mean).powi(2)).sum::<f64>() / known as f64;
+    let mean = mean + 1.0 / known as f64;
+    let variance = variance.max(mean);
+    let intervals = OF_LATE as f64;
+    let most = 4.0 + intervals * mean + FAR * (intervals * variance).sqrt();
+    let percent = flow.recent_loss.interval().unwrap_or(0.0);
+    let (bytes, span) = (
+        if flow.key.protocol == Protocol::Tcp {
+            " bytes"
+        } else {
+            ""
+        },
+        units::duration(intervals * interval_s),
+    );
+    let lost = units::count(late.round() as u64);
+    let words = || match percent > 0.0 {
+        true => format!("loss {}, {lost}{bytes} in {span}", units::percent(percent)),
+        false => format!("{lost}{bytes} lost in {span}"),
+    };
+    (late / unit > most).then(|| Finding::new(2, percent, words()))
+}
+
+/// The past before the latest so many intervals, and these, the latest first; `None` where there is no past.
+fn parted(trace: Trace, lasted: usize) -> Option<(Past, impl Iterator<Item = Option<f32>>)> {
+    let past = trace.iter().len().checked_sub(lasted)?;
+    Some((Past::of(trace.iter().take(past))?, trace.iter().rev()))
+}
+
+/// What there was in the past.
+struct Past {
+    /// The median.
+    usual: f64,
+    /// The median absolute deviation, as a standard deviation.
+    spread: f64,
+    least: f64,
+    largest: f64,
+}
+
+impl Past {
+    fn of(values: impl Iterator<Item = Option<f32>>) -> Option<Past> {
+        let mut known = [0.0; Series::CAPACITY];
+        let mut count = 0;
+        for (place, value) in known.iter_mut().zip(values.flatten()) {
+            *place = value;
+            count += 1;
+        }
+        if count < LEAST_PAST {
+            return None;
+        }
+        let known = &mut known[..count];
+        let (middle, order) = (count / 2, f32::total_cmp);
+        let (below, median, above) = known.select_nth_unstable_by(middle, order);
+        let median = *median;
+        let least = below.iter().copied().fold(median, f32::min);
+        let largest = above.iter().copied().fold(median, f32::max);
+        known
+            .iter_mut()
+            .for_each(|value| *value = (*value - median).abs());
+        let deviation = *known.select_nth_unstable_by(middle, order).1;
+        Some(Past {
+            usual: median.into(),
+            spread: MAD_TO_SD * f64::from(deviation),
+            least: least.into(),
+            largest: largest.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "trouble_tests.rs"]
+mod tests;

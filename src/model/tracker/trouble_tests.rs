@@ -1,0 +1,283 @@
+//! Steady flows by chance, and changes that are planted in them: what is found, and what is not there.
+
+use super::*;
+use crate::model::counts::{Counts, GapSums, Sequence};
+use crate::model::flow::{Direction, FlowKey};
+use crate::model::snapshot::{FlowSample, Snapshot};
+use crate::model::tracker::{FlowTracker, Intervals};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Numbers by chance: xorshift64* (Vigna, An experimental exploration of Marsaglia's xorshift generators).
+struct Dice(u64);
+
+impl Dice {
+    fn unit(&mut self) -> f64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Box and Muller: mean 0, deviation 1.
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
+    /// Mean 1.
+    fn exponential(&mut self) -> f64 {
+        -(1.0 - self.unit()).ln()
+    }
+}
+
+/// How a sender behaves.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Packets a second.
+    rate: f64,
+    /// Deviation of the gaps, in mean gaps; 1: gaps come as of a Poisson process.
+    jitter: f64,
+    /// Share of what is lost.
+    loss: f64,
+}
+
+/// A sender and what the kernel counts of it.
+struct Sender {
+    sample: FlowSample,
+    /// When its next packet comes, s.
+    next: f64,
+}
+
+impl Sender {
+    fn new(port: u16, dice: &mut Dice) -> Sender {
+        let address = std::net::Ipv4Addr::new(10, 0, 0, 1).into();
+        let key = FlowKey {
+            ifindex: 1,
+            direction: Direction::In,
+            vlan: None,
+            tunnel: None,
+            protocol: Protocol::Udp,
+            source: address,
+            destination: address,
+            source_port: port,
+            destination_port: 1,
+        };
+        let sequence = Some(Sequence {
+            duplicates: Some(0),
+            ..Sequence::default()
+        });
+        let counts = Counts {
+            sequence,
+            ..Counts::default()
+        };
+        let sample = FlowSample {
+            slot: port.into(),
+            generation: 1,
+            key,
+            counts,
+            epoch: 1,
+            gaps: GapSums::default(),
+            profile: 0,
+            rule: None,
+            rules_version: 1,
+            first_seen_ns: 1,
+            last_seen_ns: 0,
+        };
+        Sender {
+            sample,
+            next: dice.unit(),
+        }
+    }
+
+    /// Sends until this second is over.
+    fn send(&mut self, until: f64, manner: Manner, dice: &mut Dice) {
+        while self.next < until {
+            if dice.unit() < manner.loss {
+                self.sequence().lost += 1;
+            } else {
+                self.arrive();
+            }
+            let gap = match manner.jitter {
+                1.0.. => dice.exponential(),
+                jitter => (1.0 + jitter * dice.normal()).max(0.0),
+            };
+            self.next += gap / manner.rate;
+        }
+    }
+
+    fn arrive(&mut self) {
+        let now_ns = (self.next * 1e9) as u64;
+        let sample = &mut self.sample;
+        let gap = now_ns - sample.last_seen_ns;
+        if gap > 2 * SECOND {
+            (sample.epoch, sample.gaps) = (sample.epoch + 1, GapSums::default());
+        } else if sample.counts.packets > 0 {
+            sample.gaps = sample.gaps.plus(GapSums {
+                count: 1,
+                sum: gap,
+                squares: u128::from(gap).pow(2),
+            });
+        }
+        sample.last_seen_ns = now_ns;
+        sample.counts.packets += 1;
+        sample.counts.bytes += 100;
+        sample.counts.payload_bytes += 58;
+        self.sequence().received += 1;
+    }
+
+    fn sequence(&mut self) -> &mut Sequence {
+        self.sample.counts.sequence.get_or_insert_default()
+    }
+}
+
+/// Some flows and what the tracker says of them.
+struct Run {
+    dice: Dice,
+    senders: Vec<Sender>,
+    tracker: FlowTracker,
+    second: u64,
+}
+
+impl Run {
+    fn new(flows: u16, seed: u64) -> Run {
+        let mut dice = Dice(seed);
+        let senders = (0..flows)
+            .map(|port| Sender::new(port, &mut dice))
+            .collect();
+        let intervals = Intervals {
+            refresh_ns: SECOND,
+            jitter_ns: SECOND,
+        };
+        Run {
+            dice,
+            senders,
+            tracker: FlowTracker::new(intervals, 0),
+            second: 0,
+        }
+    }
+
+    /// An interval in which each flow is sent as `manner` says of its number; a rate of 0: it is not.
+    fn pass(&mut self, manner: impl Fn(u16) -> Manner) {
+        self.second += 1;
+        let mut flows = Vec::new();
+        for (port, sender) in (0..).zip(&mut self.senders) {
+            let before = sender.sample.counts.packets;
+            match manner(port) {
+                manner if manner.rate > 0.0 => {
+                    sender.send(self.second as f64, manner, &mut self.dice)
+                }
+                _ => sender.next = self.second as f64 + self.dice.unit(),
+            }
+            if sender.sample.counts.packets > before {
+                flows.push(sender.sample);
+            }
+        }
+        self.tracker.advance_and_close(&Snapshot {
+            taken_ns: self.second * SECOND,
+            flows,
+            ..Snapshot::default()
+        });
+    }
+
+    fn troubles(&self) -> impl Iterator<Item = (u16, &Trouble)> {
+        let flows = self.tracker.report().flows.iter();
+        flows.filter_map(|flow| Some((flow.key.source_port, flow.trouble.as_deref()?)))
+    }
+}
+
+/// Of all kinds: slow and fast, paced and by chance, some with a loss that is nothing new.
+fn steady(port: u16) -> Manner {
+    Manner {
+        rate: [2.0, 4.0, 7.0, 10.0, 15.0][usize::from(port) % 5],
+        jitter: [0.001, 0.05, 0.3, 1.0][usize::from(port / 5) % 4],
+        loss: [0.0, 0.0, 0.001, 0.01, 0.05][usize::from(port / 20) % 5],
+    }
+}
+
+#[test]
+fn a_thousand_steady_flows_are_in_no_trouble() {
+    let is_long = std::env::var_os("FLOWTOP_LONG_TESTS").is_some();
+    let mut run = Run::new(1000, 7);
+    let mut alarms = Vec::new();
+    let mut known = std::collections::HashSet::new();
+    for _ in 0..if is_long { 3600 } else { 360 } {
+        run.pass(steady);
+        let now: std::collections::HashSet<u16> = run.troubles().map(|(port, _)| port).collect();
+        let new = run.troubles().filter(|(port, _)| !known.contains(port));
+        alarms.extend(new.map(|(port, trouble)| (run.second, port, trouble.words.clone())));
+        known = now;
+    }
+    // At most one an hour.
+    let (count, some) = (alarms.len(), alarms.iter().take(10).collect::<Vec<_>>());
+    assert!(count <= usize::from(is_long), "{count}: {some:?}");
+}
+
+#[test]
+fn changes_that_are_planted_are_found_within_three_intervals_and_in_words() {
+    let before = |port: u16| Manner {
+        rate: 30.0 + f64::from(port % 50),
+        jitter: [0.02, 0.1, 0.2][usize::from(port) % 3],
+        loss: 0.0,
+    };
+    type Planted = (&'static str, fn(Manner) -> Manner);
+    let changes: [Planted; 4] = [
+        ("loss ", |before| Manner {
+            loss: 0.15,
+            ..before
+        }),
+        ("jitter ", |before| Manner {
+            jitter: 5.0 * before.jitter,
+            ..before
+        }),
+        ("rate fell to ", |before| Manner {
+            rate: 0.2 * before.rate,
+            ..before
+        }),
+        ("silent for ", |before| Manner {
+            rate: 0.0,
+            ..before
+        }),
+    ];
+    for (words, change) in changes {
+        let mut run = Run::new(200, 11);
+        (0..60).for_each(|_| run.pass(before));
+        assert_eq!(run.troubles().count(), 0);
+        let mut found = std::collections::HashSet::new();
+        for _ in 0..3 {
+            run.pass(|port| change(before(port)));
+            let told = run
+                .troubles()
+                .filter(|(_, trouble)| trouble.words.contains(words));
+            found.extend(told.map(|(port, _)| port));
+        }
+        assert!(found.len() >= 190, "{words}: {} of 200", found.len());
+        // As it was: nothing is the matter any more.
+        (0..10).for_each(|_| run.pass(before));
+        let left: Vec<_> = run.troubles().collect();
+        assert!(left.is_empty(), "{words}: {left:?}");
+    }
+}
+
+#[test]
+fn what_came_once_or_stays_changed_is_in_no_trouble() {
+    let paced = |rate| Manner {
+        rate,
+        jitter: 0.1,
+        loss: 0.0,
+    };
+    let mut run = Run::new(2, 5);
+    let mut lasted = 0;
+    for second in 0..120 {
+        run.pass(|port| match (port, second) {
+            (0, 0) => paced(5.0),
+            (0, _) => paced(0.0),
+            (_, ..40) => paced(100.0),
+            (_, _) => paced(10.0),
+        });
+        let now: Vec<_> = run.troubles().map(|(port, _)| port).collect();
+        assert!(now.is_empty() || now == [1], "{now:?}");
+        lasted += now.len();
+    }
+    assert!((25..=NEW_PAST).contains(&lasted), "{lasted} intervals");
+}

@@ -277,11 +277,13 @@ impl Observer {
 
     /// Drops what is remembered of flows that are gone, once that is the larger part.
     fn forget(&mut self, report: &Report) {
-        if self.flows.len() <= 2 * report.flows.len() + 1024 {
+        if self.flows.len() <= report.flows.len() / 2 * 3 + 1024 {
             return;
         }
         let listed: FxHashSet<FlowKey> = report.flows.iter().map(|flow| flow.key).collect();
         self.flows.retain(|key, _| listed.contains(key));
+        // What is left of those that went makes a table grow that is large enough.
+        self.flows.shrink_to_fit();
         self.folds.keep_only(|key| listed.contains(key));
     }
 }

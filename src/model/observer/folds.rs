@@ -86,5 +86,6 @@ impl Folds {
     /// Keeps what was told of these flows, and forgets the others.
     pub fn keep_only(&mut self, is_listed: impl Fn(&FlowKey) -> bool) {
         self.told.retain(|(key, _), _| is_listed(key));
+        self.told.shrink_to_fit();
     }
 }

@@ -120,10 +120,9 @@ fn longest_silence(flow: &Flow) -> Option<f64> {
 }
 
 fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Finding> {
-    let (past, late) = parted(trace, lasted)?;
-    let now = late
-        .take(asked)
-        .try_fold(0.0, |most, rate| Some(f64::max(most, rate?.into())))?;
+    let most = |most: f64, rate: Option<f32>| Some(f64::max(most, rate?.into()));
+    let now = trace.iter().rev().take(asked).try_fold(0.0, most)?;
+    let past = past_of(trace, lasted, |one| now * BEYOND <= one)?;
     let is_far = past.usual > 0.0
         && now <= past.usual / 2.0
         && past.usual - now >= FAR * past.spread
@@ -138,9 +137,14 @@ fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Finding> {
     if history.lost.iter().rev().take(asked).any(has_lost) {
         return None;
     }
-    let (past, late) = parted(history.jitter(), lasted)?;
+    let trace = history.jitter();
     let least = |least: f64, jitter: Option<f32>| Some(f64::min(least, jitter?.into()));
-    let now = late.take(asked).try_fold(f64::INFINITY, least)?;
+    let now = trace
+        .iter()
+        .rev()
+        .take(asked)
+        .try_fold(f64::INFINITY, least)?;
+    let past = past_of(trace, lasted, |one| now >= BEYOND * one)?;
     // Below a tenth of a millisecond it is the clock's and the scheduler's.
     let is_far = now >= 3.0 * past.usual
         && now - past.usual >= f64::max(FAR * past.spread, 0.1)
@@ -200,10 +204,14 @@ fn loss(flow: &Flow, interval_s: f64, lasted: usize) -> Option<Finding> {
     (late / unit > most).then(|| Finding::new(2, percent, words()))
 }
 
-/// The past before the latest so many intervals, and these, the latest first; `None` where there is no past.
-fn parted(trace: Trace, lasted: usize) -> Option<(Past, impl Iterator<Item = Option<f32>>)> {
-    let past = trace.iter().len().checked_sub(lasted)?;
-    Some((Past::of(trace.iter().take(past))?, trace.iter().rev()))
+/// The past before the latest so many intervals. `None` where there is none, or where already the last of its values is
+/// not as all of them have to be: so it is with nearly all flows, and the others need not be looked at.
+fn past_of(trace: Trace, lasted: usize, holds: impl Fn(f64) -> bool) -> Option<Past> {
+    let last = trace.iter().rev().nth(lasted)?;
+    if last.is_some_and(|last| !holds(last.into())) {
+        return None;
+    }
+    Past::of(trace.iter().take(trace.iter().len() - lasted))
 }
 
 /// What there was in the past.

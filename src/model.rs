@@ -20,6 +20,7 @@ pub mod privileges;
 pub mod query;
 pub mod rule;
 pub mod service;
+pub mod similar;
 pub mod snapshot;
 pub mod top;
 pub mod tracker;

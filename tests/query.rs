@@ -7,11 +7,12 @@ mod fixture;
 use std::sync::Arc;
 
 use fixture::{flow, losing};
-use flowtop::model::column::Context;
-use flowtop::model::flow::Protocol;
+use flowtop::model::alert::{AlertRule, Alerts, Side};
+use flowtop::model::column::{Context, by_id};
+use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::preferences::Unit;
 use flowtop::model::query::Query;
-use flowtop::model::tracker::Flow;
+use flowtop::model::tracker::{Flow, Rates};
 use proptest::prelude::*;
 
 /// A UDP flow at 500 kB/s with 3 of 5003 lost and a jitter of 11 µs.
@@ -28,7 +29,7 @@ fn matches(text: &str, flow: &Flow) -> bool {
         now_ns: fixture::NOW,
         ..Context::default()
     };
-    query.matches(flow, &context, &mut String::new())
+    query.matches(flow, &context, &[], &mut String::new())
 }
 
 #[test]
@@ -102,6 +103,187 @@ fn terms_by_table() {
 }
 
 #[test]
+fn terms_are_joined_negated_and_grouped_by_table() {
+    let flow = voice();
+    for (text, expected) in [
+        ("udp and voice", true),
+        ("udp and tcp", false),
+        ("tcp or udp", true),
+        ("tcp OR udp", true),
+        ("tcp or proto:icmp", false),
+        ("not tcp", true),
+        ("not udp", false),
+        ("not not udp", true),
+        ("! tcp", true),
+        ("! ! tcp", false),
+        // `and` binds more than `or`, whether it is written or not.
+        ("udp or tcp and tcp", true),
+        ("tcp and tcp or udp", true),
+        ("udp or tcp tcp", true),
+        ("(udp or tcp) tcp", false),
+        ("(udp or tcp) and voice", true),
+        ("tcp or (udp and (voice or tcp))", true),
+        ("!(udp or tcp)", false),
+        ("!(tcp or port:1)", true),
+        ("not (udp and port:1)", true),
+        ("not(udp and port:5004)", false),
+        ("!(udp and !port:5004) loss>0", true),
+        ("(udp)or(tcp)", true),
+        ("not tcp and udp", true),
+        ("udp and(voice)", true),
+    ] {
+        assert_eq!(matches(text, &flow), expected, "{text}");
+    }
+    let mut named = voice();
+    named.rule = Some(Arc::from("web(tcp) and (x)"));
+    assert!(matches("web(tcp)", &named) && matches("rule:web(tcp)*", &named));
+}
+
+#[test]
+fn headers_signs_and_units_by_table() {
+    let flow = voice();
+    for (text, expected) in [
+        ("reord>3", true),
+        ("reord>4", false),
+        ("thruput>400k", true),
+        ("pkt/s>10", true),
+        ("pkt/s>5001", false),
+        ("IAT>=200us", true),
+        ("Loss > 0.05%", true),
+        ("loss >1", false),
+        ("loss> 0", true),
+        ("udp loss  >  0 voice", true),
+        ("sport>=40000 dport<5005", true),
+        ("dup=3", true),
+        ("dup==3", true),
+        ("dup!=3", false),
+        ("dup != 2", true),
+        ("ttl_chg>0", false),
+        ("port=5004", true),
+        ("port = 5004", true),
+        ("port: 5004", true),
+        ("port : 5004", true),
+        ("port!=5004", false),
+        ("src=10.0.0.0/8 proto=udp rule=voice", true),
+        ("vlan=12", true),
+        ("vlan=none", false),
+        ("rate>3Mbps", true),
+        ("rate>3mbps", true),
+        ("rate>5Mbps", false),
+        ("rate>3999kbps rate<0.0041Gbps", true),
+        ("rate>3MBps", false),
+        ("rate>=4000000bit/s rate<=500kB/s", true),
+        ("bytes>=500kB", true),
+    ] {
+        assert_eq!(matches(text, &flow), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_tcpdump_takes_means_what_it_says() {
+    let flow = voice();
+    for (text, expected) in [
+        ("udp and port 5004", true),
+        ("udp port 5004", true),
+        // A word would have been found: 10.1.0.1 and 40000.
+        ("port 1", false),
+        ("port 400", false),
+        ("host 10.0.0", false),
+        ("host 10.0.0.2", true),
+        ("host 10.0.0.20", false),
+        ("src host 10.0.0.2", true),
+        ("dst host 10.0.0.2", false),
+        ("src 10.0.0.2 and dst 10.1.0.1", true),
+        ("src port 5004", false),
+        ("dst port 5004", true),
+        ("udp dst portrange 5000-5010", true),
+        ("net 10.0.0.0/8", true),
+        ("src net 10.1.0.0/16", false),
+        ("net:10.1.0.0/16", true),
+        ("not port 22 and not port 53", true),
+        ("! port 5004", false),
+        ("port 80 or 5004", true),
+        ("port 80 or 400", false),
+        ("port 80 or tcp or 400", true),
+        ("(port 80 or 443) or dst host 10.1.0.1", true),
+        ("host ::1 or 10.0.0.2", true),
+        ("src net 2001:db8::/32", false),
+    ] {
+        if text == "host 10.0.0" {
+            let error = Query::parse(text).expect_err(text);
+            assert_eq!(error.start..error.end, 5..11);
+            continue;
+        }
+        assert_eq!(matches(text, &flow), expected, "{text}");
+    }
+    // They are words where no value follows.
+    let mut named = voice();
+    named.rule = Some(Arc::from("port of the host"));
+    for text in ["port", "host", "port of", "host udp"] {
+        assert!(matches(text, &named) && !matches(text, &voice()), "{text}");
+    }
+}
+
+#[test]
+fn what_a_flow_is_can_be_asked_for() {
+    let is = |word: &str, flow: &Flow, context: &Context| {
+        let query = Query::parse(&format!("is:{word}")).expect(word);
+        let pinned = [FlowKey {
+            source_port: 2,
+            ..voice().key
+        }];
+        query.matches(flow, context, &pinned, &mut String::new())
+    };
+    let (busy, mut lossy, mut silent) = (voice(), voice(), voice());
+    lossy.key.source_port = 1;
+    lossy.history.lost.push(Some(2.0));
+    silent.key.source_port = 2;
+    silent.rates = Some(Rates::default());
+    let unknown = Flow {
+        rates: None,
+        ..voice()
+    };
+    let rule = AlertRule::new(by_id("loss_percent").expect("a column"), Side::Above, 0.01);
+    let mut alerts = Alerts::new(vec![rule]);
+    alerts.advance(&fixture::report(vec![lossy.clone()]));
+    let context = Context {
+        alerts: Some(&alerts),
+        ..Context::default()
+    };
+    for (word, expected) in [
+        ("alert", [false, true, false, false]),
+        ("trouble", [false, true, false, false]),
+        ("losing", [false, true, false, false]),
+        ("idle", [false, false, true, false]),
+        ("pinned", [false, false, true, false]),
+        ("pinned,losing", [false, true, true, false]),
+        ("LOSING", [false, true, false, false]),
+    ] {
+        let found = [&busy, &lossy, &silent, &unknown].map(|flow| is(word, flow, &context));
+        assert_eq!(found, expected, "{word}");
+    }
+    assert!(!is("alert", &lossy, &Context::default()));
+}
+
+#[test]
+fn near_misses_are_told_what_was_meant() {
+    for (text, hint) in [
+        ("jiter>5", "did you mean jitter?"),
+        ("thruputt>5", "did you mean thruput?"),
+        ("protoc:udp", "did you mean proto?"),
+        ("proto:upd", "did you mean udp?"),
+        ("is:loosing", "did you mean losing?"),
+        ("is:blue", "(alert, trouble, losing, idle, pinned)"),
+        ("loss:1", "loss>1"),
+        ("colour>1", "(loss, jitter, rate"),
+        ("jitter>5Mbps", "not a number"),
+    ] {
+        let error = Query::parse(text).expect_err(text);
+        assert!(error.message.contains(hint), "{text}: {}", error.message);
+    }
+}
+
+#[test]
 fn an_unknown_number_is_neither_more_nor_less() {
     let tcp = flow(Protocol::Tcp, "10.0.0.2", 1, "10.0.0.1", 2);
     assert!(!matches("loss>0", &tcp));
@@ -115,8 +297,17 @@ fn rates_are_compared_in_the_unit_that_is_shown() {
         unit: Unit::Bits,
         ..Context::default()
     };
-    assert!(query.matches(&voice(), &bits, &mut String::new()));
-    assert!(!query.matches(&voice(), &Context::default(), &mut String::new()));
+    assert!(query.matches(&voice(), &bits, &[], &mut String::new()));
+    assert!(!query.matches(&voice(), &Context::default(), &[], &mut String::new()));
+}
+
+#[test]
+fn brackets_nest_as_deep_as_they_may_and_no_deeper() {
+    let nested = |depth| format!("{}udp{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(matches(&nested(32), &voice()));
+    assert!(Query::parse(&nested(33)).is_err());
+    assert!(Query::parse(&"(".repeat(Query::LONGEST)).is_err());
+    assert!(Query::parse(&"!".repeat(Query::LONGEST)).is_err());
 }
 
 #[test]
@@ -135,6 +326,21 @@ fn a_mistake_is_marked_where_it_stands() {
         ("!", 0..1),
         ("rule:", 0..4),
         ("jitter>5parsec", 7..14),
+        ("loss > x", 7..8),
+        ("loss >", 6..7),
+        ("> 1", 0..1),
+        ("loss>=>1", 4..6),
+        ("udp and", 4..7),
+        ("or udp", 0..2),
+        ("udp or and", 4..6),
+        ("not", 0..3),
+        ("udp (tcp", 4..5),
+        ("udp)", 3..4),
+        ("ä ()", 2..3),
+        ("port 99999", 5..10),
+        ("port 80 or 99999", 11..16),
+        ("host: x", 6..7),
+        ("port :", 0..4),
     ] {
         let error = Query::parse(text).expect_err(text);
         assert_eq!(error.start..error.end, place, "{text}: {}", error.message);
@@ -152,11 +358,24 @@ proptest! {
 
     #[test]
     fn near_misses_of_the_language_never_panic(
-        text in "!?(src|port|vlan|loss|rate|foo|ä)?[:<>=]{0,3}[0-9a-fµ.,/%-]{0,8}( [a-z:]{0,5})?"
+        text in "[!(]{0,3}(src|port|vlan|loss|rate|is|foo|ä)?[ :<>=!]{0,3}[0-9a-fµ.,/%()-]{0,8}\
+            ( (or|and|not|host|port|[a-z:)(]{0,5})){0,3}"
     ) {
         if let Ok(query) = Query::parse(&text) {
-            query.matches(&voice(), &Context::default(), &mut String::new());
+            query.matches(&voice(), &Context::default(), &[], &mut String::new());
         }
+    }
+
+    #[test]
+    fn brackets_and_negations_obey_the_laws_of_logic(
+        words in proptest::array::uniform3("udp|tcp|voice|port:5004|port:1|loss>0|jitter>9|not udp"),
+    ) {
+        let flow = voice();
+        let [a, b, c] = words.each_ref().map(|word| matches(word, &flow));
+        let [x, y, z] = words;
+        prop_assert_eq!(matches(&format!("{x} or {y} {z}"), &flow), a || b && c);
+        prop_assert_eq!(matches(&format!("({x} or {y}) and {z}"), &flow), (a || b) && c);
+        prop_assert_eq!(matches(&format!("not ({x} or not ({y} {z}))"), &flow), !(a || !(b && c)));
     }
 
     #[test]

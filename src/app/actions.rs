@@ -92,7 +92,9 @@ impl App {
         let Some(rule) = index.and_then(|index| shown.rules.get(index)) else {
             return;
         };
-        let name = rule.name.replace([' ', ',', '<', '>', '=', '*'], "?");
+        let name = rule
+            .name
+            .replace([' ', ',', '<', '>', '=', '!', '(', ')', '*'], "?");
         self.filter.set(&format!("rule:{name}"));
         self.history.keep(self.filter.text());
         self.show(View::Flows);

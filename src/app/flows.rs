@@ -62,12 +62,6 @@ impl Criteria<'_> {
     }
 }
 
-/// Whether numbers went missing in the latest interval.
-pub fn loses(flow: &Flow) -> bool {
-    let latest = flow.history.lost.latest();
-    latest.is_some_and(|lost| lost > 0.0) && flow.counts.sequence.is_some()
-}
-
 /// The level of pinned rows.
 const PINNED: u16 = 0;
 
@@ -245,13 +239,13 @@ impl FlowRows {
         (self.losing, self.in_trouble) = (0, 0);
         let puts_trouble_first = self.puts_trouble_first(criteria.view);
         for (row, flow) in (0_u32..).zip(&shown.flows) {
-            self.losing += usize::from(loses(flow));
+            self.losing += usize::from(flow.is_losing());
             let trouble = verdict(flow, context).number();
             self.in_trouble += usize::from(trouble.is_some());
             if flow.first_seen_ns >= measured_ns {
                 self.widest.measure(flow);
             }
-            if (query.is_empty() || query.matches(flow, context, &mut scratch))
+            if (query.is_empty() || query.matches(flow, context, &self.pinned, &mut scratch))
                 && !session.is_some_and(|session| session.carries(&flow.key))
             {
                 let cell = sort.column.value(flow, context);

@@ -52,15 +52,16 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
             entry(&mut lines, keys, row.help);
         }
     }
-    lines.push(HelpLine::Heading(
-        "Filter (terms are joined by and; ! negates)",
-    ));
+    lines.push(HelpLine::Heading("Filter (and, or, not or !, brackets)"));
     for (field, help) in FIELDS {
         entry(&mut lines, format!("{field}:"), help);
     }
-    let amounts = "any column of numbers with < <= = >= >: loss>1 jitter>5ms rate>10Mbit pps>1k";
+    let amounts = "any column of numbers, by id or header, with < <= = != >= >: jitter>5ms rate>10Mbps pkt/s>1k";
     entry(&mut lines, "loss>1".to_owned(), amounts);
     entry(&mut lines, "word".to_owned(), "anything shown of a flow");
+    let habit =
+        "as tcpdump has it: src host 10.0.0.1, dst port 443, net 10.0.0.0/8, port 80 or 443";
+    entry(&mut lines, "port 53".to_owned(), habit);
     lines.push(HelpLine::Heading("Columns"));
     for (flag, help) in FLAGS {
         entry(&mut lines, flag.to_owned(), help);

@@ -12,9 +12,10 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use super::diagnostic::{excerpt, suggestion};
+use super::diagnostic::excerpt;
 use crate::model::flow::Protocol;
 use crate::model::rule::{MAX_RULE_TERMS, Rule};
+use crate::model::similar::suggestion;
 
 /// The names of the five fields, in their order.
 pub const FIELDS: [&str; 5] = [

@@ -10,9 +10,10 @@ use jsonc_parser::ast::{Object, ObjectProp, StringLit, Value};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
-use super::diagnostic::{Problem, excerpt, suggestion};
+use super::diagnostic::{Problem, excerpt};
 use super::interval::{self, Limits};
 use crate::model::rule::SequenceProfile;
+use crate::model::similar::suggestion;
 
 /// Nobody reads the errors behind so many, and a suggestion takes time to find.
 const MOST_HINTS: usize = 100;

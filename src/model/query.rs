@@ -1,10 +1,14 @@
 //! The filter language: `port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms !dns`.
 //!
-//! Terms parted by spaces must all be true; `!` in front negates one. Words match anything shown of
-//! a flow; fields take values, lists, ranges and prefixes; amounts are compared with any column of
-//! numbers, by id or alias. What cannot be read is an error with its place, never a filter.
+//! Terms parted by spaces must all be true, as with `and`; `or` binds less, `!` and `not` more, and
+//! brackets most. Words match anything shown of a flow; fields take values, lists, ranges and
+//! prefixes, behind a colon or as tcpdump has it; amounts are compared with any column of numbers,
+//! by id, alias or header. What cannot be read is an error with its place, never a filter.
 
+mod lexer;
 mod parse;
+mod state;
+mod value;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -13,12 +17,13 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use super::column::{Column, Context, Value};
-use super::flow::Protocol;
+use super::flow::{FlowKey, Protocol};
 use super::glob::Glob;
 use super::preferences::Unit;
 use super::tracker::Flow;
 
-pub use parse::FIELDS;
+pub use state::State;
+pub use value::FIELDS;
 
 /// Why a filter cannot be read, and where: characters `start..end` of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +39,15 @@ pub struct QueryError {
 /// A filter that was understood. The empty one matches everything.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Query {
-    terms: Vec<Term>,
+    all: Vec<Node>,
+}
+
+/// A term, or terms in brackets or with `or` between them. Negations are those of terms alone.
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    Term(Term),
+    All(Vec<Node>),
+    Any(Vec<Node>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +69,7 @@ enum Comparison {
     Less,
     LessOrEqual,
     Equal,
+    NotEqual,
     GreaterOrEqual,
     Greater,
 }
@@ -70,6 +84,7 @@ enum Test {
     Rule(Vec<Glob>),
     /// `None` in the list: untagged.
     Vlan(Vec<Option<RangeInclusive<u16>>>),
+    Is(Vec<&'static State>),
     /// The unit is that of a rate's number; `None`: the unit that is shown.
     Amount(&'static Column, Comparison, f64, Option<Unit>),
 }
@@ -97,29 +112,83 @@ impl Query {
 
     /// Whether everything matches.
     pub fn is_empty(&self) -> bool {
-        self.terms.is_empty()
+        self.all.is_empty()
     }
 
-    /// Whether this flow matches. `scratch` is room for its text, kept from one flow to the next.
-    pub fn matches(&self, flow: &Flow, context: &Context, scratch: &mut String) -> bool {
+    /// Whether this flow matches; `pinned` are the flows that are pinned to the top. `scratch` is room for its text, kept
+    /// from one flow to the next.
+    pub fn matches(
+        &self,
+        flow: &Flow,
+        context: &Context,
+        pinned: &[FlowKey],
+        scratch: &mut String,
+    ) -> bool {
         scratch.clear();
-        self.terms
-            .iter()
-            .all(|term| term.test.is_true(flow, context, scratch) != term.negated)
+        let mut holds =
+            |term: &Term| term.test.is_true(flow, context, pinned, scratch) != term.negated;
+        self.all.iter().all(|node| node.holds(&mut holds))
     }
 
     /// Whether all words match this text; fields and amounts never do. For rows that are not flows.
     pub fn matches_text(&self, text: &str) -> bool {
         let text = text.to_ascii_lowercase();
-        self.terms.iter().all(|term| match &term.test {
+        let mut holds = |term: &Term| match &term.test {
             Test::Word(word) => text.contains(word) != term.negated,
             _ => false,
-        })
+        };
+        self.all.iter().all(|node| node.holds(&mut holds))
+    }
+}
+
+impl From<Test> for Node {
+    fn from(test: Test) -> Node {
+        let negated = false;
+        Node::Term(Term { negated, test })
+    }
+}
+
+impl Node {
+    /// The only one of these nodes, or all of them in one.
+    fn joined(mut nodes: Vec<Node>, join: fn(Vec<Node>) -> Node) -> Node {
+        match nodes.pop() {
+            Some(only) if nodes.is_empty() => only,
+            last => {
+                nodes.extend(last);
+                join(nodes)
+            }
+        }
+    }
+
+    fn negated(self) -> Node {
+        let each = |nodes: Vec<Node>| nodes.into_iter().map(Node::negated).collect();
+        match self {
+            Node::Term(Term { negated, test }) => Node::Term(Term {
+                negated: !negated,
+                test,
+            }),
+            Node::All(nodes) => Node::Any(each(nodes)),
+            Node::Any(nodes) => Node::All(each(nodes)),
+        }
+    }
+
+    fn holds(&self, term: &mut impl FnMut(&Term) -> bool) -> bool {
+        match self {
+            Node::Term(it) => term(it),
+            Node::All(nodes) => nodes.iter().all(|node| node.holds(term)),
+            Node::Any(nodes) => nodes.iter().any(|node| node.holds(term)),
+        }
     }
 }
 
 impl Test {
-    fn is_true(&self, flow: &Flow, context: &Context, scratch: &mut String) -> bool {
+    fn is_true(
+        &self,
+        flow: &Flow,
+        context: &Context,
+        pinned: &[FlowKey],
+        scratch: &mut String,
+    ) -> bool {
         let key = &flow.key;
         match self {
             Test::Word(word) => {
@@ -150,6 +219,9 @@ impl Test {
                 (None, None) => true,
                 _ => false,
             }),
+            Test::Is(states) => states
+                .iter()
+                .any(|state| (state.holds)(flow, context, pinned)),
             Test::Amount(column, comparison, amount, unit) => {
                 let value = column.value(flow, context);
                 let bits = unit.unwrap_or(context.unit) == Unit::Bits;
@@ -179,6 +251,7 @@ impl Comparison {
             Comparison::Less => left < right,
             Comparison::LessOrEqual => left <= right,
             Comparison::Equal => left == right,
+            Comparison::NotEqual => left != right,
             Comparison::GreaterOrEqual => left >= right,
             Comparison::Greater => left > right,
         }

@@ -255,6 +255,12 @@ impl Flow {
     pub fn loss_percent(&self) -> Option<f64> {
         loss_percent(self.counts.sequence?.lost, self.counts.arrived())
     }
+
+    /// Whether numbers went missing in the latest interval.
+    pub fn is_losing(&self) -> bool {
+        let latest = self.history.lost.latest();
+        latest.is_some_and(|lost| lost > 0.0) && self.counts.sequence.is_some()
+    }
 }
 
 /// One watched interface as the screen and the exports show it.

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::empty;
 use super::pen::Pen;
 use crate::app::layout::{Placed, Screen};
-use crate::app::{App, Rows, Scene, View, loses};
+use crate::app::{App, Rows, Scene, View};
 use crate::model::column::{Align, Context, Sort, Value, shorten_end};
 use crate::model::doubt;
 use crate::model::event::{Event, EventKind};
@@ -121,7 +121,7 @@ fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
     let flag = match () {
         () if alert || flow.trouble.is_some() => "!",
         () if app.flows().is_pinned(&flow.key) => "*",
-        () if loses(flow) => "↓",
+        () if flow.is_losing() => "↓",
         () if are_doubtful(flow) => "?",
         () if app.is_own_session(&flow.key) => "s",
         () => " ",

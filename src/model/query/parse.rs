@@ -1,235 +1,257 @@
-//! Reading the filter language. Positions in errors count characters, as a cursor does.
+//! The grammar of the filter language. Positions in errors count characters, as a cursor does.
 
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
+use super::lexer::{Atom, Kind, Piece, atoms};
+use super::value::{amount, field, fields, no_amount, number};
+use super::{Comparison, Node, Query, QueryError, Test};
+use crate::model::similar::suggestion;
 
-use ipnet::IpNet;
-
-use super::{Comparison, Ends, Query, QueryError, Term, Test};
-use crate::model::column::{Column, by_name};
-use crate::model::flow::Protocol;
-use crate::model::glob::Glob;
-use crate::model::preferences::Unit;
-
-/// The fields that take a value behind a colon, with what they take; for the help.
-pub const FIELDS: [(&str, &str); 10] = [
-    ("src", "source address or prefix, or a list"),
-    ("dst", "destination address or prefix, or a list"),
-    ("host", "either address"),
-    ("port", "either port, a range 5000-5010, or a list"),
-    ("sport", "source port"),
-    ("dport", "destination port"),
-    ("proto", "tcp, udp, icmp (both families), icmpv6"),
-    ("iface", "interface, * and ? allowed"),
-    ("rule", "name of a rule, * and ? allowed"),
-    ("vlan", "VLAN id, a range, or none"),
-];
-
-/// A piece of the text and where it starts, in characters.
-#[derive(Clone, Copy)]
-struct Piece<'a> {
-    text: &'a str,
-    start: usize,
-}
-
-impl<'a> Piece<'a> {
-    fn error(self, message: impl Into<String>) -> QueryError {
-        let length = self.text.chars().count().max(1);
-        QueryError {
-            start: self.start,
-            end: self.start + length,
-            message: message.into(),
-        }
-    }
-
-    /// The text up to this byte, and from `skip` bytes behind it on.
-    fn split_at(self, byte: usize, skip: usize) -> (Piece<'a>, Piece<'a>) {
-        let (head, tail) = (&self.text[..byte], &self.text[byte + skip..]);
-        let start = self.start + self.text[..byte + skip].chars().count();
-        let head = Piece { text: head, ..self };
-        (head, Piece { text: tail, start })
-    }
-
-    fn split(self, separator: char) -> Vec<Piece<'a>> {
-        let mut pieces = Vec::new();
-        let mut rest = self;
-        while let Some(byte) = rest.text.find(separator) {
-            let (head, tail) = rest.split_at(byte, separator.len_utf8());
-            pieces.push(head);
-            rest = tail;
-        }
-        pieces.push(rest);
-        pieces
-    }
-}
+/// How deep brackets may nest.
+const DEEPEST: usize = 32;
 
 pub(super) fn query(text: &str) -> Result<Query, QueryError> {
-    let all = Piece { text, start: 0 };
-    let words = all.split(' ').into_iter().filter(|p| !p.text.is_empty());
-    let terms = words.map(term).collect::<Result<_, _>>()?;
-    Ok(Query { terms })
+    let mut parser = Parser {
+        atoms: atoms(text),
+        at: 0,
+        habit: None,
+    };
+    if parser.atoms.is_empty() {
+        return Ok(Query::default());
+    }
+    let node = parser.any(0)?;
+    match parser.next() {
+        Some(atom) => Err(atom.piece.error("there is no bracket to close")),
+        None => Ok(Query {
+            all: match node {
+                Node::All(nodes) => nodes,
+                node => vec![node],
+            },
+        }),
+    }
 }
 
-fn term(piece: Piece) -> Result<Term, QueryError> {
-    let negated = piece.text.starts_with('!');
-    let (_, rest) = piece.split_at(0, usize::from(negated));
-    if rest.text.is_empty() {
-        return Err(piece.error("! needs a term behind it"));
-    }
-    let test = test(rest)?;
-    Ok(Term { negated, test })
+struct Parser<'a> {
+    atoms: Vec<Atom<'a>>,
+    at: usize,
+    /// The field that was told as tcpdump takes it, `port 80`: another value may follow, as in `port 80 or 443`.
+    habit: Option<&'static str>,
 }
 
-fn test(piece: Piece) -> Result<Test, QueryError> {
-    if let Some(byte) = piece.text.find(['<', '>', '=']) {
-        return amount(piece, byte);
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<Kind> {
+        self.atoms.get(self.at).map(|atom| atom.kind)
     }
-    if let Some(byte) = piece.text.find(':') {
+
+    fn next(&mut self) -> Option<Atom<'a>> {
+        let atom = self.atoms.get(self.at).copied();
+        self.at += 1;
+        atom
+    }
+
+    fn next_if(&mut self, kind: Kind) -> Option<Piece<'a>> {
+        let atom = self.atoms.get(self.at).filter(|atom| atom.kind == kind)?;
+        self.at += 1;
+        Some(atom.piece)
+    }
+
+    /// The word so many atoms ahead, if there is one.
+    fn word(&self, ahead: usize) -> Option<Piece<'a>> {
+        let atom = self.atoms.get(self.at + ahead)?;
+        (atom.kind == Kind::Word).then_some(atom.piece)
+    }
+
+    /// Terms with `or` between them.
+    fn any(&mut self, depth: usize) -> Result<Node, QueryError> {
+        let mut nodes = vec![self.all(depth)?];
+        while self.next_if(Kind::Or).is_some() {
+            nodes.push(self.all(depth)?);
+        }
+        Ok(Node::joined(nodes, Node::Any))
+    }
+
+    /// Terms with `and` or nothing between them.
+    fn all(&mut self, depth: usize) -> Result<Node, QueryError> {
+        let mut nodes = vec![self.factor(depth)?];
+        loop {
+            match self.peek() {
+                None | Some(Kind::Or | Kind::Close) => return Ok(Node::joined(nodes, Node::All)),
+                Some(Kind::And) => self.at += 1,
+                Some(_) => {}
+            }
+            nodes.push(self.factor(depth)?);
+        }
+    }
+
+    /// A term or a group, negated or not.
+    fn factor(&mut self, depth: usize) -> Result<Node, QueryError> {
+        let mut negated = false;
+        while self.next_if(Kind::Not).is_some() {
+            negated ^= true;
+        }
+        let node = match self.peek() {
+            Some(Kind::Open) => self.group(depth)?,
+            Some(Kind::Word | Kind::Sign(_)) => self.term()?,
+            _ => return Err(self.missing()),
+        };
+        Ok(if negated { node.negated() } else { node })
+    }
+
+    /// A term is missing here: what stands before this place asks for one, or what stands here does.
+    fn missing(&self) -> QueryError {
+        let (piece, side) = match self.at.checked_sub(1) {
+            Some(before) => (self.atoms[before].piece, "behind"),
+            None => (self.atoms[0].piece, "before"),
+        };
+        piece.error(format!("{} needs a term {side} it", piece.text))
+    }
+
+    fn group(&mut self, depth: usize) -> Result<Node, QueryError> {
+        let open = self.atoms[self.at].piece;
+        self.at += 1;
+        if depth == DEEPEST {
+            return Err(open.error(format!("brackets are at most {DEEPEST} deep")));
+        }
+        let node = self.any(depth + 1)?;
+        match self.next_if(Kind::Close) {
+            Some(_) => Ok(node),
+            None => Err(open.error("this bracket is not closed")),
+        }
+    }
+
+    fn term(&mut self) -> Result<Node, QueryError> {
+        let before = self.at.checked_sub(1).map(|at| self.atoms[at].kind);
+        let is_linked = matches!(before, Some(Kind::And | Kind::Or | Kind::Not));
+        let habit = self.habit.take().filter(|_| is_linked);
+        let Some(piece) = self.next_if(Kind::Word) else {
+            let sign = self.atoms[self.at].piece;
+            return Err(sign.error("there is nothing to compare (loss>1)"));
+        };
+        if let Some(Kind::Sign(comparison)) = self.peek() {
+            return self.comparison(piece, comparison);
+        }
+        let test = match self.habitual(piece, habit)? {
+            Some(test) => test,
+            None => self.plain(piece)?,
+        };
+        Ok(Node::from(test))
+    }
+
+    /// A column and a number, or a field and its value, with a sign between them.
+    fn comparison(&mut self, name: Piece, comparison: Comparison) -> Result<Node, QueryError> {
+        let sign = self.atoms[self.at].piece;
+        self.at += 1;
+        let of_field = match comparison {
+            Comparison::Equal | Comparison::NotEqual => known_field(name),
+            _ => None,
+        };
+        let column = amount(name);
+        if column.is_none() && of_field.is_none() {
+            return Err(no_amount(name));
+        }
+        if let Some(Kind::Sign(_)) = self.peek() {
+            return Err(sign.error("not a comparison (loss>1)"));
+        }
+        let value = self.next_if(Kind::Word).unwrap_or(sign.end());
+        let Some(column) = column.filter(|_| of_field.is_none()) else {
+            let node = Node::from(valued(name, value)?);
+            return Ok(match comparison {
+                Comparison::NotEqual => node.negated(),
+                _ => node,
+            });
+        };
+        let (number, unit) = number(value, column)?;
+        Ok(Node::from(Test::Amount(column, comparison, number, unit)))
+    }
+
+    /// A word, or a field with a colon; the value may stand apart.
+    fn plain(&mut self, piece: Piece) -> Result<Test, QueryError> {
+        let word = || Ok(Test::Word(piece.text.to_ascii_lowercase()));
+        let Some(byte) = piece.text.find(':') else {
+            let colon = self.word(0).filter(|next| next.text == ":");
+            let (Some(colon), Some(_)) = (colon, known_field(piece)) else {
+                return word();
+            };
+            self.at += 1;
+            let value = self.next_if(Kind::Word);
+            return valued(piece, value.unwrap_or(colon.end()));
+        };
         let (name, value) = piece.split_at(byte, 1);
-        if FIELDS.iter().any(|(field, _)| *field == name.text) {
-            return field(name, value);
+        if known_field(name).is_some() {
+            let apart = value.text.is_empty().then(|| self.next_if(Kind::Word));
+            return valued(name, apart.flatten().unwrap_or(value));
         }
         // `2001:db8` and `10.0.0.1:443` are words; `foo:1` is a mistake.
         let letters = name.text.chars().all(|c| c.is_ascii_alphabetic());
         if letters && name.text.chars().any(|c| !c.is_ascii_hexdigit()) {
-            let fields: Vec<_> = FIELDS.iter().map(|(field, _)| *field).collect();
-            return Err(name.error(format!("no such field (there are {})", fields.join(", "))));
+            return Err(no_field(name));
+        }
+        word()
+    }
+
+    /// A term as tcpdump takes it: `port 53`, `src host 10.0.0.1`, or another value for the one before. The words alone
+    /// are words.
+    fn habitual(
+        &mut self,
+        piece: Piece,
+        habit: Option<&'static str>,
+    ) -> Result<Option<Test>, QueryError> {
+        let second = self.word(0).map_or("", |next| next.text);
+        let (name, others) = match (piece.text, second) {
+            ("src", "port" | "portrange") => ("sport", 1),
+            ("dst", "port" | "portrange") => ("dport", 1),
+            ("src", "host" | "net") => ("src", 1),
+            ("dst", "host" | "net") => ("dst", 1),
+            ("port" | "portrange", _) => ("port", 0),
+            ("src", _) => ("src", 0),
+            ("dst", _) => ("dst", 0),
+            ("host" | "net", _) => ("host", 0),
+            _ => match habit.filter(|_| is_value(piece)) {
+                Some(name) => return self.told(name, piece),
+                None => return Ok(None),
+            },
+        };
+        match self.word(others).filter(|value| is_value(*value)) {
+            Some(value) => {
+                self.at += others + 1;
+                self.told(name, value)
+            }
+            None => Ok(None),
         }
     }
-    Ok(Test::Word(piece.text.to_ascii_lowercase()))
-}
 
-fn field(name: Piece, value: Piece) -> Result<Test, QueryError> {
-    if value.text.is_empty() {
-        return Err(name.error(format!("{}: needs a value", name.text)));
-    }
-    let items = value.split(',');
-    Ok(match name.text {
-        "src" => Test::Address(Ends::Source, each(items, network)?),
-        "dst" => Test::Address(Ends::Destination, each(items, network)?),
-        "host" => Test::Address(Ends::Either, each(items, network)?),
-        "sport" => Test::Port(Ends::Source, each(items, port_range)?),
-        "dport" => Test::Port(Ends::Destination, each(items, port_range)?),
-        "port" => Test::Port(Ends::Either, each(items, port_range)?),
-        "proto" => Test::Protocol(each(items, protocol)?.concat()),
-        "iface" => Test::Interface(each(items, glob)?),
-        "rule" => Test::Rule(each(items, glob)?),
-        _ => Test::Vlan(each(items, vlan)?),
-    })
-}
-
-fn each<T>(
-    items: Vec<Piece>,
-    read: impl Fn(Piece) -> Result<T, QueryError>,
-) -> Result<Vec<T>, QueryError> {
-    items.into_iter().map(read).collect()
-}
-
-fn network(piece: Piece) -> Result<IpNet, QueryError> {
-    let text = piece.text.trim_start_matches('[').trim_end_matches(']');
-    let address = text.parse::<IpAddr>().map(IpNet::from);
-    address
-        .or_else(|_| text.parse::<IpNet>())
-        .map_err(|_| piece.error("not an address or prefix (10.0.0.1, 10.0.0.0/8, 2001:db8::/32)"))
-}
-
-fn range(piece: Piece, what: &str, max: u16) -> Result<RangeInclusive<u16>, QueryError> {
-    let number = |piece: Piece| match piece.text.parse::<u16>() {
-        Ok(number) if number <= max => Ok(number),
-        _ => Err(piece.error(format!("not a {what} (0 to {max}, or a range a-b)"))),
-    };
-    let Some(byte) = piece.text.find('-') else {
-        let single = number(piece)?;
-        return Ok(single..=single);
-    };
-    let (low, high) = piece.split_at(byte, 1);
-    let (low, high) = (number(low)?, number(high)?);
-    if low > high {
-        return Err(piece.error("the range runs backwards"));
-    }
-    Ok(low..=high)
-}
-
-fn port_range(piece: Piece) -> Result<RangeInclusive<u16>, QueryError> {
-    range(piece, "port", u16::MAX)
-}
-
-fn vlan(piece: Piece) -> Result<Option<RangeInclusive<u16>>, QueryError> {
-    match piece.text {
-        "none" => Ok(None),
-        _ => range(piece, "VLAN id", 4095).map(Some),
+    /// A field with its value, for which others may be told.
+    fn told(&mut self, name: &'static str, value: Piece) -> Result<Option<Test>, QueryError> {
+        self.habit = Some(name);
+        field(name, value).map(Some)
     }
 }
 
-fn protocol(piece: Piece) -> Result<Vec<Protocol>, QueryError> {
-    let name = piece.text.to_ascii_lowercase();
-    match Protocol::ALL.into_iter().find(|p| p.name() == name) {
-        Some(Protocol::Icmp) => Ok(vec![Protocol::Icmp, Protocol::Icmpv6]),
-        Some(protocol) => Ok(vec![protocol]),
-        None => Err(piece.error("not a protocol (tcp, udp, icmp, icmpv6)")),
+/// Whether it can only be meant as an address or a port.
+fn is_value(piece: Piece) -> bool {
+    piece.text.starts_with(|c: char| c.is_ascii_digit()) || piece.text.contains("::")
+}
+
+fn known_field(name: Piece) -> Option<&'static str> {
+    fields().find(|field| name.text == *field)
+}
+
+/// A field and its value, which may be missing.
+fn valued(name: Piece, value: Piece) -> Result<Test, QueryError> {
+    match value.text {
+        "" => Err(name.error(format!("{}: needs a value", name.text))),
+        _ => field(name.text, value),
     }
 }
 
-fn glob(piece: Piece) -> Result<Glob, QueryError> {
-    match piece.text {
-        "" => Err(piece.error("a name is missing here")),
-        text => Ok(Glob::from(text)),
+/// Why there is no field of this name, with the most similar one.
+fn no_field(name: Piece) -> QueryError {
+    if amount(name).is_some() {
+        return name.error(format!("a number is compared: {}>1", name.text));
     }
-}
-
-fn amount(piece: Piece, byte: usize) -> Result<Test, QueryError> {
-    const SIGNS: [(&str, Comparison); 5] = [
-        (">=", Comparison::GreaterOrEqual),
-        ("<=", Comparison::LessOrEqual),
-        (">", Comparison::Greater),
-        ("<", Comparison::Less),
-        ("=", Comparison::Equal),
-    ];
-    let sign = SIGNS
-        .iter()
-        .find(|(sign, _)| piece.text[byte..].starts_with(sign));
-    let Some((sign, comparison)) = sign else {
-        return Err(piece.error("not a comparison (loss>1)"));
+    let hint = match suggestion(name.text, fields()) {
+        hint if hint.is_empty() => {
+            format!(" (there are {})", fields().collect::<Vec<_>>().join(", "))
+        }
+        hint => hint,
     };
-    let (name, value) = piece.split_at(byte, sign.len());
-    let column = by_name(name.text).filter(|column| column.is_amount());
-    let Some(column) = column else {
-        return Err(name.error("not a number to compare (loss, jitter, rate, goodput, pps, ...)"));
-    };
-    let (number, unit) = number(value, column)?;
-    Ok(Test::Amount(column, *comparison, number, unit))
-}
-
-/// A number with a suffix; times become those of the column (ms, or s for ages).
-fn number(piece: Piece, column: &Column) -> Result<(f64, Option<Unit>), QueryError> {
-    let wrong = || piece.error("not a number (5, 1.5k, 10M, 1G, 5ms, 1%, 10Mbit)");
-    let end = piece
-        .text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(piece.text.len());
-    let number: f64 = piece.text[..end].parse().map_err(|_| wrong())?;
-    let seconds = matches!(column.id, "age" | "idle");
-    let ms = if seconds { 1e-3 } else { 1.0 };
-    let suffix = piece.text[end..].trim_end_matches("/s");
-    let (suffix, unit) = match suffix.strip_suffix("bit").or(suffix.strip_suffix('b')) {
-        Some(prefix) => (prefix, Some(Unit::Bits)),
-        None => match suffix.strip_suffix('B') {
-            Some(prefix) => (prefix, Some(Unit::Bytes)),
-            None => (suffix, None),
-        },
-    };
-    let factor = match suffix {
-        "" | "%" => 1.0,
-        "k" | "K" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "us" | "µs" => ms * 1e-3,
-        "ms" => ms,
-        "s" => ms * 1e3,
-        "m" if seconds => 60.0,
-        "h" if seconds => 3600.0,
-        _ => return Err(wrong()),
-    };
-    Ok((number * factor, unit))
+    name.error(format!("no such field{hint}"))
 }

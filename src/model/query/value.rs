@@ -1,0 +1,223 @@
+//! What stands behind a field or a comparison: addresses, ports, names, numbers with units.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+
+use super::lexer::Piece;
+use super::state::{self, STATES, State};
+use super::{Ends, QueryError, Test};
+use crate::model::column::{Column, FLOW_COLUMNS, Width, by_name};
+use crate::model::flow::Protocol;
+use crate::model::glob::Glob;
+use crate::model::preferences::Unit;
+use crate::model::similar::suggestion;
+
+/// The fields that take a value behind a colon, with what they take; for the help.
+pub const FIELDS: [(&str, &str); 12] = [
+    ("src", "source address or prefix, or a list"),
+    ("dst", "destination address or prefix, or a list"),
+    ("host", "either address"),
+    ("net", "either address: a prefix, or a list"),
+    ("port", "either port, a range 5000-5010, or a list"),
+    ("sport", "source port"),
+    ("dport", "destination port"),
+    ("proto", "tcp, udp, icmp (both families), icmpv6"),
+    ("iface", "interface, * and ? allowed"),
+    ("rule", "name of a rule, * and ? allowed"),
+    ("vlan", "VLAN id, a range, or none"),
+    ("is", state::HELP),
+];
+
+/// The names of all fields.
+pub(super) fn fields() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().map(|(field, _)| *field)
+}
+
+/// A field and its value.
+pub(super) fn field(name: &str, value: Piece) -> Result<Test, QueryError> {
+    let items = value.split(',');
+    Ok(match name {
+        "src" => Test::Address(Ends::Source, each(items, network)?),
+        "dst" => Test::Address(Ends::Destination, each(items, network)?),
+        "host" | "net" => Test::Address(Ends::Either, each(items, network)?),
+        "sport" => Test::Port(Ends::Source, each(items, port_range)?),
+        "dport" => Test::Port(Ends::Destination, each(items, port_range)?),
+        "port" => Test::Port(Ends::Either, each(items, port_range)?),
+        "proto" => Test::Protocol(each(items, protocol)?.concat()),
+        "iface" => Test::Interface(each(items, glob)?),
+        "rule" => Test::Rule(each(items, glob)?),
+        "is" => Test::Is(each(items, state)?),
+        _ => Test::Vlan(each(items, vlan)?),
+    })
+}
+
+fn each<T>(
+    items: Vec<Piece>,
+    read: impl Fn(Piece) -> Result<T, QueryError>,
+) -> Result<Vec<T>, QueryError> {
+    items.into_iter().map(read).collect()
+}
+
+fn network(piece: Piece) -> Result<IpNet, QueryError> {
+    let text = piece.text.trim_start_matches('[').trim_end_matches(']');
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse::<IpNet>())
+        .map_err(|_| piece.error("not an address or prefix (10.0.0.1, 10.0.0.0/8, 2001:db8::/32)"))
+}
+
+fn range(piece: Piece, what: &str, max: u16) -> Result<RangeInclusive<u16>, QueryError> {
+    let number = |piece: Piece| match piece.text.parse::<u16>() {
+        Ok(number) if number <= max => Ok(number),
+        _ => Err(piece.error(format!("not a {what} (0 to {max}, or a range a-b)"))),
+    };
+    let Some(byte) = piece.text.find('-') else {
+        let single = number(piece)?;
+        return Ok(single..=single);
+    };
+    let (low, high) = piece.split_at(byte, 1);
+    let (low, high) = (number(low)?, number(high)?);
+    if low > high {
+        return Err(piece.error("the range runs backwards"));
+    }
+    Ok(low..=high)
+}
+
+fn port_range(piece: Piece) -> Result<RangeInclusive<u16>, QueryError> {
+    range(piece, "port", u16::MAX)
+}
+
+fn vlan(piece: Piece) -> Result<Option<RangeInclusive<u16>>, QueryError> {
+    match piece.text {
+        "none" => Ok(None),
+        _ => range(piece, "VLAN id", 4095).map(Some),
+    }
+}
+
+/// An error that names the most similar of these words, or else all of them.
+fn not_among(piece: Piece, what: &str, words: &[&str]) -> QueryError {
+    let hint = match suggestion(piece.text, words.iter().copied()) {
+        hint if hint.is_empty() => format!(" ({})", words.join(", ")),
+        hint => hint,
+    };
+    piece.error(format!("not a {what}{hint}"))
+}
+
+fn protocol(piece: Piece) -> Result<Vec<Protocol>, QueryError> {
+    match Protocol::ALL.into_iter().find(|p| piece.is(p.name())) {
+        Some(Protocol::Icmp) => Ok(vec![Protocol::Icmp, Protocol::Icmpv6]),
+        Some(protocol) => Ok(vec![protocol]),
+        None if piece.is("icmp6") => Ok(vec![Protocol::Icmpv6]),
+        None => Err(not_among(
+            piece,
+            "protocol",
+            &Protocol::ALL.map(Protocol::name),
+        )),
+    }
+}
+
+fn state(piece: Piece) -> Result<&'static State, QueryError> {
+    let found = STATES.iter().find(|state| piece.is(state.name));
+    found.ok_or_else(|| {
+        let names: Vec<_> = STATES.iter().map(|state| state.name).collect();
+        not_among(piece, "state", &names)
+    })
+}
+
+fn glob(piece: Piece) -> Result<Glob, QueryError> {
+    match piece.text {
+        "" => Err(piece.error("a name is missing here")),
+        text => Ok(Glob::from(text)),
+    }
+}
+
+/// The columns that can be compared with a number.
+fn amounts() -> impl Iterator<Item = &'static Column> {
+    let amounts = FLOW_COLUMNS.iter().filter(|column| column.is_amount());
+    amounts.filter(|column| !column.is_history())
+}
+
+/// Its header as one word.
+fn header(column: &Column) -> String {
+    column.title.replace(' ', "_")
+}
+
+/// The column of numbers with this id, short name or header.
+pub(super) fn amount(name: Piece) -> Option<&'static Column> {
+    let exact = by_name(name.text).filter(|column| column.is_amount());
+    exact.or_else(|| {
+        amounts().find(|column| {
+            let names = [Some(column.id), column.alias];
+            names.into_iter().flatten().any(|known| name.is(known)) || name.is(&header(column))
+        })
+    })
+}
+
+/// Why this is no number of a flow, with the most similar name of one.
+pub(super) fn no_amount(name: Piece) -> QueryError {
+    let names: Vec<String> = amounts()
+        .flat_map(|column| {
+            let names = [Some(column.id), column.alias];
+            let names = names.into_iter().flatten().map(str::to_owned);
+            names.chain([header(column)])
+        })
+        .collect();
+    let hint = match suggestion(name.text, names.iter().map(String::as_str)) {
+        hint if hint.is_empty() => " (loss, jitter, rate, goodput, pps, ...)".to_owned(),
+        hint => hint,
+    };
+    name.error(format!("not a number to compare{hint}"))
+}
+
+/// A number with a suffix; times become those of the column (ms, or s for ages).
+pub(super) fn number(piece: Piece, column: &Column) -> Result<(f64, Option<Unit>), QueryError> {
+    let wrong = || piece.error("not a number (5, 1.5k, 10M, 1G, 5ms, 1%, 10Mbit, 10Mbps)");
+    let end = piece
+        .text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(piece.text.len());
+    let number: f64 = piece.text[..end].parse().map_err(|_| wrong())?;
+    let seconds = matches!(column.id, "age" | "idle");
+    let ms = if seconds { 1e-3 } else { 1.0 };
+    let (prefix, unit) = match of_rate(&piece.text[end..]) {
+        Some(_) if column.width != Width::Rate => return Err(wrong()),
+        Some((prefix, unit)) => (prefix, Some(unit)),
+        None => of_bits_or_bytes(&piece.text[end..]),
+    };
+    let factor = match prefix {
+        "" | "%" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "us" | "µs" => ms * 1e-3,
+        "ms" => ms,
+        "s" => ms * 1e3,
+        "m" if seconds => 60.0,
+        "h" if seconds => 3600.0,
+        "m" if unit.is_some() => 1e6,
+        "g" if unit.is_some() => 1e9,
+        _ => return Err(wrong()),
+    };
+    Ok((number * factor, unit))
+}
+
+/// Takes the unit off a rate's suffix: `Mbps`, `MBps`.
+fn of_rate(suffix: &str) -> Option<(&str, Unit)> {
+    let bits = suffix.strip_suffix("bps").map(|it| (it, Unit::Bits));
+    bits.or_else(|| Some((suffix.strip_suffix("Bps")?, Unit::Bytes)))
+}
+
+/// Takes the unit off a suffix: `Mbit/s`, `Mb`, `MB/s`.
+fn of_bits_or_bytes(suffix: &str) -> (&str, Option<Unit>) {
+    let suffix = suffix.trim_end_matches("/s");
+    match suffix.strip_suffix("bit").or(suffix.strip_suffix('b')) {
+        Some(prefix) => (prefix, Some(Unit::Bits)),
+        None => match suffix.strip_suffix('B') {
+            Some(prefix) => (prefix, Some(Unit::Bytes)),
+            None => (suffix, None),
+        },
+    }
+}

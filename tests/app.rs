@@ -806,3 +806,47 @@ fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
     assert!(![Some(lossy), Some(jittery)].contains(&first(&mut app)));
     assert!(!frame(&mut app, &report).contains("in trouble first"));
 }
+
+#[test]
+fn a_column_that_does_not_fit_says_so_and_what_it_takes_the_place_of() {
+    let report = mixed();
+    let mut app = dashboard(&report, (80, 24), "c");
+    let shown = |app: &App| -> Vec<_> {
+        let placed = app.placed_flow_columns();
+        placed.iter().map(|placed| placed.column.id).collect()
+    };
+    let toggle = |app: &mut App, id: &str| {
+        press(app, &report, "Home");
+        let place = app.column_menu().iter().position(|item| item.id == id);
+        let down = "Down ".repeat(place.expect("a column"));
+        press(app, &report, &(down + "Space"));
+        app.notices().notice().map(str::to_owned)
+    };
+    let said = toggle(&mut app, "rule").expect("a notice");
+    let missing = said
+        .strip_prefix("rule needs ")
+        .and_then(|rest| rest.strip_suffix(" more columns of the terminal"));
+    let missing: u16 = missing
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_else(|| panic!("{said}"));
+    let before = shown(&app);
+    app.update(Msg::Resize(80 + missing - 1, 24), &report);
+    assert!(!shown(&app).contains(&"rule"));
+    app.update(Msg::Resize(80 + missing, 24), &report);
+    assert!(shown(&app).contains(&"rule"));
+    app.update(Msg::Resize(80, 24), &report);
+    assert_eq!(shown(&app), before);
+    // What rows are sorted by is shown, whatever there is room for, chosen or not.
+    press(&mut app, &report, "Esc s");
+    let place = app
+        .sort_menu()
+        .iter()
+        .position(|item| item.id == "idle")
+        .expect("a column");
+    press(
+        &mut app,
+        &report,
+        &("Home ".to_owned() + &"Down ".repeat(place) + "Enter"),
+    );
+    assert!(shown(&app).contains(&"idle"));
+}

@@ -39,12 +39,29 @@ impl App {
 
     fn place<T>(&self, columns: &[&'static Column<T>]) -> Vec<Placed<T>> {
         let (width, unit) = (self.size.0, self.preferences().appearance.unit);
-        place(columns, width, unit, self.flows.endpoint_width())
+        place(columns, None, width, unit, self.flows.endpoint_width())
     }
 
-    /// The flow columns that fit, with their places.
+    /// The flow columns that fit into so many cells.
+    pub(super) fn flow_columns_at(&self, width: u16) -> Vec<Placed<Flow>> {
+        let sorted = self.flow_table().sort().column;
+        let mut columns = self.preferences().flow_columns();
+        if !columns.contains(&sorted) {
+            columns.push(sorted);
+        }
+        let unit = self.preferences().appearance.unit;
+        place(
+            &columns,
+            Some(sorted),
+            width,
+            unit,
+            self.flows.endpoint_width(),
+        )
+    }
+
+    /// The flow columns that fit, with their places; the one that rows are sorted by is among them.
     pub fn placed_flow_columns(&self) -> Vec<Placed<Flow>> {
-        self.place(&self.preferences().flow_columns())
+        self.flow_columns_at(self.size.0)
     }
 
     /// The interface columns that fit, with their places.

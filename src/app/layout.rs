@@ -116,27 +116,32 @@ pub struct Placed<T: 'static> {
     pub width: u16,
 }
 
-/// Places as many of the columns as fit, in their order.
+/// Places as many of the columns as fit, in their order; the one that rows are sorted by goes before the others.
 ///
 /// `endpoint` is the width that the widest endpoint needs.
 pub(super) fn place<T>(
     columns: &[&'static Column<T>],
+    sorted: Option<&'static Column<T>>,
     width: u16,
     unit: Unit,
     endpoint: u16,
 ) -> Vec<Placed<T>> {
+    let priority = |column: &Column<T>| match sorted {
+        Some(sorted) if sorted == column => 0,
+        _ => column.priority,
+    };
     let room = width.saturating_sub(margin(width));
     let good = |c: &Column<T>| c.good_width(unit);
     let least = |c: &Column<T>| c.min_width(unit);
     let core: Vec<_> = columns
         .iter()
         .copied()
-        .filter(|c| c.priority <= CORE)
+        .filter(|c| priority(c) <= CORE)
         .collect();
     let (chosen, mut widths) = if total(&core, good) <= room {
-        choose(columns, room, good)
+        choose(columns, room, priority, good)
     } else {
-        choose(&core, room, least)
+        choose(&core, room, priority, least)
     };
     let used = widths.iter().sum::<u16>() + gaps(&chosen);
     grow(
@@ -167,10 +172,11 @@ fn total<T>(columns: &[&'static Column<T>], width: impl Fn(&Column<T>) -> u16) -
 fn choose<T>(
     columns: &[&'static Column<T>],
     room: u16,
+    priority: impl Fn(&Column<T>) -> u8,
     width: impl Fn(&Column<T>) -> u16,
 ) -> (Vec<&'static Column<T>>, Vec<u16>) {
     let mut order: Vec<usize> = (0..columns.len()).collect();
-    order.sort_by_key(|index| columns[*index].priority);
+    order.sort_by_key(|index| priority(columns[*index]));
     let mut fits = vec![false; columns.len()];
     let mut used = 0;
     for index in order {
@@ -223,7 +229,7 @@ mod tests {
     fn placed_columns_never_overlap_nor_leave_the_screen() {
         for unit in [Unit::Bytes, Unit::Bits] {
             for width in 0..300 {
-                let placed = place(&columns(), width, unit, 47);
+                let placed = place(&columns(), None, width, unit, 47);
                 let mut free = margin(width);
                 for column in &placed {
                     assert!(column.x >= free && column.x + column.width <= width.max(free));
@@ -236,9 +242,22 @@ mod tests {
 
     #[test]
     fn the_smallest_terminal_names_flow_and_rate() {
-        let placed = place(&columns(), 40, Unit::Bytes, 21);
+        let placed = place(&columns(), None, 40, Unit::Bytes, 21);
         let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
         assert_eq!(ids, ["source", "destination", "throughput"]);
+    }
+
+    #[test]
+    fn the_sorted_column_is_there_at_every_width() {
+        for column in columns() {
+            for width in 40..200 {
+                let placed = place(&columns(), Some(column), width, Unit::Bytes, 21);
+                assert!(
+                    placed.iter().any(|p| p.column == column),
+                    "{column:?} {width}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The two menus that cover a view: one chooses the sort column, the other the columns.
 
+use super::layout::Placed;
 use super::mode::step_line;
 use super::reorder::Reorder;
 use super::step::Step;
 use super::{Action, App, Mode, View};
 use crate::model::column::{Column, EVENT_COLUMNS, FLOW_COLUMNS, INTERFACE_COLUMNS};
+use crate::model::tracker::Flow;
 
 /// One line of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,20 +73,54 @@ impl App {
     }
 
     pub(super) fn columns_key(&mut self, cursor: usize, action: Action) {
-        let choices = &mut self.choices;
         self.mode = Mode::Columns(match (Step::of(action), action) {
             (Some(step), _) => {
-                let last = choices.column_choice().len().saturating_sub(1);
+                let last = self.choices.column_choice().len().saturating_sub(1);
                 step_line(step, cursor, last)
             }
-            (None, Action::Pause) => choices.toggle_column(cursor),
-            (None, Action::SortLeft) => choices.move_column(cursor, -1),
-            (None, Action::SortRight) => choices.move_column(cursor, 1),
+            (None, Action::Pause) => self.toggle_column(cursor),
+            (None, Action::SortLeft) => self.choices.move_column(cursor, -1),
+            (None, Action::SortRight) => self.choices.move_column(cursor, 1),
             (None, Action::Back | Action::Columns | Action::Open | Action::Quit) => {
                 self.mode = Mode::View;
                 return;
             }
             (None, _) => cursor,
         });
+    }
+
+    /// Shows or hides the column at this place, and says so where it does not fit, or takes the room of others.
+    fn toggle_column(&mut self, place: usize) -> usize {
+        let ids =
+            |placed: Vec<Placed<Flow>>| placed.iter().map(|p| p.column.id).collect::<Vec<_>>();
+        let before = ids(self.placed_flow_columns());
+        let place = self.choices.toggle_column(place);
+        let Some((column, true)) = self.choices.column_choice().get(place).copied() else {
+            return place;
+        };
+        let after = ids(self.placed_flow_columns());
+        if !after.contains(&column.id) {
+            let (width, fits) = (self.size.0, |placed: Vec<Placed<Flow>>| {
+                ids(placed).contains(&column.id)
+            });
+            let missing =
+                (1..=u16::MAX - width).find(|more| fits(self.flow_columns_at(width + more)));
+            let missing = missing.unwrap_or(u16::MAX);
+            self.notices.say(format!(
+                "{} needs {missing} more columns of the terminal",
+                column.id
+            ));
+            return place;
+        }
+        let gone: Vec<_> = before
+            .into_iter()
+            .filter(|id| !after.contains(id))
+            .collect();
+        if !gone.is_empty() {
+            let gone = gone.join(", ");
+            self.notices
+                .say(format!("{} is shown in place of {gone}", column.id));
+        }
+        place
     }
 }

@@ -52,7 +52,7 @@ use step::Step;
 pub use crate::model::preferences::View;
 pub use events::EventRows;
 pub use filter::FilterLine;
-pub use flows::FlowRows;
+pub use flows::{FlowRows, has_ended};
 pub use help::{HELP_KEYS, HelpLine, help_lines};
 pub use interfaces::InterfaceRows;
 pub use menu::MenuItem;

@@ -54,6 +54,7 @@ actions! {
     Pin,
     NextTrouble,
     HideOwnSession,
+    HideEnded,
     Reset,
     LongerInterval,
     ShorterInterval,
@@ -149,7 +150,7 @@ pub const ALWAYS_QUITS: &str = "Ctrl-C";
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 39] = [
+pub static BINDINGS: [Binding; 40] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "leave").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
@@ -174,6 +175,7 @@ pub static BINDINGS: [Binding; 39] = [
     row(Show, Action::ViewEvents, "view_events", &["4"], "view: Events"),
     row(Show, Action::Names, "names", &["n"], "host names instead of addresses (asks the resolver)"),
     row(Show, Action::HideOwnSession, "hide_own_session", &["x"], "hide the flow of this SSH session"),
+    row(Show, Action::HideEnded, "hide_ended", &["i"], "hide flows that have ended (no packet for 2 s, or an interval), or show them"),
     row(Show, Action::Theme, "theme", &["t"], "next colour theme"),
     row(Move, Action::Up, "up", &["Up", "k"], "a row up"),
     row(Move, Action::Down, "down", &["Down", "j"], "a row down"),

@@ -850,3 +850,40 @@ fn a_column_that_does_not_fit_says_so_and_what_it_takes_the_place_of() {
     );
     assert!(shown(&app).contains(&"idle"));
 }
+
+#[test]
+fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_trouble() {
+    let mut report = mixed();
+    let ended = |report: &Report| -> Vec<_> {
+        let flows = report.flows.iter().enumerate();
+        let is_old = |flow: &Flow| report.taken_ns - flow.last_seen_ns > 2_000_000_000;
+        flows
+            .filter(|(_, flow)| is_old(flow))
+            .map(|(at, flow)| (at, flow.key))
+            .collect()
+    };
+    let (at, key) = ended(&report)[0];
+    let mut app = dashboard(&report, SIZE, "");
+    let is_shown = |app: &mut App, report: &Report| {
+        let scene = app.scene(report);
+        let shown = scene.flows().items().any(|flow| flow.key == key);
+        (shown, scene.flows().items().count())
+    };
+    let all = report.flows.len();
+    assert_eq!(is_shown(&mut app, &report), (true, all));
+    press(&mut app, &report, "i");
+    assert_eq!(
+        is_shown(&mut app, &report),
+        (false, all - ended(&report).len())
+    );
+    assert!(frame(&mut app, &report).contains(&format!("{} hidden", ended(&report).len())));
+    report.flows[at].trouble = Some(Box::new(Trouble {
+        severity: 3012.0,
+        words: "silent for 12 s".to_owned(),
+        lasted: 3,
+    }));
+    report.revision += 1;
+    assert!(is_shown(&mut app, &report).0);
+    press(&mut app, &report, "i");
+    assert_eq!(is_shown(&mut app, &report), (true, all));
+}

@@ -45,6 +45,7 @@ impl App {
             Action::Pin => self.toggle_pin(),
             Action::NextTrouble => self.select_trouble(shown),
             Action::HideOwnSession => self.toggle_session(),
+            Action::HideEnded => self.toggle_ended(),
             Action::ToggleUnit => self.choices.toggle_unit(),
             Action::ToggleLoss => self.choices.toggle_packet_loss(),
             Action::Theme => self.next_theme(),
@@ -175,6 +176,14 @@ impl App {
             return;
         }
         self.flows.toggle_session();
+        self.rearrange();
+    }
+
+    fn toggle_ended(&mut self) {
+        self.notices.say(match self.flows.toggle_ended() {
+            true => "flows that have ended are hidden",
+            false => "all flows are shown",
+        });
         self.rearrange();
     }
 

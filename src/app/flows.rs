@@ -28,6 +28,7 @@ pub struct FlowRows {
     /// The rank of each flow in a held order.
     held: Option<FxHashMap<FlowKey, u32>>,
     hides_session: bool,
+    hides_ended: bool,
     /// The flows that were selected or pinned at the latest call of [`changed_focus`](Self::changed_focus).
     focused: Vec<FlowKey>,
     hidden: usize,
@@ -52,6 +53,8 @@ pub(super) struct Criteria<'a> {
     pub context: Context<'a>,
     /// The SSH session that flowtop runs in.
     pub session: Option<SshSession>,
+    /// Length of an interval, s.
+    pub interval_s: f64,
     /// Rows on the screen.
     pub page: usize,
 }
@@ -64,6 +67,12 @@ impl Criteria<'_> {
 
 /// The level of pinned rows.
 const PINNED: u16 = 0;
+
+/// Whether a flow has had no packet for 2 s, or an interval that is longer: it may have ended.
+pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
+    let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
+    idle_s > interval_s.max(2.0)
+}
 
 /// Breaks ties between flows with equal cells.
 fn tie(flow: &Flow) -> (u64, FlowKey) {
@@ -116,6 +125,7 @@ impl FlowRows {
             pinned: Vec::new(),
             held: None,
             hides_session: false,
+            hides_ended: false,
             focused: Vec::new(),
             hidden: 0,
             losing: 0,
@@ -238,6 +248,10 @@ impl FlowRows {
         let measured_ns = self.widest.begin(shown.taken_ns);
         (self.losing, self.in_trouble) = (0, 0);
         let puts_trouble_first = self.puts_trouble_first(criteria.view);
+        let has_left = |flow: &Flow, is_in_trouble| {
+            let stays = is_in_trouble || self.pinned.contains(&flow.key);
+            !stays && has_ended(flow, shown.taken_ns, criteria.interval_s)
+        };
         for (row, flow) in (0_u32..).zip(&shown.flows) {
             self.losing += usize::from(flow.is_losing());
             let trouble = verdict(flow, context).number();
@@ -247,6 +261,7 @@ impl FlowRows {
             }
             if (query.is_empty() || query.matches(flow, context, &self.pinned, &mut scratch))
                 && !session.is_some_and(|session| session.carries(&flow.key))
+                && !(self.hides_ended && has_left(flow, trouble.is_some()))
             {
                 let cell = sort.column.value(flow, context);
                 let brief = flow.key.brief();
@@ -357,6 +372,18 @@ impl FlowRows {
     /// Hides the flow of flowtop's own SSH session, or shows it again.
     pub(super) fn toggle_session(&mut self) {
         self.hides_session ^= true;
+    }
+
+    /// Hides flows that have ended, or shows them again; those that are pinned or in trouble stay. Returns whether they are
+    /// hidden.
+    pub(super) fn toggle_ended(&mut self) -> bool {
+        self.hides_ended ^= true;
+        self.hides_ended
+    }
+
+    /// Whether flows that have ended are hidden.
+    pub fn hides_ended(&self) -> bool {
+        self.hides_ended
     }
 
     /// Measures endpoints afresh: names are no longer among them.

@@ -84,6 +84,7 @@ impl App {
             query: self.filter.query(),
             context: context(&self.choices, &self.names, alerts, shown),
             session: preferences.session,
+            interval_s: preferences.interval_s,
             page,
         };
         (&mut self.flows, criteria)

@@ -59,6 +59,12 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
 fn all_hidden(app: &App, no_filter: bool, key: impl Fn(Action) -> String) -> [String; 2] {
     let hidden = units::exact(app.flows().hidden() as u64);
     let next = match no_filter {
+        true if app.flows().hides_ended() => {
+            format!(
+                "{} shows flows that have ended again.",
+                key(Action::HideEnded)
+            )
+        }
         true => format!(
             "{} shows the flow of this SSH session again.",
             key(Action::HideOwnSession)

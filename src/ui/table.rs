@@ -1,21 +1,16 @@
 //! The tables: titles, an arrow for the order, and the visible rows.
 
-use std::time::Duration;
-
 use ratatui::style::Style;
 
 use super::empty;
 use super::pen::Pen;
 use crate::app::layout::{Placed, Screen};
-use crate::app::{App, Rows, Scene, View};
+use crate::app::{App, Rows, Scene, View, has_ended};
 use crate::model::column::{Align, Context, Sort, Value, shorten_end};
 use crate::model::doubt;
 use crate::model::event::{Event, EventKind};
 use crate::model::observer::is_silent;
 use crate::model::tracker::{Flow, Report, RuleReport};
-
-/// A flow without packets for this long is drawn as ended.
-const ENDED_AFTER: Duration = Duration::from_secs(2);
 
 /// The style of a whole row, the flag in front of it, and what is said in place of the cells behind its loss.
 struct RowStyle {
@@ -110,9 +105,7 @@ fn style_event(pen: &Pen, event: &Event) -> RowStyle {
 /// Colour is never the only sign: alerts have a flag, ended flows their idle time and `-`.
 fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
     let alert = app.alerts().raised(&flow.key).next().is_some();
-    let idle = Duration::from_nanos(shown.taken_ns.saturating_sub(flow.last_seen_ns));
-    let interval = Duration::from_secs_f64(app.preferences().interval_s.clamp(0.0, 1e6));
-    let ended = idle > ENDED_AFTER.max(interval);
+    let ended = has_ended(flow, shown.taken_ns, app.preferences().interval_s);
     let style = match (alert, ended) {
         (true, _) => pen.theme.bad,
         (false, true) => pen.theme.dim,

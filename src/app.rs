@@ -33,6 +33,7 @@ mod session;
 mod step;
 mod table;
 mod tabs;
+mod widest;
 
 use std::net::IpAddr;
 use std::sync::Arc;

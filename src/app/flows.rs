@@ -11,13 +11,11 @@ use super::reorder::Reorder;
 use super::session::SshSession;
 use super::step::Step;
 use super::table::Table;
-use crate::model::column::{Column, Context, FLOW_COLUMNS, Ranking, Sort, Width, by_id, verdict};
+use super::widest::WidestEndpoint;
+use crate::model::column::{Context, FLOW_COLUMNS, Ranking, Sort, Width, verdict};
 use crate::model::flow::FlowKey;
 use crate::model::query::Query;
 use crate::model::tracker::{Flow, Report};
-
-/// The widest endpoint with an IPv4 address: `255.255.255.255:65535`.
-const IPV4_ENDPOINT: u16 = 21;
 
 /// The rows of flows, and what the user did to them.
 #[derive(Debug)]
@@ -77,43 +75,6 @@ pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
 /// Breaks ties between flows with equal cells.
 fn tie(flow: &Flow) -> (u64, FlowKey) {
     (flow.key.brief(), flow.key)
-}
-
-/// The width of the widest endpoint so far.
-#[derive(Debug)]
-struct WidestEndpoint {
-    cells: u16,
-    /// Flows first seen before this have been measured, ns.
-    measured_ns: u64,
-}
-
-impl WidestEndpoint {
-    const IPV4: WidestEndpoint = WidestEndpoint {
-        cells: IPV4_ENDPOINT,
-        measured_ns: 0,
-    };
-
-    /// Begins a pass over a report of this time; returns since when flows have not been measured.
-    fn begin(&mut self, taken_ns: u64) -> u64 {
-        let measured_ns = std::mem::replace(&mut self.measured_ns, taken_ns);
-        match measured_ns > taken_ns {
-            true => 0,
-            false => measured_ns,
-        }
-    }
-
-    /// Never narrows: columns would jump with each flow that comes and goes.
-    fn measure(&mut self, flow: &Flow) {
-        if self.cells >= Width::ENDPOINT_MAX || flow.key.source.is_ipv4() {
-            return;
-        }
-        let context = Context::default();
-        let text = |column: &Column| column.value(flow, &context).text(&context);
-        for column in ["source", "destination"].into_iter().filter_map(by_id) {
-            let cells = text(column).chars().count() as u16;
-            self.cells = self.cells.max(cells);
-        }
-    }
 }
 
 impl FlowRows {

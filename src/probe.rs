@@ -50,7 +50,6 @@ use self::totals::InterfaceTotals;
 use self::watched::WatchedInterfaces;
 use crate::model::flow::FlowKey;
 use crate::model::groups::Groups;
-use crate::model::histogram::Histogram;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::{InterfaceSample, Snapshot, TableSample};
 
@@ -127,6 +126,7 @@ pub struct Probe {
     focus: Focus,
     grace_periods: GracePeriods,
     skeleton: FlowtopSkel<'static>,
+    /// Of all maps but the histograms, of which there are as many as are asked for.
     memory_bytes: Option<u64>,
 }
 
@@ -192,17 +192,18 @@ impl Probe {
             self.table.forget_versions_before(version);
         }
         self.table.retire_excluded(version, rules);
+        self.focus.set_rules(version, rules, &self.table);
         Ok(version)
     }
 
-    /// These flows keep histograms of their gaps from their next reading on, and no others.
+    /// These flows keep histograms of their gaps from their next reading on, besides those whose rules say so.
     pub fn focus(&mut self, keys: Vec<FlowKey>) {
-        self.focus.set(keys, &self.table);
+        self.focus.set_wanted(keys, &self.table);
     }
 
-    /// The histograms of the flows in focus, as far as they had packets since.
-    pub fn histograms(&self) -> Vec<(FlowKey, Histogram)> {
-        self.focus.read()
+    /// All histograms begin anew.
+    pub fn reset_histograms(&mut self) {
+        self.focus.reset();
     }
 
     /// Changes the time after which idle flows leave, and the refresh period.
@@ -279,22 +280,21 @@ impl Probe {
     /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
     pub fn snapshot(&mut self) -> Snapshot {
         let mut snapshot = self.table.scan();
-        // Without a histogram all else is still right.
-        let _ = self.focus.focus_slots(&snapshot.flows, &self.table);
+        self.focus.update(&mut snapshot, &self.table);
         snapshot.table = TableSample {
             capacity: self.table.capacity() as u64,
             tracked: self.table.tracked(),
-            memory_bytes: self.memory_bytes,
+            memory_bytes: self.memory_bytes.map(|b| b + self.focus.memory_bytes()),
             ..TableSample::default()
         };
         self.watched.report(&mut snapshot);
-        snapshot.histograms = self.histograms();
         snapshot
     }
 
     /// Takes back a snapshot that nobody needs any more: the next one is written into its memory.
     pub fn recycle(&mut self, snapshot: Snapshot) {
-        self.table.recycle(snapshot);
+        self.table.recycle(snapshot.flows);
+        self.focus.recycle(snapshot.histograms);
     }
 
     /// What was counted on an interface, watched or not: for test runs.

@@ -6,6 +6,7 @@
 mod ascii;
 mod chart;
 mod detail;
+mod distribution;
 mod empty;
 mod facts;
 mod header;

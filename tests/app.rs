@@ -16,7 +16,7 @@ use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::appearance::Appearance;
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
-use flowtop::model::histogram::Histogram;
+use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::preferences::{ThemeName, Unit};
 use flowtop::model::query::Query;
 use flowtop::model::tracker::{Flow, Report, Trouble};
@@ -212,14 +212,16 @@ fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
     press(&mut app, &report, "Down Enter");
     let key = app.flow_table().selected().expect("a selection");
     let mut histogram = Histogram::default();
-    histogram.record(20_000_000);
-    report.histograms = vec![(key, histogram)];
+    histogram.counts[bucket_of(20_000_000)] = 1;
+    let is_selected = |flow: &&mut Flow| flow.key == key;
+    let flow = report.flows.iter_mut().find(is_selected).expect("listed");
+    flow.histogram = Some(Box::new(histogram));
     report.revision += 1;
     assert!(frame(&mut app, &report).contains("p50 "));
     press(&mut app, &report, "p");
     let paused = frame(&mut app, &report);
-    report.histograms.clear();
     for flow in &mut report.flows {
+        flow.histogram = None;
         flow.counts.sequence = None;
     }
     report.revision += 1;

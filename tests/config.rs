@@ -141,12 +141,12 @@ fn a_rule_as_text_reads_back_to_the_same_rule() {
         for rule in load(&path).expect("valid").rules {
             let text = rule::to_text(&rule);
             let again = rule::parse(&rule.name, &text).expect("its own text");
-            let profile = rule.profile;
-            assert_eq!(
-                flowtop::model::rule::Rule { profile, ..again },
-                rule,
-                "{text}"
-            );
+            let again = flowtop::model::rule::Rule {
+                profile: rule.profile,
+                histogram: rule.histogram,
+                ..again
+            };
+            assert_eq!(again, rule, "{text}");
         }
     }
 }

@@ -13,10 +13,11 @@ use flowtop::model::column::{Context, FLOW_COLUMNS, by_id};
 use flowtop::model::counts::IpMetrics;
 use flowtop::model::event::{Event, EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
+use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::preferences::Unit;
 use flowtop::model::privileges::{Landlock, Privileges};
 use flowtop::model::snapshot::{LinkState, Volume};
-use flowtop::model::tracker::{Interarrival, Report};
+use flowtop::model::tracker::{Interarrival, Report, RuleGaps};
 use serde_json::{Value, json};
 
 fn volume(packets: u64) -> Volume {
@@ -24,6 +25,15 @@ fn volume(packets: u64) -> Volume {
         packets,
         bytes: packets * 60,
     }
+}
+
+/// Three gaps of 100 ns, and one of 30 ms.
+fn histogram() -> Histogram {
+    let mut histogram = Histogram::default();
+    histogram.counts[bucket_of(100)] = 3;
+    histogram.counts[bucket_of(30_000_000)] = 1;
+    histogram.longest = 30_000_000;
+    histogram
 }
 
 /// Two interfaces; a UDP flow that loses, a TCP flow that is faster, and one of which little is known yet.
@@ -38,6 +48,7 @@ fn small() -> Report {
     voice.key.vlan = Some(9);
     voice.rule = Some(Arc::from("voice"));
     voice.interarrival = Interarrival::new(Some(0.2), Some(0.011), 4999);
+    voice.histogram = Some(Box::new(histogram()));
     let web = losing(
         at_rate(
             flow(Protocol::Tcp, "10.0.0.3", 50000, "10.0.0.1", 443),
@@ -48,7 +59,10 @@ fn small() -> Report {
     let mut young = flow(Protocol::Icmpv6, "fe80::1", 0, "ff02::1", 134 << 8);
     young.rates = None;
     young.interarrival = Interarrival::default();
-    let mut report = ruled(report(vec![voice, web, young]), 1);
+    let mut report = ruled(report(vec![voice, web, young]), 2);
+    let mut gaps = RuleGaps::default();
+    (gaps.all, gaps.flows) = (histogram(), 1);
+    report.rules[0].gaps = Some(Box::new(gaps));
     report.interval_s = 1.25;
     let counted = &mut report.interfaces[0].counted;
     counted.seen = volume(5100);
@@ -144,7 +158,10 @@ fn json_has_every_figure_of_a_flow() {
         "interface": "veth1", "vlan": 9, "protocol": "udp", "source": "10.0.0.2", "source_port": 40000,
         "destination": "10.0.0.1", "destination_port": 5004, "packets": 5000, "bytes": 500_000,
         "payload_bytes": 290_000, "throughput": 500_000.0, "goodput": 450_000.0, "packet_rate": 500.0,
-        "interarrival_mean_ms": 0.2, "jitter_ms": 0.011, "interarrival_samples": 4999, "jitter_epochs": 1,
+        "interarrival_mean_ms": 0.2, "jitter_ms": 0.011, "interarrival_p50_ms": 0.0001005,
+        "interarrival_p95_ms": 30.0, "interarrival_p99_ms": 30.0, "interarrival_max_ms": 30.0,
+        "interarrival_buckets": [[0.0001, 0.000101, 3], [29.884416, 30.408703, 1]],
+        "interarrival_samples": 4999, "jitter_epochs": 1,
         "sequence": {
             "current": 3_000_005_003_u32, "received": 5000, "lost": 3, "loss_percent": 0.06,
             "loss_now_percent": null, "loss_window_percent": null, "reverse_errors": 4,
@@ -165,6 +182,9 @@ fn json_has_every_figure_of_a_flow() {
         "packet_rate",
         "interarrival_mean_ms",
         "jitter_ms",
+        "interarrival_p50_ms",
+        "interarrival_max_ms",
+        "interarrival_buckets",
         "sequence",
         "rule",
     ] {
@@ -204,7 +224,20 @@ fn json_has_every_figure_of_the_interfaces_the_rules_and_the_run() {
             },
         ],
         "flows": null,
-        "rules": [{"name": "voice", "packets": 1234, "bytes": 123_400, "flows": 2}],
+        "rules": [
+            {
+                "name": "voice", "packets": 1234, "bytes": 123_400, "flows": 2,
+                "interarrival_p50_ms": 0.0001005, "interarrival_p95_ms": 30.0, "interarrival_p99_ms": 30.0,
+                "interarrival_max_ms": 30.0, "interarrival_buckets": [[0.0001, 0.000101, 3], [29.884416, 30.408703, 1]],
+                "flows_without_histogram": 1,
+            },
+            {
+                "name": "10.0.0.0/8 [192.168.1.1,192.168.1.2] - 5000-5010 UDP", "packets": 56_789_012_345_u64,
+                "bytes": 78_901_234_567_890_u64, "flows": 65536,
+                "interarrival_p50_ms": null, "interarrival_p95_ms": null, "interarrival_p99_ms": null,
+                "interarrival_max_ms": null, "interarrival_buckets": null, "flows_without_histogram": null,
+            },
+        ],
         "kernel": {
             "flows_tracked": 3, "flows_evicted": 1, "insert_failures": 8, "sequence_contended": 2,
             "map_memory_bytes": 46_558_664,

@@ -118,7 +118,7 @@ fn a_million_flows_that_came_and_went_leave_nothing_behind() {
         jitter_ns: SECOND,
     };
     let mut tracker = FlowTracker::new(intervals, 0);
-    tracker.set_rules(1, ["all".into()]);
+    tracker.set_rules(1, [("all".into(), false)]);
     let column = by_id("loss_percent").expect("a column");
     let preferences = Preferences {
         alerts: vec![AlertRule::new(column, Side::Above, 1.0)],

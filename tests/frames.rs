@@ -13,7 +13,7 @@ use flowtop::model::counts::IpMetrics;
 use flowtop::model::event::EventKind;
 use flowtop::model::flow::Protocol;
 use flowtop::model::groups::Group;
-use flowtop::model::histogram::Histogram;
+use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::preferences::ThemeName;
 use flowtop::model::service::Services;
 use flowtop::model::snapshot::LinkState;
@@ -244,10 +244,14 @@ fn eventful(size: (u16, u16), keys: &str) -> (App, Report) {
     fixture::press(&mut app, &after, keys);
     let mut histogram = Histogram::default();
     for i in 0..1000_u64 {
-        histogram.record(150_000 + i * i % 400_000);
+        let gap = 150_000 + i * i % 400_000;
+        histogram.counts[bucket_of(gap)] += 1;
+        histogram.longest = histogram.longest.max(gap);
     }
-    if let Some(key) = app.flow_table().selected() {
-        after.histograms.push((key, histogram));
+    let selected = app.flow_table().selected();
+    let its = |flow: &&mut flowtop::model::tracker::Flow| Some(flow.key) == selected;
+    if let Some(flow) = after.flows.iter_mut().find(its) {
+        flow.histogram = Some(Box::new(histogram));
     }
     (app, after)
 }

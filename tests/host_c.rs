@@ -150,7 +150,7 @@ host_tests! { account:
     what_was_filtered_is_known_by_all_of_its_key_and_the_rules
     later_fragments_have_the_ports_of_their_first_one
     a_fragment_of_the_other_familys_protocol_is_no_flow
-    gaps_have_two_buckets_for_each_power_of_two
+    gaps_have_32_buckets_for_each_power_of_two
     echo_messages_are_told_by_their_type
     what_has_numbers_is_sequenced
     a_flow_has_its_packets_gaps_and_numbers

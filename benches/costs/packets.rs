@@ -102,6 +102,7 @@ fn rules() -> Vec<Rule> {
         destination_ports: vec![i..=i + 10, 5000..=6000],
         protocols: Vec::new(),
         profile: None,
+        histogram: false,
     };
     let others = (0..63).map(|i| rule(100 * i, Some(format!("172.16.{i}.0/24")), "192.168.0.0/16"));
     others.chain([rule(7000, None, "10.255.0.0/16")]).collect()

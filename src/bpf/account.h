@@ -5,48 +5,12 @@
 
 #include "claim.h"
 #include "counters.h"
+#include "histogram.h"
 #include "ip_metrics.h"
 #include "sequence_dispatch.h"
 #include "totals.h"
 
 #define NOT_THERE ~0U
-
-/* Key: slot of flow_table. Entries are made and removed by user space, which also sets FLOW_FOCUSED; this program
- * only counts.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, __u32);
-	__type(value, struct gap_histogram);
-	__uint(max_entries, FOCUSED_FLOWS);
-} gap_histograms SEC(".maps");
-
-/* The bucket of a gap: with e the index of its highest set bit, 2 * e + the bit below it; the last one is open. The
- * definition is bucket_of in src/model/histogram.rs.
- */
-static __always_inline __u32 gap_bucket(__u64 gap)
-{
-	__u32 e = 0, bucket;
-
-	if (gap < 2)
-		return gap;
-	for (int width = 32; width; width /= 2)
-		if (gap >> (e + width))
-			e += width;
-	bucket = 2 * e + ((gap >> (e - 1)) & 1);
-	return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
-}
-
-/* The flow that somebody looks at keeps a histogram. Shared by all CPUs: atomic. */
-__noinline int record_gap(__u32 slot, __s64 gap)
-{
-	struct gap_histogram *histogram = bpf_map_lookup_elem(&gap_histograms, &slot);
-	__u32 bucket = gap_bucket(gap < 0 ? 0 : gap);
-
-	if (histogram && bucket < HISTOGRAM_BUCKETS)
-		__sync_fetch_and_add(&histogram->counts[bucket], 1);
-	return 0;
-}
 
 static __always_inline int is_echo(const struct flow_key *key)
 {

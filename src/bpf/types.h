@@ -20,8 +20,10 @@
 #define INTERFACE_SLOTS 1024 /* slot 0 takes what has no slot of its own */
 #define INTERFACE_PROBES 8
 #define PORTS 65536
-#define HISTOGRAM_BUCKETS 64
-#define FOCUSED_FLOWS 64 /* slots that may keep a histogram at a time */
+#define HISTOGRAM_SHIFT 5 /* 2^5 buckets for each power of two */
+#define HISTOGRAM_BUCKETS 864 /* up to JITTER_STOP_NS, and beyond */
+#define FOCUSED_FLOWS                                                                                                  \
+	512 /* slots that may keep a histogram at a time: half for flows that somebody looks at, half for those of rules */
 
 /* Groups of metrics, each counted only where it is asked for: bits of `enabled_groups`. */
 #define GROUP_IP 1
@@ -238,8 +240,9 @@ struct verdict {
 	__u32 unused[3];
 };
 
-/* How often gaps of each length came: two buckets for each power of two of ns, the last one open. */
+/* How often gaps of each length came: 32 buckets for each power of two of ns, the last one open. */
 struct gap_histogram {
+	__u64 longest; /* ns */
 	__u64 counts[HISTOGRAM_BUCKETS];
 };
 
@@ -288,7 +291,7 @@ _Static_assert(sizeof(struct sequence_profile) == 16, "sequence_profile");
 _Static_assert(sizeof(struct rule_address) == 24, "rule_address");
 _Static_assert(sizeof(struct rule_bank) == 48, "rule_bank");
 _Static_assert(sizeof(struct verdict) == 64, "verdict: one cache line");
-_Static_assert(sizeof(struct gap_histogram) == 512, "gap_histogram");
+_Static_assert(sizeof(struct gap_histogram) == 8 * (1 + HISTOGRAM_BUCKETS), "gap_histogram");
 _Static_assert(sizeof(struct ip_metrics) == 32, "ip_metrics: half a cache line");
 _Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
 _Static_assert(sizeof(struct fragment_ports) == 8, "fragment_ports");

@@ -31,6 +31,9 @@ pub(super) fn describe(config: &Config) -> String {
         if let Some(profile) = &rule.profile {
             lines.push(format!("     {}", profile_in_words(profile)));
         }
+        if rule.histogram {
+            lines.push("     histograms of the time between packets".into());
+        }
     }
     let sequence = profile_in_words(&config.sequence());
     lines.push(if config.rules.iter().any(|rule| rule.profile.is_some()) {

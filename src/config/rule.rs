@@ -55,6 +55,7 @@ pub fn parse(name: &str, text: &str) -> Result<Rule, Vec<RuleError>> {
         destination_ports: list(destination_port, port, &mut errors),
         protocols: Vec::new(),
         profile: None,
+        histogram: false,
     };
     for group in list(protocol, protocols, &mut errors) {
         rule.protocols.extend_from_slice(group);

@@ -10,7 +10,7 @@ use jsonc_parser::common::{Range, Ranged};
 
 use super::diagnostic::excerpt;
 use super::json::JsonValue;
-use super::kind::{ValueKind, described};
+use super::kind::{Switch, ValueKind, described};
 use super::profile;
 use super::rule::{self, RuleError};
 use super::walk::{Walk, json_type, quoted};
@@ -19,6 +19,9 @@ use crate::model::rule::{MAX_RULE_TERMS, MAX_RULES, Rule, SequenceProfile};
 
 const MATCH_HELP: &str =
     "the five fields; missing only where the key in `RULES` is the rule itself";
+const HISTOGRAM: &str = "HISTOGRAM";
+const HISTOGRAM_HELP: &str = "`true`: its flows keep histograms of the time between their packets, the first 256 of all \
+    rules' flows, from which `iat_p50` to `iat_max` come";
 const FIELDS_HELP: &str = "Five fields: source, destination, source port, destination port, protocol; - means any, \
     each may be a list [a,b,c] without spaces. For example 1.1.1.1 2.2.2.2 - 22 TCP.";
 const EXPECTED: &str = "a rule is a string of five fields, or an object with \"match\"";
@@ -62,10 +65,17 @@ impl ValueKind for Rules {
 
 fn write_rule(rule: &Rule) -> JsonValue {
     let fields = rule::to_text(rule);
-    match &rule.profile {
-        None => fields.into(),
-        Some(profile) => JsonValue::object([("match", fields.into())]).and(profile::write(profile)),
+    if rule.profile.is_none() && !rule.histogram {
+        return fields.into();
     }
+    let mut object = JsonValue::object([("match", fields.into())]);
+    if let Some(profile) = &rule.profile {
+        object = object.and(profile::write(profile));
+    }
+    if rule.histogram {
+        object = object.and(JsonValue::object([(HISTOGRAM, true.into())]));
+    }
+    object
 }
 
 /// The schema of a rule.
@@ -73,7 +83,7 @@ pub(super) fn schema() -> JsonValue {
     let text = described(FIELDS_HELP, JsonValue::object([("type", "string".into())]));
     let object = JsonValue::object([("$ref", "#/$defs/RuleObject".into())]);
     let object = described(
-        "Flows of this rule have a sequence position of their own.",
+        "Flows of this rule have a sequence position of their own, or histograms.",
         object,
     );
     let either = JsonValue::object([("anyOf", JsonValue::List(vec![text, object]))]);
@@ -87,18 +97,19 @@ pub(super) fn schema() -> JsonValue {
 pub(super) fn object_schema() -> JsonValue {
     let fields = JsonValue::object([("type", "string".into())]);
     let fields = ("match", described(MATCH_HELP, fields));
+    let histogram = (HISTOGRAM, described(HISTOGRAM_HELP, Switch.schema()));
     let others = profile::KEYS.iter();
     let others = others.map(|key| (key.name, described(key.help, (key.schema)())));
     let object = JsonValue::object([
         ("type", "object".into()),
         (
             "properties",
-            JsonValue::object(std::iter::once(fields).chain(others)),
+            JsonValue::object(std::iter::once(fields).chain(others).chain([histogram])),
         ),
         ("additionalProperties", false.into()),
     ]);
     described(
-        "A rule with a sequence position of its own. What it does not say is as in the whole file.",
+        "A rule with a sequence position of its own, or histograms. What it does not say is as in the whole file.",
         object,
     )
 }
@@ -131,7 +142,9 @@ pub(super) fn read<'k>(walk: &mut Walk<'_>, key: &'k str, value: &Value<'_>) -> 
 /// The keys of a rule object, and what each is for.
 pub fn rule_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     let others = profile::KEYS.iter().map(|key| (key.name, key.help));
-    std::iter::once(("match", MATCH_HELP)).chain(others)
+    std::iter::once(("match", MATCH_HELP))
+        .chain(others)
+        .chain([(HISTOGRAM, HISTOGRAM_HELP)])
 }
 
 /// The rules read so far.
@@ -214,15 +227,21 @@ impl RuleSet<'_> {
         }
     }
 
+    /// The profile, if anything is said of it, and whether its flows keep histograms.
     fn read_options(
         walk: &mut Walk<'_>,
         path: &str,
         object: &Object<'_>,
-    ) -> Option<SequenceProfile> {
+    ) -> (Option<SequenceProfile>, bool) {
         let known: Vec<&str> = rule_keys().map(|(name, _)| name).collect();
         walk.check_keys(&format!("{path}: "), object, &known);
         let inherited = walk.profile;
-        profile::read(walk, path, object, &inherited)
+        let profile = profile::read(walk, path, object, &inherited);
+        let histogram = object.get(HISTOGRAM).and_then(|property| {
+            let path = format!("{path}.{HISTOGRAM}");
+            Switch.read(walk, &path, &property.value)
+        });
+        (profile, histogram.unwrap_or(false))
     }
 
     fn read_text(
@@ -235,13 +254,19 @@ impl RuleSet<'_> {
     ) {
         let path = self.path(&name);
         self.check_name(walk, &name, place);
-        let profile = options.and_then(|object| Self::read_options(walk, &path, object));
+        let (profile, histogram) = options.map_or((None, false), |object| {
+            Self::read_options(walk, &path, object)
+        });
         match rule::parse(&name, &literal.value) {
             Ok(rule) => {
                 if let Some(object) = options {
                     profile::check_protocols(walk, &path, object, &rule);
                 }
-                self.rules.push(Rule { profile, ..rule });
+                self.rules.push(Rule {
+                    profile,
+                    histogram,
+                    ..rule
+                });
                 self.places.push(place);
             }
             Err(errors) => {

@@ -8,10 +8,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use self::flow::{FlowList, Sums};
+use self::flow::{FlowList, Sums, buckets};
 use super::{Exporter, Record};
 use crate::model::event::Event;
 use crate::model::harmless::harmless_json;
+use crate::model::histogram::Histogram;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::{Malformed, Volume};
 use crate::model::top::Top;
@@ -106,6 +107,12 @@ struct RuleRecord<'a> {
     packets: u64,
     bytes: u64,
     flows: usize,
+    interarrival_p50_ms: Option<f64>,
+    interarrival_p95_ms: Option<f64>,
+    interarrival_p99_ms: Option<f64>,
+    interarrival_max_ms: Option<f64>,
+    interarrival_buckets: Option<Vec<(f64, f64, u64)>>,
+    flows_without_histogram: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -254,10 +261,18 @@ fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord
 }
 
 fn rule(rule: &RuleReport) -> RuleRecord<'_> {
+    let gaps = rule.gaps.as_ref().map(|gaps| &gaps.all);
+    let percentile = |percentile| gaps.and_then(|gaps| gaps.percentile_ms(percentile));
     RuleRecord {
         name: &rule.name,
         packets: rule.counts.packets,
         bytes: rule.counts.bytes,
         flows: rule.flows,
+        interarrival_p50_ms: percentile(50.0),
+        interarrival_p95_ms: percentile(95.0),
+        interarrival_p99_ms: percentile(99.0),
+        interarrival_max_ms: gaps.and_then(Histogram::longest_ms),
+        interarrival_buckets: gaps.map(buckets),
+        flows_without_histogram: rule.flows_without_histogram(),
     }
 }

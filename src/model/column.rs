@@ -15,6 +15,7 @@ mod select;
 mod sets;
 mod shorten;
 mod sort;
+mod source;
 mod value;
 
 use std::collections::HashMap;
@@ -23,9 +24,12 @@ use std::sync::Arc;
 
 use super::counts::Counts;
 use super::flow::FlowKey;
+use super::histogram::Histogram;
 use super::preferences::Unit;
-use super::tracker::{Flow, Interface, Rates, RuleReport};
+use super::tracker::{Flow, Rates};
 use super::units;
+
+use source::{HasCounts, HasHistogram, Source};
 
 pub use endpoint::Suffix;
 pub use event::EVENT_COLUMNS;
@@ -99,56 +103,6 @@ pub enum Align {
     Right,
 }
 
-/// Rows that have sums: what was counted of them, and how fast it came.
-trait HasCounts {
-    fn counts(&self) -> &Counts;
-
-    fn rates(&self) -> Option<&Rates> {
-        None
-    }
-}
-
-impl HasCounts for Flow {
-    fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    fn rates(&self) -> Option<&Rates> {
-        self.rates.as_ref()
-    }
-}
-
-impl HasCounts for Interface {
-    fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    fn rates(&self) -> Option<&Rates> {
-        self.rates.as_ref()
-    }
-}
-
-impl HasCounts for RuleReport {
-    fn counts(&self) -> &Counts {
-        &self.counts
-    }
-}
-
-/// What a cell is made of: the row, or what it has in common with sums over rows.
-enum Source<T> {
-    Row(for<'a> fn(&'a T, &Context<'a>) -> Value<'a>),
-    Counts(fn(&T) -> &Counts, fn(&Counts) -> Value<'static>),
-    Rates(fn(&T) -> Option<&Rates>, fn(&Rates) -> Value<'static>),
-}
-
-impl<T> Clone for Source<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Source<T> {}
-
 /// One column of the table of `T`.
 pub struct Column<T: 'static = Flow> {
     /// The name in the configuration, the filter and the exports.
@@ -207,6 +161,20 @@ impl<T> Column<T> {
         Column::with_source(id, title, help, width, Source::Rates(T::rates, value))
     }
 
+    /// A time of the row's histogram, ms.
+    const fn of_histogram(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        value: fn(&Histogram) -> Option<f64>,
+    ) -> Column<T>
+    where
+        T: HasHistogram,
+    {
+        let source = Source::Histogram(T::histogram, value);
+        Column::with_source(id, title, help, Width::Fixed(8), source)
+    }
+
     const fn with_source(
         id: &'static str,
         title: &'static str,
@@ -233,13 +201,16 @@ impl<T> Column<T> {
             Source::Row(value) => value(row, context),
             Source::Counts(counts, value) => value(counts(row)),
             Source::Rates(rates, value) => rates(row).map_or(Value::Unknown, value),
+            Source::Histogram(histogram, value) => {
+                Value::milliseconds(histogram(row).and_then(value))
+            }
         }
     }
 
     /// What the cell of a sum over rows holds; `None` where it does not add up.
     pub fn sum(&self, counts: &Counts, rates: Option<&Rates>) -> Option<Value<'static>> {
         match self.source {
-            Source::Row(_) => None,
+            Source::Row(_) | Source::Histogram(..) => None,
             Source::Counts(_, value) => Some(value(counts)),
             Source::Rates(_, value) => Some(rates.map_or(Value::Unknown, value)),
         }

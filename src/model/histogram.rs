@@ -1,102 +1,88 @@
-//! A histogram of inter-arrival times: 64 buckets, two for each power of two of nanoseconds.
+//! A histogram of inter-arrival times: 32 buckets for each power of two of nanoseconds, and the longest gap.
 //!
-//! [`bucket_of`] is the definition; the kernel program computes the same index. A bucket is at most
-//! half as wide as its lower bound, so a percentile is right to that width. Gaps of more than 2 s
-//! are not counted (they begin a new jitter epoch), so the last two buckets stay empty.
+//! [`bucket_of`] is the definition; the kernel program computes the same index. A bucket is at most a 32nd as wide as its
+//! lower bound, and a percentile is its middle: right to a 64th, 1.6 %. Gaps of more than 2 s are not counted (they begin
+//! a new jitter epoch), so the last buckets stay empty.
 
+/// Buckets for each power of two: this power of two.
+const SHIFT: u32 = 5;
 /// Number of buckets.
-pub const BUCKETS: usize = 64;
+pub const BUCKETS: usize = 864;
 
-/// The bucket of a gap: with `e` the index of its highest set bit, `2 * e + (the bit below it)`;
-/// 0 and 1 ns have buckets of their own; everything from 2^32 ns on is in the last bucket.
+/// The bucket of a gap: its six highest bits, and how many lie below them. Gaps up to 63 ns have buckets of their own,
+/// everything from 2^31 ns on is in the last one.
 ///
-/// In C: `e = 63 - __builtin_clzll(ns); i = ns < 2 ? ns : 2 * e + ((ns >> (e - 1)) & 1); min(i, 63)`.
+/// In C: `below = ns < 32 ? 0 : 58 - __builtin_clzll(ns); i = (below << 5) + (ns >> below); min(i, 863)`.
 pub const fn bucket_of(ns: u64) -> usize {
-    if ns < 2 {
-        return ns as usize;
-    }
-    let e = 63 - ns.leading_zeros();
-    let index = 2 * e as usize + ((ns >> (e - 1)) & 1) as usize;
+    let below = (u64::BITS - ns.leading_zeros()).saturating_sub(SHIFT + 1);
+    let index = ((below << SHIFT) as u64 + (ns >> below)) as usize;
     if index < BUCKETS { index } else { BUCKETS - 1 }
 }
 
 /// The smallest gap in a bucket, ns.
 pub const fn lower_bound(bucket: usize) -> u64 {
-    match bucket {
-        0 | 1 => bucket as u64,
-        _ => (2 + bucket as u64 % 2) << (bucket / 2 - 1),
-    }
+    let below = (bucket >> SHIFT).saturating_sub(1);
+    ((bucket - (below << SHIFT)) as u64) << below
 }
 
-/// How often gaps of each length came.
+/// How often gaps of each length came, and the longest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     /// Gaps by bucket.
     pub counts: [u64; BUCKETS],
+    /// The longest gap, ns.
+    pub longest: u64,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         Histogram {
             counts: [0; BUCKETS],
+            longest: 0,
         }
     }
 }
 
 impl Histogram {
-    /// Adds one gap.
-    pub fn record(&mut self, ns: u64) {
-        self.counts[bucket_of(ns)] += 1;
-    }
-
     /// Number of gaps.
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The bucket that holds the gap of this percentile (0 to 100), by the nearest-rank rule.
-    pub fn percentile_bucket(&self, percentile: f64) -> Option<usize> {
+    /// The gap of this percentile (0 to 100), ms, by the nearest-rank rule: the middle of its bucket, and no more than the
+    /// longest gap.
+    pub fn percentile_ms(&self, percentile: f64) -> Option<f64> {
         let total = self.total();
-        if total == 0 {
-            return None;
-        }
-        let rank = ((percentile / 100.0 * total as f64).ceil() as u64).clamp(1, total);
+        let rank = ((percentile / 100.0 * total as f64).ceil() as u64).clamp(1, total.max(1));
         let mut seen = 0;
-        self.counts.iter().position(|count| {
+        let bucket = self.counts.iter().position(|count| {
             seen += count;
             seen >= rank
-        })
+        })?;
+        // Of a bucket of whole ns, the last one among them.
+        let (low, high) = (lower_bound(bucket), lower_bound(bucket + 1) - 1);
+        Some(((low + high) as f64 / 2.0).min(self.longest as f64) / 1e6)
     }
 
-    /// The gap of this percentile, ns: interpolated within its bucket, so right to the bucket's width.
-    pub fn percentile(&self, percentile: f64) -> Option<f64> {
-        let bucket = self.percentile_bucket(percentile)?;
-        let before: u64 = self.counts[..bucket].iter().sum();
-        let rank = percentile / 100.0 * self.total() as f64;
-        let share = ((rank - before as f64) / self.counts[bucket] as f64).clamp(0.0, 1.0);
-        let low = lower_bound(bucket) as f64;
-        Some(low + share * (lower_bound(bucket + 1) as f64 - low))
+    /// The longest gap, ms.
+    pub fn longest_ms(&self) -> Option<f64> {
+        (self.total() > 0).then_some(self.longest as f64 / 1e6)
     }
 
-    /// Where the longest gap's bucket ends, ns.
-    pub fn max(&self) -> Option<u64> {
-        let last = self.counts.iter().rposition(|count| *count > 0)?;
-        Some(lower_bound(last + 1) - 1)
+    /// The buckets that hold something: the smallest and the largest gap that would be in it, ns, and how many are.
+    pub fn occupied(&self) -> impl Iterator<Item = (u64, u64, u64)> + Clone + '_ {
+        let numbered = self.counts.iter().enumerate();
+        let held = numbered.filter(|(_, count)| **count > 0);
+        held.map(|(at, count)| (lower_bound(at), lower_bound(at + 1) - 1, *count))
     }
+}
 
-    /// The buckets from the first to the last that holds something: lower bound in ns, and count.
-    pub fn occupied(&self) -> &[u64] {
-        let first = self.counts.iter().position(|count| *count > 0);
-        let last = self.counts.iter().rposition(|count| *count > 0);
-        match (first, last) {
-            (Some(first), Some(last)) => &self.counts[first..=last],
-            _ => &[],
+impl std::ops::AddAssign<&Histogram> for Histogram {
+    fn add_assign(&mut self, other: &Histogram) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
         }
-    }
-
-    /// The first bucket that holds something.
-    pub fn first_occupied(&self) -> Option<usize> {
-        self.counts.iter().position(|count| *count > 0)
+        self.longest = self.longest.max(other.longest);
     }
 }
 
@@ -111,32 +97,45 @@ mod tests {
             assert_eq!(bucket_of(lower_bound(bucket)), bucket);
             assert_eq!(bucket_of(lower_bound(bucket + 1) - 1), bucket);
         }
-        assert_eq!(bucket_of(2_000_000_000), 61);
-        assert_eq!(bucket_of(u64::MAX), 63);
-        for (ns, bucket) in [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (6, 5), (1000, 19)] {
+        assert_eq!(bucket_of(2_000_000_000), 859);
+        assert_eq!(bucket_of(u64::MAX), 863);
+        for (ns, bucket) in [
+            (0, 0),
+            (1, 1),
+            (63, 63),
+            (64, 64),
+            (65, 64),
+            (128, 96),
+            (1000, 190),
+        ] {
             assert_eq!(bucket_of(ns), bucket, "{ns}");
         }
     }
 
     proptest! {
         #[test]
-        fn percentiles_are_right_to_the_width_of_their_bucket(
+        fn percentiles_are_right_to_a_sixty_fourth_and_the_longest_gap_is_exact(
             mut gaps in prop::collection::vec(0_u64..2_000_000_000, 1..500),
+            halvings in 0_u32..31,
             percentile in 0.0_f64..=100.0,
         ) {
             let mut histogram = Histogram::default();
-            for gap in &gaps {
-                histogram.record(*gap);
+            for gap in &mut gaps {
+                *gap >>= halvings;
+                histogram.counts[bucket_of(*gap)] += 1;
+                histogram.longest = histogram.longest.max(*gap);
             }
             gaps.sort_unstable();
             let rank = (percentile / 100.0 * gaps.len() as f64).ceil() as usize;
-            let exact = gaps[rank.clamp(1, gaps.len()) - 1];
-            let bucket = bucket_of(exact);
-            prop_assert_eq!(histogram.percentile_bucket(percentile), Some(bucket));
-            let width = (lower_bound(bucket + 1) - lower_bound(bucket)) as f64;
-            let estimate = histogram.percentile(percentile).unwrap_or(f64::NAN);
-            prop_assert!((estimate - exact as f64).abs() <= width);
-            prop_assert!(histogram.max().is_some_and(|max| max >= gaps[gaps.len() - 1]));
+            let exact = gaps[rank.clamp(1, gaps.len()) - 1] as f64 / 1e6;
+            let shown = histogram.percentile_ms(percentile).unwrap_or(f64::NAN);
+            prop_assert!((shown - exact).abs() <= exact / 64.0, "{} of {}", shown, exact);
+            prop_assert_eq!(histogram.longest_ms(), Some(gaps[gaps.len() - 1] as f64 / 1e6));
+            let held = histogram.occupied().map(|(from, to, count)| {
+                (gaps.iter().filter(|gap| (from..=to).contains(*gap)).count() as u64, count)
+            });
+            prop_assert!(held.clone().all(|(counted, count)| counted == count));
+            prop_assert_eq!(held.map(|(_, count)| count).sum::<u64>(), gaps.len() as u64);
         }
     }
 }

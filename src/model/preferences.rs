@@ -23,6 +23,42 @@ impl Unit {
     }
 }
 
+/// How an axis of times goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    /// The same factor for each cell.
+    #[default]
+    Logarithmic,
+    /// The same time for each cell.
+    Linear,
+}
+
+impl Scale {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Scale::Logarithmic => "logarithmic",
+            Scale::Linear => "linear",
+        }
+    }
+
+    /// Where a time, ns, is on the scale; below one ns there is nothing to tell apart.
+    pub fn of(self, ns: f64) -> f64 {
+        match self {
+            Scale::Logarithmic => ns.max(1.0).ln(),
+            Scale::Linear => ns,
+        }
+    }
+
+    /// The time, ns, at this place of the scale.
+    pub fn back(self, place: f64) -> f64 {
+        match self {
+            Scale::Logarithmic => place.exp(),
+            Scale::Linear => place,
+        }
+    }
+}
+
 /// What is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {

@@ -114,6 +114,8 @@ pub struct Rule {
     pub protocols: Vec<Protocol>,
     /// The sequence profile of flows whose first matching rule this is; `None`: the global one.
     pub profile: Option<SequenceProfile>,
+    /// Its flows keep histograms of the time between their packets.
+    pub histogram: bool,
 }
 
 impl Rule {
@@ -162,6 +164,7 @@ mod tests {
             destination_ports: Vec::new(),
             protocols: Vec::new(),
             profile: None,
+            histogram: false,
         }
     }
 

@@ -224,8 +224,19 @@ pub struct Snapshot {
     pub forgotten: Vec<u32>,
     /// The state of the table itself.
     pub table: TableSample,
-    /// Histograms of the flows in focus.
-    pub histograms: Vec<(FlowKey, Histogram)>,
+    /// Histograms of the flows that keep one, one a slot.
+    pub histograms: Vec<HistogramSample>,
+}
+
+/// The histogram that a flow keeps in one slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistogramSample {
+    /// Whose gaps these are.
+    pub key: FlowKey,
+    /// The flow has left the slot: there will be no more of it.
+    pub is_last: bool,
+    /// The gaps since it was asked for.
+    pub histogram: Histogram,
 }
 
 /// The state of the flow table itself.
@@ -237,6 +248,6 @@ pub struct TableSample {
     pub tracked: u64,
     /// What happened to it.
     pub counts: TableCounts,
-    /// Memory of all maps as the kernel accounts it, bytes; unknown without /proc.
+    /// Memory of all maps as the kernel accounts it, and of the histograms that there are, bytes; unknown without /proc.
     pub memory_bytes: Option<u64>,
 }

@@ -4,6 +4,7 @@
 
 mod advance;
 mod closing;
+mod gaps;
 mod interfaces;
 mod locality;
 mod rules;
@@ -239,6 +240,8 @@ pub struct Flow {
     pub history: History,
     /// The flow is far from its own past.
     pub trouble: Option<Box<Trouble>>,
+    /// The gaps since it was asked for, where the flow keeps a histogram.
+    pub histogram: Option<Box<Histogram>>,
     /// Jitter epochs so far; the first is 1.
     pub jitter_epochs: u32,
     /// Whose numbers these are.
@@ -310,8 +313,29 @@ pub struct RuleReport {
     pub counts: Counts,
     /// Such flows that are listed.
     pub flows: usize,
+    /// What histograms say of them, if the rule asks for such.
+    pub gaps: Option<Box<RuleGaps>>,
     /// When a packet matched last, or when the rule came into force, CLOCK_MONOTONIC ns.
     pub last_match_ns: u64,
+}
+
+impl RuleReport {
+    /// Listed flows that keep no histogram although the rule asks for it: there was no room for more.
+    pub fn flows_without_histogram(&self) -> Option<usize> {
+        let gaps = self.gaps.as_ref()?;
+        Some(self.flows.saturating_sub(gaps.flows))
+    }
+}
+
+/// The gaps of a rule's flows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RuleGaps {
+    /// Those of flows that have left the table.
+    ended: Histogram,
+    /// All of them.
+    pub all: Histogram,
+    /// Flows that keep a histogram now; others had no room for one.
+    pub flows: usize,
 }
 
 /// What a view shows at one moment: the flows, the interfaces and the state of the table.
@@ -332,16 +356,6 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// The state of the table itself.
     pub table: TableSample,
-    /// Histograms of the flows in focus.
-    pub histograms: Vec<(FlowKey, Histogram)>,
-}
-
-impl Report {
-    /// The histogram of this flow, if it is in focus and has one.
-    pub fn histogram(&self, key: &FlowKey) -> Option<&Histogram> {
-        let found = self.histograms.iter().find(|(its, _)| its == key);
-        found.map(|(_, histogram)| histogram)
-    }
 }
 
 #[cfg(test)]

@@ -10,13 +10,14 @@ use plain::Plain;
 
 use super::control::Control;
 use crate::model::flow::{Direction, FlowKey, Protocol};
+use crate::model::histogram::BUCKETS;
 use crate::model::snapshot::{
     Counts, FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume,
 };
 
 pub use super::skeleton::types::{
-    flow_counters, flow_key, flow_shared, flow_slot, interface, interface_totals, ip_metrics,
-    rule_address, rule_bank, sequence_profile, settings, shared_gaps, verdict, volume,
+    flow_counters, flow_key, flow_shared, flow_slot, gap_histogram, interface, interface_totals,
+    ip_metrics, rule_address, rule_bank, sequence_profile, settings, shared_gaps, verdict, volume,
 };
 
 const _: () = assert!(size_of::<flow_slot>() == 128);
@@ -24,6 +25,7 @@ const _: () = assert!(size_of::<flow_counters>() == 64);
 const _: () = assert!(size_of::<flow_shared>() == 128);
 const _: () = assert!(size_of::<interface>() == 256);
 const _: () = assert!(size_of::<interface_totals>() == 64);
+const _: () = assert!(size_of::<gap_histogram>() == 8 + 8 * BUCKETS);
 const _: () = assert!(size_of::<ip_metrics>() == 32);
 const _: () = assert!(size_of::<verdict>() == 64);
 const _: () = assert!(size_of::<settings>() == 32);

@@ -1,32 +1,48 @@
-//! Histograms of inter-arrival times for the few flows that somebody looks at.
+//! Histograms of inter-arrival times, for the flows that somebody looks at and for those of rules that ask for them.
 //!
 //! Owns the entries of `gap_histograms` and who has one. A flow gets its histogram at the first reading after it was
-//! asked for in which it had a packet, and counts from there on.
+//! asked for in which it had a packet, and counts from there on, until it leaves its slot.
 
 use anyhow::{Context, Result};
+use hashbrown::HashMap;
 use libbpf_rs::{MapCore, MapFlags, MapHandle};
+use rustc_hash::FxBuildHasher;
 
+use super::abi::gap_histogram;
 use super::table::FlowTable;
 use crate::model::flow::FlowKey;
-use crate::model::histogram::{BUCKETS, Histogram};
-use crate::model::snapshot::FlowSample;
+use crate::model::histogram::Histogram;
+use crate::model::rule::Rule;
+use crate::model::snapshot::{FlowSample, HistogramSample, Snapshot};
 
 /// `FOCUSED_FLOWS` of types.h.
-pub const FOCUSED_FLOWS: usize = 64;
+const FOCUSED_FLOWS: usize = 512;
+/// Flows of rules that may keep a histogram, and as many that somebody looks at.
+const OF_EACH_KIND: usize = FOCUSED_FLOWS / 2;
 
+const SIZE: usize = size_of::<gap_histogram>();
+
+/// The flow whose slot has a histogram.
 #[derive(Debug)]
 struct Focused {
     key: FlowKey,
-    slot: u32,
     generation: u32,
+    /// Its rule asks for it.
+    is_ruled: bool,
 }
 
 /// Who keeps a histogram.
 #[derive(Debug)]
 pub struct Focus {
     histograms: MapHandle,
+    /// The flows that somebody looks at, in order.
     wanted: Vec<FlowKey>,
-    focused: Vec<Focused>,
+    /// The rules that ask for histograms, a bit each, and the version that they are of.
+    rules: u64,
+    version: u8,
+    by_slot: HashMap<u32, Focused, FxBuildHasher>,
+    /// Room for the histograms of the next reading.
+    spare: Vec<HistogramSample>,
 }
 
 impl Focus {
@@ -35,78 +51,159 @@ impl Focus {
         Focus {
             histograms,
             wanted: Vec::new(),
-            focused: Vec::new(),
+            rules: 0,
+            version: 0,
+            by_slot: HashMap::default(),
+            spare: Vec::new(),
         }
     }
 
-    /// From here on these flows keep histograms, and no others; the first ones where there are too many.
-    pub fn set(&mut self, mut keys: Vec<FlowKey>, table: &FlowTable) {
-        keys.truncate(FOCUSED_FLOWS / 2);
+    /// From here on somebody looks at these flows; at the first ones where there are too many.
+    pub fn set_wanted(&mut self, mut keys: Vec<FlowKey>, table: &FlowTable) {
+        keys.sort_unstable();
+        keys.truncate(OF_EACH_KIND);
         self.wanted = keys;
         let wanted = &self.wanted;
-        let histograms = &self.histograms;
-        self.focused.retain(|focused| {
-            let stays = wanted.contains(&focused.key);
-            if !stays {
-                table.set_focused(focused.slot, focused.generation, false);
-                // Gone already: nothing is left to do.
-                let _ = histograms.delete(&focused.slot.to_ne_bytes());
-            }
-            stays
+        self.by_slot.retain(|slot, its| {
+            let stays = its.is_ruled || wanted.binary_search(&its.key).is_ok();
+            stays || remove(&self.histograms, *slot, its, table)
         });
     }
 
-    /// Focuses the slots in which the wanted flows were seen.
-    pub fn focus_slots(&mut self, samples: &[FlowSample], table: &FlowTable) -> Result<()> {
-        if self.wanted.is_empty() {
+    /// From here on these are the rules.
+    pub fn set_rules(&mut self, version: u8, rules: &[Rule], table: &FlowTable) {
+        let asks = rules.iter().enumerate().filter(|(_, rule)| rule.histogram);
+        self.rules = asks.fold(0, |mask, (index, _)| mask | 1 << index);
+        self.version = version;
+        let wanted = &self.wanted;
+        self.by_slot.retain(|slot, its| {
+            let rule = rules.iter().find(|rule| rule.matches(&its.key));
+            its.is_ruled = rule.is_some_and(|rule| rule.histogram);
+            let stays = its.is_ruled || wanted.binary_search(&its.key).is_ok();
+            stays || remove(&self.histograms, *slot, its, table)
+        });
+    }
+
+    /// All histograms begin anew.
+    pub fn reset(&mut self) {
+        for slot in self.by_slot.keys() {
+            // Without room for another one, it goes on.
+            let _ = self.begin(*slot);
+        }
+    }
+
+    /// Adds the histograms to what was read of the flows, and begins those of flows that are asked for.
+    pub fn update(&mut self, snapshot: &mut Snapshot, table: &FlowTable) {
+        snapshot.histograms = std::mem::take(&mut self.spare);
+        self.end_of_those_that_left(&mut snapshot.histograms, table);
+        // Without a histogram all else is still right.
+        let _ = self.begin_those_asked_for(&snapshot.flows, table);
+        for (slot, its) in &self.by_slot {
+            read_into(
+                &self.histograms,
+                *slot,
+                its,
+                false,
+                &mut snapshot.histograms,
+            );
+        }
+    }
+
+    /// Takes back the memory of a snapshot's histograms.
+    pub fn recycle(&mut self, histograms: Vec<HistogramSample>) {
+        self.spare = histograms;
+        self.spare.clear();
+    }
+
+    /// Bytes of kernel memory that the histograms take.
+    pub fn memory_bytes(&self) -> u64 {
+        (self.by_slot.len() * SIZE) as u64
+    }
+
+    fn end_of_those_that_left(&mut self, into: &mut Vec<HistogramSample>, table: &FlowTable) {
+        self.by_slot.retain(|slot, its| {
+            let stays = table.holds(*slot, its.generation);
+            if !stays {
+                read_into(&self.histograms, *slot, its, true, into);
+            }
+            stays || remove(&self.histograms, *slot, its, table)
+        });
+    }
+
+    fn begin_those_asked_for(&mut self, samples: &[FlowSample], table: &FlowTable) -> Result<()> {
+        if self.wanted.is_empty() && self.rules == 0 {
             return Ok(());
         }
-        for sample in samples
-            .iter()
-            .filter(|sample| self.wanted.contains(&sample.key))
-        {
-            let same = |f: &Focused| f.slot == sample.slot && f.generation == sample.generation;
-            if self.focused.iter().any(same) {
+        let mut ruled = self.by_slot.values().filter(|its| its.is_ruled).count();
+        for sample in samples {
+            let is_ruled = self.is_ruled(sample);
+            let has_room = is_ruled && ruled < OF_EACH_KIND;
+            if !has_room && self.wanted.binary_search(&sample.key).is_err() {
                 continue;
             }
-            self.focused.retain(|f| f.slot != sample.slot);
-            if self.focused.len() == FOCUSED_FLOWS {
+            if self.by_slot.len() == FOCUSED_FLOWS {
                 return Ok(());
             }
-            self.histograms
-                .update(&sample.slot.to_ne_bytes(), &[0; BUCKETS * 8], MapFlags::ANY)
-                .context("make a histogram for a flow")?;
+            if self.by_slot.contains_key(&sample.slot) {
+                continue;
+            }
+            self.begin(sample.slot)?;
             table.set_focused(sample.slot, sample.generation, true);
-            self.focused.push(Focused {
+            let its = Focused {
                 key: sample.key,
-                slot: sample.slot,
                 generation: sample.generation,
-            });
+                is_ruled,
+            };
+            self.by_slot.insert(sample.slot, its);
+            ruled += usize::from(is_ruled);
         }
         Ok(())
     }
 
-    /// The histograms so far, one a flow.
-    pub fn read(&self) -> Vec<(FlowKey, Histogram)> {
-        self.wanted
-            .iter()
-            .filter_map(|key| {
-                let mut own = self.focused.iter().filter(|f| f.key == *key).peekable();
-                own.peek()?;
-                let mut histogram = Histogram::default();
-                own.for_each(|focused| self.add(focused.slot, &mut histogram));
-                Some((*key, histogram))
-            })
-            .collect()
+    fn is_ruled(&self, sample: &FlowSample) -> bool {
+        let asks = |rule| self.rules >> rule & 1 == 1;
+        sample.rules_version == self.version && sample.rule.is_some_and(asks)
     }
 
-    fn add(&self, slot: u32, histogram: &mut Histogram) {
-        let value = self.histograms.lookup(&slot.to_ne_bytes(), MapFlags::ANY);
-        let Ok(Some(bytes)) = value else {
-            return;
-        };
-        for (count, bytes) in histogram.counts.iter_mut().zip(bytes.chunks_exact(8)) {
-            *count += bytes.try_into().map_or(0, u64::from_ne_bytes);
-        }
+    fn begin(&self, slot: u32) -> Result<()> {
+        self.histograms
+            .update(&slot.to_ne_bytes(), &[0; SIZE], MapFlags::ANY)
+            .context("make a histogram for a flow")
     }
+}
+
+/// Gives the memory of a slot's histogram back. Returns that it is gone: false.
+fn remove(histograms: &MapHandle, slot: u32, its: &Focused, table: &FlowTable) -> bool {
+    table.set_focused(slot, its.generation, false);
+    // Gone already: nothing is left to do.
+    let _ = histograms.delete(&slot.to_ne_bytes());
+    false
+}
+
+fn read_into(
+    histograms: &MapHandle,
+    slot: u32,
+    its: &Focused,
+    is_last: bool,
+    into: &mut Vec<HistogramSample>,
+) {
+    let mut bytes = [0; SIZE];
+    let found = histograms.lookup_into(&slot.to_ne_bytes(), &mut bytes, MapFlags::ANY);
+    if !found.unwrap_or(false) {
+        return;
+    }
+    let (words, _) = bytes.as_chunks();
+    let mut words = words.iter().copied().map(u64::from_ne_bytes);
+    let mut histogram = Histogram {
+        longest: words.next().unwrap_or(0),
+        ..Histogram::default()
+    };
+    for (count, word) in histogram.counts.iter_mut().zip(words) {
+        *count = word;
+    }
+    into.push(HistogramSample {
+        key: its.key,
+        is_last,
+        histogram,
+    });
 }

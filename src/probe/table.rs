@@ -128,9 +128,9 @@ impl FlowTable {
         &self.settings
     }
 
-    /// Takes the memory of a snapshot that nobody needs any more: new memory would cost more than the reading.
-    pub fn recycle(&mut self, snapshot: Snapshot) {
-        self.spare = snapshot.flows;
+    /// Takes the memory of a snapshot's flows that nobody needs any more: new memory would cost more than the reading.
+    pub fn recycle(&mut self, flows: Vec<FlowSample>) {
+        self.spare = flows;
         self.spare.clear();
     }
 
@@ -276,6 +276,16 @@ impl FlowTable {
         self.slots
             .word(index, CONTROL)
             .fetch_and(Control::LEFT_BEHIND, Ordering::AcqRel);
+    }
+
+    /// Whether the slot is still, or rests as, that of this life's flow.
+    pub fn holds(&self, slot: u32, generation: u32) -> bool {
+        let control = Control(
+            self.slots
+                .word(slot as usize, CONTROL)
+                .load(Ordering::Acquire),
+        );
+        control.state() != SlotState::Free && control.generation() == generation
     }
 
     /// Marks a flow as one that keeps a histogram, or no longer; a slot that has another flow by now stays as it is.

@@ -119,7 +119,7 @@ impl Dashboard {
                     self.handle_config(change);
                 }
                 Effect::ResetBaseline => {
-                    self.session.tracker.reset();
+                    self.session.reset();
                     self.send(Msg::Refreshed(now()));
                 }
                 Effect::SetInterval(seconds) => self.session.set_interval(seconds),

@@ -69,7 +69,7 @@ impl Headless {
                 match happening {
                     Happening::IntervalClosed(intervals) => self.write(intervals)?,
                     Happening::End => return self.end(),
-                    Happening::Reset => self.session.tracker.reset(),
+                    Happening::Reset => self.session.reset(),
                     Happening::Notice(text)
                     | Happening::Config(
                         ReloadOutcome::Refused(text) | ReloadOutcome::Withdrawn(text),

@@ -52,6 +52,7 @@ pub struct Assignment {
 enum Request {
     Assign(Box<Assignment>),
     Focus(Vec<FlowKey>),
+    ResetHistograms,
     Recycle(Box<Snapshot>),
     Finish,
 }
@@ -118,9 +119,14 @@ impl Sampler {
         self.requests.send(Request::Assign(Box::new(assignment)));
     }
 
-    /// These flows keep histograms from here on; each reading has them.
+    /// These flows keep histograms from here on, besides those whose rules say so; each reading has them.
     pub fn focus(&self, keys: Vec<FlowKey>) {
         self.requests.send(Request::Focus(keys));
+    }
+
+    /// All histograms begin anew.
+    pub fn reset_histograms(&self) {
+        self.requests.send(Request::ResetHistograms);
     }
 
     /// Gives back a snapshot for its memory. The thread is not woken for it.
@@ -203,7 +209,7 @@ impl Worker {
         assignment.selection.require_names(&links)?;
         let mut probe = Probe::load(&options)?;
         let version = probe.apply_rules(&assignment.rules, &assignment.sequence)?;
-        outlet.send(Update::Ruled(version, names(&assignment.rules)));
+        outlet.send(Update::Ruled(version, heads(&assignment.rules)));
         let mut worker = Worker {
             probe,
             monitor,
@@ -251,6 +257,7 @@ impl Worker {
                 match request {
                     Request::Finish => return self.probe.finish(),
                     Request::Focus(keys) => self.probe.focus(keys),
+                    Request::ResetHistograms => self.probe.reset_histograms(),
                     Request::Recycle(snapshot) => self.probe.recycle(*snapshot),
                     Request::Assign(assignment) => {
                         let began = Instant::now();
@@ -334,16 +341,15 @@ impl Worker {
             .probe
             .apply_rules(&assignment.rules, &assignment.sequence)?;
         self.outlet
-            .send(Update::Ruled(version, names(&assignment.rules)));
+            .send(Update::Ruled(version, heads(&assignment.rules)));
         Ok(())
     }
 }
 
-fn names(rules: &[Rule]) -> Vec<Arc<str>> {
-    rules
-        .iter()
-        .map(|rule| Arc::from(rule.name.as_str()))
-        .collect()
+/// The names, and whether their flows keep histograms.
+fn heads(rules: &[Rule]) -> Vec<(Arc<str>, bool)> {
+    let head = |rule: &Rule| (Arc::from(rule.name.as_str()), rule.histogram);
+    rules.iter().map(head).collect()
 }
 
 /// Readings keep their pace; those that were missed, while the process was stopped say, are skipped.

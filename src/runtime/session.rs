@@ -2,7 +2,6 @@
 //!
 //! [`Session::pump`] says what happened; what to make of it is up to the dashboard or the headless run.
 
-use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -91,20 +90,20 @@ impl Session {
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
         confine::no_new_privileges().map_err(|error| failure("", &error))?;
         let identity = rights::identity(&surroundings, arguments.user.as_deref())?;
-        if !wants_headless(&arguments) {
+        if !setup::wants_headless(&arguments) {
             let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
             held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
         }
         let (mut demo, opened) = prepare(&arguments, &surroundings)?;
         let timing = Timing::of(&opened.config);
-        if !wants_headless(&arguments) {
+        if !setup::wants_headless(&arguments) {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
-        let has_screen = !wants_headless(&arguments);
+        let has_screen = !setup::wants_headless(&arguments);
         let keeps = rights::of_main(&surroundings, identity, config, has_screen);
         let options = setup::options(&opened.config);
         let records = (!has_screen).then(|| Destination::of(&arguments.output));
@@ -150,7 +149,7 @@ impl Session {
 
     /// Whether the run has no screen.
     pub fn is_headless(&self) -> bool {
-        wants_headless(&self.arguments)
+        setup::wants_headless(&self.arguments)
     }
 
     /// How long to wait at most, unless [`wake`](Self::wake) becomes readable.
@@ -184,7 +183,7 @@ impl Session {
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
-                Update::Ruled(version, names) => self.tracker.set_rules(version, names),
+                Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
                 Update::Name(address, name) => happenings.extend(self.learn(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
@@ -282,7 +281,7 @@ impl Session {
                         self.tracker.advance(&snapshot);
                         self.refreshes += periods;
                     }
-                    Update::Ruled(version, names) => self.tracker.set_rules(version, names),
+                    Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
                     Update::End => self.is_urged = true,
                     _ => {}
                 }
@@ -300,6 +299,12 @@ impl Session {
             self.alerts = Alerts::new(rules.clone());
         }
         self.alerts.advance(self.tracker.report());
+    }
+
+    /// Sets all totals to zero, and begins histograms anew.
+    pub fn reset(&mut self) {
+        self.tracker.reset();
+        self.sampler.reset_histograms();
     }
 
     /// Keeps histograms of these flows from here on.
@@ -363,11 +368,6 @@ impl Session {
             self.demo.as_ref(),
         ));
     }
-}
-
-fn wants_headless(arguments: &Arguments) -> bool {
-    let output = &arguments.output;
-    output.json || output.text || output.file.is_some() || !std::io::stdout().is_terminal()
 }
 
 fn io_failure(what: &str, error: &std::io::Error) -> Failure {

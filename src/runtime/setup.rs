@@ -1,5 +1,6 @@
 //! From the command line and the configuration to what the parts of a run need.
 
+use std::io::IsTerminal;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -186,6 +187,12 @@ pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&De
         flow_timeout: config.flow_timeout,
         refresh: timing.refresh,
     }
+}
+
+/// Whether the run shows what it found without a screen.
+pub fn wants_headless(arguments: &Arguments) -> bool {
+    let output = &arguments.output;
+    output.json || output.text || output.file.is_some() || !std::io::stdout().is_terminal()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub enum Update {
     /// The assignment of this configuration could not be put in force, for this reason; the former one stays.
     Unassigned(u64, String),
     /// Rules of this version and with these names are in force; later readings refer to them.
-    Ruled(u8, Vec<Arc<str>>),
+    Ruled(u8, Vec<(Arc<str>, bool)>),
     /// The name of an address, or that it has none.
     Name(IpAddr, Option<Arc<str>>),
     /// Something that the user should know.

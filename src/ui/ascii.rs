@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 
-const LIKENESS: [(&str, &str); 27] = [
+const LIKENESS: [(&str, &str); 28] = [
     ("▁", "."),
     ("▂", ","),
     ("▃", "-"),
@@ -25,6 +25,7 @@ const LIKENESS: [(&str, &str); 27] = [
     ("┘", "+"),
     ("├", "+"),
     ("┤", "+"),
+    ("┴", "+"),
     ("←", "<"),
     ("→", ">"),
     ("↑", "^"),

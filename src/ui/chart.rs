@@ -1,4 +1,4 @@
-//! Charts over time and the histogram of inter-arrival times.
+//! Charts over time.
 
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -6,7 +6,6 @@ use ratatui::symbols::Marker;
 use ratatui::widgets::canvas::{Canvas, Line};
 
 use super::pen::Pen;
-use crate::model::histogram::{Histogram, lower_bound};
 use crate::model::tracker::{self, Series};
 use crate::model::units;
 
@@ -134,78 +133,4 @@ fn points(values: tracker::Trace) -> Vec<(f64, f64)> {
     let numbered = values.iter().enumerate();
     let known = numbered.filter_map(|(i, v)| Some((i as f64 + 1.0 - count, f64::from(v?))));
     known.collect()
-}
-
-/// Draws the histogram: percentiles, and a bar for each bucket from the first occupied one to the last.
-pub fn draw_histogram(pen: &mut Pen, area: Rect, histogram: Option<&Histogram>) {
-    if area.width < SMALLEST.0 || area.height < 3 {
-        return;
-    }
-    let title = "time between packets";
-    pen.text(area.x, area.y, area.width, title, pen.theme.strong);
-    let Some(histogram) = histogram.filter(|h| h.total() > 0) else {
-        let text = "gathering...";
-        pen.text(area.x, area.y + 1, area.width, text, pen.theme.dim);
-        return;
-    };
-    draw_percentiles(pen, area, histogram);
-    draw_bars(pen, area, histogram);
-}
-
-fn draw_percentiles(pen: &mut Pen, area: Rect, histogram: &Histogram) {
-    let time = |ns: Option<f64>| match ns {
-        Some(ns) => units::milliseconds(ns / 1e6).trim().to_owned(),
-        None => units::UNKNOWN.to_owned(),
-    };
-    let max = histogram.max().map(|ns| ns as f64);
-    let mut x = area.x;
-    for (name, value) in [
-        ("p50", histogram.percentile(50.0)),
-        ("p95", histogram.percentile(95.0)),
-        ("p99", histogram.percentile(99.0)),
-        ("max", max),
-    ] {
-        let text = format!("{name} {}", time(value));
-        if x + text.chars().count() as u16 > area.right() {
-            break;
-        }
-        x = pen.text(x, area.y + 1, area.right() - x, &text, pen.theme.base) + 2;
-    }
-}
-
-/// Bars from the left on an axis of times, each of one to four cells.
-fn draw_bars(pen: &mut Pen, area: Rect, histogram: &Histogram) {
-    const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-    let counts = histogram.occupied();
-    let Some(first) = histogram.first_occupied().filter(|_| area.height >= 5) else {
-        return;
-    };
-    let lines = area.height - 3;
-    let cells = (usize::from(area.width) / counts.len().max(1)).clamp(1, 4);
-    let largest = counts.iter().copied().max().unwrap_or(1).max(1);
-    let shown = counts.len().min(usize::from(area.width) / cells);
-    for (index, count) in counts.iter().take(shown).enumerate() {
-        let eighths = (*count as f64 / largest as f64 * f64::from(lines) * 8.0).ceil() as usize;
-        for line in 0..lines {
-            let filled = eighths
-                .saturating_sub(usize::from(lines - 1 - line) * 8)
-                .min(8);
-            let x = area.x + (index * cells) as u16;
-            let bar = BARS[filled].repeat(cells);
-            pen.text(x, area.y + 2 + line, cells as u16, &bar, pen.theme.spark);
-        }
-    }
-    let time = |bucket| {
-        units::milliseconds(lower_bound(bucket) as f64 / 1e6)
-            .trim()
-            .to_owned()
-    };
-    let y = area.bottom() - 1;
-    let from = time(first);
-    let end = pen.text(area.x, y, area.width, &from, pen.theme.dim);
-    let to = time(first + shown);
-    let used = (shown * cells) as u16;
-    if used > (end - area.x) + to.chars().count() as u16 {
-        pen.text_right(area.x, y, used, &to, pen.theme.dim);
-    }
 }

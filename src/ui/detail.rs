@@ -2,12 +2,14 @@
 
 use ratatui::layout::Rect;
 
-use super::chart::{self, Curve, draw_curves, draw_histogram};
+use super::chart::{self, Curve, draw_curves};
+use super::distribution::draw_distribution;
 use super::facts::{self, Fact};
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, Scene, View};
 use crate::model::column::shorten_middle;
+use crate::model::preferences::Scale;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
@@ -56,7 +58,7 @@ fn draw_flow(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) 
             y += 1;
         }
     }
-    draw_charts(pen, app, shown, flow, rest_of(area, y + 1));
+    draw_charts(pen, app, flow, rest_of(area, y + 1));
 }
 
 /// The title on one line, or broken before the arrow if it is too long.
@@ -127,7 +129,7 @@ fn draw_facts(
 }
 
 /// Draws up to four panels in one or two rows, as many as fit.
-fn draw_charts(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect) {
+fn draw_charts(pen: &mut Pen, app: &App, flow: &Flow, area: Rect) {
     const GAP: u16 = 2;
     let (least_width, least_height) = chart::SMALLEST;
     let fits = (area.width + GAP) / (least_width + GAP);
@@ -148,11 +150,11 @@ fn draw_charts(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, area: Rect
             width: width - GAP,
             height,
         };
-        draw_panel(pen, app, shown, flow, panel, place);
+        draw_panel(pen, app, flow, panel, place);
     }
 }
 
-fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16, area: Rect) {
+fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
     let (unit, interval_s) = (
@@ -179,7 +181,7 @@ fn draw_panel(pen: &mut Pen, app: &App, shown: &Report, flow: &Flow, panel: u16,
             ];
             draw_curves(pen, area, &curves, interval_s, time);
         }
-        1 => draw_histogram(pen, area, shown.histogram(&flow.key)),
+        1 => draw_distribution(pen, area, flow.histogram.as_deref(), Scale::Logarithmic),
         2 => {
             let curves = [
                 curve("throughput", history.throughput(), theme.spark),

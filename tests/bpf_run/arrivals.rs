@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use flowtop::model::histogram::bucket_of;
-use flowtop::model::rule::SequenceProfile;
-use flowtop::model::snapshot::GapSums;
+use flowtop::model::rule::{Rule, SequenceProfile};
+use flowtop::model::snapshot::{GapSums, Snapshot};
+use flowtop::model::tracker::{FlowTracker, Intervals};
+use flowtop::probe::{Options, Probe, TestContext};
 
 use crate::duel::Duel;
 use crate::reference::build::frame;
@@ -12,6 +13,7 @@ use crate::reference::gaps::Gaps;
 use crate::reference::packet::Link;
 use crate::reference::spec::{FrameSpec, Place, Transport, UdpLength};
 use crate::support;
+use crate::support::frames::Udp;
 
 /// A flow that is shown to the program, and when its packets arrived.
 pub struct Arrivals {
@@ -77,17 +79,6 @@ fn exact_percentile(sorted: &[u64], percentile: u64) -> u64 {
     sorted[rank as usize - 1]
 }
 
-/// The bucket of a gap by its limits: 0, 1, and from there on a power of two and one and a half of it.
-fn limits_around(gap: u64) -> (u64, u64) {
-    let powers = (1..33).flat_map(|e| [1 << e, 3 << (e - 1)]);
-    let limits: Vec<u64> = [0, 1].into_iter().chain(powers).collect();
-    let above = limits
-        .iter()
-        .position(|limit| *limit > gap)
-        .expect("below 2 s");
-    (limits[above - 1], limits[above])
-}
-
 #[test]
 fn the_histogram_of_a_focused_flow_is_that_of_its_gaps() {
     if !support::root() {
@@ -110,28 +101,119 @@ fn the_histogram_of_a_focused_flow_is_that_of_its_gaps() {
     flow.arrive();
     assert!(flow.gaps.gaps.is_empty(), "the pause is no gap");
 
-    let histograms = flow.duel.subject().histograms();
-    let [(found, histogram)] = &histograms[..] else {
-        panic!("one flow is in focus: {histograms:?}");
+    let snapshot = flow.duel.subject().snapshot();
+    let [sample] = &snapshot.histograms[..] else {
+        panic!("one flow is in focus: {snapshot:?}");
     };
-    assert_eq!((*found, histogram.total()), (key, 400));
+    let histogram = &sample.histogram;
+    assert_eq!((sample.key, histogram.total()), (key, 400));
     counted.sort_unstable();
-    for group in counted.chunk_by(|a, b| limits_around(*a) == limits_around(*b)) {
-        let count = histogram.counts[bucket_of(group[0])];
-        assert_eq!(count, group.len() as u64, "{:?}", limits_around(group[0]));
-    }
-    for percentile in [50, 95, 99] {
-        let exact = exact_percentile(&counted, percentile);
-        let (low, high) = limits_around(exact);
-        let shown = histogram.percentile(percentile as f64).expect("gaps");
+    for percentile in [1, 50, 95, 99, 100] {
+        let exact = exact_percentile(&counted, percentile) as f64 / 1e6;
+        let shown = histogram.percentile_ms(percentile as f64).expect("gaps");
         assert!(
-            (low as f64..=high as f64).contains(&shown),
-            "p{percentile}: {shown}, exact {exact}"
+            (shown - exact).abs() <= exact * 0.016,
+            "p{percentile}: {shown} ms, exact {exact} ms"
         );
     }
     let longest = counted[counted.len() - 1];
-    assert_eq!(histogram.max(), Some(limits_around(longest).1 - 1));
+    assert_eq!(histogram.longest, longest);
+
+    flow.duel.subject().reset_histograms();
+    flow.arrive();
+    flow.arrive();
+    let snapshot = flow.duel.subject().snapshot();
+    let since: Vec<_> = flow.gaps.gaps.iter().rev().take(2).collect();
+    let [sample] = &snapshot.histograms[..] else {
+        panic!("the flow is still in focus: {snapshot:?}");
+    };
+    assert_eq!(sample.histogram.total(), 2);
+    assert_eq!(Some(&sample.histogram.longest), since.into_iter().max());
 
     flow.duel.subject().focus(Vec::new());
-    assert!(flow.duel.subject().histograms().is_empty());
+    assert!(flow.duel.subject().snapshot().histograms.is_empty());
+}
+
+/// Any flow.
+fn any(histogram: bool) -> Rule {
+    Rule {
+        name: "all".into(),
+        sources: Vec::new(),
+        destinations: Vec::new(),
+        source_ports: Vec::new(),
+        destination_ports: Vec::new(),
+        protocols: Vec::new(),
+        profile: None,
+        histogram,
+    }
+}
+
+/// A packet of each of 300 flows, and what is read then.
+fn show_300(probe: &mut Probe) -> Snapshot {
+    for port in 5000..5300 {
+        let frame = Udp::to_port(port).frame();
+        let shown = probe.test_frame(&frame, TestContext::default(), 1);
+        shown.expect("show a frame");
+    }
+    probe.snapshot()
+}
+
+fn memory(snapshot: &Snapshot) -> u64 {
+    snapshot.table.memory_bytes.expect("memory by /proc")
+}
+
+#[test]
+fn the_first_256_flows_of_a_rule_keep_histograms_and_others_if_somebody_looks_at_them() {
+    if !support::root() {
+        return;
+    }
+    let mut probe = Probe::load(&Options::default()).expect("load the program");
+    let without = memory(&probe.snapshot());
+    let change = |probe: &mut Probe, rule| {
+        let version = probe.apply_rules(&[rule], &SequenceProfile::OFF);
+        version.expect("a rule")
+    };
+    let version = change(&mut probe, any(true));
+    let intervals = Intervals {
+        refresh_ns: 1_000_000_000,
+        jitter_ns: 1_000_000_000,
+    };
+    let mut tracker = FlowTracker::new(intervals, probe.now_ns());
+    tracker.set_rules(version, [("all".into(), true)]);
+    tracker.advance(&show_300(&mut probe));
+    let second = show_300(&mut probe);
+    tracker.advance(&second);
+
+    assert_eq!(second.histograms.len(), 256);
+    assert!(
+        second
+            .histograms
+            .iter()
+            .all(|its| its.histogram.total() == 1)
+    );
+    let [rule] = &tracker.report().rules[..] else {
+        panic!("one rule");
+    };
+    assert_eq!(
+        (rule.flows, rule.flows_without_histogram()),
+        (300, Some(44))
+    );
+    let gaps = &rule.gaps.as_ref().expect("histograms").all;
+    let longest = second.histograms.iter().map(|its| its.histogram.longest);
+    assert_eq!((gaps.total(), Some(gaps.longest)), (256, longest.max()));
+    // 864 buckets and the longest gap, for as many as there are.
+    assert_eq!(memory(&second) - without, 256 * 8 * 865);
+
+    let keeps = |snapshot: &Snapshot, key| snapshot.histograms.iter().any(|its| its.key == key);
+    let left_out = second.flows.iter().find(|flow| !keeps(&second, flow.key));
+    let left_out = left_out.expect("44 of them").key;
+    probe.focus(vec![left_out]);
+    let third = show_300(&mut probe);
+    assert!(third.histograms.len() == 257 && keeps(&third, left_out));
+
+    change(&mut probe, any(false));
+    let fourth = show_300(&mut probe);
+    assert!(fourth.histograms.len() == 1 && keeps(&fourth, left_out));
+    probe.focus(Vec::new());
+    assert_eq!(memory(&show_300(&mut probe)), without);
 }

@@ -23,6 +23,7 @@ fn only(port: u16) -> [Rule; 1] {
         destination_ports: vec![port..=port],
         protocols: vec![Protocol::Udp],
         profile: None,
+        histogram: false,
     }]
 }
 

@@ -58,6 +58,7 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
         last_seen_ns: NOW - 200_000,
         history: Default::default(),
         trouble: None,
+        histogram: None,
     }
 }
 
@@ -149,7 +150,6 @@ pub fn report(flows: Vec<Flow>) -> Report {
         interfaces: vec![veth1],
         rules: Vec::new(),
         table: Default::default(),
-        histograms: Vec::new(),
     }
 }
 
@@ -171,6 +171,7 @@ pub fn ruled(mut report: Report, count: usize) -> Report {
             ..Counts::default()
         },
         flows: [2, 65_536, 0][index % 3],
+        gaps: None,
         last_match_ns: NOW - [300_000_000, 185_000_000_000, 30_000_000_000][index % 3],
     };
     report.rules = (0..count).map(rule).collect();

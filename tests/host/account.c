@@ -352,28 +352,34 @@ static void a_fragment_of_the_other_familys_protocol_is_no_flow(void)
 }
 
 /* src/model/histogram.rs has the definition. */
-static void gaps_have_two_buckets_for_each_power_of_two(void)
+static void gaps_have_32_buckets_for_each_power_of_two(void)
 {
 	begin();
-	for (__u64 gap = 0; gap < 2; gap++)
-		expect("none, or 1 ns", "bucket", gap_bucket(gap), gap);
-	for (int e = 1; e < 64; e++) {
-		__u64 power = 1ULL << e, half = power >> 1;
-		__u32 bucket = e < 32 ? 2 * e : 63;
+	for (__u64 gap = 0; gap < 64; gap++)
+		expect("below 64 ns", "bucket", gap_bucket(gap), gap);
+	for (int e = 6; e < 64; e++) {
+		__u64 power = 1ULL << e, part = power >> 5;
+		__u32 bucket = 32 * (e - 4);
 
-		expect("a power of two", "bucket", gap_bucket(power), bucket);
-		expect("below its half", "bucket", gap_bucket(power + half - 1), bucket);
-		expect("and a half", "bucket", gap_bucket(power + half), e < 32 ? bucket + 1 : 63);
-		expect("all below the next one", "bucket", gap_bucket(2 * power - 1), e < 32 ? bucket + 1 : 63);
+		for (__u32 nth = 0; nth < 32; nth++) {
+			__u32 wanted = e < 31 ? bucket + nth : HISTOGRAM_BUCKETS - 1;
+
+			expect("the first of a part", "bucket", gap_bucket(power + nth * part), wanted);
+			expect("the last of it", "bucket", gap_bucket(power + (nth + 1) * part - 1), wanted);
+		}
 	}
+	expect("of JITTER_STOP_NS", "bucket", gap_bucket(JITTER_STOP_NS), 859);
 	focused = 3;
 	record_gap(3, -5);
 	record_gap(3, 2);
 	record_gap(4, 2);
 	expect("a negative gap", "is counted as none", histogram.counts[0], 1);
 	expect("a gap", "is counted once", histogram.counts[2], 1);
+	expect("the longest", "so far", histogram.longest, 2);
 	record_gap(3, 1LL << 40);
-	expect("the longest", "is counted", histogram.counts[63], 1);
+	expect("the longest", "is counted", histogram.counts[HISTOGRAM_BUCKETS - 1], 1);
+	record_gap(3, 1000);
+	expect("the longest", "stays", histogram.longest, 1LL << 40);
 }
 
 static void echo_messages_are_told_by_their_type(void)
@@ -921,7 +927,7 @@ static const struct test TESTS[] = {
 	{ TEST(what_was_filtered_is_known_by_all_of_its_key_and_the_rules) },
 	{ TEST(later_fragments_have_the_ports_of_their_first_one) },
 	{ TEST(a_fragment_of_the_other_familys_protocol_is_no_flow) },
-	{ TEST(gaps_have_two_buckets_for_each_power_of_two) },
+	{ TEST(gaps_have_32_buckets_for_each_power_of_two) },
 	{ TEST(echo_messages_are_told_by_their_type) },
 	{ TEST(what_has_numbers_is_sequenced) },
 	{ TEST(a_flow_has_its_packets_gaps_and_numbers) },

@@ -37,6 +37,7 @@ fn rule(name: &str, port: u16, profile: Option<SequenceProfile>) -> Rule {
         destination_ports: vec![port..=port],
         protocols: vec![],
         profile,
+        histogram: false,
     }
 }
 

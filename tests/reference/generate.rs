@@ -52,6 +52,7 @@ impl RuleSpec {
             destination_ports: ranges(&self.ports[1]),
             protocols: self.protocols.clone(),
             profile: self.profile,
+            histogram: false,
         }
     }
 }

@@ -37,6 +37,7 @@ fn rule(port: u16, profile: Option<SequenceProfile>) -> Rule {
         destination_ports: std::iter::once(port..=port).collect(),
         protocols: vec![Protocol::Udp],
         profile,
+        histogram: false,
     }
 }
 

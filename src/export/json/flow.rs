@@ -7,6 +7,7 @@ use crate::export::Record;
 use crate::model::alert::AlertRule;
 use crate::model::column::{Column, Context, MEMBERS, Member, Part, SEQUENCE, Value, by_id};
 use crate::model::counts::Counts;
+use crate::model::histogram::Histogram;
 use crate::model::top::Remainder;
 use crate::model::tracker::Flow;
 
@@ -65,6 +66,10 @@ impl Serialize for FlowObject<'_> {
                     let is_known = (part.is_known)(&flow.counts);
                     object.serialize_entry(part.name, &is_known.then_some(Object(cells)))?;
                 }
+                Member::Buckets => {
+                    let buckets = flow.histogram.as_deref().map(buckets);
+                    object.serialize_entry("interarrival_buckets", &buckets)?;
+                }
                 Member::Alerts => {
                     let raised = self.record.alerts.raised(&flow.key);
                     let alerts: Vec<_> = raised.map(AlertRule::describe).collect();
@@ -104,6 +109,14 @@ impl Serialize for Sums<'_> {
         object.serialize_entry("sequence_tcp", &part_of_sum(&SEQUENCE, &of_tcp))?;
         object.end()
     }
+}
+
+/// What a histogram holds, bucket by bucket: from, to, ms, and how many.
+pub fn buckets(histogram: &Histogram) -> Vec<(f64, f64, u64)> {
+    let ms = |ns| ns as f64 / 1e6;
+    let held = histogram.occupied();
+    held.map(|(from, to, count)| (ms(from), ms(to), count))
+        .collect()
 }
 
 /// A part of the sums, null where no flow has any of it; what does not add up in it is not known.

@@ -6,6 +6,7 @@ use super::groups::{ip, join};
 use super::value::{destination_of, source_of};
 use super::{Column, Context, Value, Width};
 use crate::model::counts::{Counts, Sequence};
+use crate::model::histogram::Histogram;
 use crate::model::tracker::Flow;
 
 use Width::{Between, Fixed, Rate};
@@ -150,6 +151,32 @@ const COUNTED: &[Column] = &[
     .alias("jitter_ms")
     .json("jitter_ms")
     .priority(10),
+    Column::<Flow>::of_histogram(
+        "iat_p50",
+        "IAT p50",
+        "median time between packets, where the flow keeps a histogram",
+        |h| h.percentile_ms(50.0),
+    )
+    .json("interarrival_p50_ms")
+    .priority(23),
+    Column::<Flow>::of_histogram("iat_p95", "IAT p95", "95th percentile of that time", |h| {
+        h.percentile_ms(95.0)
+    })
+    .json("interarrival_p95_ms")
+    .priority(23),
+    Column::<Flow>::of_histogram("iat_p99", "IAT p99", "99th percentile of that time", |h| {
+        h.percentile_ms(99.0)
+    })
+    .json("interarrival_p99_ms")
+    .priority(23),
+    Column::<Flow>::of_histogram(
+        "iat_max",
+        "IAT max",
+        "the longest such time, exact",
+        Histogram::longest_ms,
+    )
+    .json("interarrival_max_ms")
+    .priority(23),
     Column::<Flow>::new(
         "jitter_history",
         "trend",

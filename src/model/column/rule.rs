@@ -2,12 +2,13 @@
 
 use super::flow::seconds_since;
 use super::{Column, Value, Width};
+use crate::model::histogram::Histogram;
 use crate::model::tracker::RuleReport;
 
 use Width::{Between, Fixed};
 
 /// All rule columns.
-pub static RULE_COLUMNS: [Column<RuleReport>; 5] = [
+pub static RULE_COLUMNS: [Column<RuleReport>; 9] = [
     Column::<RuleReport>::new(
         "rule",
         "rule",
@@ -33,6 +34,35 @@ pub static RULE_COLUMNS: [Column<RuleReport>; 5] = [
         Value::Count(r.flows as u64)
     })
     .priority(2),
+    Column::<RuleReport>::of_histogram(
+        "iat_p50",
+        "IAT p50",
+        "median time between packets of a flow, where the rule asks for histograms",
+        |h| h.percentile_ms(50.0),
+    )
+    .priority(6),
+    Column::<RuleReport>::of_histogram(
+        "iat_p99",
+        "IAT p99",
+        "99th percentile of that time",
+        |h| h.percentile_ms(99.0),
+    )
+    .priority(5),
+    Column::<RuleReport>::of_histogram(
+        "iat_max",
+        "IAT max",
+        "the longest such time, exact",
+        Histogram::longest_ms,
+    )
+    .priority(7),
+    Column::<RuleReport>::new(
+        "without_histogram",
+        "no hist",
+        "such flows listed that have no histogram although the rule asks for it, as there was no room for more",
+        Fixed(8),
+        |r, _| r.flows_without_histogram().map_or(Value::Unknown, |n| Value::Count(n as u64)),
+    )
+    .priority(8),
     Column::<RuleReport>::new(
         "last_match",
         "last match",

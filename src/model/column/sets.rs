@@ -61,6 +61,8 @@ pub enum Member {
     Cell(&'static str),
     /// An object of cells.
     Part(&'static Part),
+    /// The buckets of its histogram.
+    Buckets,
     /// The thresholds that the flow violates.
     Alerts,
 }
@@ -71,7 +73,7 @@ impl Member {
         match self {
             Member::Cell(id) => std::slice::from_ref(id),
             Member::Part(part) => part.cells,
-            Member::Alerts => &[],
+            Member::Buckets | Member::Alerts => &[],
         }
     }
 }
@@ -121,6 +123,11 @@ pub const MEMBERS: &[Member] = &[
     Member::Cell("packet_rate"),
     Member::Cell("interarrival_mean"),
     Member::Cell("jitter"),
+    Member::Cell("iat_p50"),
+    Member::Cell("iat_p95"),
+    Member::Cell("iat_p99"),
+    Member::Cell("iat_max"),
+    Member::Buckets,
     Member::Cell("samples"),
     Member::Cell("jitter_epochs"),
     Member::Part(&SEQUENCE),

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 use super::closing::Closing;
+use super::gaps::Histograms;
 use super::interfaces::InterfaceLedger;
 use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rule_of};
@@ -30,6 +31,7 @@ pub struct FlowTracker {
     slots: Vec<Slot>,
     locality: Locality,
     interfaces: InterfaceLedger,
+    histograms: Histograms,
     rules_version: u8,
     table_baseline: TableCounts,
     intervals: Intervals,
@@ -52,6 +54,7 @@ impl FlowTracker {
             slots: Vec::new(),
             locality: Locality::default(),
             interfaces: InterfaceLedger::default(),
+            histograms: Histograms::default(),
             rules_version: 0,
             table_baseline: TableCounts::default(),
             intervals,
@@ -66,19 +69,22 @@ impl FlowTracker {
         &self.report
     }
 
-    /// Sets the names of this version's rules, in the order of the indices in samples. A rule that keeps its name keeps
-    /// its totals.
-    pub fn set_rules(&mut self, version: u8, names: impl IntoIterator<Item = Arc<str>>) {
+    /// Sets the names of this version's rules, in the order of the indices in samples, and whether their flows keep
+    /// histograms. A rule that keeps its name keeps its totals.
+    pub fn set_rules(&mut self, version: u8, rules: impl IntoIterator<Item = (Arc<str>, bool)>) {
         let former = std::mem::take(&mut self.report.rules);
         let now = self.report.taken_ns;
-        let rules = names.into_iter().map(|name| {
+        let rules = rules.into_iter().map(|(name, histogram)| {
             let known = former.iter().find(|rule| rule.name == name).cloned();
-            known.unwrap_or(RuleReport {
+            let mut rule = known.unwrap_or(RuleReport {
                 name,
                 counts: Counts::default(),
                 flows: 0,
+                gaps: None,
                 last_match_ns: now,
-            })
+            });
+            rule.gaps = histogram.then(|| rule.gaps.unwrap_or_default());
+            rule
         });
         self.report.rules = rules.collect();
         self.report.revision += 1;
@@ -135,7 +141,7 @@ impl FlowTracker {
     fn count_snapshot(&mut self, snapshot: &Snapshot, closing: Option<f64>) {
         self.report.revision += 1;
         self.report.taken_ns = snapshot.taken_ns;
-        self.report.histograms.clone_from(&snapshot.histograms);
+        Histograms::end(&snapshot.histograms, &mut self.report, finder(&self.by_key));
         self.report.table = TableSample {
             counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table
@@ -151,6 +157,8 @@ impl FlowTracker {
         for slot in &snapshot.freed {
             self.release(*slot);
         }
+        self.histograms
+            .keep(&snapshot.histograms, &mut self.report, finder(&self.by_key));
         if renamed {
             for flow in &mut self.report.flows {
                 flow.interface = self.interfaces.name(flow.key.ifindex);
@@ -185,6 +193,7 @@ impl FlowTracker {
         }
         for rule in &mut self.report.rules {
             rule.counts = Counts::default();
+            rule.gaps = rule.gaps.take().map(|_| Box::default());
         }
         self.interfaces.reset(&mut self.report);
         self.table_baseline += std::mem::take(&mut self.report.table.counts);
@@ -293,8 +302,7 @@ impl FlowTracker {
     }
 
     fn find(&self, key: &FlowKey) -> Option<u32> {
-        let is_it = |index: &u32| self.report.flows[*index as usize].key == *key;
-        self.by_key.find(hash(key), is_it).copied()
+        finder(&self.by_key)(&self.report.flows, key)
     }
 
     fn list(&mut self, sample: &FlowSample) {
@@ -312,6 +320,7 @@ impl FlowTracker {
             last_seen_ns: sample.last_seen_ns,
             history: History::default(),
             trouble: None,
+            histogram: None,
         };
         self.interfaces.begin(&flow);
         push_lean(&mut self.report.flows, flow);
@@ -358,6 +367,14 @@ impl FlowTracker {
                 slot.flow = index as u32;
             }
         }
+    }
+}
+
+/// Says at which index of the report a flow is.
+fn finder(by_key: &HashTable<u32>) -> impl Fn(&[Flow], &FlowKey) -> Option<u32> + '_ {
+    |flows, key| {
+        let is_it = |index: &u32| flows[*index as usize].key == *key;
+        by_key.find(hash(key), is_it).copied()
     }
 }
 

@@ -255,9 +255,9 @@ fn packets_count_for_the_rule_of_their_time() {
         rule: Some(rule),
         ..sample(0, 1, 1, packets)
     };
-    tracker.set_rules(1, [Arc::from("voice")]);
+    tracker.set_rules(1, [("voice".into(), false)]);
     tracker.advance(&snapshot(1, &[by(1, 0, 10)], &[]));
-    tracker.set_rules(2, [Arc::from("rest"), Arc::from("voice")]);
+    tracker.set_rules(2, ["rest", "voice"].map(|name| (name.into(), false)));
     // Not judged by the new rules yet: index 0 is still the former one.
     tracker.advance(&snapshot(2, &[by(1, 0, 12)], &[]));
     tracker.advance(&snapshot(3, &[by(2, 0, 15)], &[]));

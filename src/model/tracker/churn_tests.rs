@@ -70,7 +70,7 @@ impl Expected {
 #[test]
 fn sums_are_right_whatever_comes_shares_slots_and_goes() {
     let mut tracker = tracker();
-    tracker.set_rules(1, ["even", "odd"].map(Arc::from));
+    tracker.set_rules(1, ["even", "odd"].map(|name| (name.into(), false)));
     let mut expected = Expected::default();
     let (mut generations, mut state) = ([0_u32; 12], 1_u64);
     let mut random = |most: u64| {
@@ -117,7 +117,8 @@ fn sums_are_right_whatever_comes_shares_slots_and_goes() {
         if random(60) == 0 {
             tracker.set_rules(
                 1,
-                ["even", if second % 2 == 0 { "odd" } else { "other" }].map(Arc::from),
+                ["even", if second % 2 == 0 { "odd" } else { "other" }]
+                    .map(|name| (name.into(), false)),
             );
         }
     }
@@ -256,7 +257,7 @@ fn whatever_changes_the_report_gives_it_another_revision() {
             t.advance(&snapshot(2, &[sample(0, 1, 1, 10)], &[]))
         }),
         ("an interval", &FlowTracker::close_interval),
-        ("other rules", &|t| t.set_rules(2, ["voice".into()])),
+        ("other rules", &|t| t.set_rules(2, [("voice".into(), true)])),
         ("a reading of nothing new", &|t| {
             t.advance(&snapshot(3, &[], &[]))
         }),

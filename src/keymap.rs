@@ -59,6 +59,7 @@ actions! {
     LongerInterval,
     ShorterInterval,
     Names,
+    Scale,
     Theme,
     Mouse,
     Export,
@@ -150,7 +151,7 @@ pub const ALWAYS_QUITS: &str = "Ctrl-C";
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 40] = [
+pub static BINDINGS: [Binding; 41] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "leave").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
@@ -176,6 +177,7 @@ pub static BINDINGS: [Binding; 40] = [
     row(Show, Action::Names, "names", &["n"], "host names instead of addresses (asks the resolver)"),
     row(Show, Action::HideOwnSession, "hide_own_session", &["x"], "hide the flow of this SSH session"),
     row(Show, Action::HideEnded, "hide_ended", &["i"], "hide flows that have ended (no packet for 2 s, or an interval), or show them"),
+    row(Show, Action::Scale, "scale", &["L"], "times between packets in the detail: logarithmic or linear axis"),
     row(Show, Action::Theme, "theme", &["t"], "next colour theme"),
     row(Move, Action::Up, "up", &["Up", "k"], "a row up"),
     row(Move, Action::Down, "down", &["Down", "j"], "a row down"),

@@ -206,6 +206,62 @@ fn an_alert_names_its_flow_and_its_rule_though_it_is_silent_or_gone() {
 }
 
 #[test]
+fn a_key_turns_the_axis_of_gaps_from_logarithmic_to_linear_and_back() {
+    let mut report = mixed();
+    let mut app = App::new(Preferences::default(), SIZE);
+    app.update(Msg::Refreshed(CLOCK), &report);
+    press(&mut app, &report, "Down Enter");
+    let key = app.flow_table().selected().expect("a selection");
+    let mut histogram = Histogram::default();
+    for gap in [1_000_000, 100_000_000] {
+        histogram.counts[bucket_of(gap)] = 1;
+        histogram.longest = gap;
+    }
+    let is_selected = |flow: &&mut Flow| flow.key == key;
+    let flow = report.flows.iter_mut().find(is_selected).expect("listed");
+    flow.histogram = Some(Box::new(histogram));
+    report.revision += 1;
+    // The times that stand at even distances below the bars.
+    let times = |app: &mut App| -> Vec<f64> {
+        let frame = frame(app, &report);
+        let words =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(String::from).collect() };
+        let axis = frame.lines().map(words).rfind(|words| {
+            words.len() > 4
+                && words
+                    .iter()
+                    .skip(1)
+                    .step_by(2)
+                    .all(|word| word.ends_with('s'))
+        });
+        let axis = axis.expect("an axis");
+        let time = |pair: &[String]| {
+            let number: f64 = pair[0].parse().expect("a number");
+            if pair[1] == "ms" {
+                number
+            } else {
+                number / 1000.0
+            }
+        };
+        axis.chunks(2).map(time).collect()
+    };
+    let is_even = |steps: Vec<f64>| {
+        steps
+            .iter()
+            .all(|step| (step / steps[0] - 1.0).abs() < 0.06)
+    };
+    let differences = |times: &[f64]| times.windows(2).map(|w| w[1] - w[0]).collect();
+    let ratios = |times: &[f64]| times.windows(2).map(|w| w[1] / w[0]).collect();
+    let logarithmic = times(&mut app);
+    assert!(is_even(ratios(&logarithmic)), "{logarithmic:?}");
+    press(&mut app, &report, "L");
+    let linear = times(&mut app);
+    assert!(is_even(differences(&linear)), "{linear:?}");
+    press(&mut app, &report, "L");
+    assert_eq!(times(&mut app), logarithmic);
+}
+
+#[test]
 fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
     let mut report = mixed();
     let mut app = with_alert_on_loss(&report);

@@ -14,12 +14,18 @@ use crate::model::column::{
 };
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
+use crate::model::preferences::Scale;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
 impl App {
     /// The report of the pause.
     pub(super) fn paused_report(&self) -> Option<Arc<Report>> {
         self.paused.as_ref().map(|paused| paused.report().clone())
+    }
+
+    /// How the axis of the times between packets goes, in the detail.
+    pub fn scale(&self) -> Scale {
+        self.choices.scale()
     }
 
     /// What cells depend on.

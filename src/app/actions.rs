@@ -48,6 +48,7 @@ impl App {
             Action::HideEnded => self.toggle_ended(),
             Action::ToggleUnit => self.choices.toggle_unit(),
             Action::ToggleLoss => self.choices.toggle_packet_loss(),
+            Action::Scale => self.toggle_scale(),
             Action::Theme => self.next_theme(),
             Action::Names => self.toggle_names(),
             Action::NextView => self.show(self.view().beside(1)),
@@ -192,6 +193,12 @@ impl App {
         self.journal.reset(TEXT);
         self.notices.say(TEXT);
         vec![Effect::ResetBaseline]
+    }
+
+    fn toggle_scale(&mut self) {
+        let scale = self.choices.toggle_scale().name();
+        self.notices
+            .say(format!("axis of times between packets: {scale}"));
     }
 
     fn toggle_mouse(&mut self) -> Vec<Effect> {

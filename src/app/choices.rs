@@ -3,7 +3,7 @@
 use super::{Preferences, View};
 use crate::model::appearance::adopt;
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
-use crate::model::preferences::{ThemeName, Unit};
+use crate::model::preferences::{Scale, ThemeName, Unit};
 
 /// The intervals that `+` and `-` go through, s.
 const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
@@ -13,6 +13,8 @@ const INTERVALS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 pub struct Choices {
     current: Preferences,
     configured: Preferences,
+    /// Of the times between packets, in the detail.
+    scale: Scale,
 }
 
 impl Choices {
@@ -21,6 +23,7 @@ impl Choices {
         Choices {
             current: configured.clone(),
             configured,
+            scale: Scale::default(),
         }
     }
 
@@ -74,6 +77,17 @@ impl Choices {
     /// Shows the loss columns, or hides them.
     pub(super) fn toggle_packet_loss(&mut self) {
         self.current.appearance.packet_loss ^= true;
+    }
+
+    /// How the axis of the times between packets goes.
+    pub(super) fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// Turns that axis to the other scale, which it returns.
+    pub(super) fn toggle_scale(&mut self) -> Scale {
+        self.scale = self.scale.other();
+        self.scale
     }
 
     /// Turns to the next colour theme.

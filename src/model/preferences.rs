@@ -42,6 +42,14 @@ impl Scale {
         }
     }
 
+    /// The one that it is not.
+    pub const fn other(self) -> Scale {
+        match self {
+            Scale::Logarithmic => Scale::Linear,
+            Scale::Linear => Scale::Logarithmic,
+        }
+    }
+
     /// Where a time, ns, is on the scale; below one ns there is nothing to tell apart.
     pub fn of(self, ns: f64) -> f64 {
         match self {

@@ -9,7 +9,6 @@ use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, Scene, View};
 use crate::model::column::shorten_middle;
-use crate::model::preferences::Scale;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
@@ -128,33 +127,51 @@ fn draw_facts(
     (area.y + lines as u16).min(area.bottom())
 }
 
-/// Draws up to four panels in one or two rows, as many as fit.
+/// Draws the distribution of the gaps over the whole width, below curves over time; beside one of them where there is
+/// no room for two rows.
 fn draw_charts(pen: &mut Pen, app: &App, flow: &Flow, area: Rect) {
     const GAP: u16 = 2;
     let (least_width, least_height) = chart::SMALLEST;
-    let fits = (area.width + GAP) / (least_width + GAP);
-    let columns = fits.min(if area.height >= 2 * least_height {
-        2
-    } else {
-        4
-    });
-    if columns == 0 || area.height < least_height {
+    if area.width < least_width || area.height < least_height {
         return;
     }
-    let rows = (area.height / least_height).min(4_u16.div_ceil(columns));
-    let (width, height) = ((area.width + GAP) / columns, area.height / rows);
-    for panel in 0..(columns * rows).min(4) {
-        let place = Rect {
-            x: area.x + panel % columns * width,
-            y: area.y + panel / columns * height,
-            width: width - GAP,
-            height,
+    let fits = (area.width + GAP) / (least_width + GAP);
+    let (columns, width, gaps) = if area.height >= 2 * least_height {
+        let columns = fits.min(3);
+        let gaps = rest_of(area, area.y + area.height / 2);
+        (columns, (area.width + GAP) / columns, Some(gaps))
+    } else if fits > 1 {
+        let width = (area.width / 3).max(least_width) + GAP;
+        let gaps = Rect {
+            x: area.x + width,
+            width: area.width - width,
+            ..area
         };
-        draw_panel(pen, app, flow, panel, place);
+        (1, width, Some(gaps))
+    } else {
+        (1, area.width + GAP, None)
+    };
+    let is_below = gaps.is_some_and(|gaps| gaps.y > area.y);
+    for panel in 0..columns {
+        let place = Rect {
+            x: area.x + panel * width,
+            width: width - GAP,
+            height: if is_below {
+                area.height / 2
+            } else {
+                area.height
+            },
+            ..area
+        };
+        draw_curve_panel(pen, app, flow, panel, place);
+    }
+    if let Some(gaps) = gaps {
+        draw_distribution(pen, app, gaps, flow.histogram.as_deref());
     }
 }
 
-fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
+/// Over time: gaps; throughput; losses, which come before throughput if there are any, as there may be no room for three.
+fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
     let (unit, interval_s) = (
@@ -167,10 +184,9 @@ fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
         style,
     };
     let time = |ms| units::milliseconds(ms).trim().to_owned();
-    // There is often no room for the fourth panel: losses come before throughput if there are any.
     let loses = flow.counts.sequence.is_some_and(|s| s.lost > 0);
-    match if loses && panel >= 2 {
-        5 - panel
+    match if loses && panel >= 1 {
+        3 - panel
     } else {
         panel
     } {
@@ -181,8 +197,7 @@ fn draw_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
             ];
             draw_curves(pen, area, &curves, interval_s, time);
         }
-        1 => draw_distribution(pen, area, flow.histogram.as_deref(), Scale::Logarithmic),
-        2 => {
+        1 => {
             let curves = [
                 curve("throughput", history.throughput(), theme.spark),
                 curve("goodput", history.goodput(), theme.good),

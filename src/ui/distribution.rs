@@ -4,6 +4,8 @@ use ratatui::layout::Rect;
 
 use super::chart::SMALLEST;
 use super::pen::Pen;
+use crate::app::App;
+use crate::keymap::Action;
 use crate::model::histogram::Histogram;
 use crate::model::preferences::Scale;
 use crate::model::units;
@@ -11,16 +13,12 @@ use crate::model::units;
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Draws the distribution, on an axis that is as wide as the area.
-pub fn draw_distribution(pen: &mut Pen, area: Rect, histogram: Option<&Histogram>, scale: Scale) {
+pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, histogram: Option<&Histogram>) {
     if area.width < SMALLEST.0 || area.height < 3 {
         return;
     }
-    let title = "time between packets";
-    let x = pen.text(area.x, area.y, area.width, title, pen.theme.strong);
-    let how = format!(", {}", scale.name());
-    if x + how.len() as u16 <= area.right() {
-        pen.text(x, area.y, area.right() - x, &how, pen.theme.dim);
-    }
+    let scale = app.scale();
+    draw_title(pen, app, area);
     let Some((histogram, axis)) =
         histogram.and_then(|h| Some((h, Axis::of(h, scale, area.width)?)))
     else {
@@ -44,6 +42,24 @@ pub fn draw_distribution(pen: &mut Pen, area: Rect, histogram: Option<&Histogram
         draw_marks(pen, bars, &marks, &axis);
     }
     draw_times(pen, area, &axis);
+}
+
+/// What it is, how the axis goes, and the key that changes that, as far as there is room.
+fn draw_title(pen: &mut Pen, app: &App, area: Rect) {
+    let title = "time between packets";
+    let mut x = pen.text(area.x, area.y, area.width, title, pen.theme.strong);
+    let scale = app.scale();
+    let keys = app.preferences().keymap.keys(Action::Scale);
+    let how = format!(", {}", scale.name());
+    let key = keys
+        .first()
+        .map(|key| format!(" ({key}: {})", scale.other().name()));
+    for text in std::iter::once(how).chain(key) {
+        if x + text.chars().count() as u16 > area.right() {
+            break;
+        }
+        x = pen.text(x, area.y, area.right() - x, &text, pen.theme.dim);
+    }
 }
 
 /// A percentile, or the longest gap: its name and ms.

@@ -118,7 +118,6 @@ Without sudo: setcap cap_bpf,cap_net_admin,cap_perfmon+ep on the program.";
 /// The quality of network flows, live: throughput, jitter and loss, measured in the kernel.
 #[derive(Debug, Clone, PartialEq, Parser)]
 #[command(name = "flowtop", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(disable_help_subcommand = true)]
 pub struct Arguments {
     /// What to do instead of a run.
     #[command(subcommand)]

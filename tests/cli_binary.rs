@@ -69,6 +69,8 @@ fn help_and_version_go_to_standard_output() {
         (&["-V"], concat!("flowtop ", env!("CARGO_PKG_VERSION"))),
         (&["--version"], "flowtop "),
         (&["-packet_loss", "--help"], "Usage:"),
+        (&["help"], "Examples:"),
+        (&["help", "doctor"], "--clean"),
     ] {
         let output = run(arguments);
         assert_eq!(code(&output), 0, "{arguments:?}");
@@ -108,6 +110,20 @@ fn a_missing_interface_is_69() {
     let output = run(&["--json", "-i", "\u{1b}[31m"]);
     assert_eq!(code(&output), 69, "{output:?}");
     assert!(errors(&output, 1).contains("no such interface"));
+}
+
+#[test]
+fn a_glob_without_a_match_is_named_and_waited_for() {
+    if !support::root() {
+        return;
+    }
+    let output = run(&["--json", "-i", "lo,nonesuch*", "-t", "0.1", "--count", "1"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let text = errors(&output, 1);
+    assert!(
+        text.contains("watch nonesuch*: no interface matches"),
+        "{text}"
+    );
 }
 
 /// Runs as a user without any capability.

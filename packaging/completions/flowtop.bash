@@ -1,3 +1,14 @@
+# Interfaces, also behind the commas of a list.
+_flowtop_interfaces() {
+    local path list=""
+    [[ $1 == *,* ]] && list="${1%,*},"
+    compopt -o nospace 2>/dev/null
+    COMPREPLY=()
+    for path in /sys/class/net/*; do
+        [[ -d $path && $list${path##*/} == "$1"* ]] && COMPREPLY+=("$list$(printf %q "${path##*/}")")
+    done
+}
+
 _flowtop() {
     local i cur prev opts cmd
     COMPREPLY=()
@@ -19,6 +30,15 @@ _flowtop() {
             flowtop,doctor)
                 cmd="flowtop__subcmd__doctor"
                 ;;
+            flowtop,help)
+                cmd="flowtop__subcmd__help"
+                ;;
+            flowtop__subcmd__help,doctor)
+                cmd="flowtop__subcmd__help__subcmd__doctor"
+                ;;
+            flowtop__subcmd__help,help)
+                cmd="flowtop__subcmd__help__subcmd__help"
+                ;;
             *)
                 ;;
         esac
@@ -26,18 +46,18 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --max-flows --metrics --config --user --json --text --output --rotate --top --duration --count --color --ascii --check-config --print-config --demo --help --version doctor"
+            opts="-i -t -j -b -l -c -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --max-flows --metrics --config --user --json --text --output --rotate --top --duration --count --color --ascii --check-config --print-config --demo --help --version doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --interface)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _flowtop_interfaces "${cur}"
                     return 0
                     ;;
                 -i)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _flowtop_interfaces "${cur}"
                     return 0
                     ;;
                 --throughput-interval)
@@ -110,6 +130,48 @@ _flowtop() {
         flowtop__subcmd__doctor)
             opts="-h --clean --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__help)
+            opts="doctor help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

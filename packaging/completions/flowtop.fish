@@ -1,3 +1,11 @@
+# Interfaces, also behind the commas of a list.
+function __flowtop_interfaces
+    set -l list (string match -r '^.*,' -- (commandline -ct | string replace -r '^(--interface=|-i)' ''))
+    for path in /sys/class/net/*/
+        echo "$list"(string split -- / $path)[-2]
+    end
+end
+
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
     string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss max-flows= metrics= c/config= user= json text output= rotate= top= duration= count= color= ascii check-config print-config demo h/help V/version
@@ -24,7 +32,7 @@ function __fish_flowtop_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c flowtop -n "__fish_flowtop_needs_command" -s i -l interface -d 'Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed. [default: every interface that is up, except loopback]' -r
+complete -c flowtop -s i -l interface -d 'Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed. [default: every interface that is up, except loopback]' -r -f -a "(__flowtop_interfaces)"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l throughput-interval -d 'Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s j -l jitter-interval -d 'Window over which inter-arrival mean and jitter are computed. [default: the throughput interval]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of the flow table. [default: 65536]' -r
@@ -50,5 +58,8 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Watch generate
 complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s V -l version -d 'Print version'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l clean -d 'Remove what killed runs left on the hooks, and say what it was'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor help" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

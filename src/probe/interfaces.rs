@@ -238,7 +238,7 @@ impl Selection {
         if self.names(link) {
             return true;
         }
-        let readable = !matches!(link.header, LinkHeader::Unsupported(_));
+        let readable = is_readable(link);
         if self.globs.is_empty() {
             return readable && !link.is_loopback && link.state == LinkState::Up;
         }
@@ -265,19 +265,28 @@ impl Selection {
 
     /// Fails on the first plain name that no link has. A glob may match nothing yet.
     pub fn require_names(&self, links: &[Link]) -> Result<(), NoSuchInterface> {
-        match self.missing(links).next() {
-            Some(name) => Err(NoSuchInterface { name: name.into() }),
+        match self.missing(links).find(|glob| glob.is_plain()) {
+            Some(name) => Err(NoSuchInterface {
+                name: name.as_str().into(),
+            }),
             None => Ok(()),
         }
     }
 
-    /// The plain names that no link has now: those the run waits for.
-    pub fn missing<'a>(&'a self, links: &'a [Link]) -> impl Iterator<Item = &'a OsStr> {
-        let names = self.globs.iter().filter(|glob| glob.is_plain());
-        names
-            .map(|glob| OsStr::new(glob.as_str()))
-            .filter(|name| links.iter().all(|link| link.name != *name))
+    /// The names and globs of which no link is watched now: those the run waits for.
+    pub fn missing<'a>(&'a self, links: &'a [Link]) -> impl Iterator<Item = &'a Glob> {
+        let is_found = |glob: &Glob| {
+            let mut found = links
+                .iter()
+                .filter(|link| glob.matches(link.name.as_bytes()));
+            found.any(|link| glob.is_plain() || is_readable(link))
+        };
+        self.globs.iter().filter(move |glob| !is_found(glob))
     }
+}
+
+fn is_readable(link: &Link) -> bool {
+    !matches!(link.header, LinkHeader::Unsupported(_))
 }
 
 #[cfg(test)]

@@ -224,6 +224,7 @@ impl Worker {
             list_due: Instant::now() + links::LIST_EVERY,
         };
         worker.remember_named(&links);
+        worker.say_missing(&links);
         for link in &links {
             if worker.assignment.selection.wants(link) {
                 let attached = worker.try_attach(link);

@@ -58,6 +58,90 @@ fn exit_status(page: &mut Roff) {
     }
 }
 
+/// A section of entries, each a row's first cells and what they are.
+fn entries(page: &mut Roff, title: &str, intro: &str, rows: Vec<Vec<String>>, text_at: usize) {
+    page.control("SH", [title]).text([roman(intro)]);
+    for row in rows {
+        page.control("TP", []);
+        page.text([bold(row[..text_at].join(", "))]);
+        page.text([roman(&*row[text_at])]);
+    }
+}
+
+fn keys_and_filters(page: &mut Roff) {
+    let keys = rows_of("README.md", "| key |").into_iter().map(|row| {
+        let [keys, what, name] = <[String; 3]>::try_from(row).expect("three cells");
+        vec![keys.replace(' ', ", "), format!("{what} ({name})")]
+    });
+    let intro = "What is in parentheses is the name in KEYS of the configuration.";
+    entries(page, "KEYS", intro, keys.collect(), 1);
+    let intro = "Words and terms parted by spaces, all of which must be true; ! negates one. A word matches anything \
+                 shown; loss>1, jitter<=5ms, rate>10M compare any column of numbers by its id or short name.";
+    entries(page, "FILTERS", intro, rows_of("README.md", "| field |"), 1);
+}
+
+fn configuration(page: &mut Roff) {
+    let settings = rows_of(super::CONFIGURATION, "| key | default |");
+    let settings = settings
+        .into_iter()
+        .map(|row| vec![format!("{} (default: {})", row[0], row[1]), row[2].clone()]);
+    let intro = "JSON, read at the start and again whenever it changes. A good file takes effect without losing a flow; \
+                 a bad one changes nothing, and is told.";
+    entries(page, "CONFIGURATION", intro, settings.collect(), 1);
+    page.control("SS", ["Keys of a rule"]);
+    for row in rows_of(super::CONFIGURATION, "| key of a rule |") {
+        page.control("TP", []);
+        page.text([bold(&*row[0])]).text([roman(&*row[1])]);
+    }
+}
+
+fn files_and_environment(page: &mut Roff) {
+    let rows = |pairs: &[(&str, &str)]| -> Vec<Vec<String>> {
+        let row = |(name, text): &(&str, &str)| vec![(*name).to_owned(), (*text).to_owned()];
+        pairs.iter().map(row).collect()
+    };
+    let files = [
+        (
+            "./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json",
+            "the configuration: the first that exists, unless -c names one",
+        ),
+        (
+            "flowtop-*.json, flowtop-*.csv",
+            "what the key e writes, in the working folder",
+        ),
+        (
+            "/usr/share/doc/flowtop",
+            "docs/numbers.md, docs/configuration.md, docs/json.md and others, and an example configuration",
+        ),
+        (
+            "/var/log/flowtop/flowtop.jsonl",
+            "the records of the service",
+        ),
+    ];
+    entries(page, "FILES", "", rows(&files), 1);
+    let environment = [
+        ("NO_COLOR", "if set, no colours, unless --color=always"),
+        ("TERM, COLORTERM", "how many colours the terminal has"),
+        (
+            "XDG_CONFIG_HOME",
+            "where the user's configuration is; if not set: $HOME/.config",
+        ),
+        (
+            "SUDO_UID",
+            "set by sudo: whom the run goes on as, and whose configuration is read",
+        ),
+        (
+            "SSH_CONNECTION",
+            "the SSH session that the run is in, which is marked among the flows",
+        ),
+        (
+            "TZ",
+            "time zone of the times on the screen and in names of files",
+        ),
+    ];
+    entries(page, "ENVIRONMENT", "", rows(&environment), 1);
+}
+
 fn notes(page: &mut Roff) {
     page.control("SH", ["NOTES"]).text([roman(
         "netsniff-ng has a program of the same name, flowtop(8). flowtop-bpf is always this one.",
@@ -89,6 +173,9 @@ fn manual_page(command: &Command, is_first: bool) -> String {
     let mut rest = Roff::new();
     examples(&mut rest, command);
     if is_first {
+        keys_and_filters(&mut rest);
+        configuration(&mut rest);
+        files_and_environment(&mut rest);
         exit_status(&mut rest);
         notes(&mut rest);
     }
@@ -100,7 +187,7 @@ fn manual_page(command: &Command, is_first: bool) -> String {
 }
 
 fn manual(files: &mut Files) {
-    let mut command = Arguments::command();
+    let mut command = Arguments::command().disable_help_subcommand(true);
     command.build();
     let first = Path::new("man/flowtop.1").to_owned();
     files.insert(first, manual_page(&command, true));
@@ -110,6 +197,88 @@ fn manual(files: &mut Files) {
     }
 }
 
+/// The completion with the interfaces of the machine behind `-i`, each one of a comma list. Names are taken as they are: nothing
+/// in one is expanded.
+fn with_interfaces(shell: Shell, text: &str) -> String {
+    let (changes, function) = match shell {
+        Shell::Bash => (
+            ["--interface", "-i"].map(|option| {
+                let case = |action: &str| format!("{option})\n                    {action}\n");
+                (
+                    case("COMPREPLY=($(compgen -f \"${cur}\"))"),
+                    case("_flowtop_interfaces \"${cur}\""),
+                )
+            }),
+            BASH_INTERFACES,
+        ),
+        Shell::Zsh => (
+            ["'*-i+", "'*--interface="].map(|option| {
+                let line = text.lines().find(|line| line.starts_with(option));
+                let line = line.expect("the option").to_owned();
+                let changed = line.replace(":NAME:_default", ":NAME:_flowtop_interfaces");
+                (line, changed)
+            }),
+            ZSH_INTERFACES,
+        ),
+        _ => {
+            let line = text.lines().find(|line| line.contains("-l interface"));
+            let line = line.expect("the option").to_owned();
+            // The condition fails as long as an option lacks its argument.
+            let always = line.replace(" -n \"__fish_flowtop_needs_command\"", "");
+            let changed = format!("{always} -f -a \"(__flowtop_interfaces)\"");
+            ([(line, changed), Default::default()], FISH_INTERFACES)
+        }
+    };
+    let mut text = text.to_owned();
+    for (before, after) in changes.into_iter().filter(|(before, _)| !before.is_empty()) {
+        assert!(
+            text.contains(&before),
+            "the completion for {shell} is made otherwise"
+        );
+        text = text.replacen(&before, &after, 1);
+    }
+    match text.strip_prefix("#compdef flowtop\n") {
+        Some(rest) => format!("#compdef flowtop\n{function}{rest}"),
+        None => format!("{function}{text}"),
+    }
+}
+
+const BASH_INTERFACES: &str = r#"# Interfaces, also behind the commas of a list.
+_flowtop_interfaces() {
+    local path list=""
+    [[ $1 == *,* ]] && list="${1%,*},"
+    compopt -o nospace 2>/dev/null
+    COMPREPLY=()
+    for path in /sys/class/net/*; do
+        [[ -d $path && $list${path##*/} == "$1"* ]] && COMPREPLY+=("$list$(printf %q "${path##*/}")")
+    done
+}
+
+"#;
+
+const ZSH_INTERFACES: &str = r#"
+# Interfaces, also behind the commas of a list.
+_flowtop_interfaces() {
+    _sequence _flowtop_interface "$@"
+}
+
+_flowtop_interface() {
+    local -a names
+    names=(/sys/class/net/*(N-/:t))
+    compadd "$@" -a names
+}
+"#;
+
+const FISH_INTERFACES: &str = r#"# Interfaces, also behind the commas of a list.
+function __flowtop_interfaces
+    set -l list (string match -r '^.*,' -- (commandline -ct | string replace -r '^(--interface=|-i)' ''))
+    for path in /sys/class/net/*/
+        echo "$list"(string split -- / $path)[-2]
+    end
+end
+
+"#;
+
 fn completions(files: &mut Files) {
     for (shell, name) in [
         (Shell::Bash, "flowtop.bash"),
@@ -118,7 +287,7 @@ fn completions(files: &mut Files) {
     ] {
         let mut text = Vec::new();
         generate(shell, &mut Arguments::command(), "flowtop", &mut text);
-        let text = String::from_utf8(text).expect("UTF-8");
+        let text = with_interfaces(shell, &String::from_utf8(text).expect("UTF-8"));
         files.insert(Path::new("completions").join(name), text);
     }
 }
@@ -147,5 +316,45 @@ fn manual_pages_and_completions_are_what_the_command_line_says() {
             "packaging/{} is not what the code says (FLOWTOP_UPDATE_README=1 writes it)",
             path.display()
         );
+    }
+}
+
+/// What a shell offers for the word that is typed last; nothing where there is no such shell.
+fn completed(shell: &str, script: &str) -> Option<Vec<String>> {
+    let mut command = std::process::Command::new(shell);
+    let command = command
+        .args(["-c", script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().ok()?;
+    assert!(output.status.success(), "{shell}: {output:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    // fish has a description behind a tab.
+    let words = text.lines().filter_map(|line| line.split('\t').next());
+    let mut offered: Vec<String> = words.map(|word| word.trim().to_owned()).collect();
+    offered.sort();
+    Some(offered)
+}
+
+#[test]
+fn interfaces_are_completed_also_behind_a_comma() {
+    let entries = fs::read_dir("/sys/class/net")
+        .expect("interfaces")
+        .flatten();
+    let interfaces = entries.filter(|entry| entry.path().is_dir());
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut all: Vec<String> = interfaces.map(name).collect();
+    all.sort();
+    let listed: Vec<String> = all.iter().map(|name| format!("lo,{name}")).collect();
+    for (word, expected) in [("", &all), ("lo,", &listed)] {
+        let bash = format!(
+            "source packaging/completions/flowtop.bash; COMP_WORDS=(flowtop -i '{word}'); COMP_CWORD=2; \
+             _flowtop flowtop '{word}' -i; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        assert_eq!(completed("bash", &bash).as_ref(), Some(expected), "bash");
+        let fish =
+            format!("source packaging/completions/flowtop.fish; complete -C 'flowtop -i {word}'");
+        if let Some(offered) = completed("fish", &fish) {
+            assert_eq!(&offered, expected, "fish");
+        }
     }
 }

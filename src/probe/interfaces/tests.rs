@@ -68,6 +68,12 @@ fn a_missing_name_is_an_error_that_says_so_and_a_glob_without_a_match_is_none() 
         "attach to eth9: no such interface (see: ip link)"
     );
     assert_eq!(selection.missing(&links).count(), 2);
+    let globs = Selection::new(["eth*", "wlan?", "can*"]);
+    let mut unreadable = link("can0");
+    unreadable.header = LinkHeader::Unsupported(280);
+    let links = [link("eth0"), unreadable];
+    let missing: Vec<_> = globs.missing(&links).map(Glob::as_str).collect();
+    assert_eq!(missing, ["wlan?", "can*"]);
     let hostile = Selection::new(["eth8\x1b[2J"]);
     let error = hostile.require_names(&links).expect_err("eth8");
     assert!(error.to_string().contains("eth8\\u{1b}[2J"));

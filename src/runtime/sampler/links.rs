@@ -3,13 +3,14 @@
 //!
 //! One at a time: the kernel waits for a grace period with each, and readings must not wait for hundreds of them.
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::Worker;
 use crate::model::snapshot::LinkState;
-use crate::probe::interfaces::{Link, LinkHeader};
+use crate::probe::interfaces::{Link, LinkHeader, display_name};
 use crate::runtime::updates::Update;
 
 /// rtnetlink announces changes of links. Those that it never announces, and the devices' own counters, are found this
@@ -54,6 +55,19 @@ impl Worker {
         self.named.clear();
         self.update_links();
         while self.settle_next() {}
+        if let Ok(links) = self.monitor.list() {
+            self.say_missing(&links);
+        }
+    }
+
+    /// Says which names and globs no interface has: the run waits for one.
+    pub(super) fn say_missing(&self, links: &[Link]) {
+        for glob in self.assignment.selection.missing(links) {
+            let glob = display_name(OsStr::new(glob.as_str()));
+            let text =
+                format!("watch {glob}: no interface matches yet (waiting for one; see: ip link)");
+            self.outlet.send(Update::Notice(text));
+        }
     }
 
     /// Attaches to the next pending link, or detaches from it. Returns whether there was one.

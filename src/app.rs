@@ -128,6 +128,7 @@ impl App {
                 self.journal.advance(live, now);
                 self.rearrange();
             }
+            Msg::Filter(text) => self.filter_flows(&text),
             Msg::Notice(text) => self.notices.say(text),
             Msg::Logged(kind, text) => self.journal.record(kind, text),
             Msg::Happened(kind, text) => {

@@ -4,6 +4,8 @@
 //! No logic beyond reading words into values: it opens no file, asks for no interface and
 //! must not know what a run does with the options.
 
+mod words;
+
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
@@ -14,11 +16,13 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::interval::{self, Limits};
 use crate::config::{Config, MOST_FLOWS, interface};
+use crate::model::column::Sort;
 use crate::model::glob::Glob;
 use crate::model::groups::{Group, Groups};
 use crate::model::preferences::Unit;
+
+use words::{duration, filter, group, jitter_interval, order, rotation, throughput_interval};
 
 /// How a run ends, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +113,7 @@ Examples:
   sudo flowtop -t 0.5 -j 10             twice a second; jitter over the last ten seconds
   sudo flowtop -l -c voip.json          loss columns; the rules of voip.json
   sudo flowtop --json --duration 60 | jq .flows
+  sudo flowtop --text --filter 'udp and loss>1' --sort -loss
   flowtop --check-config -c voip.json   is the file right, and what does it mean
   sudo flowtop --demo                   see it work, with traffic of its own
   sudo flowtop doctor                   what to send with a bug report
@@ -182,6 +187,10 @@ pub struct Overrides {
     #[arg(short = 'l', long)]
     pub packet_loss: bool,
 
+    /// Id or short name of the column to sort flows by; `-` in front: largest first. [default: -throughput]
+    #[arg(long, value_name = "COLUMN", value_parser = order, allow_hyphen_values = true)]
+    pub sort: Option<Sort>,
+
     /// Size of the flow table. [default: 65536]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
@@ -226,6 +235,11 @@ pub struct Output {
     /// Begin the file anew before it exceeds SIZE (such as 100M), and keep COUNT files in all.
     #[arg(long, value_name = "SIZE:COUNT", requires = "file", value_parser = rotation)]
     pub rotate: Option<Rotation>,
+
+    /// Flows to list, such as 'udp and loss>1': on the dashboard the filter of the views of flows at first; without a
+    /// screen, the others are summed up.
+    #[arg(long, value_name = "EXPR", value_parser = filter, allow_hyphen_values = true)]
+    pub filter: Option<String>,
 
     /// Without a screen: list the first N flows by the order of SORT, and sum the others up.
     #[arg(long, value_name = "N")]
@@ -290,6 +304,7 @@ impl Overrides {
             jitter_interval,
             bits,
             packet_loss,
+            sort,
             max_flows,
             metrics,
         } = self;
@@ -302,6 +317,7 @@ impl Overrides {
             config.appearance.unit = Unit::Bits;
         }
         config.appearance.packet_loss |= packet_loss;
+        config.appearance.sort = sort.unwrap_or(config.appearance.sort);
         config.throughput_interval = throughput_interval.unwrap_or(config.throughput_interval);
         config.jitter_interval = jitter_interval.or(config.jitter_interval);
         config.max_flows = max_flows.unwrap_or(config.max_flows);
@@ -310,11 +326,6 @@ impl Overrides {
         }
         config
     }
-}
-
-fn group(name: &str) -> Result<Group, String> {
-    let found = Group::ALL.into_iter().find(|group| group.name() == name);
-    found.ok_or_else(|| format!("there are: {}", Group::ALL.map(Group::name).join(", ")))
 }
 
 fn modern_spelling(word: OsString) -> OsString {
@@ -339,33 +350,4 @@ fn usage_failure(error: &clap::Error) -> Failure {
     advice.push("see: flowtop --help");
     let message = format!("command line: {} ({})", said.join(" "), advice.join("; "));
     Failure::new(Exit::Usage, message)
-}
-
-fn throughput_interval(word: &str) -> Result<Duration, String> {
-    interval::read(word, Limits::THROUGHPUT)
-}
-
-fn jitter_interval(word: &str) -> Result<Duration, String> {
-    interval::read(word, Limits::JITTER)
-}
-
-fn rotation(word: &str) -> Result<Rotation, String> {
-    let read = |(size, files): (&str, &str)| {
-        let (number, unit) = match size.as_bytes().last()? {
-            b'K' => (&size[..size.len() - 1], 1000),
-            b'M' => (&size[..size.len() - 1], 1_000_000),
-            b'G' => (&size[..size.len() - 1], 1_000_000_000),
-            _ => (size, 1),
-        };
-        let size = number.parse::<u64>().ok()?.checked_mul(unit)?;
-        let files = files.parse().ok().filter(|n| (2..=1000).contains(n))?;
-        (size > 0).then_some(Rotation { size, files })
-    };
-    word.split_once(':').and_then(read).ok_or_else(|| {
-        "expected a size and 2 to 1000 files, such as 100M:10 (K, M, G: powers of 1000)".into()
-    })
-}
-
-fn duration(word: &str) -> Result<Duration, String> {
-    interval::read(word, Limits::RUN)
 }

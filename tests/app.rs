@@ -581,6 +581,17 @@ fn a_filter_that_stands_is_edited_at_its_end_and_kept_without_spaces() {
 }
 
 #[test]
+fn a_filter_of_the_command_line_stands_at_first() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "");
+    app.update(Msg::Filter("udp port:53".to_owned()), &report);
+    assert_eq!(app.filter().text(), "udp port:53");
+    assert_eq!(sources(&mut app, &report), [40001]);
+    press(&mut app, &report, "Esc / Up");
+    assert_eq!(app.filter().text(), "udp port:53");
+}
+
+#[test]
 fn earlier_filters_come_back_by_the_arrow_keys() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "/ u d p Enter Esc / t c p Enter Esc / i c");

@@ -111,6 +111,11 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--max-flows", "99999999999"], "--max-flows"),
         (&["--count", "0"], "--count"),
         (&["--top", "ten"], "--top"),
+        (&["--filter", "udp port:99999"], "99999: not a port"),
+        (&["--filter", "jiter>1"], "did you mean jitter?"),
+        (&["--filter", "loss>"], "not a number"),
+        (&["--sort", "-los"], "did you mean loss"),
+        (&["--sort", "blue"], "there is no such column"),
         (&["--rotate", "100M:10"], "--output"),
         (&["--output", "f", "--rotate", "100M"], "such as 100M:10"),
         (&["--output", "f", "--rotate", "0:10"], "such as 100M:10"),
@@ -196,6 +201,29 @@ fn a_failure_is_a_line_for_each_line_of_its_message() {
     let failure = Failure::new(Exit::Config, "config.json:1:1: a\nconfig.json:2:1: b");
     let lines = "flowtop: config.json:1:1: a\nflowtop: config.json:2:1: b";
     assert_eq!(failure.to_string(), lines);
+}
+
+#[test]
+fn an_order_is_named_by_id_or_short_name_and_wins_over_the_file() {
+    for (word, id) in [
+        ("-loss", "-loss_percent"),
+        ("packets", "packets"),
+        ("-rate", "-throughput"),
+    ] {
+        let arguments = read(&["--sort", word]).expect("valid");
+        let config = arguments.overrides.over(Config::default());
+        assert_eq!(config.appearance.sort.id(), id);
+    }
+    let arguments = read(&["--filter", "!tcp and loss > 1"]).expect("valid");
+    assert_eq!(
+        arguments.output.filter.as_deref(),
+        Some("!tcp and loss > 1")
+    );
+    let by_default = read(&[]).expect("valid").overrides.over(Config::default());
+    assert_eq!(
+        by_default.appearance.sort,
+        Config::default().appearance.sort
+    );
 }
 
 #[test]

@@ -12,8 +12,9 @@ use flowtop::model::column::{Context, Sort};
 use flowtop::model::flow::Protocol;
 use flowtop::model::preferences::Unit;
 use flowtop::model::privileges::{Landlock, Privileges};
+use flowtop::model::query::Query;
 use flowtop::model::top::Top;
-use flowtop::model::tracker::Report;
+use flowtop::model::tracker::{Flow, Report};
 use serde_json::Value;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
@@ -78,8 +79,15 @@ fn record(report: &Report, top: Option<&Top>) -> Value {
 }
 
 fn top(report: &Report, order: &str, most: usize) -> Top {
+    filtered(report, "", order, most)
+}
+
+fn filtered(report: &Report, filter: &str, order: &str, most: usize) -> Top {
     let sort = Sort::parse(order).expect("an order");
-    Top::of(&report.flows, &sort, most, &Context::default())
+    let query = Query::parse(filter).expect("a filter");
+    let (context, mut text) = (Context::default(), String::new());
+    let is_wanted = |flow: &Flow| query.matches(flow, &context, &[], &mut text);
+    Top::of(&report.flows, is_wanted, &sort, most, &context)
 }
 
 /// The sum of a field over these flows; of fields that are unknown in all of them there is none.
@@ -95,11 +103,20 @@ fn the_listed_flows_and_the_remainder_are_together_what_all_flows_are() {
     let report = a_mixture();
     let all = record(&report, None);
     assert!(all.get("remainder").is_none() && all["interfaces"][0].get("unlisted").is_none());
-    for most in [0, 1, 17, 299, 300, 1000] {
-        let some = record(&report, Some(&top(&report, "-throughput", most)));
+    let limits = [0, 1, 17, 299, 300, 1000].map(|most| ("", 300, most));
+    // Of the 300 flows every third is of UDP.
+    let filters = [("udp", 100, 1000), ("udp", 100, 17), ("sctp", 0, 1000)];
+    for (filter, wanted, most) in limits.into_iter().chain(filters) {
+        let some = record(
+            &report,
+            Some(&filtered(&report, filter, "-throughput", most)),
+        );
         let rest = &some["remainder"];
-        assert_eq!(flows(&some).count(), most.min(300));
-        assert_eq!(number(&rest["flows"]) as usize, 300 - most.min(300));
+        assert_eq!(flows(&some).count(), most.min(wanted), "{filter}");
+        assert_eq!(number(&rest["flows"]) as usize, 300 - most.min(wanted));
+        if !filter.is_empty() {
+            assert!(flows(&some).all(|flow| flow["protocol"] == filter));
+        }
         let fields = ["packets", "bytes", "payload_bytes"];
         for field in fields
             .into_iter()
@@ -205,4 +222,43 @@ fn a_run_lists_the_first_flows_and_each_of_its_records_adds_up() {
     assert_eq!(rest["payload_bytes"], packets * 58);
     assert_eq!(rest["sequence"]["received"], packets);
     assert_eq!(rest["sequence_tcp"], Value::Null);
+}
+
+#[test]
+fn a_run_lists_the_flows_of_its_filter_in_its_order_and_its_records_add_up() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let config = r#"{"SORT": "-packets"}"#;
+    let filter = "udp and (dport > 5018 or port 5003)";
+    let arguments = [
+        "-i",
+        RECEIVER_LINK,
+        "-t",
+        "0.1",
+        "--filter",
+        filter,
+        "--sort",
+        "packets",
+    ];
+    let mut run = Flowtop::start(&pair.receiver, config, &arguments);
+    for flow in 1..=20 {
+        let port = Udp::to_port(5000 + flow);
+        let frames: Vec<_> = (0..flow).map(|_| port.clone().frame()).collect();
+        FrameSender::on(&pair).send_in_step(frames.iter().map(Vec::as_slice));
+    }
+    run.settle(210);
+    program::assert_adds_up(run.record());
+    let record = run.last_record();
+    let ports: Vec<_> = flows(&record)
+        .map(|flow| number(&flow["destination_port"]))
+        .collect();
+    assert_eq!(ports, [5003, 5019, 5020]);
+    let rest = &record["remainder"];
+    assert_eq!(
+        (number(&rest["flows"]), volume(rest).0),
+        (17, 210 - 3 - 19 - 20)
+    );
+    assert_eq!(volume(interface(&record, RECEIVER_LINK)).0, 210);
 }

@@ -46,7 +46,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --max-flows --metrics --config --user --json --text --output --rotate --top --duration --count --color --ascii --check-config --print-config --demo --help --version doctor help"
+            opts="-i -t -j -b -l -c -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --metrics --config --user --json --text --output --rotate --filter --top --duration --count --color --ascii --check-config --print-config --demo --help --version doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -76,6 +76,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-flows)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -101,6 +105,10 @@ _flowtop() {
                     return 0
                     ;;
                 --rotate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

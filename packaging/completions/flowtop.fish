@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss max-flows= metrics= c/config= user= json text output= rotate= top= duration= count= color= ascii check-config print-config demo h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= c/config= user= json text output= rotate= filter= top= duration= count= color= ascii check-config print-config demo h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -35,12 +35,14 @@ end
 complete -c flowtop -s i -l interface -d 'Interfaces to watch: a comma list, repeatable, `*` and `?` globs allowed. [default: every interface that is up, except loopback]' -r -f -a "(__flowtop_interfaces)"
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l throughput-interval -d 'Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s j -l jitter-interval -d 'Window over which inter-arrival mean and jitter are computed. [default: the throughput interval]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: -throughput]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of the flow table. [default: 65536]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l metrics -d 'Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of IP headers' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Configuration file; it must exist. [default: ./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json]' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l user -d 'Name or number of the user to go on as once packets are counted, for runs that root starts. [default: the one who called sudo, else flowtop, else a number that nobody has]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l output -d 'No screen: records go to the end of this file, in place of standard output' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l rotate -d 'Begin the file anew before it exceeds SIZE (such as 100M), and keep COUNT files in all' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l filter -d 'Flows to list, such as \'udp and loss>1\': on the dashboard the filter of the views of flows at first; without a screen, the others are summed up' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l top -d 'Without a screen: list the first N flows by the order of SORT, and sum the others up' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l duration -d 'Stop after this time' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l count -d 'Stop after this many intervals; without a screen: records' -r

@@ -97,9 +97,15 @@ impl App {
         let name = rule
             .name
             .replace([' ', ',', '<', '>', '=', '!', '(', ')', '*'], "?");
-        self.filter.set(&format!("rule:{name}"));
-        self.history.keep(self.filter.text());
+        self.filter_flows(&format!("rule:{name}"));
         self.show(View::Flows);
+    }
+
+    /// Filters the flows by this.
+    pub(super) fn filter_flows(&mut self, text: &str) {
+        self.filter.set(text.trim());
+        self.history.keep(self.filter.text());
+        self.rearrange();
     }
 
     /// Goes from an event to the flow that it is about.

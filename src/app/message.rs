@@ -21,6 +21,8 @@ pub enum Msg {
     Refreshed(TimeOfDay),
     /// A signal asks for totals that start at zero, as the key does.
     Reset,
+    /// Flows are to be filtered by this.
+    Filter(String),
     /// Shown in the status line until the next key.
     Notice(String),
     /// Shown in the status line and logged as an event.

@@ -1,4 +1,5 @@
-//! The first flows by some order, and what all others come to: a record of a bounded size whose sums stay exact.
+//! The first flows by some order of those that are wanted, and what all others come to: a record whose sums stay exact,
+//! however few it lists.
 
 use std::collections::BTreeMap;
 
@@ -31,18 +32,28 @@ pub struct Remainder {
 }
 
 impl Top {
-    /// The first `most` of the flows in this order.
-    pub fn of(flows: &[Flow], sort: &Sort, most: usize, context: &Context) -> Top {
+    /// The first `most` of the wanted flows in this order.
+    pub fn of(
+        flows: &[Flow],
+        mut is_wanted: impl FnMut(&Flow) -> bool,
+        sort: &Sort,
+        most: usize,
+        context: &Context,
+    ) -> Top {
+        let mut top = Top::default();
         let mut ranking = Ranking::default();
         for (row, flow) in (0..).zip(flows) {
+            if !is_wanted(flow) {
+                top.leave_out(flow);
+                continue;
+            }
             let cell = sort.column.value(flow, context);
             ranking.add(row, sort, &cell, flow.key.brief());
         }
         let mut rows = Vec::new();
         let tie = |flow: &Flow| (flow.key.brief(), flow.key);
-        let part = 0..most.min(flows.len());
+        let part = 0..most.min(ranking.len());
         ranking.sort(&mut rows, sort, flows, context, tie, |_| part.clone());
-        let mut top = Top::default();
         for row in rows.drain(part.end..) {
             top.leave_out(&flows[row as usize]);
         }

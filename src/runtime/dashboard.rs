@@ -42,6 +42,9 @@ pub fn run(session: Session) -> Result<(), Failure> {
         drawn: None,
     };
     dashboard.send(Msg::Refreshed(now()));
+    if let Some(filter) = dashboard.session.arguments.output.filter.clone() {
+        dashboard.send(Msg::Filter(filter));
+    }
     let privileges = format!("goes on as {}", dashboard.session.privileges);
     dashboard.send(Msg::Logged(EventKind::Notice, privileges));
     // An error of the terminal means that it is gone: there is nobody to report it to.

@@ -13,7 +13,9 @@ use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, OutputState, Record};
 use crate::model::column::Context;
 use crate::model::harmless::harmless;
+use crate::model::query::Query;
 use crate::model::top::Top;
+use crate::model::tracker::Flow;
 
 /// How long a finished run waits for a reader to move on, once a signal urges it.
 const STANDSTILL: Duration = Duration::from_secs(1);
@@ -31,11 +33,15 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     let destination = Destination::of(&session.arguments.output);
     let writer = session.writer.take();
     let writer = writer.ok_or_else(|| broken(&destination, &"there is no thread for it"))?;
+    let filter = session.arguments.output.filter.as_deref();
+    // Reading the command line has found all mistakes.
+    let filter = Query::parse(filter.unwrap_or_default()).unwrap_or_default();
     Headless {
         session,
         destination,
         writer,
         exporter,
+        filter,
         joined: 0,
         is_paused: false,
     }
@@ -48,6 +54,8 @@ struct Headless {
     destination: Destination,
     writer: Writer,
     exporter: &'static dyn Exporter,
+    /// Which flows are listed.
+    filter: Query,
     /// The number of intervals without a record of their own.
     joined: u64,
     /// Whether writing waits for room, which has been reported.
@@ -167,18 +175,23 @@ impl Headless {
 
     /// The flows to list, if not all are.
     fn top(&self) -> Option<Top> {
-        let most = self.session.arguments.output.top?;
+        let arguments = &self.session.arguments;
+        let (output, order) = (&arguments.output, arguments.overrides.sort);
+        if output.top.is_none() && output.filter.is_none() && order.is_none() {
+            return None;
+        }
         let (config, report) = (self.session.reload.config(), self.session.tracker.report());
         let context = Context {
+            unit: config.appearance.unit,
             now_ns: report.taken_ns,
+            alerts: Some(&self.session.alerts),
             ..Context::default()
         };
-        Some(Top::of(
-            &report.flows,
-            &config.appearance.sort,
-            most,
-            &context,
-        ))
+        let mut scratch = String::new();
+        let is_wanted = |flow: &Flow| self.filter.matches(flow, &context, &[], &mut scratch);
+        let most = output.top.unwrap_or(usize::MAX);
+        let sort = &config.appearance.sort;
+        Some(Top::of(&report.flows, is_wanted, sort, most, &context))
     }
 }
 

@@ -1,0 +1,67 @@
+//! What the words behind options mean; the errors say what would be right.
+
+use std::time::Duration;
+
+use super::Rotation;
+use crate::config::interval::{self, Limits};
+use crate::model::column::{Sort, by_name, ids};
+use crate::model::groups::Group;
+use crate::model::query::{Query, QueryError};
+use crate::model::similar::suggestion;
+
+pub(super) fn group(name: &str) -> Result<Group, String> {
+    let found = Group::ALL.into_iter().find(|group| group.name() == name);
+    found.ok_or_else(|| format!("there are: {}", Group::ALL.map(Group::name).join(", ")))
+}
+
+pub(super) fn order(text: &str) -> Result<Sort, String> {
+    Sort::parse_with(text, |name| {
+        by_name(name).ok_or_else(|| {
+            let hint = suggestion(name, ids());
+            format!("there is no such column{hint}")
+        })
+    })
+}
+
+/// Checks a filter; the error says where the mistake is.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    let said = |error: QueryError| {
+        let length = error.end.saturating_sub(error.start);
+        let wrong: String = text.chars().skip(error.start).take(length).collect();
+        match wrong.is_empty() {
+            true => error.message,
+            false => format!("{wrong}: {}", error.message),
+        }
+    };
+    Query::parse(text).map_err(said)?;
+    Ok(text.to_owned())
+}
+
+pub(super) fn throughput_interval(word: &str) -> Result<Duration, String> {
+    interval::read(word, Limits::THROUGHPUT)
+}
+
+pub(super) fn jitter_interval(word: &str) -> Result<Duration, String> {
+    interval::read(word, Limits::JITTER)
+}
+
+pub(super) fn rotation(word: &str) -> Result<Rotation, String> {
+    let read = |(size, files): (&str, &str)| {
+        let (number, unit) = match size.as_bytes().last()? {
+            b'K' => (&size[..size.len() - 1], 1000),
+            b'M' => (&size[..size.len() - 1], 1_000_000),
+            b'G' => (&size[..size.len() - 1], 1_000_000_000),
+            _ => (size, 1),
+        };
+        let size = number.parse::<u64>().ok()?.checked_mul(unit)?;
+        let files = files.parse().ok().filter(|n| (2..=1000).contains(n))?;
+        (size > 0).then_some(Rotation { size, files })
+    };
+    word.split_once(':').and_then(read).ok_or_else(|| {
+        "expected a size and 2 to 1000 files, such as 100M:10 (K, M, G: powers of 1000)".into()
+    })
+}
+
+pub(super) fn duration(word: &str) -> Result<Duration, String> {
+    interval::read(word, Limits::RUN)
+}

@@ -245,7 +245,7 @@ pub struct Output {
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
 
-    /// Stop after this time.
+    /// Stop after this time; as all times, seconds or with units: 90, 1m30s, 2h.
     #[arg(long, value_name = "SECONDS", value_parser = duration, allow_negative_numbers = true)]
     pub duration: Option<Duration>,
 

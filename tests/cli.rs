@@ -81,13 +81,39 @@ fn times_are_seconds_with_fractions() {
 }
 
 #[test]
+fn times_may_have_units() {
+    for (word, seconds) in [
+        ("90", 90.0),
+        ("90s", 90.0),
+        ("1m", 60.0),
+        ("2h", 7200.0),
+        ("1m30s", 90.0),
+        ("1.5h", 5400.0),
+        ("1d2h3m4s500ms", 93_784.5),
+        ("1h1s", 3601.0),
+        ("250ms", 0.25),
+        ("1e2", 100.0),
+    ] {
+        let arguments = read(&["--duration", word]).expect(word);
+        let expected = Some(Duration::from_secs_f64(seconds));
+        assert_eq!(arguments.output.duration, expected, "{word}");
+    }
+}
+
+#[test]
 fn times_out_of_range_are_usage_errors_that_say_the_range() {
     for (words, part) in [
         (["-t", "0.09"], "must be at least 0.1 s"),
         (["-t", "-1"], "must be at least 0.1 s"),
         (["-t", "nan"], "finite"),
         (["-t", "inf"], "finite"),
-        (["-t", "1s"], "expected a number of seconds"),
+        (["-t", "1x"], "expected a number of seconds"),
+        (["-t", "30s1m"], "or a time such as 1m30s"),
+        (["-t", "50ms"], "must be at least 0.1 s"),
+        (["-j", "2d"], "must be at most 86400 s"),
+        (["--duration", "0h0s"], "must be more than 0 s"),
+        (["--duration", "m"], "expected a number of seconds"),
+        (["--duration", "1m1m"], "expected a number of seconds"),
         (["-t", ""], ""),
         (["-j", "0"], "must be more than 0 s"),
         (["-j", "1e-30"], "must be more than 0 s"),
@@ -114,7 +140,7 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--filter", "udp port:99999"], "99999: not a port"),
         (&["--filter", "jiter>1"], "did you mean jitter?"),
         (&["--filter", "loss>"], "not a number"),
-        (&["--sort", "-los"], "did you mean loss"),
+        (&["--sort", "-jiter"], "did you mean jitter"),
         (&["--sort", "blue"], "there is no such column"),
         (&["--rotate", "100M:10"], "--output"),
         (&["--output", "f", "--rotate", "100M"], "such as 100M:10"),

@@ -44,7 +44,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l output -d 'No screen: r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l rotate -d 'Begin the file anew before it exceeds SIZE (such as 100M), and keep COUNT files in all' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l filter -d 'Flows to list, such as \'udp and loss>1\': on the dashboard the filter of the views of flows at first; without a screen, the others are summed up' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l top -d 'Without a screen: list the first N flows by the order of SORT, and sum the others up' -r
-complete -c flowtop -n "__fish_flowtop_needs_command" -l duration -d 'Stop after this time' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l duration -d 'Stop after this time; as all times, seconds or with units: 90, 1m30s, 2h' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l count -d 'Stop after this many intervals; without a screen: records' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

@@ -8,7 +8,7 @@ use jsonc_parser::ast::{Object, Value};
 
 use super::interval::Limits;
 use super::json::JsonValue;
-use super::kind::{ValueKind, described};
+use super::kind::{ValueKind, described, time};
 use super::walk::{Walk, find_id};
 use crate::model::alert::{AlertRule, Side};
 use crate::model::column::{Column, FLOW_COLUMNS};
@@ -82,6 +82,8 @@ pub(super) fn schema() -> JsonValue {
         JsonValue::object([("type", "string".into())]),
     );
     let longest = JsonValue::object([
+        time(),
+        ("minimum", 0.into()),
         ("default", 0.into()),
         ("maximum", Limits::ALERT.longest.into()),
     ]);
@@ -97,10 +99,10 @@ pub(super) fn schema() -> JsonValue {
         ),
         (
             "for",
-            number(
-                "For so many seconds the value must be beyond the bound before there is an alert.",
-            )
-            .and(longest),
+            described(
+                "For so long (seconds, or a text such as 1m30s) the value must be beyond the bound before there is an alert.",
+                longest,
+            ),
         ),
     ]);
     let alert = JsonValue::object([

@@ -1,4 +1,4 @@
-//! Durations as people write them: seconds, fractions allowed.
+//! Durations as people write them: seconds, fractions allowed, or with units: `1m30s`.
 //!
 //! Owns the limits of every such setting, so that file and command line agree.
 
@@ -32,11 +32,21 @@ impl Limits {
     }
 }
 
-/// Reads seconds such as `0.5`; the error says what would be right.
+/// Units of time, from the longest, in s.
+const UNITS: [(&str, f64); 5] = [
+    ("d", DAY),
+    ("h", 3600.0),
+    ("m", 60.0),
+    ("s", 1.0),
+    ("ms", 1e-3),
+];
+
+/// Reads seconds such as `0.5`, or a time such as `1m30s`; the error says what would be right.
 pub fn read(text: &str, limits: Limits) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "expected a number of seconds such as 0.5".to_string())?;
+    let plain = text.parse().ok();
+    let seconds: f64 = plain.or_else(|| seconds_of(text)).ok_or_else(|| {
+        "expected a number of seconds such as 0.5, or a time such as 1m30s or 2h".to_string()
+    })?;
     if !seconds.is_finite() {
         return Err("expected a finite number of seconds".into());
     }
@@ -50,4 +60,19 @@ pub fn read(text: &str, limits: Limits) -> Result<Duration, String> {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err("must be more than 0 s".into()),
     }
+}
+
+/// The seconds of numbers with units, the longest first and each once.
+fn seconds_of(text: &str) -> Option<f64> {
+    let is_digit = |c: char| c.is_ascii_digit() || c == '.';
+    let (mut rest, mut seconds) = (text, 0.0);
+    let mut units = UNITS.iter();
+    while !rest.is_empty() {
+        let (number, behind) = rest.split_at(rest.find(|c| !is_digit(c))?);
+        let (unit, behind) = behind.split_at(behind.find(is_digit).unwrap_or(behind.len()));
+        let (_, length) = units.find(|(known, _)| *known == unit)?;
+        seconds += number.parse::<f64>().ok()? * length;
+        rest = behind;
+    }
+    Some(seconds)
 }

@@ -90,7 +90,7 @@ impl ValueKind for Number {
     }
 }
 
-/// A length of time, in seconds.
+/// A length of time: a number of seconds, or a text with units.
 pub(super) struct Seconds(pub(super) Limits);
 
 impl ValueKind for Seconds {
@@ -110,8 +110,13 @@ impl ValueKind for Seconds {
             shortest => ("minimum", shortest.into()),
         };
         let longest = ("maximum", self.0.longest.into());
-        JsonValue::object([("type", "number".into()), shortest, longest])
+        JsonValue::object([time(), shortest, longest])
     }
+}
+
+/// What a time may be, for a schema; bounds hold for numbers.
+pub(super) fn time() -> (&'static str, JsonValue) {
+    ("type", ["number", "string"].into_iter().collect())
 }
 
 /// A value of another kind, or `null` for what follows from other settings.
@@ -135,6 +140,10 @@ impl<K: ValueKind> ValueKind for OrNull<K> {
 
     fn schema(&self) -> JsonValue {
         let or_null = |member: (String, JsonValue)| match member {
+            (name, JsonValue::List(mut kinds)) if name == "type" => {
+                kinds.push("null".into());
+                (name, JsonValue::List(kinds))
+            }
             (name, kind) if name == "type" => (name, JsonValue::List(vec![kind, "null".into()])),
             other => other,
         };

@@ -217,11 +217,15 @@ impl<'a> Walk<'a> {
         value: &Value<'_>,
         limits: Limits,
     ) -> Option<Duration> {
-        let Some(number) = value.as_number_lit() else {
-            self.wrong_type(key, value, "a number of seconds");
-            return None;
+        let text = match value {
+            Value::NumberLit(number) => number.value,
+            Value::StringLit(literal) => &literal.value,
+            _ => {
+                self.wrong_type(key, value, "a number of seconds");
+                return None;
+            }
         };
-        interval::read(number.value, limits)
+        interval::read(text, limits)
             .map_err(|error| self.report(value, format!("{key}: {error}")))
             .ok()
     }

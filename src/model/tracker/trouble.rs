@@ -87,7 +87,7 @@ pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bo
     let history = &flow.history;
     let asked = if before.is_some() { 1 } else { IN_A_ROW };
     let found = [
-        loss(flow, interval_s, lasted.max(OF_LATE)),
+        loss(flow, interval_s, before),
         jitter(history, lasted, asked),
         rate(history.throughput(), lasted, asked),
     ];
@@ -156,13 +156,16 @@ fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Finding> {
 
 /// Losses are mostly none, so their median says nothing: they are held against mean and variance of the past, with one
 /// more loss than there was in it.
-fn loss(flow: &Flow, interval_s: f64, lasted: usize) -> Option<Finding> {
+///
+/// `lasted`: since when there is trouble. It goes on as long as there is half as much as it began with.
+fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Finding> {
     let trace = flow.history.lost.all();
     let unit = match flow.key.protocol {
         Protocol::Tcp => flow.counts.payload_bytes as f64 / flow.counts.packets.max(1) as f64,
         _ => 1.0,
     };
-    let past = trace.iter().len().checked_sub(lasted)?;
+    let late_or_bad = lasted.unwrap_or(0).max(OF_LATE);
+    let past = trace.iter().len().checked_sub(late_or_bad)?;
     let late: f64 = trace
         .iter()
         .rev()
@@ -186,7 +189,7 @@ fn loss(flow: &Flow, interval_s: f64, lasted: usize) -> Option<Finding> {
     let mean = mean + 1.0 / known as f64;
     let variance = variance.max(mean);
     let intervals = OF_LATE as f64;
-    let most = 4.0 + intervals * mean + FAR * (intervals * variance).sqrt();
+    let least = 4.0 + intervals * mean + FAR * (intervals * variance).sqrt();
     let percent = flow.recent_loss.interval().unwrap_or(0.0);
     let (bytes, span) = (
         if flow.key.protocol == Protocol::Tcp {
@@ -201,7 +204,8 @@ fn loss(flow: &Flow, interval_s: f64, lasted: usize) -> Option<Finding> {
         true => format!("loss {}, {lost}{bytes} in {span}", units::percent(percent)),
         false => format!("{lost}{bytes} lost in {span}"),
     };
-    (late / unit > most).then(|| Finding::new(2, percent, words()))
+    (late / unit > if lasted.is_some() { least / 2.0 } else { least })
+        .then(|| Finding::new(2, percent, words()))
 }
 
 /// The past before the latest so many intervals. `None` where there is none, or where already the last of its values is

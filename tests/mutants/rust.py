@@ -61,7 +61,8 @@ def mutants_cargo(tree, *arguments, **options):
     environment = {
         **os.environ,
         "PATH": f"{tree.parent / 'tool/bin'}:{os.environ['PATH']}",
-        "CARGO_TARGET_DIR": str(tree.parent / "target"),
+        # Crates of one name in one folder are taken for each other.
+        "CARGO_TARGET_DIR": str(tree.parent / f"target-{tree.name}"),
         "CARGO_PROFILE_DEV_DEBUG": "0",
         "CARGO_INCREMENTAL": "1",
         "INSTA_UPDATE": "no",

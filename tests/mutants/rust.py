@@ -5,6 +5,7 @@ pure modules with the tests of tests/ that need no more for the others. A mutant
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -15,8 +16,11 @@ import subprocess
 from outcome import CAUGHT, ROOT, SURVIVED, UNVIABLE, Ledger, name_all
 
 MODEL = (["model"], [])
-KNOWN_TO_TRACKER = ["counts", "flow", "histogram", "rule", "snapshot", "tracker"]
-SLOW_OF_TRACKER = "advance::churn::an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go"
+KNOWN_TO_TRACKER = ["counts", "flow", "histogram", "preferences", "rule", "snapshot", "tracker", "units"]
+SLOW_OF_TRACKER = [
+    "advance::churn::an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go",
+    "trouble::tests::a_thousand_steady_flows_are_in_no_trouble",
+]
 PURE = (["app", "config", "export", "keymap", "model", "ui"], ["app", "config", "export", "frames", "judgements", "query"])
 ALL_OF = "src/model/tracker"
 SAMPLED = ("src/model", "src/config", "src/app", "src/export")
@@ -142,7 +146,7 @@ def run(folder, only):
         return {mutant: outcomes[mutant] for mutant in mutants if mutant in outcomes}
 
     # Slow ones see what all others do not notice.
-    tried = try_all("model", of_tracker, ["model::tracker", "--skip", SLOW_OF_TRACKER])
+    tried = try_all("model", of_tracker, ["model::tracker", *itertools.chain(*(["--skip", name] for name in SLOW_OF_TRACKER))])
     survivors = [mutant for mutant, outcome in tried.items() if outcome == SURVIVED]
     tried |= try_all("model", survivors, ["model::tracker"])
     tried |= try_all("pure", others, ["--skip", "tests_config::watch"])

@@ -75,7 +75,7 @@ pub fn numbers(flow: &Flow, context: &Context) -> Vec<Fact> {
         ("packets/s", "packet_rate"),
         ("IAT mean", "interarrival_mean"),
         ("jitter (sd)", "jitter"),
-        ("gaps", "samples"),
+        ("samples", "samples"),
         ("jitter epochs", "jitter_epochs"),
         ("packets", "packets"),
         ("bytes", "bytes"),
@@ -120,13 +120,13 @@ pub fn numbers(flow: &Flow, context: &Context) -> Vec<Fact> {
 /// The groups of metrics that are off, and how to have them.
 fn uncounted(flow: &Flow) -> Option<Fact> {
     let is_off = |group: &Group| !(part_of(*group).is_known)(&flow.counts);
-    let names: Vec<_> = Group::ALL
+    let (names, abouts): (Vec<_>, Vec<_>) = Group::ALL
         .into_iter()
         .filter(is_off)
-        .map(Group::name)
-        .collect();
-    let text = format!("{} (--metrics {})", names.join(", "), names.join(","));
-    (!names.is_empty()).then_some(("not counted", text))
+        .map(|group| (group.name(), group.about()))
+        .unzip();
+    let text = format!("{} (--metrics {})", abouts.join(", "), names.join(","));
+    (!names.is_empty()).then_some(("off:", text))
 }
 
 /// The same conversation seen elsewhere or in the other direction, one line each.

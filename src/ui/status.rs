@@ -115,7 +115,7 @@ fn order_text(app: &App) -> String {
             (false, true) => "z to a",
             (false, false) => "a to z",
         };
-        format!("by {}, {direction}", sort.column.id)
+        format!("by {}, {direction}", sort.column.title)
     }
     match app.view() {
         View::Flows | View::Loss if app.flows().is_held() => "order held".to_owned(),

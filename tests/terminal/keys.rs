@@ -54,7 +54,7 @@ const fn trial(
 /// These end or stop the program and have tests of their own.
 const ELSEWHERE: [&str; 2] = ["quit", "suspend"];
 
-const TO_FLOWS: Press = ("1", Shows("by throughput, largest"));
+const TO_FLOWS: Press = ("1", Shows("by thruput, largest"));
 
 #[rustfmt::skip]
 const TRIALS: &[Trial] = &[
@@ -73,10 +73,10 @@ const TRIALS: &[Trial] = &[
     trial("bits", &[], Shows("bit/s"), &[("b", Hides("bit/s"))]),
     trial("open", &[("Home", Shows("row 1 of"))], Shows("other flows"), &[("Esc", Hides("other flows"))]),
     trial("back", &[("?", Shows("this help"))], Hides("this help"), &[]),
-    trial("next_view", &[], Shows("by loss_percent"), &[TO_FLOWS]),
+    trial("next_view", &[], Shows("by loss,"), &[TO_FLOWS]),
     trial("previous_view", &[], Shows("newest first"), &[TO_FLOWS]),
-    trial("view_flows", &[("2", Shows("by loss_percent"))], Shows("by throughput"), &[]),
-    trial("view_loss", &[], Shows("by loss_percent"), &[TO_FLOWS]),
+    trial("view_flows", &[("2", Shows("by loss,"))], Shows("by thruput"), &[]),
+    trial("view_loss", &[], Shows("by loss,"), &[TO_FLOWS]),
     trial("view_interfaces", &[], Shows("by name"), &[TO_FLOWS]),
     trial("view_events", &[], Shows("newest first"), &[TO_FLOWS]),
     trial("names", &[], Shows("host names"), &[("n", Shows(" addresses"))]),
@@ -183,7 +183,7 @@ fn a_key_shows_at_once_however_lately_a_frame_was_drawn() {
     let mut dashboard = Dashboard::demo((120, 40), &[]);
     let mut waits = Vec::new();
     // Each key follows the frame that the one before has made.
-    for (key, text) in [("2", "by loss_percent"), ("1", "by throughput")].repeat(10) {
+    for (key, text) in [("2", "by loss,"), ("1", "by thruput")].repeat(10) {
         let start = Instant::now();
         dashboard.pty.press(key);
         while !dashboard.pty.text().contains(text) {

@@ -14,12 +14,12 @@ impl Dashboard {
     /// Walks through the views, so that all of them have been drawn.
     fn see_all(&mut self) {
         for (key, text) in [
-            ("2", "by loss_percent"),
+            ("2", "by loss,"),
             ("3", "by name"),
             ("4", "newest first"),
             ("?", "Esc back"),
             ("?", "newest first"),
-            ("1", "by throughput"),
+            ("1", "by thruput"),
             ("Home", "row 1 of"),
             ("Enter", "other flows"),
         ] {
@@ -160,7 +160,7 @@ fn bytes_of_an_interface_name_never_reach_the_terminal_raw() {
     for (key, sign) in [
         ("3", "by name"),
         ("4", "newest first"),
-        ("1", "by throughput"),
+        ("1", "by thruput"),
     ] {
         dashboard.pty.press(key);
         dashboard.pty.wait_for_text(sign);

@@ -134,7 +134,7 @@ const COUNTED: &[Column] = &[
     Column::<Flow>::new(
         "interarrival_mean",
         "IAT",
-        "mean time between packets, over the jitter window",
+        "mean time between arrivals, over the jitter window; packets that come as one aggregate are one arrival",
         Fixed(7),
         |f, _| Value::milliseconds(f.interarrival.mean_ms()),
     )

@@ -245,7 +245,8 @@ impl App {
                 self.rearrange();
             }
             Edit::Ignored => match action {
-                Some(Action::Quit) => return vec![Effect::Quit],
+                Some(Action::Quit) if chord.ctrl => return vec![Effect::Quit],
+                Some(Action::Quit) => self.mode = Mode::View,
                 Some(action) if Step::of(action).is_some() => {
                     return self.perform(action, live, shown);
                 }

@@ -253,6 +253,10 @@ pub struct Output {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
+    /// Leave no summary of the run on the terminal when the dashboard closes.
+    #[arg(short, long)]
+    pub quiet: bool,
+
     /// When to use colours. `NO_COLOR` is honoured.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,

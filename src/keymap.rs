@@ -153,7 +153,7 @@ pub const ALWAYS_QUITS: &str = "Ctrl-C";
 #[rustfmt::skip]
 pub static BINDINGS: [Binding; 41] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
-    row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "leave").footer("quit"),
+    row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "close what is open; in a view, leave (Ctrl-C leaves from anywhere)").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
     row(Show, Action::Open, "open", &["Enter"], "detail of the selected row").footer("detail"),
     row(Show, Action::Back, "back", &["Esc"], "back; clears the filter"),

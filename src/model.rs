@@ -22,6 +22,7 @@ pub mod rule;
 pub mod service;
 pub mod similar;
 pub mod snapshot;
+pub mod summary;
 pub mod top;
 pub mod tracker;
 pub mod units;

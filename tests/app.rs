@@ -536,6 +536,24 @@ fn control_c_leaves_from_everywhere_and_q_leaves_what_covers_the_view() {
 }
 
 #[test]
+fn a_key_that_is_no_letter_closes_the_filter_line_where_it_stands_for_q() {
+    let report = mixed();
+    let f10 = parse_chord("F10").expect("a key");
+    let preferences = Preferences {
+        keymap: Keymap::with_overrides([(Action::Quit, vec![f10])]).expect("no conflict"),
+        ..Preferences::default()
+    };
+    let mut app = App::new(preferences, SIZE);
+    press(&mut app, &report, "/ u d p");
+    assert_eq!(key(&mut app, &report, "F10"), []);
+    assert_eq!(
+        (app.mode(), app.filter().text()),
+        (Mode::View, "udp".to_owned())
+    );
+    assert_eq!(key(&mut app, &report, "F10"), [Effect::Quit]);
+}
+
+#[test]
 fn every_binding_does_something_that_can_be_seen() {
     let report = mixed();
     for row in &BINDINGS {

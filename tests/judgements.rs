@@ -11,6 +11,7 @@ use flowtop::model::event::{EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
 use flowtop::model::observer::Observer;
 use flowtop::model::snapshot::LinkState;
+use flowtop::model::summary;
 use flowtop::model::tracker::{Interarrival, Report};
 
 fn jittery(ms: f64, second: u64) -> Report {
@@ -359,4 +360,47 @@ fn a_heartbeat_is_not_told_as_a_stream_that_goes_on() {
         observer.observe(&now, CLOCK, &mut log);
     }
     assert_eq!(log.events().len(), 1, "{:?}", texts(&log));
+}
+
+#[test]
+fn a_summary_names_the_flows_with_the_most_loss_and_then_those_with_the_most_jitter() {
+    let stream = |port, lost, jitter_ms| {
+        let mut flow = losing(
+            flow(Protocol::Udp, "10.0.0.2", port, "10.0.0.1", 5004),
+            lost,
+        );
+        flow.interarrival = Interarrival::new(Some(20.0), jitter_ms, 50);
+        flow
+    };
+    let mut tcp = losing(flow(Protocol::Tcp, "10.0.0.2", 9, "10.0.0.1", 443), 2_900);
+    tcp.interarrival = Interarrival::default();
+    let mut untold = flow(Protocol::Udp, "10.0.0.2", 8, "10.0.0.1", 53);
+    untold.interarrival = Interarrival::new(None, Some(9.0), 2);
+    let mut now = report(vec![
+        stream(1, 0, Some(2.0)),
+        stream(2, 0, None),
+        untold,
+        stream(3, 60, Some(0.5)),
+        tcp,
+    ]);
+    now.flows[3].rule = Some("voice".into());
+    now.interfaces.truncate(1);
+    let expected = [
+        "flowtop: 1m14s (totals since 10:42:07) on veth1",
+        "5,001 packets, 500 kB, 5 flows, 60 lost (0.40%), 2.90 kB of TCP missing (0.99%)",
+        "  loss   jitter  worst flows",
+        " 1.19%   500 µs  udp 10.0.0.2:3 > 10.0.0.1:5004 veth1 (rule voice)",
+        " 0.99%        -  tcp 10.0.0.2:9 > 10.0.0.1:443 veth1",
+        "     -  9.00 ms  udp 10.0.0.2:8 > 10.0.0.1:53 veth1",
+    ];
+    assert_eq!(summary::lines(&now, 74.2, Some(CLOCK)), expected);
+
+    now.flows.clear();
+    let mut others = vec![now.interfaces[0].clone(); 5];
+    now.interfaces.append(&mut others);
+    let expected = [
+        "flowtop: 3.1 s on veth1, veth1, veth1, veth1 and 2 more",
+        "30,006 packets, 3.00 MB, 0 flows, loss not known",
+    ];
+    assert_eq!(summary::lines(&now, 3.1, None), expected);
 }

@@ -1,6 +1,7 @@
 //! A run on a terminal: sends messages to the application, performs its effects, and draws what changed.
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,8 @@ use super::{files, save_view, setup};
 use crate::app::{App, Effect, Mode, Msg};
 use crate::cli::{Exit, Failure};
 use crate::model::event::{EventKind, TimeOfDay};
+use crate::model::harmless::harmless;
+use crate::model::summary;
 use crate::probe::{abort, group};
 use crate::terminal::{Console, FAREWELL, Input, Wake};
 use crate::ui::{self, Look};
@@ -40,6 +43,8 @@ pub fn run(session: Session) -> Result<(), Failure> {
         changed: true,
         is_awaited: false,
         drawn: None,
+        began: Instant::now(),
+        is_hung_up: false,
     };
     dashboard.send(Msg::Refreshed(now()));
     if let Some(filter) = dashboard.session.arguments.output.filter.clone() {
@@ -48,7 +53,10 @@ pub fn run(session: Session) -> Result<(), Failure> {
     let privileges = format!("goes on as {}", dashboard.session.privileges);
     dashboard.send(Msg::Logged(EventKind::Notice, privileges));
     // An error of the terminal means that it is gone: there is nobody to report it to.
-    let _ = dashboard.run();
+    let is_there = dashboard.run().is_ok() && !dashboard.is_hung_up;
+    if is_there && !dashboard.session.arguments.output.quiet {
+        dashboard.sum_up();
+    }
     Ok(())
 }
 
@@ -64,6 +72,9 @@ struct Dashboard {
     /// Whether the user waits for the next frame.
     is_awaited: bool,
     drawn: Option<Instant>,
+    began: Instant,
+    /// Whether the terminal is said to be gone.
+    is_hung_up: bool,
 }
 
 impl Dashboard {
@@ -83,7 +94,10 @@ impl Dashboard {
                     self.console.resume()?;
                     self.changed = true;
                 }
-                Wake::HungUp => return Ok(()),
+                Wake::HungUp => {
+                    self.is_hung_up = true;
+                    return Ok(());
+                }
                 Wake::Extra | Wake::Timeout => {}
             }
             // Keys are answered before what came after them.
@@ -131,6 +145,27 @@ impl Dashboard {
             }
         }
         Ok(true)
+    }
+
+    /// Gives the terminal back, and leaves a summary of the run on it.
+    fn sum_up(self) {
+        let Dashboard {
+            mut session,
+            app,
+            console,
+            look,
+            began,
+            ..
+        } = self;
+        drop(console);
+        session.finish();
+        let seconds = began.elapsed().as_secs_f64();
+        let lines = summary::lines(session.tracker.report(), seconds, app.reset_at());
+        let mut out = std::io::stdout().lock();
+        for line in &lines {
+            // The terminal may go away meanwhile.
+            let _ = writeln!(out, "{}", look.legible(&harmless(line)));
+        }
     }
 
     /// Adopts the terminal's size. No signal announces a new one while the process is stopped, nor if the terminal is
@@ -181,7 +216,10 @@ impl Dashboard {
             Happening::Name(address, name) => Msg::Name(address, name),
             Happening::Config(change) => return self.handle_config(change),
             Happening::Reset => Msg::Reset,
-            Happening::End => return self.effects.push_back(Effect::Quit),
+            Happening::End { is_hang_up } => {
+                self.is_hung_up |= is_hang_up;
+                return self.effects.push_back(Effect::Quit);
+            }
         };
         self.send(msg);
     }

@@ -72,11 +72,11 @@ impl Headless {
             self.session.hold_intervals(self.writer.is_busy());
             let mut happenings = self.session.pump();
             // An interval that closed at the very end of the run has its record before the last one.
-            happenings.sort_by_key(|happening| matches!(happening, Happening::End));
+            happenings.sort_by_key(|happening| matches!(happening, Happening::End { .. }));
             for happening in happenings {
                 match happening {
                     Happening::IntervalClosed(intervals) => self.write(intervals)?,
-                    Happening::End => return self.end(),
+                    Happening::End { .. } => return self.end(),
                     Happening::Reset => self.session.reset(),
                     Happening::Notice(text)
                     | Happening::Config(

@@ -35,6 +35,8 @@ use crate::probe::privileges::confine;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// An interval that ends with the run must not be cut short by a scheduling delay.
 const GRACE: Duration = Duration::from_millis(20);
+/// What happens where the command line says when the run is to end.
+const TIME_IS_UP: Happening = Happening::End { is_hang_up: false };
 
 /// Something that happened since the last call of [`Session::pump`].
 #[derive(Debug)]
@@ -49,8 +51,8 @@ pub enum Happening {
     Name(IpAddr, Arc<str>),
     /// Something that the user should know.
     Notice(String),
-    /// The run is to end.
-    End,
+    /// The run is to end, for the terminal has hung up or for another reason.
+    End { is_hang_up: bool },
     /// Totals are to start at zero.
     Reset,
 }
@@ -154,9 +156,8 @@ impl Session {
 
     /// How long to wait at most, unless [`wake`](Self::wake) becomes readable.
     pub fn patience(&self) -> Duration {
-        let until_end = self
-            .ends
-            .map(|end| end.saturating_duration_since(Instant::now()));
+        let left = |end: Instant| end.saturating_duration_since(Instant::now());
+        let until_end = self.ends.map(left);
         [until_end, self.reload.next_check()]
             .into_iter()
             .flatten()
@@ -187,9 +188,10 @@ impl Session {
                 Update::Name(address, name) => happenings.extend(self.learn(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
-                Update::End => {
-                    self.is_urged |= happenings.iter().any(|h| matches!(h, Happening::End));
-                    happenings.push(Happening::End);
+                Update::End { is_hang_up } => {
+                    let is_end = |h: &Happening| matches!(h, Happening::End { .. });
+                    self.is_urged |= happenings.iter().any(is_end);
+                    happenings.push(Happening::End { is_hang_up });
                 }
             }
         }
@@ -238,11 +240,10 @@ impl Session {
     fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
         let intervals = u64::from(self.refreshes / self.timing.refreshes);
         let now = Instant::now();
-        let ends_soon = self
-            .ends
-            .is_some_and(|end| now + GRACE + self.timing.refresh / 4 >= end);
+        let is_soon = |end| now + GRACE + self.timing.refresh / 4 >= end;
+        let ends_soon = self.ends.is_some_and(is_soon);
         if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
-            happenings.push(Happening::End);
+            happenings.push(TIME_IS_UP);
             return None;
         }
         if intervals == 0 || self.holds_intervals {
@@ -251,7 +252,7 @@ impl Session {
         if let Some(left) = &mut self.records_left {
             *left = left.saturating_sub(1);
             if *left == 0 {
-                happenings.push(Happening::End);
+                happenings.push(TIME_IS_UP);
                 return None;
             }
         }
@@ -267,7 +268,7 @@ impl Session {
     /// Whether a signal has asked once more for the end of a run that is ending or has ended.
     pub fn is_urged(&mut self) -> bool {
         let mut updates = self.inlet.receive().into_iter();
-        self.is_urged |= updates.any(|update| matches!(update, Update::End));
+        self.is_urged |= updates.any(|update| matches!(update, Update::End { .. }));
         self.is_urged
     }
 
@@ -282,7 +283,7 @@ impl Session {
                         self.refreshes += periods;
                     }
                     Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
-                    Update::End => self.is_urged = true,
+                    Update::End { .. } => self.is_urged = true,
                     _ => {}
                 }
             }

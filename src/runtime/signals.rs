@@ -27,7 +27,9 @@ pub fn forward(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Pri
                 super::panics::panic_if_asked("signals");
                 outlet.send(match signal {
                     SIGUSR2 => Update::Reset,
-                    _ => Update::End,
+                    signal => Update::End {
+                        is_hang_up: signal == SIGHUP,
+                    },
                 });
             }
         },

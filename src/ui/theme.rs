@@ -2,8 +2,11 @@
 //!
 //! Colour is never the only sign of anything: flags, words and attributes say the same.
 
+use std::borrow::Cow;
+
 use ratatui::style::{Color, Modifier, Style};
 
+use super::ascii::reduce_text;
 use crate::model::preferences::ThemeName;
 
 /// How many colours the terminal has.
@@ -53,6 +56,14 @@ impl Look {
             Depth::Sixteen
         };
         Look { depth, ascii }
+    }
+
+    /// The text as this terminal can show it.
+    pub fn legible<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.ascii {
+            true => Cow::Owned(reduce_text(text)),
+            false => Cow::Borrowed(text),
+        }
     }
 
     /// The styles of this theme on this terminal.

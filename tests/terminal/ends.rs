@@ -29,8 +29,40 @@ fn both_keys_that_quit_restore_the_terminal() {
         let status = dashboard.pty.wait_for_exit(PROMISED);
         assert_eq!(status.code(), Some(0), "{key}");
         dashboard.pty.assert_restored();
-        assert_eq!(dashboard.pty.after_leaving().replace("\x1b[?25h", ""), "");
+        assert_eq!(summary(&dashboard.pty).len(), 3 + 3, "{key}");
     }
+}
+
+/// The lines that stay on the terminal, which are those of a summary if there are any.
+fn summary(pty: &Pty) -> Vec<String> {
+    let left = pty.after_leaving().replace("\x1b[?25h", "");
+    let lines: Vec<String> = left.lines().map(str::to_owned).collect();
+    if let [first, totals, title, flows @ ..] = &lines[..] {
+        assert!(
+            first.starts_with("flowtop: ") && first.contains(" s on "),
+            "{first}"
+        );
+        assert!(
+            totals.contains(" packets, ") && totals.contains(" lost ("),
+            "{totals}"
+        );
+        assert_eq!(title, "  loss   jitter  worst flows");
+        assert!(flows.iter().all(|flow| flow.contains(" > ")), "{flows:?}");
+    }
+    assert!(left.is_empty() || left.ends_with("\r\n"), "{left:?}");
+    lines
+}
+
+#[test]
+fn a_run_that_is_to_be_quiet_leaves_nothing_behind() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((80, 24), &["--quiet"]);
+    dashboard.pty.press("q");
+    assert!(dashboard.pty.wait_for_exit(PROMISED).success());
+    dashboard.pty.assert_restored();
+    assert_eq!(summary(&dashboard.pty), [""; 0]);
 }
 
 #[test]
@@ -44,6 +76,8 @@ fn signals_end_the_run_in_time_and_restore_the_terminal() {
         let status = dashboard.pty.wait_for_exit(PROMISED);
         assert_eq!(status.code(), Some(0), "{signal}");
         dashboard.pty.assert_restored();
+        let is_summed_up = !summary(&dashboard.pty).is_empty();
+        assert_eq!(is_summed_up, signal != Signal::SIGHUP, "{signal}");
     }
 }
 
@@ -78,6 +112,7 @@ fn a_panic_of_any_thread_restores_the_terminal_and_says_where_it_happened() {
             assert!(told.contains(&part), "{thread}: {part}: {told:?}");
         }
         assert!(!told.contains("flowtop  1 Flows"), "drawn again: {told:?}");
+        assert!(!told.contains("worst flows"), "summed up: {told:?}");
     }
 }
 

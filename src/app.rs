@@ -10,7 +10,9 @@
 mod accessors;
 mod actions;
 mod choices;
+mod detail;
 mod events;
+mod facts;
 mod filter;
 mod flows;
 mod help;
@@ -51,6 +53,7 @@ use names::HostNames;
 use step::Step;
 
 pub use crate::model::preferences::View;
+pub use detail::{Chart, Detail, SMALLEST_CHART, Subject};
 pub use events::EventRows;
 pub use filter::FilterLine;
 pub use flows::{FlowRows, has_ended};
@@ -194,8 +197,10 @@ impl App {
             (Mode::Help(line), _) => self.help_key(line, action),
             (Mode::SortMenu(cursor), _) => self.sort_menu_key(cursor, action),
             (Mode::Columns(cursor), _) => self.columns_key(cursor, action),
-            (Mode::Detail, Action::Quit) => self.mode = Mode::View,
-            (Mode::Detail | Mode::View | Mode::Filter, _) => {
+            (Mode::Detail(_), Action::Quit) => self.mode = Mode::View,
+            (Mode::Detail(_), Action::PageUp) => self.scroll_detail(-self.detail_page(), live),
+            (Mode::Detail(_), Action::PageDown) => self.scroll_detail(self.detail_page(), live),
+            (Mode::Detail(_) | Mode::View | Mode::Filter, _) => {
                 return self.perform(action, live, shown);
             }
         }

@@ -8,7 +8,6 @@ mod chart;
 mod detail;
 mod distribution;
 mod empty;
-mod facts;
 mod header;
 mod help;
 mod menu;
@@ -54,7 +53,7 @@ fn draw_screen(pen: &mut Pen, scene: &Scene, screen: &Screen) {
         Mode::Help(line) => help::draw(pen, app, screen, line),
         Mode::SortMenu(cursor) => menu::draw_sort(pen, app, screen, cursor),
         Mode::Columns(cursor) => menu::draw_columns(pen, app, screen, cursor),
-        Mode::Detail => detail::draw(pen, scene, screen),
+        Mode::Detail(line) => detail::draw(pen, scene, screen, line),
         Mode::View | Mode::Filter => match app.view() {
             View::Flows | View::Loss => table::draw_flows(pen, scene, screen),
             View::Interfaces => table::draw_interfaces(pen, scene, screen),

@@ -415,7 +415,7 @@ fn enter_on_an_event_opens_its_flow_and_that_view_is_the_one_to_be_saved() {
     let report = mixed();
     let mut app = with_alert_on_loss(&report);
     press(&mut app, &report, "4 / a l e r t Enter Home Enter");
-    assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail));
+    assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail(0)));
     assert_eq!(app.preferences().appearance.view, View::Flows);
     let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
     assert_eq!(selected, Some(report.flows[2].key));
@@ -684,7 +684,7 @@ fn clicks_sort_select_open_and_turn_to_views() {
     click(&mut app, &report, MouseKind::Click, 5, screen.body.0 + 30);
     assert_eq!(app.flow_table().position(), Some(0));
     click(&mut app, &report, MouseKind::DoubleClick, 5, screen.body.0);
-    assert_eq!(app.mode(), Mode::Detail);
+    assert_eq!(app.mode(), Mode::Detail(0));
     click(&mut app, &report, MouseKind::Click, 30, 0);
     assert_eq!((app.mode(), app.view()), (Mode::View, View::Interfaces));
 }
@@ -873,7 +873,7 @@ fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
     assert_eq!(first(&mut app), Some(lossy));
     let screen = frame(&mut app, &report);
     assert!(screen.contains("2 in trouble") && screen.contains("loss 9.00%, 40 in 3.0 s"));
-    assert!(screen.contains("in trouble first, then by throughput"));
+    assert!(screen.contains("in trouble first, then by thruput"));
     // From one to the next and round, wherever they are.
     for expected in [lossy, jittery, lossy] {
         press(&mut app, &report, "T");

@@ -5,7 +5,7 @@ mod fixture;
 
 use std::sync::Arc;
 
-use fixture::{dashboard, frame, many, mixed, report, ruled};
+use fixture::{dashboard, frame, many, mixed, press, report, ruled};
 use flowtop::app::{App, Mode, Msg, Preferences, SshSession, View};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::{FLOW_COLUMNS, by_id, part_of};
@@ -291,6 +291,55 @@ fn details() {
 }
 
 #[test]
+fn all_of_a_detail_can_be_scrolled_to_where_the_screen_is_low() {
+    let report = mixed();
+    let mut app = dashboard(&report, (60, 15), "Down Enter");
+    let first = frame(&mut app, &report);
+    assert!(first.contains('▼') && !first.contains('▲'), "{first}");
+    let mut seen = first.clone();
+    let mut presses = 0;
+    while frame(&mut app, &report).contains('▼') {
+        press(&mut app, &report, "PgDn");
+        presses += 1;
+        seen += &frame(&mut app, &report);
+    }
+    for text in [
+        "192.168.100.200:51234 → 10.0.0.1:443",
+        "on veth1",
+        "--metrics ip",
+        "throughput    12.3 MB/s",
+        "last seen     0.0 s ago",
+        "absent        0",
+        "IAT mean  jitter (sd)",
+        "time between packets",
+        "throughput  goodput",
+        "lost ",
+        "now",
+    ] {
+        assert!(seen.contains(text), "{text} in\n{seen}");
+    }
+    let last = frame(&mut app, &report);
+    press(&mut app, &report, "PgDn PgDn");
+    assert_eq!(frame(&mut app, &report), last, "there is no more");
+    for _ in 0..presses {
+        press(&mut app, &report, "PgUp");
+    }
+    assert_eq!(frame(&mut app, &report), first);
+}
+
+#[test]
+fn a_detail_leaves_no_lines_empty_for_a_chart_that_has_no_room() {
+    for size in [(100, 20), (80, 20), (80, 21), (120, 18)] {
+        let report = mixed();
+        let mut app = dashboard(&report, size, "Down Enter");
+        let drawn = frame(&mut app, &report);
+        let empty = drawn.lines().filter(|line| line.trim().is_empty()).count();
+        assert!(empty <= 1, "{size:?}\n{drawn}");
+        assert!(drawn.contains("IAT mean  jitter"), "{size:?}\n{drawn}");
+    }
+}
+
+#[test]
 fn a_detail_has_each_metric_of_a_group_that_is_on() {
     let (mut app, mut report) = eventful((120, 40), "Down Enter");
     for flow in &mut report.flows {
@@ -357,7 +406,7 @@ fn the_background_of_the_high_contrast_theme_has_no_holes() {
 /// Every word of the first and of the last line, whatever is open.
 const WORDS: &str = "flowtop 1 2 3 4 Flows Loss Interfaces Events PAUSED since 10:42:07 10:42:07, 0.0 s every \
     ? help q quit / filter Enter detail Tab view Space pause ←→ sort b bits l loss r reverse z reset e export \
-    its flow flows Esc back ↑↓ other P pin interfaces scroll move by this show or hide earlier later \
+    its flow flows Esc back ↑↓ PgDn other P pin interfaces scroll move by this show or hide earlier later \
     keep clear port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms rate>1M ! negates";
 
 /// Below 40x10 there is a line about that and nothing else.

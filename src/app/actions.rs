@@ -69,7 +69,7 @@ impl App {
 
     /// Opens the detail of the selected row; without a selection, of the first row on the screen.
     fn open(&mut self, shown: &Report) {
-        if self.mode == Mode::Detail {
+        if matches!(self.mode, Mode::Detail(_)) {
             return;
         }
         if self.selection().is_none() {
@@ -80,7 +80,7 @@ impl App {
         } else if self.view() == View::Events {
             self.open_event(shown);
         } else if self.selection().is_some() {
-            self.mode = Mode::Detail;
+            self.mode = Mode::Detail(0);
         }
     }
 
@@ -121,8 +121,23 @@ impl App {
         self.filter.clear();
         self.choices.open_view(View::Flows);
         self.flows.select(key);
-        self.mode = Mode::Detail;
+        self.mode = Mode::Detail(0);
         self.rearrange();
+    }
+
+    /// The lines that PgUp and PgDn scroll the detail by: one stays.
+    pub(super) fn detail_page(&self) -> isize {
+        let screen = self.screen();
+        screen.map_or(1, |screen| isize::from(screen.cover().1 as i16) - 1)
+    }
+
+    /// Scrolls the detail by so many lines, if it has as many that are not on the screen.
+    pub(super) fn scroll_detail(&mut self, lines: isize, live: &Report) {
+        let last = self.detail_overflow(live);
+        if let Mode::Detail(line) = self.mode {
+            let line = line.min(last).saturating_add_signed(lines);
+            self.mode = Mode::Detail(line.min(last));
+        }
     }
 
     /// One thing after the other: the detail, the filter, the selection.

@@ -9,8 +9,8 @@ pub enum Mode {
     View,
     /// The filter line, with the view above it.
     Filter,
-    /// The detail of the selected row.
-    Detail,
+    /// The detail of the selected row, scrolled down this many lines.
+    Detail(usize),
     /// The help, scrolled down this many lines.
     Help(usize),
     /// The list of sort columns, with the cursor on this one.

@@ -71,9 +71,8 @@ impl App {
         let Step::By(rows) = step else { return };
         let action = if rows < 0 { Action::Up } else { Action::Down };
         match self.mode {
-            Mode::View | Mode::Filter | Mode::Detail => {
-                self.step(step, shown);
-            }
+            Mode::View | Mode::Filter => self.step(step, shown),
+            Mode::Detail(_) => self.scroll_detail(rows, live),
             _ => {
                 for _ in 0..rows.unsigned_abs() {
                     self.act(action, live, shown);

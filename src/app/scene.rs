@@ -63,6 +63,18 @@ impl App {
         self.scene(live)
     }
 
+    /// How many lines of the detail have no room on the screen.
+    pub(super) fn detail_overflow(&mut self, live: &Report) -> usize {
+        let Some(screen) = self.screen() else {
+            return 0;
+        };
+        let paused = self.paused_report();
+        self.refresh_rows(paused.as_deref().unwrap_or(live));
+        let (_, height) = screen.cover();
+        let detail = Scene { app: self, live }.detail(screen.width - 2);
+        detail.sheet(height).height.saturating_sub(height).into()
+    }
+
     /// The addresses that would be on the screen if it were drawn now.
     pub(super) fn addresses_on_screen(&mut self, live: &Report) -> Vec<IpAddr> {
         let paused = self.paused_report();

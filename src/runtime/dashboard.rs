@@ -208,7 +208,7 @@ impl Dashboard {
         let msg = match happening {
             Happening::Read => {
                 // The histogram of the detail grows with each reading, however long the interval is.
-                self.changed |= self.app.mode() == Mode::Detail;
+                self.changed |= matches!(self.app.mode(), Mode::Detail(_));
                 return;
             }
             Happening::IntervalClosed(_) => Msg::Refreshed(now()),

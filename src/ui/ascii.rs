@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 
-const LIKENESS: [(&str, &str); 28] = [
+const LIKENESS: [(&str, &str); 29] = [
     ("▁", "."),
     ("▂", ","),
     ("▃", "-"),
@@ -26,6 +26,7 @@ const LIKENESS: [(&str, &str); 28] = [
     ("├", "+"),
     ("┤", "+"),
     ("┴", "+"),
+    ("┼", "+"),
     ("←", "<"),
     ("→", ">"),
     ("↑", "^"),

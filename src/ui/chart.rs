@@ -6,11 +6,14 @@ use ratatui::symbols::Marker;
 use ratatui::widgets::canvas::{Canvas, Line};
 
 use super::pen::Pen;
+use crate::app::SMALLEST_CHART;
 use crate::model::tracker::{self, Series};
 use crate::model::units;
 
-/// The smallest area in which a chart is legible.
-pub const SMALLEST: (u16, u16) = (24, 5);
+/// The fewest cells of a grid beside which its values are written.
+const LEAST_GRID: u16 = 20;
+/// The fewest cells of a grid below which there is room for half of its time.
+const WIDE_GRID: u16 = 28;
 
 /// One line of a chart.
 pub struct Curve<'a> {
@@ -22,7 +25,7 @@ pub struct Curve<'a> {
     pub style: Style,
 }
 
-/// Draws curves over the latest intervals, with the largest value at the top of the axis.
+/// Draws curves over the latest intervals, above an axis of time and beside one of values.
 pub fn draw_curves(
     pen: &mut Pen,
     area: Rect,
@@ -30,7 +33,7 @@ pub fn draw_curves(
     interval_s: f64,
     label: impl Fn(f64) -> String,
 ) {
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if area.width < SMALLEST_CHART.0 || area.height < SMALLEST_CHART.1 {
         return;
     }
     let points: Vec<Vec<(f64, f64)>> = curves.iter().map(|t| points(t.values)).collect();
@@ -39,7 +42,6 @@ pub fn draw_curves(
     for (curve, name) in curves.iter().zip(legend(curves, area.width, &label)) {
         x = pen.text(x, area.y, area.right() - x, &name, curve.style) + 2;
     }
-    let largest = format!("max {}", label(top));
     let plot = Rect {
         y: area.y + 1,
         height: area.height - 1,
@@ -49,10 +51,23 @@ pub fn draw_curves(
         pen.text(plot.x, plot.y, plot.width, "no values yet", pen.theme.dim);
         return;
     }
-    draw_plot(pen, plot, curves, &points, top);
-    draw_time_axis(pen, plot, interval_s);
-    if top > 0.0 {
-        draw_largest(pen, area, x, &largest);
+    let marks = [top, top / 2.0].map(|value| match top > 0.0 {
+        true => label(value),
+        false => String::new(),
+    });
+    let gutter = marks.iter().map(|mark| mark.chars().count() as u16).max();
+    let gutter = gutter.filter(|width| plot.width - width >= LEAST_GRID);
+    let grid = Rect {
+        x: plot.x + gutter.unwrap_or(0) + 1,
+        width: plot.width - gutter.unwrap_or(0) - 1,
+        height: plot.height - 2,
+        ..plot
+    };
+    draw_plot(pen, grid, curves, &points, top);
+    draw_time_axis(pen, grid, interval_s);
+    draw_value_axis(pen, grid, gutter.map(|width| (width, &marks)));
+    if top > 0.0 && gutter.is_none() {
+        draw_largest(pen, area, x, &format!("max {}", label(top)));
     }
 }
 
@@ -70,8 +85,8 @@ fn legend(curves: &[Curve], width: u16, label: impl Fn(f64) -> String) -> Vec<St
     }
 }
 
-/// The curves, above the two lines of the axis. All are on one grid: if two meet in a cell, both are visible.
-fn draw_plot(pen: &mut Pen, plot: Rect, curves: &[Curve], points: &[Vec<(f64, f64)>], top: f64) {
+/// The curves. All are on one grid: if two meet in a cell, both are visible.
+fn draw_plot(pen: &mut Pen, grid: Rect, curves: &[Curve], points: &[Vec<(f64, f64)>], top: f64) {
     let marker = if pen.ascii {
         Marker::Dot
     } else {
@@ -94,21 +109,49 @@ fn draw_plot(pen: &mut Pen, plot: Rect, curves: &[Curve], points: &[Vec<(f64, f6
                 }
             }
         });
-    let grid = Rect {
-        height: plot.height - 2,
-        ..plot
-    };
     pen.widget(canvas, grid);
 }
 
-/// The axis of all intervals that a series remembers, the latest at the right end.
-fn draw_time_axis(pen: &mut Pen, plot: Rect, interval_s: f64) {
-    let y = plot.bottom() - 2;
-    let line = "─".repeat(plot.width.into());
-    pen.text(plot.x, y, plot.width, &line, pen.theme.dim);
-    let past = format!("-{}", units::duration(span() * interval_s));
-    pen.text(plot.x, y + 1, plot.width, &past, pen.theme.dim);
-    pen.text_right(plot.x, y + 1, plot.width, "now", pen.theme.dim);
+/// The axis of all intervals that a series remembers, below the grid, with a tick at each quarter of it; the latest is at
+/// the right end.
+fn draw_time_axis(pen: &mut Pen, grid: Rect, interval_s: f64) {
+    let (y, last) = (grid.bottom(), grid.width - 1);
+    let line = "─".repeat(grid.width.into());
+    pen.text(grid.x, y, grid.width, &line, pen.theme.dim);
+    for quarter in 0..=4 {
+        pen.text(grid.x + last * quarter / 4, y, 1, "┴", pen.theme.dim);
+    }
+    let ago = |share| format!("-{}", units::duration(span() * interval_s * share));
+    let y = y + 1;
+    let end = pen.text(grid.x, y, grid.width, &ago(1.0), pen.theme.dim);
+    pen.text_right(grid.x, y, grid.width, "now", pen.theme.dim);
+    let half = ago(0.5);
+    let wanted = half.chars().count() as u16;
+    let x = (grid.x + last / 2).saturating_sub(wanted / 2);
+    if grid.width >= WIDE_GRID && x > end {
+        pen.text(x, y, wanted, &half, pen.theme.dim);
+    }
+}
+
+/// The axis of values, to the left of the grid, with ticks at its top, its middle and zero; what they stand for has so
+/// many cells beside it, if there is room.
+fn draw_value_axis(pen: &mut Pen, grid: Rect, marks: Option<(u16, &[String; 2])>) {
+    let (x, middle) = (grid.x - 1, grid.y + grid.height / 2);
+    let has_middle = grid.height >= 3;
+    for y in grid.top()..grid.bottom() {
+        let is_tick = y == grid.y || has_middle && y == middle;
+        pen.text(x, y, 1, if is_tick { "┤" } else { "│" }, pen.theme.dim);
+    }
+    pen.text(x, grid.bottom(), 1, "┼", pen.theme.dim);
+    let Some((width, [top, half])) = marks else {
+        return;
+    };
+    let x = x - width;
+    pen.text_right(x, grid.y, width, top, pen.theme.dim);
+    if has_middle {
+        pen.text_right(x, middle, width, half, pen.theme.dim);
+    }
+    pen.text_right(x, grid.bottom(), width, "0", pen.theme.dim);
 }
 
 /// The number of intervals from the oldest to the latest.
@@ -116,7 +159,7 @@ fn span() -> f64 {
     Series::CAPACITY as f64 - 1.0
 }
 
-/// The scale: behind the names, or on the axis if there is no room.
+/// The largest value, where there is no room for it on the axis: behind the names, or below the axis of time.
 fn draw_largest(pen: &mut Pen, area: Rect, names_end: u16, text: &str) {
     let wanted = text.chars().count() as u16;
     if names_end + wanted <= area.right() {

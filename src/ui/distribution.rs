@@ -2,9 +2,8 @@
 
 use ratatui::layout::Rect;
 
-use super::chart::SMALLEST;
 use super::pen::Pen;
-use crate::app::App;
+use crate::app::{App, SMALLEST_CHART};
 use crate::keymap::Action;
 use crate::model::histogram::Histogram;
 use crate::model::preferences::Scale;
@@ -14,7 +13,7 @@ const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "
 
 /// Draws the distribution, on an axis that is as wide as the area.
 pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, histogram: Option<&Histogram>) {
-    if area.width < SMALLEST.0 || area.height < 3 {
+    if area.width < SMALLEST_CHART.0 || area.height < 3 {
         return;
     }
     let scale = app.scale();
@@ -28,10 +27,10 @@ pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, histogram: Option
     };
     let marks = marks(histogram);
     draw_figures(pen, area, &marks);
-    if area.height < SMALLEST.1 {
+    if area.height < SMALLEST_CHART.1 {
         return;
     }
-    let has_line = area.height > SMALLEST.1;
+    let has_line = area.height > SMALLEST_CHART.1;
     let bars = Rect {
         y: area.y + 2,
         height: area.height - 3 - u16::from(has_line),

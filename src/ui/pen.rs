@@ -58,6 +58,19 @@ impl<'a> Pen<'a> {
         widget.render(area.intersection(self.buffer.area), self.buffer);
     }
 
+    /// Draws on a sheet of this height, whose first line is 0, and shows the part of it that begins `scroll` lines below.
+    pub fn scrolled(&mut self, area: Rect, height: u16, scroll: u16, draw: impl FnOnce(&mut Pen)) {
+        let sheet = Rect::new(area.x, 0, area.width, height);
+        let mut sheet = Buffer::empty(sheet);
+        sheet.set_style(sheet.area, self.theme.base);
+        draw(&mut Pen::new(&mut sheet, self.theme, self.ascii));
+        for y in 0..area.height.min(height - scroll) {
+            for x in area.left()..area.right() {
+                self.buffer[(x, area.y + y)] = sheet[(x, scroll + y)].clone();
+            }
+        }
+    }
+
     /// Writes text, at most `width` cells of it; returns the first cell behind it.
     pub fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
         if !self.buffer.area.contains((x, y).into()) {

@@ -202,16 +202,18 @@ fn footer(app: &App) -> Vec<(String, &'static str)> {
             plain("jitter>5ms", "rate>1M"),
             plain("!", "negates"),
         ],
-        Mode::Detail if app.view() == View::Interfaces => vec![
+        Mode::Detail(_) if app.view() == View::Interfaces => vec![
             (key(Action::Back), "back"),
             (move_keys, "other interfaces"),
+            (key(Action::PageDown), "scroll"),
             (key(Action::Pause), "pause"),
             (key(Action::ToggleUnit), "bits"),
             (key(Action::Help), "help"),
         ],
-        Mode::Detail => vec![
+        Mode::Detail(_) => vec![
             (key(Action::Back), "back"),
             (move_keys, "other flows"),
+            (key(Action::PageDown), "scroll"),
             (key(Action::Pin), "pin"),
             (key(Action::Pause), "pause"),
             (key(Action::ToggleUnit), "bits"),

@@ -1,6 +1,6 @@
 //! What the detail of a flow or an interface says in words and numbers.
 
-use crate::app::App;
+use super::App;
 use crate::model::column::{Context, Value, by_id, part_of};
 use crate::model::doubt;
 use crate::model::flow::FlowKey;

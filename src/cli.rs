@@ -261,7 +261,7 @@ pub struct Output {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,
 
-    /// Draw with ASCII characters only.
+    /// Draw with ASCII characters only, also where the locale and TERM allow others.
     #[arg(long)]
     pub ascii: bool,
 }

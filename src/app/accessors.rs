@@ -120,6 +120,16 @@ impl App {
         self.journal.reset_at()
     }
 
+    /// Whether the open view has a row.
+    pub fn has_rows(&self) -> bool {
+        let rows = match self.view() {
+            View::Flows | View::Loss => self.flow_table().rows(),
+            View::Interfaces => self.interfaces.table().rows(),
+            View::Events => self.events.table().rows(),
+        };
+        !rows.is_empty()
+    }
+
     /// The position of the selected row in the open view, and the number of rows.
     pub fn selection(&self) -> Option<(usize, usize)> {
         fn of<K: Copy + PartialEq, T>(table: &Table<K, T>) -> (Option<usize>, usize) {

@@ -192,9 +192,10 @@ settings! {
     List(OneOf(|| Group::ALL.map(|group| (group.name(), group)).into()), "a list of groups of metrics"),
     r#"["ip"]"#, AtStart
 
-    /// draw with ASCII characters only, as `--ascii`
-    "ASCII" ascii: bool = false;
-    Switch, "true", AtStart
+    /// draw with ASCII characters only, as `--ascii`; `null`: where the locale is none of UTF-8, or TERM is `linux` or begins
+    /// with `vt`
+    "ASCII" ascii: Option<bool> = None;
+    OrNull(Switch), "true", AtStart
 
     /// name of an action -> key, or list of keys, in place of its own ones; Ctrl-C always leaves: other keys for `quit`
     /// come beside it, and any other action that claims it is an error

@@ -145,7 +145,7 @@ pub fn look(arguments: &Arguments, config: &Config) -> Look {
         }
         ColorChoice::Never => Some(false),
     };
-    let ascii = arguments.output.ascii || config.ascii;
+    let ascii = arguments.output.ascii.then_some(true).or(config.ascii);
     Look::detect(colour, ascii, |name| std::env::var(name).ok())
 }
 
@@ -211,9 +211,10 @@ mod tests {
     #[test]
     fn ascii_characters_are_asked_for_by_the_file_or_by_the_command_line() {
         for (words, file, ascii) in [
-            (&["flowtop"][..], false, false),
-            (&["flowtop"], true, true),
-            (&["flowtop", "--ascii"], false, true),
+            (&["flowtop"][..], Some(false), false),
+            (&["flowtop"], Some(true), true),
+            (&["flowtop", "--ascii"], Some(false), true),
+            (&["flowtop", "--ascii"], None, true),
         ] {
             let Ok(Invocation::Run(arguments)) = Arguments::read(words.iter().map(Into::into))
             else {

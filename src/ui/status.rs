@@ -240,6 +240,7 @@ fn view_footer(app: &App) -> Vec<(String, &'static str)> {
     let serves = |action: &Action| match action {
         Action::ToggleLoss => view == View::Flows,
         Action::ToggleUnit => view != View::Events,
+        Action::Open => app.has_rows(),
         _ => true,
     };
     let keys = app.preferences().keymap.footer();

@@ -33,12 +33,12 @@ pub struct Look {
 }
 
 impl Look {
-    /// By the environment: NO_COLOR, COLORTERM, TERM.
+    /// By the environment: NO_COLOR, COLORTERM, TERM, and the locale.
     ///
-    /// `colour` is what `--color` asks for; `None` is `auto`.
+    /// `colour` is what `--color` asks for, `ascii` what the configuration says; `None`: what the terminal can do.
     pub fn detect(
         colour: Option<bool>,
-        ascii: bool,
+        ascii: Option<bool>,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Look {
         let term = environment("TERM").unwrap_or_default();
@@ -55,7 +55,12 @@ impl Look {
         } else {
             Depth::Sixteen
         };
-        Look { depth, ascii }
+        // The consoles of Linux and of DEC have fonts without the marks of charts.
+        let is_plain = term == "linux" || term.starts_with("vt");
+        Look {
+            depth,
+            ascii: ascii.unwrap_or_else(|| is_plain || lacks_utf8(environment)),
+        }
     }
 
     /// The text as this terminal can show it.
@@ -226,6 +231,18 @@ fn nearest_of_256(r: u8, g: u8, b: u8) -> u8 {
     16 + 36 * nearest(r) + 6 * nearest(g) + nearest(b)
 }
 
+/// Whether the locale says that characters are not UTF-8's. Where no variable says anything, they are.
+fn lacks_utf8(environment: impl Fn(&str) -> Option<String>) -> bool {
+    let mut said = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(environment);
+    said.find(|locale| !locale.is_empty())
+        .is_some_and(|locale| {
+            let locale = locale.to_ascii_uppercase();
+            !locale.contains("UTF-8") && !locale.contains("UTF8")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,7 +252,7 @@ mod tests {
             let found = variables.iter().find(|(n, _)| *n == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Look::detect(colour, false, find).depth
+        Look::detect(colour, None, find).depth
     }
 
     #[test]
@@ -254,6 +271,41 @@ mod tests {
             Depth::Indexed
         );
         assert_eq!(depth(Some(false), &[xterm]), Depth::None);
+    }
+
+    #[test]
+    fn where_utf8_is_not_to_be_had_ascii_is_drawn_unless_it_was_chosen() {
+        let ascii = |chosen, variables: &[(&str, &str)]| {
+            let find = |name: &str| {
+                let found = variables.iter().find(|(n, _)| *n == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            Look::detect(None, chosen, find).ascii
+        };
+        let xterm = ("TERM", "xterm-256color");
+        for (variables, expected) in [
+            (&[xterm][..], false),
+            (&[xterm, ("LANG", "en_GB.UTF-8")], false),
+            (&[xterm, ("LANG", "de_DE.utf8@euro")], false),
+            (&[xterm, ("LANG", "C")], true),
+            (&[xterm, ("LANG", "de_DE.ISO-8859-1")], true),
+            (
+                &[
+                    xterm,
+                    ("LC_ALL", ""),
+                    ("LC_CTYPE", "C.UTF-8"),
+                    ("LANG", "C"),
+                ],
+                false,
+            ),
+            (&[xterm, ("LC_ALL", "POSIX"), ("LANG", "C.UTF-8")], true),
+            (&[("TERM", "linux"), ("LANG", "C.UTF-8")], true),
+            (&[("TERM", "vt100"), ("LANG", "C.UTF-8")], true),
+            (&[("TERM", "vt220"), ("LANG", "C.UTF-8")], true),
+        ] {
+            assert_eq!(ascii(None, variables), expected, "{variables:?}");
+            assert!(!ascii(Some(false), variables) && ascii(Some(true), variables));
+        }
     }
 
     #[test]

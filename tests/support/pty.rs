@@ -54,13 +54,16 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// Starts the program on a terminal of this many columns and lines. TERM, unless the command sets it, is that
-    /// of a terminal with 256 colours.
+    /// Starts the program on a terminal of this many columns and lines. TERM and the locale, unless the command sets
+    /// them, are those of a terminal with 256 colours and UTF-8.
     pub fn start(command: &mut Command, size: (u16, u16), control: Control) -> Pty {
         let (master, slave) = open_pair(size);
         let stdio = || slave.try_clone().expect("duplicate a descriptor");
         if command.get_envs().all(|(name, _)| name != "TERM") {
             command.env("TERM", "xterm-256color");
+        }
+        if command.get_envs().all(|(name, _)| name != "LC_ALL") {
+            command.env("LC_ALL", "C.UTF-8");
         }
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.

@@ -71,6 +71,27 @@ fn colours_are_there_unless_they_are_switched_off() {
 }
 
 #[test]
+fn a_terminal_that_has_ascii_alone_gets_nothing_else_without_being_asked() {
+    if !root() {
+        return;
+    }
+    for (name, value, is_ascii) in [
+        ("TERM", "linux", true),
+        ("LC_ALL", "C", true),
+        ("LC_ALL", "C.UTF-8", false),
+    ] {
+        let folder = folder();
+        let mut command = flowtop(&folder, &["--demo"]);
+        command.env(name, value);
+        let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
+        dashboard.see_all();
+        dashboard.pty.press("Ctrl-C");
+        assert!(dashboard.pty.wait_for_exit(PATIENCE).success());
+        assert_eq!(dashboard.pty.raw().is_ascii(), is_ascii, "{name}={value}");
+    }
+}
+
+#[test]
 fn ascii_means_that_every_byte_is_ascii() {
     if !root() {
         return;

@@ -318,19 +318,17 @@ impl Keymap {
         keys.join(", ")
     }
 
-    /// Key and words of each action in the footer, in order.
-    pub fn footer(&self) -> impl Iterator<Item = (Action, String, &'static str)> + '_ {
+    /// Keys and words of each action in the footer, in order.
+    pub fn footer(&self) -> impl Iterator<Item = (Action, Vec<KeyChord>, &'static str)> + '_ {
         BINDINGS.iter().filter_map(|row| {
             let words = row.footer?;
-            let key = self.keys(row.action).first()?.to_string();
+            let key = self.keys(row.action).first()?;
             let pair = match row.action {
                 Action::SortLeft => self.keys(Action::SortRight).first(),
                 _ => None,
             };
-            Some(match pair {
-                Some(right) => (row.action, format!("{key}{right}"), words),
-                None => (row.action, key, words),
-            })
+            let keys = [key].into_iter().chain(pair).copied();
+            Some((row.action, keys.collect(), words))
         })
     }
 }

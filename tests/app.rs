@@ -38,6 +38,109 @@ fn click(app: &mut App, report: &Report, kind: MouseKind, x: u16, y: u16) {
     app.update(Msg::Mouse(Mouse { kind, x, y }), report);
 }
 
+/// Clicks on this text, which is drawn somewhere.
+fn click_on(app: &mut App, report: &Report, kind: MouseKind, text: &str) {
+    let drawn = frame(app, report);
+    let line = drawn.lines().position(|line| line.contains(text));
+    let y = line.unwrap_or_else(|| panic!("no {text} in\n{drawn}"));
+    let before = drawn
+        .lines()
+        .nth(y)
+        .and_then(|line| line.split(text).next());
+    let x = before.unwrap_or_default().chars().count();
+    click(app, report, kind, x as u16, y as u16);
+}
+
+#[test]
+fn keys_in_the_footer_can_be_clicked() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "Down");
+    click_on(&mut app, &report, MouseKind::Click, "pause");
+    assert!(app.paused().is_some());
+    click_on(&mut app, &report, MouseKind::Click, "Space pause");
+    assert!(app.paused().is_none());
+    for (key, column) in [
+        ("→ sort", "goodput"),
+        ("←→ sort", "throughput"),
+        ("sort", "goodput"),
+    ] {
+        click_on(&mut app, &report, MouseKind::Click, key);
+        assert_eq!(app.flow_table().sort().column.id, column, "{key}");
+    }
+    let selected = app.flow_table().selected();
+    click_on(&mut app, &report, MouseKind::Click, "Enter detail");
+    assert_eq!(app.mode(), Mode::Detail(0));
+    click_on(&mut app, &report, MouseKind::Click, "↓ other flows");
+    assert_ne!(app.flow_table().selected(), selected);
+    click_on(&mut app, &report, MouseKind::Click, "↑↓ other flows");
+    assert_eq!(app.flow_table().selected(), selected);
+    click_on(&mut app, &report, MouseKind::Click, "Esc back");
+    press(&mut app, &report, "/ u d p");
+    click_on(&mut app, &report, MouseKind::Click, "keep");
+    assert_eq!(
+        (app.mode(), app.filter().text()),
+        (Mode::View, "udp".to_owned())
+    );
+    click_on(&mut app, &report, MouseKind::Click, "? help");
+    assert_eq!(app.mode(), Mode::Help(0));
+}
+
+#[test]
+fn items_of_menus_can_be_clicked_and_a_second_click_does_nothing_else() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "s");
+    let screen = app.screen().expect("large enough");
+    // The second click of two comes down on the row that the menu has covered.
+    let line = frame(&mut app, &report)
+        .lines()
+        .position(|line| line.contains("] packet_rate"));
+    let y = line.expect("an item") as u16;
+    assert!(y >= screen.body.0);
+    click(&mut app, &report, MouseKind::Click, 8, y);
+    assert_eq!(
+        (app.mode(), app.flow_table().sort().column.id),
+        (Mode::View, "packet_rate")
+    );
+    click(&mut app, &report, MouseKind::DoubleClick, 8, y);
+    click(&mut app, &report, MouseKind::DoubleClick, 8, screen.body.0);
+    assert_eq!(app.mode(), Mode::View);
+    click(&mut app, &report, MouseKind::DoubleClick, 8, screen.body.0);
+    assert_eq!(app.mode(), Mode::Detail(0));
+
+    let mut app = dashboard(&report, (80, 12), "c End");
+    let columns = app.preferences().appearance.columns.len();
+    click_on(&mut app, &report, MouseKind::Click, "] samples");
+    assert_eq!(app.preferences().appearance.columns.len(), columns + 1);
+    assert!(matches!(app.mode(), Mode::Columns(_)));
+}
+
+#[test]
+fn the_wheel_scrolls_what_is_under_it() {
+    let report = ruled(mixed(), 9);
+    let mut app = dashboard(&report, SIZE, "3 Down");
+    let screen = app.screen().expect("large enough");
+    for (kind, y, in_rules, at) in [
+        (MouseKind::WheelDown, screen.body.0, false, 1),
+        (MouseKind::WheelDown, screen.body.0, false, 1),
+        (MouseKind::WheelDown, screen.rules.0 + 1, true, 0),
+        (MouseKind::WheelDown, screen.rules.0 + 1, true, 3),
+        (MouseKind::WheelUp, screen.rules.0 + 1, true, 0),
+        (MouseKind::WheelUp, screen.rules.0 + 1, true, 0),
+        (MouseKind::WheelUp, screen.body.0, false, 0),
+    ] {
+        click(&mut app, &report, kind, 5, y);
+        assert_eq!(app.in_rules(), in_rules);
+        assert_eq!(app.selection().map(|(at, _)| at), Some(at));
+    }
+    let mut app = dashboard(&report, (80, 24), "Down Enter");
+    let selected = app.flow_table().selected();
+    click(&mut app, &report, MouseKind::WheelDown, 5, 10);
+    assert_eq!(
+        (app.mode(), app.flow_table().selected()),
+        (Mode::Detail(3), selected)
+    );
+}
+
 #[test]
 fn the_selection_follows_its_flow() {
     let mut report = mixed();
@@ -395,13 +498,9 @@ fn enter_on_a_rule_shows_its_flows() {
     );
     press(&mut app, &report, "Esc 3");
     let screen = app.screen().expect("large enough");
-    click(
-        &mut app,
-        &report,
-        MouseKind::DoubleClick,
-        5,
-        screen.rules.0 + 1,
-    );
+    for kind in [MouseKind::Click, MouseKind::DoubleClick] {
+        click(&mut app, &report, kind, 5, screen.rules.0 + 1);
+    }
     assert_eq!(
         sources(&mut app, &report),
         [40002],

@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= c/config= user= json text output= rotate= filter= top= duration= count= color= ascii check-config print-config demo h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= c/config= user= json text output= rotate= filter= top= duration= count= q/quiet color= ascii check-config print-config demo h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -53,7 +53,8 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l bits -d 'Start in 
 complete -c flowtop -n "__fish_flowtop_needs_command" -s l -l packet-loss -d 'Start with the loss columns'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l json -d 'No screen: one JSON object per interval on standard output'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l text -d 'No screen: a plain table per interval'
-complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'Draw with ASCII characters only'
+complete -c flowtop -n "__fish_flowtop_needs_command" -s q -l quiet -d 'Leave no summary of the run on the terminal when the dashboard closes'
+complete -c flowtop -n "__fish_flowtop_needs_command" -l ascii -d 'Draw with ASCII characters only, also where the locale and TERM allow others'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l check-config -d 'Validate the configuration, say what it means, and leave'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l print-config -d 'Write the effective configuration (defaults, file, command line) as config.json, and leave'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Watch generated traffic in a private pair of network namespaces'

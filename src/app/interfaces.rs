@@ -103,6 +103,14 @@ impl InterfaceRows {
         }
     }
 
+    /// Moves the selection in one of the tables, and no further.
+    pub(super) fn step_in(&mut self, rules: bool, step: Step, shown: &Report, pages: Pages) {
+        match rules {
+            true => self.step_rules(step, pages),
+            false => self.step_interfaces(step, shown, pages),
+        }
+    }
+
     fn is_at_last_interface(&self) -> bool {
         let last = self.interfaces.rows().len().checked_sub(1);
         self.rule_count > 0 && self.interfaces.position() == last

@@ -27,6 +27,11 @@ fn item<T>(column: &Column<T>, chosen: bool) -> MenuItem {
     }
 }
 
+/// The first item of a menu that is on a page of this height, with the cursor on this one.
+pub fn menu_offset(cursor: usize, page: usize) -> usize {
+    (cursor + 1).saturating_sub(page)
+}
+
 impl App {
     /// The columns that the view can be sorted by.
     pub fn sort_menu(&self) -> Vec<MenuItem> {
@@ -68,6 +73,25 @@ impl App {
             }
             Action::Back | Action::SortMenu | Action::Quit => self.mode = Mode::View,
             Action::Reverse => self.reorder(Reorder::Reverse),
+            _ => {}
+        }
+    }
+
+    /// Does what a click on this line of the page asks for: sorts by the column, shows it or hides it.
+    pub(super) fn click_menu(&mut self, line: usize, page: usize) {
+        match self.mode {
+            Mode::SortMenu(cursor) => {
+                let item = menu_offset(cursor, page) + line;
+                if item < self.sort_menu().len() {
+                    self.sort_menu_key(item, Action::Open);
+                }
+            }
+            Mode::Columns(cursor) => {
+                let item = menu_offset(cursor, page) + line;
+                if item < self.column_menu().len() {
+                    self.columns_key(item, Action::Pause);
+                }
+            }
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use super::pen::Pen;
 use crate::app::layout::Screen;
-use crate::app::{App, MenuItem};
+use crate::app::{App, MenuItem, menu_offset};
 use crate::model::column::shorten_end;
 
 /// Cells for the column ids.
@@ -35,7 +35,7 @@ fn draw(
 ) {
     pen.text(1, screen.titles, screen.width - 1, title, pen.theme.accent);
     let page = screen.pages().body;
-    let offset = (cursor + 1).saturating_sub(page);
+    let offset = menu_offset(cursor, page);
     let rows = items.iter().enumerate().skip(offset).take(page);
     for ((index, item), y) in rows.zip(screen.body.0..) {
         let style = if item.chosen {

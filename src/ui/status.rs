@@ -6,7 +6,6 @@ use unicode_width::UnicodeWidthStr;
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
-use crate::keymap::{Action, Keymap};
 use crate::model::column::{Sort, TROUBLE, shorten_end, shorten_middle};
 use crate::model::units;
 use crate::model::wrap::wrap;
@@ -173,87 +172,9 @@ fn underlined(style: Style) -> Style {
 
 fn draw_footer(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
-    let mut x = 1;
-    for (key, words) in footer(app) {
-        let wanted = (key.chars().count() + 1 + words.chars().count()) as u16;
-        if x + wanted > screen.width {
-            break;
-        }
-        x = pen.text(x, screen.footer, screen.width - x, &key, theme.accent) + 1;
-        x = pen.text(x, screen.footer, screen.width - x, words, theme.dim) + 2;
+    for entry in app.footer(screen.width) {
+        let (x, y, width) = (entry.x, screen.footer, screen.width - entry.x);
+        let x = pen.text(x, y, width, &entry.label, theme.accent) + 1;
+        pen.text(x, y, screen.width - x, entry.words, theme.dim);
     }
-}
-
-fn footer(app: &App) -> Vec<(String, &'static str)> {
-    let keymap = &app.preferences().keymap;
-    let key = |action| first_key(keymap, action);
-    let pair = |a, b| format!("{}{}", key(a), key(b));
-    let move_keys = pair(Action::Up, Action::Down);
-    let sides = pair(Action::SortLeft, Action::SortRight);
-    let plain = |keys: &str, words| (keys.to_owned(), words);
-    match app.mode() {
-        Mode::View => view_footer(app),
-        Mode::Filter => vec![
-            plain("Enter", "keep"),
-            plain("Esc", "clear"),
-            plain("↑↓", "earlier"),
-            plain("port:443", "src:10.0.0.0/8"),
-            plain("proto:udp", "loss>1"),
-            plain("jitter>5ms", "rate>1M"),
-            plain("!", "negates"),
-        ],
-        Mode::Detail(_) if app.view() == View::Interfaces => vec![
-            (key(Action::Back), "back"),
-            (move_keys, "other interfaces"),
-            (key(Action::PageDown), "scroll"),
-            (key(Action::Pause), "pause"),
-            (key(Action::ToggleUnit), "bits"),
-            (key(Action::Help), "help"),
-        ],
-        Mode::Detail(_) => vec![
-            (key(Action::Back), "back"),
-            (move_keys, "other flows"),
-            (key(Action::PageDown), "scroll"),
-            (key(Action::Pin), "pin"),
-            (key(Action::Pause), "pause"),
-            (key(Action::ToggleUnit), "bits"),
-            (key(Action::Help), "help"),
-        ],
-        Mode::Help(_) => vec![(move_keys, "scroll"), (key(Action::Back), "back")],
-        Mode::SortMenu(_) => vec![
-            (move_keys, "move"),
-            (key(Action::Open), "sort by this"),
-            (key(Action::Back), "back"),
-        ],
-        Mode::Columns(_) => vec![
-            (move_keys, "move"),
-            (key(Action::Pause), "show or hide"),
-            (sides, "earlier or later"),
-            (key(Action::Back), "back"),
-        ],
-    }
-}
-
-/// The keys with a meaning in the open view.
-fn view_footer(app: &App) -> Vec<(String, &'static str)> {
-    let view = app.view();
-    let serves = |action: &Action| match action {
-        Action::ToggleLoss => view == View::Flows,
-        Action::ToggleUnit => view != View::Events,
-        Action::Open => app.has_rows(),
-        _ => true,
-    };
-    let keys = app.preferences().keymap.footer();
-    keys.filter(|(action, ..)| serves(action))
-        .map(|(action, key, words)| match (action, view) {
-            (Action::Open, View::Events) => (key, "its flow"),
-            (Action::Open, View::Interfaces) if app.in_rules() => (key, "its flows"),
-            _ => (key, words),
-        })
-        .collect()
-}
-
-fn first_key(keymap: &Keymap, action: Action) -> String {
-    let keys = keymap.keys(action);
-    keys.first().map(ToString::to_string).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ mod detail;
 mod events;
 mod facts;
 mod filter;
+mod filters;
 mod flows;
 mod footer;
 mod help;
@@ -47,7 +48,7 @@ use crate::model::tracker::Report;
 
 use choices::Choices;
 use filter::Edit;
-use history::History;
+use filters::Filters;
 use journal::Journal;
 use mode::step_line;
 use names::HostNames;
@@ -79,8 +80,7 @@ pub use tabs::{NAME, tabs};
 pub struct App {
     choices: Choices,
     mode: Mode,
-    filter: FilterLine,
-    history: History,
+    filters: Filters,
     flows: FlowRows,
     interfaces: InterfaceRows,
     events: EventRows,
@@ -100,8 +100,7 @@ impl App {
     pub fn new(preferences: Preferences, size: (u16, u16)) -> App {
         App {
             mode: Mode::View,
-            filter: FilterLine::default(),
-            history: History::default(),
+            filters: Filters::default(),
             flows: FlowRows::new(preferences.appearance.sort),
             interfaces: InterfaceRows::new(),
             events: EventRows::new(),
@@ -133,7 +132,11 @@ impl App {
                 self.journal.advance(live, now);
                 self.rearrange();
             }
-            Msg::Filter(text) => self.filter_flows(&text),
+            Msg::Filter(text) => {
+                self.filters.set(View::Flows, &text);
+                self.filters.set(View::Loss, &text);
+                self.rearrange();
+            }
             Msg::Notice(text) => self.notices.say(text),
             Msg::Logged(kind, text) => self.journal.record(kind, text),
             Msg::Happened(kind, text) => {
@@ -171,7 +174,7 @@ impl App {
             let on_screen = self.addresses_on_screen(live);
             self.names.keep_only(&on_screen);
         }
-        if self.names.learn(address, name) && !self.filter.is_empty() {
+        if self.names.learn(address, name) && !self.filter().is_empty() {
             self.rearrange();
         }
     }
@@ -227,28 +230,13 @@ impl App {
         live: &Report,
         shown: &Report,
     ) -> Vec<Effect> {
-        match self.filter.edit(chord) {
+        match self.filters.edit(self.view(), chord) {
             Edit::Changed => self.rearrange(),
-            Edit::Moved => {}
+            Edit::Moved | Edit::Older | Edit::Newer => {}
             Edit::Full => self.notices.say(Query::too_long()),
-            edit @ (Edit::Older | Edit::Newer) => {
-                let other = match edit {
-                    Edit::Older => self.history.older(self.filter.text()),
-                    _ => self.history.newer(),
-                };
-                if let Some(text) = other {
-                    self.filter.set(text);
-                    self.rearrange();
-                }
-            }
-            Edit::Accepted => {
-                self.mode = Mode::View;
-                self.filter.complete();
-                self.history.keep(self.filter.text());
-            }
+            Edit::Accepted => self.mode = Mode::View,
             Edit::Cancelled => {
                 self.mode = Mode::View;
-                self.filter.clear();
                 self.rearrange();
             }
             Edit::Ignored => match action {

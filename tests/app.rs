@@ -520,6 +520,207 @@ fn enter_on_an_event_opens_its_flow_and_that_view_is_the_one_to_be_saved() {
     assert_eq!(selected, Some(report.flows[2].key));
 }
 
+/// The texts of the events that are shown.
+fn events(app: &mut App, report: &Report) -> Vec<String> {
+    let events = app.scene(report).events();
+    events.items().map(|event| event.text.clone()).collect()
+}
+
+#[test]
+fn each_view_has_a_filter_of_its_own() {
+    let report = ruled(mixed(), 3);
+    let mut app = dashboard(&report, SIZE, "/ u d p Enter 2 / t c p Enter");
+    assert_eq!(sources(&mut app, &report).len(), 2);
+    press(&mut app, &report, "1");
+    assert_eq!(
+        (
+            app.filter().text().as_str(),
+            sources(&mut app, &report).len()
+        ),
+        ("udp", 3)
+    );
+    press(&mut app, &report, "3");
+    assert!(app.filter().is_empty());
+    press(&mut app, &report, "4 / n o n e Enter 1 Esc 4");
+    assert_eq!(app.filter().text(), "none");
+    press(&mut app, &report, "1");
+    assert!(app.filter().is_empty() && sources(&mut app, &report).len() == 7);
+    // Earlier ones come back in any of them.
+    press(&mut app, &report, "3 / Up Up");
+    assert_eq!(app.filter().text(), "tcp");
+}
+
+#[test]
+fn interfaces_are_filtered_by_name_and_state_and_rules_by_name() {
+    let report = ruled(mixed(), 3);
+    let mut app = dashboard(&report, SIZE, "3");
+    let mut shown = |filter: &str| {
+        app.update(Msg::Key(parse_chord("/").expect("a key")), &report);
+        for c in filter.chars() {
+            app.update(Msg::Key(Key::Char(c).into()), &report);
+        }
+        app.update(Msg::Key(parse_chord("Enter").expect("a key")), &report);
+        let scene = app.scene(&report);
+        let interfaces: Vec<_> = scene.interfaces().items().map(|it| it.ifindex).collect();
+        let rules: Vec<_> = scene.rules().items().map(|it| it.name.clone()).collect();
+        press(&mut app, &report, "Esc");
+        (interfaces, rules.len())
+    };
+    assert_eq!(shown("veth1"), (vec![7], 0));
+    assert_eq!(shown("gone"), (vec![9], 0));
+    assert_eq!(shown("iface:wlan*"), (vec![9], 3));
+    assert_eq!(shown("rule:ssh"), (vec![7, 9], 1));
+    assert_eq!(shown("not rule:ssh"), (vec![7, 9], 2));
+    // What concerns neither hides nothing.
+    assert_eq!(shown("port:22"), (vec![7, 9], 3));
+    press(&mut app, &report, "/ r u l e : s s h Enter End");
+    assert_eq!((app.in_rules(), app.selection()), (true, Some((0, 1))));
+    press(&mut app, &report, "Esc / v e t h 1 Enter End Down");
+    assert_eq!((app.in_rules(), app.selection()), (false, Some((0, 1))));
+    press(&mut app, &report, "Esc / n o n e Enter");
+    assert!(frame(&mut app, &report).contains("No interface matches the filter."));
+}
+
+#[test]
+fn events_are_filtered_by_their_flow_and_their_kind() {
+    let mut report = mixed();
+    report.flows[2].rule = Some("voice".into());
+    let mut app = with_alert_on_loss(&report);
+    app.update(
+        Msg::Logged(EventKind::Config, "port 5004 of the file".to_owned()),
+        &report,
+    );
+    press(&mut app, &report, "4");
+    let all = events(&mut app, &report);
+    let shown = |app: &mut App, filter: &str| {
+        press(app, &report, "Esc Esc");
+        app.update(Msg::Key(parse_chord("/").expect("a key")), &report);
+        for c in filter.chars() {
+            app.update(Msg::Key(Key::Char(c).into()), &report);
+        }
+        let shown = events(app, &report);
+        let places = shown
+            .iter()
+            .map(|text| all.iter().position(|it| it == text));
+        let places: Option<Vec<usize>> = places.collect();
+        press(app, &report, "Enter");
+        places.expect("events")
+    };
+    // What is about the flow to port 5004: an alert, a gap and late packets; then what is about other flows.
+    let (its, others) = ([1, 4, 5], [6, 7, 8]);
+    for (place, text) in (0..).zip(&all) {
+        assert_eq!(text.contains("]:5004 "), its.contains(&place), "{all:?}");
+        assert_eq!(
+            text.contains("> 10.0.0.1:"),
+            others.contains(&place),
+            "{all:?}"
+        );
+    }
+    for (filter, expected) in [
+        ("5004", &[0, 1, 4, 5][..]),
+        ("port:5004", &its),
+        ("port 5004 and udp", &its),
+        ("not port 5004", &[0, 2, 3, 6, 7, 8]),
+        ("host 2001:db8::1", &its),
+        ("dst:2001:db8::/32 src:10.0.0.0/8", &[]),
+        ("kind:alert", &[1]),
+        ("kind:gap,config", &[0, 4, 7]),
+        ("kind=alert loss>1", &[1]),
+        ("loss>1", &its),
+        ("loss>50", &[]),
+        ("is:losing", &its),
+        ("rule:voice or kind:config", &[0, 1, 4, 5]),
+        ("iface:veth*", &[1, 4, 5, 6, 7, 8]),
+    ] {
+        assert_eq!(shown(&mut app, filter), expected, "{filter}");
+    }
+    // Of a flow that has left, what its key says is known.
+    let mut left = mixed();
+    left.flows.remove(2);
+    left.revision += 1;
+    press(&mut app, &report, "Esc / p o r t : 5 0 0 4 Enter");
+    assert_eq!(events(&mut app, &left).len(), 3);
+    press(&mut app, &left, "Esc / l o s s > 1 Enter");
+    assert_eq!(events(&mut app, &left).len(), 0);
+}
+
+#[test]
+fn enter_leads_to_a_view_that_shows_something() {
+    let report = mixed();
+    // A filter that hides the flow of an event goes, one that does not stays.
+    for (filter, kept) in [("t c p", ""), ("u d p", "udp")] {
+        let mut app = with_alert_on_loss(&report);
+        press(
+            &mut app,
+            &report,
+            &format!("/ {filter} Enter 4 / k i n d : a l e r t Enter Home Enter"),
+        );
+        assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail));
+        let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
+        assert_eq!(selected, Some(report.flows[2].key));
+        assert_eq!(app.filter().text(), kept);
+        press(&mut app, &report, "4");
+        assert_eq!(app.filter().text(), "kind:alert");
+    }
+    // A rule that no flow has leads nowhere, and says so.
+    let mut report = ruled(mixed(), 3);
+    let app = dashboard(&report, SIZE, "3 End Enter");
+    assert_eq!(app.view(), View::Interfaces);
+    assert_eq!(
+        app.notices().notice(),
+        Some("no flow of this rule is in the table")
+    );
+    // One whose only flow was hidden shows it.
+    report.flows[5].rule = Some(report.rules[2].name.clone());
+    report.revision += 1;
+    let preferences = Preferences {
+        session: SshSession::parse("10.0.0.7 49152 10.0.0.1 22"),
+        ..Preferences::default()
+    };
+    let mut app = App::new(preferences, SIZE);
+    app.update(Msg::Refreshed(CLOCK), &report);
+    press(&mut app, &report, "x 3 End Enter");
+    assert_eq!(
+        (app.view(), app.filter().text().as_str()),
+        (View::Flows, "rule:ssh")
+    );
+    assert_eq!(sources(&mut app, &report), [49152]);
+}
+
+#[test]
+fn the_header_has_the_sums_of_what_is_filtered_beside_those_of_all() {
+    let report = mixed();
+    let mut app = dashboard(&report, (160, 40), "/ p o r t : 5 2 0 1 , 5 0 0 4 Enter");
+    // 500 kB/s and 98.8 kB/s of flows that are shown; 1.23 MB/s of all interfaces.
+    let shown = frame(&mut app, &report);
+    let totals = shown.lines().nth(screen_line(&app)).expect("a line");
+    for part in [
+        "7 flows, 5 hidden",
+        "599 kB/s of 1.23 MB/s",
+        "goodput 539 kB/s of 1.00 MB/s",
+    ] {
+        assert!(totals.contains(part), "{totals}");
+    }
+    press(&mut app, &report, "4");
+    let shown = frame(&mut app, &report);
+    let totals = shown.lines().nth(screen_line(&app)).expect("a line");
+    assert!(
+        !totals.contains("hidden") && !totals.contains(" of "),
+        "{totals}"
+    );
+    press(&mut app, &report, "1 Esc");
+    let shown = frame(&mut app, &report);
+    assert!(
+        shown.contains("7 flows ") && !shown.contains("kB/s of"),
+        "{shown}"
+    );
+}
+
+/// The line of the totals.
+fn screen_line(app: &App) -> usize {
+    app.screen().expect("large enough").totals.into()
+}
+
 #[test]
 fn a_report_that_was_not_announced_is_no_harm() {
     let mut report = mixed();

@@ -164,9 +164,9 @@ impl App {
         self.mode
     }
 
-    /// The filter line.
+    /// The filter line of the open view.
     pub fn filter(&self) -> &FilterLine {
-        &self.filter
+        self.filters.of(self.view())
     }
 
     /// The thresholds and the flows beyond them, now or at the pause.

@@ -3,7 +3,8 @@
 use super::reorder::Reorder;
 use super::step::Step;
 use super::{Action, App, Effect, Mode, Paused, View};
-use crate::model::tracker::Report;
+use crate::model::flow::FlowKey;
+use crate::model::tracker::{Flow, Report};
 
 impl App {
     /// Does it, in the view itself or in the detail.
@@ -63,8 +64,7 @@ impl App {
 
     fn edit_filter(&mut self) {
         self.mode = Mode::Filter;
-        self.filter.begin();
-        self.history.rewind();
+        self.filters.begin(self.view());
     }
 
     /// Opens the detail of the selected row; without a selection, of the first row on the screen.
@@ -97,15 +97,17 @@ impl App {
         let name = rule
             .name
             .replace([' ', ',', '<', '>', '=', '!', '(', ')', '*'], "?");
-        self.filter_flows(&format!("rule:{name}"));
+        let is_its = |flow: &Flow| flow.rule.as_ref() == Some(&rule.name);
+        let Some(first) = shown.flows.iter().find(|flow| is_its(flow)) else {
+            self.notices.say("no flow of this rule is in the table");
+            return;
+        };
+        self.filters.set(View::Flows, &format!("rule:{name}"));
         self.show(View::Flows);
-    }
-
-    /// Filters the flows by this.
-    pub(super) fn filter_flows(&mut self, text: &str) {
-        self.filter.set(text.trim());
-        self.history.keep(self.filter.text());
-        self.rearrange();
+        self.refresh_rows(shown);
+        if self.flow_table().rows().is_empty() {
+            self.uncover(first.key, shown);
+        }
     }
 
     /// Goes from an event to the flow that it is about.
@@ -118,8 +120,9 @@ impl App {
             self.notices.say("this flow has left the table");
             return;
         }
-        self.filter.clear();
-        self.choices.open_view(View::Flows);
+        self.show(View::Flows);
+        self.refresh_rows(shown);
+        self.uncover(key, shown);
         self.flows.select(key);
         self.mode = Mode::Detail(0);
         self.rearrange();
@@ -140,12 +143,29 @@ impl App {
         }
     }
 
+    /// Takes away what hides this flow from the Flows view, if anything does.
+    fn uncover(&mut self, key: FlowKey, shown: &Report) {
+        let lists = |app: &App| {
+            let mut rows = app.flow_table().rows().iter();
+            rows.any(|row| shown.flows[*row as usize].key == key)
+        };
+        if !lists(self) {
+            self.flows.hide_nothing();
+            self.rearrange();
+            self.refresh_rows(shown);
+        }
+        if !lists(self) {
+            self.filters.clear(View::Flows);
+            self.rearrange();
+        }
+    }
+
     /// One thing after the other: the detail, the filter, the selection.
     fn back(&mut self) {
         if self.mode != Mode::View {
             self.mode = Mode::View;
-        } else if !self.filter.is_empty() {
-            self.filter.clear();
+        } else if !self.filter().is_empty() {
+            self.filters.clear(self.view());
             self.rearrange();
         } else {
             self.deselect();

@@ -1,17 +1,49 @@
 //! The rows of the Events view.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::layout::Placed;
 use super::reorder::Reorder;
 use super::step::Step;
 use super::table::Table;
 use crate::model::column::{Context, EVENT_COLUMNS, Sort};
 use crate::model::event::{Event, EventLog};
+use crate::model::flow::FlowKey;
 use crate::model::query::Query;
+use crate::model::tracker::{Flow, Report};
 
 /// Which events are listed, in which order, and the one that is selected.
 #[derive(Debug)]
 pub struct EventRows {
     table: Table<u64, Event>,
+}
+
+/// What the rows depend on, apart from their order.
+pub(super) struct Criteria<'a> {
+    /// The events.
+    pub log: &'a EventLog,
+    /// The report that is shown: events may be asked about their flows.
+    pub shown: &'a Report,
+    /// The filter.
+    pub query: &'a Query,
+    /// What cells depend on.
+    pub context: Context<'a>,
+    /// The flows that are pinned.
+    pub pinned: &'a [FlowKey],
+}
+
+impl<'a> Criteria<'a> {
+    /// The flows of events that are listed, if the filter asks for them.
+    fn listed_flows(&self) -> FxHashMap<FlowKey, &'a Flow> {
+        if !self.query.asks_for_flows() {
+            return FxHashMap::default();
+        }
+        let events = self.log.events().iter();
+        let keys: FxHashSet<FlowKey> = events.filter_map(|event| event.flow).collect();
+        let flows = self.shown.flows.iter();
+        let of_events = flows.filter(|flow| keys.contains(&flow.key));
+        of_events.map(|flow| (flow.key, flow)).collect()
+    }
 }
 
 fn ids(log: &EventLog) -> impl Fn(u32) -> u64 {
@@ -37,12 +69,22 @@ impl EventRows {
         log.events().iter().find(|event| event.id == id)
     }
 
-    /// Remakes the rows: the events that contain the filter's words.
-    pub(super) fn arrange(&mut self, log: &EventLog, query: &Query, page: usize) {
+    /// Remakes the rows: the events that pass the filter.
+    pub(super) fn arrange(&mut self, criteria: &Criteria, page: usize) {
+        let Criteria {
+            log,
+            query,
+            context,
+            pinned,
+            ..
+        } = criteria;
         let events = log.events();
+        let listed = criteria.listed_flows();
+        let mut scratch = String::new();
         let is_shown = |row: &u32| {
             let event = &events[*row as usize];
-            query.is_empty() || query.matches_text(&format!("{} {}", event.kind.name(), event.text))
+            let flow = event.flow.and_then(|key| listed.get(&key).copied());
+            query.matches_event(event, flow, context, pinned, &mut scratch)
         };
         let mut rows: Vec<u32> = (0..events.len() as u32).filter(is_shown).collect();
         let sort = self.table.sort();

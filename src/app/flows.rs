@@ -15,7 +15,7 @@ use super::widest::WidestEndpoint;
 use crate::model::column::{Context, FLOW_COLUMNS, Ranking, Sort, Width, verdict};
 use crate::model::flow::FlowKey;
 use crate::model::query::Query;
-use crate::model::tracker::{Flow, Report};
+use crate::model::tracker::{Flow, Rates, Report};
 
 /// The rows of flows, and what the user did to them.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct FlowRows {
     focused: Vec<FlowKey>,
     hidden: usize,
     losing: usize,
+    /// What the flows that are shown come to, where some may be hidden.
+    shown_rates: Option<Rates>,
     in_trouble: usize,
     /// As long as nobody asks for an order, flows in trouble come first.
     puts_trouble_first: bool,
@@ -90,6 +92,7 @@ impl FlowRows {
             focused: Vec::new(),
             hidden: 0,
             losing: 0,
+            shown_rates: None,
             in_trouble: 0,
             puts_trouble_first: sort == Sort::default(),
             widest: WidestEndpoint::IPV4,
@@ -100,6 +103,11 @@ impl FlowRows {
     /// The number of flows that the filter hides.
     pub fn hidden(&self) -> usize {
         self.hidden
+    }
+
+    /// The rates of the flows that are shown, where a filter leaves out others.
+    pub fn shown_rates(&self) -> Option<Rates> {
+        self.shown_rates.filter(|_| self.hidden > 0)
     }
 
     /// The number of flows that lost something in the latest interval.
@@ -208,6 +216,8 @@ impl FlowRows {
         }
         let measured_ns = self.widest.begin(shown.taken_ns);
         (self.losing, self.in_trouble) = (0, 0);
+        let hides_some = !query.is_empty() || session.is_some() || self.hides_ended;
+        self.shown_rates = hides_some.then(Rates::default);
         let puts_trouble_first = self.puts_trouble_first(criteria.view);
         let has_left = |flow: &Flow, is_in_trouble| {
             let stays = is_in_trouble || self.pinned.contains(&flow.key);
@@ -224,6 +234,9 @@ impl FlowRows {
                 && !session.is_some_and(|session| session.carries(&flow.key))
                 && !(self.hides_ended && has_left(flow, trouble.is_some()))
             {
+                if let (Some(sum), Some(rates)) = (&mut self.shown_rates, flow.rates) {
+                    *sum += rates;
+                }
                 let cell = sort.column.value(flow, context);
                 let brief = flow.key.brief();
                 ranking.add(row, &sort, &cell, brief);
@@ -345,6 +358,16 @@ impl FlowRows {
     /// Whether flows that have ended are hidden.
     pub fn hides_ended(&self) -> bool {
         self.hides_ended
+    }
+
+    /// Hides no flow but those that the filter leaves out.
+    pub(super) fn hide_nothing(&mut self) {
+        (self.hides_session, self.hides_ended) = (false, false);
+    }
+
+    /// The flows that are pinned.
+    pub(super) fn pinned(&self) -> &[FlowKey] {
+        &self.pinned
     }
 
     /// Measures endpoints afresh: names are no longer among them.

@@ -8,6 +8,8 @@ use super::reorder::Reorder;
 use super::step::Step;
 use super::table::Table;
 use crate::model::column::{Context, INTERFACE_COLUMNS, RULE_COLUMNS, Sort};
+use crate::model::query::Query;
+use crate::model::snapshot::Hook;
 use crate::model::tracker::{Interface, Report, RuleReport};
 
 /// Interfaces and rules in their order, and which of them is selected.
@@ -23,6 +25,13 @@ pub struct InterfaceRows {
 
 fn ifindexes(shown: &Report) -> impl Fn(u32) -> u32 {
     |row| shown.interfaces[row as usize].ifindex
+}
+
+/// Whether the filter matches an interface: its name, its state or its hook.
+fn is_wanted(interface: &Interface, query: &Query) -> bool {
+    let hook = interface.hook.map_or("not attached", Hook::name);
+    let (name, state) = (&interface.name, interface.state.name());
+    query.matches_interface(name, &format!("{name} {state} {hook}"))
 }
 
 impl InterfaceRows {
@@ -69,18 +78,28 @@ impl InterfaceRows {
     pub(super) fn count(&mut self, shown: &Report) {
         self.interface_count = shown.interfaces.len();
         self.rule_count = shown.rules.len();
-        self.in_rules &= self.rule_count > 0;
     }
 
-    /// Remakes the rows of the rules, as many as were counted.
-    pub(super) fn arrange_rules(&mut self, pages: Pages) {
-        let rows = (0..self.rule_count as u32).collect();
+    /// Remakes the rows of the rules: those that pass the filter.
+    pub(super) fn arrange_rules(&mut self, shown: &Report, query: &Query, pages: Pages) {
+        let rules = (0..).zip(&shown.rules);
+        let matching = rules.filter(|(_, rule)| query.matches_rule(&rule.name));
+        let rows: Vec<u32> = matching.map(|(row, _)| row).collect();
+        self.in_rules &= !rows.is_empty();
         self.rules.set_rows(rows, pages.rules, |row| row);
     }
 
-    /// Remakes the rows of the interfaces.
-    pub(super) fn arrange(&mut self, shown: &Report, context: &Context, pages: Pages) {
-        let mut rows: Vec<u32> = (0..shown.interfaces.len() as u32).collect();
+    /// Remakes the rows of the interfaces: those that pass the filter.
+    pub(super) fn arrange(
+        &mut self,
+        shown: &Report,
+        query: &Query,
+        context: &Context,
+        pages: Pages,
+    ) {
+        let interfaces = (0..).zip(&shown.interfaces);
+        let matching = interfaces.filter(|(_, it)| query.is_empty() || is_wanted(it, query));
+        let mut rows: Vec<u32> = matching.map(|(row, _)| row).collect();
         let sort = self.interfaces.sort();
         let tie = |interface: &Interface| (interface.ifindex.into(), ());
         sort.apply(&mut rows, &shown.interfaces, context, tie);
@@ -95,7 +114,9 @@ impl InterfaceRows {
                 self.step_interfaces(Step::Last, shown, pages);
             }
             (true, _) => self.step_rules(step, pages),
-            (false, Step::Last) if self.rule_count > 0 => self.step_rules(Step::Last, pages),
+            (false, Step::Last) if !self.rules.rows().is_empty() => {
+                self.step_rules(Step::Last, pages)
+            }
             (false, _) if step.goes_down() && self.is_at_last_interface() => {
                 self.step_rules(Step::First, pages);
             }
@@ -113,7 +134,7 @@ impl InterfaceRows {
 
     fn is_at_last_interface(&self) -> bool {
         let last = self.interfaces.rows().len().checked_sub(1);
-        self.rule_count > 0 && self.interfaces.position() == last
+        !self.rules.rows().is_empty() && self.interfaces.position() == last
     }
 
     fn step_rules(&mut self, step: Step, pages: Pages) {

@@ -3,6 +3,7 @@
 //! The state of each view's rows is in [`FlowRows`], [`InterfaceRows`](super::InterfaceRows) and [`EventRows`](super::EventRows).
 
 use super::choices::Choices;
+use super::events;
 use super::flows::{Criteria, FlowRows};
 use super::journal::Journal;
 use super::layout::Pages;
@@ -53,7 +54,8 @@ impl App {
     fn arrange(&mut self, shown: &Report) {
         self.interfaces.count(shown);
         let pages = self.pages();
-        self.interfaces.arrange_rules(pages);
+        let query = self.filters.of(View::Interfaces).query();
+        self.interfaces.arrange_rules(shown, query, pages);
         let (flows, criteria) = self.flows_by(shown);
         flows.arrange(&criteria);
         match self.view() {
@@ -61,11 +63,20 @@ impl App {
             View::Interfaces => {
                 let alerts = alerts(&self.journal, self.paused.as_ref());
                 let context = context(&self.choices, &self.names, alerts, shown);
-                self.interfaces.arrange(shown, &context, pages);
+                let query = self.filters.of(View::Interfaces).query();
+                self.interfaces.arrange(shown, query, &context, pages);
             }
             View::Events => {
                 let log = self.shown_log().clone();
-                self.events.arrange(&log, self.filter.query(), pages.body);
+                let alerts = alerts(&self.journal, self.paused.as_ref());
+                let criteria = events::Criteria {
+                    log: &log,
+                    shown,
+                    query: self.filters.of(View::Events).query(),
+                    context: context(&self.choices, &self.names, alerts, shown),
+                    pinned: self.flows.pinned(),
+                };
+                self.events.arrange(&criteria, pages.body);
             }
         }
     }
@@ -81,7 +92,7 @@ impl App {
         let criteria = Criteria {
             shown,
             view: preferences.appearance.view,
-            query: self.filter.query(),
+            query: self.filters.of_flows(preferences.appearance.view).query(),
             context: context(&self.choices, &self.names, alerts, shown),
             session: preferences.session,
             interval_s: preferences.interval_s,

@@ -55,6 +55,22 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All kinds.
+    pub const ALL: [EventKind; 12] = [
+        EventKind::Gap,
+        EventKind::Late,
+        EventKind::Restart,
+        EventKind::Resumed,
+        EventKind::Alert,
+        EventKind::Cleared,
+        EventKind::Interface,
+        EventKind::Config,
+        EventKind::Rule,
+        EventKind::Table,
+        EventKind::Reset,
+        EventKind::Notice,
+    ];
+
     /// The name in exports and on the screen.
     pub const fn name(self) -> &'static str {
         match self {

@@ -6,6 +6,7 @@
 //! by id, alias or header. What cannot be read is an error with its place, never a filter.
 
 mod lexer;
+mod others;
 mod parse;
 mod state;
 mod value;
@@ -17,6 +18,7 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use super::column::{Column, Context, Value};
+use super::event::EventKind;
 use super::flow::{FlowKey, Protocol};
 use super::glob::Glob;
 use super::preferences::Unit;
@@ -85,6 +87,8 @@ enum Test {
     /// `None` in the list: untagged.
     Vlan(Vec<Option<RangeInclusive<u16>>>),
     Is(Vec<&'static State>),
+    /// Of events alone.
+    Kind(Vec<EventKind>),
     /// The unit is that of a rate's number; `None`: the unit that is shown.
     Amount(&'static Column, Comparison, f64, Option<Unit>),
 }
@@ -127,16 +131,6 @@ impl Query {
         scratch.clear();
         let mut holds =
             |term: &Term| term.test.is_true(flow, context, pinned, scratch) != term.negated;
-        self.all.iter().all(|node| node.holds(&mut holds))
-    }
-
-    /// Whether all words match this text; fields and amounts never do. For rows that are not flows.
-    pub fn matches_text(&self, text: &str) -> bool {
-        let text = text.to_ascii_lowercase();
-        let mut holds = |term: &Term| match &term.test {
-            Test::Word(word) => text.contains(word) != term.negated,
-            _ => false,
-        };
         self.all.iter().all(|node| node.holds(&mut holds))
     }
 }
@@ -189,7 +183,6 @@ impl Test {
         pinned: &[FlowKey],
         scratch: &mut String,
     ) -> bool {
-        let key = &flow.key;
         match self {
             Test::Word(word) => {
                 if scratch.is_empty() {
@@ -197,16 +190,6 @@ impl Test {
                 }
                 scratch.contains(word)
             }
-            Test::Address(side, nets) => {
-                let within = |address: IpAddr| nets.iter().any(|net| net.contains(&address));
-                side.any(within(key.source), within(key.destination))
-            }
-            Test::Port(side, ranges) => {
-                let within = |port| ranges.iter().any(|range| range.contains(&port));
-                key.protocol.has_ports()
-                    && side.any(within(key.source_port), within(key.destination_port))
-            }
-            Test::Protocol(protocols) => protocols.contains(&key.protocol),
             Test::Interface(globs) => globs
                 .iter()
                 .any(|glob| glob.matches_in_any_case(&flow.interface)),
@@ -214,11 +197,6 @@ impl Test {
                 let rule = flow.rule.as_deref();
                 rule.is_some_and(|rule| globs.iter().any(|glob| glob.matches_in_any_case(rule)))
             }
-            Test::Vlan(ids) => ids.iter().any(|range| match (range, key.vlan) {
-                (Some(range), Some(id)) => range.contains(&id),
-                (None, None) => true,
-                _ => false,
-            }),
             Test::Is(states) => states
                 .iter()
                 .any(|state| (state.holds)(flow, context, pinned)),
@@ -231,7 +209,31 @@ impl Test {
                 };
                 number.is_some_and(|number| comparison.holds(number, *amount))
             }
+            Test::Kind(_) => false,
+            by_key => by_key.of_key(&flow.key) == Some(true),
         }
+    }
+
+    /// What the key of a flow decides; `None` where that takes more.
+    fn of_key(&self, key: &FlowKey) -> Option<bool> {
+        Some(match self {
+            Test::Address(side, nets) => {
+                let within = |address: IpAddr| nets.iter().any(|net| net.contains(&address));
+                side.any(within(key.source), within(key.destination))
+            }
+            Test::Port(side, ranges) => {
+                let within = |port| ranges.iter().any(|range| range.contains(&port));
+                key.protocol.has_ports()
+                    && side.any(within(key.source_port), within(key.destination_port))
+            }
+            Test::Protocol(protocols) => protocols.contains(&key.protocol),
+            Test::Vlan(ids) => ids.iter().any(|range| match (range, key.vlan) {
+                (Some(range), Some(id)) => range.contains(&id),
+                (None, None) => true,
+                _ => false,
+            }),
+            _ => return None,
+        })
     }
 }
 

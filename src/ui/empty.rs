@@ -37,7 +37,7 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
         ],
         View::Events => {
             let next = format!("{} clears the filter.", key(Action::Back));
-            return ["No event has these words.".to_owned(), next];
+            return ["No event matches the filter.".to_owned(), next];
         }
         _ if shown.taken_ns == 0 => {
             let (less, more) = (key(Action::ShorterInterval), key(Action::LongerInterval));
@@ -45,6 +45,10 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
                 "The first reading is on its way.".to_owned(),
                 format!("Numbers come once an interval; {less} and {more} change it."),
             ];
+        }
+        View::Interfaces if !no_filter && !shown.interfaces.is_empty() => {
+            let next = format!("{} clears the filter.", key(Action::Back));
+            return ["No interface matches the filter.".to_owned(), next];
         }
         _ if shown.interfaces.is_empty() => [
             "No interface is watched.",

@@ -5,7 +5,7 @@ use crate::app::layout::Screen;
 use crate::app::{App, NAME, Scene, tabs};
 use crate::model::preferences::Unit;
 use crate::model::snapshot::LinkState;
-use crate::model::tracker::{Interface, Report};
+use crate::model::tracker::{Interface, Rates, Report};
 use crate::model::units;
 
 /// Draws all lines of the header.
@@ -199,9 +199,17 @@ fn rates(pen: &Pen, app: &App, shown: &Report) -> Vec<Segment> {
     let through: f64 = known.iter().map(|r| r.throughput).sum();
     let goodput: f64 = known.iter().map(|r| r.goodput).sum();
     let packets: f64 = known.iter().map(|r| r.packet_rate).sum();
-    let through = format!("  {}", units::rate(through, unit));
-    let goodput = format!("  goodput {}", units::rate(goodput, unit));
-    let packets = format!("  {}", units::packet_rate(packets));
+    let some = app.flows().shown_rates();
+    let some = some.filter(|_| app.view().shows_flows());
+    let beside = |what: &str, all: String, part: Option<String>| match part {
+        Some(part) => format!("  {what}{} of {}", part.trim_start(), all.trim_start()),
+        None => format!("  {what}{all}"),
+    };
+    let rate = |rate: f64| units::rate(rate, unit);
+    let through = beside("", rate(through), some.map(|it| rate(it.throughput)));
+    let goodput = beside("goodput ", rate(goodput), some.map(|it| rate(it.goodput)));
+    let packet_rate = |it: Rates| units::packet_rate(it.packet_rate);
+    let packets = beside("", units::packet_rate(packets), some.map(packet_rate));
     vec![
         Segment::new(through, theme.strong, 1),
         Segment::new(goodput, theme.base, 4),
@@ -234,7 +242,9 @@ fn flows_text(app: &App, shown: &Report) -> String {
     let noun = if flows == 1 { "flow" } else { "flows" };
     let all = units::exact(flows as u64);
     match app.flows().hidden() {
-        0 => format!("{all} {noun}"),
-        hidden => format!("{all} {noun}, {} hidden", units::exact(hidden as u64)),
+        hidden if hidden > 0 && app.view().shows_flows() => {
+            format!("{all} {noun}, {} hidden", units::exact(hidden as u64))
+        }
+        _ => format!("{all} {noun}"),
     }
 }

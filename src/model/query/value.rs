@@ -9,13 +9,14 @@ use super::lexer::Piece;
 use super::state::{self, STATES, State};
 use super::{Ends, QueryError, Test};
 use crate::model::column::{Column, FLOW_COLUMNS, Width, by_name};
+use crate::model::event::EventKind;
 use crate::model::flow::Protocol;
 use crate::model::glob::Glob;
 use crate::model::preferences::Unit;
 use crate::model::similar::suggestion;
 
 /// The fields that take a value behind a colon, with what they take; for the help.
-pub const FIELDS: [(&str, &str); 12] = [
+pub const FIELDS: [(&str, &str); 13] = [
     ("src", "source address or prefix, or a list"),
     ("dst", "destination address or prefix, or a list"),
     ("host", "either address"),
@@ -28,6 +29,10 @@ pub const FIELDS: [(&str, &str); 12] = [
     ("rule", "name of a rule, * and ? allowed"),
     ("vlan", "VLAN id, a range, or none"),
     ("is", state::HELP),
+    (
+        "kind",
+        "kind of an event, in their view: gap, alert, config, ..., or a list",
+    ),
 ];
 
 /// The names of all fields.
@@ -49,6 +54,7 @@ pub(super) fn field(name: &str, value: Piece) -> Result<Test, QueryError> {
         "iface" => Test::Interface(each(items, glob)?),
         "rule" => Test::Rule(each(items, glob)?),
         "is" => Test::Is(each(items, state)?),
+        "kind" => Test::Kind(each(items, kind)?),
         _ => Test::Vlan(each(items, vlan)?),
     })
 }
@@ -123,6 +129,14 @@ fn state(piece: Piece) -> Result<&'static State, QueryError> {
     found.ok_or_else(|| {
         let names: Vec<_> = STATES.iter().map(|state| state.name).collect();
         not_among(piece, "state", &names)
+    })
+}
+
+fn kind(piece: Piece) -> Result<EventKind, QueryError> {
+    let found = EventKind::ALL.iter().find(|kind| piece.is(kind.name()));
+    found.copied().ok_or_else(|| {
+        let names = EventKind::ALL.map(EventKind::name);
+        not_among(piece, "kind of event", &names)
     })
 }
 

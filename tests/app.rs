@@ -655,7 +655,7 @@ fn enter_leads_to_a_view_that_shows_something() {
             &report,
             &format!("/ {filter} Enter 4 / k i n d : a l e r t Enter Home Enter"),
         );
-        assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail));
+        assert_eq!((app.view(), app.mode()), (View::Flows, Mode::Detail(0)));
         let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
         assert_eq!(selected, Some(report.flows[2].key));
         assert_eq!(app.filter().text(), kept);

@@ -257,6 +257,11 @@ pub struct Output {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// Folder that the keys `e` and `w` write to; if missing, it is made, and given to the user that the run goes on as.
+    /// [default: the working folder]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "text", "file"])]
+    pub export_dir: Option<PathBuf>,
+
     /// When to use colours. `NO_COLOR` is honoured.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,

@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= c/config= user= json text output= rotate= filter= top= duration= count= q/quiet color= ascii check-config print-config demo h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= c/config= user= json text output= rotate= filter= top= duration= count= q/quiet export-dir= color= ascii check-config print-config demo h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -46,6 +46,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l filter -d 'Flows to lis
 complete -c flowtop -n "__fish_flowtop_needs_command" -l top -d 'Without a screen: list the first N flows by the order of SORT, and sum the others up' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l duration -d 'Stop after this time; as all times, seconds or with units: 90, 1m30s, 2h' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l count -d 'Stop after this many intervals; without a screen: records' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l export-dir -d 'Folder that the keys `e` and `w` write to; if missing, it is made, and given to the user that the run goes on as. [default: the working folder]' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"

@@ -253,7 +253,10 @@ impl Dashboard {
 
     fn export(&mut self) {
         let scene = self.app.scene_in_order(self.session.tracker.report());
-        let msg = match files::write(&scene, &self.session) {
+        let Some(folder) = &self.session.exports else {
+            return;
+        };
+        let msg = match files::write(&scene, &self.session, folder) {
             Ok(text) => Msg::Notice(text),
             Err(error) => {
                 let text = format!("export: {}", self.session.explain(&error));
@@ -268,13 +271,18 @@ impl Dashboard {
         let reload = &self.session.reload;
         let in_use = reload.config().path.as_deref();
         let (choices, user) = (self.app.preferences(), self.session.privileges.uid);
-        let saved = save_view::save(choices, in_use, reload.surroundings(), user);
+        let exports = self.session.exports.as_ref();
+        let saved = save_view::save(choices, in_use, reload.surroundings(), user, exports);
         let text = match &saved {
+            Ok(saved) if saved.is_copy => {
+                let name = saved.path.display();
+                format!("view written to {name} (to start with it: flowtop -c {name})")
+            }
             Ok(saved) if saved.changed => format!("view written to {}", saved.path.display()),
             Ok(saved) => format!("{} says all this already", saved.path.display()),
             Err(error) => format!("write the view: {}", self.session.explain(error)),
         };
-        if let Ok(saved) = saved {
+        if let Some(saved) = saved.ok().filter(|saved| !saved.is_copy) {
             self.session.adopt(&saved.path, &saved.text);
             self.load_preferences();
         }

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::export_folder::ExportFolder;
 use super::sink::Destination;
 use crate::cli::{Exit, Failure};
 use crate::config::source::Surroundings;
@@ -49,12 +50,12 @@ pub fn identity(
     })
 }
 
-/// What the main thread keeps.
+/// What the main thread keeps; `exports`: with a screen, the folder that keys write to.
 pub fn of_main(
     surroundings: &Surroundings,
     identity: Option<Identity>,
     config: Option<&Path>,
-    has_screen: bool,
+    exports: Option<&ExportFolder>,
 ) -> Keeps {
     let folders = match config {
         Some(path) => folders_of(path),
@@ -73,12 +74,14 @@ pub fn of_main(
         identity,
         config: config.map(Path::to_path_buf),
         readable: folders,
-        duty: Some(Duty::Main { has_screen }),
+        duty: Some(Duty::Main {
+            has_screen: exports.is_some(),
+        }),
         ..Keeps::default()
     };
-    if has_screen {
+    if let Some(exports) = exports {
         keeps.readable.extend(OF_THE_SCREEN.map(PathBuf::from));
-        keeps.writable = vec![PathBuf::from(".")];
+        keeps.writable = vec![exports.path().to_path_buf()];
         keeps.writable.extend(match config {
             Some(path) => folders_of(path),
             None => surroundings
@@ -167,7 +170,7 @@ pub fn explain(error: &anyhow::Error, privileges: &Privileges) -> String {
     let text = format!("{error:#}");
     match is_denied {
         true => format!(
-            "{text} (flowtop goes on as user {}, who may not write there)",
+            "{text} (flowtop goes on as user {}, who may not write there; a new folder of theirs: --export-dir DIR)",
             privileges.user
         ),
         false => text,

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::files::make_file;
+use super::export_folder::ExportFolder;
+use super::fresh::make_file;
 use super::rights;
 use super::setup::choose;
 use crate::app::Preferences;
@@ -26,15 +27,18 @@ pub struct Saved {
     pub text: FileText,
     /// Whether it had to be changed at all.
     pub changed: bool,
+    /// It is none that is in use: it could not be written where that is, and `-c` has to name it.
+    pub is_copy: bool,
 }
 
 /// Writes the choices into the file that is in use, or would be; where there is none, into a new one. `user` is whom new
-/// files belong to.
+/// files belong to; what they may not write goes to a new file in the folder for exports, if one was asked for.
 pub fn save(
     choices: &Preferences,
     in_use: Option<&Path>,
     surroundings: &Surroundings,
     user: u32,
+    exports: Option<&ExportFolder>,
 ) -> Result<Saved> {
     let path = match in_use.map(Path::to_path_buf) {
         Some(path) => path,
@@ -43,9 +47,16 @@ pub fn save(
             .unwrap_or_else(|| new_place(surroundings)),
     };
     let name = path.display().to_string();
+    let exports = exports.filter(|folder| folder.is_asked_for);
+    let may_begin_anew = |error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => true,
+        // There may be one that the user of the run cannot reach; it is not in use.
+        io::ErrorKind::PermissionDenied => in_use.is_none() && exports.is_some(),
+        _ => false,
+    };
     let existing = match surroundings.read(&path) {
         Ok(found) => Some(found.decode(&name)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) if may_begin_anew(&error) => None,
         Err(error) => return Err(error).context(name),
     };
     let (old, is_foreign) = match &existing {
@@ -62,18 +73,41 @@ pub fn save(
     })?;
     let text = FileText { text, is_foreign };
     let changed = existing.as_ref() != Some(&text);
-    if changed {
-        if !surroundings.trusts(user) && !surroundings.is_named(&path) {
-            bail!(
-                "the next start would not read {name} of user {user} (use sudo, or name the file: -c)"
-            );
-        }
-        replace(&path, &text.text, surroundings).with_context(|| format!("write {name}"))?;
+    let written = match changed {
+        true => write_in_place(&path, &text.text, surroundings, user),
+        false => Ok(()),
+    };
+    match (written, exports) {
+        (Err(_), Some(folder)) => save_copy(folder, text),
+        (written, _) => written.map(|()| Saved {
+            path,
+            text,
+            changed,
+            is_copy: false,
+        }),
     }
+}
+
+fn write_in_place(path: &Path, text: &str, surroundings: &Surroundings, user: u32) -> Result<()> {
+    let name = path.display();
+    if !surroundings.trusts(user) && !surroundings.is_named(path) {
+        bail!(
+            "the next start would not read {name} of user {user} (use sudo, or name the file: -c)"
+        );
+    }
+    replace(path, text, surroundings).with_context(|| format!("write {name}"))
+}
+
+fn save_copy(folder: &ExportFolder, text: FileText) -> Result<Saved> {
+    let made = folder.make_file(|time| format!("config-{time}.json"));
+    let (name, file) = made.with_context(|| format!("make config-*.json in {}", folder.name()))?;
+    let written = write_safely(&file, &text.text).with_context(|| format!("write {name}"));
+    written.inspect_err(|_| folder.remove(&name))?;
     Ok(Saved {
-        path,
+        path: Path::new(&folder.name()).join(name),
         text,
-        changed,
+        changed: true,
+        is_copy: true,
     })
 }
 
@@ -161,14 +195,14 @@ mod tests {
     #[test]
     fn without_a_file_one_is_made_in_the_users_folder() {
         let folder = tempfile::tempdir().expect("a folder");
-        let saved = save(&bits(), None, &surroundings(folder.path()), me()).expect("saved");
+        let saved = save(&bits(), None, &surroundings(folder.path()), me(), None).expect("saved");
         assert_eq!(saved.path, folder.path().join("xdg/flowtop/config.json"));
         let text = fs::read_to_string(&saved.path).expect("file");
         assert_eq!(
             text,
             "{\n  \"THROUGHPUT_INTERVAL\": 0.5,\n  \"UNIT\": \"bits\"\n}\n"
         );
-        let again = save(&bits(), None, &surroundings(folder.path()), me()).expect("saved");
+        let again = save(&bits(), None, &surroundings(folder.path()), me(), None).expect("saved");
         assert!(!again.changed && again.text.text == text);
     }
 
@@ -191,6 +225,7 @@ mod tests {
             Some(&link),
             &surroundings,
             me(),
+            None,
         )
         .expect("saved");
         let text = fs::read_to_string(&real).expect("file");
@@ -205,8 +240,14 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.json");
         fs::write(&file, "{\n  \"OFFSET\": 4,\n}").expect("write");
-        let error =
-            save(&bits(), Some(&file), &surroundings(folder.path()), me()).expect_err("refused");
+        let error = save(
+            &bits(),
+            Some(&file),
+            &surroundings(folder.path()),
+            me(),
+            None,
+        )
+        .expect_err("refused");
         assert!(
             format!("{error:#}").contains("config.json:2:14: "),
             "{error:#}"

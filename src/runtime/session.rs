@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::failure;
+use super::export_folder::ExportFolder;
 use super::launch::{Launched, launch};
 use super::names::Resolver;
 use super::reload::{Reload, ReloadOutcome};
@@ -20,8 +21,7 @@ use super::sink::Destination;
 use super::updates::{Inlet, Update};
 use super::writer::Writer;
 use crate::cli::{Arguments, Exit, Failure};
-use crate::config::Config;
-use crate::config::source::{FileText, Opened, Surroundings};
+use crate::config::source::{FileText, Surroundings};
 use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
@@ -71,6 +71,8 @@ pub struct Session {
     pub names: Option<Resolver>,
     /// The writer of records, if there is no screen.
     pub writer: Option<Writer>,
+    /// Where keys write to, if there is a screen.
+    pub exports: Option<ExportFolder>,
     /// Thresholds, if there is no screen: the dashboard has its own.
     pub alerts: Alerts,
     sampler: Sampler,
@@ -96,7 +98,7 @@ impl Session {
             let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
             held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
         }
-        let (mut demo, opened) = prepare(&arguments, &surroundings)?;
+        let (mut demo, opened) = setup::prepare(&arguments, &surroundings)?;
         let timing = Timing::of(&opened.config);
         if !setup::wants_headless(&arguments) {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
@@ -106,7 +108,9 @@ impl Session {
         let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
         let has_screen = !setup::wants_headless(&arguments);
-        let keeps = rights::of_main(&surroundings, identity, config, has_screen);
+        let open = || ExportFolder::open(&arguments.output, identity.as_ref());
+        let exports = has_screen.then(open).transpose()?;
+        let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
         let options = setup::options(&opened.config);
         let records = (!has_screen).then(|| Destination::of(&arguments.output));
         let launched = launch(
@@ -137,6 +141,7 @@ impl Session {
             privileges,
             names,
             writer,
+            exports,
             alerts: Alerts::new(alerts),
             sampler,
             demo,
@@ -373,28 +378,4 @@ impl Session {
 
 fn io_failure(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(Exit::Failed, format!("{what}: {error}"))
-}
-
-/// The demo, if asked for, and the configuration. The demo has its own, unless a file is named.
-fn prepare(
-    arguments: &Arguments,
-    surroundings: &Surroundings,
-) -> Result<(Option<Demo>, Opened), Failure> {
-    if !arguments.demo {
-        return Ok((None, setup::open_config(arguments, surroundings)?));
-    }
-    crate::probe::privileges::check()
-        .map_err(|refusal| failure("start the demo", &refusal.into()))?;
-    let demo = Demo::prepare().map_err(|error| failure("start the demo", &error))?;
-    if arguments.config.is_some() {
-        let opened = setup::open_config(arguments, surroundings)?;
-        return Ok((Some(demo), opened));
-    }
-    let text = demo.config();
-    let config = Config::load(&text, "the demo's configuration").map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(Exit::Config, lines.join("\n"))
-    })?;
-    let config = arguments.overrides.over(config);
-    Ok((Some(demo), Opened { config, text: None }))
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::ancestors;
+use super::error::failure;
 use super::sampler::Assignment;
 use crate::app::{Preferences, SshSession};
 use crate::cli::{Arguments, ColorChoice, Exit, Failure};
@@ -27,6 +28,30 @@ pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result
         check_memory(&opened.config)?;
     }
     Ok(opened)
+}
+
+/// The demo, if asked for, and the configuration. The demo has its own, unless a file is named.
+pub fn prepare(
+    arguments: &Arguments,
+    surroundings: &Surroundings,
+) -> Result<(Option<Demo>, Opened), Failure> {
+    if !arguments.demo {
+        return Ok((None, open_config(arguments, surroundings)?));
+    }
+    crate::probe::privileges::check()
+        .map_err(|refusal| failure("start the demo", &refusal.into()))?;
+    let demo = Demo::prepare().map_err(|error| failure("start the demo", &error))?;
+    if arguments.config.is_some() {
+        let opened = open_config(arguments, surroundings)?;
+        return Ok((Some(demo), opened));
+    }
+    let text = demo.config();
+    let config = Config::load(&text, "the demo's configuration").map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::new(Exit::Config, lines.join("\n"))
+    })?;
+    let config = arguments.overrides.over(config);
+    Ok((Some(demo), Opened { config, text: None }))
 }
 
 /// Refuses a configured table that would take more than half of the memory: who writes a configuration does not always

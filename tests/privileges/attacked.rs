@@ -353,9 +353,9 @@ fn no_thread_of_a_dashboard_has_calls_that_it_does_not_need() {
     let expected = named(&["flowtop", "sampler", "names", "signals", "flowtop-demo"]);
     assert_eq!(attacked, expected);
     pty.press("?");
-    pty.wait_for_text("this help");
+    pty.wait_for_text("a row up");
     pty.press("Esc");
-    pty.wait_until_gone("this help");
+    pty.wait_until_gone("a row up");
     pty.press("q");
     assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
     pty.assert_restored();

@@ -304,13 +304,67 @@ fn what_may_not_be_written_any_more_is_said_and_the_dashboard_goes_on() {
     pty.wait_for_text("bit/s");
     for key in ["e", "w"] {
         pty.press(key);
-        pty.wait_for_text("(flowtop goes on as user 54321, who may not write there)");
+        pty.wait_for("why not", |pty| {
+            let words = pty.text().split_whitespace().collect::<Vec<_>>().join(" ");
+            words.contains("(flowtop goes on as user 54321, who may not write there; a new folder")
+        });
         pty.press("?");
-        pty.wait_for_text("this help");
+        pty.wait_for_text("a row up");
         pty.press("Esc");
-        pty.wait_until_gone("this help");
+        pty.wait_until_gone("a row up");
     }
     pty.press("q");
     assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
     assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1);
+}
+
+#[test]
+fn without_sudo_root_gets_exports_and_views_in_a_folder_that_is_made_for_them() {
+    if !root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+    command
+        .current_dir(folder.path())
+        .env("HOME", folder.path());
+    command.args(["--demo", "--user", "54321", "--export-dir", "exports"]);
+    for variable in ["SUDO_UID", "XDG_CONFIG_HOME", "SSH_CONNECTION"] {
+        command.env_remove(variable);
+    }
+    let mut pty = Pty::start(&mut command, (160, 40), Control::Controlling);
+    pty.wait_for_text("192.0.2.2:40010");
+    pty.press("e");
+    pty.wait_for_text(" flows and ");
+    pty.press("b");
+    pty.wait_for_text("bit/s");
+    pty.press("w");
+    pty.wait_for_text("to start with it: flowtop -c ");
+    pty.press("q");
+    assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
+    let names = |path: &Path| -> Vec<String> {
+        let entries = fs::read_dir(path).expect("a folder").flatten();
+        let mut names: Vec<_> = entries
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(folder.path()), ["exports"]);
+    let exports = folder.path().join("exports");
+    let made = names(&exports);
+    let [view, csv, json] = &made[..] else {
+        panic!("{made:?}");
+    };
+    assert!(csv.ends_with(".csv") && json.ends_with(".json"), "{made:?}");
+    let text = fs::read_to_string(exports.join(view)).expect("the view");
+    assert!(text.contains("\"UNIT\": \"bits\""), "{text}");
+    for path in std::iter::once(exports.clone()).chain(made.iter().map(|name| exports.join(name))) {
+        let metadata = fs::metadata(&path).expect("metadata");
+        assert_eq!(
+            (metadata.uid(), metadata.mode() & 0o077),
+            (54321, 0),
+            "{path:?}"
+        );
+    }
 }

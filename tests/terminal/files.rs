@@ -137,7 +137,7 @@ fn a_full_disk_is_told_and_the_dashboard_goes_on() {
     dashboard.pty.wait_for_text("export: write flowtop-");
     dashboard.pty.wait_for_text("No space left on device");
     dashboard.pty.press("?");
-    dashboard.pty.wait_for_text("this help");
+    dashboard.pty.wait_for_text("a row up");
 }
 
 #[test]

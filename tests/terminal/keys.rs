@@ -58,7 +58,7 @@ const TO_FLOWS: Press = ("1", Shows("by thruput, largest"));
 
 #[rustfmt::skip]
 const TRIALS: &[Trial] = &[
-    trial("help", &[], Shows("this help"), &[("Esc", Hides("this help"))]),
+    trial("help", &[], Shows("a row up"), &[("Esc", Hides("a row up"))]),
     trial("sort_left", &[], Order, &[("Right", Order)]),
     trial("sort_right", &[], Order, &[("Left", Order)]),
     trial("reverse", &[], Shows("smallest first"), &[("r", Shows("largest first"))]),
@@ -72,7 +72,7 @@ const TRIALS: &[Trial] = &[
     trial("packet_loss", &[], Shows(" dup "), &[("l", Hides(" dup "))]),
     trial("bits", &[], Shows("bit/s"), &[("b", Hides("bit/s"))]),
     trial("open", &[("Home", Shows("row 1 of"))], Shows("other flows"), &[("Esc", Hides("other flows"))]),
-    trial("back", &[("?", Shows("this help"))], Hides("this help"), &[]),
+    trial("back", &[("?", Shows("a row up"))], Hides("a row up"), &[]),
     trial("next_view", &[], Shows("by loss,"), &[TO_FLOWS]),
     trial("previous_view", &[], Shows("newest first"), &[TO_FLOWS]),
     trial("view_flows", &[("2", Shows("by loss,"))], Shows("by thruput"), &[]),

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -87,6 +88,12 @@ impl Identity {
             group: Gid::from_raw(uid),
             groups: Vec::new(),
         }
+    }
+
+    /// Makes a file, or a folder, the user's.
+    pub fn give(&self, file: impl AsFd) -> io::Result<()> {
+        let (user, group) = (self.user.as_raw(), self.group.as_raw());
+        std::os::unix::fs::fchown(file, Some(user), Some(group))
     }
 
     /// Makes this thread, and no other, the user's, in no group but the user's first one. Returns why not, where the

@@ -77,7 +77,7 @@ const TRIALS: &[Trial] = &[
     trial("previous_view", &[], Shows("newest first"), &[TO_FLOWS]),
     trial("view_flows", &[("2", Shows("by loss,"))], Shows("by thruput"), &[]),
     trial("view_loss", &[], Shows("by loss,"), &[TO_FLOWS]),
-    trial("view_interfaces", &[], Shows("by name"), &[TO_FLOWS]),
+    trial("view_interfaces", &[], Shows("by interface"), &[TO_FLOWS]),
     trial("view_events", &[], Shows("newest first"), &[TO_FLOWS]),
     trial("names", &[], Shows("host names"), &[("n", Shows(" addresses"))]),
     trial("hide_own_session", &[], Hides("192.0.2.2:8080"), &[("x", Shows("192.0.2.2:8080"))]),

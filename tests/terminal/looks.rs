@@ -15,7 +15,7 @@ impl Dashboard {
     fn see_all(&mut self) {
         for (key, text) in [
             ("2", "by loss,"),
-            ("3", "by name"),
+            ("3", "by interface"),
             ("4", "newest first"),
             ("?", "Esc back"),
             ("?", "newest first"),
@@ -178,7 +178,7 @@ fn bytes_of_an_interface_name_never_reach_the_terminal_raw() {
         Dashboard { pty, folder }
     };
     let mut dashboard = run(&[]);
-    for (key, sign) in [("3", "by name"), ("4", "newest first"), ("1", "by thruput")] {
+    for (key, sign) in [("3", "by interface"), ("4", "newest first"), ("1", "by thruput")] {
         dashboard.pty.press(key);
         dashboard.pty.wait_for_text(sign);
         for (_, shown) in HOSTILE {
@@ -186,7 +186,7 @@ fn bytes_of_an_interface_name_never_reach_the_terminal_raw() {
         }
     }
     dashboard.pty.send(b"/iface:a*\r3");
-    dashboard.pty.wait_for_text("by name");
+    dashboard.pty.wait_for_text("by interface");
     dashboard.pty.press("End");
     dashboard.pty.press("Enter");
     dashboard.pty.wait_for_text("device drops");

@@ -40,7 +40,7 @@ fn tabs_titles_and_rows_can_be_clicked_and_the_wheel_turned() {
     }
     let mut dashboard = Dashboard::demo((120, 40), &[]);
     dashboard.click_on("3 Interfaces");
-    dashboard.pty.wait_for_text("by name, a to z");
+    dashboard.pty.wait_for_text("by interface, a to z");
     dashboard.click_on("1 Flows");
     dashboard.wait_for_flows();
     for order in ["by destination, a to z", "by destination, z to a"] {

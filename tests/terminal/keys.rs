@@ -69,7 +69,7 @@ const TRIALS: &[Trial] = &[
     trial("pin", &[("Home", Shows("row 1 of"))], Shows("▶*"), &[("P", Hides("▶*"))]),
     trial("filter", &[], Shows("negates"), &[("Esc", Hides("negates"))]),
     trial("pause", &[], Shows("PAUSED"), &[("p", Hides("PAUSED"))]),
-    trial("packet_loss", &[], Shows(" dup "), &[("l", Hides(" dup "))]),
+    trial("packet_loss", &[], Shows(" rev "), &[("l", Hides(" rev "))]),
     trial("bits", &[], Shows("bit/s"), &[("b", Hides("bit/s"))]),
     trial("open", &[("Home", Shows("row 1 of"))], Shows("other flows"), &[("Esc", Hides("other flows"))]),
     trial("back", &[("?", Shows("a row up"))], Hides("a row up"), &[]),

@@ -178,7 +178,11 @@ fn bytes_of_an_interface_name_never_reach_the_terminal_raw() {
         Dashboard { pty, folder }
     };
     let mut dashboard = run(&[]);
-    for (key, sign) in [("3", "by interface"), ("4", "newest first"), ("1", "by thruput")] {
+    for (key, sign) in [
+        ("3", "by interface"),
+        ("4", "newest first"),
+        ("1", "by thruput"),
+    ] {
         dashboard.pty.press(key);
         dashboard.pty.wait_for_text(sign);
         for (_, shown) in HOSTILE {

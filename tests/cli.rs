@@ -140,6 +140,7 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--filter", "udp port:99999"], "99999: not a port"),
         (&["--filter", "jiter>1"], "did you mean jitter?"),
         (&["--filter", "loss>"], "not a number"),
+        (&["--filter", "loss > "], "<EXPR>': not a number"),
         (&["--sort", "-jiter"], "did you mean jitter"),
         (&["--sort", "blue"], "there is no such column"),
         (&["--rotate", "100M:10"], "--output"),

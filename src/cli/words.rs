@@ -28,7 +28,7 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     let said = |error: QueryError| {
         let length = error.end.saturating_sub(error.start);
         let wrong: String = text.chars().skip(error.start).take(length).collect();
-        match wrong.is_empty() {
+        match wrong.trim().is_empty() {
             true => error.message,
             false => format!("{wrong}: {}", error.message),
         }

@@ -291,5 +291,5 @@ fn an_alert_marks_its_flow_makes_an_event_and_is_in_the_json() {
     let mut dashboard = Dashboard::open(command, folder, (120, 40), Control::Controlling);
     dashboard.pty.wait_for_text(" in alert");
     dashboard.pty.press("4");
-    dashboard.pty.wait_for_text("packets above 5: ");
+    dashboard.pty.wait_for_text(" > 5: ");
 }

@@ -82,6 +82,7 @@ const TRIALS: &[Trial] = &[
     trial("names", &[], Shows("host names"), &[("n", Shows(" addresses"))]),
     trial("hide_own_session", &[], Hides("192.0.2.2:8080"), &[("x", Shows("192.0.2.2:8080"))]),
     trial("hide_ended", &[], Shows("have ended are hidden"), &[("i", Shows("all flows are shown"))]),
+    trial("scale", &[("Home", Shows("row 1 of")), ("Enter", Shows("(L: linear)"))], Shows("(L: logarithmic)"), &[("L", Shows("(L: linear)")), ("Esc", Hides("other flows"))]),
     trial("theme", &[], Shows("theme: light"), &[("t", Shows("contrast")), ("t", Shows("blind")), ("t", Shows("dark")), ("Esc", Hides("theme:"))]),
     trial("up", &[("Home", Shows("row 1 of")), ("Down", Shows("row 2 of"))], Shows("row 1 of"), &[]),
     trial("down", &[("Home", Shows("row 1 of"))], Shows("row 2 of"), &[]),

@@ -188,6 +188,9 @@ impl App {
         let (flows, criteria) = self.flows_by(shown);
         match flows.select_trouble(&criteria) {
             true => self.rearrange(),
+            false if self.flows.in_trouble() > 0 => {
+                self.notices.say("all flows in trouble are hidden");
+            }
             false => self.notices.say("no flow is in trouble"),
         }
     }

@@ -173,3 +173,39 @@ fn rates_add_up() {
     sum += rates(7000.0, 6000.0, 5.0);
     assert_eq!(sum, rates(7100.0, 6050.0, 7.0));
 }
+
+#[test]
+fn a_sample_without_numbers_leaves_those_that_are_known() {
+    let mut tracker = tracker();
+    let mut received_after = |at, sequence| {
+        let sample = with_numbers(sample(0, 1, 1, at), sequence);
+        tracker.advance(&snapshot(at, &[sample], &[]));
+        if at == 1 {
+            tracker.reset();
+        }
+        let sequence = tracker.report().flows[0].counts.sequence;
+        sequence.map(|sequence| sequence.received)
+    };
+    let found = [
+        received_after(1, numbers(5, 0, Some(0))),
+        received_after(2, numbers(6, 0, Some(0))),
+        received_after(3, None),
+        received_after(4, numbers(8, 0, Some(0))),
+    ];
+    assert_eq!(found, [Some(0), Some(1), Some(1), Some(3)]);
+}
+
+#[test]
+fn a_flow_loses_where_numbers_went_missing_in_the_latest_interval() {
+    let losing = |lost: &[u64]| {
+        let mut tracker = tracker();
+        for (at, lost) in (1..).zip(lost) {
+            let sequence = numbers(10 * at, *lost, Some(0));
+            let sample = with_numbers(sample(0, 1, 1, at), sequence);
+            tracker.advance_and_close(&snapshot(at, &[sample], &[]));
+        }
+        tracker.report().flows[0].is_losing()
+    };
+    assert!(!losing(&[0]) && !losing(&[0, 0]) && !losing(&[1, 1]));
+    assert!(losing(&[1]) && losing(&[0, 1]) && losing(&[1, 3]));
+}

@@ -160,7 +160,7 @@ pub struct History {
     pub lost: Series,
     /// The latest interval was empty, and as long as no packet comes, so are the next ones.
     is_settled: bool,
-    /// So many intervals more the flow is held against its past.
+    /// Which of the latest intervals were worse than the one before: see `trouble`.
     watched: u8,
 }
 

@@ -3,7 +3,7 @@
 //! Nearly every flow has had a single slot since it was listed and since the last reset. Its totals are then the slot's
 //! last reading, which is not stored a second time.
 
-use super::trouble::{WATCHED, assess, is_worse};
+use super::trouble::{DUE, WATCHED, assess, is_worse};
 use super::window::{PackedGaps, Window};
 use super::{Flow, Rates, RecentLoss, loss_percent};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
@@ -117,10 +117,9 @@ impl Reading {
 impl Flow {
     fn hold_against_past(&mut self, ended: &Ended) {
         let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
-        self.history.watched = match trouble.is_some() || is_silent {
-            true => WATCHED,
-            false => self.history.watched - 1,
-        };
+        if is_silent {
+            self.history.watched |= DUE >> 1;
+        }
         self.trouble = trouble.map(Box::new);
     }
 }
@@ -232,16 +231,18 @@ impl FlowState {
         let before = flow.history.glance();
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);
-        if is_worse(before, flow.history.glance(), lost as f64) {
-            flow.history.watched = WATCHED;
-        }
-        if flow.history.watched > 0 {
+        let is_worse = is_worse(before, flow.history.glance());
+        flow.history.watched = flow.history.watched << 1 & WATCHED | u8::from(is_worse);
+        let watched = flow.history.watched;
+        let is_silent = came.packets == 0 && watched > 0;
+        if flow.trouble.is_some() || watched & DUE > 0 || lost > 0 || is_silent {
             flow.hold_against_past(ended);
         }
         flow.history.is_settled = rates == Rates::default()
             && self.window.is_empty()
             && lost == 0
-            && flow.history.watched == 0;
+            && flow.history.watched == 0
+            && flow.trouble.is_none();
         self.then = now;
     }
 }

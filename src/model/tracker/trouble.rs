@@ -21,8 +21,10 @@ const FAR: f64 = 6.0;
 const BEYOND: f64 = 1.5;
 /// The ratio of the standard deviation to the median absolute deviation of a normal distribution.
 const MAD_TO_SD: f64 = 1.4826;
-/// After a glance saw something, the flow is looked at in so many intervals.
-pub const WATCHED: u8 = 3;
+/// A bit for each of the latest intervals that was worse at a glance than the one before, the latest lowest.
+pub const WATCHED: u8 = (1 << IN_A_ROW) - 1;
+/// The one of which it is known now whether it stayed so.
+pub const DUE: u8 = 1 << (IN_A_ROW - 1);
 
 /// How far a flow is from its own past.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +63,8 @@ pub struct Glance {
 }
 
 /// Whether an interval is so much worse than the one before that the past has to be looked at.
-pub fn is_worse(before: Glance, now: Glance, lost: f64) -> bool {
-    now.throughput < 0.75 * before.throughput || now.jitter > 1.6 * before.jitter || lost > 0.0
+pub fn is_worse(before: Glance, now: Glance) -> bool {
+    now.throughput < 0.75 * before.throughput || now.jitter > 1.6 * before.jitter
 }
 
 /// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next

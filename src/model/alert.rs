@@ -238,11 +238,19 @@ impl Alerts {
 
     /// The rules that this flow violates now.
     pub fn raised(&self, key: &FlowKey) -> impl Iterator<Item = &AlertRule> {
-        let key = *key;
-        let rules = self.rules.iter().enumerate();
-        rules.filter_map(move |(index, rule)| {
-            let state = self.states.get(&(key, index))?;
-            state.raised.then_some(rule)
+        self.raised_indices(*key).map(|index| &self.rules[index])
+    }
+
+    fn raised_indices(&self, key: FlowKey) -> impl Iterator<Item = usize> + '_ {
+        // Of most reports there is nothing to look up.
+        let rules = if self.states.is_empty() {
+            0
+        } else {
+            self.rules.len()
+        };
+        (0..rules).filter(move |rule| {
+            let state = self.states.get(&(key, *rule));
+            state.is_some_and(|state| state.raised)
         })
     }
 
@@ -262,14 +270,7 @@ fn seconds_between(since_ns: u64, now_ns: u64) -> f64 {
 
 impl Thresholds for Alerts {
     fn words(&self, key: &FlowKey) -> Option<&str> {
-        if self.states.is_empty() {
-            return None;
-        }
-        let mut rules = 0..self.rules.len();
-        let rule = rules.find(|rule| {
-            let state = self.states.get(&(*key, *rule));
-            state.is_some_and(|state| state.raised)
-        });
-        rule.map(|rule| self.words[rule].as_str())
+        let first = self.raised_indices(*key).next();
+        first.map(|index| self.words[index].as_str())
     }
 }

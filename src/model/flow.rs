@@ -52,6 +52,13 @@ impl Protocol {
             Protocol::Icmpv6 => "icmpv6",
         }
     }
+    /// What stands behind a count of what is missing: TCP's is one of bytes.
+    pub fn unit_of_loss(self) -> &'static str {
+        match self {
+            Protocol::Tcp => " bytes",
+            _ => "",
+        }
+    }
 
     /// Whether the two port fields of a key hold ports, rather than ICMP identifier and type.
     pub const fn has_ports(self) -> bool {

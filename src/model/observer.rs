@@ -181,10 +181,7 @@ impl Observer {
         let news = self.folds.unfold((flow.key, EventKind::Gap), tally, now);
         let (gaps, since) = news?;
         let missing = units::count(gaps.amount);
-        let bytes = match flow.key.protocol {
-            Protocol::Tcp => " bytes",
-            _ => "",
-        };
+        let bytes = flow.key.protocol.unit_of_loss();
         let current = current_number(flow);
         let since = since_text(since);
         // Each gap that stayed open lacks at least one number.

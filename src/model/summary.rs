@@ -4,7 +4,7 @@ use super::counts::Sequence;
 use super::event::TimeOfDay;
 use super::observer::describe;
 use super::snapshot::Volume;
-use super::tracker::{Flow, Report};
+use super::tracker::{Flow, Report, loss_percent};
 use super::units;
 
 /// The flows that are named, the worst first.
@@ -57,28 +57,20 @@ fn losses(report: &Report) -> String {
             sequence.map(is_stream) == Some(of_streams)
         });
         let counts = flows.map(|flow| flow.counts.metered());
-        counts.fold((0, 0), |(lost, sent), one| {
-            (lost + one.lost, sent + one.lost + one.arrived)
+        counts.fold((0, 0), |(lost, arrived), one| {
+            (lost + one.lost, arrived + one.arrived)
         })
     };
-    let share = |lost: u64, sent: u64| units::percent(100.0 * lost as f64 / sent as f64);
     let mut parts = Vec::new();
-    let (lost, sent) = sum(false);
-    if sent > 0 {
-        parts.push(format!(
-            "{} lost ({})",
-            units::exact(lost),
-            share(lost, sent)
-        ));
+    let (lost, arrived) = sum(false);
+    if let Some(share) = loss_percent(lost, arrived) {
+        let (lost, share) = (units::exact(lost), units::percent(share));
+        parts.push(format!("{lost} lost ({share})"));
     }
-    let (lost, sent) = sum(true);
-    if sent > 0 {
-        let bytes = units::bytes(lost);
-        parts.push(format!(
-            "{} of TCP missing ({})",
-            bytes.trim(),
-            share(lost, sent)
-        ));
+    let (lost, arrived) = sum(true);
+    if let Some(share) = loss_percent(lost, arrived) {
+        let (bytes, share) = (units::bytes(lost), units::percent(share));
+        parts.push(format!("{} of TCP missing ({share})", bytes.trim()));
     }
     match parts.is_empty() {
         true => "loss not known".to_owned(),

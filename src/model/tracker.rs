@@ -145,6 +145,11 @@ impl Default for RecentLoss {
     }
 }
 
+/// What a count that may go down has gained: more numbers may have come late than went missing.
+fn gained(difference: i64) -> u64 {
+    difference.max(0) as u64
+}
+
 /// Share of what is missing in what was sent, percent: 100 * lost / (lost + arrived). Unknown where nothing was sent.
 pub fn loss_percent(lost: u64, arrived: u64) -> Option<f64> {
     let sent = lost + arrived;

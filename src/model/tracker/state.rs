@@ -5,7 +5,7 @@
 
 use super::trouble::{DUE, WATCHED, assess, is_worse};
 use super::window::{PackedGaps, Window};
-use super::{Flow, Rates, RecentLoss, loss_percent};
+use super::{Flow, Rates, RecentLoss, gained, loss_percent};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
 use crate::model::snapshot::FlowSample;
 
@@ -222,11 +222,10 @@ impl FlowState {
         let now = flow.counts.metered();
         let came = now.since(&self.then);
         let rates = Rates::of(&came, seconds);
-        // More numbers may have come late than went missing.
-        let lost = (came.lost as i64).max(0) as u64;
+        let lost = gained(came.lost as i64);
         let newly_lost = flow.counts.sequence.map(|_| lost as f64);
-        let arrived = (came.arrived as i64).max(0) as u64;
-        flow.recent_loss = RecentLoss::new(loss_percent(lost, arrived), window_loss);
+        let loss = loss_percent(lost, gained(came.arrived as i64));
+        flow.recent_loss = RecentLoss::new(loss, window_loss);
         flow.rates = Some(rates);
         let before = flow.history.glance();
         flow.history.record(flow.rates, &flow.interarrival);

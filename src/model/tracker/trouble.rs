@@ -34,21 +34,16 @@ pub struct Trouble {
     pub severity: f64,
     /// What is the matter.
     pub words: String,
-    /// Intervals since then.
+    /// For how many intervals.
     pub lasted: usize,
 }
 
-/// One thing that is the matter.
-struct Finding {
-    severity: f64,
-    words: String,
-}
-
-impl Finding {
-    fn new(class: u32, amount: f64, words: String) -> Finding {
-        Finding {
+impl Trouble {
+    fn new(class: u32, amount: f64, words: String) -> Trouble {
+        Trouble {
             severity: f64::from(class * 1000) + amount.clamp(0.0, 999.0),
             words,
+            lasted: 0,
         }
     }
 }
@@ -72,16 +67,12 @@ pub fn is_worse(before: Glance, now: Glance) -> bool {
 pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bool) {
     let before = flow.trouble.as_deref().map(|trouble| trouble.lasted + 1);
     let lasted = before.unwrap_or(IN_A_ROW);
-    let trouble = |found: Finding| Trouble {
-        severity: found.severity,
-        words: found.words,
-        lasted,
-    };
+    let since = |found: Trouble| Trouble { lasted, ..found };
     if let Some(longest_ms) = longest_silence(flow) {
         let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
         let words = || format!("silent for {}", units::duration(idle_s));
-        let found = (idle_s * 1e3 > longest_ms).then(|| Finding::new(3, idle_s, words()));
-        return (found.map(trouble), true);
+        let found = (idle_s * 1e3 > longest_ms).then(|| Trouble::new(3, idle_s, words()));
+        return (found.map(since), true);
     }
     if lasted > NEW_PAST {
         return (None, false);
@@ -93,12 +84,12 @@ pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bo
         jitter(history, lasted, asked),
         rate(history.throughput(), lasted, asked),
     ];
-    let joined = |one: Finding, other: Finding| Finding {
+    let joined = |one: Trouble, other: Trouble| Trouble {
         words: one.words + ", " + &other.words,
         ..one
     };
     let found = found.into_iter().flatten().reduce(joined);
-    (found.map(trouble), false)
+    (found.map(since), false)
 }
 
 /// For how long a flow that came in nine of ten intervals and has stopped may be silent, ms: no gap of its usual mean and
@@ -121,7 +112,7 @@ fn longest_silence(flow: &Flow) -> Option<f64> {
     Some(4.0 * mean.usual + 15.0 * jitter.largest)
 }
 
-fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Finding> {
+fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Trouble> {
     let most = |most: f64, rate: Option<f32>| Some(f64::max(most, rate?.into()));
     let now = trace.iter().rev().take(asked).try_fold(0.0, most)?;
     let past = past_of(trace, lasted, |one| now * BEYOND <= one)?;
@@ -130,11 +121,11 @@ fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Finding> {
         && past.usual - now >= FAR * past.spread
         && now * BEYOND <= past.least;
     let words = || format!("rate fell to {}", units::percent(100.0 * now / past.usual));
-    is_far.then(|| Finding::new(0, past.usual / now.max(past.usual / 999.0), words()))
+    is_far.then(|| Trouble::new(0, past.usual / now.max(past.usual / 999.0), words()))
 }
 
 /// What is missing makes two gaps one, so that an interval in which something was lost says nothing about jitter.
-fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Finding> {
+fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Trouble> {
     let has_lost = |lost: Option<f32>| lost.is_some_and(|lost| lost > 0.0);
     if history.lost.iter().rev().take(asked).any(has_lost) {
         return None;
@@ -153,14 +144,14 @@ fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Finding> {
         && now >= BEYOND * past.largest;
     let times = now / past.usual.max(now / 999.0);
     let words = || format!("jitter {} x its usual", units::per_second(times).trim());
-    is_far.then(|| Finding::new(1, times, words()))
+    is_far.then(|| Trouble::new(1, times, words()))
 }
 
 /// Losses are mostly none, so their median says nothing: they are held against mean and variance of the past, with one
 /// more loss than there was in it.
 ///
 /// `lasted`: since when there is trouble. It goes on as long as there is half as much as it began with.
-fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Finding> {
+fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> {
     let trace = flow.history.lost.all();
     let unit = match flow.key.protocol {
         Protocol::Tcp => flow.counts.payload_bytes as f64 / flow.counts.packets.max(1) as f64,
@@ -193,21 +184,17 @@ fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Finding> 
     let intervals = OF_LATE as f64;
     let least = 4.0 + intervals * mean + FAR * (intervals * variance).sqrt();
     let percent = flow.recent_loss.interval().unwrap_or(0.0);
-    let (bytes, span) = (
-        if flow.key.protocol == Protocol::Tcp {
-            " bytes"
-        } else {
-            ""
-        },
-        units::duration(intervals * interval_s),
-    );
-    let lost = units::count(late.round() as u64);
-    let words = || match percent > 0.0 {
-        true => format!("loss {}, {lost}{bytes} in {span}", units::percent(percent)),
-        false => format!("{lost}{bytes} lost in {span}"),
+    let least = if lasted.is_some() { least / 2.0 } else { least };
+    let words = || {
+        let lost = units::count(late.round() as u64);
+        let unit = flow.key.protocol.unit_of_loss();
+        let span = units::duration(intervals * interval_s);
+        match percent > 0.0 {
+            true => format!("loss {}, {lost}{unit} in {span}", units::percent(percent)),
+            false => format!("{lost}{unit} lost in {span}"),
+        }
     };
-    (late / unit > if lasted.is_some() { least / 2.0 } else { least })
-        .then(|| Finding::new(2, percent, words()))
+    (late / unit > least).then(|| Trouble::new(2, percent, words()))
 }
 
 /// The past before the latest so many intervals. `None` where there is none, or where already the last of its values is

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Interarrival, loss_percent};
+use super::{Interarrival, gained, loss_percent};
 use crate::model::counts::Metered;
 use crate::model::snapshot::GapSums;
 
@@ -177,10 +177,10 @@ impl Window {
             lost += came.lost;
             arrived += came.arrived;
         }
-        // More numbers may have come late than went missing.
-        let not_negative = |count: i64| count.max(0) as u64;
-        let loss = loss_percent(not_negative(lost), not_negative(arrived));
-        (statistics(gaps), loss)
+        (
+            statistics(gaps),
+            loss_percent(gained(lost), gained(arrived)),
+        )
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -59,8 +60,26 @@ impl ExportFolder {
             .to_string()
     }
 
+    /// Writes a new file, `stem-TIME.ending`; returns its name. One that could not be written as a whole is removed again.
+    pub fn write(
+        &self,
+        stem: &str,
+        ending: &str,
+        write: impl FnOnce(&File) -> Result<()>,
+    ) -> Result<String> {
+        let made = self.make_file(|time| format!("{stem}-{time}.{ending}"));
+        let (name, file) =
+            made.with_context(|| format!("make {stem}-*.{ending} in {}", self.name()))?;
+        let written = write(&file);
+        if written.is_err() {
+            let _ = unlinkat(&self.folder, name.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
+        written.with_context(|| format!("write {name}"))?;
+        Ok(name)
+    }
+
     /// Creates a file in it, as [`make_fresh`] does.
-    pub fn make_file(&self, name: impl Fn(&str) -> String) -> io::Result<(String, File)> {
+    fn make_file(&self, name: impl Fn(&str) -> String) -> io::Result<(String, File)> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::from_bits_truncate(0o666);
         make_fresh(|time| {
@@ -68,11 +87,6 @@ impl ExportFolder {
             let file = openat(&self.folder, name.as_str(), flags, mode)?;
             Ok((name, File::from(file)))
         })
-    }
-
-    /// Removes a file that could not be written as a whole.
-    pub fn remove(&self, name: &str) {
-        let _ = unlinkat(&self.folder, name, UnlinkatFlags::NoRemoveDir);
     }
 }
 

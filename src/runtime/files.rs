@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::export_folder::ExportFolder;
 use super::session::Session;
@@ -39,16 +39,8 @@ pub fn write(scene: &Scene, session: &Session, folder: &ExportFolder) -> Result<
     };
     let mut names = Vec::new();
     for format in export::FORMATS.iter().filter(|format| format.name != "txt") {
-        let ending = format.name;
-        let made = folder.make_file(|time| format!("flowtop-{time}.{ending}"));
-        let (name, file) =
-            made.with_context(|| format!("make flowtop-*.{ending} in {}", folder.name()))?;
-        let written = write_one(format, &record, file);
-        if written.is_err() {
-            folder.remove(&name);
-        }
-        written.with_context(|| format!("write {name}"))?;
-        names.push(name);
+        let write = |file: &File| write_one(format, &record, file);
+        names.push(folder.write("flowtop", format.name, write)?);
     }
     let (flows, events) = (shown.flows.len(), events.len());
     Ok(format!(
@@ -58,8 +50,9 @@ pub fn write(scene: &Scene, session: &Session, folder: &ExportFolder) -> Result<
     ))
 }
 
-fn write_one(format: &export::Format, record: &Record, file: File) -> Result<()> {
+fn write_one(format: &export::Format, record: &Record, file: &File) -> Result<()> {
     let mut out = BufWriter::new(file);
     format.exporter.write(record, &mut out)?;
-    Ok(out.into_inner()?.sync_all()?)
+    let file = out.into_inner().map_err(|error| error.into_error())?;
+    Ok(file.sync_all()?)
 }

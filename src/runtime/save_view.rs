@@ -99,10 +99,7 @@ fn write_in_place(path: &Path, text: &str, surroundings: &Surroundings, user: u3
 }
 
 fn save_copy(folder: &ExportFolder, text: FileText) -> Result<Saved> {
-    let made = folder.make_file(|time| format!("config-{time}.json"));
-    let (name, file) = made.with_context(|| format!("make config-*.json in {}", folder.name()))?;
-    let written = write_safely(&file, &text.text).with_context(|| format!("write {name}"));
-    written.inspect_err(|_| folder.remove(&name))?;
+    let name = folder.write("config", "json", |file| Ok(write_safely(file, &text.text)?))?;
     Ok(Saved {
         path: Path::new(&folder.name()).join(name),
         text,

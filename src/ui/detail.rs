@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::chart::{Curve, draw_curves};
-use super::distribution::draw_distribution;
+use super::distribution::{draw_distribution, time};
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, Chart, Detail, Scene, Subject};
@@ -98,22 +98,14 @@ fn draw_chart(pen: &mut Pen, scene: &Scene, detail: &Detail, chart: Chart, area:
 fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
-    let (unit, interval_s) = (
-        app.preferences().appearance.unit,
-        app.preferences().interval_s,
-    );
+    let interval_s = app.preferences().interval_s;
     let curve = |name, values, style| Curve {
         name,
         values,
         style,
     };
-    let time = |ms| units::milliseconds(ms).trim().to_owned();
     let loses = flow.counts.sequence.is_some_and(|s| s.lost > 0);
-    match if loses && panel >= 1 {
-        3 - panel
-    } else {
-        panel
-    } {
+    match panel {
         0 => {
             let curves = [
                 curve("IAT mean", history.interarrival_mean(), theme.good),
@@ -121,13 +113,12 @@ fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rec
             ];
             draw_curves(pen, area, &curves, interval_s, time);
         }
-        1 => {
+        1 | 2 if loses == (panel == 2) => {
             let curves = [
                 curve("throughput", history.throughput(), theme.spark),
                 curve("goodput", history.goodput(), theme.good),
             ];
-            let rate = |rate| units::rate(rate, unit).trim().to_owned();
-            draw_curves(pen, area, &curves, interval_s, rate);
+            draw_curves(pen, area, &curves, interval_s, rates_of(app));
         }
         _ => {
             let curves = [curve("lost", history.lost.all(), theme.bad)];
@@ -140,13 +131,17 @@ fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rec
 }
 
 fn draw_throughput(pen: &mut Pen, app: &App, shown: &Report, interface: &Interface, area: Rect) {
-    let unit = app.preferences().appearance.unit;
     let curves = [Curve {
         name: "throughput",
         values: interface.throughput_history.all(),
         style: pen.theme.spark,
     }];
-    let rate = |rate| units::rate(rate, unit).trim().to_owned();
     let interval_s = shown.interval_s.max(app.preferences().interval_s);
-    draw_curves(pen, area, &curves, interval_s, rate);
+    draw_curves(pen, area, &curves, interval_s, rates_of(app));
+}
+
+/// How rates are written, in the unit that is shown.
+fn rates_of(app: &App) -> impl Fn(f64) -> String {
+    let unit = app.preferences().appearance.unit;
+    move |rate| units::rate(rate, unit).trim().to_owned()
 }

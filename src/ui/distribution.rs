@@ -75,7 +75,8 @@ fn marks(histogram: &Histogram) -> Vec<Mark> {
     known.collect()
 }
 
-fn time(ms: f64) -> String {
+/// A time, ms, as it is written on charts.
+pub fn time(ms: f64) -> String {
     units::milliseconds(ms).trim().to_owned()
 }
 

@@ -48,7 +48,7 @@ impl App {
             Action::HideOwnSession => self.toggle_session(),
             Action::HideEnded => self.toggle_ended(),
             Action::ToggleUnit => self.choices.toggle_unit(),
-            Action::ToggleLoss => self.choices.toggle_packet_loss(),
+            Action::ToggleLoss => self.toggle_loss(),
             Action::Scale => self.toggle_scale(),
             Action::Theme => self.next_theme(),
             Action::Names => self.toggle_names(),
@@ -237,6 +237,16 @@ impl App {
         self.journal.reset(TEXT);
         self.notices.say(TEXT);
         vec![Effect::ResetBaseline]
+    }
+
+    fn toggle_loss(&mut self) {
+        let shown = |app: &App| app.placed_flow_columns().len();
+        let before = shown(self);
+        self.choices.toggle_packet_loss();
+        if self.choices.current().appearance.packet_loss && shown(self) == before {
+            self.notices
+                .say("no room for more loss columns; the Loss view has them");
+        }
     }
 
     fn toggle_scale(&mut self) {

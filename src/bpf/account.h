@@ -231,7 +231,7 @@ static __always_inline void count_groups(const struct packet_facts *facts, const
 					 __u64 control)
 {
 	if (enabled_groups & GROUP_IP)
-		count_ip(seen->slot, generation_of(control), facts, seen->packets);
+		count_ip(seen->slot, generation_of(control), facts, seen->packets, seen->bytes);
 }
 
 /* Brings a flow in, and counts its first packet. Returns its slot where another CPU has done so meanwhile; NULL where nothing

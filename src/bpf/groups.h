@@ -29,31 +29,50 @@ static __always_inline __u64 changed_word(__u64 word, __u32 generation, enum cha
 }
 
 /* Another CPU changed the word at the same moment. Global, so that the verifier looks at it once, and out of the way of all others. */
-__noinline int change_contended(__u64 *word, __u32 generation, enum change change, __u32 number)
+__noinline __u64 swap_contended(__u64 *word, __u32 generation, enum change change, __u32 number)
 {
+	__u64 now = 0;
+
 	if (!word)
 		return 0;
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		__u64 now = READ_ONCE(*word), next = changed_word(now, generation, change, number);
+		__u64 next;
 
-		if (next == now)
-			return 0;
-		if (__sync_val_compare_and_swap(word, now, next) == now)
-			return now >> 32 == generation;
+		now = READ_ONCE(*word);
+		next = changed_word(now, generation, change, number);
+		if (next == now || __sync_val_compare_and_swap(word, now, next) == now)
+			break;
 	}
-	return 0;
+	return now;
+}
+
+/* Returns what the word was before. */
+static __always_inline __u64 swap_word(__u64 *word, __u32 generation, enum change change, __u32 number)
+{
+	__u64 now = READ_ONCE(*word), next = changed_word(now, generation, change, number);
+
+	if (next != now && __sync_val_compare_and_swap(word, now, next) != now)
+		return swap_contended(word, generation, change, number);
+	return now;
 }
 
 /* Returns whether it changed a number of the same generation. */
 static __always_inline int change_word(__u64 *word, __u32 generation, enum change change, __u32 number)
 {
-	__u64 now = READ_ONCE(*word), next = changed_word(now, generation, change, number);
+	__u64 before = swap_word(word, generation, change, number);
 
-	if (next == now)
-		return 0;
-	if (__sync_val_compare_and_swap(word, now, next) != now)
-		return change_contended(word, generation, change, number);
-	return now >> 32 == generation;
+	return before >> 32 == generation && changed_word(before, generation, change, number) != before;
+}
+
+/* Adds less than 2^30 to a number of 63 bits in two words. Bit 31 is in both: where it is not the same, the upper word is about to
+ * follow, and a reader knows by the lower one's other bits which of them it saw first.
+ */
+static __always_inline void add_long(__u64 *low, __u64 *high, __u32 generation, __u32 number)
+{
+	__u64 before = swap_word(low, generation, ADD, number);
+
+	if (before >> 32 == generation && ((__u32)before ^ ((__u32)before + number)) >> 31)
+		change_word(high, generation, ADD, 1);
 }
 
 #endif

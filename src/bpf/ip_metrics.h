@@ -19,7 +19,8 @@ struct {
 	__uint(max_entries, 1); /* as flow_table, set before the load, where the group is on */
 } ip_metrics SEC(".maps");
 
-static __always_inline void count_ip(__u32 slot, __u32 generation, const struct packet_facts *facts, __u32 packets)
+static __always_inline void count_ip(__u32 slot, __u32 generation, const struct packet_facts *facts, __u32 packets,
+				     __u64 bytes)
 {
 	struct ip_metrics *of_flow = bpf_map_lookup_elem(&ip_metrics, &slot);
 
@@ -30,6 +31,7 @@ static __always_inline void count_ip(__u32 slot, __u32 generation, const struct 
 	if (change_word(&of_flow->ttl, generation, KEEP_LATEST, facts->hop_limit))
 		change_word(&of_flow->ttl_changes, generation, ADD, 1);
 	change_word(&of_flow->dscp, generation, KEEP_LATEST, facts->traffic_class >> DSCP_SHIFT);
+	add_long(&of_flow->ip_bytes, &of_flow->ip_bytes_high, generation, bytes_of_ip(facts, packets, bytes));
 }
 
 #endif

@@ -147,6 +147,22 @@ static __always_inline int parse_next(const struct packet *packet, enum mode mod
 	return parse_transport(packet, mode, facts, protocol, offset);
 }
 
+/* Where the packet begins in the buffer. FAST mode is not asked where bytes are pushed in front of it. */
+static __always_inline __u32 start_of(const struct packet *packet, enum mode mode)
+{
+	return mode == FAST ? 0 : packet->pushed;
+}
+
+/* What the group `ip` counts of the IP header at `offset`, and where its packet lies in what was sent. */
+static __always_inline void note_ip(const struct packet *packet, enum mode mode, struct packet_facts *facts,
+				    __u32 offset, __u8 traffic_class, __u8 hop_limit)
+{
+	facts->traffic_class = traffic_class;
+	facts->hop_limit = hop_limit;
+	facts->link_bytes = offset - start_of(packet, mode) + (packet->vlan == VLAN_NONE ? 0 : 4);
+	facts->behind = packet->length - facts->ip_end;
+}
+
 /* RFC 791; a total length of 0 is an offload's, and the buffer's length counts. */
 static __always_inline int parse_ipv4(const struct packet *packet, enum mode mode, struct packet_facts *facts,
 				      __u32 offset)
@@ -171,10 +187,8 @@ static __always_inline int parse_ipv4(const struct packet *packet, enum mode mod
 	if (total < header_length || offset + total > packet->length)
 		return malformed(facts, MALFORMED_IP_LENGTH);
 	facts->ip_end = offset + total;
-	if (enabled_groups & GROUP_IP) {
-		facts->traffic_class = header[1];
-		facts->hop_limit = header[8];
-	}
+	if (enabled_groups & GROUP_IP)
+		note_ip(packet, mode, facts, offset, header[1], header[8]);
 	facts->key.family = FAMILY_IPV4;
 	copy_address(facts->key.source, header + 12, 4);
 	copy_address(facts->key.destination, header + 16, 4);
@@ -206,20 +220,12 @@ static __always_inline int parse_ipv6(const struct packet *packet, enum mode mod
 	if (offset + total > packet->length)
 		return malformed(facts, MALFORMED_IP_LENGTH);
 	facts->ip_end = offset + total;
-	if (enabled_groups & GROUP_IP) {
-		facts->traffic_class = read_u16(header) >> 4;
-		facts->hop_limit = header[7];
-	}
+	if (enabled_groups & GROUP_IP)
+		note_ip(packet, mode, facts, offset, read_u16(header) >> 4, header[7]);
 	facts->key.family = FAMILY_IPV6;
 	copy_address(facts->key.source, header + 8, 16);
 	copy_address(facts->key.destination, header + 24, 16);
 	return parse_next(packet, mode, facts, header[6], offset + 40);
-}
-
-/* Where the packet begins in the buffer. FAST mode is not asked where bytes are pushed in front of it. */
-static __always_inline __u32 start_of(const struct packet *packet, enum mode mode)
-{
-	return mode == FAST ? 0 : packet->pushed;
 }
 
 /* Of a device without Ethernet header: the ethertype that its first byte, IP's version, stands for. */

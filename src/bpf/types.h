@@ -256,6 +256,9 @@ struct ip_metrics {
 	__u64 ttl; /* the latest hop limit */
 	__u64 ttl_changes; /* how often it changed */
 	__u64 dscp; /* the latest */
+	__u64 ip_bytes; /* bytes of the IP packets; their low 32 bits: see add_long() */
+	__u64 ip_bytes_high; /* and those from bit 31 on */
+	__u64 unused[2];
 };
 
 /* First fragment to the later ones. */
@@ -292,7 +295,7 @@ _Static_assert(sizeof(struct rule_address) == 24, "rule_address");
 _Static_assert(sizeof(struct rule_bank) == 48, "rule_bank");
 _Static_assert(sizeof(struct verdict) == 64, "verdict: one cache line");
 _Static_assert(sizeof(struct gap_histogram) == 8 * (1 + HISTOGRAM_BUCKETS), "gap_histogram");
-_Static_assert(sizeof(struct ip_metrics) == 32, "ip_metrics: half a cache line");
+_Static_assert(sizeof(struct ip_metrics) == 64, "ip_metrics: one cache line");
 _Static_assert(sizeof(struct fragment_key) == 44, "fragment_key");
 _Static_assert(sizeof(struct fragment_ports) == 8, "fragment_ports");
 

@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<flow_shared>() == 128);
 const _: () = assert!(size_of::<interface>() == 256);
 const _: () = assert!(size_of::<interface_totals>() == 64);
 const _: () = assert!(size_of::<gap_histogram>() == 8 + 8 * BUCKETS);
-const _: () = assert!(size_of::<ip_metrics>() == 32);
+const _: () = assert!(size_of::<ip_metrics>() == 64);
 const _: () = assert!(size_of::<verdict>() == 64);
 const _: () = assert!(size_of::<settings>() == 32);
 const _: () = assert!(size_of::<rule_address>() == 24);

@@ -78,12 +78,28 @@ fn number(word: u64, generation: u32) -> Option<u32> {
     ((word >> 32) as u32 == generation).then_some(word as u32)
 }
 
+/// A number in two words, of which the upper one counts how often bit 31 has changed. Where they do not agree about it, one was read
+/// before that and the other behind: shortly before it the lower word is near its end, shortly behind it near its beginning.
+fn long(low: Option<u32>, high: Option<u32>) -> u64 {
+    let (low, high) = (low.unwrap_or(0), u64::from(high.unwrap_or(0)));
+    let rest = u64::from(low) & 0x7fff_ffff;
+    let high = match high & 1 == u64::from(low >> 31) {
+        true => high,
+        false if rest < 1 << 30 => high + 1,
+        false => high.saturating_sub(1),
+    };
+    high << 31 | rest
+}
+
 fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
     let ip_metrics {
         ce,
         ttl,
         ttl_changes,
         dscp,
+        ip_bytes,
+        ip_bytes_high,
+        unused: _,
     } = record;
     let number = |word| number(word, generation);
     IpMetrics {
@@ -91,12 +107,31 @@ fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
         ttl: number(ttl).map(|latest| latest as u8),
         ttl_changes: number(ttl_changes).unwrap_or(0).into(),
         dscp: number(dscp).map(|latest| Dscp(latest as u8)),
+        ip_bytes: long(number(ip_bytes), number(ip_bytes_high)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_number_is_right_whichever_of_its_words_was_read_first() {
+        let words = |number: u64| (Some(number as u32), Some((number >> 31) as u32));
+        for edge in [1, 2, 3, 4, 7, 1 << 20].map(|high: u64| high << 31) {
+            let (before, behind) = (words(edge - 1500), words(edge + 1500));
+            assert_eq!(long(before.0, before.1), edge - 1500);
+            assert_eq!(long(behind.0, behind.1), edge + 1500);
+            assert_eq!(
+                long(behind.0, before.1),
+                edge + 1500,
+                "a carry is under way"
+            );
+            assert_eq!(long(before.0, behind.1), edge - 1500, "it came meanwhile");
+        }
+        assert_eq!(long(Some(1500), None), 1500);
+        assert_eq!(long(None, None), 0);
+    }
 
     #[test]
     fn a_number_of_another_generation_is_none() {

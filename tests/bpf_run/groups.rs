@@ -144,6 +144,8 @@ fn two_cpus_that_count_one_flow_at_once_lose_nothing() {
     let (sample, _) = settled(&mut probe, 2 * TIMES as u64);
     let ip = sample.counts.ip.expect("counted");
     assert_eq!(ip.ce, 2 * TIMES as u64);
+    let of_each = (frames[0][0].len() - 14) as u64;
+    assert_eq!(ip.ip_bytes, 2 * TIMES as u64 * of_each);
     let changes = ip.ttl_changes;
     assert!((1..2 * TIMES as u64).contains(&changes), "{changes}");
     assert!(matches!(ip.ttl, Some(63 | 64)), "{ip:?}");

@@ -127,9 +127,10 @@ impl Judgement {
     fn compare_later(&self, wanted: &Classified) -> Result<()> {
         if let Verdict::Flow(packet) = wanted.verdict {
             let places = (self.u32_at(12) as usize, self.u32_at(16) as usize);
-            let found = (places, self.0[26], self.0[27]);
+            let found = (places, self.0[26], self.0[27], self.u32_at(76));
             let places = (packet.payload_offset, packet.payload_bytes);
-            let wanted = (places, packet.traffic_class, packet.hop_limit);
+            let ip_bytes = packet.ip_bytes as u32;
+            let wanted = (places, packet.traffic_class, packet.hop_limit, ip_bytes);
             ensure!(found == wanted, "a later fragment: {found:?}, {wanted:?}");
         }
         let is_malformed = matches!(wanted.verdict, Verdict::Malformed(_));
@@ -165,6 +166,7 @@ impl Judgement {
             destination_port: self.u16_at(10),
             traffic_class: self.0[26],
             hop_limit: self.0[27],
+            ip_bytes: self.u32_at(76) as usize,
             payload_offset: self.u32_at(12) as usize,
             payload_bytes: self.u32_at(16) as usize,
             wire_payload_bytes: self.u32_at(72) as usize,

@@ -136,6 +136,56 @@ static void what_another_cpu_changes_meanwhile_stays(void)
 	expect_word("a new flow came meanwhile", word, 8, 3);
 }
 
+static void expect_long(const char *of, __u64 low, __u64 high, __u32 generation, __u64 number)
+{
+	expect_word(of, low, generation, (__u32)number);
+	expect_word(of, high, number >> 31 ? generation : high >> 32, number >> 31);
+}
+
+static void a_long_number_adds_up_over_both_of_its_words(void)
+{
+	__u64 low = 0, high = 0, number = 0;
+
+	for (int i = 0; i < 5000; i++) {
+		__u32 more = (1U << 30) - 1 - i;
+
+		add_long(&low, &high, 7, more);
+		number += more;
+		expect_long("the sum", low, high, 7, number);
+	}
+	add_long(&low, &high, 6, 1U << 29);
+	expect_long("a former flow", low, high, 7, number);
+	add_long(&low, &high, 8, 3);
+	expect_word("the next flow", low, 8, 3);
+	expect_word("the next flow, before its number is long", high, 7, number >> 31);
+	low = 8ULL << 32 | 0x7fffffff;
+	add_long(&low, &high, 8, 1);
+	expect_long("the next flow, long", low, high, 8, 1ULL << 31);
+}
+
+static void begin_long(__u64 *word)
+{
+	*word = 7ULL << 32 | 0x7fffffff;
+}
+
+static void what_another_cpu_adds_meanwhile_is_carried(void)
+{
+	__u64 low = 7ULL << 32 | 0x7ffffffe, high = 0;
+
+	meanwhile = add_one;
+	add_long(&low, &high, 7, 1);
+	expect_long("both counted", low, high, 7, 1ULL << 31);
+	low = 6ULL << 32 | 5;
+	high = 0;
+	meanwhile = begin_long;
+	add_long(&low, &high, 7, 1);
+	expect_long("this flow began meanwhile", low, high, 7, 1ULL << 31);
+	meanwhile = begin_next;
+	add_long(&low, &high, 7, 1U << 29);
+	expect_word("a new flow came meanwhile", low, 8, 3);
+	expect_word("nothing is carried for it", high, 7, 1);
+}
+
 enum {
 	ROUNDS = 200000
 };
@@ -166,6 +216,8 @@ static const struct test TESTS[] = {
 	{ TEST(a_new_flow_begins_where_the_former_one_left_off) },
 	{ TEST(a_packet_of_a_former_flow_changes_nothing) },
 	{ TEST(what_another_cpu_changes_meanwhile_stays) },
+	{ TEST(a_long_number_adds_up_over_both_of_its_words) },
+	{ TEST(what_another_cpu_adds_meanwhile_is_carried) },
 	{ TEST(cpus_that_count_at_once_lose_nothing) },
 };
 

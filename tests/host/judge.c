@@ -43,7 +43,7 @@ struct judgement {
 	__u8 source[16];
 	__u8 destination[16];
 	__u32 wire_payload_bytes;
-	__u32 unused_tail;
+	__u32 ip_bytes;
 };
 
 _Static_assert(sizeof(struct judgement) == 80, "judgement: without padding");
@@ -102,6 +102,7 @@ static struct judgement judge(const struct packet *packet, int is_bare)
 	judgement.tcp_flags = facts.tcp_flags;
 	judgement.traffic_class = facts.traffic_class;
 	judgement.hop_limit = facts.hop_limit;
+	judgement.ip_bytes = bytes_of_ip(&facts, packets, judgement.bytes);
 	memcpy(judgement.source, facts.key.source, 16);
 	memcpy(judgement.destination, facts.key.destination, 16);
 	return judgement;

@@ -181,6 +181,7 @@ fn ip_metrics(before: IpMetrics, packet: &Packet, packets: u64) -> IpMetrics {
             _ => before.ttl_changes,
         },
         dscp: Some(Dscp(packet.traffic_class >> 2)),
+        ip_bytes: before.ip_bytes + packet.ip_bytes as u64,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Datagram {
     pub hop_limit: u8,
     /// Protocol number of what begins at `at`.
     pub next: u8,
+    /// Offset in the frame of the IP header.
+    pub start: usize,
     /// Offset in the frame of the first byte not read yet.
     pub at: usize,
     /// Offset in the frame behind the last byte of the IP packet.
@@ -114,6 +116,7 @@ pub fn read_ipv4(frame: &[u8], at: usize, vlan: Option<u16>) -> Result<Datagram,
         traffic_class: header.dcp().value() << 2 | header.ecn().value(),
         hop_limit: header.ttl(),
         next: header.protocol().0,
+        start: at,
         at: at + header.slice().len(),
         end: at + length,
         piece: piece(header.fragments_offset().value(), header.more_fragments()),
@@ -144,6 +147,7 @@ pub fn read_ipv6(frame: &[u8], at: usize, vlan: Option<u16>) -> Result<Datagram,
         traffic_class: header.traffic_class(),
         hop_limit: header.hop_limit(),
         next: header.next_header().0,
+        start: at,
         at: at + header.slice().len(),
         end: at + header.slice().len() + length,
         piece: Piece::Whole,

@@ -81,6 +81,8 @@ pub struct Packet {
     pub traffic_class: u8,
     /// Hops left, or time to live, in the same.
     pub hop_limit: u8,
+    /// Bytes of its IP packets on the wire, each with all headers from IP's own on.
+    pub ip_bytes: usize,
     /// Where the payload begins in the frame.
     pub payload_offset: usize,
     /// Effective data in the buffer.
@@ -178,6 +180,7 @@ pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTabl
     let verdict = match read {
         Ok(mut packet) => {
             packet.wire_payload_bytes = payload + (packets - 1) * (headers - known);
+            packet.ip_bytes += (packets - 1) * (headers - link_bytes(frame, link));
             packet.is_cut_inside = packet.protocol == Protocol::Udp && cut != Some(known);
             Verdict::Flow(packet)
         }
@@ -189,6 +192,14 @@ pub fn classify(frame: &[u8], link: Link, gso: Gso, fragments: &mut FragmentTabl
         volume,
         is_estimated: cut.is_none(),
         is_unmatched,
+    }
+}
+
+/// Where a flow's IP header begins in its frame.
+fn link_bytes(frame: &[u8], link: Link) -> usize {
+    match link {
+        Link::Ethernet => read_ethernet(frame).map_or(0, |(_, at, _)| at),
+        Link::Ip => 0,
     }
 }
 
@@ -249,6 +260,7 @@ fn later_fragment(datagram: &Datagram, first: Option<&FirstFragment>) -> Result<
         destination_port: first.destination_port,
         traffic_class: datagram.traffic_class,
         hop_limit: datagram.hop_limit,
+        ip_bytes: datagram.end - datagram.start,
         payload_offset: datagram.at,
         payload_bytes: datagram.end - datagram.at,
         wire_payload_bytes: datagram.end - datagram.at,

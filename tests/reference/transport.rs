@@ -26,6 +26,7 @@ pub fn read(frame: &[u8], datagram: &Datagram) -> Result<Packet, Stop> {
         destination_port: header.destination_port,
         traffic_class: datagram.traffic_class,
         hop_limit: datagram.hop_limit,
+        ip_bytes: datagram.end - datagram.start,
         payload_offset: datagram.at + header.length,
         payload_bytes: header.payload,
         wire_payload_bytes: header.payload,

@@ -1,6 +1,6 @@
 //! The group `ip`: what the IP headers of a flow said.
 
-use super::counter_set::{CounterKind, CounterSet, LatestValue, Sum32, counter_set};
+use super::counter_set::{CounterKind, CounterSet, LatestValue, Sum32, Sum64, counter_set};
 use super::group::{Named, group_counters};
 
 /// The group's metrics: type, kind, header of the column and its cells, and what it is. Its counters, columns and object in
@@ -13,6 +13,7 @@ macro_rules! ip_metrics {
             ttl: Option<u8> = LatestValue, "ttl", 4, "hop limit (IPv4: time to live) of the latest packet";
             ttl_changes: u64 = Sum32, "ttl chg", 8, "times that `ttl` changed: the path did";
             dscp: Option<Dscp> = LatestValue, "dscp", 9, "service class that the latest packet asks for";
+            ip_bytes: u64 = Sum64, "IP bytes", 9, "bytes of the IP packets: without Ethernet header, VLAN tags and padding";
         }
     };
 }

@@ -1156,14 +1156,15 @@ fn of_thousands_of_flows_those_on_the_screen_are_in_order_and_all_that_are_expor
 fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
     let mut report = mixed();
     let trouble = |severity, words: &str| {
-        Some(Box::new(Trouble {
+        Some(Trouble {
             severity,
             words: words.to_owned(),
             lasted: 3,
-        }))
+        })
     };
-    report.flows[3].trouble = trouble(1008.0, "jitter 8.00 x its usual");
-    report.flows[4].trouble = trouble(2009.0, "loss 9.00%, 40 in 3.0 s");
+    let mut begin = |at: usize, found| report.flows[at].watched.set_trouble(found);
+    begin(3, trouble(2008.0, "jitter 8.00 x its usual"));
+    begin(4, trouble(4009.0, "loss 9.00%, 40 in 3.0 s"));
     let (jittery, lossy) = (report.flows[3].key, report.flows[4].key);
     let mut app = dashboard(&report, (200, 50), "");
     let first = |app: &mut App| {
@@ -1264,8 +1265,8 @@ fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_troubl
         (false, all - ended(&report).len())
     );
     assert!(frame(&mut app, &report).contains(&format!("{} hidden", ended(&report).len())));
-    report.flows[at].trouble = Some(Box::new(Trouble {
-        severity: 3012.0,
+    report.flows[at].watched.set_trouble(Some(Trouble {
+        severity: 5012.0,
         words: "silent for 12 s".to_owned(),
         lasted: 3,
     }));

@@ -31,11 +31,8 @@ pub fn title(flow: &Flow, context: &Context) -> String {
 /// Where the flow is, its service, the rule that admitted it, its alerts, and the groups of metrics that are off.
 pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     let key = &flow.key;
-    let trouble = flow
-        .trouble
-        .iter()
-        .map(|trouble| ("TROUBLE", trouble.words.clone()));
-    let mut facts: Vec<Fact> = trouble.collect();
+    let trouble = flow.trouble();
+    let mut facts: Vec<Fact> = Vec::from_iter(trouble.map(|it| ("TROUBLE", it.words.clone())));
     facts.push(("on", flow.interface.to_string()));
     if let Some(vlan) = key.vlan {
         facts.push(("vlan", vlan.to_string()));

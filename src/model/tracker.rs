@@ -6,16 +6,19 @@ mod advance;
 mod closing;
 mod gaps;
 mod interfaces;
+mod ip_past;
 mod locality;
 mod rules;
 mod series;
 mod state;
 mod trouble;
+mod watch;
 mod window;
 
 pub use advance::FlowTracker;
 pub use series::{Series, Trace, Traces};
 pub use trouble::Trouble;
+pub use watch::Watched;
 pub use window::{Intervals, statistics};
 
 use super::counts::{Counts, Metered};
@@ -243,8 +246,8 @@ pub struct Flow {
     pub counts: Counts,
     /// The latest intervals.
     pub history: History,
-    /// The flow is far from its own past.
-    pub trouble: Option<Box<Trouble>>,
+    /// What is the matter with it, and what that takes to know.
+    pub watched: Watched,
     /// The gaps since it was asked for, where the flow keeps a histogram.
     pub histogram: Option<Box<Histogram>>,
     /// Jitter epochs so far; the first is 1.
@@ -262,6 +265,11 @@ impl Flow {
     /// for TCP 100 * lost bytes / (lost bytes + payload bytes). Unknown where nothing is tracked or nothing came yet.
     pub fn loss_percent(&self) -> Option<f64> {
         loss_percent(self.counts.sequence?.lost, self.counts.arrived())
+    }
+
+    /// How the flow is far from its own past; `None` where it is not.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.watched.trouble()
     }
 
     /// Whether numbers went missing in the latest interval.

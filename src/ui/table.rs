@@ -112,7 +112,7 @@ fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
         (false, false) => pen.theme.base,
     };
     let flag = match () {
-        () if alert || flow.trouble.is_some() => "!",
+        () if alert || flow.trouble().is_some() => "!",
         () if app.flows().is_pinned(&flow.key) => "*",
         () if flow.is_losing() => "↓",
         () if are_doubtful(flow) => "?",

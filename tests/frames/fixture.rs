@@ -7,7 +7,7 @@ use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, Hook, InterfaceSample, LinkState, Sequence, Volume};
-use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, RuleReport};
+use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, RuleReport, Watched};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -57,7 +57,7 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
         first_seen_ns: NOW - 4_020_000_000,
         last_seen_ns: NOW - 200_000,
         history: Default::default(),
-        trouble: None,
+        watched: Watched::default(),
         histogram: None,
     }
 }

@@ -29,7 +29,7 @@ pub const TROUBLE: &str = "trouble";
 pub fn verdict<'a>(flow: &'a Flow, context: &Context<'a>) -> Value<'a> {
     const WORST: f64 = 9999.0;
     let alert = context.alerts.and_then(|alerts| alerts.words(&flow.key));
-    match (alert, &flow.trouble) {
+    match (alert, flow.trouble()) {
         (Some(words), _) => Value::Verdict {
             severity: WORST,
             words,

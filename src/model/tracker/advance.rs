@@ -16,7 +16,7 @@ use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rule_of};
 use super::state::{Ended, FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
-use super::{Flow, History, Interarrival, RecentLoss, Report, RuleReport};
+use super::{Flow, History, Interarrival, RecentLoss, Report, RuleReport, Watched};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
@@ -189,6 +189,7 @@ impl FlowTracker {
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             state.keep_apart(flow);
             flow.counts = flow.counts.emptied();
+            flow.watched.begin_at_zero();
             state.then = Metered::default();
         }
         for rule in &mut self.report.rules {
@@ -319,7 +320,7 @@ impl FlowTracker {
             first_seen_ns: sample.first_seen_ns,
             last_seen_ns: sample.last_seen_ns,
             history: History::default(),
-            trouble: None,
+            watched: Watched::default(),
             histogram: None,
         };
         self.interfaces.begin(&flow);

@@ -115,12 +115,18 @@ impl Reading {
 }
 
 impl Flow {
+    /// Appends what the IP headers of an interval with packets said, if that is counted. Whether the past has to be looked at.
+    fn record_ip(&mut self) -> bool {
+        let ip = self.counts.ip.as_ref();
+        ip.is_some_and(|ip| self.watched.record_ip(ip))
+    }
+
     fn hold_against_past(&mut self, ended: &Ended) {
         let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
         if is_silent {
             self.history.watched |= DUE >> 1;
         }
-        self.trouble = trouble.map(Box::new);
+        self.watched.set_trouble(trouble);
     }
 }
 
@@ -234,14 +240,16 @@ impl FlowState {
         flow.history.watched = flow.history.watched << 1 & WATCHED | u8::from(is_worse);
         let watched = flow.history.watched;
         let is_silent = came.packets == 0 && watched > 0;
-        if flow.trouble.is_some() || watched & DUE > 0 || lost > 0 || is_silent {
+        let is_noted = came.packets > 0 && flow.record_ip();
+        let is_due = watched & DUE > 0 || lost > 0 || is_noted;
+        if is_due || is_silent || flow.trouble().is_some() {
             flow.hold_against_past(ended);
         }
         flow.history.is_settled = rates == Rates::default()
             && self.window.is_empty()
             && lost == 0
             && flow.history.watched == 0
-            && flow.trouble.is_none();
+            && flow.trouble().is_none();
         self.then = now;
     }
 }

@@ -8,13 +8,13 @@ use crate::model::flow::Protocol;
 use crate::model::units;
 
 /// Fewer intervals are no past.
-const LEAST_PAST: usize = 20;
+pub const LEAST_PAST: usize = 20;
 /// A rate or a jitter is out of place in so many intervals in a row before that is trouble.
-const IN_A_ROW: usize = 3;
-/// Losses of so many intervals are taken together.
+pub const IN_A_ROW: usize = 3;
+/// Losses, or marks, of so many intervals are taken together.
 const OF_LATE: usize = 3;
 /// After so many intervals it is no trouble any more: it is how the flow is.
-const NEW_PAST: usize = Series::CAPACITY / 2;
+pub const NEW_PAST: usize = Series::CAPACITY / 2;
 /// How many spreads off is far.
 const FAR: f64 = 6.0;
 /// So many times what was the worst in the past is worse than that.
@@ -29,8 +29,9 @@ pub const DUE: u8 = 1 << (IN_A_ROW - 1);
 /// How far a flow is from its own past.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trouble {
-    /// The larger, the worse: silence is 3000 and seconds, loss 2000 and the percentage, jitter 1000 and how many times its
-    /// usual it is, a rate by how much it fell. Each counts to 999.
+    /// The larger, the worse: silence is 5000 and seconds, loss 4000 and marks of congestion 3000 and the percentage, jitter
+    /// 2000 and how many times its usual it is, a rate 1000 and by how much it fell, another path the hops that it differs by.
+    /// Each counts to 999.
     pub severity: f64,
     /// What is the matter.
     pub words: String,
@@ -65,24 +66,28 @@ pub fn is_worse(before: Glance, now: Glance) -> bool {
 /// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next
 /// interval may tell more.
 pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bool) {
-    let before = flow.trouble.as_deref().map(|trouble| trouble.lasted + 1);
+    let before = flow.trouble().map(|trouble| trouble.lasted + 1);
     let lasted = before.unwrap_or(IN_A_ROW);
     let since = |found: Trouble| Trouble { lasted, ..found };
     if let Some(longest_ms) = longest_silence(flow) {
         let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
         let words = || format!("silent for {}", units::duration(idle_s));
-        let found = (idle_s * 1e3 > longest_ms).then(|| Trouble::new(3, idle_s, words()));
+        let found = (idle_s * 1e3 > longest_ms).then(|| Trouble::new(5, idle_s, words()));
         return (found.map(since), true);
     }
+    // It knows by itself when it is no trouble any more.
+    let path = path(flow);
     if lasted > NEW_PAST {
-        return (None, false);
+        return (path.map(since), false);
     }
     let history = &flow.history;
     let asked = if before.is_some() { 1 } else { IN_A_ROW };
     let found = [
         loss(flow, interval_s, before),
+        marks(flow, interval_s, before),
         jitter(history, lasted, asked),
         rate(history.throughput(), lasted, asked),
+        path,
     ];
     let joined = |one: Trouble, other: Trouble| Trouble {
         words: one.words + ", " + &other.words,
@@ -121,7 +126,7 @@ fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Trouble> {
         && past.usual - now >= FAR * past.spread
         && now * BEYOND <= past.least;
     let words = || format!("rate fell to {}", units::percent(100.0 * now / past.usual));
-    is_far.then(|| Trouble::new(0, past.usual / now.max(past.usual / 999.0), words()))
+    is_far.then(|| Trouble::new(1, past.usual / now.max(past.usual / 999.0), words()))
 }
 
 /// What is missing makes two gaps one, so that an interval in which something was lost says nothing about jitter.
@@ -144,57 +149,75 @@ fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Trouble> {
         && now >= BEYOND * past.largest;
     let times = now / past.usual.max(now / 999.0);
     let words = || format!("jitter {} x its usual", units::per_second(times).trim());
-    is_far.then(|| Trouble::new(1, times, words()))
+    is_far.then(|| Trouble::new(2, times, words()))
 }
 
-/// Losses are mostly none, so their median says nothing: they are held against mean and variance of the past, with one
-/// more loss than there was in it.
-///
-/// `lasted`: since when there is trouble. It goes on as long as there is half as much as it began with.
 fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> {
-    let trace = flow.history.lost.all();
     let unit = match flow.key.protocol {
         Protocol::Tcp => flow.counts.payload_bytes as f64 / flow.counts.packets.max(1) as f64,
         _ => 1.0,
     };
+    let late = surge(flow.history.lost.all(), unit, lasted)?;
+    let percent = flow.recent_loss.interval().unwrap_or(0.0);
+    let lost = units::count(late.round() as u64);
+    let unit = flow.key.protocol.unit_of_loss();
+    let span = units::duration(OF_LATE as f64 * interval_s);
+    let words = match percent > 0.0 {
+        true => format!("loss {}, {lost}{unit} in {span}", units::percent(percent)),
+        false => format!("{lost}{unit} lost in {span}"),
+    };
+    Some(Trouble::new(4, percent, words))
+}
+
+/// Packets that were marked as having met congestion.
+fn marks(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> {
+    let marked = &flow.watched.ip()?.marked;
+    let late = surge(marked.all(), 1.0, lasted)?;
+    let packets = flow.rates?.packet_rate * interval_s;
+    let percent = match marked.latest() {
+        Some(now) if packets > 0.0 => 100.0 * f64::from(now) / packets,
+        _ => 0.0,
+    };
+    let late = units::count(late as u64);
+    let span = units::duration(OF_LATE as f64 * interval_s);
+    let words = match percent > 0.0 {
+        true => format!("CE {}, {late} in {span}", units::percent(percent)),
+        false => format!("CE {late} in {span}"),
+    };
+    Some(Trouble::new(3, percent, words))
+}
+
+fn path(flow: &Flow) -> Option<Trouble> {
+    let (usual, now) = flow.watched.ip()?.change_of_path()?;
+    let words = format!("path changed: TTL {usual} to {now}");
+    Some(Trouble::new(0, usual.abs_diff(now).into(), words))
+}
+
+/// What there was of late of something that mostly does not come, such as losses, where that is much. Its median says
+/// nothing: it is held against mean and variance of the past, with one more than there was in it.
+///
+/// `lasted`: since when there is trouble. It goes on as long as there is half as much as it began with.
+fn surge(trace: Trace, unit: f64, lasted: Option<usize>) -> Option<f64> {
     let late_or_bad = lasted.unwrap_or(0).max(OF_LATE);
     let past = trace.iter().len().checked_sub(late_or_bad)?;
-    let late: f64 = trace
-        .iter()
-        .rev()
-        .take(OF_LATE)
-        .flatten()
-        .map(f64::from)
-        .sum();
+    let late = trace.iter().rev().take(OF_LATE).flatten();
+    let late: f64 = late.map(f64::from).sum();
     let past = || {
-        trace
-            .iter()
-            .take(past)
-            .flatten()
-            .map(|lost| f64::from(lost) / unit)
+        let past = trace.iter().take(past).flatten();
+        past.map(|count| f64::from(count) / unit)
     };
     let known = past().count();
     if late <= 0.0 || known < LEAST_PAST {
         return None;
     }
     let mean = past().sum::<f64>() / known as f64;
-    let variance = past().map(|lost| (lost - mean).powi(2)).sum::<f64>() / known as f64;
+    let variance = past().map(|count| (count - mean).powi(2)).sum::<f64>() / known as f64;
     let mean = mean + 1.0 / known as f64;
     let variance = variance.max(mean);
     let intervals = OF_LATE as f64;
     let least = 4.0 + intervals * mean + FAR * (intervals * variance).sqrt();
-    let percent = flow.recent_loss.interval().unwrap_or(0.0);
     let least = if lasted.is_some() { least / 2.0 } else { least };
-    let words = || {
-        let lost = units::count(late.round() as u64);
-        let unit = flow.key.protocol.unit_of_loss();
-        let span = units::duration(intervals * interval_s);
-        match percent > 0.0 {
-            true => format!("loss {}, {lost}{unit} in {span}", units::percent(percent)),
-            false => format!("{lost}{unit} lost in {span}"),
-        }
-    };
-    (late / unit > least).then(|| Trouble::new(2, percent, words()))
+    (late / unit > least).then_some(late)
 }
 
 /// The past before the latest so many intervals. `None` where there is none, or where already the last of its values is

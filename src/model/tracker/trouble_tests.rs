@@ -4,7 +4,7 @@ use super::*;
 use crate::model::counts::{Counts, GapSums, Sequence};
 use crate::model::flow::{Direction, FlowKey};
 use crate::model::snapshot::{FlowSample, Snapshot};
-use crate::model::tracker::{FlowTracker, Intervals};
+use crate::model::tracker::{FlowTracker, Intervals, Watched};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -40,7 +40,20 @@ struct Manner {
     jitter: f64,
     /// Share of what is lost.
     loss: f64,
+    /// Share of what is marked as having met congestion, where IP headers are looked at.
+    marked: f64,
+    /// Hop limits with which packets come, one by chance as often as the other; 0: IP headers are not looked at.
+    ttl: [u8; 2],
 }
+
+/// Paced, and nothing is the matter with it.
+const CALM: Manner = Manner {
+    rate: 30.0,
+    jitter: 0.1,
+    loss: 0.0,
+    marked: 0.0,
+    ttl: [64, 64],
+};
 
 /// A sender and what the kernel counts of it.
 struct Sender {
@@ -97,6 +110,9 @@ impl Sender {
                 self.sequence().lost += 1;
             } else {
                 self.arrive();
+                if manner.ttl != [0, 0] {
+                    self.read_header(manner, dice);
+                }
             }
             let gap = match manner.jitter {
                 1.0.. => dice.exponential(),
@@ -124,6 +140,14 @@ impl Sender {
         sample.counts.bytes += 100;
         sample.counts.payload_bytes += 58;
         self.sequence().received += 1;
+    }
+
+    fn read_header(&mut self, manner: Manner, dice: &mut Dice) {
+        let ip = self.sample.counts.ip.get_or_insert_default();
+        let ttl = manner.ttl[usize::from(dice.unit() < 0.5)];
+        let before = ip.ttl.replace(ttl);
+        ip.ttl_changes += u64::from(before.is_some_and(|before| before != ttl));
+        ip.ce += u64::from(dice.unit() < manner.marked);
     }
 
     fn sequence(&mut self) -> &mut Sequence {
@@ -182,16 +206,18 @@ impl Run {
 
     fn troubles(&self) -> impl Iterator<Item = (u16, &Trouble)> {
         let flows = self.tracker.report().flows.iter();
-        flows.filter_map(|flow| Some((flow.key.source_port, flow.trouble.as_deref()?)))
+        flows.filter_map(|flow| Some((flow.key.source_port, flow.trouble()?)))
     }
 }
 
-/// Of all kinds: slow and fast, paced and by chance, some with a loss that is nothing new.
+/// Of all kinds: slow and fast, paced and by chance, some with losses and marks, or on two ways, which is nothing new.
 fn steady(port: u16) -> Manner {
     Manner {
         rate: [2.0, 4.0, 7.0, 10.0, 15.0][usize::from(port) % 5],
         jitter: [0.001, 0.05, 0.3, 1.0][usize::from(port / 5) % 4],
         loss: [0.0, 0.0, 0.001, 0.01, 0.05][usize::from(port / 20) % 5],
+        marked: [0.0, 0.001, 0.01, 0.1][usize::from(port / 100) % 4],
+        ttl: [64, if port.is_multiple_of(7) { 62 } else { 64 }],
     }
 }
 
@@ -218,10 +244,18 @@ fn changes_that_are_planted_are_found_within_three_intervals_and_in_words() {
     let before = |port: u16| Manner {
         rate: 30.0 + f64::from(port % 50),
         jitter: [0.02, 0.1, 0.2][usize::from(port) % 3],
-        loss: 0.0,
+        ..CALM
     };
     type Planted = (&'static str, fn(Manner) -> Manner);
-    let changes: [Planted; 4] = [
+    let changes: [Planted; 6] = [
+        ("CE ", |before| Manner {
+            marked: 0.2,
+            ..before
+        }),
+        ("path changed: TTL 64 to 62", |before| Manner {
+            ttl: [62, 62],
+            ..before
+        }),
         ("loss ", |before| Manner {
             loss: 0.15,
             ..before
@@ -261,11 +295,7 @@ fn changes_that_are_planted_are_found_within_three_intervals_and_in_words() {
 
 #[test]
 fn what_came_once_or_stays_changed_is_in_no_trouble() {
-    let paced = |rate| Manner {
-        rate,
-        jitter: 0.1,
-        loss: 0.0,
-    };
+    let paced = |rate| Manner { rate, ..CALM };
     let mut run = Run::new(2, 5);
     let mut lasted = 0;
     for second in 0..120 {
@@ -280,4 +310,80 @@ fn what_came_once_or_stays_changed_is_in_no_trouble() {
         lasted += now.len();
     }
     assert!((25..=NEW_PAST).contains(&lasted), "{lasted} intervals");
+}
+
+/// When a flow is in trouble whose packets have these hop limits in these seconds.
+fn told_of_path(ttl: impl Fn(u64) -> [u8; 2], seconds: u64) -> Vec<u64> {
+    let mut run = Run::new(1, 3);
+    let mut told = Vec::new();
+    for second in 0..seconds {
+        let ttl = ttl(second);
+        run.pass(|_| Manner { ttl, ..CALM });
+        if run.troubles().next().is_some() {
+            told.push(second);
+        }
+    }
+    told
+}
+
+#[test]
+fn another_path_is_told_until_it_is_the_usual_one_or_none_is() {
+    let stays = |second| if second < 30 { [64, 64] } else { [62, 62] };
+    let told = told_of_path(stays, 120);
+    assert_eq!(told, Vec::from_iter(30..30 + NEW_PAST as u64));
+    let for_a_while = |second| match second {
+        30..35 => [62, 62],
+        _ => [64, 64],
+    };
+    assert_eq!(told_of_path(for_a_while, 120), Vec::from_iter(30..35));
+    // Balanced over two ways from then on: none of them is another one.
+    let two_ways = |second| if second < 30 { [64, 64] } else { [64, 62] };
+    let told = told_of_path(two_ways, 120);
+    assert!(
+        told.len() < IN_A_ROW && told.iter().all(|at| *at < 33),
+        "{told:?}"
+    );
+    // Too short for anything to be usual.
+    let soon = |second| if second < 10 { [64, 64] } else { [62, 62] };
+    assert_eq!(told_of_path(soon, 120), [0; 0]);
+}
+
+#[test]
+fn totals_that_begin_at_zero_are_no_change_of_the_path_and_no_marks() {
+    let mut run = Run::new(1, 3);
+    for second in 0..120 {
+        let ttl = if second < 5 { [64, 62] } else { [64, 64] };
+        let marked = if second < 5 { 0.9 } else { 0.0 };
+        run.pass(|_| Manner {
+            ttl,
+            marked,
+            ..CALM
+        });
+        if second > 20 && second % 7 == 0 {
+            run.tracker.reset();
+        }
+        assert_eq!(run.troubles().count(), 0, "in second {second}");
+    }
+    // And what comes behind one is told like any other.
+    run.pass(|_| Manner {
+        ttl: [60, 60],
+        ..CALM
+    });
+    let told: Vec<_> = run.troubles().map(|(_, trouble)| &trouble.words).collect();
+    assert_eq!(told, ["path changed: TTL 64 to 60"]);
+}
+
+#[test]
+fn where_ip_headers_are_not_looked_at_nothing_is_kept_of_them() {
+    let mut run = Run::new(1, 3);
+    let silent = Manner { rate: 0.0, ..CALM };
+    for manner in [CALM; 40].into_iter().chain([silent; 10]) {
+        run.pass(|_| Manner {
+            ttl: [0, 0],
+            ..manner
+        });
+        let flow = &run.tracker.report().flows[0];
+        assert_eq!(flow.trouble().is_some(), flow.watched != Watched::default());
+    }
+    assert_eq!(run.troubles().count(), 1, "it has stopped");
 }

@@ -170,6 +170,16 @@ fn headers_signs_and_units_by_table() {
         ("rate>3Mbps", true),
         ("rate>3mbps", true),
         ("rate>5Mbps", false),
+        ("rate > 3 Mbps", true),
+        ("rate > 5 Mbps", false),
+        ("rate>400 k", true),
+        ("rate > 3 MB/s or udp", true),
+        ("rate > 0.4 MB/s !tcp", true),
+        ("jitter > 5 us loss > 0.05 %", true),
+        ("age > 1 m or age < 1 h", true),
+        // What is no unit is another term.
+        ("loss > 0 udp", true),
+        ("loss > 0 tcp", false),
         ("rate>3999kbps rate<0.0041Gbps", true),
         ("rate>3MBps", false),
         ("rate>=4000000bit/s rate<=500kB/s", true),
@@ -277,6 +287,7 @@ fn near_misses_are_told_what_was_meant() {
         ("loss:1", "loss>1"),
         ("colour>1", "(loss, jitter, rate"),
         ("jitter>5Mbps", "not a number"),
+        ("jitter > 5 Mbps", "Mbps is no unit of jitter"),
     ] {
         let error = Query::parse(text).expect_err(text);
         assert!(error.message.contains(hint), "{text}: {}", error.message);

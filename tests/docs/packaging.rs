@@ -76,7 +76,7 @@ fn keys_and_filters(page: &mut Roff) {
     let intro = "What is in parentheses is the name in KEYS of the configuration.";
     entries(page, "KEYS", intro, keys.collect(), 1);
     let intro = "Words and terms, with and, or, not (or !) and brackets; terms beside each other are joined by and, which \
-                 binds more than or. A word matches anything shown; loss > 1, jitter<=5ms, rate>10Mbps compare any column of \
+                 binds more than or. A word matches anything shown; loss > 1, jitter<=5ms, rate > 10 Mbps compare any column of \
                  numbers by its id, short name or header. What tcpdump takes means the same: src host 10.0.0.1 and not port \
                  22.";
     entries(page, "FILTERS", intro, rows_of("README.md", "| field |"), 1);

@@ -1,7 +1,7 @@
 //! The grammar of the filter language. Positions in errors count characters, as a cursor does.
 
 use super::lexer::{Atom, Kind, Piece, atoms};
-use super::value::{amount, field, fields, no_amount, number};
+use super::value::{amount, field, fields, is_plain_number, is_unit, no_amount, number};
 use super::{Comparison, Node, Query, QueryError, Test};
 use crate::model::similar::suggestion;
 
@@ -158,7 +158,10 @@ impl<'a> Parser<'a> {
                 _ => node,
             });
         };
-        let (number, unit) = number(value, column)?;
+        let next = self.word(0).filter(|_| is_plain_number(value));
+        let apart = next.filter(|next| is_unit(*next));
+        self.at += usize::from(apart.is_some());
+        let (number, unit) = number(value, apart, column)?;
         Ok(Node::from(Test::Amount(column, comparison, number, unit)))
     }
 

@@ -185,20 +185,50 @@ pub(super) fn no_amount(name: Piece) -> QueryError {
     name.error(format!("not a number to compare{hint}"))
 }
 
-/// A number with a suffix; times become those of the column (ms, or s for ages).
-pub(super) fn number(piece: Piece, column: &Column) -> Result<(f64, Option<Unit>), QueryError> {
-    let wrong = || piece.error("not a number (5, 1.5k, 10M, 1G, 5ms, 1%, 10Mbit, 10Mbps)");
+/// Whether it is nothing but a number, so that a unit may stand apart.
+pub(super) fn is_plain_number(piece: Piece) -> bool {
+    piece.text.parse::<f64>().is_ok() && piece.text.ends_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether it is a unit, be it of another column.
+pub(super) fn is_unit(piece: Piece) -> bool {
+    let text = piece.text;
+    !text.is_empty() && amounts().any(|column| factor(text, column).is_some())
+}
+
+/// A number with a suffix, or with a unit that stands apart; times become those of the column (ms, or s for ages).
+pub(super) fn number(
+    piece: Piece,
+    apart: Option<Piece>,
+    column: &Column,
+) -> Result<(f64, Option<Unit>), QueryError> {
+    const RIGHT: &str = "not a number (5, 1.5k, 10M, 1G, 5ms, 1%, 10Mbit, 10Mbps)";
     let end = piece
         .text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(piece.text.len());
-    let number: f64 = piece.text[..end].parse().map_err(|_| wrong())?;
+    let number: f64 = piece.text[..end].parse().map_err(|_| piece.error(RIGHT))?;
+    let (text, place) = match apart {
+        Some(unit) => (unit.text, unit),
+        None => (&piece.text[end..], piece),
+    };
+    match (factor(text, column), apart) {
+        (Some((factor, unit)), _) => Ok((number * factor, unit)),
+        (None, Some(unit)) => {
+            Err(place.error(format!("{} is no unit of {}", unit.text, column.id)))
+        }
+        (None, None) => Err(place.error(RIGHT)),
+    }
+}
+
+/// What the unit multiplies a number of this column by, and the unit of a rate.
+fn factor(suffix: &str, column: &Column) -> Option<(f64, Option<Unit>)> {
     let seconds = matches!(column.id, "age" | "idle");
     let ms = if seconds { 1e-3 } else { 1.0 };
-    let (prefix, unit) = match of_rate(&piece.text[end..]) {
-        Some(_) if column.width != Width::Rate => return Err(wrong()),
+    let (prefix, unit) = match of_rate(suffix) {
+        Some(_) if column.width != Width::Rate => return None,
         Some((prefix, unit)) => (prefix, Some(unit)),
-        None => of_bits_or_bytes(&piece.text[end..]),
+        None => of_bits_or_bytes(suffix),
     };
     let factor = match prefix {
         "" | "%" => 1.0,
@@ -213,9 +243,9 @@ pub(super) fn number(piece: Piece, column: &Column) -> Result<(f64, Option<Unit>
         "h" if seconds => 3600.0,
         "m" if unit.is_some() => 1e6,
         "g" if unit.is_some() => 1e9,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    Ok((number * factor, unit))
+    Some((factor, unit))
 }
 
 /// Takes the unit off a rate's suffix: `Mbps`, `MBps`.

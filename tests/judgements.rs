@@ -7,10 +7,12 @@ mod fixture;
 use fixture::{CLOCK, NOW, flow, losing, report, ruled};
 use flowtop::model::alert::{AlertRule, Alerts, Side};
 use flowtop::model::column::by_id;
+use flowtop::model::doubt;
 use flowtop::model::event::{EventKind, EventLog, TimeOfDay};
 use flowtop::model::flow::Protocol;
 use flowtop::model::observer::Observer;
-use flowtop::model::snapshot::LinkState;
+use flowtop::model::rule::{PayloadRequirement, Profiles, SequenceProfile};
+use flowtop::model::snapshot::{LinkState, Sequence};
 use flowtop::model::summary;
 use flowtop::model::tracker::{Interarrival, Report};
 
@@ -403,4 +405,64 @@ fn a_summary_names_the_flows_with_the_most_loss_and_then_those_with_the_most_jit
         "30,006 packets, 3.00 MB, 0 flows, loss not known",
     ];
     assert_eq!(summary::lines(&now, 3.1, None), expected);
+}
+
+#[test]
+fn what_is_wrong_with_a_loss_names_the_place_that_its_numbers_are_read_from() {
+    let said = |protocol, sequence, profile| {
+        let mut flow = flow(protocol, "10.0.0.2", 40000, "10.0.0.1", 5201);
+        flow.counts.sequence = sequence;
+        doubt::of_loss(&flow, &Profiles::new(profile, &[]))
+    };
+    let at = |offset| SequenceProfile {
+        offset: Some(offset),
+        ..SequenceProfile::OFF
+    };
+    let behind_word = SequenceProfile {
+        pattern: Some(0x464c_4f57),
+        ..at(4)
+    };
+    let rtp = SequenceProfile {
+        require: Some(PayloadRequirement::RtpVersion2),
+        ..at(2)
+    };
+    // A time stamp, say: each number comes four times.
+    let repeated = Some(Sequence {
+        received: 200,
+        duplicates: Some(150),
+        ..Sequence::default()
+    });
+    let wrong = "looks wrong: these are not sequence numbers";
+    for (profile, place) in [
+        (at(0), "OFFSET 0"),
+        (at(12), "OFFSET 12"),
+        (behind_word, "PATTERN 0x464c4f57, OFFSET 4"),
+        (rtp, "PROFILE rtp, OFFSET 2"),
+    ] {
+        let found = said(Protocol::Udp, repeated, profile);
+        assert_eq!(found, Some(format!("{place} {wrong}")));
+        let absent = Some(Sequence {
+            absent: 7,
+            ..Sequence::default()
+        });
+        let found = said(Protocol::Udp, absent, profile);
+        let expected = format!("no packet has a sequence number there: {place}");
+        assert_eq!(found, Some(expected));
+    }
+    let right = Some(Sequence {
+        received: 200,
+        duplicates: Some(3),
+        ..Sequence::default()
+    });
+    assert_eq!(said(Protocol::Udp, right, at(0)), None);
+    // Its own number, which the configuration has nothing to do with.
+    let of_echo = said(Protocol::Icmp, repeated, SequenceProfile::OFF);
+    assert_eq!(
+        of_echo.as_deref(),
+        Some("these look like no sequence numbers")
+    );
+    assert_eq!(said(Protocol::Tcp, repeated, at(0)), None);
+    let none = said(Protocol::Udp, None, SequenceProfile::OFF);
+    let text = "no sequence number configured: OFFSET or PROFILE (port 5201: \"iperf3\"?)";
+    assert_eq!(none.as_deref(), Some(text));
 }

@@ -43,6 +43,7 @@ impl Choices {
             jitter_s,
             keymap,
             alerts,
+            profiles,
             services,
             session,
         } = &self.configured;
@@ -51,6 +52,7 @@ impl Choices {
         adopt(&mut current.jitter_s, &before.jitter_s, jitter_s);
         adopt(&mut current.keymap, &before.keymap, keymap);
         adopt(&mut current.alerts, &before.alerts, alerts);
+        adopt(&mut current.profiles, &before.profiles, profiles);
         adopt(&mut current.services, &before.services, services);
         adopt(&mut current.session, &before.session, session);
         before.alerts != *alerts

@@ -59,7 +59,8 @@ pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     if !alerts.is_empty() {
         facts.push(("ALERT", alerts.join(", ")));
     }
-    facts.extend(doubt::of_loss(flow).map(|text| ("sequence", text)));
+    let doubt = doubt::of_loss(flow, &app.preferences().profiles);
+    facts.extend(doubt.map(|text| ("sequence", text)));
     facts.extend(uncounted(flow));
     facts
 }

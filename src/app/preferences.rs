@@ -7,6 +7,7 @@ use crate::keymap::Keymap;
 use crate::model::alert::AlertRule;
 use crate::model::appearance::Appearance;
 use crate::model::column::{Column, LOSS, LOSS_VIEW, by_id};
+use crate::model::rule::Profiles;
 use crate::model::service::Services;
 
 /// What the user prefers.
@@ -22,6 +23,8 @@ pub struct Preferences {
     pub keymap: Keymap,
     /// Thresholds.
     pub alerts: Vec<AlertRule>,
+    /// Where the sequence numbers of flows are.
+    pub profiles: Arc<Profiles>,
     /// Names of services by port.
     pub services: Arc<Services>,
     /// The SSH session that flowtop runs in, if it does.
@@ -36,6 +39,7 @@ impl Default for Preferences {
             jitter_s: None,
             keymap: Keymap::default(),
             alerts: Vec::new(),
+            profiles: Arc::default(),
             services: Arc::default(),
             session: None,
         }

@@ -2,6 +2,7 @@
 
 use super::counts::Sequence;
 use super::flow::Protocol;
+use super::rule::Profiles;
 use super::tracker::Flow;
 
 /// Fewer packets say nothing about what is read as their numbers.
@@ -11,18 +12,23 @@ const ENOUGH: u64 = 50;
 const PROFILES: [(u16, &str); 1] = [(5201, "iperf3")];
 
 /// What one has to know about the loss of this flow: why it has none, or that what is read are no sequence numbers.
-pub fn of_loss(flow: &Flow) -> Option<String> {
-    match (&flow.counts.sequence, flow.key.protocol) {
-        (_, Protocol::Tcp) => None,
-        (None, protocol) => Some(format!(
+pub fn of_loss(flow: &Flow, profiles: &Profiles) -> Option<String> {
+    let protocol = flow.key.protocol;
+    let profile = profiles.of(flow.rule.as_deref());
+    match &flow.counts.sequence {
+        _ if protocol == Protocol::Tcp => None,
+        None => Some(format!(
             "no sequence number configured: OFFSET or PROFILE{}",
             suggestion(protocol, [flow.key.destination_port, flow.key.source_port])
         )),
-        (Some(sequence), _) if sequence.received == 0 && sequence.absent > 0 => {
-            Some("no packet has a sequence number where OFFSET or PROFILE says".to_owned())
+        Some(sequence) if sequence.received == 0 && sequence.absent > 0 => {
+            Some(format!("no packet has a sequence number there: {profile}"))
         }
-        (Some(sequence), _) => are_no_numbers(sequence)
-            .then(|| "OFFSET or PROFILE looks wrong: these are not sequence numbers".to_owned()),
+        Some(sequence) if !are_no_numbers(sequence) => None,
+        Some(_) if profile.reads_payload() => Some(format!(
+            "{profile} looks wrong: these are not sequence numbers"
+        )),
+        Some(_) => Some("these look like no sequence numbers".to_owned()),
     }
 }
 

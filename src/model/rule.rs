@@ -91,6 +91,46 @@ impl SequenceProfile {
     }
 }
 
+impl std::fmt::Display for SequenceProfile {
+    /// Where the number is, by the keys of the configuration that say so: `OFFSET 8`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let offset = self.offset.unwrap_or(0);
+        match (self.pattern, self.require) {
+            (Some(pattern), _) => write!(f, "PATTERN {pattern:#010x}, OFFSET {offset}"),
+            (None, Some(PayloadRequirement::RtpVersion2)) => {
+                write!(f, "PROFILE rtp, OFFSET {offset}")
+            }
+            (None, None) => write!(f, "OFFSET {offset}"),
+        }
+    }
+}
+
+/// Where the sequence numbers of all flows are, by the rules in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Profiles {
+    global: SequenceProfile,
+    /// Those of rules that have one of their own.
+    of_rules: Vec<(String, SequenceProfile)>,
+}
+
+impl Profiles {
+    /// The global one, and those of these rules.
+    pub fn new(global: SequenceProfile, rules: &[Rule]) -> Profiles {
+        let own = |rule: &Rule| Some((rule.name.clone(), rule.profile?));
+        Profiles {
+            global,
+            of_rules: rules.iter().filter_map(own).collect(),
+        }
+    }
+
+    /// That of flows of the rule with this name, or of no rule.
+    pub fn of(&self, rule: Option<&str>) -> &SequenceProfile {
+        let mut own = self.of_rules.iter();
+        let found = own.find(|(name, _)| Some(name.as_str()) == rule);
+        found.map_or(&self.global, |(_, profile)| profile)
+    }
+}
+
 impl Default for SequenceProfile {
     fn default() -> Self {
         SequenceProfile::OFF
@@ -228,6 +268,24 @@ mod tests {
             assert!(any().matches(&flow));
             assert!(!of_source.matches(&flow) && !of_destination.matches(&flow));
         }
+    }
+
+    #[test]
+    fn numbers_are_where_the_rule_says_or_else_where_the_whole_file_does() {
+        let at = |offset| SequenceProfile {
+            offset: Some(offset),
+            ..SequenceProfile::OFF
+        };
+        let named = |name: &str, profile| Rule {
+            name: name.into(),
+            profile,
+            ..any()
+        };
+        let profiles = Profiles::new(at(4), &[named("voice", Some(at(8))), named("rest", None)]);
+        for (rule, offset) in [(Some("voice"), 8), (Some("rest"), 4), (None, 4)] {
+            assert_eq!(profiles.of(rule), &at(offset), "{rule:?}");
+        }
+        assert_eq!(at(8).to_string(), "OFFSET 8");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::source::{self, Opened, Surroundings};
 use crate::demo::Demo;
 use crate::keymap::Keymap;
+use crate::model::rule::Profiles;
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
 use crate::model::units;
@@ -155,6 +156,7 @@ pub fn preferences(config: &Config) -> Preferences {
         // Reading the configuration has found all conflicts.
         keymap: Keymap::with_overrides(config.keys.iter().cloned()).unwrap_or_default(),
         alerts: config.alerts.clone(),
+        profiles: Arc::new(Profiles::new(config.sequence(), &config.rules)),
         services: services(),
         session: ssh_session(),
     }

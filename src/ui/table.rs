@@ -120,8 +120,9 @@ fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
         () => " ",
     };
     let has_none = app.view() == View::Loss && flow.counts.sequence.is_none();
+    let note = || doubt::of_loss(flow, &app.preferences().profiles);
     RowStyle {
-        note: has_none.then(|| doubt::of_loss(flow)).flatten(),
+        note: has_none.then(note).flatten(),
         ..RowStyle::new(style, flag)
     }
 }

@@ -17,7 +17,7 @@ PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
 FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h tests/host/*.c tests/host/*.h benches/*.c)
+C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h src/bpf/host/*.c src/bpf/host/*/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs scripts/package scripts/test-again tests/kernels/init $(wildcard packaging/debian/p*)
 
 # What needs root runs under sudo where we are not root; cargo itself never does.

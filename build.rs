@@ -1,4 +1,4 @@
-//! Compiles the kernel program and generates its skeleton.
+//! Compiles the kernel program and generates its skeleton; the same source once more for the host, for captures.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,7 +14,20 @@ fn main() -> Result<()> {
         .source("src/bpf/flowtop.bpf.c")
         .clang_args(clang_args()?)
         .build_and_generate(out.join("flowtop.skel.rs"))
-        .context("compile src/bpf/flowtop.bpf.c (it needs clang and the kernel's user-space headers: see README.md)")
+        .context("compile src/bpf/flowtop.bpf.c (it needs clang and the kernel's user-space headers: see README.md)")?;
+    cc::Build::new()
+        .file("src/bpf/host/native.c")
+        .include("src/bpf/host")
+        .std("gnu11")
+        .opt_level(2)
+        // Keys are compared by words, whatever they consist of.
+        .flag("-fno-strict-aliasing")
+        .flag("-fvisibility=hidden")
+        .flag("-Wno-unknown-pragmas")
+        .extra_warnings(true)
+        .warnings_into_errors(true)
+        .try_compile("flowtop_native")
+        .context("compile src/bpf/host/native.c (it needs a C compiler and the kernel's user-space headers: see README.md)")
 }
 
 /// Atomics that return a value need the third instruction set; Debian keeps `asm/` in a folder of the architecture, and that of

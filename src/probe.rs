@@ -9,6 +9,7 @@ pub mod attach;
 pub mod clock;
 pub mod clsact;
 mod control;
+mod entries;
 pub mod filters;
 mod focus;
 pub mod group;
@@ -17,13 +18,16 @@ pub mod interfaces;
 mod load;
 mod maps;
 pub mod memory;
+pub mod native;
 pub mod privileges;
 mod rules;
 mod skeleton;
 pub mod sources;
+mod stores;
 pub mod survey;
 pub mod sys;
 pub mod table;
+mod tables;
 mod totals;
 mod watched;
 
@@ -35,23 +39,25 @@ use anyhow::{Context, Result};
 use libbpf_rs::skel::SkelBuilder as _;
 use libbpf_rs::{MapHandle, OpenObject, ProgramInput, ProgramMut, num_possible_cpus};
 
-use self::abi::FLOWS_PER_SET;
+use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, PROFILES};
 use self::attach::Ways;
 use self::clock::KernelClock;
+use self::entries::Entries;
 use self::focus::Focus;
 use self::groups::GroupRecords;
 use self::interfaces::{Link, LinkHeader};
 use self::maps::{GracePeriods, memory_of, seed, size};
-use self::rules::RuleTable;
+use self::rules::{BANKS, PORTS, RuleTable};
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
 use self::table::{Ageing, FlowTable};
+use self::tables::Tables;
 use self::totals::InterfaceTotals;
 use self::watched::WatchedInterfaces;
 use crate::model::flow::FlowKey;
 use crate::model::groups::Groups;
 use crate::model::rule::{Rule, SequenceProfile};
-use crate::model::snapshot::{InterfaceSample, Snapshot, TableSample};
+use crate::model::snapshot::{InterfaceSample, Snapshot};
 
 /// What has to be known before the programs are loaded.
 #[derive(Debug, Clone, Copy)]
@@ -97,10 +103,7 @@ impl Options {
     }
 
     fn ageing(&self) -> Ageing {
-        Ageing {
-            timeout_ns: self.flow_timeout.as_nanos() as u64,
-            rest_ns: self.refresh.as_nanos() as u64,
-        }
+        Ageing::new(self.flow_timeout, self.refresh)
     }
 }
 
@@ -121,13 +124,10 @@ pub struct TestContext {
 pub struct Probe {
     // Before the programs: what is attached goes first.
     watched: WatchedInterfaces,
-    table: FlowTable,
-    rules: RuleTable,
-    focus: Focus,
+    tables: Tables,
+    clock: KernelClock,
     grace_periods: GracePeriods,
     skeleton: FlowtopSkel<'static>,
-    /// Of all maps but the histograms, of which there are as many as are asked for.
-    memory_bytes: Option<u64>,
 }
 
 impl Probe {
@@ -155,67 +155,57 @@ impl Probe {
             GroupRecords::map(&skeleton, options.groups, slots)?,
             MappedArray::new(maps.data_settings.as_fd(), 1)?,
             options.ageing(),
-            KernelClock::compare(|| read_clock(&skeleton.progs.flowtop_clock))?,
+            None,
         );
-        let totals =
-            InterfaceTotals::map(maps.interfaces.as_fd(), maps.interface_totals.as_fd(), cpus)?;
-        let rules = rule_table(&skeleton)?;
-        let focus = Focus::new(MapHandle::try_from(&maps.gap_histograms)?);
-        let mut probe = Probe {
-            watched: WatchedInterfaces::new(totals, Ways::new(options.clsact_only)),
-            table,
-            rules,
-            focus,
-            grace_periods,
-            skeleton,
+        let totals = InterfaceTotals::new(
+            MappedArray::new(maps.interfaces.as_fd(), INTERFACE_SLOTS)?,
+            MappedArray::new(maps.interface_totals.as_fd(), cpus * INTERFACE_SLOTS)?,
+        );
+        let mut tables = Tables {
+            flows: table,
+            rules: rule_table(&skeleton)?,
+            focus: Focus::new(Entries::Kernel(MapHandle::try_from(&maps.gap_histograms)?)),
             memory_bytes,
         };
         // Nothing runs yet that would have to be waited for.
-        probe
-            .rules
-            .apply(&[], &SequenceProfile::OFF, probe.table.settings())?;
-        Ok(probe)
+        tables.apply_rules(&[], &SequenceProfile::OFF, |_| ())?;
+        Ok(Probe {
+            watched: WatchedInterfaces::new(totals, Ways::new(options.clsact_only)),
+            tables,
+            clock: KernelClock::compare(|| read_clock(&skeleton.progs.flowtop_clock))?,
+            grace_periods,
+            skeleton,
+        })
     }
 
     /// Puts rules and the global sequence profile in force, all at once from one packet to the next.
     /// Returns their version, as samples carry it; after an error those of before are in force.
     pub fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<u8> {
-        if self.rules.is_unsettled {
+        if self.tables.rules.is_unsettled {
             self.grace_periods.wait()?;
         }
-        let (version, begins_anew) = self.rules.apply(rules, global, self.table.settings())?;
+        let is_read = self.watched().next().is_some();
+        let grace_periods = &self.grace_periods;
         // As long as nothing is attached, no packet reads rules. Should the wait fail, these are in force all the same:
         // it is the next change that has to wait first.
-        self.rules.is_unsettled =
-            self.watched().next().is_some() && self.grace_periods.wait().is_err();
-        if begins_anew {
-            self.table.forget_versions_before(version);
-        }
-        self.table.retire_excluded(version, rules);
-        self.focus.set_rules(version, rules, &self.table);
-        Ok(version)
+        self.tables.apply_rules(rules, global, |rules| {
+            rules.is_unsettled = is_read && grace_periods.wait().is_err();
+        })
     }
 
     /// These flows keep histograms of their gaps from their next reading on, besides those whose rules say so.
     pub fn focus(&mut self, keys: Vec<FlowKey>) {
-        self.focus.set_wanted(keys, &self.table);
+        self.tables.focus(keys);
     }
 
     /// All histograms begin anew.
     pub fn reset_histograms(&mut self) {
-        self.focus.reset();
+        self.tables.focus.reset();
     }
 
     /// Changes the time after which idle flows leave, and the refresh period.
     pub fn set_ageing(&mut self, flow_timeout: Duration, refresh: Duration) {
-        self.table.set_ageing(
-            Options {
-                flow_timeout,
-                refresh,
-                ..Options::default()
-            }
-            .ageing(),
-        );
+        self.tables.set_ageing(flow_timeout, refresh);
     }
 
     /// Starts to watch an interface, or attaches again to one that is watched.
@@ -243,7 +233,7 @@ impl Probe {
         self.watched.detach_all();
         // Should it fail, a packet that is under way on another CPU this moment is missed.
         let _ = self.grace_periods.wait();
-        self.table.read_all_again();
+        self.tables.flows.read_all_again();
         self.snapshot()
     }
 
@@ -264,7 +254,7 @@ impl Probe {
 
     /// Takes over names, states and statistics of the interfaces that there are now; those missing are gone.
     pub fn update_links(&mut self, links: &[Link]) {
-        self.watched.update_links(links, self.table.now_ns());
+        self.watched.update_links(links, self.clock.now_ns());
     }
 
     /// Indices of the interfaces that are watched, or were until a moment ago.
@@ -274,27 +264,20 @@ impl Probe {
 
     /// The time by the clock of all arrivals, ns.
     pub fn now_ns(&self) -> u64 {
-        self.table.now_ns()
+        self.clock.now_ns()
     }
 
     /// Reads everything that the programs counted. To be called once a refresh period, from one thread.
     pub fn snapshot(&mut self) -> Snapshot {
-        let mut snapshot = self.table.scan();
-        self.focus.update(&mut snapshot, &self.table);
-        snapshot.table = TableSample {
-            capacity: self.table.capacity() as u64,
-            tracked: self.table.tracked(),
-            memory_bytes: self.memory_bytes.map(|b| b + self.focus.memory_bytes()),
-            ..TableSample::default()
-        };
+        let now = self.clock.now_ns();
+        let mut snapshot = self.tables.read(now, now);
         self.watched.report(&mut snapshot);
         snapshot
     }
 
     /// Takes back a snapshot that nobody needs any more: the next one is written into its memory.
     pub fn recycle(&mut self, snapshot: Snapshot) {
-        self.table.recycle(snapshot.flows);
-        self.focus.recycle(snapshot.histograms);
+        self.tables.recycle(snapshot);
     }
 
     /// What was counted on an interface, watched or not: for test runs.
@@ -309,7 +292,7 @@ impl Probe {
 
     /// Holds up a flow's numbers as a CPU does that judges one for long, or lets them go on: for test runs. Whether it could.
     pub fn hold(&self, slot: u32, held: bool) -> bool {
-        self.table.set_locked(slot, held)
+        self.tables.flows.set_locked(slot, held)
     }
 
     /// The loaded program: also for test runs that call it from a program of their own.
@@ -348,12 +331,13 @@ impl Probe {
 
 fn rule_table(skeleton: &FlowtopSkel<'_>) -> Result<RuleTable> {
     let maps = &skeleton.maps;
-    RuleTable::new(
-        MapHandle::try_from(&maps.rule_addresses)?,
-        maps.rule_ports.as_fd(),
-        maps.rule_banks.as_fd(),
-        maps.sequence_profiles.as_fd(),
-    )
+    let banks = BANKS as usize;
+    Ok(RuleTable::new(
+        Entries::Kernel(MapHandle::try_from(&maps.rule_addresses)?),
+        MappedArray::new(maps.rule_ports.as_fd(), banks * 2 * PORTS)?,
+        MappedArray::new(maps.rule_banks.as_fd(), banks)?,
+        MappedArray::new(maps.sequence_profiles.as_fd(), banks * PROFILES)?,
+    ))
 }
 
 /// Has the kernel read the clock of all arrivals.

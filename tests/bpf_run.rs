@@ -20,6 +20,8 @@ mod generated;
 mod groups;
 #[path = "bpf_run/in_force.rs"]
 mod in_force;
+#[path = "bpf_run/in_process.rs"]
+mod in_process;
 #[path = "bpf_run/listed.rs"]
 mod listed;
 #[path = "bpf_run/owners.rs"]

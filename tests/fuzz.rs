@@ -1,6 +1,7 @@
-//! Any bytes at all: the pure headers on the host, the kernel program, and the reference say the same of each frame.
+//! Any bytes at all: the pure headers on the host, the kernel program, the same source in this process, and the reference say
+//! the same of each frame.
 //!
-//! `make fuzz` looks for frames that take new ways through the headers, then shows millions like them to all three.
+//! `make fuzz` looks for frames that take new ways through the headers, then shows millions like them to all of these.
 
 #[path = "support/dice.rs"]
 mod dice;
@@ -80,7 +81,7 @@ impl Judges {
         }
     }
 
-    /// Shows all frames to all three. The error says which frame the headers judge otherwise, if it is they.
+    /// Shows all frames to all of them. The error says which frame the headers judge otherwise, if it is they.
     fn run(&mut self, trial: &Trial) -> Result<usize> {
         self.cases += 1;
         if self.cases.is_multiple_of(CASES_PER_PROGRAM) {
@@ -97,8 +98,19 @@ impl Judges {
             frames += usize::from(shown.is_some());
         }
         self.duel.compare()?;
+        compare_in_process(trial)?;
         Ok(frames)
     }
+}
+
+/// The program in this process, and the reference: each trial is its first.
+fn compare_in_process(trial: &Trial) -> Result<()> {
+    let mut duel = Duel::in_process(1 << 16);
+    duel.configure(trial.rules.clone(), trial.profile)?;
+    for (number, input) in trial.inputs.iter().enumerate() {
+        duel.show(number % 2, input.link, &input.frame, input.gso)?;
+    }
+    duel.compare().context("in this process")
 }
 
 /// The headers on the host, and the reference.
@@ -254,7 +266,7 @@ fn frames_like_those_of_the_corpus_are_judged_alike_too() {
 }
 
 #[test]
-fn the_headers_alone_judge_such_frames_as_the_reference_does() {
+fn headers_and_program_in_a_process_judge_such_frames_as_the_reference_does() {
     let corpus = corpus();
     let mut host = Host::start();
     compare_headers(&mut host, &corpus).expect("those of the corpus");
@@ -263,6 +275,7 @@ fn the_headers_alone_judge_such_frames_as_the_reference_does() {
     for number in 0..TRIALS_ALONE {
         let trial = trial(&mut runner, &mut dice, &corpus, Place(number));
         compare_headers(&mut host, &trial.inputs).expect("the same");
+        compare_in_process(&trial).expect("the same");
     }
 }
 

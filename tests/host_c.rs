@@ -105,6 +105,7 @@ host_tests! { tcp:
 host_tests! { counters:
     gaps_add_up
     a_negative_gap_leaves_the_sum_exact
+    a_pause_is_no_gap_and_neither_is_a_clock_that_went_back
     squares_carry_into_the_upper_half
     a_sum_of_exactly_two_to_the_64_carries
     squares_wrap_at_79_bits

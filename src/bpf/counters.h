@@ -16,12 +16,13 @@ struct increment {
 	__u32 packets;
 	__u32 payload_bytes;
 	__u32 sequenced;
-	__s64 gap; /* ns; longer than JITTER_STOP_NS: none. Two CPUs that meet within the clock's reach may see a small negative one: sums stay exact */
+	__s64 gap; /* ns; longer than JITTER_STOP_NS, or as far back: none. Two CPUs that meet within the clock's reach may see a small negative one: sums stay exact */
 };
 
+/* A clock that went back by as much says as little of the gap, and no square of it has room. */
 static __always_inline int is_pause(__s64 gap)
 {
-	return gap > (__s64)JITTER_STOP_NS;
+	return (__u64)gap + JITTER_STOP_NS > 2 * JITTER_STOP_NS;
 }
 
 /* Adds where other CPUs do, too. Atomic and unordered: nothing is made valid by it. */

@@ -13,6 +13,11 @@
 #include "account.h"
 #include "fragments.h"
 
+/* In the kernel a packet is all there. */
+#ifndef is_cut_off
+#define is_cut_off(skb) 0
+#endif
+
 static __always_inline const __u8 *packet_header(const struct packet *packet, enum mode mode, __u32 offset, __u32 size,
 						 void *room)
 {
@@ -139,6 +144,8 @@ int flowtop_ingress(struct __sk_buff *skb)
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(settings.active);
 		account_flow(skb, &facts, interface, totals, &seen);
+	} else if (parsed == PARSED_MALFORMED && is_cut_off(skb)) {
+		add_shared_volume(&interface->cut_off, seen.packets, seen.bytes);
 	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
 		add_shared_volume(&interface->malformed[facts.malformed], seen.packets, seen.bytes);
 	} else {

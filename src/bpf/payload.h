@@ -15,6 +15,11 @@
 #define NOT_FOUND -1
 #define ELSEWHERE -2 /* not all of it is in place */
 
+/* How many of the `length` bytes at `offset` are there to be searched: in the kernel, all. */
+#ifndef kept_bytes
+#define kept_bytes(skb, offset, length) (length)
+#endif
+
 struct search_room {
 	__u8 bytes[CHUNK_BYTES];
 };
@@ -194,6 +199,7 @@ static __always_inline int find_pattern(struct __sk_buff *skb, __u32 offset, __u
 
 	if (length > PATTERN_SEARCH_BYTES + PATTERN_BYTES - 1)
 		length = PATTERN_SEARCH_BYTES + PATTERN_BYTES - 1;
+	length = kept_bytes(skb, offset, length);
 	pattern = __builtin_bswap32(pattern);
 	for (int i = 0; i < SEARCH_CHUNKS && start + PATTERN_BYTES <= length; i++) {
 		__u32 piece = length - start < CHUNK_BYTES ? length - start : CHUNK_BYTES;

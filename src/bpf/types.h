@@ -172,7 +172,7 @@ struct interface {
 	__u64 contended; /* sequence numbers not judged: another CPU held the flow too long */
 	__u64 fragments_unmatched; /* later fragments whose first one is not known: in the flow with ports 0 */
 	__u64 estimated; /* packets of aggregates whose headers could not be read to the end: their bytes are estimated */
-	__u64 unused_tail[2];
+	struct volume cut_off; /* of a capture that kept less of them than their headers: never in the kernel */
 };
 
 /* What one CPU counted on one interface, in all and outside the flows. */

@@ -88,13 +88,15 @@ impl Malformed {
     }
 }
 
-/// How flowtop is attached to a device.
+/// How packets of an interface come to flowtop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
     /// A TCX link (Linux 6.6 and later).
     Tcx,
     /// A filter on the clsact qdisc.
     Clsact,
+    /// No hook: the packets of a capture.
+    Capture,
 }
 
 impl Hook {
@@ -103,6 +105,7 @@ impl Hook {
         match self {
             Hook::Tcx => "tcx",
             Hook::Clsact => "clsact",
+            Hook::Capture => "capture",
         }
     }
 }
@@ -157,12 +160,14 @@ pub struct InterfaceSample {
     pub fragments_unmatched: u64,
     /// Packets of aggregates whose headers could not be read to the end: their bytes are an estimate.
     pub estimated: u64,
+    /// Packets of a capture that kept less of them than their headers.
+    pub cut_off: Volume,
 }
 
 impl InterfaceSample {
-    /// Packets that are in no flow: other, filtered, untracked and malformed.
+    /// Packets that are in no flow: other, filtered, untracked, malformed and cut off.
     pub fn outside_flows(&self) -> Volume {
-        self.other + self.filtered + self.untracked + self.malformed_total()
+        self.other + self.filtered + self.untracked + self.malformed_total() + self.cut_off
     }
 
     /// The counters less those of `baseline`; everything else as it is.
@@ -192,6 +197,7 @@ impl InterfaceSample {
             }),
             fragments_unmatched: count(self.fragments_unmatched, other.fragments_unmatched),
             estimated: count(self.estimated, other.estimated),
+            cut_off: combine(self.cut_off, other.cut_off),
             ifindex: self.ifindex,
             name: self.name.clone(),
             state: self.state,

@@ -16,8 +16,9 @@ use crate::model::snapshot::{
 };
 
 pub use super::skeleton::types::{
-    flow_counters, flow_key, flow_shared, flow_slot, gap_histogram, interface, interface_totals,
-    ip_metrics, rule_address, rule_bank, sequence_profile, settings, shared_gaps, verdict, volume,
+    flow_counters, flow_key, flow_shared, flow_slot, fragment_key, fragment_ports, gap_histogram,
+    interface, interface_totals, ip_metrics, rule_address, rule_bank, sequence_profile, settings,
+    shared_gaps, verdict, volume,
 };
 
 const _: () = assert!(size_of::<flow_slot>() == 128);
@@ -256,13 +257,14 @@ pub fn decode_interface(of_all: &interface) -> (InterfaceSample, Incidents) {
         contended,
         fragments_unmatched,
         estimated,
-        unused_tail: _,
+        cut_off,
     } = *of_all;
     let sample = InterfaceSample {
         ifindex,
         malformed: malformed.map(|reason| decode_volume(&reason)),
         fragments_unmatched,
         estimated,
+        cut_off: decode_volume(&cut_off),
         ..InterfaceSample::default()
     };
     (sample, Incidents { evicted, contended })

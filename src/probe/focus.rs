@@ -5,10 +5,10 @@
 
 use anyhow::{Context, Result};
 use hashbrown::HashMap;
-use libbpf_rs::{MapCore, MapFlags, MapHandle};
 use rustc_hash::FxBuildHasher;
 
 use super::abi::gap_histogram;
+use super::entries::Entries;
 use super::table::FlowTable;
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
@@ -34,7 +34,7 @@ struct Focused {
 /// Who keeps a histogram.
 #[derive(Debug)]
 pub struct Focus {
-    histograms: MapHandle,
+    histograms: Entries,
     /// The flows that somebody looks at, in order.
     wanted: Vec<FlowKey>,
     /// The rules that ask for histograms, a bit each, and the version that they are of.
@@ -47,7 +47,7 @@ pub struct Focus {
 
 impl Focus {
     /// Takes the map `gap_histograms`.
-    pub fn new(histograms: MapHandle) -> Focus {
+    pub fn new(histograms: Entries) -> Focus {
         Focus {
             histograms,
             wanted: Vec::new(),
@@ -167,13 +167,13 @@ impl Focus {
 
     fn begin(&self, slot: u32) -> Result<()> {
         self.histograms
-            .update(&slot.to_ne_bytes(), &[0; SIZE], MapFlags::ANY)
+            .update(&slot.to_ne_bytes(), &[0; SIZE])
             .context("make a histogram for a flow")
     }
 }
 
 /// Gives the memory of a slot's histogram back. Returns that it is gone: false.
-fn remove(histograms: &MapHandle, slot: u32, its: &Focused, table: &FlowTable) -> bool {
+fn remove(histograms: &Entries, slot: u32, its: &Focused, table: &FlowTable) -> bool {
     table.set_focused(slot, its.generation, false);
     // Gone already: nothing is left to do.
     let _ = histograms.delete(&slot.to_ne_bytes());
@@ -181,15 +181,14 @@ fn remove(histograms: &MapHandle, slot: u32, its: &Focused, table: &FlowTable) -
 }
 
 fn read_into(
-    histograms: &MapHandle,
+    histograms: &Entries,
     slot: u32,
     its: &Focused,
     is_last: bool,
     into: &mut Vec<HistogramSample>,
 ) {
     let mut bytes = [0; SIZE];
-    let found = histograms.lookup_into(&slot.to_ne_bytes(), &mut bytes, MapFlags::ANY);
-    if !found.unwrap_or(false) {
+    if !histograms.read(&slot.to_ne_bytes(), &mut bytes) {
         return;
     }
     let (words, _) = bytes.as_chunks();

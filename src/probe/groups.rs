@@ -44,6 +44,25 @@ pub fn enable(open: &mut OpenFlowtopSkel<'static>, groups: Groups, slots: usize)
 }
 
 impl GroupRecords {
+    /// The same in this process, with the bits of `enabled_groups`.
+    pub fn of_process(groups: Groups, slots: usize) -> Result<(GroupRecords, u32)> {
+        let (mut records, mut bits) = (GroupRecords::default(), 0);
+        for group in groups.iter() {
+            match group {
+                Group::Ip => {
+                    records.ip = Some(MappedArray::of_process(slots)?);
+                    bits |= GROUP_IP;
+                }
+            }
+        }
+        Ok((records, bits))
+    }
+
+    /// The records of [`Group::Ip`], if it is on.
+    pub fn ip(&self) -> Option<&MappedArray<ip_metrics>> {
+        self.ip.as_ref()
+    }
+
     /// Maps what [`enable`] had made.
     pub fn map(skeleton: &FlowtopSkel<'_>, groups: Groups, slots: usize) -> Result<GroupRecords> {
         let mut records = GroupRecords::default();

@@ -5,28 +5,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::offset_of;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use ipnet::IpNet;
-use libbpf_rs::{MapCore, MapFlags, MapHandle};
 
 use super::abi::{PROFILES, as_bytes, rule_address, rule_bank, sequence_profile, settings};
+use super::entries::Entries;
 use super::sys::MappedArray;
 use crate::model::flow::Protocol;
 use crate::model::rule::{
     ByteOrder, MAX_RULES, PayloadRequirement, Rule, SequenceProfile, SequenceWidth,
 };
 
-const BANKS: u32 = 2;
+/// `BANKS` of types.h.
+pub const BANKS: u32 = 2;
 /// Flows carry 8 bits of a version, and 0 is never in force.
 const VERSIONS: u32 = 255;
 /// `settings.active` has room for 23 bits of the serial number.
 const MAX_SERIAL: u32 = (1 << 23) - 1;
 /// Ids of profiles have 8 bits.
 const PROFILE_IDS: usize = 256;
-const PORTS: usize = 65536;
+/// `PORTS` of types.h.
+pub const PORTS: usize = 65536;
 const FIXED_BITS: u32 = 24;
 const SOURCE: u8 = 0;
 const DESTINATION: u8 = 1;
@@ -53,7 +54,7 @@ impl Default for Written {
 /// The kernel's side of the configuration.
 #[derive(Debug)]
 pub struct RuleTable {
-    addresses: MapHandle,
+    addresses: Entries,
     ports: MappedArray<u64>,
     banks: MappedArray<rule_bank>,
     profiles: MappedArray<sequence_profile>,
@@ -70,21 +71,21 @@ pub struct RuleTable {
 impl RuleTable {
     /// Takes the maps `rule_addresses`, `rule_ports`, `rule_banks` and `sequence_profiles`.
     pub fn new(
-        addresses: MapHandle,
-        ports: impl AsFd,
-        banks: impl AsFd,
-        profiles: impl AsFd,
-    ) -> Result<RuleTable> {
-        Ok(RuleTable {
+        addresses: Entries,
+        ports: MappedArray<u64>,
+        banks: MappedArray<rule_bank>,
+        profiles: MappedArray<sequence_profile>,
+    ) -> RuleTable {
+        RuleTable {
             addresses,
-            ports: MappedArray::new(ports, BANKS as usize * 2 * PORTS)?,
-            banks: MappedArray::new(banks, BANKS as usize)?,
-            profiles: MappedArray::new(profiles, BANKS as usize * PROFILES)?,
+            ports,
+            banks,
+            profiles,
             written: Default::default(),
             ids: Vec::new(),
             serial: 0,
             is_unsettled: false,
-        })
+        }
     }
 
     /// Puts rules and the global profile in force, all at once from one packet to the next; nothing can fail after
@@ -135,7 +136,7 @@ impl RuleTable {
             }
             let key = address_key(bank as u8, side, &net);
             self.addresses
-                .update(as_bytes(&key), &mask.to_ne_bytes(), MapFlags::ANY)
+                .update(as_bytes(&key), &mask.to_ne_bytes())
                 .with_context(|| format!("write the rules of {net}"))?;
             written.insert((side, net), mask);
         }

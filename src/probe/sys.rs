@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use anyhow::{Context, Result};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::time::{ClockId, clock_gettime};
 use plain::Plain;
 
@@ -24,10 +24,12 @@ pub fn monotonic_ns() -> u64 {
     })
 }
 
-/// The values of a BPF array with BPF_F_MMAPABLE, as memory. Any bit pattern that the kernel program leaves there is a `T`.
+/// The values of a BPF array with BPF_F_MMAPABLE, or of one in this process, as memory. Any bit pattern that the program leaves
+/// there is a `T`.
 #[derive(Debug)]
 pub struct MappedArray<T: Plain + Copy> {
     memory: NonNull<std::ffi::c_void>,
+    /// Of a mapping of its own; 0: it has none.
     bytes: usize,
     len: usize,
     values: PhantomData<T>,
@@ -39,13 +41,7 @@ unsafe impl<T: Plain + Copy + Send> Send for MappedArray<T> {}
 impl<T: Plain + Copy> MappedArray<T> {
     /// Maps the `len` values of the array behind `map`; they lie there one behind the other only if each fills its words.
     pub fn new(map: impl AsFd, len: usize) -> Result<MappedArray<T>> {
-        const { assert!(size_of::<T>().is_multiple_of(8)) };
-        let bytes = len
-            .checked_mul(size_of::<T>())
-            .and_then(|bytes| bytes.checked_next_multiple_of(page_size()))
-            .context("no address space has room for the array")?;
-        let length =
-            NonZeroUsize::new(bytes).context("an array without values cannot be mapped")?;
+        let length = Self::length(len)?;
         // SAFETY: a new mapping at an address of the kernel's choice; nothing else refers to it.
         let memory = unsafe {
             mmap(
@@ -60,10 +56,58 @@ impl<T: Plain + Copy> MappedArray<T> {
         .context("map the flow table's memory")?;
         Ok(MappedArray {
             memory,
-            bytes,
+            bytes: length.get(),
             len,
             values: PhantomData,
         })
+    }
+
+    /// The same in memory of this process alone, all zero; what is never touched takes none.
+    pub fn of_process(len: usize) -> Result<MappedArray<T>> {
+        let length = Self::length(len)?;
+        // SAFETY: as in `new`.
+        let memory = unsafe {
+            let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+            let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+            mmap_anonymous(None, length, access, flags)
+        }
+        .context("make room for the flow table")?;
+        Ok(MappedArray {
+            memory,
+            bytes: length.get(),
+            len,
+            values: PhantomData,
+        })
+    }
+
+    /// A single value that stays where it is as long as the process runs.
+    ///
+    /// # Safety
+    ///
+    /// Nobody accesses it in another way than described above.
+    // SAFETY: the caller's promise.
+    pub unsafe fn of_value(value: NonNull<T>) -> MappedArray<T> {
+        MappedArray {
+            memory: value.cast(),
+            bytes: 0,
+            len: 1,
+            values: PhantomData,
+        }
+    }
+
+    /// Bytes of a mapping of so many values, in whole pages.
+    fn length(len: usize) -> Result<NonZeroUsize> {
+        const { assert!(size_of::<T>().is_multiple_of(8)) };
+        let bytes = len
+            .checked_mul(size_of::<T>())
+            .and_then(|bytes| bytes.checked_next_multiple_of(page_size()))
+            .context("no address space has room for the array")?;
+        NonZeroUsize::new(bytes).context("an array without values cannot be mapped")
+    }
+
+    /// Where the values begin.
+    pub fn start(&self) -> NonNull<std::ffi::c_void> {
+        self.memory
     }
 
     /// Number of values.
@@ -149,8 +193,10 @@ impl<T: Plain + Copy> MappedArray<T> {
 
 impl<T: Plain + Copy> Drop for MappedArray<T> {
     fn drop(&mut self) {
-        // SAFETY: the mapping made in `new`, and no borrow of it is left.
-        let _ = unsafe { munmap(self.memory, self.bytes) };
+        if self.bytes > 0 {
+            // SAFETY: the mapping made in `new` or `of_process`, and no borrow of it is left.
+            let _ = unsafe { munmap(self.memory, self.bytes) };
+        }
     }
 }
 

@@ -2,33 +2,29 @@
 //!
 //! Owns the mappings and what each slot looked like last time. No system call in a pass. Knows nothing of rates.
 
+mod words;
+
 use std::mem::offset_of;
 use std::sync::atomic::{Ordering, fence};
+use std::time::Duration;
 
 use plain::Plain;
 
 use super::abi::{
     self, FLOWS_PER_SET, flow_counters, flow_shared, flow_slot, settings, shared_gaps,
 };
-use super::clock::KernelClock;
 use super::control::{Control, SlotState};
 use super::groups::GroupRecords;
 use super::sys::MappedArray;
-use crate::model::flow::FlowKey;
-use crate::model::rule::Rule;
 use crate::model::snapshot::{FlowSample, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
-const SERIES: usize = offset_of!(flow_slot, expected);
 const OWNER: usize = offset_of!(flow_counters, owner);
 
 /// The program stamps an arrival before it has judged and counted the packet. A flow that was read so soon after its last
-/// arrival, ns, is read once more.
+/// arrival, ns, is read once more; so is one that a packet of the same time may still come of.
 const JUDGED_NS: u64 = 10_000_000;
-
-/// `RUN_PLAIN` of types.h, in the word of a series.
-const SERIES_PLAIN: u64 = 1 << 63;
 
 /// Slots that are looked at together: a set of them, which divides their number.
 const AT_A_TIME: usize = FLOWS_PER_SET;
@@ -52,6 +48,16 @@ pub struct Ageing {
     pub rest_ns: u64,
 }
 
+impl Ageing {
+    /// For a timeout of idle flows and a refresh period.
+    pub fn new(flow_timeout: Duration, refresh: Duration) -> Ageing {
+        Ageing {
+            timeout_ns: flow_timeout.as_nanos() as u64,
+            rest_ns: refresh.as_nanos() as u64,
+        }
+    }
+}
+
 /// The flow table as user space sees it.
 #[derive(Debug)]
 pub struct FlowTable {
@@ -64,7 +70,9 @@ pub struct FlowTable {
     /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
     retired_at: Vec<u64>,
     ageing: Ageing,
-    clock: KernelClock,
+    /// A byte for each set, in words: 0 where no slot of it was looked at since a pass found all of them free. Without them,
+    /// all sets are visited.
+    marks: Option<MappedArray<u64>>,
     tracked: u64,
     /// Room for the flows of the next pass.
     spare: Vec<FlowSample>,
@@ -79,7 +87,7 @@ impl FlowTable {
         groups: GroupRecords,
         settings: MappedArray<settings>,
         ageing: Ageing,
-        clock: KernelClock,
+        marks: Option<MappedArray<u64>>,
     ) -> FlowTable {
         let known = vec![Known::default(); slots.len()];
         let retired_at = vec![0; slots.len()];
@@ -92,7 +100,7 @@ impl FlowTable {
             known,
             retired_at,
             ageing,
-            clock,
+            marks,
             tracked: 0,
             spare: Vec::new(),
         };
@@ -108,11 +116,6 @@ impl FlowTable {
     /// Flows in the table at the latest pass.
     pub fn tracked(&self) -> u64 {
         self.tracked
-    }
-
-    /// The time by the clock of all arrivals, ns.
-    pub fn now_ns(&self) -> u64 {
-        self.clock.now_ns()
     }
 
     /// Changes how long flows stay; takes effect with the next packet and the next pass.
@@ -141,25 +144,59 @@ impl FlowTable {
             .for_each(|known| known.is_fresh = true);
     }
 
-    /// One pass over the table: what changed, what left; retires and frees on the way.
-    pub fn scan(&mut self) -> Snapshot {
+    /// One pass over the table, now by the clock of all arrivals: what changed, what left; retires and frees on the way. No
+    /// packet that is still to be counted arrived before `settled_ns`.
+    pub fn scan(&mut self, now_ns: u64, settled_ns: u64) -> Snapshot {
         let mut snapshot = Snapshot {
-            taken_ns: self.clock.now_ns(),
+            taken_ns: now_ns,
             flows: std::mem::take(&mut self.spare),
             ..Snapshot::default()
         };
         self.tracked = 0;
-        for start in (0..self.slots.len()).step_by(AT_A_TIME) {
-            self.prefetch(start);
-            for index in start..start + AT_A_TIME {
-                self.scan_slot(index, &mut snapshot);
+        match self.marks.take() {
+            None => {
+                for start in (0..self.slots.len()).step_by(AT_A_TIME) {
+                    self.scan_set(start, settled_ns, &mut snapshot);
+                }
+            }
+            Some(marks) => {
+                self.scan_marked(&marks, settled_ns, &mut snapshot);
+                self.marks = Some(marks);
             }
         }
         // From here on a flow that has been silent since the pass began may be replaced: all of it has been read.
         self.settings
             .word(0, offset_of!(settings, scanned_at))
-            .store(snapshot.taken_ns, Ordering::Release);
+            .store(settled_ns, Ordering::Release);
         snapshot
+    }
+
+    fn scan_marked(&mut self, marks: &MappedArray<u64>, settled_ns: u64, snapshot: &mut Snapshot) {
+        for word in 0..marks.len() {
+            let mut sets = marks.read(word).to_ne_bytes();
+            if sets == [0; 8] {
+                continue;
+            }
+            for (set, mark) in sets.iter_mut().enumerate().filter(|(_, mark)| **mark != 0) {
+                let start = (word * 8 + set) * AT_A_TIME;
+                self.scan_set(start, settled_ns, snapshot);
+                *mark = (start..start + AT_A_TIME)
+                    .any(|index| !self.is_free(index))
+                    .into();
+            }
+            marks.write(word, u64::from_ne_bytes(sets));
+        }
+    }
+
+    fn is_free(&self, index: usize) -> bool {
+        Control(self.slots.word(index, CONTROL).load(Ordering::Acquire)).state() == SlotState::Free
+    }
+
+    fn scan_set(&mut self, start: usize, settled_ns: u64, snapshot: &mut Snapshot) {
+        self.prefetch(start);
+        for index in start..start + AT_A_TIME {
+            self.scan_slot(index, settled_ns, snapshot);
+        }
     }
 
     /// Asks for the beginnings of the next slots, and for all of those that come now and changed: they wait for each
@@ -176,20 +213,26 @@ impl FlowTable {
         }
     }
 
-    fn scan_slot(&mut self, index: usize, snapshot: &mut Snapshot) {
+    fn scan_slot(&mut self, index: usize, settled_ns: u64, snapshot: &mut Snapshot) {
         let control = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
         match control.state() {
             SlotState::Free | SlotState::Claimed => {}
             SlotState::Live => {
                 self.tracked += 1;
-                self.report_change(index, control, snapshot);
+                self.report_change(index, control, settled_ns, snapshot);
                 self.retire_if_idle(index, control, snapshot.taken_ns);
             }
-            SlotState::Retired => self.free_if_rested(index, control, snapshot),
+            SlotState::Retired => self.free_if_rested(index, control, settled_ns, snapshot),
         }
     }
 
-    fn report_change(&mut self, index: usize, control: Control, snapshot: &mut Snapshot) {
+    fn report_change(
+        &mut self,
+        index: usize,
+        control: Control,
+        settled_ns: u64,
+        snapshot: &mut Snapshot,
+    ) {
         let last_arrival = self.slots.word(index, LAST_ARRIVAL).load(Ordering::Acquire);
         let known = self.known[index];
         let is_known =
@@ -203,7 +246,8 @@ impl FlowTable {
         self.known[index] = Known {
             generation: control.generation(),
             last_arrival,
-            is_fresh: snapshot.taken_ns.saturating_sub(last_arrival) < JUDGED_NS,
+            is_fresh: snapshot.taken_ns.saturating_sub(last_arrival) < JUDGED_NS
+                || last_arrival >= settled_ns,
         };
     }
 
@@ -255,11 +299,17 @@ impl FlowTable {
 
     /// A packet that found the flow just before it was retired may still have been counted: the last numbers are
     /// read after the rest.
-    fn free_if_rested(&mut self, index: usize, control: Control, snapshot: &mut Snapshot) {
+    fn free_if_rested(
+        &mut self,
+        index: usize,
+        control: Control,
+        settled_ns: u64,
+        snapshot: &mut Snapshot,
+    ) {
         let now = snapshot.taken_ns;
         if self.retired_at[index] == 0 || self.known[index].generation != control.generation() {
             // Retired by the kernel program, because new rules exclude it.
-            self.report_change(index, control, snapshot);
+            self.report_change(index, control, settled_ns, snapshot);
             self.retired_at[index] = now;
             return;
         }
@@ -276,99 +326,6 @@ impl FlowTable {
         self.slots
             .word(index, CONTROL)
             .fetch_and(Control::LEFT_BEHIND, Ordering::AcqRel);
-    }
-
-    /// Whether the slot is still, or rests as, that of this life's flow.
-    pub fn holds(&self, slot: u32, generation: u32) -> bool {
-        let control = Control(
-            self.slots
-                .word(slot as usize, CONTROL)
-                .load(Ordering::Acquire),
-        );
-        control.state() != SlotState::Free && control.generation() == generation
-    }
-
-    /// Marks a flow as one that keeps a histogram, or no longer; a slot that has another flow by now stays as it is.
-    pub fn set_focused(&self, slot: u32, generation: u32, focused: bool) {
-        self.change_control(slot as usize, |control| {
-            // Claimed: it may be about to be replaced, and may yet stay.
-            let is_there = matches!(control.state(), SlotState::Live | SlotState::Claimed);
-            let same = is_there && control.generation() == generation;
-            let flag = if focused { Control::FOCUSED } else { 0 };
-            same.then_some(Control(control.0 & !Control::FOCUSED | flag))
-        });
-    }
-
-    /// Takes the lock of a flow and closes its series, as a CPU does that judges a number, or gives the lock back. Whether it could.
-    /// The next number judged opens the series again.
-    pub fn set_locked(&self, slot: u32, locked: bool) -> bool {
-        let is_changed = self.change_control(slot as usize, |control| {
-            let is_free = control.state() == SlotState::Live && control.is_locked() != locked;
-            is_free.then_some(Control(control.0 ^ Control::LOCKED))
-        });
-        if locked && is_changed {
-            let series = self.slots.word(slot as usize, SERIES);
-            series.fetch_and(!SERIES_PLAIN, Ordering::AcqRel);
-        }
-        is_changed
-    }
-
-    /// Retires flows that rules of `version` exclude and that no packet came of since: it would have done the same.
-    pub fn retire_excluded(&self, version: u8, rules: &[Rule]) {
-        if rules.is_empty() {
-            return;
-        }
-        let is_admitted = |key: &FlowKey| rules.iter().any(|rule| rule.matches(key));
-        for index in 0..self.slots.len() {
-            let word = self.slots.word(index, CONTROL);
-            let control = Control(word.load(Ordering::Acquire));
-            let is_old = control.state() == SlotState::Live && control.version() != version;
-            // Who holds the lock is a packet that judges the flow by these rules.
-            if !is_old || control.is_locked() {
-                continue;
-            }
-            let key = abi::decode_key(&self.slots.read(index).key);
-            if key.is_some_and(|key| !is_admitted(&key)) {
-                let retired = control.with_state(SlotState::Retired).0;
-                // Refused: a packet came after all, or another flow.
-                let _ =
-                    word.compare_exchange(control.0, retired, Ordering::AcqRel, Ordering::Relaxed);
-            }
-        }
-    }
-
-    /// Makes every flow be considered anew at its next packet that other rules than those of `version` admitted:
-    /// versions are about to be used again.
-    pub fn forget_versions_before(&self, version: u8) {
-        for slot in 0..self.slots.len() {
-            let word = self.slots.word(slot, CONTROL);
-            loop {
-                let control = Control(word.load(Ordering::Acquire));
-                if control.version() == version {
-                    break;
-                }
-                // Versions are the lock holder's alone, who never takes long.
-                if control.is_locked() {
-                    std::thread::yield_now();
-                    continue;
-                }
-                let forgotten = control.without_version().0;
-                if word
-                    .compare_exchange(control.0, forgotten, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
-                {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Changes the word, unless `change` refuses. Returns whether it did.
-    fn change_control(&self, index: usize, change: impl Fn(Control) -> Option<Control>) -> bool {
-        let change = |word| change(Control(word)).map(|control| control.0);
-        let word = self.slots.word(index, CONTROL);
-        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change)
-            .is_ok()
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
-use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
@@ -23,17 +22,16 @@ pub struct InterfaceTotals {
 }
 
 impl InterfaceTotals {
-    /// Maps both arrays into memory.
-    pub fn map(
-        interfaces: impl AsFd,
-        interface_totals: impl AsFd,
-        cpus: usize,
-    ) -> Result<InterfaceTotals> {
-        Ok(InterfaceTotals {
-            interfaces: MappedArray::new(interfaces, INTERFACE_SLOTS)?,
-            of_cpus: MappedArray::new(interface_totals, cpus * INTERFACE_SLOTS)?,
+    /// Takes both arrays.
+    pub fn new(
+        interfaces: MappedArray<interface>,
+        of_cpus: MappedArray<interface_totals>,
+    ) -> InterfaceTotals {
+        InterfaceTotals {
+            interfaces,
+            of_cpus,
             places: Places::default(),
-        })
+        }
     }
 
     /// Gives an interface its place, or leaves it the one that it has; `is_bare`: its packets start with their IP header.

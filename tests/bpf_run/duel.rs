@@ -8,6 +8,7 @@ use flowtop::model::flow::FlowKey;
 use flowtop::model::groups::Groups;
 use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::model::snapshot::{FlowSample, InterfaceSample, Malformed, Volume};
+use flowtop::probe::native::{Native, Packet, Start};
 use flowtop::probe::{Options, Probe, TestContext};
 
 use crate::reference::account::{FlowState, World};
@@ -70,6 +71,47 @@ impl Subject for Probe {
     }
 }
 
+/// The program in this process. A packet comes each microsecond.
+pub struct InProcess {
+    native: Native,
+    now_ns: u64,
+}
+
+impl Subject for InProcess {
+    fn apply_rules(&mut self, rules: &[Rule], global: &SequenceProfile) -> Result<()> {
+        self.native.apply_rules(rules, global).map(drop)
+    }
+
+    fn can_try(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn run(&mut self, ifindex: u32, link: Link, frame: &[u8], gso: Gso) -> Result<i32> {
+        self.now_ns += 1000;
+        self.native.show(&Packet {
+            bytes: frame,
+            length: frame.len() as u32,
+            arrival_ns: self.now_ns,
+            ifindex,
+            start: match link {
+                Link::Ethernet => Start::Ethernet,
+                Link::Ip => Start::Ip,
+            },
+            gso_segs: gso.segs,
+            gso_size: gso.size,
+        });
+        Ok(UNSPEC)
+    }
+
+    fn flows(&mut self) -> Vec<FlowSample> {
+        self.native.snapshot(self.now_ns, self.now_ns).flows
+    }
+
+    fn totals(&self, ifindex: u32) -> InterfaceSample {
+        self.native.interface_totals(ifindex)
+    }
+}
+
 /// A loaded program and the reference, with all that they were shown so far.
 pub struct Duel<S> {
     subject: S,
@@ -81,7 +123,7 @@ pub struct Duel<S> {
     pub interfaces: [u32; 2],
     /// Frames shown so far.
     pub frames: usize,
-    _namespace: Pair,
+    _namespace: Option<Pair>,
 }
 
 impl Duel<Probe> {
@@ -101,7 +143,7 @@ impl Duel<Probe> {
         for ifindex in interfaces {
             probe.prepare_interface(ifindex).expect("make totals");
         }
-        Duel::new(probe, interfaces, pair)
+        Duel::new(probe, interfaces, Some(pair))
     }
 
     /// Both forget all flows, not what interfaces counted: the table has room for as many again.
@@ -119,6 +161,27 @@ impl Duel<Probe> {
         self.world.touched.clear();
         self.samples.clear();
         Ok(())
+    }
+}
+
+impl Duel<InProcess> {
+    /// Makes the maps of the program in this process, where no right is needed. Waits for another one to end.
+    #[allow(dead_code)]
+    pub fn in_process(max_flows: u32) -> Duel<InProcess> {
+        let options = Options {
+            max_flows,
+            flow_timeout: Duration::from_secs(3600),
+            groups: Groups::all(),
+            ..Options::default()
+        };
+        let interfaces = [1, 2];
+        let mut native = Native::start(&options).expect("make the maps");
+        for ifindex in interfaces {
+            let name = format!("if{ifindex}");
+            native.claim(ifindex, name).expect("make totals");
+        }
+        let now_ns = 1_000_000_000;
+        Duel::new(InProcess { native, now_ns }, interfaces, None)
     }
 }
 
@@ -140,7 +203,7 @@ impl<S> Duel<S> {
 
 impl<S: Subject> Duel<S> {
     /// Neither has seen anything yet.
-    pub fn new(subject: S, interfaces: [u32; 2], pair: Pair) -> Duel<S> {
+    pub fn new(subject: S, interfaces: [u32; 2], pair: Option<Pair>) -> Duel<S> {
         Duel {
             subject,
             world: World::default(),

@@ -67,7 +67,7 @@ fn kind(verdict: &Verdict) -> String {
     }
 }
 
-/// Runs cases until there were enough of them, or shrinks the first one that fails.
+/// Runs cases until there were enough of them, or shrinks the first one that fails. Returns the frames of each kind.
 pub fn run_cases<S: Subject>(
     duel: Duel<S>,
     cases: u32,

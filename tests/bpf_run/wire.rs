@@ -61,7 +61,7 @@ impl Wire {
             sender: FrameSender::on(&pair),
             ifindex,
         };
-        Duel::new(wire, [ifindex, ifindex], pair)
+        Duel::new(wire, [ifindex, ifindex], Some(pair))
     }
 
     /// Every other frame that fills a page has nothing but its beginning in the linear part of its buffer.

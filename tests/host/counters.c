@@ -43,6 +43,17 @@ static void a_negative_gap_leaves_the_sum_exact(void)
 	expect_sums("-5 and 1000 ns", &counters, 2, 995, 1000025);
 }
 
+static void a_pause_is_no_gap_and_neither_is_a_clock_that_went_back(void)
+{
+	const __s64 stop = JITTER_STOP_NS;
+
+	expect("the longest gap", "pause", is_pause(stop), 0);
+	expect("a longer one", "pause", is_pause(stop + 1), 1);
+	expect("as far back", "pause", is_pause(-stop), 0);
+	expect("farther back", "pause", is_pause(-stop - 1), 1);
+	expect("as far as can be", "pause", is_pause(1ULL << 63) && is_pause(~(1ULL << 63)), 1);
+}
+
 static void squares_carry_into_the_upper_half(void)
 {
 	struct flow_counters counters = {};
@@ -221,6 +232,7 @@ static void squares_of_others_carry_as_the_owners_do(void)
 static const struct test TESTS[] = {
 	{ TEST(gaps_add_up) },
 	{ TEST(a_negative_gap_leaves_the_sum_exact) },
+	{ TEST(a_pause_is_no_gap_and_neither_is_a_clock_that_went_back) },
 	{ TEST(squares_carry_into_the_upper_half) },
 	{ TEST(a_sum_of_exactly_two_to_the_64_carries) },
 	{ TEST(squares_wrap_at_79_bits) },

@@ -15,8 +15,11 @@ mod events;
 mod facts;
 mod filter;
 mod filters;
+mod flow_tables;
 mod flows;
 mod footer;
+mod group_actions;
+mod groups;
 mod help;
 mod history;
 mod interfaces;
@@ -60,6 +63,7 @@ pub use events::EventRows;
 pub use filter::FilterLine;
 pub use flows::{FlowRows, has_ended};
 pub use footer::FooterEntry;
+pub use groups::{GroupLine, GroupRows};
 pub use help::{HELP_KEYS, HelpLine, help_lines};
 pub use interfaces::InterfaceRows;
 pub use menu::{MenuItem, menu_offset};
@@ -84,6 +88,7 @@ pub struct App {
     flows: FlowRows,
     interfaces: InterfaceRows,
     events: EventRows,
+    groups: GroupRows,
     /// What the rows were made from: the revision of a report and the latest event. `None`: they are out of date.
     arranged: Option<(u64, u64)>,
     journal: Journal,
@@ -104,6 +109,7 @@ impl App {
             flows: FlowRows::new(preferences.appearance.sort),
             interfaces: InterfaceRows::new(),
             events: EventRows::new(),
+            groups: GroupRows::new(),
             arranged: None,
             journal: Journal::new(preferences.alerts.clone()),
             notices: Notices::default(),
@@ -133,8 +139,9 @@ impl App {
                 self.rearrange();
             }
             Msg::Filter(text) => {
-                self.filters.set(View::Flows, &text);
-                self.filters.set(View::Loss, &text);
+                for view in View::ALL.into_iter().filter(|view| view.filters_flows()) {
+                    self.filters.set(view, &text);
+                }
                 self.rearrange();
             }
             Msg::Notice(text) => self.notices.say(text),
@@ -148,7 +155,7 @@ impl App {
             Msg::Preferences(preferences) => self.configure(*preferences),
             Msg::Name(address, name) => self.learn_name(address, name, live),
         }
-        let focus = self.flows.changed_focus(self.view());
+        let focus = self.flows.changed_focus(self.focused_flow());
         effects.extend(focus.map(Effect::Focus));
         effects
     }

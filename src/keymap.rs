@@ -46,6 +46,10 @@ actions! {
     ViewLoss,
     ViewInterfaces,
     ViewEvents,
+    ViewGroups,
+    GroupBy,
+    Fold,
+    FoldAll,
     Open,
     Back,
     Filter,
@@ -151,12 +155,14 @@ pub const ALWAYS_QUITS: &str = "Ctrl-C";
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 41] = [
+pub static BINDINGS: [Binding; 45] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "close what is open; in a view, leave (Ctrl-C leaves from anywhere)").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
     row(Show, Action::Open, "open", &["Enter"], "detail of the selected row").footer("detail"),
     row(Show, Action::Back, "back", &["Esc"], "back; clears the filter"),
+    row(Show, Action::Fold, "fold", &["f"], "in Groups: show the flows of the group below it, or hide them").footer("unfold"),
+    row(Show, Action::GroupBy, "group_by", &["B"], "group flows by rule, source, destination, subnets, interface, ports: the next of these").footer("group by"),
     row(Show, Action::NextView, "next_view", &["Tab"], "next view").footer("view"),
     row(Show, Action::PreviousView, "previous_view", &["Shift-Tab"], "previous view"),
     row(Show, Action::Pause, "pause", &["Space", "p"], "pause the screen; counting goes on").footer("pause"),
@@ -174,6 +180,8 @@ pub static BINDINGS: [Binding; 41] = [
     row(Show, Action::ViewLoss, "view_loss", &["2"], "view: Loss"),
     row(Show, Action::ViewInterfaces, "view_interfaces", &["3"], "view: Interfaces"),
     row(Show, Action::ViewEvents, "view_events", &["4"], "view: Events"),
+    row(Show, Action::ViewGroups, "view_groups", &["5"], "view: Groups"),
+    row(Show, Action::FoldAll, "fold_all", &["F"], "in Groups: show the flows of all groups, or hide them"),
     row(Show, Action::Names, "names", &["n"], "host names instead of addresses (asks the resolver)"),
     row(Show, Action::HideOwnSession, "hide_own_session", &["x"], "hide the flow of this SSH session"),
     row(Show, Action::HideEnded, "hide_ended", &["i"], "hide flows that have ended (no packet for 2 s, or an interval), or show them"),

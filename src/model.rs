@@ -10,6 +10,7 @@ pub mod counts;
 pub mod doubt;
 pub mod event;
 pub mod flow;
+pub mod flow_groups;
 pub mod glob;
 pub mod groups;
 pub mod harmless;

@@ -8,6 +8,7 @@ mod chart;
 mod detail;
 mod distribution;
 mod empty;
+mod groups;
 mod header;
 mod help;
 mod menu;
@@ -58,6 +59,7 @@ fn draw_screen(pen: &mut Pen, scene: &Scene, screen: &Screen) {
             View::Flows | View::Loss => table::draw_flows(pen, scene, screen),
             View::Interfaces => table::draw_interfaces(pen, scene, screen),
             View::Events => table::draw_events(pen, scene, screen),
+            View::Groups => groups::draw_groups(pen, scene, screen),
         },
     }
     status::draw(pen, app, screen);

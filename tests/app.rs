@@ -953,7 +953,7 @@ fn each_view_has_its_key() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "");
     for from in View::ALL {
-        for (key, view) in ["1", "2", "3", "4"].into_iter().zip(View::ALL) {
+        for (key, view) in ["1", "2", "3", "4", "5"].into_iter().zip(View::ALL) {
             let first = View::ALL.iter().position(|other| *other == from);
             press(&mut app, &report, &(first.expect("a view") + 1).to_string());
             press(&mut app, &report, key);

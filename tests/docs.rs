@@ -17,7 +17,7 @@ use clap::CommandFactory;
 use flowtop::cli::{Arguments, Exit};
 use flowtop::config;
 use flowtop::keymap::{BINDINGS, KeyGroup};
-use flowtop::model::column::{FLOW_COLUMNS, MEMBERS, Member, by_id, json_path};
+use flowtop::model::column::{FLOW_COLUMNS, GROUP_COLUMNS, MEMBERS, Member, by_id, json_path};
 use flowtop::model::preferences::ThemeName;
 use flowtop::model::query::FIELDS;
 
@@ -115,6 +115,14 @@ fn columns() -> String {
     )
 }
 
+fn columns_of_groups() -> String {
+    let rows = GROUP_COLUMNS.iter().map(|column| {
+        let (id, title, help) = (column.id, cell(column.title), cell(column.help));
+        format!("| `{id}` | {title} | {help} |")
+    });
+    table("| id | header | what it is |", rows)
+}
+
 fn filter() -> String {
     let rows = FIELDS
         .iter()
@@ -201,6 +209,7 @@ fn tables_of_the_documents_are_what_the_code_says() {
     expect_table(CONFIGURATION, "options", &options());
     expect_table(README, "keys", &keys());
     expect_table(NUMBERS, "columns", &columns());
+    expect_table(NUMBERS, "columns of groups", &columns_of_groups());
     expect_table(README, "filter", &filter());
     expect_table(CONFIGURATION, "settings", &settings());
     expect_table(CONFIGURATION, "keys of a rule", &rule_keys());

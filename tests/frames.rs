@@ -56,6 +56,22 @@ fn views() {
 }
 
 #[test]
+fn groups_folded_and_unfolded() {
+    for (width, height) in [
+        (40, 10),
+        (60, 15),
+        (80, 24),
+        (100, 20),
+        (120, 40),
+        (200, 50),
+    ] {
+        let name = format!("groups_{width}x{height}");
+        frame_is!(name, mixed(), (width, height), "5 Down Down f Down");
+    }
+    frame_is!("groups_by_port_80x24", mixed(), (80, 24), "5 B B B B B F");
+}
+
+#[test]
 fn rules_stand_below_the_interfaces() {
     frame_is!("rules_80x24", ruled(mixed(), 3), (80, 24), "3");
     frame_is!(
@@ -83,7 +99,12 @@ fn empty_states_say_what_to_do() {
 #[test]
 fn every_view_has_words_for_nothing_and_room_for_one() {
     let one = || report(vec![mixed().flows.swap_remove(2)]);
-    for (view, name) in [("2", "loss"), ("3", "interfaces"), ("4", "events")] {
+    for (view, name) in [
+        ("2", "loss"),
+        ("3", "interfaces"),
+        ("4", "events"),
+        ("5", "groups"),
+    ] {
         frame_is!(
             format!("empty_{name}_80x24"),
             Report::default(),
@@ -105,6 +126,12 @@ fn every_view_has_words_for_nothing_and_room_for_one() {
 #[test]
 fn ten_thousand_rows() {
     frame_is!("ten_thousand_loss_120x40", many(10_000), (120, 40), "2 End");
+    frame_is!(
+        "ten_thousand_groups_80x24",
+        many(10_000),
+        (80, 24),
+        "5 B B f"
+    );
     frame_is!("ten_thousand_80x24", many(10_000), (80, 24), "");
     frame_is!("ten_thousand_last_80x24", many(10_000), (80, 24), "End");
 }
@@ -358,7 +385,7 @@ fn ascii_frames_are_ascii() {
         ascii: true,
         ..Look::default()
     };
-    for keys in ["l", "3", "4", "?", "Down Enter", "s", "/ x"] {
+    for keys in ["l", "3", "4", "5 Down f", "?", "Down Enter", "s", "/ x"] {
         let (mut app, report) = eventful((120, 40), keys);
         let frame = fixture::frame_with(&mut app, &report, &look);
         assert!(frame.is_ascii(), "{frame}");
@@ -381,6 +408,7 @@ fn the_background_of_the_high_contrast_theme_has_no_holes() {
         "2",
         "3 Down",
         "4",
+        "5 F Down",
         "?",
         "s",
         "c",
@@ -403,10 +431,10 @@ fn the_background_of_the_high_contrast_theme_has_no_holes() {
 }
 
 /// Every word of the first and of the last line, whatever is open.
-const WORDS: &str = "flowtop 1 2 3 4 Flows Loss Interfaces Events PAUSED since 10:42:07 10:42:07, 0.0 s every \
+const WORDS: &str = "flowtop 1 2 3 4 5 Flows Loss Interfaces Events Groups PAUSED since 10:42:07 10:42:07, 0.0 s every \
     ? help q quit / filter Enter detail Tab view Space pause ←→ sort b bits l loss r reverse z reset e export \
     its flow flows Esc back ↑↓ PgDn other P pin interfaces scroll move by this show or hide earlier later \
-    keep clear port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms rate>1M ! negates";
+    f fold unfold B group keep clear port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms rate>1M ! negates";
 
 /// Below 40x10 there is a line about that and nothing else.
 fn assert_too_small(lines: &[String], (width, height): (u16, u16), what: &str) {
@@ -464,6 +492,8 @@ fn every_view_is_drawn_at_every_size() {
         "3 Down Enter",
         "3 End",
         "4 Down Enter",
+        "5 F",
+        "5 Down f p",
         "End",
         "n",
         "? End",

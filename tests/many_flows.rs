@@ -7,7 +7,7 @@ mod fixture;
 
 use std::time::{Duration, Instant};
 
-use fixture::{CLOCK, dashboard, frame, many, press};
+use fixture::{CLOCK, dashboard, frame, many, press, ruled};
 use flowtop::app::{App, Msg};
 use flowtop::model::tracker::Report;
 
@@ -41,7 +41,10 @@ fn refresh(app: &mut App, report: &mut Report) -> Duration {
 #[test]
 fn a_frame_costs_the_same_however_many_flows_there_are() {
     let release = !cfg!(debug_assertions);
-    let (few, mut all) = (many(50), many(65_536));
+    let (few, mut all) = (many(50), ruled(many(65_536), 3));
+    for (flow, rule) in all.flows.iter_mut().zip(all.rules.iter().cycle()) {
+        flow.rule = Some(rule.name.clone());
+    }
     let mut small = dashboard(&few, (120, 40), "");
     let mut large = dashboard(&all, (120, 40), "PgDn PgDn");
     let frames = [
@@ -61,10 +64,17 @@ fn a_frame_costs_the_same_however_many_flows_there_are() {
         ("filtered by a word", "Ctrl-U 1 0 . 0 . 7"),
         ("sorted by source", "Ctrl-U Enter < < <"),
         ("held", "o"),
+        ("grouped by rule", "o 5"),
+        ("grouped by source", "B"),
+        ("grouped by source, all unfolded", "F"),
+        ("grouped by subnet", "F B B"),
+        ("grouped by subnet, all unfolded", "F"),
+        ("rules below the interfaces", "3"),
     ] {
         press(&mut large, &all, keys);
         println!("{what}: {:?}", refresh(&mut large, &mut all));
     }
+    press(&mut large, &all, "1");
     println!("key: {:?}", mean(|| press(&mut large, &all, "Down")));
     println!(
         "pause and go on: {:?}",

@@ -6,14 +6,16 @@ use super::layout::{Placed, Screen, place};
 use super::rows::{alerts, context};
 use super::table::Table;
 use super::{
-    App, EventRows, FilterLine, FlowRows, InterfaceRows, Mode, Notices, Paused, Preferences, View,
+    App, EventRows, FilterLine, FlowRows, GroupRows, InterfaceRows, Mode, Notices, Paused,
+    Preferences, View,
 };
 use crate::model::alert::Alerts;
 use crate::model::column::{
-    Column, Context, EVENT_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS,
+    Column, Context, EVENT_COLUMNS, GROUP_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS,
 };
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
+use crate::model::flow_groups::{FlowGroup, GroupBy};
 use crate::model::preferences::Scale;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
@@ -30,7 +32,10 @@ impl App {
 
     /// What cells depend on.
     pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
-        context(&self.choices, &self.names, self.alerts(), shown)
+        Context {
+            rules: Some(self.interfaces.of_rules()),
+            ..context(&self.choices, &self.names, self.alerts(), shown)
+        }
     }
 
     /// The layout of the screen; `None` if it is too small.
@@ -43,9 +48,15 @@ impl App {
         })
     }
 
-    fn place<T>(&self, columns: &[&'static Column<T>]) -> Vec<Placed<T>> {
-        let (width, unit) = (self.size.0, self.preferences().appearance.unit);
-        place(columns, None, width, unit, self.flows.endpoint_width())
+    /// As many of these columns as fit into so many cells; the one that rows are sorted by is among them.
+    fn place<T>(
+        &self,
+        columns: &[&'static Column<T>],
+        sorted: Option<&'static Column<T>>,
+        width: u16,
+    ) -> Vec<Placed<T>> {
+        let unit = self.preferences().appearance.unit;
+        place(columns, sorted, width, unit, self.flows.endpoint_width())
     }
 
     /// The flow columns that fit into so many cells.
@@ -55,14 +66,7 @@ impl App {
         if !columns.contains(&sorted) {
             columns.push(sorted);
         }
-        let unit = self.preferences().appearance.unit;
-        place(
-            &columns,
-            Some(sorted),
-            width,
-            unit,
-            self.flows.endpoint_width(),
-        )
+        self.place(&columns, Some(sorted), width)
     }
 
     /// The flow columns that fit, with their places; the one that rows are sorted by is among them.
@@ -72,17 +76,40 @@ impl App {
 
     /// The interface columns that fit, with their places.
     pub fn placed_interface_columns(&self) -> Vec<Placed<Interface>> {
-        self.place(&INTERFACE_COLUMNS.iter().collect::<Vec<_>>())
+        self.place(
+            &INTERFACE_COLUMNS.iter().collect::<Vec<_>>(),
+            None,
+            self.size.0,
+        )
     }
 
     /// The rule columns that fit, with their places.
     pub fn placed_rule_columns(&self) -> Vec<Placed<RuleReport>> {
-        self.place(&RULE_COLUMNS.iter().collect::<Vec<_>>())
+        self.place(&RULE_COLUMNS.iter().collect::<Vec<_>>(), None, self.size.0)
     }
 
     /// The event columns, with their places.
     pub fn placed_event_columns(&self) -> Vec<Placed<Event>> {
-        self.place(&EVENT_COLUMNS.iter().collect::<Vec<_>>())
+        self.place(&EVENT_COLUMNS.iter().collect::<Vec<_>>(), None, self.size.0)
+    }
+
+    /// The columns of groups that fit, with their places; the one that rows are sorted by is among them.
+    pub fn placed_group_columns(&self) -> Vec<Placed<FlowGroup>> {
+        let sorted = self.groups.table().sort().column;
+        let columns: Vec<_> = GROUP_COLUMNS.iter().collect();
+        // Both ends of a flow take more room than the name of a group.
+        let more = match self.groups.shows_flows() {
+            true => self.size.0.saturating_sub(50).min(20),
+            false => 0,
+        };
+        let mut placed = self.place(&columns, Some(sorted), self.size.0 - more);
+        for (index, place) in placed.iter_mut().enumerate() {
+            match index {
+                0 => place.width += more,
+                _ => place.x += more,
+            }
+        }
+        placed
     }
 
     /// The flow table of this view.
@@ -103,6 +130,35 @@ impl App {
     /// The rows of events.
     pub fn events(&self) -> &EventRows {
         &self.events
+    }
+
+    /// The rows of groups.
+    pub fn groups(&self) -> &GroupRows {
+        &self.groups
+    }
+
+    /// What flows have in common in the Groups view.
+    pub(super) fn group_by(&self, shown: &Report) -> GroupBy {
+        let chosen = self.preferences().appearance.group_by;
+        chosen.unwrap_or(match shown.rules.is_empty() {
+            true => GroupBy::Source,
+            false => GroupBy::Rule,
+        })
+    }
+
+    /// The flow that is selected in the open view, if its rows are flows or may be.
+    pub(super) fn selected_flow(&self) -> Option<FlowKey> {
+        match self.view() {
+            View::Groups => self.groups.selected_flow(),
+            view => self.flow_table().selected().filter(|_| view.shows_flows()),
+        }
+    }
+
+    /// The flow that is looked at: the selected one; in views without flows, that of the Flows view.
+    pub(super) fn focused_flow(&self) -> Option<FlowKey> {
+        let of_flows = self.flows.table(View::Flows).selected();
+        self.selected_flow()
+            .or(of_flows.filter(|_| !self.view().shows_flows()))
     }
 
     /// Whether the selection is among the rules.
@@ -126,19 +182,21 @@ impl App {
             View::Flows | View::Loss => self.flow_table().rows(),
             View::Interfaces => self.interfaces.table().rows(),
             View::Events => self.events.table().rows(),
+            View::Groups => self.groups.table().rows(),
         };
         !rows.is_empty()
     }
 
     /// The position of the selected row in the open view, and the number of rows.
     pub fn selection(&self) -> Option<(usize, usize)> {
-        fn of<K: Copy + PartialEq, T>(table: &Table<K, T>) -> (Option<usize>, usize) {
+        fn of<K: Clone + PartialEq, T>(table: &Table<K, T>) -> (Option<usize>, usize) {
             (table.position(), table.rows().len())
         }
         let (position, rows) = match self.view() {
             View::Flows | View::Loss => of(self.flow_table()),
             View::Interfaces => self.interfaces.selection(),
             View::Events => of(self.events.table()),
+            View::Groups => of(self.groups.table()),
         };
         position.filter(|p| *p < rows).map(|p| (p, rows))
     }

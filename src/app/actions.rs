@@ -4,6 +4,7 @@ use super::reorder::Reorder;
 use super::step::Step;
 use super::{Action, App, Effect, Mode, Paused, View};
 use crate::model::flow::FlowKey;
+use crate::model::flow_groups::{GroupBy, GroupKey};
 use crate::model::tracker::{Flow, Report};
 
 impl App {
@@ -58,6 +59,10 @@ impl App {
             Action::ViewLoss => self.show(View::Loss),
             Action::ViewInterfaces => self.show(View::Interfaces),
             Action::ViewEvents => self.show(View::Events),
+            Action::ViewGroups => self.show(View::Groups),
+            Action::GroupBy => self.group_by_next(shown),
+            Action::Fold => self.toggle_fold(shown),
+            Action::FoldAll => self.toggle_folds(),
             _ => {}
         }
     }
@@ -79,12 +84,14 @@ impl App {
             self.open_rule(shown);
         } else if self.view() == View::Events {
             self.open_event(shown);
+        } else if self.view() == View::Groups {
+            self.open_group(shown);
         } else if self.selection().is_some() {
             self.mode = Mode::Detail(0);
         }
     }
 
-    /// Goes from a rule to its flows: a filter of its name, with `?` for what means something else in a filter.
+    /// Goes from a rule to its flows: a filter of its name.
     fn open_rule(&mut self, shown: &Report) {
         let index = self
             .interfaces
@@ -94,15 +101,13 @@ impl App {
         let Some(rule) = index.and_then(|index| shown.rules.get(index)) else {
             return;
         };
-        let name = rule
-            .name
-            .replace([' ', ',', '<', '>', '=', '!', '(', ')', '*'], "?");
         let is_its = |flow: &Flow| flow.rule.as_ref() == Some(&rule.name);
         let Some(first) = shown.flows.iter().find(|flow| is_its(flow)) else {
             self.notices.say("no flow of this rule is in the table");
             return;
         };
-        self.filters.set(View::Flows, &format!("rule:{name}"));
+        let filter = GroupBy::Rule.filter(&GroupKey::Rule(Some(rule.name.clone())));
+        self.filters.set(View::Flows, &filter);
         self.show(View::Flows);
         self.refresh_rows(shown);
         if self.flow_table().rows().is_empty() {
@@ -173,9 +178,12 @@ impl App {
     }
 
     fn toggle_pin(&mut self) {
-        match self.flows.toggle_pin(self.view()) {
-            true => self.rearrange(),
-            false => self.notices.say("select a flow first, to pin it"),
+        match self.selected_flow() {
+            Some(key) => {
+                self.flows.toggle_pin(key);
+                self.rearrange();
+            }
+            None => self.notices.say("select a flow first, to pin it"),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Preferences, View};
 use crate::model::appearance::adopt;
 use crate::model::column::{Column, FLOW_COLUMNS, Sort};
+use crate::model::flow_groups::GroupBy;
 use crate::model::preferences::{Scale, ThemeName, Unit};
 
 /// The intervals that `+` and `-` go through, s.
@@ -61,6 +62,11 @@ impl Choices {
     /// Opens this view.
     pub(super) fn open_view(&mut self, view: View) {
         self.current.appearance.view = view;
+    }
+
+    /// Groups flows by this.
+    pub(super) fn group_by(&mut self, by: GroupBy) {
+        self.current.appearance.group_by = Some(by);
     }
 
     /// The Flows view is in this order now.

@@ -18,9 +18,9 @@ impl Filters {
         &self.lines[view as usize]
     }
 
-    /// The line that flows are filtered by in this view: in one that shows none, that of the Flows view.
+    /// The line that flows are filtered by in this view: in one whose own filter is for other things, that of the Flows view.
     pub(super) fn of_flows(&self, view: View) -> &FilterLine {
-        match view.shows_flows() {
+        match view.filters_flows() {
             true => self.of(view),
             false => self.of(View::Flows),
         }

@@ -1,11 +1,12 @@
 //! The rows of flows: which there are, and in which order, by filter, sort column, pins and a held order.
 //!
-//! They are remade at each refresh from all flows, so nothing is allocated per flow. The Flows view and the Loss view have
-//! a table each, and share everything else.
+//! They are remade at each refresh from all flows, so nothing is allocated per flow. Each view of flows has a table of its
+//! own, and they share everything else.
 
 use rustc_hash::FxHashMap;
 
 use super::View;
+use super::flow_tables::FlowTables;
 use super::layout::Placed;
 use super::reorder::Reorder;
 use super::session::SshSession;
@@ -20,8 +21,7 @@ use crate::model::tracker::{Flow, Rates, Report};
 /// The rows of flows, and what the user did to them.
 #[derive(Debug)]
 pub struct FlowRows {
-    flows: Table<FlowKey, Flow>,
-    losses: Table<FlowKey, Flow>,
+    tables: FlowTables,
     pinned: Vec<FlowKey>,
     /// The rank of each flow in a held order.
     held: Option<FxHashMap<FlowKey, u32>>,
@@ -83,8 +83,7 @@ impl FlowRows {
     /// No rows yet; the Flows view will be in this order.
     pub(super) fn new(sort: Sort) -> FlowRows {
         FlowRows {
-            flows: Table::new(sort),
-            losses: Table::new(Sort::parse("-loss_percent").unwrap_or(sort)),
+            tables: FlowTables::new(sort),
             pinned: Vec::new(),
             held: None,
             hides_session: false,
@@ -142,17 +141,7 @@ impl FlowRows {
 
     /// The rows of this view; of views that show no flows, those of the Flows view.
     pub(super) fn table(&self, view: View) -> &Table<FlowKey, Flow> {
-        match view {
-            View::Loss => &self.losses,
-            _ => &self.flows,
-        }
-    }
-
-    fn table_mut(&mut self, view: View) -> &mut Table<FlowKey, Flow> {
-        match view {
-            View::Loss => &mut self.losses,
-            _ => &mut self.flows,
-        }
+        self.tables.of(view)
     }
 
     /// Remakes the rows and sorts those on the screen. Sorting all of them would cost ten times as much, and nobody sees the
@@ -162,10 +151,7 @@ impl FlowRows {
         self.hidden = criteria.shown.flows.len() - ranking.len();
         let (shown, page, key) = (criteria.shown, criteria.page, criteria.keys());
         let (pinned, held) = (&self.pinned, &self.held);
-        let table = match criteria.view {
-            View::Loss => &mut self.losses,
-            _ => &mut self.flows,
-        };
+        let table = self.tables.of_mut(criteria.view);
         let (mut rows, sort) = (table.reuse_rows(), table.sort());
         let (count, mut sorted) = (ranking.len(), 0..0);
         let part = |found| {
@@ -194,7 +180,7 @@ impl FlowRows {
             return;
         }
         let mut ranking = self.rank(criteria);
-        let table = self.table_mut(criteria.view);
+        let table = self.tables.of_mut(criteria.view);
         let (mut rows, sort) = (table.reuse_rows(), table.sort());
         let (flows, all) = (&criteria.shown.flows, 0..ranking.len());
         ranking.sort(&mut rows, &sort, flows, &criteria.context, tie, |_| all);
@@ -243,7 +229,7 @@ impl FlowRows {
                 if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
                     ranking.put_before(PINNED);
                 } else if let Some(severity) = trouble.filter(|_| puts_trouble_first) {
-                    ranking.put_before(u16::MAX - 1 - severity as u16);
+                    ranking.put_worst_first(severity);
                 }
                 if selected.is_some_and(|(its, key)| its == brief && key == flow.key) {
                     ranking.want();
@@ -259,18 +245,18 @@ impl FlowRows {
         if !self.table(view).has_order_for(step, page) {
             self.sort_all(criteria);
         }
-        self.table_mut(view).step(step, page, criteria.keys());
+        self.tables.of_mut(view).step(step, page, criteria.keys());
     }
 
     /// Selects the flow that was drawn on this line; false if there is none.
     pub(super) fn select_line(&mut self, line: usize, criteria: &Criteria) -> bool {
-        let table = self.table_mut(criteria.view);
+        let table = self.tables.of_mut(criteria.view);
         table.select_line(line, criteria.page, criteria.keys())
     }
 
     /// Selects this flow in the Flows view; its row is found by the next arrangement.
     pub(super) fn select(&mut self, key: FlowKey) {
-        self.flows.select(key);
+        self.tables.of_mut(View::Flows).select(key);
     }
 
     /// Selects the next flow in trouble of this view, from the selected one on and round; false if there is none.
@@ -286,14 +272,14 @@ impl FlowRows {
             (!verdict(flow, &criteria.context).is_unknown()).then_some(flow.key)
         });
         if let Some(key) = found {
-            self.table_mut(criteria.view).select(key);
+            self.tables.of_mut(criteria.view).select(key);
         }
         found.is_some()
     }
 
     /// Clears the selection of this view.
     pub(super) fn deselect(&mut self, view: View) {
-        self.table_mut(view).deselect();
+        self.tables.of_mut(view).deselect();
     }
 
     /// Changes the order of this view, from the next arrangement on.
@@ -301,12 +287,14 @@ impl FlowRows {
         if view != View::Loss {
             self.puts_trouble_first = false;
         }
-        self.table_mut(view).reorder(change, placed, &FLOW_COLUMNS);
+        self.tables
+            .of_mut(view)
+            .reorder(change, placed, &FLOW_COLUMNS);
     }
 
     /// Sets the order of the Flows view, from the next arrangement on.
     pub(super) fn sort_by(&mut self, sort: Sort) {
-        self.flows.set_sort(sort);
+        self.tables.of_mut(View::Flows).set_sort(sort);
         self.puts_trouble_first = sort == Sort::default();
     }
 
@@ -330,17 +318,12 @@ impl FlowRows {
         self.held = None;
     }
 
-    /// Pins the selected flow of this view to the top, or unpins it; false if none is selected.
-    pub(super) fn toggle_pin(&mut self, view: View) -> bool {
-        let selected = self.table(view).selected();
-        let Some(key) = selected.filter(|_| view.shows_flows()) else {
-            return false;
-        };
+    /// Pins this flow to the top, or unpins it.
+    pub(super) fn toggle_pin(&mut self, key: FlowKey) {
         match self.pinned.iter().position(|pinned| *pinned == key) {
             Some(index) => _ = self.pinned.remove(index),
             None => self.pinned.push(key),
         }
-        true
     }
 
     /// Hides the flow of flowtop's own SSH session, or shows it again.
@@ -375,9 +358,8 @@ impl FlowRows {
         self.widest = WidestEndpoint::IPV4;
     }
 
-    /// The selected flow of this view and the pinned ones, if they have changed since the previous call.
-    pub(super) fn changed_focus(&mut self, view: View) -> Option<Vec<FlowKey>> {
-        let selected = self.table(view).selected();
+    /// The flow that is selected and the pinned ones, if they have changed since the previous call.
+    pub(super) fn changed_focus(&mut self, selected: Option<FlowKey>) -> Option<Vec<FlowKey>> {
         let mut focus: Vec<FlowKey> = self.pinned.iter().copied().chain(selected).collect();
         focus.sort_unstable();
         focus.dedup();
@@ -390,7 +372,7 @@ impl FlowRows {
 
     /// Remembers the rows on the page, which are drawn now.
     pub(super) fn remember_page(&mut self, criteria: &Criteria) {
-        let table = self.table_mut(criteria.view);
+        let table = self.tables.of_mut(criteria.view);
         table.remember_page(criteria.page, criteria.keys());
     }
 }

@@ -126,6 +126,7 @@ impl App {
             Action::ToggleLoss => view == View::Flows,
             Action::ToggleUnit => view != View::Events,
             Action::Open => self.has_rows(),
+            Action::Fold | Action::GroupBy => view == View::Groups,
             _ => true,
         };
         let entries = self.preferences().keymap.footer();
@@ -134,7 +135,9 @@ impl App {
             .map(|(action, keys, words)| {
                 let words = match (action, view) {
                     (Action::Open, View::Events) => "its flow",
+                    (Action::Open, View::Groups) => "its flows",
                     (Action::Open, View::Interfaces) if self.in_rules() => "its flows",
+                    (Action::Fold, _) if self.groups.is_unfolded() => "fold",
                     _ => words,
                 };
                 FooterEntry::new(keys, words)

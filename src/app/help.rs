@@ -1,7 +1,7 @@
 //! The text of the help, made from the tables of bindings and columns, so that it cannot be wrong.
 
 use crate::keymap::{BINDINGS, KeyGroup, Keymap};
-use crate::model::column::FLOW_COLUMNS;
+use crate::model::column::{FLOW_COLUMNS, GROUP_COLUMNS};
 use crate::model::query::FIELDS;
 use crate::model::wrap::wrap;
 
@@ -71,6 +71,11 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
             Some(alias) => format!("{} ({} or {alias})", column.help, column.id),
             None => format!("{} ({})", column.help, column.id),
         };
+        entry(&mut lines, column.title.to_owned(), &text);
+    }
+    lines.push(HelpLine::Heading("Columns of groups"));
+    for column in &GROUP_COLUMNS {
+        let text = format!("{} ({})", column.help, column.id);
         entry(&mut lines, column.title.to_owned(), &text);
     }
     lines

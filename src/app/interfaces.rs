@@ -7,16 +7,19 @@ use super::layout::{Pages, Placed};
 use super::reorder::Reorder;
 use super::step::Step;
 use super::table::Table;
-use crate::model::column::{Context, INTERFACE_COLUMNS, RULE_COLUMNS, Sort};
+use crate::model::column::{Context, INTERFACE_COLUMNS, RULE_COLUMNS, Sort, verdict};
+use crate::model::flow_groups::{FlowGroups, GroupBy};
 use crate::model::query::Query;
 use crate::model::snapshot::Hook;
-use crate::model::tracker::{Interface, Report, RuleReport};
+use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
 /// Interfaces and rules in their order, and which of them is selected.
 #[derive(Debug)]
 pub struct InterfaceRows {
     interfaces: Table<u32, Interface>,
     rules: Table<u32, RuleReport>,
+    /// What the flows of each rule come to, as long as somebody looks at it.
+    of_rules: FlowGroups,
     /// Whether the selection is among the rules.
     in_rules: bool,
     interface_count: usize,
@@ -40,6 +43,7 @@ impl InterfaceRows {
         InterfaceRows {
             interfaces: Table::new(Sort::by(&INTERFACE_COLUMNS[0])),
             rules: Table::new(Sort::by(&RULE_COLUMNS[0])),
+            of_rules: FlowGroups::default(),
             in_rules: false,
             interface_count: 0,
             rule_count: 0,
@@ -54,6 +58,11 @@ impl InterfaceRows {
     /// The rules, in their own order: the first one that matches counts.
     pub fn rules(&self) -> &Table<u32, RuleReport> {
         &self.rules
+    }
+
+    /// What the flows of each rule come to.
+    pub(super) fn of_rules(&self) -> &FlowGroups {
+        &self.of_rules
     }
 
     /// Whether the selection is among the rules.
@@ -104,6 +113,16 @@ impl InterfaceRows {
         let tie = |interface: &Interface| (interface.ifindex.into(), ());
         sort.apply(&mut rows, &shown.interfaces, context, tie);
         self.interfaces.set_rows(rows, pages.body, ifindexes(shown));
+        self.forget();
+        if !shown.rules.is_empty() {
+            let severity = |flow: &Flow| verdict(flow, context).number();
+            self.of_rules = FlowGroups::of(shown.flows.iter(), GroupBy::Rule, severity);
+        }
+    }
+
+    /// Lets go of what the flows of the rules come to: nobody looks at it.
+    pub(super) fn forget(&mut self) {
+        self.of_rules = FlowGroups::default();
     }
 
     /// Moves the selection, and from one table to the other at its end.

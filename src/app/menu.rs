@@ -5,7 +5,7 @@ use super::mode::step_line;
 use super::reorder::Reorder;
 use super::step::Step;
 use super::{Action, App, Mode, View};
-use crate::model::column::{Column, EVENT_COLUMNS, FLOW_COLUMNS, INTERFACE_COLUMNS};
+use crate::model::column::{Column, EVENT_COLUMNS, FLOW_COLUMNS, GROUP_COLUMNS, INTERFACE_COLUMNS};
 use crate::model::tracker::Flow;
 
 /// One line of a menu.
@@ -42,6 +42,7 @@ impl App {
             View::Flows | View::Loss => items(&FLOW_COLUMNS, self.flow_table().sort().column),
             View::Interfaces => items(&INTERFACE_COLUMNS, self.interfaces.table().sort().column),
             View::Events => items(&EVENT_COLUMNS, self.events.table().sort().column),
+            View::Groups => items(&GROUP_COLUMNS, self.groups.table().sort().column),
         }
     }
 

@@ -82,11 +82,22 @@ impl App {
             let line = mouse.y.checked_sub(screen.body.0);
             line.is_some_and(|line| self.select_line(line.into(), shown))
         };
+        if is_hit && self.is_fold_mark(mouse.x) {
+            self.toggle_fold(shown);
+            return Vec::new();
+        }
         let is_again = is_hit && before == self.selected_keys();
         match mouse.kind == MouseKind::DoubleClick && is_again {
             true => self.perform(Action::Open, live, shown),
             false => Vec::new(),
         }
+    }
+
+    /// Whether the mark of the selected group is at this cell: a click there folds it or unfolds it.
+    fn is_fold_mark(&self, x: u16) -> bool {
+        let placed = self.placed_group_columns();
+        let is_mark = placed.first().is_some_and(|first| first.x == x);
+        is_mark && self.view() == View::Groups && self.groups.selected_flow().is_none()
     }
 
     /// The keys of the selected rows of all tables.
@@ -96,6 +107,7 @@ impl App {
             self.interfaces.table().selected(),
             self.interfaces.rules().selected(),
             self.events.table().selected(),
+            self.groups.table().selected(),
         )
     }
 

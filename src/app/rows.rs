@@ -1,10 +1,12 @@
 //! The rows of the open view: remade on demand, stepped through, selected, reordered.
 //!
-//! The state of each view's rows is in [`FlowRows`], [`InterfaceRows`](super::InterfaceRows) and [`EventRows`](super::EventRows).
+//! The state of each view's rows is in [`FlowRows`], [`InterfaceRows`](super::InterfaceRows), [`EventRows`](super::EventRows) and
+//! [`GroupRows`](super::GroupRows).
 
 use super::choices::Choices;
 use super::events;
 use super::flows::{Criteria, FlowRows};
+use super::groups;
 use super::journal::Journal;
 use super::layout::Pages;
 use super::names::HostNames;
@@ -27,6 +29,7 @@ pub(super) fn context<'a>(
         now_ns: shown.taken_ns,
         names: names.known(),
         alerts: Some(alerts),
+        rules: None,
     }
 }
 
@@ -58,6 +61,12 @@ impl App {
         self.interfaces.arrange_rules(shown, query, pages);
         let (flows, criteria) = self.flows_by(shown);
         flows.arrange(&criteria);
+        if self.view() != View::Groups {
+            self.groups.forget();
+        }
+        if self.view() != View::Interfaces {
+            self.interfaces.forget();
+        }
         match self.view() {
             View::Flows | View::Loss => {}
             View::Interfaces => {
@@ -77,6 +86,17 @@ impl App {
                     pinned: self.flows.pinned(),
                 };
                 self.events.arrange(&criteria, pages.body);
+            }
+            View::Groups => {
+                let alerts = alerts(&self.journal, self.paused.as_ref());
+                let criteria = groups::Criteria {
+                    shown,
+                    rows: self.flows.table(View::Groups).rows(),
+                    by: self.group_by(shown),
+                    context: context(&self.choices, &self.names, alerts, shown),
+                    page: pages.body,
+                };
+                self.groups.arrange(&criteria);
             }
         }
     }
@@ -131,6 +151,7 @@ impl App {
                 let log = self.shown_log().clone();
                 self.events.step(step, &log, pages.body);
             }
+            View::Groups => self.groups.step(step, shown, pages.body),
         }
     }
 
@@ -148,6 +169,7 @@ impl App {
                 let log = self.shown_log().clone();
                 self.events.select_line(line, &log, pages.body)
             }
+            View::Groups => self.groups.select_line(line, shown, pages.body),
         }
     }
 
@@ -166,6 +188,10 @@ impl App {
                 let placed = self.placed_event_columns();
                 self.events.reorder(change, &placed);
             }
+            View::Groups => {
+                let placed = self.placed_group_columns();
+                self.groups.reorder(change, &placed);
+            }
         }
         self.choices.sort_by(self.flows.table(View::Flows).sort());
         self.flows.release_order();
@@ -177,6 +203,7 @@ impl App {
         self.flows.deselect(self.view());
         self.interfaces.deselect();
         self.events.deselect();
+        self.groups.deselect();
     }
 
     /// Remembers the rows on the screen, which are drawn now: a click means one of them.
@@ -194,6 +221,7 @@ impl App {
                 let log = self.shown_log().clone();
                 self.events.remember_page(&log, pages.body);
             }
+            View::Groups => self.groups.remember_page(shown, pages.body),
         }
     }
 

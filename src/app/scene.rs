@@ -5,8 +5,9 @@
 
 use std::net::IpAddr;
 
-use super::App;
+use super::groups::GroupLine;
 use super::table::Table;
+use super::{App, View};
 use crate::model::event::Event;
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
@@ -26,7 +27,7 @@ pub struct Rows<'a, K, T: 'static> {
     items: &'a [T],
 }
 
-impl<'a, K: Copy + PartialEq, T> Rows<'a, K, T> {
+impl<'a, K: Clone + PartialEq, T> Rows<'a, K, T> {
     /// All items that are shown. Those on the screen are sorted; for the others see [`App::scene_in_order`].
     pub fn items(&self) -> impl Iterator<Item = &'a T> + use<'a, K, T> {
         let items = self.items;
@@ -124,6 +125,11 @@ impl<'a> Scene<'a> {
         Self::rows(self.app.events().table(), self.app.shown_log().events())
     }
 
+    /// The groups and flows on a page of this height, with their positions.
+    pub fn groups(&self, height: usize) -> impl Iterator<Item = (usize, GroupLine<'a>)> {
+        self.app.groups().page(self.shown(), height)
+    }
+
     /// The selected flow, as long as it is listed.
     pub fn selected_flow(&self) -> Option<&'a Flow> {
         let flows = self.flows();
@@ -153,9 +159,16 @@ impl<'a> Scene<'a> {
     /// The addresses on the screen.
     fn addresses(&self) -> Vec<IpAddr> {
         let page = self.app.screen().map_or(0, |screen| screen.pages().body);
+        let ends = |key: FlowKey| [key.source, key.destination];
+        if self.app.view() == View::Groups {
+            let lines = self.groups(page);
+            let of_line = |line| match line {
+                GroupLine::Flow(flow) => ends(flow.key).to_vec(),
+                GroupLine::Group(group, _) => group.key.address().into_iter().collect(),
+            };
+            return lines.flat_map(|(_, line)| of_line(line)).collect();
+        }
         let flows = self.flows().page(page).map(|(_, flow)| flow.key);
-        flows
-            .flat_map(|key| [key.source, key.destination])
-            .collect()
+        flows.flat_map(ends).collect()
     }
 }

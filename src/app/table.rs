@@ -24,7 +24,7 @@ pub struct Table<K, T: 'static> {
     page: Vec<K>,
 }
 
-impl<K: Copy + PartialEq, T> Table<K, T> {
+impl<K: Clone + PartialEq, T> Table<K, T> {
     /// An empty table in this order.
     pub(super) fn new(sort: Sort<T>) -> Table<K, T> {
         Table {
@@ -60,12 +60,12 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
 
     /// The key of the selected row.
     pub fn selected(&self) -> Option<K> {
-        self.selected
+        self.selected.clone()
     }
 
     /// The position of the selected row.
     pub fn position(&self) -> Option<usize> {
-        self.selected.map(|_| self.cursor)
+        self.selected.as_ref().map(|_| self.cursor)
     }
 
     /// Remembers the rows on a page of this height, which are drawn now: a click means one of them, whatever changes
@@ -88,8 +88,8 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
 
     /// Sets sorted rows. The selection stays with its key, or at its position if the key is gone.
     pub(super) fn set_rows(&mut self, rows: Vec<u32>, height: usize, key: impl Fn(u32) -> K) {
-        let is_selected = |selected| rows.iter().position(|row| key(*row) == selected);
-        let found = self.selected.and_then(is_selected);
+        let is_selected = |selected: &K| rows.iter().position(|row| key(*row) == *selected);
+        let found = self.selected.as_ref().and_then(is_selected);
         self.part_to_sort(rows.len(), found, height);
         let all = 0..rows.len();
         self.set_sorted(rows, all, height, key);
@@ -146,7 +146,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
 
     fn cursor_after(&self, step: Step, height: usize) -> usize {
         let last = self.rows.len().saturating_sub(1);
-        match (self.selected, step) {
+        match (&self.selected, step) {
             (None, Step::By(_) | Step::Pages(_)) => self.offset,
             _ => step.target(self.cursor, height.max(1), last),
         }
@@ -171,7 +171,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         height: usize,
         key: impl Fn(u32) -> K,
     ) -> bool {
-        let Some(drawn) = self.page.get(line).copied() else {
+        let Some(drawn) = self.page.get(line).cloned() else {
             return false;
         };
         let Some(index) = self.rows.iter().position(|row| key(*row) == drawn) else {
@@ -196,7 +196,7 @@ impl<K: Copy + PartialEq, T> Table<K, T> {
         self.scroll_to_cursor(self.rows.len(), height);
         self.selected = match self.rows.get(self.cursor) {
             Some(row) => Some(key(*row)),
-            None => self.selected,
+            None => self.selected.take(),
         };
     }
 

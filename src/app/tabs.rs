@@ -5,8 +5,9 @@ use super::View;
 /// The program's name, in front of the tabs.
 pub const NAME: &str = " flowtop ";
 
-/// From this width on every tab shows its title; on narrower screens only the open one does.
-const WIDE: u16 = 60;
+/// From this width on every tab shows its title, and there is room for `PAUSED` behind them; on narrower screens only the
+/// open one does.
+const WIDE: u16 = 70;
 
 /// The tabs of a screen of this width: view, first cell and text.
 pub fn tabs(width: u16, open: View) -> impl Iterator<Item = (View, u16, String)> {

@@ -22,6 +22,7 @@ use super::walk::Walk;
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::AlertRule;
 use crate::model::appearance::Appearance;
+use crate::model::flow_groups::GroupBy;
 use crate::model::glob::Glob;
 use crate::model::groups::Group;
 use crate::model::preferences::{ThemeName, Unit, View};
@@ -230,9 +231,16 @@ settings! {
         "THEME" theme;
         OneOf(|| ThemeName::ALL.map(|theme| (theme.id(), theme)).into()), r#""colour-blind""#
 
-        /// the view that is open at first: `"flows"`, `"loss"`, `"interfaces"` or `"events"`
+        /// the view that is open at first: `"flows"`, `"loss"`, `"interfaces"`, `"events"` or
+        /// `"groups"`
         "VIEW" view;
         Id("view", || View::ALL.map(|view| (view.id(), view)).into()), r#""loss""#
+
+        /// what flows have in common in the Groups view: `"rule"`, `"source"`, `"destination"`, `"source_subnet"`,
+        /// `"destination_subnet"`, `"interface"`, `"destination_port"` or `"source_port"`; `null`: the rule where there are
+        /// rules, else the source
+        "GROUP_BY" group_by;
+        OrNull(OneOf(|| GroupBy::ALL.map(|by| (by.id(), by)).into())), r#""source_subnet""#
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the dashboard looks: a row of the configuration's table for each field, and keys that change it.
 
 use super::column::{Column, DEFAULT, Sort, by_id};
+use super::flow_groups::GroupBy;
 use super::preferences::{ThemeName, Unit, View};
 
 /// How the dashboard looks: as the configuration has it, and as keys change it from there.
@@ -16,6 +17,8 @@ pub struct Appearance {
     pub sort: Sort,
     /// Columns of the Flows view, without those that `packet_loss` adds.
     pub columns: Vec<&'static Column>,
+    /// What flows have in common in the Groups view; `None`: their rule where there are rules, else their source.
+    pub group_by: Option<GroupBy>,
     /// Colours.
     pub theme: ThemeName,
 }
@@ -28,6 +31,7 @@ impl Default for Appearance {
             packet_loss: false,
             sort: Sort::default(),
             columns: DEFAULT.iter().filter_map(|id| by_id(id)).collect(),
+            group_by: None,
             theme: ThemeName::Dark,
         }
     }
@@ -42,12 +46,14 @@ impl Appearance {
             packet_loss,
             sort,
             columns,
+            group_by,
             theme,
         } = self;
         adopt(unit, &before.unit, &after.unit);
         adopt(packet_loss, &before.packet_loss, &after.packet_loss);
         adopt(sort, &before.sort, &after.sort);
         adopt(columns, &before.columns, &after.columns);
+        adopt(group_by, &before.group_by, &after.group_by);
         adopt(theme, &before.theme, &after.theme);
     }
 }

@@ -6,7 +6,9 @@
 
 mod endpoint;
 mod event;
+mod figures;
 mod flow;
+mod flow_group;
 mod groups;
 mod interface;
 mod part;
@@ -24,16 +26,18 @@ use std::sync::Arc;
 
 use super::counts::Counts;
 use super::flow::FlowKey;
+use super::flow_groups::{FlowGroups, GroupFigures};
 use super::histogram::Histogram;
 use super::preferences::Unit;
 use super::tracker::{Flow, Rates};
 use super::units;
 
-use source::{HasCounts, HasHistogram, Source};
+use source::{HasCounts, HasFigures, HasHistogram, Source};
 
 pub use endpoint::Suffix;
 pub use event::EVENT_COLUMNS;
 pub use flow::{FLOW_COLUMNS, TROUBLE, verdict};
+pub use flow_group::{GROUP_COLUMNS, order_within};
 pub use groups::Shown;
 pub use interface::INTERFACE_COLUMNS;
 pub use part::Part;
@@ -57,6 +61,8 @@ pub struct Context<'a> {
     pub names: Option<&'a Names>,
     /// The thresholds, where flows beyond one are in trouble by that.
     pub alerts: Option<&'a dyn Thresholds>,
+    /// What the flows of each rule come to, where that is looked at.
+    pub rules: Option<&'a FlowGroups>,
 }
 
 /// Tells flows beyond a threshold.
@@ -72,6 +78,7 @@ impl Default for Context<'_> {
             now_ns: 0,
             names: None,
             alerts: None,
+            rules: None,
         }
     }
 }
@@ -85,6 +92,8 @@ pub enum Width {
     Rate,
     /// At least the first; grows up to the second where there is room.
     Between(u16, u16),
+    /// At least the first; the second before less important columns get any; grows up to the third where there is room.
+    Name(u16, u16, u16),
     /// An endpoint: shortened in the middle where it must be, comfortable where it can be.
     Endpoint,
 }
@@ -175,6 +184,20 @@ impl<T> Column<T> {
         Column::with_source(id, title, help, Width::Fixed(8), source)
     }
 
+    /// What the flows of the row come to.
+    const fn of_figures(
+        id: &'static str,
+        title: &'static str,
+        help: &'static str,
+        width: Width,
+        value: fn(&GroupFigures) -> Value<'static>,
+    ) -> Column<T>
+    where
+        T: HasFigures,
+    {
+        Column::with_source(id, title, help, width, Source::Figures(T::figures, value))
+    }
+
     const fn with_source(
         id: &'static str,
         title: &'static str,
@@ -204,13 +227,14 @@ impl<T> Column<T> {
             Source::Histogram(histogram, value) => {
                 Value::milliseconds(histogram(row).and_then(value))
             }
+            Source::Figures(figures, value) => figures(row, context).map_or(Value::Unknown, value),
         }
     }
 
     /// What the cell of a sum over rows holds; `None` where it does not add up.
     pub fn sum(&self, counts: &Counts, rates: Option<&Rates>) -> Option<Value<'static>> {
         match self.source {
-            Source::Row(_) | Source::Histogram(..) => None,
+            Source::Row(_) | Source::Histogram(..) | Source::Figures(..) => None,
             Source::Counts(_, value) => Some(value(counts)),
             Source::Rates(_, value) => Some(rates.map_or(Value::Unknown, value)),
         }
@@ -244,7 +268,7 @@ impl<T> Column<T> {
     /// The fewest cells in which the column says what it has to say.
     pub fn min_width(&self, unit: Unit) -> u16 {
         match self.width {
-            Width::Fixed(width) | Width::Between(width, _) => width,
+            Width::Fixed(width) | Width::Between(width, _) | Width::Name(width, ..) => width,
             Width::Rate => units::rate_width(unit),
             Width::Endpoint => 12,
         }
@@ -253,6 +277,7 @@ impl<T> Column<T> {
     /// The cells that the column should have before less important columns get any.
     pub fn good_width(&self, unit: Unit) -> u16 {
         match self.width {
+            Width::Name(_, good, _) => good,
             Width::Endpoint => 21,
             _ => self.min_width(unit),
         }
@@ -261,7 +286,7 @@ impl<T> Column<T> {
     /// The most cells that are of use to the column.
     pub fn max_width(&self, unit: Unit) -> u16 {
         match self.width {
-            Width::Between(_, max) => max,
+            Width::Between(_, max) | Width::Name(.., max) => max,
             Width::Endpoint => Width::ENDPOINT_MAX,
             _ => self.min_width(unit),
         }

@@ -78,11 +78,19 @@ pub enum View {
     Interfaces,
     /// What happened.
     Events,
+    /// Groups of flows.
+    Groups,
 }
 
 impl View {
     /// All views, in the order of their keys.
-    pub const ALL: [View; 4] = [View::Flows, View::Loss, View::Interfaces, View::Events];
+    pub const ALL: [View; 5] = [
+        View::Flows,
+        View::Loss,
+        View::Interfaces,
+        View::Events,
+        View::Groups,
+    ];
 
     /// The name on its tab.
     pub const fn title(self) -> &'static str {
@@ -91,6 +99,7 @@ impl View {
             View::Loss => "Loss",
             View::Interfaces => "Interfaces",
             View::Events => "Events",
+            View::Groups => "Groups",
         }
     }
 
@@ -101,12 +110,18 @@ impl View {
             View::Loss => "loss",
             View::Interfaces => "interfaces",
             View::Events => "events",
+            View::Groups => "groups",
         }
     }
 
     /// Whether its rows are flows.
     pub const fn shows_flows(self) -> bool {
         matches!(self, View::Flows | View::Loss)
+    }
+
+    /// Whether its filter chooses among flows.
+    pub const fn filters_flows(self) -> bool {
+        self.shows_flows() || matches!(self, View::Groups)
     }
 
     /// The view so many places further, round and round.

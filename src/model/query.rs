@@ -119,6 +119,11 @@ impl Query {
         self.all.is_empty()
     }
 
+    /// Whether it is a choice between terms, which binds less than terms beside each other.
+    pub fn is_choice(&self) -> bool {
+        matches!(self.all[..], [Node::Any(_)])
+    }
+
     /// Whether this flow matches; `pinned` are the flows that are pinned to the top. `scratch` is room for its text, kept
     /// from one flow to the next.
     pub fn matches(

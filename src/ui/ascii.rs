@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 
-const LIKENESS: [(&str, &str); 29] = [
+const LIKENESS: [(&str, &str); 31] = [
     ("▁", "."),
     ("▂", ","),
     ("▃", "-"),
@@ -16,6 +16,8 @@ const LIKENESS: [(&str, &str); 29] = [
     ("▼", "v"),
     ("▲", "^"),
     ("▶", ">"),
+    ("▸", "+"),
+    ("▾", "-"),
     ("·", "."),
     ("│", "|"),
     ("─", "-"),

@@ -40,11 +40,8 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
         let live = scene.live().taken_ns;
         let stood = live.saturating_sub(scene.shown().taken_ns);
         segments.push(Segment::new(" PAUSED ", theme.selected, 0));
-        segments.push(Segment::new(
-            format!(" since {}", paused.since()),
-            theme.warn,
-            1,
-        ));
+        segments.push(Segment::new(" since", theme.warn, 3));
+        segments.push(Segment::new(format!(" {}", paused.since()), theme.warn, 1));
         let stood = units::duration(stood as f64 / 1e9);
         segments.push(Segment::new(format!(", {stood}"), theme.warn, 2));
     } else {
@@ -58,9 +55,8 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
             segments.push(Segment::new(window, theme.dim, 2));
         }
     }
-    let x = from + 1;
-    let room = screen.width.saturating_sub(x + 1);
-    pen.line_right(x, screen.tabs, room, segments);
+    let room = screen.width.saturating_sub(from + 1);
+    pen.line_right(from, screen.tabs, room, segments);
 }
 
 fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
@@ -200,7 +196,7 @@ fn rates(pen: &Pen, app: &App, shown: &Report) -> Vec<Segment> {
     let goodput: f64 = known.iter().map(|r| r.goodput).sum();
     let packets: f64 = known.iter().map(|r| r.packet_rate).sum();
     let some = app.flows().shown_rates();
-    let some = some.filter(|_| app.view().shows_flows());
+    let some = some.filter(|_| app.view().filters_flows());
     let beside = |what: &str, all: String, part: Option<String>| match part {
         Some(part) => format!("  {what}{} of {}", part.trim_start(), all.trim_start()),
         None => format!("  {what}{all}"),
@@ -242,7 +238,7 @@ fn flows_text(app: &App, shown: &Report) -> String {
     let noun = if flows == 1 { "flow" } else { "flows" };
     let all = units::exact(flows as u64);
     match app.flows().hidden() {
-        hidden if hidden > 0 && app.view().shows_flows() => {
+        hidden if hidden > 0 && app.view().filters_flows() => {
             format!("{all} {noun}, {} hidden", units::exact(hidden as u64))
         }
         _ => format!("{all} {noun}"),

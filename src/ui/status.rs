@@ -69,7 +69,7 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
 /// What the flags in front of rows mean, as far as there may be any now.
 fn flags(pen: &Pen, app: &App) -> Vec<(&'static str, Style, &'static str)> {
     let mut flags = Vec::new();
-    if app.view().shows_flows() {
+    if app.view().filters_flows() {
         if app.flows().in_trouble() > 0 {
             flags.push(("!", pen.theme.bad, "in trouble"));
         }
@@ -116,19 +116,34 @@ fn order_text(app: &App) -> String {
         };
         format!("by {}, {direction}", sort.column.title)
     }
+    let first = |has_trouble, order| match has_trouble {
+        true => format!("in trouble first, then {order}"),
+        false => order,
+    };
     match app.view() {
         View::Flows | View::Loss if app.flows().is_held() => "order held".to_owned(),
         view @ (View::Flows | View::Loss) => {
             let order = text(app.flow_table().sort());
             let flows = app.flows();
-            match flows.in_trouble() > 0 && flows.puts_trouble_first(view) {
-                true => format!("in trouble first, then {order}"),
-                false => order,
-            }
+            first(
+                flows.in_trouble() > 0 && flows.puts_trouble_first(view),
+                order,
+            )
         }
         View::Interfaces => text(app.interfaces().table().sort()),
         View::Events if app.events().table().sort().descending => "newest first".to_owned(),
         View::Events => text(app.events().table().sort()),
+        View::Groups => {
+            let groups = app.groups();
+            let noun = if groups.count() == 1 {
+                "group"
+            } else {
+                "groups"
+            };
+            let count = units::exact(groups.count() as u64);
+            let order = first(groups.puts_trouble_first(), text(groups.table().sort()));
+            format!("{count} {noun} by {}, {order}", groups.by().words())
+        }
     }
 }
 

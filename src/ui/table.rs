@@ -13,14 +13,14 @@ use crate::model::observer::is_silent;
 use crate::model::tracker::{Flow, Report, RuleReport};
 
 /// The style of a whole row, the flag in front of it, and what is said in place of the cells behind its loss.
-struct RowStyle {
-    style: Style,
+pub(super) struct RowStyle {
+    pub(super) style: Style,
     flag: &'static str,
     note: Option<String>,
 }
 
 impl RowStyle {
-    fn new(style: Style, flag: &'static str) -> RowStyle {
+    pub(super) fn new(style: Style, flag: &'static str) -> RowStyle {
         RowStyle {
             style,
             flag,
@@ -103,7 +103,7 @@ fn style_event(pen: &Pen, event: &Event) -> RowStyle {
 }
 
 /// Colour is never the only sign: alerts have a flag, ended flows their idle time and `-`.
-fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
+pub(super) fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> RowStyle {
     let alert = app.alerts().raised(&flow.key).next().is_some();
     let ended = has_ended(flow, shown.taken_ns, app.preferences().interval_s);
     let style = match (alert, ended) {
@@ -135,7 +135,7 @@ fn are_doubtful(flow: &Flow) -> bool {
 }
 
 /// Draws titles and rows.
-fn draw_table<K: Copy + PartialEq, T>(
+fn draw_table<K: Clone + PartialEq, T: 'static>(
     pen: &mut Pen,
     placed: &[Placed<T>],
     rows: &Rows<K, T>,
@@ -150,7 +150,7 @@ fn draw_table<K: Copy + PartialEq, T>(
 }
 
 /// Draws the rows on the page: first line, number of lines and width.
-fn draw_rows<K: Copy + PartialEq, T>(
+fn draw_rows<K: Clone + PartialEq, T: 'static>(
     pen: &mut Pen,
     placed: &[Placed<T>],
     rows: &Rows<K, T>,
@@ -161,7 +161,6 @@ fn draw_rows<K: Copy + PartialEq, T>(
     let selected = rows.table.position();
     for ((index, item), y) in rows.page(lines.into()).zip(top..) {
         let row = style_row(pen, item);
-        pen.text(1, y, 1, row.flag, row.style);
         draw_cells(pen, placed, item, context, y, row.style);
         let mut behind_loss = placed
             .iter()
@@ -177,14 +176,26 @@ fn draw_rows<K: Copy + PartialEq, T>(
                 pen.theme.dim,
             );
         }
-        if selected == Some(index) {
-            pen.text(0, y, 1, "▶", row.style);
-            pen.style(0, y, width, pen.theme.selected);
-        }
+        finish_row(pen, &row, y, width, selected == Some(index));
     }
 }
 
-fn draw_titles<T>(pen: &mut Pen, placed: &[Placed<T>], sort: Option<Sort<T>>, width: u16, y: u16) {
+/// Draws the flag of a row, and the mark of the selected one.
+pub(super) fn finish_row(pen: &mut Pen, row: &RowStyle, y: u16, width: u16, is_selected: bool) {
+    pen.text(1, y, 1, row.flag, row.style);
+    if is_selected {
+        pen.text(0, y, 1, "▶", row.style);
+        pen.style(0, y, width, pen.theme.selected);
+    }
+}
+
+pub(super) fn draw_titles<T>(
+    pen: &mut Pen,
+    placed: &[Placed<T>],
+    sort: Option<Sort<T>>,
+    width: u16,
+    y: u16,
+) {
     pen.style(0, y, width, pen.theme.title);
     for place in placed {
         let sort = sort.filter(|sort| place.column == sort.column);
@@ -207,9 +218,9 @@ fn write_aligned<T>(pen: &mut Pen, place: &Placed<T>, y: u16, text: &str, style:
     }
 }
 
-fn draw_cells<T>(
+pub(super) fn draw_cells<'p, T: 'static>(
     pen: &mut Pen,
-    placed: &[Placed<T>],
+    placed: impl IntoIterator<Item = &'p Placed<T>>,
     item: &T,
     context: &Context,
     y: u16,

@@ -159,6 +159,9 @@ impl Serialize for Cell<'_> {
             | Value::Milliseconds(x)
             | Value::Seconds(x)
             | Value::Percent(x) => serializer.serialize_f64(x),
+            service @ Value::Service(..) => {
+                serializer.serialize_str(&service.text(&Context::default()))
+            }
             Value::Moment { at, .. } => serializer.collect_str(&at),
         }
     }

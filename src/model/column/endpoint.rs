@@ -7,6 +7,8 @@ use std::net::IpAddr;
 pub enum Suffix {
     /// Nothing.
     None,
+    /// The length of a prefix.
+    Prefix(u8),
     /// A TCP or UDP port.
     Port(u16),
     /// The identifier of an ICMP query.
@@ -19,6 +21,7 @@ impl Suffix {
     pub(super) fn text(self) -> String {
         match self {
             Suffix::None => String::new(),
+            Suffix::Prefix(bits) => format!("/{bits}"),
             Suffix::Port(port) => format!(":{port}"),
             Suffix::Identifier(id) => format!(" #{id}"),
             Suffix::Icmp(8 | 128, 0) => " echo".to_owned(),

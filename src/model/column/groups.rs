@@ -71,7 +71,7 @@ macro_rules! group_columns {
 ip_metrics!(group_columns);
 
 /// Columns one list behind the other.
-pub const fn join<const N: usize>(lists: &[&[Column]]) -> [Column; N] {
+pub const fn join<T, const N: usize>(lists: &[&[Column<T>]]) -> [Column<T>; N] {
     let mut all = [lists[0][0]; N];
     let (mut list, mut at) = (0, 0);
     while list < lists.len() {

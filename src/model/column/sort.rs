@@ -178,6 +178,11 @@ impl Ranking {
         }
     }
 
+    /// The latest row comes before all that are less bad, and before those of which nothing is said.
+    pub fn put_worst_first(&mut self, severity: f64) {
+        self.put_before(u16::MAX - 1 - severity as u16);
+    }
+
     /// The place of the latest row is asked for.
     pub fn want(&mut self) {
         self.wanted = self.entries.last().copied();

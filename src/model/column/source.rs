@@ -2,6 +2,7 @@
 
 use super::{Context, Value};
 use crate::model::counts::Counts;
+use crate::model::flow_groups::{FlowGroup, GroupFigures, GroupKey};
 use crate::model::histogram::Histogram;
 use crate::model::tracker::{Flow, Interface, Rates, RuleReport};
 
@@ -57,12 +58,36 @@ impl HasHistogram for RuleReport {
     }
 }
 
-/// What a cell is made of: the row, or what it has in common with sums over rows or with others that have a histogram.
+/// Rows that stand for flows.
+pub trait HasFigures {
+    /// What they come to, as far as it is known.
+    fn figures<'a>(&'a self, context: &Context<'a>) -> Option<&'a GroupFigures>;
+}
+
+impl HasFigures for FlowGroup {
+    fn figures<'a>(&'a self, _: &Context<'a>) -> Option<&'a GroupFigures> {
+        Some(&self.figures)
+    }
+}
+
+impl HasFigures for RuleReport {
+    fn figures<'a>(&'a self, context: &Context<'a>) -> Option<&'a GroupFigures> {
+        let key = GroupKey::Rule(Some(self.name.clone()));
+        context.rules?.figures(&key)
+    }
+}
+
+/// What a cell is made of: the row, or what it has in common with sums over rows, with others that have a histogram or with
+/// others that stand for flows.
 pub enum Source<T> {
     Row(for<'a> fn(&'a T, &Context<'a>) -> Value<'a>),
     Counts(fn(&T) -> &Counts, fn(&Counts) -> Value<'static>),
     Rates(fn(&T) -> Option<&Rates>, fn(&Rates) -> Value<'static>),
     Histogram(fn(&T) -> Option<&Histogram>, fn(&Histogram) -> Option<f64>),
+    Figures(
+        for<'a> fn(&'a T, &Context<'a>) -> Option<&'a GroupFigures>,
+        fn(&GroupFigures) -> Value<'static>,
+    ),
 }
 
 impl<T> Clone for Source<T> {

@@ -39,6 +39,8 @@ pub enum Value<'a> {
     Number(u64),
     /// The same, with what it stands for, where that is known.
     Named(u64, Option<&'static str>),
+    /// A port of a protocol, or a protocol without ports: such cells are sorted last.
+    Service(Option<u16>, Protocol),
     /// How many.
     Count(u64),
     /// How many bytes.
@@ -112,6 +114,7 @@ impl<'a> Value<'a> {
     pub fn number(&self) -> Option<f64> {
         match *self {
             Value::Unknown | Value::Text(_) | Value::Sentence(_) | Value::Endpoint { .. } => None,
+            Value::Service(port, _) => port.map(f64::from),
             Value::Number(n) | Value::Named(n, _) | Value::Count(n) | Value::Bytes(n) => {
                 Some(n as f64)
             }
@@ -181,6 +184,8 @@ impl<'a> Value<'a> {
             } => Cow::Owned(endpoint(address, suffix, name)),
             Value::Number(n) | Value::Named(n, None) => Cow::Owned(n.to_string()),
             Value::Named(n, Some(name)) => Cow::Owned(format!("{name} ({n})")),
+            Value::Service(Some(port), protocol) => Cow::Owned(format!("{port}/{protocol}")),
+            Value::Service(None, protocol) => Cow::Borrowed(protocol.name()),
             Value::Count(n) => Cow::Owned(units::count(n)),
             Value::Bytes(n) => Cow::Owned(units::bytes(n)),
             Value::Rate(x) => Cow::Owned(units::rate(x, context.unit)),

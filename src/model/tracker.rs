@@ -25,7 +25,6 @@ use super::counts::{Counts, Metered};
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 use super::snapshot::{Hook, InterfaceSample, LinkState, TableSample};
-use trouble::Glance;
 
 /// Rates over the latest throughput interval.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -168,8 +167,8 @@ pub struct History {
     pub lost: Series,
     /// The latest interval was empty, and as long as no packet comes, so are the next ones.
     is_settled: bool,
-    /// Which of the latest intervals were worse than the one before: see `trouble`.
-    watched: u8,
+    /// It is silent, and may come to be so for too long.
+    awaits_packets: bool,
 }
 
 impl History {
@@ -196,12 +195,6 @@ impl History {
             interarrival.mean_ms.0,
             interarrival.jitter_ms.0,
         ]);
-    }
-
-    /// What the latest interval came to, at a glance.
-    fn glance(&self) -> Glance {
-        let [throughput, _, _, jitter] = self.motion.newest();
-        Glance { throughput, jitter }
     }
 
     /// Throughput, bytes per second.

@@ -3,9 +3,9 @@
 //! What is told together is kept together: one place in memory for each interval. Where nothing changes, it is only
 //! counted: a flow that is silent costs no memory. Knows nothing of what the values mean.
 
-/// Values that are gathered before they go into the ring together: a ring is a place in memory that nothing else is
-/// asked for at that moment.
-const TOGETHER: usize = 4;
+/// Values that go into the ring together: a ring is a place in memory that nothing else is asked for at that moment. The
+/// latest so many are at hand without it.
+const TOGETHER: usize = 6;
 /// Values in the ring, at most.
 const OLDER: usize = Series::CAPACITY.next_multiple_of(TOGETHER);
 
@@ -15,8 +15,9 @@ const OLDER: usize = Series::CAPACITY.next_multiple_of(TOGETHER);
 pub struct Traces<const N: usize> {
     /// The oldest values; allocated when there are the first ones.
     ring: Option<Box<[[u16; N]; OLDER]>>,
-    /// Those behind them, which wait for the last one that they go into the ring with.
-    gathered: [[u16; N]; TOGETHER - 1],
+    /// The last values before the latest ones: those that wait to go into the ring together, and before them those that went
+    /// last.
+    gathered: [[u16; N]; TOGETHER],
     /// The latest ones.
     latest: [f32; N],
     /// How many times in a row the latest came.
@@ -47,7 +48,7 @@ impl<const N: usize> Default for Traces<N> {
     fn default() -> Self {
         Traces {
             ring: None,
-            gathered: [[NOTHING; N]; TOGETHER - 1],
+            gathered: [[NOTHING; N]; TOGETHER],
             latest: [0.0; N],
             run: 0,
             kept: 0,
@@ -72,12 +73,15 @@ impl<const N: usize> Traces<N> {
         self.run = (self.run + 1).min(Series::CAPACITY as u8);
     }
 
-    /// The latest value of each; NaN where there is none.
-    pub fn newest(&self) -> [f32; N] {
-        match self.run {
-            0 => [f32::NAN; N],
-            _ => self.latest,
-        }
+    /// The quantities of so many intervals ago, no more than are at hand; NaN for what is not known.
+    pub fn set_ago(&self, intervals: usize) -> [f32; N] {
+        debug_assert!(intervals <= TOGETHER);
+        let Some(behind) = intervals.checked_sub(self.run.into()) else {
+            return self.latest;
+        };
+        // Nothing was gathered yet: its places say so.
+        let place = TOGETHER + usize::from(self.next) - 1 - behind;
+        self.gathered[place % TOGETHER].map(|code| decode(code).unwrap_or(f32::NAN))
     }
 
     /// The quantity at this place of the set.
@@ -99,14 +103,11 @@ impl<const N: usize> Traces<N> {
         for _ in 0..std::mem::take(&mut self.run) {
             let at = usize::from(self.next);
             self.next = ((at + 1) % OLDER) as u8;
-            if let Some(place) = self.gathered.get_mut(at % TOGETHER) {
-                *place = codes;
-            } else {
-                let ring = self
-                    .ring
-                    .get_or_insert_with(|| Box::new([[NOTHING; N]; OLDER]));
-                ring[at + 1 - TOGETHER..at].copy_from_slice(&self.gathered);
-                ring[at] = codes;
+            self.gathered[at % TOGETHER] = codes;
+            if self.next.is_multiple_of(TOGETHER as u8) {
+                let empty = || Box::new([[NOTHING; N]; OLDER]);
+                let ring = self.ring.get_or_insert_with(empty);
+                ring[at + 1 - TOGETHER..=at].copy_from_slice(&self.gathered);
                 self.kept = (self.kept + TOGETHER as u8).min(OLDER as u8);
             }
         }
@@ -141,8 +142,7 @@ impl Series {
 impl<'a> Trace<'a> {
     /// The values, oldest first; `None` for an interval without a value.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = Option<f32>> + ExactSizeIterator + 'a {
-        let all = usize::from(self.kept) + self.waiting() + usize::from(self.run);
-        (all.saturating_sub(Series::CAPACITY)..all).map(move |at| self.value(at, all))
+        (0..self.len()).rev().map(move |ago| self.value(ago))
     }
 
     /// The latest value; `None` where there is none.
@@ -150,25 +150,23 @@ impl<'a> Trace<'a> {
         (self.run > 0 && !self.latest.is_nan()).then_some(self.latest)
     }
 
-    /// Values that are gathered and not in the ring yet.
-    fn waiting(self) -> usize {
-        usize::from(self.next) % TOGETHER
+    fn len(self) -> usize {
+        // What is gathered and not in the ring yet.
+        let waiting = usize::from(self.next) % TOGETHER;
+        (usize::from(self.kept) + waiting + usize::from(self.run)).min(Series::CAPACITY)
     }
 
-    fn value(self, at: usize, all: usize) -> Option<f32> {
-        let kept = usize::from(self.kept);
-        if at + 1 == all {
+    fn value(self, ago: usize) -> Option<f32> {
+        if ago == 0 {
             return self.latest();
         }
-        if at >= kept + self.waiting() {
+        let Some(behind) = ago.checked_sub(self.run.into()) else {
             return decode(encode(self.latest));
-        }
-        let (values, place) = match at.checked_sub(kept) {
-            Some(place) => (self.gathered, place),
-            None => {
-                let end = OLDER + usize::from(self.next) - self.waiting();
-                (self.ring, (end + at - kept) % OLDER)
-            }
+        };
+        let place = OLDER + usize::from(self.next) - 1 - behind;
+        let (values, place) = match behind {
+            ..TOGETHER => (self.gathered, place % TOGETHER),
+            _ => (self.ring, place % OLDER),
         };
         decode(values[place * self.stride + self.column])
     }

@@ -3,7 +3,7 @@
 //! Nearly every flow has had a single slot since it was listed and since the last reset. Its totals are then the slot's
 //! last reading, which is not stored a second time.
 
-use super::trouble::{DUE, WATCHED, assess, is_worse};
+use super::trouble::{assess, is_suspect};
 use super::window::{PackedGaps, Window};
 use super::{Flow, Rates, RecentLoss, gained, loss_percent};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
@@ -123,9 +123,7 @@ impl Flow {
 
     fn hold_against_past(&mut self, ended: &Ended) {
         let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
-        if is_silent {
-            self.history.watched |= DUE >> 1;
-        }
+        self.history.awaits_packets = is_silent;
         self.watched.set_trouble(trouble);
     }
 }
@@ -233,22 +231,19 @@ impl FlowState {
         let loss = loss_percent(lost, gained(came.arrived as i64));
         flow.recent_loss = RecentLoss::new(loss, window_loss);
         flow.rates = Some(rates);
-        let before = flow.history.glance();
+        let came_before = flow.history.throughput().latest() > Some(0.0);
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);
-        let is_worse = is_worse(before, flow.history.glance());
-        flow.history.watched = flow.history.watched << 1 & WATCHED | u8::from(is_worse);
-        let watched = flow.history.watched;
-        let is_silent = came.packets == 0 && watched > 0;
+        let is_silent = came.packets == 0 && (came_before || flow.history.awaits_packets);
         let is_noted = came.packets > 0 && flow.record_ip();
-        let is_due = watched & DUE > 0 || lost > 0 || is_noted;
-        if is_due || is_silent || flow.trouble().is_some() {
+        let is_due = is_silent || is_noted || is_suspect(&flow.history);
+        if is_due || flow.trouble().is_some() {
             flow.hold_against_past(ended);
         }
         flow.history.is_settled = rates == Rates::default()
             && self.window.is_empty()
             && lost == 0
-            && flow.history.watched == 0
+            && !flow.history.awaits_packets
             && flow.trouble().is_none();
         self.then = now;
     }

@@ -1,7 +1,7 @@
 //! Whether a flow is far from its own past, and in which words: docs/numbers.md has the definition.
 //!
-//! Each throughput interval of each flow comes by here, so that a glance has to do for nearly all of them: only where the
-//! rate fell, the jitter grew or something was lost from one interval to the next, the history is gone through.
+//! Each throughput interval of each flow comes by here, so that a glance has to do for nearly all of them: only where
+//! the latest ones are out of place beside the one before, the history is gone through.
 
 use super::{Flow, History, Series, Trace};
 use crate::model::flow::Protocol;
@@ -18,14 +18,11 @@ pub const NEW_PAST: usize = Series::CAPACITY / 2;
 /// How many spreads off is far.
 const FAR: f64 = 6.0;
 /// So many times what was the worst in the past is worse than that.
-const BEYOND: f64 = 1.5;
+const BEYOND: f32 = 1.5;
+/// Jitter below is the clock's and the scheduler's, ms.
+const LEAST_JITTER_MS: f32 = 0.1;
 /// The ratio of the standard deviation to the median absolute deviation of a normal distribution.
 const MAD_TO_SD: f64 = 1.4826;
-/// A bit for each of the latest intervals that was worse at a glance than the one before, the latest lowest.
-pub const WATCHED: u8 = (1 << IN_A_ROW) - 1;
-/// The one of which it is known now whether it stayed so.
-pub const DUE: u8 = 1 << (IN_A_ROW - 1);
-
 /// How far a flow is from its own past.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trouble {
@@ -49,18 +46,14 @@ impl Trouble {
     }
 }
 
-/// What a glance compares: the figures of an interval.
-#[derive(Debug, Clone, Copy)]
-pub struct Glance {
-    /// Bytes per second; NaN where it is not known.
-    pub throughput: f32,
-    /// Milliseconds; NaN where it is not known.
-    pub jitter: f32,
-}
-
-/// Whether an interval is so much worse than the one before that the past has to be looked at.
-pub fn is_worse(before: Glance, now: Glance) -> bool {
-    now.throughput < 0.75 * before.throughput || now.jitter > 1.6 * before.jitter
+/// Whether the latest intervals are out of place beside the last one of the past, or something was lost: of nearly all flows
+/// neither is so, and then they are in no new trouble.
+pub fn is_suspect(history: &History) -> bool {
+    let [rate_before, _, _, jitter_before] = history.motion.set_ago(IN_A_ROW);
+    let mut latest = (0..IN_A_ROW).map(|ago| history.motion.set_ago(ago));
+    latest.clone().all(|[rate, ..]| is_low(rate, rate_before))
+        || latest.all(|[_, _, _, jitter]| is_high(jitter, jitter_before))
+        || history.lost.latest() > Some(0.0)
 }
 
 /// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next
@@ -102,9 +95,12 @@ pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bo
 fn longest_silence(flow: &Flow) -> Option<f64> {
     let history = &flow.history;
     let came = |value: &Option<f32>| value.is_some_and(|rate| rate > 0.0);
+    if came(&history.throughput().latest()) {
+        return None;
+    }
     let rates = || history.throughput().iter();
     let empty = rates().rev().take_while(|value| !came(value)).count();
-    if empty == 0 || empty > NEW_PAST {
+    if empty > NEW_PAST {
         return None;
     }
     let past = rates().len() - empty;
@@ -118,38 +114,54 @@ fn longest_silence(flow: &Flow) -> Option<f64> {
 }
 
 fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Trouble> {
-    let most = |most: f64, rate: Option<f32>| Some(f64::max(most, rate?.into()));
-    let now = trace.iter().rev().take(asked).try_fold(0.0, most)?;
-    let past = past_of(trace, lasted, |one| now * BEYOND <= one)?;
-    let is_far = past.usual > 0.0
-        && now <= past.usual / 2.0
-        && past.usual - now >= FAR * past.spread
-        && now * BEYOND <= past.least;
+    let now = mildest(trace, lasted, asked, f32::max, is_low)?;
+    let past = Past::before(trace, lasted)?;
+    let is_far =
+        past.usual > 0.0 && now <= past.usual / 2.0 && past.usual - now >= FAR * past.spread;
     let words = || format!("rate fell to {}", units::percent(100.0 * now / past.usual));
     is_far.then(|| Trouble::new(1, past.usual / now.max(past.usual / 999.0), words()))
 }
 
 /// What is missing makes two gaps one, so that an interval in which something was lost says nothing about jitter.
 fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Trouble> {
+    let trace = history.jitter();
+    let now = mildest(trace, lasted, asked, f32::min, is_high)?;
     let has_lost = |lost: Option<f32>| lost.is_some_and(|lost| lost > 0.0);
     if history.lost.iter().rev().take(asked).any(has_lost) {
         return None;
     }
-    let trace = history.jitter();
-    let least = |least: f64, jitter: Option<f32>| Some(f64::min(least, jitter?.into()));
-    let now = trace
-        .iter()
-        .rev()
-        .take(asked)
-        .try_fold(f64::INFINITY, least)?;
-    let past = past_of(trace, lasted, |one| now >= BEYOND * one)?;
-    // Below a tenth of a millisecond it is the clock's and the scheduler's.
-    let is_far = now >= 3.0 * past.usual
-        && now - past.usual >= f64::max(FAR * past.spread, 0.1)
-        && now >= BEYOND * past.largest;
+    let past = Past::before(trace, lasted)?;
+    let least = f64::max(FAR * past.spread, LEAST_JITTER_MS.into());
+    let is_far = now >= 3.0 * past.usual && now - past.usual >= least;
     let times = now / past.usual.max(now / 999.0);
     let words = || format!("jitter {} x its usual", units::per_second(times).trim());
     is_far.then(|| Trouble::new(2, times, words()))
+}
+
+/// Whether a rate is out of place beside one of the past.
+fn is_low(now: f32, one: f32) -> bool {
+    now * BEYOND <= one
+}
+
+/// Whether a jitter is out of place beside one of the past.
+fn is_high(now: f32, one: f32) -> bool {
+    now >= LEAST_JITTER_MS && now >= BEYOND * one
+}
+
+/// The mildest of the latest values, as many as are `asked` for. `None` where one is not known, or is not out of place beside
+/// each value of the past.
+fn mildest(
+    trace: Trace,
+    lasted: usize,
+    asked: usize,
+    milder: fn(f32, f32) -> f32,
+    is_out_of_place: fn(f32, f32) -> bool,
+) -> Option<f64> {
+    let latest = trace.iter().rev().take(asked);
+    let now = latest.reduce(|one, other| Some(milder(one?, other?)))??;
+    let mut past = trace.iter().rev().skip(lasted).flatten();
+    past.all(|one| is_out_of_place(now, one))
+        .then_some(now.into())
 }
 
 fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> {
@@ -198,16 +210,19 @@ fn path(flow: &Flow) -> Option<Trouble> {
 ///
 /// `lasted`: since when there is trouble. It goes on as long as there is half as much as it began with.
 fn surge(trace: Trace, unit: f64, lasted: Option<usize>) -> Option<f64> {
-    let late_or_bad = lasted.unwrap_or(0).max(OF_LATE);
-    let past = trace.iter().len().checked_sub(late_or_bad)?;
     let late = trace.iter().rev().take(OF_LATE).flatten();
     let late: f64 = late.map(f64::from).sum();
+    if late <= 0.0 || lasted.is_none() && trace.latest() == Some(0.0) {
+        return None;
+    }
+    let late_or_bad = lasted.unwrap_or(0).max(OF_LATE);
+    let past = trace.iter().len().checked_sub(late_or_bad)?;
     let past = || {
         let past = trace.iter().take(past).flatten();
         past.map(|count| f64::from(count) / unit)
     };
     let known = past().count();
-    if late <= 0.0 || known < LEAST_PAST {
+    if known < LEAST_PAST {
         return None;
     }
     let mean = past().sum::<f64>() / known as f64;
@@ -220,27 +235,21 @@ fn surge(trace: Trace, unit: f64, lasted: Option<usize>) -> Option<f64> {
     (late / unit > least).then_some(late)
 }
 
-/// The past before the latest so many intervals. `None` where there is none, or where already the last of its values is
-/// not as all of them have to be: so it is with nearly all flows, and the others need not be looked at.
-fn past_of(trace: Trace, lasted: usize, holds: impl Fn(f64) -> bool) -> Option<Past> {
-    let last = trace.iter().rev().nth(lasted)?;
-    if last.is_some_and(|last| !holds(last.into())) {
-        return None;
-    }
-    Past::of(trace.iter().take(trace.iter().len() - lasted))
-}
-
 /// What there was in the past.
 struct Past {
     /// The median.
     usual: f64,
     /// The median absolute deviation, as a standard deviation.
     spread: f64,
-    least: f64,
     largest: f64,
 }
 
 impl Past {
+    /// That before the latest so many intervals.
+    fn before(trace: Trace, lasted: usize) -> Option<Past> {
+        Past::of(trace.iter().take(trace.iter().len().saturating_sub(lasted)))
+    }
+
     fn of(values: impl Iterator<Item = Option<f32>>) -> Option<Past> {
         let mut known = [0.0; Series::CAPACITY];
         let mut count = 0;
@@ -253,9 +262,8 @@ impl Past {
         }
         let known = &mut known[..count];
         let (middle, order) = (count / 2, f32::total_cmp);
-        let (below, median, above) = known.select_nth_unstable_by(middle, order);
+        let (_, median, above) = known.select_nth_unstable_by(middle, order);
         let median = *median;
-        let least = below.iter().copied().fold(median, f32::min);
         let largest = above.iter().copied().fold(median, f32::max);
         known
             .iter_mut()
@@ -264,7 +272,6 @@ impl Past {
         Some(Past {
             usual: median.into(),
             spread: MAD_TO_SD * f64::from(deviation),
-            least: least.into(),
             largest: largest.into(),
         })
     }

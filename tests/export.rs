@@ -333,6 +333,21 @@ fn text_is_a_table_with_the_busiest_flows_first() {
 }
 
 #[test]
+fn text_has_percentiles_where_a_flow_keeps_a_histogram() {
+    let mut report = small();
+    let titles = |report: &Report| {
+        let text = written("txt", report, ConfigState::default(), None);
+        text.lines().nth(3).expect("titles").to_owned()
+    };
+    assert!(titles(&report).contains("jitter  IAT p50  IAT p95  IAT p99"));
+    report
+        .flows
+        .iter_mut()
+        .for_each(|flow| flow.histogram = None);
+    assert!(!titles(&report).contains("IAT p"));
+}
+
+#[test]
 fn text_says_what_is_wrong_with_the_configuration() {
     let config = ConfigState {
         error: Some("line 2: no"),

@@ -144,13 +144,14 @@ pub(super) fn place<T>(
         choose(&core, room, priority, least)
     };
     let used = widths.iter().sum::<u16>() + gaps(&chosen);
-    grow(
-        &chosen,
-        &mut widths,
-        room.saturating_sub(used),
-        unit,
-        endpoint,
-    );
+    let slack = room.saturating_sub(used);
+    let first = |c: &Column<T>| c.first_width(unit);
+    let most = |c: &Column<T>| match c.width {
+        Width::Endpoint => c.max_width(unit).min(endpoint),
+        _ => c.max_width(unit),
+    };
+    let slack = grow(&chosen, &mut widths, slack, first);
+    grow(&chosen, &mut widths, slack, most);
     let mut x = margin(width);
     let mut placed = Vec::with_capacity(chosen.len());
     for (column, width) in chosen.into_iter().zip(widths) {
@@ -191,17 +192,13 @@ fn choose<T>(
     chosen.map(|(column, _)| (*column, width(column))).unzip()
 }
 
+/// Gives each column in turn a cell, up to its limit. Returns what is left of the slack.
 fn grow<T>(
     columns: &[&'static Column<T>],
     widths: &mut [u16],
     mut slack: u16,
-    unit: Unit,
-    endpoint: u16,
-) {
-    let limit = |c: &Column<T>| match c.width {
-        Width::Endpoint => c.max_width(unit).min(endpoint),
-        _ => c.max_width(unit),
-    };
+    limit: impl Fn(&Column<T>) -> u16,
+) -> u16 {
     let mut grown = true;
     while slack > 0 && grown {
         grown = false;
@@ -213,6 +210,7 @@ fn grow<T>(
             }
         }
     }
+    slack
 }
 
 #[cfg(test)]
@@ -245,6 +243,26 @@ mod tests {
         let placed = place(&columns(), None, 40, Unit::Bytes, 21);
         let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
         assert_eq!(ids, ["source", "destination", "throughput"]);
+    }
+
+    #[test]
+    fn percentiles_are_there_where_they_push_nothing_out_that_counts() {
+        let all: Vec<_> = DEFAULT.iter().filter_map(|id| by_id(id)).collect();
+        let without = |left_out: &[&str]| {
+            let ids = DEFAULT.iter().filter(|id| !left_out.contains(id));
+            ids.copied().collect::<Vec<_>>()
+        };
+        let percentiles = ["iat_p50", "iat_p95", "iat_p99"];
+        let narrow = [&percentiles[..], &["interface", "trouble"]].concat();
+        for (width, expected) in [
+            (120, without(&narrow)),
+            (160, without(&["interface"])),
+            (200, without(&[])),
+        ] {
+            let placed = place(&all, None, width, Unit::Bytes, 21);
+            let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
+            assert_eq!(ids, expected, "{width}");
+        }
     }
 
     #[test]

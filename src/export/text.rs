@@ -76,16 +76,22 @@ fn summary(interface: &Interface, context: &Context) -> String {
     line
 }
 
-fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::Result<()> {
+/// The columns of a new dashboard and those of losses, but for what is drawn, and for what is not known of any flow.
+fn columns(has_histograms: bool) -> Vec<&'static Column> {
     let is_other = |id: &&&str| !LOSS.contains(id) && **id != TROUBLE;
     let others = DEFAULT.iter().filter(is_other);
-    let columns: Vec<&Column> = others
-        .chain(LOSS)
-        .chain([&TROUBLE])
+    let columns = others.chain(LOSS).chain([&TROUBLE]);
+    let is_shown =
+        |column: &&Column| !column.is_history() && (has_histograms || !column.is_of_histogram());
+    columns
         .filter_map(|id| by_id(id))
-        .filter(|column| !column.is_history())
-        .collect();
+        .filter(is_shown)
+        .collect()
+}
+
+fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::Result<()> {
     let mut flows: Vec<&Flow> = record.flows().collect();
+    let columns = columns(flows.iter().any(|flow| flow.histogram.is_some()));
     if record.top.is_none() {
         let throughput = |flow: &Flow| flow.rates.map_or(0.0, |r| r.throughput);
         flows.sort_by(|a, b| {

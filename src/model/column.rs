@@ -94,6 +94,8 @@ pub enum Width {
     Between(u16, u16),
     /// At least the first; the second before less important columns get any; grows up to the third where there is room.
     Name(u16, u16, u16),
+    /// At least the first; grows up to the third where there is room, and to the second before others do.
+    Words(u16, u16, u16),
     /// An endpoint: shortened in the middle where it must be, comfortable where it can be.
     Endpoint,
 }
@@ -181,7 +183,7 @@ impl<T> Column<T> {
         T: HasHistogram,
     {
         let source = Source::Histogram(T::histogram, value);
-        Column::with_source(id, title, help, Width::Fixed(8), source)
+        Column::with_source(id, title, help, Width::Between(7, 8), source)
     }
 
     /// What the flows of the row come to.
@@ -265,10 +267,16 @@ impl<T> Column<T> {
         self
     }
 
+    /// Whether cells are known only of rows with a histogram.
+    pub fn is_of_histogram(&self) -> bool {
+        matches!(self.source, Source::Histogram(..))
+    }
+
     /// The fewest cells in which the column says what it has to say.
     pub fn min_width(&self, unit: Unit) -> u16 {
         match self.width {
-            Width::Fixed(width) | Width::Between(width, _) | Width::Name(width, ..) => width,
+            Width::Fixed(width) | Width::Between(width, _) => width,
+            Width::Name(width, ..) | Width::Words(width, ..) => width,
             Width::Rate => units::rate_width(unit),
             Width::Endpoint => 12,
         }
@@ -283,12 +291,29 @@ impl<T> Column<T> {
         }
     }
 
+    /// The cells that the column should have before others grow.
+    pub fn first_width(&self, unit: Unit) -> u16 {
+        match self.width {
+            Width::Words(_, first, _) => first,
+            _ => self.min_width(unit),
+        }
+    }
+
     /// The most cells that are of use to the column.
     pub fn max_width(&self, unit: Unit) -> u16 {
         match self.width {
-            Width::Between(_, max) | Width::Name(.., max) => max,
+            Width::Between(_, max) | Width::Name(.., max) | Width::Words(.., max) => max,
             Width::Endpoint => Width::ENDPOINT_MAX,
             _ => self.min_width(unit),
+        }
+    }
+
+    /// Its title with a mark behind it, in so many cells: without spaces where the mark has no room else.
+    pub fn title_with(&self, mark: &str, width: u16) -> String {
+        let title = format!("{}{mark}", self.title);
+        match title.chars().count() > usize::from(width) {
+            true => title.replace(' ', ""),
+            false => title,
         }
     }
 
@@ -356,19 +381,12 @@ mod tests {
 
     #[test]
     fn titles_fit_into_their_columns_with_a_direction_mark() {
-        for column in &FLOW_COLUMNS {
-            let title = column.title.chars().count() + 1;
-            assert!(
-                title <= usize::from(column.min_width(Unit::Bytes)),
-                "{column:?}"
-            );
+        fn check<T>(column: &Column<T>) {
+            let width = column.min_width(Unit::Bytes);
+            let title = column.title_with("▼", width);
+            assert!(title.chars().count() <= usize::from(width), "{column:?}");
         }
-        for column in &INTERFACE_COLUMNS {
-            let title = column.title.chars().count() + 1;
-            assert!(
-                title <= usize::from(column.min_width(Unit::Bytes)),
-                "{column:?}"
-            );
-        }
+        FLOW_COLUMNS.iter().for_each(check);
+        INTERFACE_COLUMNS.iter().for_each(check);
     }
 }

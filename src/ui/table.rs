@@ -204,7 +204,7 @@ pub(super) fn draw_titles<T>(
             Some(true) => ("▼", pen.theme.sorted),
             Some(false) => ("▲", pen.theme.sorted),
         };
-        let title = format!("{}{arrow}", place.column.title);
+        let title = place.column.title_with(arrow, place.width);
         write_aligned(pen, place, y, &title, style);
     }
 }

@@ -9,7 +9,7 @@ use crate::model::counts::{Counts, Sequence};
 use crate::model::histogram::Histogram;
 use crate::model::tracker::Flow;
 
-use Width::{Between, Fixed, Rate};
+use Width::{Between, Fixed, Rate, Words};
 
 fn sequence(counts: &Counts, count: fn(&Sequence) -> Option<u64>) -> Value<'static> {
     match counts.sequence.as_ref().and_then(count) {
@@ -158,17 +158,17 @@ const COUNTED: &[Column] = &[
         |h| h.percentile_ms(50.0),
     )
     .json("interarrival_p50_ms")
-    .priority(23),
+    .priority(37),
     Column::<Flow>::of_histogram("iat_p95", "IAT p95", "95th percentile of that time", |h| {
         h.percentile_ms(95.0)
     })
     .json("interarrival_p95_ms")
-    .priority(23),
+    .priority(38),
     Column::<Flow>::of_histogram("iat_p99", "IAT p99", "99th percentile of that time", |h| {
         h.percentile_ms(99.0)
     })
     .json("interarrival_p99_ms")
-    .priority(23),
+    .priority(39),
     Column::<Flow>::of_histogram(
         "iat_max",
         "IAT max",
@@ -222,11 +222,11 @@ const COUNTED: &[Column] = &[
         TROUBLE,
         "trouble",
         "how the flow is far from its own past, or which threshold it is beyond",
-        Between(16, 44),
+        Words(16, 26, 44),
         verdict,
     )
     .left()
-    .priority(45),
+    .priority(36),
     Column::<Flow>::new(
         "loss_now",
         "loss now",

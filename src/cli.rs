@@ -17,12 +17,15 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, MOST_FLOWS, interface};
+use crate::model::check::Check;
 use crate::model::column::Sort;
 use crate::model::glob::Glob;
 use crate::model::groups::{Group, Groups};
 use crate::model::preferences::Unit;
 
-use words::{duration, filter, group, jitter_interval, order, rotation, throughput_interval};
+use words::{
+    check, duration, filter, group, jitter_interval, order, rotation, throughput_interval,
+};
 
 /// How a run ends, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub enum Exit {
     Failed = 1,
     /// The command line makes no sense.
     Usage = 2,
+    /// A check does not hold, or no flow came that was waited for.
+    Unmet = 3,
     /// No such interface, or a kernel without BPF or one that refuses the program (EX_UNAVAILABLE).
     Unavailable = 69,
     /// A privilege is missing (EX_NOPERM).
@@ -114,6 +119,7 @@ Examples:
   sudo flowtop -l -c voip.json          loss columns; the rules of voip.json
   sudo flowtop --json --duration 60 | jq .flows
   sudo flowtop --text --filter 'udp and loss>1' --sort -loss
+  sudo flowtop --duration 10 --assert 'port:5201 => loss<0.1'
   flowtop --check-config -c voip.json   is the file right, and what does it mean
   sudo flowtop --demo                   see it work, with traffic of its own
   sudo flowtop doctor                   what to send with a bug report
@@ -200,6 +206,11 @@ pub struct Overrides {
     /// IP headers.
     #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = group)]
     pub metrics: Vec<Group>,
+
+    /// Check at the end of the run, such as 'port:5201 => loss<0.1 and flows>=1': each flow that the filter before the arrow
+    /// takes has to satisfy the condition behind it, over the whole run; repeatable; exit code 3 if one does not hold.
+    #[arg(long = "assert", value_name = "CHECK", value_parser = check, allow_hyphen_values = true)]
+    pub checks: Vec<Check>,
 }
 
 /// What to do instead of a run.
@@ -252,6 +263,15 @@ pub struct Output {
     /// Stop after this many intervals; without a screen: records.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
+
+    /// Begin when the first flow comes that matches, such as 'port:5201': totals, records and times count from there.
+    /// `--duration` limits the wait, and then the run.
+    #[arg(long, value_name = "EXPR", value_parser = filter, allow_hyphen_values = true)]
+    pub wait_for: Option<String>,
+
+    /// Write what the checks came to into this file, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 
     /// Leave no summary of the run on the terminal when the dashboard closes.
     #[arg(short, long)]
@@ -316,6 +336,7 @@ impl Overrides {
             sort,
             max_flows,
             metrics,
+            checks,
         } = self;
         if !interfaces.is_empty() {
             let mut seen = HashSet::new();
@@ -332,6 +353,9 @@ impl Overrides {
         config.max_flows = max_flows.unwrap_or(config.max_flows);
         if !metrics.is_empty() {
             config.metrics = metrics.iter().copied().collect::<Groups>().iter().collect();
+        }
+        if !checks.is_empty() {
+            config.checks.clone_from(checks);
         }
         config
     }

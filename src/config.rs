@@ -12,6 +12,7 @@ use crate::model::harmless::harmless_json;
 
 mod alerts;
 mod bindings;
+mod check;
 mod describe;
 mod diagnostic;
 mod difference;

@@ -1,9 +1,10 @@
-//! What leaves flowtop as text: one JSON object an interval, a plain table, a CSV file.
+//! What leaves flowtop as text: one JSON object an interval, a plain table, a CSV file; and a report of checks.
 //!
 //! One table of formats. Exporters know the model and the table of columns, and write to whatever they are handed.
 
 mod csv;
 mod json;
+pub mod junit;
 mod text;
 
 use std::io::{self, Write};

@@ -4,6 +4,8 @@
 //! owns the tracker and the application; snapshots come over a channel.
 
 mod ancestors;
+mod checks;
+mod conclusion;
 mod confined;
 mod dashboard;
 mod doctor;
@@ -11,6 +13,7 @@ mod error;
 mod export_folder;
 mod files;
 mod fresh;
+mod happening;
 mod headless;
 mod launch;
 mod names;
@@ -25,6 +28,7 @@ mod setup;
 mod signals;
 mod sink;
 mod updates;
+mod waiting;
 mod writer;
 
 use std::ffi::OsString;

@@ -141,6 +141,19 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--filter", "jiter>1"], "did you mean jitter?"),
         (&["--filter", "loss>"], "not a number"),
         (&["--filter", "loss > "], "<EXPR>': not a number"),
+        (
+            &["--assert", "udp => los<1"],
+            "los: not a number to compare (did you mean loss?), at character 8",
+        ),
+        (
+            &["--assert", "=> loss<1", "--assert", "udp"],
+            "a check is SELECTION => CONDITION",
+        ),
+        (
+            &["--assert", "=> loss<1 malformed=0"],
+            "loss: this is of flows",
+        ),
+        (&["--wait-for", "port:99999"], "99999: not a port"),
         (&["--sort", "-jiter"], "did you mean jitter"),
         (&["--sort", "blue"], "there is no such column"),
         (&["--rotate", "100M:10"], "--output"),
@@ -162,6 +175,20 @@ fn other_usage_errors_are_one_line_with_advice() {
         let text = error(words);
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn checks_of_the_command_line_take_the_place_of_those_of_the_file() {
+    let texts = |config: &Config| -> Vec<String> {
+        let texts = config.checks.iter().map(|check| check.text().to_owned());
+        texts.collect()
+    };
+    let file = || Config::load(r#"{"ASSERT": ["=> loss<1"]}"#, "").expect("valid");
+    let none = read(&[]).expect("valid").overrides.over(file());
+    assert_eq!(texts(&none), ["=> loss<1"]);
+    let words = ["--assert", "tcp => flows=0", "--assert", "=> drops=0"];
+    let own = read(&words).expect("valid").overrides.over(file());
+    assert_eq!(texts(&own), ["tcp => flows=0", "=> drops=0"]);
 }
 
 #[test]

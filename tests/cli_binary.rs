@@ -98,6 +98,22 @@ fn usage_errors_are_one_line_and_2() {
 }
 
 #[test]
+fn a_report_without_a_check_or_a_place_is_told_before_anything_is_started() {
+    let output = run(&["--text", "--report", "report.xml"]);
+    assert_eq!(code(&output), 2);
+    assert!(errors(&output, 1).contains("there is no check to report"));
+    let words = ["--report", "nowhere/report.xml", "--assert", "=> loss<1"];
+    let output = run(&words);
+    assert_eq!(code(&output), 1);
+    let text = errors(&output, 1);
+    assert!(text.starts_with("flowtop: write the report to nowhere/report.xml: No such file"));
+    assert_eq!(stdout(&output), "");
+    let output = run_with_config(r#"{"ASSERT": ["=> los<1"]}"#, &["--text"]);
+    assert_eq!(code(&output), 78);
+    assert!(errors(&output, 1).contains("config.json:1:13: ASSERT: los: not a number"));
+}
+
+#[test]
 fn a_missing_interface_is_69() {
     if !support::root() {
         return;

@@ -19,17 +19,20 @@ use flowtop::config;
 use flowtop::keymap::{BINDINGS, KeyGroup};
 use flowtop::model::column::{FLOW_COLUMNS, GROUP_COLUMNS, MEMBERS, Member, by_id, json_path};
 use flowtop::model::preferences::ThemeName;
-use flowtop::model::query::FIELDS;
+use flowtop::model::query::{FIELDS, interface_amounts};
 
 const README: &str = "README.md";
 const NUMBERS: &str = "docs/numbers.md";
 const CONFIGURATION: &str = "docs/configuration.md";
 
-const DOCUMENTS: [&str; 12] = [
+const LABS: &str = "docs/labs.md";
+
+const DOCUMENTS: [&str; 13] = [
     README,
     NUMBERS,
     CONFIGURATION,
     "docs/json.md",
+    LABS,
     "docs/rights.md",
     "docs/packages.md",
     "docs/performance-notes.md",
@@ -130,6 +133,18 @@ fn filter() -> String {
     table("| field | takes |", rows)
 }
 
+fn counts_of_interfaces() -> String {
+    let rows = interface_amounts().map(|column| {
+        let header = column.title.replace(' ', "_");
+        let others = [column.alias, Some(header.as_str())];
+        let others = others.into_iter().flatten();
+        let others = others.filter(|name| *name != column.id);
+        let others: String = others.map(|name| format!(", `{name}`")).collect();
+        format!("| `{}`{others} | {} |", column.id, cell(column.help))
+    });
+    table("| count of an interface | what it is |", rows)
+}
+
 fn settings() -> String {
     let settings = config::SETTINGS.iter().map(|setting| {
         let help = cell(&setting.help());
@@ -213,6 +228,7 @@ fn tables_of_the_documents_are_what_the_code_says() {
     expect_table(README, "filter", &filter());
     expect_table(CONFIGURATION, "settings", &settings());
     expect_table(CONFIGURATION, "keys of a rule", &rule_keys());
+    expect_table(LABS, "counts of interfaces", &counts_of_interfaces());
 }
 
 #[test]
@@ -267,6 +283,7 @@ fn exit_codes_are_those_of_the_code() {
         Exit::Fine,
         Exit::Failed,
         Exit::Usage,
+        Exit::Unmet,
         Exit::Unavailable,
         Exit::Privilege,
         Exit::Config,

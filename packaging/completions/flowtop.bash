@@ -46,7 +46,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -q -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --metrics --config --user --json --text --output --rotate --filter --top --duration --count --quiet --export-dir --color --ascii --check-config --print-config --demo --help --version doctor help"
+            opts="-i -t -j -b -l -c -q -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --metrics --assert --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --help --version doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -88,6 +88,10 @@ _flowtop() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --assert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -121,6 +125,14 @@ _flowtop() {
                     return 0
                     ;;
                 --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= c/config= user= json text output= rotate= filter= top= duration= count= q/quiet export-dir= color= ascii check-config print-config demo h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= assert= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -38,6 +38,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s j -l jitter-interval -d
 complete -c flowtop -n "__fish_flowtop_needs_command" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: -throughput]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of the flow table. [default: 65536]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l metrics -d 'Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of IP headers' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l assert -d 'Check at the end of the run, such as \'port:5201 => loss<0.1 and flows>=1\': each flow that the filter before the arrow takes has to satisfy the condition behind it, over the whole run; repeatable; exit code 3 if one does not hold' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Configuration file; it must exist. [default: ./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json]' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l user -d 'Name or number of the user to go on as once packets are counted, for runs that root starts. [default: the one who called sudo, else flowtop, else a number that nobody has]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l output -d 'No screen: records go to the end of this file, in place of standard output' -r -F
@@ -46,6 +47,8 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l filter -d 'Flows to lis
 complete -c flowtop -n "__fish_flowtop_needs_command" -l top -d 'Without a screen: list the first N flows by the order of SORT, and sum the others up' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l duration -d 'Stop after this time; as all times, seconds or with units: 90, 1m30s, 2h' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l count -d 'Stop after this many intervals; without a screen: records' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l wait-for -d 'Begin when the first flow comes that matches, such as \'port:5201\': totals, records and times count from there. `--duration` limits the wait, and then the run' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l report -d 'Write what the checks came to into this file, as JUnit XML' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l export-dir -d 'Folder that the keys `e` and `w` write to; if missing, it is made, and given to the user that the run goes on as. [default: the working folder]' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

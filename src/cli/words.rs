@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::Rotation;
 use crate::config::interval::{self, Limits};
+use crate::model::check::Check;
 use crate::model::column::{Sort, by_name, ids};
 use crate::model::groups::Group;
-use crate::model::query::{Query, QueryError};
+use crate::model::query::Query;
 use crate::model::similar::suggestion;
 
 pub(super) fn group(name: &str) -> Result<Group, String> {
@@ -25,16 +26,13 @@ pub(super) fn order(text: &str) -> Result<Sort, String> {
 
 /// Checks a filter; the error says where the mistake is.
 pub(super) fn filter(text: &str) -> Result<String, String> {
-    let said = |error: QueryError| {
-        let length = error.end.saturating_sub(error.start);
-        let wrong: String = text.chars().skip(error.start).take(length).collect();
-        match wrong.trim().is_empty() {
-            true => error.message,
-            false => format!("{wrong}: {}", error.message),
-        }
-    };
-    Query::parse(text).map_err(said)?;
+    Query::parse(text).map_err(|error| error.told_of(text))?;
     Ok(text.to_owned())
+}
+
+/// Reads a check; the error says where the mistake is.
+pub(super) fn check(text: &str) -> Result<Check, String> {
+    Check::parse(text).map_err(|error| error.told_of(text))
 }
 
 pub(super) fn throughput_interval(word: &str) -> Result<Duration, String> {

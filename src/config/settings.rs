@@ -11,6 +11,7 @@ use jsonc_parser::ast::Value;
 
 use super::alerts::AlertList;
 use super::bindings::Bindings;
+use super::check::CheckText;
 use super::interval::Limits;
 use super::json::JsonValue;
 use super::kind::{
@@ -22,6 +23,7 @@ use super::walk::Walk;
 use crate::keymap::{Action, KeyChord};
 use crate::model::alert::AlertRule;
 use crate::model::appearance::Appearance;
+use crate::model::check::Check;
 use crate::model::flow_groups::GroupBy;
 use crate::model::glob::Glob;
 use crate::model::groups::Group;
@@ -209,6 +211,11 @@ settings! {
     /// many seconds; over when back across `clear` (if missing: 0.9 of `above`, 1.1 of `below`)
     "ALERTS" alerts: Vec<AlertRule> = Vec::new();
     AlertList, r#"[{"column": "jitter", "above": 20, "clear": 15.5, "for": 2}]"#, Live
+
+    /// checks at the end of a run, as `--assert`: such as `"port:5201 => loss<0.1"`, a filter and what each flow that it
+    /// takes has to satisfy over the whole run
+    "ASSERT" checks: Vec<Check> = Vec::new();
+    List(CheckText, "a list of checks"), r#"["port:5201 => loss<0.1", "=> untracked=0"]"#, AtStart
 
     appearance {
         /// unit of rates on the screen, per second: `"bytes"` or `"bits"`, as `-b`

@@ -39,7 +39,7 @@ pub use event::EVENT_COLUMNS;
 pub use flow::{FLOW_COLUMNS, TROUBLE, verdict};
 pub use flow_group::{GROUP_COLUMNS, order_within};
 pub use groups::Shown;
-pub use interface::INTERFACE_COLUMNS;
+pub use interface::{INTERFACE_COLUMNS, INTERFACE_COUNTS};
 pub use part::Part;
 pub use rule::RULE_COLUMNS;
 pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, SEQUENCE, json_path, part_of};

@@ -5,6 +5,7 @@
 //! prefixes, behind a colon or as tcpdump has it; amounts are compared with any column of numbers,
 //! by id, alias or header. What cannot be read is an error with its place, never a filter.
 
+mod checked;
 mod lexer;
 mod others;
 mod parse;
@@ -22,10 +23,11 @@ use super::event::EventKind;
 use super::flow::{FlowKey, Protocol};
 use super::glob::Glob;
 use super::preferences::Unit;
-use super::tracker::Flow;
+use super::tracker::{Flow, Interface};
 
+pub use checked::{Row, Standing};
 pub use state::State;
-pub use value::FIELDS;
+pub use value::{FIELDS, interface_amounts, is_measure};
 
 /// Why a filter cannot be read, and where: characters `start..end` of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +40,34 @@ pub struct QueryError {
     pub message: String,
 }
 
+impl QueryError {
+    /// It in words, with the part of this text that is wrong and the number of its first character.
+    pub fn told_of(&self, text: &str) -> String {
+        let length = self.end.saturating_sub(self.start);
+        let wrong: String = text.chars().skip(self.start).take(length).collect();
+        let (place, message) = (self.start + 1, &self.message);
+        match wrong.trim().is_empty() {
+            true => format!("{message}, at character {place}"),
+            false => format!("{wrong}: {message}, at character {place}"),
+        }
+    }
+}
+
 /// A filter that was understood. The empty one matches everything.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Query {
     all: Vec<Node>,
+}
+
+/// What the terms of a query are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Flows as they are at a moment: a filter.
+    Flows,
+    /// Flows over a whole run, and how many of them are taken: of a check.
+    FlowsOfRun,
+    /// Interfaces over a whole run: of a check.
+    Interfaces,
 }
 
 /// A term, or terms in brackets or with `or` between them. Negations are those of terms alone.
@@ -91,6 +117,10 @@ enum Test {
     Kind(Vec<EventKind>),
     /// The unit is that of a rate's number; `None`: the unit that is shown.
     Amount(&'static Column, Comparison, f64, Option<Unit>),
+    /// The same of an interface.
+    Counted(&'static Column<Interface>, Comparison, f64, Option<Unit>),
+    /// How many flows a check takes.
+    Taken(Comparison, f64),
 }
 
 impl Query {
@@ -99,6 +129,11 @@ impl Query {
 
     /// Reads a filter, in time that grows with its length and no faster.
     pub fn parse(text: &str) -> Result<Query, QueryError> {
+        Query::about(Subject::Flows, text)
+    }
+
+    /// Reads a filter, or one half of a check.
+    pub fn about(subject: Subject, text: &str) -> Result<Query, QueryError> {
         if text.chars().nth(Query::LONGEST).is_some() {
             return Err(QueryError {
                 start: Query::LONGEST,
@@ -106,7 +141,7 @@ impl Query {
                 message: Query::too_long(),
             });
         }
-        parse::query(text)
+        parse::query(subject, text)
     }
 
     /// What there is to say of more characters than that.
@@ -206,15 +241,10 @@ impl Test {
                 .iter()
                 .any(|state| (state.holds)(flow, context, pinned)),
             Test::Amount(column, comparison, amount, unit) => {
-                let value = column.value(flow, context);
-                let bits = unit.unwrap_or(context.unit) == Unit::Bits;
-                let number = match value {
-                    Value::Rate(bytes) if bits => Some(bytes * 8.0),
-                    value => value.number(),
-                };
+                let number = number_of(&column.value(flow, context), *unit, context);
                 number.is_some_and(|number| comparison.holds(number, *amount))
             }
-            Test::Kind(_) => false,
+            Test::Kind(_) | Test::Counted(..) | Test::Taken(..) => false,
             by_key => by_key.of_key(&flow.key) == Some(true),
         }
     }
@@ -249,6 +279,14 @@ impl Ends {
             Ends::Destination => destination,
             Ends::Either => source || destination,
         }
+    }
+}
+
+/// The number that a cell is compared by: a rate's in this unit, or in the one that is shown.
+fn number_of(value: &Value, unit: Option<Unit>, context: &Context) -> Option<f64> {
+    match value {
+        Value::Rate(bytes) if unit.unwrap_or(context.unit) == Unit::Bits => Some(bytes * 8.0),
+        value => value.number(),
     }
 }
 

@@ -146,6 +146,8 @@ pub struct InterfaceSample {
     pub hook: Option<Hook>,
     /// Packets that the device itself dropped on receive, from its statistics, if known.
     pub device_drops: Option<u64>,
+    /// What it had dropped when it was first watched, if known.
+    pub drops_before: Option<u64>,
     /// Every packet that came to the hook, counted before anything else was decided.
     pub seen: Volume,
     /// Packets that are not flows: ARP, other IP protocols, anything that is not IP.
@@ -203,6 +205,7 @@ impl InterfaceSample {
             state: self.state,
             hook: self.hook,
             device_drops: self.device_drops,
+            drops_before: self.drops_before,
         }
     }
 

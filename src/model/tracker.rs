@@ -7,18 +7,23 @@ mod closing;
 mod gaps;
 mod interfaces;
 mod ip_past;
+mod kept;
+mod keys;
 mod locality;
 mod rules;
 mod series;
 mod state;
 mod trouble;
 mod watch;
+mod whole_run;
 mod window;
 
 pub use advance::FlowTracker;
+pub use kept::Wanted;
 pub use series::{Series, Trace, Traces};
 pub use trouble::Trouble;
 pub use watch::Watched;
+pub use whole_run::WholeRun;
 pub use window::{Intervals, statistics};
 
 use super::counts::{Counts, Metered};

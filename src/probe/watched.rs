@@ -21,6 +21,8 @@ const REST_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 struct Watched {
     link: Link,
+    /// What the device had dropped when it was first watched.
+    drops_before: Option<u64>,
     attachment: Option<Attachment>,
     /// The hook that counts, or counted to the end of the run.
     hook: Option<Hook>,
@@ -91,7 +93,10 @@ impl WatchedInterfaces {
     /// Puts the program on an interface's hook; `is_bare`: its packets start with their IP header.
     pub fn attach(&mut self, program: BorrowedFd<'_>, link: &Link, is_bare: bool) -> Result<()> {
         let ifindex = link.ifindex;
-        let known = self.by_index.get_mut(&ifindex).map(Watched::let_go);
+        let known = self.by_index.get_mut(&ifindex).map(|watched| {
+            watched.let_go();
+            watched.drops_before
+        });
         self.totals.claim(ifindex, is_bare)?;
         let attached = self.ways.attach(program, ifindex);
         if attached.is_err() && known.is_none() {
@@ -100,6 +105,7 @@ impl WatchedInterfaces {
         let attachment = attached?;
         let watched = Watched {
             link: link.clone(),
+            drops_before: known.unwrap_or(link.device_drops),
             hook: Some(attachment.hook()),
             attachment: Some(attachment),
             gone_ns: None,
@@ -182,6 +188,7 @@ impl WatchedInterfaces {
                 state: watched.link.state,
                 hook: watched.hook,
                 device_drops: watched.link.device_drops,
+                drops_before: watched.drops_before,
                 ..counted
             });
             let has_rested = |gone: u64| snapshot.taken_ns.saturating_sub(gone) >= REST_NS;

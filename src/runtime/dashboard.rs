@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::conclusion::conclude;
 use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
@@ -54,10 +55,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
     dashboard.send(Msg::Logged(EventKind::Notice, privileges));
     // An error of the terminal means that it is gone: there is nobody to report it to.
     let is_there = dashboard.run().is_ok() && !dashboard.is_hung_up;
-    if is_there && !dashboard.session.arguments.output.quiet {
-        dashboard.sum_up();
-    }
-    Ok(())
+    dashboard.end(is_there)
 }
 
 struct Dashboard {
@@ -147,8 +145,8 @@ impl Dashboard {
         Ok(true)
     }
 
-    /// Gives the terminal back, and leaves a summary of the run on it.
-    fn sum_up(self) {
+    /// Gives the terminal back, and leaves a summary of the run on it, and what its checks came to.
+    fn end(self, is_there: bool) -> Result<(), Failure> {
         let Dashboard {
             mut session,
             app,
@@ -158,14 +156,16 @@ impl Dashboard {
             ..
         } = self;
         drop(console);
-        session.finish();
-        let seconds = began.elapsed().as_secs_f64();
-        let lines = summary::lines(session.tracker.report(), seconds, app.reset_at());
+        // The terminal may go away meanwhile.
         let mut out = std::io::stdout().lock();
-        for line in &lines {
-            // The terminal may go away meanwhile.
-            let _ = writeln!(out, "{}", look.legible(&harmless(line)));
+        let mut tell = |line: &str| _ = writeln!(out, "{}", look.legible(&harmless(line)));
+        if is_there && !session.arguments.output.quiet {
+            session.finish();
+            let seconds = began.elapsed().as_secs_f64();
+            let lines = summary::lines(session.tracker.report(), seconds, app.reset_at());
+            lines.iter().for_each(|line| tell(line));
         }
+        conclude(session, Ok(()), tell)
     }
 
     /// Adopts the terminal's size. No signal announces a new one while the process is stopped, nor if the terminal is

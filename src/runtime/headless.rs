@@ -1,10 +1,11 @@
 //! A run without a screen: a record for each interval, and a last one for the unfinished interval at the end.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::conclusion::conclude;
 use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
 use super::sink::Destination;
@@ -36,7 +37,7 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     let filter = session.arguments.output.filter.as_deref();
     // Reading the command line has found all mistakes.
     let filter = Query::parse(filter.unwrap_or_default()).unwrap_or_default();
-    Headless {
+    let mut headless = Headless {
         session,
         destination,
         writer,
@@ -44,8 +45,9 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
         filter,
         joined: 0,
         is_paused: false,
-    }
-    .run()
+    };
+    let ended = headless.run();
+    headless.conclude(ended)
 }
 
 struct Headless {
@@ -63,7 +65,7 @@ struct Headless {
 }
 
 impl Headless {
-    fn run(mut self) -> Result<(), Failure> {
+    fn run(&mut self) -> Result<(), Failure> {
         loop {
             wait(&self.session);
             if !self.check_writer()? {
@@ -119,7 +121,7 @@ impl Headless {
 
     /// Writes the last record. It does not wait for room, and if nobody reads, another signal ends the run without it.
     /// Some senders send each signal twice (timeout(1) does): that must not cost an active reader the record.
-    fn end(mut self) -> Result<(), Failure> {
+    fn end(&mut self) -> Result<(), Failure> {
         let intervals = self.session.finish();
         let mut last = Some(self.record(intervals)?);
         let attempts = self.writer.attempts();
@@ -145,6 +147,18 @@ impl Headless {
                 return Err(broken(&self.destination, &why));
             }
         }
+    }
+
+    /// What checks came to goes where no records do.
+    fn conclude(self, ended: Result<(), Failure>) -> Result<(), Failure> {
+        let mut out: Box<dyn Write> = match self.destination.file() {
+            Some(_) => Box::new(io::stdout()),
+            None => Box::new(io::stderr()),
+        };
+        conclude(self.session, ended, |line| {
+            // Whether anybody reads it or not.
+            let _ = writeln!(out, "{}", harmless(line));
+        })
     }
 
     fn record(&mut self, intervals: u64) -> Result<Vec<u8>, Failure> {
@@ -201,7 +215,6 @@ fn broken(destination: &Destination, error: &dyn std::fmt::Display) -> Failure {
 
 /// Writes the lines of a text to standard error, whether anybody reads them or not.
 fn say(text: &str) {
-    use std::io::Write;
     let mut errors = io::stderr().lock();
     for line in text.lines() {
         let _ = writeln!(errors, "flowtop: {}", harmless(line));

@@ -256,7 +256,7 @@ impl Worker {
             }
             while let Ok(request) = self.requests.try_recv() {
                 match request {
-                    Request::Finish => return self.probe.finish(),
+                    Request::Finish => return self.finish(),
                     Request::Focus(keys) => self.probe.focus(keys),
                     Request::ResetHistograms => self.probe.reset_histograms(),
                     Request::Recycle(snapshot) => self.probe.recycle(*snapshot),
@@ -278,6 +278,14 @@ impl Worker {
                 due = next_due(due, self.assignment.refresh);
             }
         }
+    }
+
+    /// The last numbers, those of the devices among them.
+    fn finish(&mut self) -> Snapshot {
+        if let Ok(links) = self.monitor.list() {
+            self.probe.update_links(&links);
+        }
+        self.probe.finish()
     }
 
     /// While the main thread is stuck, readings would pile up, so none is made. Nothing is lost: no flow leaves the table,

@@ -2,14 +2,18 @@
 //!
 //! [`Session::pump`] says what happened; what to make of it is up to the dashboard or the headless run.
 
+mod clock;
+
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::checks::Checks;
 use super::error::failure;
 use super::export_folder::ExportFolder;
+pub use super::happening::Happening;
 use super::launch::{Launched, launch};
 use super::names::Resolver;
 use super::reload::{Reload, ReloadOutcome};
@@ -19,6 +23,7 @@ use super::setup::{self, Timing};
 use super::signals;
 use super::sink::Destination;
 use super::updates::{Inlet, Update};
+use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::source::{FileText, Surroundings};
@@ -30,32 +35,10 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tracker::FlowTracker;
 use crate::probe::group;
 use crate::probe::privileges::confine;
+use clock::end_of;
 
 /// The longest wait before the configuration and the clock are checked.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
-/// An interval that ends with the run must not be cut short by a scheduling delay.
-const GRACE: Duration = Duration::from_millis(20);
-/// What happens where the command line says when the run is to end.
-const TIME_IS_UP: Happening = Happening::End { is_hang_up: false };
-
-/// Something that happened since the last call of [`Session::pump`].
-#[derive(Debug)]
-pub enum Happening {
-    /// The numbers were read, whether an interval is over or not.
-    Read,
-    /// This many throughput intervals are over; rates are those of all of them together.
-    IntervalClosed(u64),
-    /// The configuration file changed.
-    Config(ReloadOutcome),
-    /// The name of an address.
-    Name(IpAddr, Arc<str>),
-    /// Something that the user should know.
-    Notice(String),
-    /// The run is to end, for the terminal has hung up or for another reason.
-    End { is_hang_up: bool },
-    /// Totals are to start at zero.
-    Reset,
-}
 
 /// One run.
 pub struct Session {
@@ -75,6 +58,10 @@ pub struct Session {
     pub exports: Option<ExportFolder>,
     /// Thresholds, if there is no screen: the dashboard has its own.
     pub alerts: Alerts,
+    /// What is to be judged at the end.
+    pub checks: Checks,
+    /// The flow that the run waits for to begin.
+    pub waiting: Option<Waiting>,
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
@@ -99,6 +86,7 @@ impl Session {
             held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
         }
         let (mut demo, opened) = setup::prepare(&arguments, &surroundings)?;
+        let checks = Checks::of(&arguments, &opened.config, &surroundings, identity.as_ref())?;
         let timing = Timing::of(&opened.config);
         if !setup::wants_headless(&arguments) {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
@@ -122,13 +110,12 @@ impl Session {
             writer,
             privileges,
         } = launched.map_err(|error| failure("", &error))?;
-        let tracker = FlowTracker::new(timing.intervals(), sampler.began_ns);
-        let alerts = opened.config.alerts.clone();
+        let mut tracker = FlowTracker::new(timing.intervals(), sampler.began_ns);
+        checks.begin(&mut tracker, sampler.began_ns, &opened.config);
         Ok(Session {
-            ends: arguments
-                .output
-                .duration
-                .map(|duration| Instant::now() + duration + GRACE),
+            alerts: Alerts::new(opened.config.alerts.clone()),
+            ends: end_of(&arguments),
+            waiting: Waiting::asked_for(&arguments.output),
             records_left: arguments.output.count,
             reload: Reload::new(
                 opened,
@@ -142,7 +129,7 @@ impl Session {
             names,
             writer,
             exports,
-            alerts: Alerts::new(alerts),
+            checks,
             sampler,
             demo,
             inlet,
@@ -204,6 +191,17 @@ impl Session {
             self.count(latest.take(), false);
             happenings.push(Happening::Config(self.apply(change)));
         }
+        if let Some(notice) = self.waiting.as_mut().and_then(Waiting::announce) {
+            happenings.push(Happening::Notice(notice));
+        }
+        if self.waiting.is_some() {
+            self.count(latest.take(), false);
+            let begun = self
+                .waiting
+                .is_none()
+                .then_some("the first such flow has come");
+            happenings.extend(begun.map(|text| Happening::Notice(text.to_owned())));
+        }
         let intervals = self.check_clock(&mut happenings);
         self.count(latest, intervals.is_some());
         happenings.extend(intervals.map(Happening::IntervalClosed));
@@ -213,6 +211,7 @@ impl Session {
     /// Counts a snapshot and ends an interval, if there is one.
     fn count(&mut self, snapshot: Option<Box<Snapshot>>, ends_interval: bool) {
         match (&snapshot, ends_interval) {
+            (Some(snapshot), false) if self.waiting.is_some() => self.await_first(snapshot),
             (Some(snapshot), true) => self.tracker.advance_and_close(snapshot),
             (Some(snapshot), false) => self.tracker.advance(snapshot),
             (None, true) => self.tracker.close_interval(),
@@ -239,63 +238,6 @@ impl Session {
             }
             None => Happening::Notice(why),
         }
-    }
-
-    /// Whether the run is to end. Returns how many throughput intervals end now, as one.
-    fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
-        let intervals = u64::from(self.refreshes / self.timing.refreshes);
-        let now = Instant::now();
-        let is_soon = |end| now + GRACE + self.timing.refresh / 4 >= end;
-        let ends_soon = self.ends.is_some_and(is_soon);
-        if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
-            happenings.push(TIME_IS_UP);
-            return None;
-        }
-        if intervals == 0 || self.holds_intervals {
-            return None;
-        }
-        if let Some(left) = &mut self.records_left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                happenings.push(TIME_IS_UP);
-                return None;
-            }
-        }
-        self.refreshes %= self.timing.refreshes;
-        Some(intervals)
-    }
-
-    /// Whether intervals that are over are held back: they are closed together once they no longer are.
-    pub fn hold_intervals(&mut self, hold: bool) {
-        self.holds_intervals = hold;
-    }
-
-    /// Whether a signal has asked once more for the end of a run that is ending or has ended.
-    pub fn is_urged(&mut self) -> bool {
-        let mut updates = self.inlet.receive().into_iter();
-        self.is_urged |= updates.any(|update| matches!(update, Update::End { .. }));
-        self.is_urged
-    }
-
-    /// Stops counting. The report is then that of the whole run, and its last interval consists of the unfinished one and
-    /// those that were held back; returns their number.
-    pub fn finish(&mut self) -> u64 {
-        if let Some(last) = self.sampler.finish() {
-            for update in self.inlet.receive() {
-                match update {
-                    Update::Snapshot { snapshot, periods } => {
-                        self.tracker.advance(&snapshot);
-                        self.refreshes += periods;
-                    }
-                    Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
-                    Update::End { .. } => self.is_urged = true,
-                    _ => {}
-                }
-            }
-            self.tracker.advance_and_close(&last);
-        }
-        self.demo = None;
-        u64::from(self.refreshes / self.timing.refreshes).max(1)
     }
 
     /// Finds the flows that are beyond a threshold now.

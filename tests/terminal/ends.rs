@@ -66,6 +66,43 @@ fn a_run_that_is_to_be_quiet_leaves_nothing_behind() {
 }
 
 #[test]
+fn checks_are_told_behind_the_summary_and_decide_how_a_run_ends() {
+    if !root() {
+        return;
+    }
+    for (arguments, code, last) in [
+        (
+            &["--assert", "=> untracked=0"][..],
+            0,
+            "flowtop: the check holds",
+        ),
+        (
+            &[
+                "--quiet",
+                "--assert",
+                "=> flows>=1",
+                "--assert",
+                "port 1 => flows>=1",
+            ],
+            3,
+            "flowtop: 1 of 2 checks does not hold",
+        ),
+    ] {
+        let mut dashboard = Dashboard::demo((120, 24), arguments);
+        dashboard.pty.press("q");
+        let status = dashboard.pty.wait_for_exit(PROMISED);
+        dashboard.pty.assert_restored();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+        let left = dashboard.pty.after_leaving().replace("\x1b[?25h", "");
+        let lines: Vec<&str> = left.lines().collect();
+        let is_quiet = arguments.contains(&"--quiet");
+        assert_eq!(lines[0].contains(" s on "), !is_quiet, "{left}");
+        assert!(lines.contains(&"result   taken  failed  check"), "{left}");
+        assert_eq!(lines.last(), Some(&last), "{left}");
+    }
+}
+
+#[test]
 fn signals_end_the_run_in_time_and_restore_the_terminal() {
     if !root() {
         return;

@@ -42,6 +42,7 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
         Rate,
         |r| Value::Rate(r.throughput),
     )
+    .alias("rate")
     .priority(2),
     Column::<Interface>::new(
         "throughput_history",
@@ -66,6 +67,7 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
         Fixed(6),
         |r| Value::PerSecond(r.packet_rate),
     )
+    .alias("pps")
     .priority(3),
     Column::<Interface>::new("flows", "flows", "flows listed", Fixed(6), |i, _| {
         Value::Count(i.flows as u64)
@@ -127,4 +129,29 @@ pub static INTERFACE_COLUMNS: [Column<Interface>; 16] = [
         |i, _| i.counted.device_drops.map_or(Value::Unknown, Value::Count),
     )
     .priority(7),
+];
+
+/// What else is counted of an interface, for checks: of no view.
+pub static INTERFACE_COUNTS: [Column<Interface>; 3] = [
+    Column::<Interface>::new(
+        "seen",
+        "seen",
+        "packets that came to the hook",
+        Fixed(8),
+        |i, _| Value::Count(i.counted.seen.packets),
+    ),
+    Column::<Interface>::new(
+        "fragments_unmatched",
+        "unmatched",
+        "later fragments whose first one was not known",
+        Fixed(10),
+        |i, _| Value::Count(i.counted.fragments_unmatched),
+    ),
+    Column::<Interface>::new(
+        "packets_estimated",
+        "estimated",
+        "packets of aggregates whose bytes are an estimate",
+        Fixed(10),
+        |i, _| Value::Count(i.counted.estimated),
+    ),
 ];

@@ -10,6 +10,11 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
+    /// A text that stands alone.
+    pub(super) fn of(text: &'a str) -> Piece<'a> {
+        Piece { text, start: 0 }
+    }
+
     pub(super) fn error(self, message: impl Into<String>) -> QueryError {
         let length = self.text.chars().count().max(1);
         QueryError {
@@ -89,7 +94,7 @@ fn keyword(piece: Piece) -> Option<Kind> {
 /// The atoms of a text.
 pub(super) fn atoms(text: &str) -> Vec<Atom<'_>> {
     let mut atoms = Vec::new();
-    let mut rest = Piece { text, start: 0 };
+    let mut rest = Piece::of(text);
     loop {
         let spaces = rest.text.len() - rest.text.trim_start_matches(' ').len();
         rest = rest.split_at(spaces, 0).1;

@@ -81,7 +81,7 @@ impl Query {
 }
 
 impl Node {
-    fn has(&self, wanted: &impl Fn(&Term) -> bool) -> bool {
+    pub(super) fn has(&self, wanted: &impl Fn(&Term) -> bool) -> bool {
         match self {
             Node::Term(term) => wanted(term),
             Node::All(nodes) | Node::Any(nodes) => nodes.iter().any(|node| node.has(wanted)),

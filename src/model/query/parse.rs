@@ -1,15 +1,16 @@
 //! The grammar of the filter language. Positions in errors count characters, as a cursor does.
 
 use super::lexer::{Atom, Kind, Piece, atoms};
-use super::value::{amount, field, fields, is_plain_number, is_unit, no_amount, number};
-use super::{Comparison, Node, Query, QueryError, Test};
+use super::value::{Measure, amount, field, fields, is_plain_number, is_unit};
+use super::{Comparison, Node, Query, QueryError, Subject, Test};
 use crate::model::similar::suggestion;
 
 /// How deep brackets may nest.
 const DEEPEST: usize = 32;
 
-pub(super) fn query(text: &str) -> Result<Query, QueryError> {
+pub(super) fn query(subject: Subject, text: &str) -> Result<Query, QueryError> {
     let mut parser = Parser {
+        subject,
         atoms: atoms(text),
         at: 0,
         habit: None,
@@ -30,6 +31,7 @@ pub(super) fn query(text: &str) -> Result<Query, QueryError> {
 }
 
 struct Parser<'a> {
+    subject: Subject,
     atoms: Vec<Atom<'a>>,
     at: usize,
     /// The field that was told as tcpdump takes it, `port 80`: another value may follow, as in `port 80 or 443`.
@@ -143,16 +145,16 @@ impl<'a> Parser<'a> {
             Comparison::Equal | Comparison::NotEqual => known_field(name),
             _ => None,
         };
-        let column = amount(name);
-        if column.is_none() && of_field.is_none() {
-            return Err(no_amount(name));
+        let measure = Measure::named(self.subject, name);
+        if measure.is_none() && of_field.is_none() {
+            return Err(Measure::missing(self.subject, name));
         }
         if let Some(Kind::Sign(_)) = self.peek() {
             return Err(sign.error("not a comparison (loss>1)"));
         }
         let value = self.next_if(Kind::Word).unwrap_or(sign.end());
-        let Some(column) = column.filter(|_| of_field.is_none()) else {
-            let node = Node::from(valued(name, value)?);
+        let Some(measure) = measure.filter(|_| of_field.is_none()) else {
+            let node = Node::from(self.valued(name, value)?);
             return Ok(match comparison {
                 Comparison::NotEqual => node.negated(),
                 _ => node,
@@ -161,8 +163,7 @@ impl<'a> Parser<'a> {
         let next = self.word(0).filter(|_| is_plain_number(value));
         let apart = next.filter(|next| is_unit(*next));
         self.at += usize::from(apart.is_some());
-        let (number, unit) = number(value, apart, column)?;
-        Ok(Node::from(Test::Amount(column, comparison, number, unit)))
+        Ok(Node::from(measure.compared(comparison, value, apart)?))
     }
 
     /// A word, or a field with a colon; the value may stand apart.
@@ -175,12 +176,12 @@ impl<'a> Parser<'a> {
             };
             self.at += 1;
             let value = self.next_if(Kind::Word);
-            return valued(piece, value.unwrap_or(colon.end()));
+            return self.valued(piece, value.unwrap_or(colon.end()));
         };
         let (name, value) = piece.split_at(byte, 1);
         if known_field(name).is_some() {
             let apart = value.text.is_empty().then(|| self.next_if(Kind::Word));
-            return valued(name, apart.flatten().unwrap_or(value));
+            return self.valued(name, apart.flatten().unwrap_or(value));
         }
         // `2001:db8` and `10.0.0.1:443` are words; `foo:1` is a mistake.
         let letters = name.text.chars().all(|c| c.is_ascii_alphabetic());
@@ -224,7 +225,33 @@ impl<'a> Parser<'a> {
     /// A field with its value, for which others may be told.
     fn told(&mut self, name: &'static str, value: Piece) -> Result<Option<Test>, QueryError> {
         self.habit = Some(name);
+        self.subject.asked_for(name, value)?;
         field(name, value).map(Some)
+    }
+
+    /// A field and its value, which may be missing.
+    fn valued(&self, name: Piece, value: Piece) -> Result<Test, QueryError> {
+        self.subject.asked_for(name.text, name)?;
+        match value.text {
+            "" => Err(name.error(format!("{}: needs a value", name.text))),
+            _ => field(name.text, value),
+        }
+    }
+}
+
+impl Subject {
+    /// Whether this field can be asked for here; the error is at this place.
+    fn asked_for(self, field: &str, place: Piece) -> Result<(), QueryError> {
+        match (self, field) {
+            (Subject::Interfaces, "iface") | (Subject::Flows, _) => Ok(()),
+            (Subject::Interfaces, _) => {
+                Err(place.error(format!("an interface has no {field} (iface:)")))
+            }
+            (Subject::FlowsOfRun, "is") => Err(place
+                .error("this tells of the latest interval, and a check is about the whole run")),
+            (Subject::FlowsOfRun, "kind") => Err(place.error("flows have no kind")),
+            (Subject::FlowsOfRun, _) => Ok(()),
+        }
     }
 }
 
@@ -235,14 +262,6 @@ fn is_value(piece: Piece) -> bool {
 
 fn known_field(name: Piece) -> Option<&'static str> {
     fields().find(|field| name.text == *field)
-}
-
-/// A field and its value, which may be missing.
-fn valued(name: Piece, value: Piece) -> Result<Test, QueryError> {
-    match value.text {
-        "" => Err(name.error(format!("{}: needs a value", name.text))),
-        _ => field(name.text, value),
-    }
 }
 
 /// Why there is no field of this name, with the most similar one.

@@ -7,13 +7,16 @@ use ipnet::IpNet;
 
 use super::lexer::Piece;
 use super::state::{self, STATES, State};
-use super::{Ends, QueryError, Test};
-use crate::model::column::{Column, FLOW_COLUMNS, Width, by_name};
+use super::{Comparison, Ends, QueryError, Subject, Test};
+use crate::model::column::{
+    Column, FLOW_COLUMNS, INTERFACE_COLUMNS, INTERFACE_COUNTS, Width, by_name,
+};
 use crate::model::event::EventKind;
 use crate::model::flow::Protocol;
 use crate::model::glob::Glob;
 use crate::model::preferences::Unit;
 use crate::model::similar::suggestion;
+use crate::model::tracker::Interface;
 
 /// The fields that take a value behind a colon, with what they take; for the help.
 pub const FIELDS: [(&str, &str); 13] = [
@@ -147,42 +150,112 @@ fn glob(piece: Piece) -> Result<Glob, QueryError> {
     }
 }
 
+/// What is compared with a number.
+#[derive(Clone, Copy)]
+pub(super) enum Measure {
+    OfFlow(&'static Column),
+    OfInterface(&'static Column<Interface>),
+    /// How many flows are taken.
+    Taken,
+}
+
+impl Measure {
+    /// What has this name.
+    pub(super) fn named(subject: Subject, name: Piece) -> Option<Measure> {
+        match subject {
+            Subject::FlowsOfRun if name.is(TAKEN) => Some(Measure::Taken),
+            Subject::Flows | Subject::FlowsOfRun => amount(name).map(Measure::OfFlow),
+            Subject::Interfaces => interface_amount(name).map(Measure::OfInterface),
+        }
+    }
+
+    /// Why there is nothing of this name, with the most similar one.
+    pub(super) fn missing(subject: Subject, name: Piece) -> QueryError {
+        let (names, some): (Vec<String>, _) = match subject {
+            Subject::Interfaces => (
+                interface_amounts().flat_map(names_of).collect(),
+                "untracked, malformed, filtered, other, drops, ...",
+            ),
+            Subject::Flows | Subject::FlowsOfRun => (
+                amounts().flat_map(names_of).collect(),
+                "loss, jitter, rate, goodput, pps, ...",
+            ),
+        };
+        let hint = match suggestion(name.text, names.iter().map(String::as_str)) {
+            hint if hint.is_empty() => format!(" ({some})"),
+            hint => hint,
+        };
+        name.error(format!("not a number to compare{hint}"))
+    }
+
+    /// The term that compares it with this value, whose unit may stand apart.
+    pub(super) fn compared(
+        self,
+        comparison: Comparison,
+        value: Piece,
+        apart: Option<Piece>,
+    ) -> Result<Test, QueryError> {
+        Ok(match self {
+            Measure::OfFlow(column) => {
+                let (number, unit) = number(value, apart, column)?;
+                Test::Amount(column, comparison, number, unit)
+            }
+            Measure::OfInterface(column) => {
+                let (number, unit) = number(value, apart, column)?;
+                Test::Counted(column, comparison, number, unit)
+            }
+            Measure::Taken => match (value.text.parse::<u64>(), apart) {
+                (Ok(count), None) => Test::Taken(comparison, count as f64),
+                _ => return Err(value.error("not a number of flows (flows>=10)")),
+            },
+        })
+    }
+}
+
+/// The name of the number of flows that a check takes.
+const TAKEN: &str = "flows";
+
 /// The columns that can be compared with a number.
 fn amounts() -> impl Iterator<Item = &'static Column> {
-    let amounts = FLOW_COLUMNS.iter().filter(|column| column.is_amount());
+    comparable(&FLOW_COLUMNS)
+}
+
+/// The same of interfaces, but for the number of flows: a check has that of those which it takes.
+pub fn interface_amounts() -> impl Iterator<Item = &'static Column<Interface>> {
+    let all = comparable(&INTERFACE_COLUMNS).chain(comparable(&INTERFACE_COUNTS));
+    all.filter(|column| column.id != TAKEN)
+}
+
+fn comparable<T>(columns: &'static [Column<T>]) -> impl Iterator<Item = &'static Column<T>> {
+    let amounts = columns.iter().filter(|column| column.is_amount());
     amounts.filter(|column| !column.is_history())
 }
 
-/// Its header as one word.
-fn header(column: &Column) -> String {
-    column.title.replace(' ', "_")
+/// Its id, its short name, and its header as one word.
+fn names_of<T>(column: &'static Column<T>) -> impl Iterator<Item = String> {
+    let names = [Some(column.id), column.alias].into_iter().flatten();
+    let header = column.title.replace(' ', "_");
+    names.map(str::to_owned).chain([header])
 }
 
 /// The column of numbers with this id, short name or header.
 pub(super) fn amount(name: Piece) -> Option<&'static Column> {
     let exact = by_name(name.text).filter(|column| column.is_amount());
-    exact.or_else(|| {
-        amounts().find(|column| {
-            let names = [Some(column.id), column.alias];
-            names.into_iter().flatten().any(|known| name.is(known)) || name.is(&header(column))
-        })
-    })
+    exact.or_else(|| amounts().find(|column| has_name(column, name)))
 }
 
-/// Why this is no number of a flow, with the most similar name of one.
-pub(super) fn no_amount(name: Piece) -> QueryError {
-    let names: Vec<String> = amounts()
-        .flat_map(|column| {
-            let names = [Some(column.id), column.alias];
-            let names = names.into_iter().flatten().map(str::to_owned);
-            names.chain([header(column)])
-        })
-        .collect();
-    let hint = match suggestion(name.text, names.iter().map(String::as_str)) {
-        hint if hint.is_empty() => " (loss, jitter, rate, goodput, pps, ...)".to_owned(),
-        hint => hint,
-    };
-    name.error(format!("not a number to compare{hint}"))
+/// The same of interfaces.
+fn interface_amount(name: Piece) -> Option<&'static Column<Interface>> {
+    interface_amounts().find(|column| has_name(column, name))
+}
+
+fn has_name<T>(column: &'static Column<T>, name: Piece) -> bool {
+    names_of(column).any(|known| name.is(&known))
+}
+
+/// Whether this is the name of a number of what the query is about.
+pub fn is_measure(subject: Subject, name: &str) -> bool {
+    Measure::named(subject, Piece::of(name)).is_some()
 }
 
 /// Whether it is nothing but a number, so that a unit may stand apart.
@@ -197,10 +270,10 @@ pub(super) fn is_unit(piece: Piece) -> bool {
 }
 
 /// A number with a suffix, or with a unit that stands apart; times become those of the column (ms, or s for ages).
-pub(super) fn number(
+fn number<T>(
     piece: Piece,
     apart: Option<Piece>,
-    column: &Column,
+    column: &Column<T>,
 ) -> Result<(f64, Option<Unit>), QueryError> {
     const RIGHT: &str = "not a number (5, 1.5k, 10M, 1G, 5ms, 1%, 10Mbit, 10Mbps)";
     let end = piece
@@ -222,7 +295,7 @@ pub(super) fn number(
 }
 
 /// What the unit multiplies a number of this column by, and the unit of a rate.
-fn factor(suffix: &str, column: &Column) -> Option<(f64, Option<Unit>)> {
+fn factor<T>(suffix: &str, column: &Column<T>) -> Option<(f64, Option<Unit>)> {
     let seconds = matches!(column.id, "age" | "idle");
     let ms = if seconds { 1e-3 } else { 1.0 };
     let (prefix, unit) = match of_rate(suffix) {

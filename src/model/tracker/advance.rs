@@ -3,15 +3,15 @@
 //! Every total is a sum of differences between two readings of one life of one slot. So a flow may move to another slot,
 //! have two for a while, or wrap a counter, and its numbers go on. Pure: time comes in with each snapshot.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
 
 use super::closing::Closing;
 use super::gaps::Histograms;
 use super::interfaces::InterfaceLedger;
+use super::kept::KeptFlows;
+use super::keys::{finder, hash};
 use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rule_of};
 use super::state::{Ended, FlowState, Increase, NOBODY, Slot, push_lean};
@@ -32,6 +32,8 @@ pub struct FlowTracker {
     locality: Locality,
     interfaces: InterfaceLedger,
     histograms: Histograms,
+    /// What checks judge at the end, where there are any.
+    pub(super) kept: Option<Box<KeptFlows>>,
     rules_version: u8,
     table_baseline: TableCounts,
     intervals: Intervals,
@@ -55,6 +57,7 @@ impl FlowTracker {
             locality: Locality::default(),
             interfaces: InterfaceLedger::default(),
             histograms: Histograms::default(),
+            kept: None,
             rules_version: 0,
             table_baseline: TableCounts::default(),
             intervals,
@@ -142,6 +145,8 @@ impl FlowTracker {
         self.report.revision += 1;
         self.report.taken_ns = snapshot.taken_ns;
         Histograms::end(&snapshot.histograms, &mut self.report, finder(&self.by_key));
+        let kept = self.kept.iter_mut();
+        kept.for_each(|kept| kept.end_histograms(&snapshot.histograms));
         self.report.table = TableSample {
             counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table
@@ -198,6 +203,8 @@ impl FlowTracker {
         }
         self.interfaces.reset(&mut self.report);
         self.table_baseline += std::mem::take(&mut self.report.table.counts);
+        let kept = self.kept.iter_mut();
+        kept.for_each(|kept| kept.reset(&self.report));
     }
 
     /// Counts all samples; `closing`: they are the last of an interval of so many seconds.
@@ -261,6 +268,8 @@ impl FlowTracker {
         if increase.is_new_epoch {
             state.window.forget_gaps();
         }
+        let kept = self.kept.iter_mut();
+        kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
         let came = increase.counts.metered();
         state.window.add(self.step, increase.gaps, &came);
         flow.history.is_settled = false;
@@ -302,7 +311,8 @@ impl FlowTracker {
         };
     }
 
-    fn find(&self, key: &FlowKey) -> Option<u32> {
+    /// At which index of the report a flow is.
+    pub(super) fn find(&self, key: &FlowKey) -> Option<u32> {
         finder(&self.by_key)(&self.report.flows, key)
     }
 
@@ -324,6 +334,7 @@ impl FlowTracker {
             histogram: None,
         };
         self.interfaces.begin(&flow);
+        self.kept.iter_mut().for_each(|kept| kept.begin(&flow));
         push_lean(&mut self.report.flows, flow);
         push_lean(&mut self.states, FlowState::of(sample));
         let flows = &self.report.flows;
@@ -356,6 +367,7 @@ impl FlowTracker {
         self.states.swap_remove(index);
         let flow = self.report.flows.swap_remove(index);
         self.interfaces.end(&flow);
+        self.kept.iter_mut().for_each(|kept| kept.end(&flow));
         if let Some(rule) = rule_of(&mut self.report.rules, &flow) {
             rule.flows -= 1;
         }
@@ -369,18 +381,6 @@ impl FlowTracker {
             }
         }
     }
-}
-
-/// Says at which index of the report a flow is.
-fn finder(by_key: &HashTable<u32>) -> impl Fn(&[Flow], &FlowKey) -> Option<u32> + '_ {
-    |flows, key| {
-        let is_it = |index: &u32| flows[*index as usize].key == *key;
-        by_key.find(hash(key), is_it).copied()
-    }
-}
-
-fn hash(key: &FlowKey) -> u64 {
-    FxBuildHasher.hash_one(key)
 }
 
 #[cfg(test)]

@@ -1,0 +1,92 @@
+//! When a run begins, when its intervals are over, and when it ends itself.
+
+use std::time::{Duration, Instant};
+
+use super::Session;
+use crate::cli::Arguments;
+use crate::model::snapshot::Snapshot;
+use crate::runtime::happening::{Happening, TIME_IS_UP};
+use crate::runtime::updates::Update;
+
+/// An interval that ends with the run must not be cut short by a scheduling delay.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// When a run that begins now is to end, if that is known.
+pub(super) fn end_of(arguments: &Arguments) -> Option<Instant> {
+    let duration = arguments.output.duration?;
+    Some(Instant::now() + duration + GRACE)
+}
+
+impl Session {
+    /// Counts a snapshot of a run that waits for a flow, and begins the run if this has it.
+    pub(super) fn await_first(&mut self, snapshot: &Snapshot) {
+        let unit = self.reload.config().appearance.unit;
+        let waiting = self.waiting.as_ref();
+        let began = waiting.and_then(|it| it.sift(&mut self.tracker, snapshot, unit));
+        if began.is_some() {
+            self.waiting = None;
+            self.ends = end_of(&self.arguments);
+        } else {
+            self.refreshes = 0;
+            self.sampler.reset_histograms();
+        }
+    }
+
+    /// Whether the run is to end. Returns how many throughput intervals end now, as one.
+    pub(super) fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
+        let intervals = u64::from(self.refreshes / self.timing.refreshes);
+        let now = Instant::now();
+        let is_soon = |end| now + GRACE + self.timing.refresh / 4 >= end;
+        let ends_soon = self.ends.is_some_and(is_soon);
+        if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
+            happenings.push(TIME_IS_UP);
+            return None;
+        }
+        if intervals == 0 || self.holds_intervals {
+            return None;
+        }
+        if let Some(left) = &mut self.records_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                happenings.push(TIME_IS_UP);
+                return None;
+            }
+        }
+        self.refreshes %= self.timing.refreshes;
+        Some(intervals)
+    }
+
+    /// Whether intervals that are over are held back: they are closed together once they no longer are.
+    pub fn hold_intervals(&mut self, hold: bool) {
+        self.holds_intervals = hold;
+    }
+
+    /// Whether a signal has asked once more for the end of a run that is ending or has ended.
+    pub fn is_urged(&mut self) -> bool {
+        let mut updates = self.inlet.receive().into_iter();
+        self.is_urged |= updates.any(|update| matches!(update, Update::End { .. }));
+        self.is_urged
+    }
+
+    /// Stops counting. The report is then that of the whole run, and its last interval consists of the unfinished one and
+    /// those that were held back; returns their number.
+    pub fn finish(&mut self) -> u64 {
+        if let Some(last) = self.sampler.finish() {
+            for update in self.inlet.receive() {
+                match update {
+                    Update::Snapshot { snapshot, periods } => {
+                        self.refreshes += periods;
+                        self.count(Some(snapshot), false);
+                    }
+                    Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
+                    Update::End { .. } => self.is_urged = true,
+                    _ => {}
+                }
+            }
+            self.count(Some(Box::new(last)), self.waiting.is_none());
+            self.tracker.close_interval();
+        }
+        self.demo = None;
+        u64::from(self.refreshes / self.timing.refreshes).max(1)
+    }
+}

@@ -1,0 +1,153 @@
+//! A run that begins when the first flow of some kind comes.
+
+use crate::cli::Output;
+use crate::model::column::Context;
+use crate::model::preferences::Unit;
+use crate::model::query::Query;
+use crate::model::snapshot::Snapshot;
+use crate::model::tracker::{Flow, FlowTracker, Report};
+
+/// The flow that is waited for.
+pub struct Waiting {
+    text: String,
+    query: Query,
+    is_announced: bool,
+}
+
+impl Waiting {
+    /// As the command line says.
+    pub fn asked_for(output: &Output) -> Option<Waiting> {
+        output.wait_for.clone().map(Waiting::of)
+    }
+
+    fn of(text: String) -> Waiting {
+        Waiting {
+            // Reading the command line has found all mistakes.
+            query: Query::parse(&text).unwrap_or_default(),
+            text,
+            is_announced: false,
+        }
+    }
+
+    /// That the run waits, once.
+    pub fn announce(&mut self) -> Option<String> {
+        let was_announced = std::mem::replace(&mut self.is_announced, true);
+        (!was_announced).then(|| format!("waits for a flow of {}", self.text))
+    }
+
+    /// That it waited in vain.
+    pub fn in_vain(&self) -> String {
+        format!("no flow of {} came", self.text)
+    }
+
+    /// Counts a snapshot. If it has a flow that is waited for, the run begins with what came since the snapshot before:
+    /// returns when that flow's first packet came, CLOCK_MONOTONIC ns. If not, all totals are zero again.
+    pub fn sift(&self, tracker: &mut FlowTracker, snapshot: &Snapshot, unit: Unit) -> Option<u64> {
+        tracker.advance(snapshot);
+        let began = self.first_packet(tracker.report(), unit);
+        match began {
+            Some(began_ns) => tracker.set_run_began(began_ns),
+            None => {
+                tracker.close_interval();
+                tracker.reset();
+            }
+        }
+        began
+    }
+
+    fn first_packet(&self, report: &Report, unit: Unit) -> Option<u64> {
+        let context = Context {
+            unit,
+            now_ns: report.taken_ns,
+            ..Context::default()
+        };
+        let mut scratch = String::new();
+        let mut is_wanted = |flow: &&Flow| {
+            let has_come = flow.counts.packets > 0;
+            has_come && self.query.matches(flow, &context, &[], &mut scratch)
+        };
+        let flows = report.flows.iter().filter(|flow| is_wanted(flow));
+        flows.map(|flow| flow.first_seen_ns).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::model::flow::{Direction, FlowKey, Protocol};
+    use crate::model::snapshot::{Counts, FlowSample, GapSums, InterfaceSample};
+    use crate::model::tracker::Intervals;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn sample(port: u16, packets: u64, first_seen_ns: u64) -> FlowSample {
+        FlowSample {
+            slot: port.into(),
+            generation: 1,
+            key: FlowKey {
+                ifindex: 7,
+                direction: Direction::In,
+                vlan: None,
+                tunnel: None,
+                protocol: Protocol::Udp,
+                source: Ipv4Addr::LOCALHOST.into(),
+                destination: Ipv4Addr::LOCALHOST.into(),
+                source_port: 1,
+                destination_port: port,
+            },
+            counts: Counts {
+                packets,
+                bytes: packets * 100,
+                ..Counts::default()
+            },
+            epoch: 1,
+            gaps: GapSums::default(),
+            profile: 0,
+            rule: None,
+            rules_version: 0,
+            first_seen_ns,
+            last_seen_ns: first_seen_ns,
+        }
+    }
+
+    #[test]
+    fn nothing_is_counted_but_from_the_reading_on_in_which_the_first_such_flow_came() {
+        let intervals = Intervals {
+            refresh_ns: SECOND,
+            jitter_ns: SECOND,
+        };
+        let mut tracker = FlowTracker::new(intervals, 0);
+        tracker.keep_flows(0, 10, Box::new(|_| true));
+        let waiting = Waiting::of("port:5201".to_owned());
+        let reading = |second: u64, seen: u64, flows: &[FlowSample]| Snapshot {
+            taken_ns: second * SECOND,
+            flows: flows.to_vec(),
+            interfaces: vec![InterfaceSample {
+                ifindex: 7,
+                seen: crate::model::snapshot::Volume {
+                    packets: seen,
+                    bytes: seen * 100,
+                },
+                ..InterfaceSample::default()
+            }],
+            ..Snapshot::default()
+        };
+        let first = reading(1, 10, &[sample(80, 10, 5)]);
+        assert_eq!(waiting.sift(&mut tracker, &first, Unit::Bytes), None);
+        assert_eq!(tracker.report().flows[0].counts.packets, 0);
+        assert_eq!(tracker.report().interfaces[0].counted.seen.packets, 0);
+        let came = 2 * SECOND + 5;
+        let second = reading(3, 33, &[sample(80, 13, 5), sample(5201, 20, came)]);
+        assert_eq!(waiting.sift(&mut tracker, &second, Unit::Bytes), Some(came));
+        tracker.close_interval();
+        let report = tracker.report();
+        let packets = report.flows.iter().map(|flow| flow.counts.packets);
+        assert_eq!(packets.collect::<Vec<_>>(), [3, 20]);
+        assert_eq!(report.interfaces[0].counted.seen.packets, 23);
+        assert_eq!(report.interval_s, 2.0, "since the reading before");
+        let run = tracker.whole_run().expect("flows are kept");
+        assert_eq!(run.seconds(), 1.0 - 5e-9, "since the first packet");
+    }
+}

@@ -1,0 +1,464 @@
+//! Checks on hand-made readings: over the whole run, with all flows that there were, and never sure without a reason.
+
+use std::net::Ipv4Addr;
+
+use flowtop::model::check::{Check, Outcome, Verdict, judge, table, unmet};
+use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::preferences::Unit;
+use flowtop::model::snapshot::{
+    Counts, FlowSample, GapSums, InterfaceSample, Sequence, Snapshot, Volume,
+};
+use flowtop::model::tracker::{FlowTracker, Intervals};
+
+const SECOND: u64 = 1_000_000_000;
+
+fn key(port: u16) -> FlowKey {
+    FlowKey {
+        ifindex: 7,
+        direction: Direction::In,
+        vlan: None,
+        tunnel: None,
+        protocol: Protocol::Udp,
+        source: Ipv4Addr::new(10, 0, 0, 2).into(),
+        destination: Ipv4Addr::new(10, 0, 0, 1).into(),
+        source_port: 40000,
+        destination_port: port,
+    }
+}
+
+/// A slot in which a flow of 100-byte packets is, to a port: so many came, of which the next ones are numbered and some
+/// are lost.
+fn sample(slot: u32, generation: u32, port: u16, packets: u64, lost: Option<u64>) -> FlowSample {
+    FlowSample {
+        slot,
+        generation,
+        key: key(port),
+        counts: Counts {
+            packets,
+            bytes: packets * 100,
+            payload_bytes: packets * 58,
+            sequence: lost.map(|lost| Sequence {
+                received: packets,
+                lost,
+                duplicates: Some(0),
+                ..Sequence::default()
+            }),
+            ip: None,
+        },
+        epoch: 1,
+        gaps: GapSums::default(),
+        profile: 0,
+        rule: None,
+        rules_version: 0,
+        first_seen_ns: SECOND / 2,
+        last_seen_ns: SECOND,
+    }
+}
+
+fn veth1() -> InterfaceSample {
+    InterfaceSample {
+        ifindex: 7,
+        name: "veth1".into(),
+        ..InterfaceSample::default()
+    }
+}
+
+/// A run that reads once a second.
+struct Run {
+    tracker: FlowTracker,
+    seconds: u64,
+    interface: InterfaceSample,
+}
+
+impl Run {
+    fn with_room(room: usize) -> Run {
+        let second = Intervals {
+            refresh_ns: SECOND,
+            jitter_ns: SECOND,
+        };
+        let mut tracker = FlowTracker::new(second, 0);
+        tracker.keep_flows(0, room, Box::new(|_| true));
+        Run {
+            tracker,
+            seconds: 0,
+            interface: veth1(),
+        }
+    }
+
+    fn new() -> Run {
+        Run::with_room(1000)
+    }
+
+    /// The next reading: changed slots, and those that are free now.
+    fn read(&mut self, flows: &[FlowSample], freed: &[u32]) {
+        self.seconds += 1;
+        self.tracker.advance_and_close(&Snapshot {
+            taken_ns: self.seconds * SECOND,
+            flows: flows.to_vec(),
+            freed: freed.to_vec(),
+            interfaces: vec![self.interface.clone()],
+            ..Snapshot::default()
+        });
+    }
+
+    fn judge(&self, text: &str) -> Outcome {
+        let check = Check::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let run = self.tracker.whole_run().expect("flows are kept");
+        let [outcome] = &judge(&[check], &run, Unit::Bytes)[..] else {
+            panic!("one outcome");
+        };
+        outcome.clone()
+    }
+
+    fn verdict(&self, text: &str) -> Verdict {
+        self.judge(text).verdict
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        match self.verdict(text) {
+            Verdict::Holds => true,
+            Verdict::Fails => false,
+            Verdict::Unsure => panic!("{:?}", self.judge(text)),
+        }
+    }
+}
+
+#[test]
+fn figures_are_those_of_the_whole_run_and_not_of_the_latest_interval() {
+    let mut run = Run::new();
+    run.read(&[sample(0, 1, 5201, 990, Some(10))], &[]);
+    // The rest comes in one interval of nine, without a loss.
+    (0..7).for_each(|_| run.read(&[], &[]));
+    run.read(&[sample(0, 1, 5201, 1990, Some(10))], &[]);
+    run.read(&[], &[]);
+    for (condition, expected) in [
+        ("loss=0.5", true),
+        ("loss<0.5", false),
+        ("loss_now=0.5", true),
+        ("loss_window=0.5", true),
+        ("lost=10 packets=1990", true),
+        ("rate=19900", true),
+        ("rate=159.2kbps", true),
+        ("pps=199", true),
+        ("goodput=11542", true),
+        ("age=9.5s", true),
+        ("idle=9s", true),
+        ("not loss>0.4", false),
+        ("loss>1 or packets>1", true),
+        ("dst:10.0.0.1 udp veth1", true),
+    ] {
+        let text = format!("port:5201 => {condition}");
+        assert_eq!(run.holds(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn jitter_is_over_all_gaps_of_all_epochs_of_all_lives() {
+    // Each life of the flow in a slot, each epoch of a life, each reading of an epoch: the gaps that are new, in ns.
+    let lives: [&[&[&[u64]]]; 2] = [
+        &[&[&[100, 300, 250], &[900]], &[&[50], &[70, 80]]],
+        &[&[&[1000, 2000]]],
+    ];
+    let mut run = Run::new();
+    for (life, epochs) in (1..).zip(lives) {
+        let mut packets = 0;
+        for (epoch, readings) in (1..).zip(epochs) {
+            let mut sums = GapSums::default();
+            for gaps in *readings {
+                for gap in *gaps {
+                    sums.count += 1;
+                    sums.sum += gap;
+                    sums.squares += u128::from(*gap) * u128::from(*gap);
+                    packets += 1;
+                }
+                let flow = FlowSample {
+                    epoch,
+                    gaps: sums,
+                    ..sample(3, life, 5201, packets, None)
+                };
+                run.read(&[flow], &[]);
+            }
+        }
+        run.read(&[], &[3]);
+    }
+    let gaps: Vec<f64> = lives
+        .concat()
+        .concat()
+        .concat()
+        .iter()
+        .map(|gap| *gap as f64 / 1e6)
+        .collect();
+    let n = gaps.len() as f64;
+    let mean = gaps.iter().sum::<f64>() / n;
+    let deviation = (gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    assert!(run.tracker.report().flows.is_empty(), "it has left");
+    let whole = run.tracker.whole_run().expect("flows are kept");
+    let flows: Vec<_> = whole.flows().collect();
+    let [flow] = &flows[..] else {
+        panic!("one flow: {flows:?}");
+    };
+    let interarrival = flow.interarrival;
+    let is =
+        |found: Option<f64>, expected: f64| (found.expect("known") / expected - 1.0).abs() < 1e-9;
+    assert!(is(interarrival.mean_ms(), mean) && is(interarrival.jitter_ms(), deviation));
+    assert_eq!((interarrival.samples, flow.jitter_epochs), (9, 3));
+    assert_eq!(flow.counts.packets, 7 + 2);
+}
+
+#[test]
+fn a_run_of_weeks_has_room_for_the_squares_of_its_gaps() {
+    // A gap of 2 s, read each time: modulo 2^79 the sum of squares is full after 151,000 of them.
+    let mut run = Run::new();
+    let mut sums = GapSums::default();
+    for packets in 1..=400_u64 {
+        let gaps = 1000;
+        sums.count += gaps;
+        sums.sum += gaps * 2 * SECOND;
+        let squares = u128::from(gaps) * u128::from(2 * SECOND).pow(2);
+        sums.squares = (sums.squares + squares) % GapSums::MODULUS;
+        let flow = FlowSample {
+            gaps: sums,
+            ..sample(0, 1, 5201, packets * gaps, None)
+        };
+        run.read(&[flow], &[]);
+    }
+    assert!(run.holds("=> jitter=0 iat=2000 samples=400k"));
+}
+
+#[test]
+fn flows_that_ended_are_judged_and_one_that_came_again_is_one() {
+    let mut run = Run::new();
+    run.read(
+        &[sample(0, 1, 1, 100, Some(0)), sample(1, 1, 2, 99, Some(1))],
+        &[],
+    );
+    // Both leave: one by its time, the other is replaced. The first one comes again elsewhere.
+    run.read(&[sample(1, 2, 3, 10, Some(0))], &[0]);
+    run.read(&[sample(9, 4, 1, 50, Some(50))], &[]);
+    let outcome = run.judge("=> loss<1");
+    assert_eq!(
+        (outcome.verdict, outcome.taken, outcome.failed),
+        (Verdict::Fails, 3, 2)
+    );
+    // 50 of 200, and 1 of 100: the worst comes first, and those within the bound are not told.
+    let [first, second] = &outcome.worst[..] else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(first, "loss 25%, udp 10.0.0.2:40000 > 10.0.0.1:1 veth1");
+    assert_eq!(second, "loss 1%, udp 10.0.0.2:40000 > 10.0.0.1:2 veth1");
+    assert!(run.holds("port:3 => loss=0 packets=10"));
+    assert!(run.holds("port:1 => packets=150 lost=50 flows=1"));
+    assert!(run.holds("udp => flows=3"));
+}
+
+#[test]
+fn at_least_one_flow_is_taken_unless_the_number_is_asked_for() {
+    let mut run = Run::new();
+    run.read(
+        &[sample(0, 1, 1, 100, Some(0)), sample(1, 1, 2, 100, Some(0))],
+        &[],
+    );
+    let outcome = run.judge("port:3 => loss<1");
+    assert_eq!(outcome.verdict, Verdict::Fails);
+    assert_eq!((outcome.taken, outcome.failed), (0, 0));
+    assert_eq!(outcome.remarks, ["no flow is taken"]);
+    assert!(run.holds("port:3 => flows=0"));
+    assert!(!run.holds("port:3 => flows>=1"));
+    assert!(run.holds("=> flows>=2 loss=0"));
+    assert!(!run.holds("=> flows>=3 loss=0"));
+    assert!(!run.holds("=> flows>=3 or loss>0"));
+    assert!(run.holds("=> not flows>=3"));
+    // A flow that is listed and had no packet since totals were set to zero is none.
+    run.tracker.reset();
+    assert!(!run.holds("=> loss=0"));
+    run.read(&[sample(0, 1, 1, 101, Some(0))], &[]);
+    assert!(run.holds("=> flows=1 packets=1 rate=100"));
+}
+
+#[test]
+fn what_is_not_known_is_not_met_whichever_way_it_is_asked_for() {
+    let mut run = Run::new();
+    run.read(&[sample(0, 1, 1, 100, None)], &[]);
+    for condition in [
+        "loss<1",
+        "loss>=0",
+        "not loss>1",
+        "!lost=5",
+        "iat_p99<5ms",
+        "jitter<1",
+        "rule:x",
+    ] {
+        let outcome = run.judge(&format!("=> {condition}"));
+        assert_eq!(outcome.verdict, Verdict::Fails, "{condition}");
+        assert_eq!(outcome.failed, 1);
+    }
+    assert_eq!(
+        run.judge("=> loss<1").worst[0].split(',').next(),
+        Some("loss unknown")
+    );
+    // Without a rule, a VLAN or a name that is not a matter of knowledge.
+    assert!(run.holds("=> !rule:x vlan:none !tcp"));
+    assert!(run.holds("=> loss<1 or packets=100"));
+}
+
+#[test]
+fn no_check_is_sure_of_flows_that_found_no_room() {
+    let mut run = Run::with_room(2);
+    let flows = [1, 2, 3, 3].map(|port| sample(port.into(), 1, port, 10, Some(0)));
+    run.read(&flows, &[]);
+    assert_eq!(run.tracker.report().flows.len(), 3);
+    let outcome = run.judge("=> loss=0");
+    assert_eq!((outcome.verdict, outcome.taken), (Verdict::Unsure, 2));
+    assert!(
+        outcome.remarks[0].starts_with("1 flows were more than"),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        run.verdict("=> loss>0"),
+        Verdict::Fails,
+        "nothing can mend that"
+    );
+    assert!(unmet(std::slice::from_ref(&outcome)).is_some());
+    let lines = table(&[outcome], 1.0);
+    assert!(
+        lines.iter().any(|line| line.starts_with("unsure")),
+        "{lines:#?}"
+    );
+
+    let mut run = Run::new();
+    run.interface.untracked = Volume {
+        packets: 1234,
+        bytes: 0,
+    };
+    run.read(&[sample(0, 1, 1, 10, Some(0))], &[]);
+    let outcome = run.judge("udp => loss=0");
+    assert_eq!(outcome.verdict, Verdict::Unsure);
+    assert!(
+        outcome.remarks[0].starts_with("1,234 packets are untracked"),
+        "{outcome:?}"
+    );
+    assert!(!run.holds("iface:eth* => flows=1"));
+    assert!(
+        run.holds("iface:eth* => flows=0"),
+        "those packets were on another interface"
+    );
+    assert!(!run.holds("=> untracked=0"));
+    assert!(run.holds("=> untracked=1234"));
+}
+
+#[test]
+fn counts_of_interfaces_are_those_of_the_run() {
+    let mut run = Run::new();
+    run.interface.seen.packets = 30;
+    run.interface.other.packets = 3;
+    run.interface.filtered.packets = 2;
+    run.interface.malformed[0].packets = 1;
+    run.interface.malformed[1].packets = 1;
+    run.interface.device_drops = Some(105);
+    run.interface.drops_before = Some(100);
+    run.read(&[sample(0, 1, 1, 10, None)], &[]);
+    for (text, expected) in [
+        ("=> untracked=0", true),
+        ("iface:veth* => other<=3 filtered=2 malformed=2", true),
+        ("=> device_drops=5", true),
+        ("=> drops<5", false),
+        (
+            "=> seen=30 ended=0 fragments_unmatched=0 packets_estimated=0",
+            true,
+        ),
+        ("=> untracked=0 packets=17 rate=1000", true),
+        ("=> untracked=0 veth1", true),
+        ("iface:eth0 => untracked=0", false),
+        ("other>5 => untracked=0", false),
+    ] {
+        assert_eq!(run.holds(text), expected, "{text}");
+    }
+    let outcome = run.judge("=> drops<5");
+    assert_eq!(
+        (outcome.of_what, outcome.taken, outcome.failed),
+        ("interfaces", 1, 1)
+    );
+    assert_eq!(outcome.worst, ["drops 5, veth1"]);
+    assert_eq!(
+        run.judge("iface:eth0 => other=0").remarks,
+        ["no interface is taken"]
+    );
+    // From here on everything counts anew.
+    run.tracker.reset();
+    run.interface.device_drops = Some(107);
+    run.read(&[], &[]);
+    assert!(run.holds("=> drops=2 other=0 filtered=0 malformed=0"));
+    // A device that does not say what it drops.
+    run.interface.device_drops = None;
+    run.read(&[], &[]);
+    assert!(!run.holds("=> drops=0") && !run.holds("=> not drops>0"));
+}
+
+#[test]
+fn a_check_keeps_the_flows_that_it_may_take_and_no_others() {
+    let may = |text: &str, port| Check::parse(text).expect(text).may_take(&key(port));
+    assert!(may("port:5201 => loss<1", 5201) && !may("port:5201 => loss<1", 5202));
+    assert!(may("port:5201 packets>1 => loss<1", 5201) && !may("port:5201 packets>1 => loss<1", 1));
+    assert!(may("!port:5201 or iface:eth0 => loss<1", 5201) && may("!tcp => loss<1", 1));
+    assert!(!may("proto:tcp => loss<1", 1) && !may("=> untracked=0", 1));
+}
+
+#[test]
+fn mistakes_have_their_place_in_the_whole_text() {
+    for (text, wrong, part) in [
+        ("udp => los<1", "los", "did you mean loss?"),
+        ("port:99999 => loss<1", "99999", "not a port"),
+        ("ä => (loss<1", "(", "not closed"),
+        ("udp => loss<x", "x", "not a number"),
+        ("udp => flows>=ten", "ten", "not a number of flows"),
+        ("=> untracked=0 loss<1", "loss", "two checks"),
+        ("=> loss<1 untracked=0", "loss", "two checks"),
+        ("=> untracked=0 flows=1", "flows", "two checks"),
+        ("=> untracked=0 bla<1", "bla", "not a number to compare"),
+        ("port:1 => untracked=0", "port", "an interface has no port"),
+        ("port 1 => untracked=0", "1", "an interface has no port"),
+        ("=> is:losing", "is", "the latest interval"),
+        ("is:alert => loss<1", "is", "the latest interval"),
+        ("kind:gap => loss<1", "kind", "no kind"),
+        ("udp => ", "=>", "condition is missing"),
+        ("udp loss<1", "", "SELECTION => CONDITION"),
+        ("", "", "SELECTION => CONDITION"),
+        ("udp => loss<1 => loss<1", "=", "nothing to compare"),
+    ] {
+        let error = Check::parse(text).expect_err(text);
+        let length = error.end.saturating_sub(error.start);
+        let found: String = text.chars().skip(error.start).take(length).collect();
+        assert_eq!(found, wrong, "{text}: {error:?}");
+        assert!(error.message.contains(part), "{text}: {error:?}");
+    }
+}
+
+#[test]
+fn the_table_has_each_check_with_its_worst_flow() {
+    let mut run = Run::new();
+    run.read(
+        &[
+            sample(0, 1, 1, 990, Some(10)),
+            sample(1, 1, 2, 999, Some(1)),
+        ],
+        &[],
+    );
+    let texts = ["=> loss<0.5", "port:2 => loss<0.5", "port:9 => loss<1"];
+    let outcomes: Vec<_> = texts.iter().map(|text| run.judge(text)).collect();
+    let expected = "\
+flowtop: checks over 1.0 s
+result   taken  failed  check
+fails        2       1  => loss<0.5
+                        worst: loss 1%, udp 10.0.0.2:40000 > 10.0.0.1:1 veth1
+holds        1       0  port:2 => loss<0.5
+                        worst: loss 0.1%, udp 10.0.0.2:40000 > 10.0.0.1:2 veth1
+fails        0       0  port:9 => loss<1
+                        no flow is taken";
+    assert_eq!(table(&outcomes, 1.0).join("\n"), expected);
+    assert_eq!(
+        unmet(&outcomes).as_deref(),
+        Some("2 of 3 checks do not hold")
+    );
+    let last = table(&outcomes[1..2], 1.0).pop();
+    assert_eq!(last.as_deref(), Some("flowtop: the check holds"));
+}

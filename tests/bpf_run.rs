@@ -26,6 +26,8 @@ mod in_process;
 mod listed;
 #[path = "bpf_run/owners.rs"]
 mod owners;
+#[path = "bpf_run/readmitted.rs"]
+mod readmitted;
 #[path = "bpf_run/room.rs"]
 mod room;
 #[path = "bpf_run/settled.rs"]

@@ -9,6 +9,7 @@ mod words;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::model::groups::{Group, Groups};
 use crate::model::preferences::Unit;
 
 use words::{
-    check, duration, filter, group, jitter_interval, order, rotation, throughput_interval,
+    check, duration, filter, group, jitter_interval, listen_address, order, rotation,
+    throughput_interval,
 };
 
 /// How a run ends, as scripts see it.
@@ -211,6 +213,10 @@ pub struct Overrides {
     /// takes has to satisfy the condition behind it, over the whole run; repeatable; exit code 3 if one does not hold.
     #[arg(long = "assert", value_name = "CHECK", value_parser = check, allow_hyphen_values = true)]
     pub checks: Vec<Check>,
+
+    /// Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only.
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
 }
 
 /// What to do instead of a run.
@@ -337,6 +343,7 @@ impl Overrides {
             max_flows,
             metrics,
             checks,
+            listen,
         } = self;
         if !interfaces.is_empty() {
             let mut seen = HashSet::new();
@@ -351,6 +358,7 @@ impl Overrides {
         config.throughput_interval = throughput_interval.unwrap_or(config.throughput_interval);
         config.jitter_interval = jitter_interval.or(config.jitter_interval);
         config.max_flows = max_flows.unwrap_or(config.max_flows);
+        config.listen = listen.or(config.listen);
         if !metrics.is_empty() {
             config.metrics = metrics.iter().copied().collect::<Groups>().iter().collect();
         }

@@ -21,6 +21,7 @@ mod edit;
 pub mod interval;
 mod json;
 mod kind;
+pub mod listen;
 mod profile;
 pub mod rule;
 mod rules;

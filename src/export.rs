@@ -5,6 +5,7 @@
 mod csv;
 mod json;
 pub mod junit;
+pub mod openmetrics;
 mod text;
 
 use std::io::{self, Write};

@@ -16,6 +16,7 @@ mod fresh;
 mod happening;
 mod headless;
 mod launch;
+mod metrics;
 mod names;
 mod panics;
 mod record_file;

@@ -144,6 +144,7 @@ fn a_rule_as_text_reads_back_to_the_same_rule() {
             let again = flowtop::model::rule::Rule {
                 profile: rule.profile,
                 histogram: rule.histogram,
+                export: rule.export,
                 ..again
             };
             assert_eq!(again, rule, "{text}");

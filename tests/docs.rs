@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use clap::CommandFactory;
 use flowtop::cli::{Arguments, Exit};
 use flowtop::config;
+use flowtop::export::openmetrics::FAMILIES;
 use flowtop::keymap::{BINDINGS, KeyGroup};
 use flowtop::model::column::{FLOW_COLUMNS, GROUP_COLUMNS, MEMBERS, Member, by_id, json_path};
 use flowtop::model::preferences::ThemeName;
@@ -24,13 +25,14 @@ use flowtop::model::query::{FIELDS, interface_amounts};
 const README: &str = "README.md";
 const NUMBERS: &str = "docs/numbers.md";
 const CONFIGURATION: &str = "docs/configuration.md";
-
+const METRICS: &str = "docs/metrics.md";
 const LABS: &str = "docs/labs.md";
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     README,
     NUMBERS,
     CONFIGURATION,
+    METRICS,
     "docs/json.md",
     LABS,
     "docs/rights.md",
@@ -162,6 +164,20 @@ fn rule_keys() -> String {
     table("| key of a rule | meaning |", rows)
 }
 
+fn families() -> String {
+    let rows = FAMILIES.iter().map(|family| {
+        let (name, kind) = (family.name, family.kind);
+        let labels: Vec<_> = family.labels.iter().map(|l| format!("`{l}`")).collect();
+        let (labels, help) = (labels.join(" "), cell(family.help));
+        format!(
+            "| `{name}{}` | {} | {labels} | {help} |",
+            kind.suffix(),
+            kind.name()
+        )
+    });
+    table("| name | type | labels | meaning |", rows)
+}
+
 /// Where a table is in the text of a document.
 fn find_table(text: &str, name: &str) -> std::ops::Range<usize> {
     let begin = format!("<!-- table: {name} -->\n");
@@ -229,6 +245,7 @@ fn tables_of_the_documents_are_what_the_code_says() {
     expect_table(CONFIGURATION, "settings", &settings());
     expect_table(CONFIGURATION, "keys of a rule", &rule_keys());
     expect_table(LABS, "counts of interfaces", &counts_of_interfaces());
+    expect_table(METRICS, "families", &families());
 }
 
 #[test]

@@ -103,6 +103,7 @@ fn rules() -> Vec<Rule> {
         protocols: Vec::new(),
         profile: None,
         histogram: false,
+        export: 0,
     };
     let others = (0..63).map(|i| rule(100 * i, Some(format!("172.16.{i}.0/24")), "192.168.0.0/16"));
     others.chain([rule(7000, None, "10.255.0.0/16")]).collect()

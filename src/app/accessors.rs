@@ -232,6 +232,11 @@ impl App {
         alerts(&self.journal, self.paused.as_ref())
     }
 
+    /// The same now, also while the screen is paused.
+    pub fn live_alerts(&self) -> &Alerts {
+        self.journal.alerts()
+    }
+
     /// The pause, if the screen is paused.
     pub fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()

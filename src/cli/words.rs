@@ -1,9 +1,11 @@
 //! What the words behind options mean; the errors say what would be right.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Rotation;
 use crate::config::interval::{self, Limits};
+use crate::config::listen;
 use crate::model::check::Check;
 use crate::model::column::{Sort, by_name, ids};
 use crate::model::groups::Group;
@@ -33,6 +35,10 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
 /// Reads a check; the error says where the mistake is.
 pub(super) fn check(text: &str) -> Result<Check, String> {
     Check::parse(text).map_err(|error| error.told_of(text))
+}
+
+pub(super) fn listen_address(word: &str) -> Result<SocketAddr, String> {
+    listen::read(word)
 }
 
 pub(super) fn throughput_interval(word: &str) -> Result<Duration, String> {

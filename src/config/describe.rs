@@ -34,6 +34,9 @@ pub(super) fn describe(config: &Config) -> String {
         if rule.histogram {
             lines.push("     histograms of the time between packets".into());
         }
+        if rule.export > 0 {
+            lines.push(format!("     series of its {} largest flows", rule.export));
+        }
     }
     let sequence = profile_in_words(&config.sequence());
     lines.push(if config.rules.iter().any(|rule| rule.profile.is_some()) {

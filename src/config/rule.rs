@@ -56,6 +56,7 @@ pub fn parse(name: &str, text: &str) -> Result<Rule, Vec<RuleError>> {
         protocols: Vec::new(),
         profile: None,
         histogram: false,
+        export: 0,
     };
     for group in list(protocol, protocols, &mut errors) {
         rule.protocols.extend_from_slice(group);

@@ -10,7 +10,7 @@ use jsonc_parser::common::{Range, Ranged};
 
 use super::diagnostic::excerpt;
 use super::json::JsonValue;
-use super::kind::{Switch, ValueKind, described};
+use super::kind::{Number, Switch, ValueKind, described};
 use super::profile;
 use super::rule::{self, RuleError};
 use super::walk::{Walk, json_type, quoted};
@@ -22,6 +22,10 @@ const MATCH_HELP: &str =
 const HISTOGRAM: &str = "HISTOGRAM";
 const HISTOGRAM_HELP: &str = "`true`: its flows keep histograms of the time between their packets, the first 256 of all \
     rules' flows, from which `iat_p50` to `iat_max` come";
+const EXPORT: &str = "EXPORT";
+const EXPORT_HELP: &str =
+    "so many of its flows, the largest, have series of their own in what `LISTEN` serves";
+const EXPORT_NUMBER: Number = Number(0..=1_000_000);
 const FIELDS_HELP: &str = "Five fields: source, destination, source port, destination port, protocol; - means any, \
     each may be a list [a,b,c] without spaces. For example 1.1.1.1 2.2.2.2 - 22 TCP.";
 const EXPECTED: &str = "a rule is a string of five fields, or an object with \"match\"";
@@ -65,7 +69,7 @@ impl ValueKind for Rules {
 
 fn write_rule(rule: &Rule) -> JsonValue {
     let fields = rule::to_text(rule);
-    if rule.profile.is_none() && !rule.histogram {
+    if rule.profile.is_none() && !rule.histogram && rule.export == 0 {
         return fields.into();
     }
     let mut object = JsonValue::object([("match", fields.into())]);
@@ -75,6 +79,9 @@ fn write_rule(rule: &Rule) -> JsonValue {
     if rule.histogram {
         object = object.and(JsonValue::object([(HISTOGRAM, true.into())]));
     }
+    if rule.export > 0 {
+        object = object.and(JsonValue::object([(EXPORT, rule.export.into())]));
+    }
     object
 }
 
@@ -83,7 +90,7 @@ pub(super) fn schema() -> JsonValue {
     let text = described(FIELDS_HELP, JsonValue::object([("type", "string".into())]));
     let object = JsonValue::object([("$ref", "#/$defs/RuleObject".into())]);
     let object = described(
-        "Flows of this rule have a sequence position of their own, or histograms.",
+        "Flows of this rule have a sequence position of their own, histograms, or series.",
         object,
     );
     let either = JsonValue::object([("anyOf", JsonValue::List(vec![text, object]))]);
@@ -98,18 +105,20 @@ pub(super) fn object_schema() -> JsonValue {
     let fields = JsonValue::object([("type", "string".into())]);
     let fields = ("match", described(MATCH_HELP, fields));
     let histogram = (HISTOGRAM, described(HISTOGRAM_HELP, Switch.schema()));
+    let export = (EXPORT, described(EXPORT_HELP, EXPORT_NUMBER.schema()));
+    let first = std::iter::once(fields);
     let others = profile::KEYS.iter();
     let others = others.map(|key| (key.name, described(key.help, (key.schema)())));
     let object = JsonValue::object([
         ("type", "object".into()),
         (
             "properties",
-            JsonValue::object(std::iter::once(fields).chain(others).chain([histogram])),
+            JsonValue::object(first.chain(others).chain([histogram, export])),
         ),
         ("additionalProperties", false.into()),
     ]);
     described(
-        "A rule with a sequence position of its own, or histograms. What it does not say is as in the whole file.",
+        "A rule with a sequence position of its own, histograms, or series. What it does not say is as in the whole file.",
         object,
     )
 }
@@ -144,7 +153,15 @@ pub fn rule_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     let others = profile::KEYS.iter().map(|key| (key.name, key.help));
     std::iter::once(("match", MATCH_HELP))
         .chain(others)
-        .chain([(HISTOGRAM, HISTOGRAM_HELP)])
+        .chain([(HISTOGRAM, HISTOGRAM_HELP), (EXPORT, EXPORT_HELP)])
+}
+
+/// What a rule's object says besides the five fields.
+#[derive(Default)]
+struct RuleOptions {
+    profile: Option<SequenceProfile>,
+    histogram: bool,
+    export: u32,
 }
 
 /// The rules read so far.
@@ -227,12 +244,7 @@ impl RuleSet<'_> {
         }
     }
 
-    /// The profile, if anything is said of it, and whether its flows keep histograms.
-    fn read_options(
-        walk: &mut Walk<'_>,
-        path: &str,
-        object: &Object<'_>,
-    ) -> (Option<SequenceProfile>, bool) {
+    fn read_options(walk: &mut Walk<'_>, path: &str, object: &Object<'_>) -> RuleOptions {
         let known: Vec<&str> = rule_keys().map(|(name, _)| name).collect();
         walk.check_keys(&format!("{path}: "), object, &known);
         let inherited = walk.profile;
@@ -241,7 +253,15 @@ impl RuleSet<'_> {
             let path = format!("{path}.{HISTOGRAM}");
             Switch.read(walk, &path, &property.value)
         });
-        (profile, histogram.unwrap_or(false))
+        let export = object.get(EXPORT).and_then(|property| {
+            let path = format!("{path}.{EXPORT}");
+            EXPORT_NUMBER.read(walk, &path, &property.value)
+        });
+        RuleOptions {
+            profile,
+            histogram: histogram.unwrap_or(false),
+            export: export.unwrap_or(0),
+        }
     }
 
     fn read_text(
@@ -254,17 +274,17 @@ impl RuleSet<'_> {
     ) {
         let path = self.path(&name);
         self.check_name(walk, &name, place);
-        let (profile, histogram) = options.map_or((None, false), |object| {
-            Self::read_options(walk, &path, object)
-        });
+        let chosen = options.map(|object| Self::read_options(walk, &path, object));
+        let chosen = chosen.unwrap_or_default();
         match rule::parse(&name, &literal.value) {
             Ok(rule) => {
                 if let Some(object) = options {
                     profile::check_protocols(walk, &path, object, &rule);
                 }
                 self.rules.push(Rule {
-                    profile,
-                    histogram,
+                    profile: chosen.profile,
+                    histogram: chosen.histogram,
+                    export: chosen.export,
                     ..rule
                 });
                 self.places.push(place);

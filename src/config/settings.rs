@@ -4,6 +4,7 @@
 //! with its limits, an example, when a change takes effect, and its help. Reading, writing, the schema, differences
 //! and the documents follow from the rows: no other file knows a setting by name but to put it in force.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::json::JsonValue;
 use super::kind::{
     Columns, Id, InterfaceName, List, Number, OneOf, OrNull, Order, Seconds, Switch, ValueKind,
 };
+use super::listen::ListenAddress;
 use super::profile::{Offset, Pattern};
 use super::rules::Rules;
 use super::walk::Walk;
@@ -32,6 +34,8 @@ use crate::model::rule::{Rule, SequenceProfile};
 
 /// The largest flow table.
 pub const MOST_FLOWS: u32 = 1 << 24;
+/// The largest bound on the series of flows.
+const MOST_SERIES: u32 = 1_000_000;
 
 /// When a change of a setting takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +198,15 @@ settings! {
     "METRICS" metrics: Vec<Group> = Vec::new();
     List(OneOf(|| Group::ALL.map(|group| (group.name(), group)).into()), "a list of groups of metrics"),
     r#"["ip"]"#, AtStart
+
+    /// `"[ADDRESS:]PORT"` to serve metrics at, as `--listen`: `/metrics` for Prometheus and what scrapes like it; without an
+    /// address: only to this host
+    "LISTEN" listen: Option<SocketAddr> = None;
+    OrNull(ListenAddress), r#""9788""#, Live
+
+    /// series that flows have in `/metrics` at most, all rules together
+    "MAX_SERIES" max_series: u32 = 10_000;
+    Number(0..=MOST_SERIES), "500", Live
 
     /// draw with ASCII characters only, as `--ascii`; `null`: where the locale is none of UTF-8, or TERM is `linux` or begins
     /// with `vt`

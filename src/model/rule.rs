@@ -156,6 +156,8 @@ pub struct Rule {
     pub profile: Option<SequenceProfile>,
     /// Its flows keep histograms of the time between their packets.
     pub histogram: bool,
+    /// So many of its flows, the largest, have series of their own in what `LISTEN` serves.
+    pub export: u32,
 }
 
 impl Rule {
@@ -205,6 +207,7 @@ mod tests {
             protocols: Vec::new(),
             profile: None,
             histogram: false,
+            export: 0,
         }
     }
 

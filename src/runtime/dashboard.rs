@@ -105,6 +105,7 @@ impl Dashboard {
             for happening in self.session.pump() {
                 self.handle(happening);
             }
+            self.session.publish(Some(self.app.live_alerts()));
             if !self.perform_effects()? {
                 return Ok(());
             }

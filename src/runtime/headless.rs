@@ -94,6 +94,7 @@ impl Headless {
                     | Happening::Read => {}
                 }
             }
+            self.session.publish(None);
         }
     }
 

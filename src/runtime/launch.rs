@@ -3,10 +3,13 @@
 //! Rights belong to threads: each of these gives up its own before the run counts as started, the main thread last. From
 //! then on no thread can be started.
 
+use std::net::TcpListener;
+
 use anyhow::{Context, Result};
 use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
+use super::metrics::Metrics;
 use super::names::Resolver;
 use super::rights;
 use super::sampler::{Assignment, Sampler};
@@ -28,18 +31,28 @@ pub struct Launched {
     pub names: Option<Resolver>,
     /// Only where there is none.
     pub writer: Option<Writer>,
+    /// It serves metrics where they are wanted.
+    pub metrics: Metrics,
     /// What all threads together may still do.
     pub privileges: Privileges,
 }
 
-/// Starts to count, and then all threads that the run will have: to write `records` to their destination, or to look up names where
-/// there is a screen, to forward signals, and to send the demo's traffic if there is one. `keeps` is what the
-/// calling thread keeps.
+/// Where numbers leave the run.
+pub struct Outputs {
+    /// Where records go, if there is no screen.
+    pub records: Option<Destination>,
+    /// Where metrics are served, if they are wanted from the start on.
+    pub listener: Option<TcpListener>,
+}
+
+/// Starts to count, and then all threads that the run will have: to write records to their destination, or to look up names where
+/// there is a screen, to serve metrics, to forward signals, and to send the demo's traffic if there is one. `keeps` is
+/// what the calling thread keeps.
 pub fn launch(
     assignment: Assignment,
     options: Options,
     keeps: Keeps,
-    records: Option<Destination>,
+    outputs: Outputs,
     demo: &mut Option<Demo>,
     caught: Signals,
     outlet: &Outlet,
@@ -48,6 +61,7 @@ pub fn launch(
         Some(demo) => Some(demo.namespace().try_clone().context("start the demo")?),
         None => None,
     };
+    let Outputs { records, listener } = outputs;
     if records.is_none() {
         setup::ssh_session();
     }
@@ -76,6 +90,9 @@ pub fn launch(
         }
     };
     privileges = privileges.and(its_own);
+    let its_keeps = rights::of_metrics(identity.clone());
+    let (metrics, its_own) = Metrics::start(listener, outlet.try_clone()?, its_keeps)?;
+    privileges = privileges.and(its_own);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
     privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
@@ -88,6 +105,7 @@ pub fn launch(
         sampler,
         names,
         writer,
+        metrics,
         privileges,
     })
 }

@@ -134,6 +134,16 @@ pub fn of_writer(identity: Option<Identity>, destination: &Destination) -> Keeps
     }
 }
 
+/// What the thread keeps that serves metrics: a configuration may name another place at any time.
+pub fn of_metrics(identity: Option<Identity>) -> Keeps {
+    Keeps {
+        identity,
+        listens: true,
+        duty: Some(Duty::Metrics),
+        ..Keeps::default()
+    }
+}
+
 /// What a thread keeps that needs no file: the one of signals, and the demo's traffic, whose sockets are open already.
 pub fn without_files(identity: Option<Identity>, duty: Duty) -> Keeps {
     Keeps {

@@ -3,6 +3,7 @@
 //! [`Session::pump`] says what happened; what to make of it is up to the dashboard or the headless run.
 
 mod clock;
+mod publish;
 
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,14 +15,14 @@ use super::checks::Checks;
 use super::error::failure;
 use super::export_folder::ExportFolder;
 pub use super::happening::Happening;
-use super::launch::{Launched, launch};
+use super::launch::launch;
+use super::metrics::Metrics;
 use super::names::Resolver;
 use super::reload::{Reload, ReloadOutcome};
 use super::rights;
 use super::sampler::Sampler;
 use super::setup::{self, Timing};
 use super::signals;
-use super::sink::Destination;
 use super::updates::{Inlet, Update};
 use super::waiting::Waiting;
 use super::writer::Writer;
@@ -62,6 +63,7 @@ pub struct Session {
     pub checks: Checks,
     /// The flow that the run waits for to begin.
     pub waiting: Option<Waiting>,
+    metrics: Metrics,
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
@@ -100,18 +102,14 @@ impl Session {
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
         let options = setup::options(&opened.config);
-        let records = (!has_screen).then(|| Destination::of(&arguments.output));
+        let outputs = publish::outputs(&arguments, &opened.config)?;
         let launched = launch(
-            assignment, options, keeps, records, &mut demo, signals, &outlet,
+            assignment, options, keeps, outputs, &mut demo, signals, &outlet,
         );
-        let Launched {
-            sampler,
-            names,
-            writer,
-            privileges,
-        } = launched.map_err(|error| failure("", &error))?;
-        let mut tracker = FlowTracker::new(timing.intervals(), sampler.began_ns);
-        checks.begin(&mut tracker, sampler.began_ns, &opened.config);
+        let launched = launched.map_err(|error| failure("", &error))?;
+        let began_ns = launched.sampler.began_ns;
+        let mut tracker = publish::tracker(timing, began_ns, &opened.config);
+        checks.begin(&mut tracker, began_ns, &opened.config);
         Ok(Session {
             alerts: Alerts::new(opened.config.alerts.clone()),
             ends: end_of(&arguments),
@@ -125,12 +123,13 @@ impl Session {
             ),
             arguments,
             tracker,
-            privileges,
-            names,
-            writer,
+            privileges: launched.privileges,
+            names: launched.names,
+            writer: launched.writer,
             exports,
             checks,
-            sampler,
+            metrics: launched.metrics,
+            sampler: launched.sampler,
             demo,
             inlet,
             configured: timing,
@@ -204,6 +203,9 @@ impl Session {
         }
         let intervals = self.check_clock(&mut happenings);
         self.count(latest, intervals.is_some());
+        if intervals.is_some() {
+            self.choose_series();
+        }
         happenings.extend(intervals.map(Happening::IntervalClosed));
         happenings
     }
@@ -295,6 +297,7 @@ impl Session {
 
     /// Puts the configuration in force. An interval that keys chose stays, unless the file's has changed.
     fn reassign(&mut self) {
+        self.renew_metrics();
         let configured = Timing::of(self.reload.config());
         if configured == self.configured {
             return self.retime(self.timing);

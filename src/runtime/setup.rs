@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::config::source::{self, Opened, Surroundings};
 use crate::demo::Demo;
 use crate::keymap::Keymap;
+use crate::model::metrics::Bounds;
 use crate::model::rule::Profiles;
 use crate::model::service::Services;
 use crate::model::tracker::Intervals;
@@ -214,6 +215,18 @@ pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&De
         flow_timeout: config.flow_timeout,
         refresh: timing.refresh,
     }
+}
+
+/// What metrics tell of flows with this configuration; `None`: nobody asked for metrics.
+pub fn bounds(config: &Config) -> Option<Bounds> {
+    config.listen?;
+    let exported = config.rules.iter().filter(|rule| rule.export > 0);
+    Some(Bounds {
+        rules: exported
+            .map(|rule| (rule.name.clone(), rule.export))
+            .collect(),
+        series: config.max_series,
+    })
 }
 
 /// Whether the run shows what it found without a screen.

@@ -145,6 +145,7 @@ fn any(histogram: bool) -> Rule {
         protocols: Vec::new(),
         profile: None,
         histogram,
+        export: 0,
     }
 }
 

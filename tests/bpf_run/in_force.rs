@@ -24,6 +24,7 @@ fn only(port: u16) -> [Rule; 1] {
         protocols: vec![Protocol::Udp],
         profile: None,
         histogram: false,
+        export: 0,
     }]
 }
 

@@ -21,6 +21,7 @@ fn to_port(port: u16) -> Rule {
             ..SequenceProfile::OFF
         }),
         histogram: false,
+        export: 0,
     }
 }
 

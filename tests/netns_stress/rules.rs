@@ -38,6 +38,7 @@ fn rule(name: &str, port: u16, profile: Option<SequenceProfile>) -> Rule {
         protocols: vec![],
         profile,
         histogram: false,
+        export: 0,
     }
 }
 

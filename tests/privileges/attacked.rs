@@ -111,7 +111,6 @@ const NOBODYS: &[(&str, c_long, [u64; 3])] = &[
     ("setxattr", libc::SYS_setxattr, [0; 3]),
     ("shmget", libc::SYS_shmget, [0; 3]),
     ("msgget", libc::SYS_msgget, [0; 3]),
-    ("listen", libc::SYS_listen, [u64::MAX, 0, 0]),
     (
         "a local socket of a stream",
         libc::SYS_socket,
@@ -170,13 +169,20 @@ const SOMEBODYS: &[(&str, c_long, [u64; 3], &[&str])] = &[
         "bind",
         libc::SYS_bind,
         [u64::MAX, 0, 0],
-        &["names", "sampler on clsact"],
+        &["names", "sampler on clsact", "metrics"],
     ),
+    (
+        "an internet socket of a stream",
+        libc::SYS_socket,
+        [libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0],
+        &["names", "metrics"],
+    ),
+    ("listen", libc::SYS_listen, [u64::MAX, 0, 0], &["metrics"]),
     (
         "accept4",
         libc::SYS_accept4,
         [u64::MAX, 0, 0],
-        &["flowtop-demo"],
+        &["flowtop-demo", "metrics"],
     ),
     (
         "memory that can be executed",
@@ -296,7 +302,7 @@ fn no_thread_of_a_run_without_a_screen_has_calls_that_it_does_not_need() {
             }
         });
         let attacked = attack_all(run.pid(), sampler);
-        let expected = named(&["flowtop", "sampler", "writer", "signals"]);
+        let expected = named(&["flowtop", "sampler", "writer", "metrics", "signals"]);
         assert_eq!(attacked, expected);
         // None the worse for it.
         run.until("another record", |record| {
@@ -334,7 +340,7 @@ fn no_thread_of_a_run_that_writes_a_file_has_calls_that_it_does_not_need() {
     let attacked = attack_all(Pid::from_raw(run.0.id() as i32), "writer to a file");
     assert_eq!(
         attacked,
-        named(&["flowtop", "sampler", "writer", "signals"])
+        named(&["flowtop", "sampler", "writer", "metrics", "signals"])
     );
     wait_for(records() + 2);
 }
@@ -350,7 +356,14 @@ fn no_thread_of_a_dashboard_has_calls_that_it_does_not_need() {
     let mut pty = Pty::start(&mut command, (160, 40), Control::Controlling);
     pty.wait_for_text("192.0.2.2:40010");
     let attacked = attack_all(pty.pid(), "");
-    let expected = named(&["flowtop", "sampler", "names", "signals", "flowtop-demo"]);
+    let expected = named(&[
+        "flowtop",
+        "sampler",
+        "names",
+        "metrics",
+        "signals",
+        "flowtop-demo",
+    ]);
     assert_eq!(attacked, expected);
     pty.press("?");
     pty.wait_for_text("a row up");

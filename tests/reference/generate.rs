@@ -53,6 +53,7 @@ impl RuleSpec {
             protocols: self.protocols.clone(),
             profile: self.profile,
             histogram: false,
+            export: 0,
         }
     }
 }

@@ -38,6 +38,7 @@ fn rule(port: u16, profile: Option<SequenceProfile>) -> Rule {
         protocols: vec![Protocol::Udp],
         profile,
         histogram: false,
+        export: 0,
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod craft;
 
+pub mod exposition;
 pub mod frames;
 pub mod hook;
 pub mod inject;
@@ -14,6 +15,7 @@ pub mod pair;
 pub mod program;
 pub mod pty;
 pub mod relay;
+pub mod scrape;
 pub mod seccomp;
 
 use std::io::Write;

@@ -13,12 +13,13 @@ use super::interfaces::InterfaceLedger;
 use super::kept::KeptFlows;
 use super::keys::{finder, hash};
 use super::locality::{AT_A_TIME, Locality, sort_by_slot};
-use super::rules::{count_for_rule, rule_of};
+use super::rules::{count_for_rule, rename, rule_of};
 use super::state::{Ended, FlowState, Increase, NOBODY, Slot, push_lean};
 use super::window::Intervals;
-use super::{Flow, History, Interarrival, RecentLoss, Report, RuleReport, Watched};
+use super::{Flow, History, Interarrival, RecentLoss, Report, Watched};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
+use crate::model::metrics::Meter;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 
 /// Makes a [`Report`] out of snapshots: taken in at each refresh, closed at the end of each throughput interval.
@@ -34,6 +35,7 @@ pub struct FlowTracker {
     histograms: Histograms,
     /// What checks judge at the end, where there are any.
     pub(super) kept: Option<Box<KeptFlows>>,
+    meter: Meter,
     rules_version: u8,
     table_baseline: TableCounts,
     intervals: Intervals,
@@ -58,6 +60,7 @@ impl FlowTracker {
             interfaces: InterfaceLedger::default(),
             histograms: Histograms::default(),
             kept: None,
+            meter: Meter::default(),
             rules_version: 0,
             table_baseline: TableCounts::default(),
             intervals,
@@ -75,23 +78,14 @@ impl FlowTracker {
     /// Sets the names of this version's rules, in the order of the indices in samples, and whether their flows keep
     /// histograms. A rule that keeps its name keeps its totals.
     pub fn set_rules(&mut self, version: u8, rules: impl IntoIterator<Item = (Arc<str>, bool)>) {
-        let former = std::mem::take(&mut self.report.rules);
-        let now = self.report.taken_ns;
-        let rules = rules.into_iter().map(|(name, histogram)| {
-            let known = former.iter().find(|rule| rule.name == name).cloned();
-            let mut rule = known.unwrap_or(RuleReport {
-                name,
-                counts: Counts::default(),
-                flows: 0,
-                gaps: None,
-                last_match_ns: now,
-            });
-            rule.gaps = histogram.then(|| rule.gaps.unwrap_or_default());
-            rule
-        });
-        self.report.rules = rules.collect();
+        rename(&mut self.report, rules);
         self.report.revision += 1;
         self.rules_version = version;
+    }
+
+    /// What metrics say of the run, and the report that they go on with.
+    pub fn meter(&mut self) -> (&mut Meter, &Report) {
+        (&mut self.meter, &self.report)
     }
 
     /// Changes the intervals; jitter windows begin anew.
@@ -172,6 +166,7 @@ impl FlowTracker {
         self.interfaces.forget(&snapshot.forgotten, &self.report);
         self.interfaces.sum_up(&mut self.report);
         self.interfaces.fold(&mut self.report);
+        self.meter.count_interfaces(&self.report);
     }
 
     /// The interval of so many seconds that ends with the latest snapshot.
@@ -205,6 +200,7 @@ impl FlowTracker {
         self.table_baseline += std::mem::take(&mut self.report.table.counts);
         let kept = self.kept.iter_mut();
         kept.for_each(|kept| kept.reset(&self.report));
+        self.meter.reset(&self.report);
     }
 
     /// Counts all samples; `closing`: they are the last of an interval of so many seconds.
@@ -263,6 +259,7 @@ impl FlowTracker {
     fn count(&mut self, index: usize, sample: &FlowSample, oldest_step: u64) -> Increase {
         let flow = &mut self.report.flows[index];
         let state = &mut self.states[index];
+        let before = self.meter.look(flow);
         let increase = state.count(flow, sample);
         state.window.forget_before(oldest_step);
         if increase.is_new_epoch {
@@ -280,6 +277,7 @@ impl FlowTracker {
             let counts = increase.counts.across_flows();
             count_for_rule(&mut self.report.rules, flow, sample, counts);
         }
+        self.meter.count(flow, &increase.counts, before);
         increase
     }
 
@@ -368,6 +366,7 @@ impl FlowTracker {
         let flow = self.report.flows.swap_remove(index);
         self.interfaces.end(&flow);
         self.kept.iter_mut().for_each(|kept| kept.end(&flow));
+        self.meter.end(&flow, self.report.taken_ns);
         if let Some(rule) = rule_of(&mut self.report.rules, &flow) {
             rule.flows -= 1;
         }

@@ -2,8 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{Flow, RuleReport};
+use super::{Flow, Report, RuleReport};
 use crate::model::snapshot::{Counts, FlowSample};
+
+/// Sets the names of the rules in force, and whether their flows keep histograms. One that keeps its name keeps its totals.
+pub fn rename(report: &mut Report, rules: impl IntoIterator<Item = (Arc<str>, bool)>) {
+    let former = std::mem::take(&mut report.rules);
+    let now = report.taken_ns;
+    let rules = rules.into_iter().map(|(name, histogram)| {
+        let known = former.iter().find(|rule| rule.name == name).cloned();
+        let mut rule = known.unwrap_or(RuleReport {
+            name,
+            counts: Counts::default(),
+            flows: 0,
+            gaps: None,
+            last_match_ns: now,
+        });
+        rule.gaps = histogram.then(|| rule.gaps.unwrap_or_default());
+        rule
+    });
+    report.rules = rules.collect();
+}
 
 /// The rule in force that the flow counts for. Names are shared: the same pointer is the same rule.
 pub fn rule_of<'a>(rules: &'a mut [RuleReport], flow: &Flow) -> Option<&'a mut RuleReport> {

@@ -37,6 +37,8 @@ pub enum Duty {
         /// To a file that it opens and gives other names, rather than to standard output.
         to_file: bool,
     },
+    /// Metrics, for whoever asks.
+    Metrics,
     /// Signals.
     Signals,
     /// The demo's packets.
@@ -76,6 +78,19 @@ const LOCAL_STREAM: Only = All(&[
 const LOCAL_DATAGRAMS: Only = All(&[
     (0, WHOLE, libc::AF_UNIX as u64),
     (1, TYPE, libc::SOCK_DGRAM as u64),
+]);
+
+const INTERNET_STREAM: Only = All(&[
+    (0, WHOLE, libc::AF_INET as u64),
+    (1, TYPE, libc::SOCK_STREAM as u64),
+]);
+const INTERNET_6_STREAM: Only = All(&[
+    (0, WHOLE, libc::AF_INET6 as u64),
+    (1, TYPE, libc::SOCK_STREAM as u64),
+]);
+const REUSE_OF_ADDRESSES: Only = All(&[
+    (1, WHOLE, libc::SOL_SOCKET as u64),
+    (2, WHOLE, libc::SO_REUSEADDR as u64),
 ]);
 
 /// Modes and size of a terminal, with both layouts of the modes, and whether reads wait. Any thread may have to give the
@@ -274,6 +289,17 @@ const OF_RESOLVERS: Calls = &[
 /// The other end of the stream is taken when it comes.
 const OF_TRAFFIC: Calls = &[(libc::SYS_accept4, Always)];
 
+/// The place where scrapers are served may change; a connection is never made, only taken.
+const OF_METRICS: Calls = &[
+    (libc::SYS_socket, INTERNET_STREAM),
+    (libc::SYS_socket, INTERNET_6_STREAM),
+    (libc::SYS_setsockopt, REUSE_OF_ADDRESSES),
+    (libc::SYS_bind, Always),
+    (libc::SYS_listen, Always),
+    (libc::SYS_accept4, Always),
+    (libc::SYS_shutdown, Always),
+];
+
 impl Duty {
     fn calls(self) -> &'static [Calls] {
         match self {
@@ -286,6 +312,7 @@ impl Duty {
             Duty::Names => &[TO_READ_FILES, OF_RESOLVERS],
             Duty::Writer { to_file: false } => &[],
             Duty::Writer { to_file: true } => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],
+            Duty::Metrics => &[OF_METRICS],
             Duty::Signals => &[],
             Duty::Traffic => &[OF_TRAFFIC],
         }

@@ -23,6 +23,8 @@ pub struct Keeps {
     pub writable: Vec<PathBuf>,
     /// A file that has to stay readable, even if only the superuser may read it.
     pub config: Option<PathBuf>,
+    /// Any port to listen at for TCP.
+    pub listens: bool,
     /// Ports to connect to.
     pub ports: Vec<u16>,
     /// What it is there for, and which system calls it has for that; `None`: all.

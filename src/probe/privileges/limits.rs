@@ -26,9 +26,14 @@ pub(super) fn limit(keeps: &Keeps) -> Result<Landlock> {
     // The whole way of a file that is written beside another and renamed over it, or shortened to its whole records.
     let file = AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
     let write = file | AccessFs::MakeDir;
+    let mut network = AccessNet::from_all(NEWEST);
+    if keeps.listens {
+        // A rule names one port, and none names all.
+        network.remove(AccessNet::BindTcp);
+    }
     let mut ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
-        .handle_access(AccessNet::from_all(NEWEST))?
+        .handle_access(network)?
         .scope(Scope::from_all(NEWEST))?
         .create()?;
     for (paths, access) in [(&keeps.readable, read), (&keeps.writable, write)] {

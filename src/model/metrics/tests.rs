@@ -1,0 +1,148 @@
+//! Which flows are shown, and how figures are spread, on hand-made readings.
+
+use super::world::{SECOND, World, bounds, choose, exposition, key, set, tracker};
+use super::*;
+use crate::model::snapshot::{GapSums, Snapshot};
+use crate::model::tracker::FlowTracker;
+
+/// A reading with so many packets of each of these flows, a second after the one before.
+fn reading(second: u64, packets: &[u64]) -> Snapshot {
+    let mut world = World::new(0);
+    let flows = packets.iter().enumerate().map(|(slot, packets)| {
+        let mut sample = world.newcomer(slot as u32, 1);
+        sample.key = key(2 * slot as u16);
+        sample.rule = Some(0);
+        sample.first_seen_ns = SECOND;
+        sample.last_seen_ns = second * SECOND;
+        sample.counts.packets = *packets;
+        sample.counts.bytes = *packets * 100;
+        sample
+    });
+    Snapshot {
+        taken_ns: second * SECOND,
+        flows: flows.collect(),
+        interfaces: vec![world.hook(0)],
+        ..Snapshot::default()
+    }
+}
+
+/// The ports of the flows whose series grew with this reading.
+fn growing(tracker: &mut FlowTracker, snapshot: &Snapshot) -> Vec<u16> {
+    let before = exposition(tracker).flows;
+    tracker.advance_and_close(snapshot);
+    let grew = |flow: &FlowSeries| {
+        let then = before.iter().find(|then| then.identity == flow.identity);
+        then.is_some_and(|then| then.growth != flow.growth)
+    };
+    let now = exposition(tracker).flows;
+    let now = now.iter().filter(|flow| grew(flow));
+    let mut ports: Vec<u16> = now.map(|flow| flow.identity.key.source_port / 2).collect();
+    ports.sort_unstable();
+    choose(tracker);
+    ports
+}
+
+#[test]
+fn the_largest_flows_are_shown_until_another_one_is_more_than_twice_as_large() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(bounds(2, 100)));
+    let mut totals = [0; 4];
+    let mut step = |tracker: &mut FlowTracker, second, packets: [u64; 4]| {
+        totals
+            .iter_mut()
+            .zip(packets)
+            .for_each(|(sum, more)| *sum += more);
+        growing(tracker, &reading(second, &totals))
+    };
+    // In the first second nothing has lasted for one.
+    assert!(step(&mut tracker, 1, [10, 20, 30, 40]).is_empty());
+    assert!(step(&mut tracker, 2, [10, 20, 30, 40]).is_empty());
+    assert_eq!(step(&mut tracker, 3, [10, 50, 30, 40]), [2, 3]);
+    assert_eq!(
+        step(&mut tracker, 4, [10, 60, 30, 40]),
+        [2, 3],
+        "not twice as large"
+    );
+    assert_eq!(
+        step(&mut tracker, 5, [10, 61, 30, 40]),
+        [2, 3],
+        "the choice comes behind"
+    );
+    assert_eq!(step(&mut tracker, 6, [10, 61, 30, 40]), [1, 3]);
+    // What the second flow had before it was shown is in the remainder, and what the third one had stays where it is.
+    let now = exposition(&mut tracker);
+    let of = |port: u16| {
+        let found = now
+            .flows
+            .iter()
+            .find(|f| f.identity.key.source_port == 2 * port);
+        found.map(|flow| flow.growth.packets)
+    };
+    assert_eq!(
+        (of(0), of(1), of(2), of(3)),
+        (None, Some(61), Some(90), Some(160))
+    );
+    assert_eq!(now.rules[0].all.packets, 60 + 272 + 180 + 240);
+    // No more than as many again linger.
+    assert_eq!(step(&mut tracker, 7, [900, 0, 0, 40]), [3]);
+    assert_eq!(step(&mut tracker, 8, [900, 0, 500, 40]), [0, 3]);
+    assert_eq!(step(&mut tracker, 9, [900, 10, 500, 1]), [0, 2]);
+}
+
+#[test]
+fn narrower_bounds_hold_from_the_next_choice_on() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(bounds(4, 100)));
+    for second in 1..4 {
+        growing(
+            &mut tracker,
+            &reading(second, &[1, 2, 3, 4].map(|n| n * second)),
+        );
+    }
+    assert_eq!(exposition(&mut tracker).flows.len(), 4);
+    set(&mut tracker, Some(bounds(4, 2)));
+    choose(&mut tracker);
+    assert_eq!(exposition(&mut tracker).flows.len(), 2);
+    let totals = [1, 2, 3, 4].map(|n| n * 4);
+    assert_eq!(
+        growing(&mut tracker, &reading(4, &totals)),
+        [2, 3],
+        "the largest"
+    );
+    set(&mut tracker, Some(bounds(0, 2)));
+    choose(&mut tracker);
+    let totals = [1, 2, 3, 4].map(|n| n * 5);
+    assert!(growing(&mut tracker, &reading(5, &totals)).is_empty());
+    set(&mut tracker, None);
+    let (meter, report) = tracker.meter();
+    assert_eq!(meter.exposition(report, &Alerts::default()), None);
+}
+
+#[test]
+fn figures_are_spread_over_the_flows_of_a_rule() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(Bounds::default()));
+    let mut snapshot = reading(1, &[3; 20]);
+    for (at, sample) in snapshot.flows.iter_mut().enumerate() {
+        let gap = (at as u64 + 1) * 1_000_000;
+        sample.gaps = GapSums {
+            count: 2,
+            sum: 2 * gap,
+            squares: 2 * u128::from(gap).pow(2),
+        };
+    }
+    tracker.advance_and_close(&snapshot);
+    let figures = exposition(&mut tracker).figures;
+    let few = figures
+        .iter()
+        .find(|row| row.rule.as_deref() == Some("few"));
+    let spread = few.and_then(|row| row.interarrival).expect("it is known");
+    assert_eq!((spread.median, spread.p95, spread.max), (0.01, 0.019, 0.02));
+    let none = figures
+        .iter()
+        .find(|row| row.rule.as_deref() == Some("none"));
+    assert_eq!(
+        none.map(|row| (row.jitter, row.interarrival)),
+        Some((None, None))
+    );
+}

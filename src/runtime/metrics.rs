@@ -1,0 +1,119 @@
+//! Serves metrics: a thread of its own answers scrapers from the latest numbers that it was handed.
+//!
+//! It is started whether anybody wants metrics or not, as a configuration may ask for them later and no thread can be
+//! started then; until then it sleeps and has no socket. Nobody waits for it: numbers go to it over a channel, and the
+//! next ones are there when it has time.
+
+mod answer;
+mod connection;
+mod request;
+mod server;
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+
+use anyhow::{Context, Result};
+
+use super::confined::start_confined;
+use super::updates::Outlet;
+use crate::export::openmetrics::Page;
+use crate::model::privileges::Privileges;
+use crate::probe::privileges::confine::Keeps;
+use server::{Message, Server};
+
+/// The ports below need a right that is given up.
+const FIRST_FREE_PORT: u16 = 1024;
+
+/// Readings that are closer together share a page, ns: nobody scrapes more often.
+const APART_NS: u64 = 900_000_000;
+
+/// The handle of the thread.
+#[derive(Debug)]
+pub struct Metrics {
+    messages: Sender<Message>,
+    wake: UnixStream,
+    address: Option<SocketAddr>,
+    /// The reading that was handed over last, CLOCK_MONOTONIC ns.
+    published_ns: u64,
+}
+
+impl Metrics {
+    /// Starts the thread, which keeps these rights, and serves at `listener` if there is one.
+    pub fn start(
+        listener: Option<TcpListener>,
+        outlet: Outlet,
+        keeps: Keeps,
+    ) -> Result<(Metrics, Privileges)> {
+        let (messages, inbox) = channel();
+        let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
+        wake.set_nonblocking(true)?;
+        woken.set_nonblocking(true)?;
+        let with_address = |listener: TcpListener| Ok((listener.local_addr()?, listener));
+        let listener = listener.map(with_address).transpose();
+        let listener = listener.map_err(|error: io::Error| error)?;
+        let address = listener.as_ref().map(|(address, _)| *address);
+        let make = move |_: &Privileges| Ok(Server::new(inbox, woken, outlet, listener));
+        let (_, privileges) = start_confined("metrics", keeps, make, Server::run)?;
+        let metrics = Metrics {
+            messages,
+            wake,
+            address,
+            published_ns: 0,
+        };
+        Ok((metrics, privileges))
+    }
+
+    /// Serves at this address from here on, or nowhere. Where that fails, a notice says so, and the former one stays.
+    pub fn listen(&mut self, address: Option<SocketAddr>) {
+        if address != self.address {
+            (self.address, self.published_ns) = (address, 0);
+            self.send(Message::Listen(address));
+        }
+    }
+
+    /// Whether a reading of this moment is to be handed over: not each one is, where there are many in a second.
+    pub fn is_due(&mut self, taken_ns: u64) -> bool {
+        let is_due = taken_ns >= self.published_ns + APART_NS;
+        if is_due {
+            self.published_ns = taken_ns;
+        }
+        is_due
+    }
+
+    /// Hands over the latest numbers.
+    pub fn publish(&self, page: Page) {
+        self.send(Message::Page(Arc::new(page)));
+    }
+
+    fn send(&self, message: Message) {
+        let _ = self.messages.send(message);
+        // Full: it will be woken anyway.
+        let _ = (&self.wake).write(&[0]);
+    }
+}
+
+/// A socket that waits for scrapers at this address; the error says what was tried and what to do.
+pub fn listen_at(address: SocketAddr) -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| format!("listen at {address}: {}", explain(&error, address)))
+}
+
+fn explain(error: &io::Error, address: SocketAddr) -> String {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => "another program listens there: choose another port",
+        ErrorKind::AddrNotAvailable => "no interface has this address",
+        ErrorKind::PermissionDenied if address.port() < FIRST_FREE_PORT => {
+            "a port below 1024 is for root, and at the start only"
+        }
+        _ => return error.to_string(),
+    };
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    format!("{text} ({advice})")
+}

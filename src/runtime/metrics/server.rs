@@ -1,0 +1,198 @@
+//! The thread's loop: waits for numbers, for scrapers and for the time, all at once.
+
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::answer::Site;
+use super::connection::Connection;
+use super::listen_at;
+use crate::export::openmetrics::{Page, Refusal};
+use crate::runtime::updates::{Outlet, Update};
+
+/// Connections at the same time.
+const MOST_CONNECTIONS: usize = 16;
+
+/// Where no connection can be taken, for want of descriptors say, it is tried again after this.
+const TRY_AGAIN: Duration = Duration::from_millis(200);
+
+/// What the main thread says.
+#[derive(Debug)]
+pub enum Message {
+    /// The latest numbers.
+    Page(Arc<Page>),
+    /// Serve at this address from here on, or nowhere.
+    Listen(Option<SocketAddr>),
+}
+
+/// The state of the thread.
+pub struct Server {
+    inbox: Receiver<Message>,
+    woken: UnixStream,
+    outlet: Outlet,
+    /// Where scrapers come to, by its address.
+    listener: Option<(SocketAddr, TcpListener)>,
+    /// Nobody is let in before.
+    rests_until: Option<Instant>,
+    connections: Vec<Connection>,
+    site: Site,
+}
+
+impl Server {
+    /// Serves at `listener`, if there is one, until another place is named.
+    pub fn new(
+        inbox: Receiver<Message>,
+        woken: UnixStream,
+        outlet: Outlet,
+        listener: Option<(SocketAddr, TcpListener)>,
+    ) -> Server {
+        Server {
+            inbox,
+            woken,
+            outlet,
+            listener,
+            rests_until: None,
+            connections: Vec::new(),
+            site: Site::default(),
+        }
+    }
+
+    /// Serves until the main thread has ended.
+    pub fn run(mut self) {
+        while self.listen_to_main() {
+            let ready = self.wait();
+            self.serve(&ready);
+            self.end_late_ones();
+            self.let_in();
+        }
+    }
+
+    /// Does what the main thread says; false: it has ended.
+    fn listen_to_main(&mut self) -> bool {
+        let mut bytes = [0; 64];
+        while matches!(self.woken.read(&mut bytes), Ok(count) if count > 0) {}
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Message::Page(page)) => self.site.renew(page),
+                Ok(Message::Listen(None)) => {
+                    self.listener = None;
+                    self.connections.clear();
+                    self.site.clear();
+                }
+                Ok(Message::Listen(Some(address))) => self.move_to(address),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Listens at another address. Where that fails, the former one stays.
+    fn move_to(&mut self, address: SocketAddr) {
+        let former = self.listener.as_ref().map(|(former, _)| *former);
+        if former.is_some_and(|former| former.port() == address.port()) {
+            // Both would be in each other's way.
+            self.listener = None;
+        }
+        match listen_at(address) {
+            Ok(listener) => self.listener = Some((address, listener)),
+            Err(text) => {
+                let stays = former.map_or_else(String::new, |f| format!("; it goes on at {f}"));
+                self.outlet.send(Update::Notice(format!("{text}{stays}")));
+                if self.listener.is_none() {
+                    let again = |former| Some((former, listen_at(former).ok()?));
+                    self.listener = former.and_then(again);
+                }
+            }
+        }
+    }
+
+    /// Waits until there is something to do; says which connections can go on.
+    fn wait(&self) -> Vec<bool> {
+        let listener = self
+            .listener
+            .as_ref()
+            .filter(|_| self.rests_until.is_none());
+        let mut fds = vec![PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
+        for connection in &self.connections {
+            fds.push(PollFd::new(connection.as_fd(), connection.awaits()));
+        }
+        fds.extend(listener.map(|(_, l)| PollFd::new(l.as_fd(), PollFlags::POLLIN)));
+        let ends = self.connections.iter().map(Connection::deadline);
+        let next = ends.chain(self.rests_until).min();
+        let timeout = next.map_or(PollTimeout::NONE, |next| {
+            let left = next.saturating_duration_since(Instant::now());
+            // Rounded up: else it would be woken just before.
+            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        // If interrupted, all is tried anyway: nothing here waits.
+        let _ = poll(&mut fds, timeout);
+        let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
+        fds[1..=self.connections.len()]
+            .iter()
+            .map(is_ready)
+            .collect()
+    }
+
+    /// Goes on with the connections that can.
+    fn serve(&mut self, ready: &[bool]) {
+        let mut ready = ready.iter();
+        let site = &mut self.site;
+        self.connections.retain_mut(|connection| {
+            let is_ready = ready.next().is_some_and(|ready| *ready);
+            !is_ready || connection.go_on(site).is_ok()
+        });
+    }
+
+    fn end_late_ones(&mut self) {
+        let now = Instant::now();
+        let site = &mut self.site;
+        self.connections.retain(|connection| {
+            let stays = now < connection.deadline();
+            if let Some(refusal) = connection.lateness().filter(|_| !stays) {
+                site.refuse(refusal);
+            }
+            stays
+        });
+    }
+
+    /// Lets in who waits at the door.
+    fn let_in(&mut self) {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        self.rests_until = None;
+        let Some((_, listener)) = &self.listener else {
+            return;
+        };
+        // Not for ever: those who are in have their turn, too.
+        for _ in 0..MOST_CONNECTIONS {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+                Err(_) => {
+                    self.rests_until = Some(Instant::now() + TRY_AGAIN);
+                    return;
+                }
+            };
+            if self.connections.len() >= MOST_CONNECTIONS {
+                self.site.refuse(Refusal::Full);
+                // Who has waited longest without an answer under way gives way.
+                let waiting = self.connections.iter().enumerate();
+                let waiting = waiting.filter(|(_, connection)| connection.is_waiting());
+                let oldest = waiting.min_by_key(|(_, connection)| connection.deadline());
+                let Some((oldest, _)) = oldest else {
+                    continue;
+                };
+                self.connections.swap_remove(oldest);
+            }
+            self.connections.extend(Connection::new(stream));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a run hands to whoever serves metrics, if anybody does.
+
+use super::Session;
+use crate::cli::{Arguments, Exit, Failure};
+use crate::config::Config;
+use crate::export::openmetrics::Page;
+use crate::model::alert::Alerts;
+use crate::model::tracker::FlowTracker;
+use crate::runtime::launch::Outputs;
+use crate::runtime::metrics::listen_at;
+use crate::runtime::setup::{self, Timing};
+use crate::runtime::sink::Destination;
+
+/// Where a run with these arguments and this configuration brings its numbers.
+pub(super) fn outputs(arguments: &Arguments, config: &Config) -> Result<Outputs, Failure> {
+    let listener = config.listen.map(listen_at).transpose();
+    let to_file = || Destination::of(&arguments.output);
+    Ok(Outputs {
+        records: setup::wants_headless(arguments).then(to_file),
+        listener: listener.map_err(|text| Failure::new(Exit::Failed, text))?,
+    })
+}
+
+/// The tracker of a run that began to count at this moment.
+pub(super) fn tracker(timing: Timing, began_ns: u64, config: &Config) -> FlowTracker {
+    let mut tracker = FlowTracker::new(timing.intervals(), began_ns);
+    let (meter, report) = tracker.meter();
+    meter.set(setup::bounds(config), report);
+    tracker
+}
+
+impl Session {
+    /// Serves metrics as the configuration in force says.
+    pub(super) fn renew_metrics(&mut self) {
+        let config = self.reload.config();
+        self.metrics.listen(config.listen);
+        let (meter, report) = self.tracker.meter();
+        meter.set(setup::bounds(config), report);
+    }
+
+    /// An interval is over: chooses which flows have series of their own.
+    pub(super) fn choose_series(&mut self) {
+        let (meter, report) = self.tracker.meter();
+        meter.choose(report);
+    }
+
+    /// Hands over the latest numbers, about once a second. `alerts`: thresholds, where they are not the session's own.
+    pub fn publish(&mut self, alerts: Option<&Alerts>) {
+        let (meter, report) = self.tracker.meter();
+        if !meter.is_on() || !self.metrics.is_due(report.taken_ns) {
+            return;
+        }
+        let state = self.reload.state();
+        let exposition = meter.exposition(report, alerts.unwrap_or(&self.alerts));
+        self.metrics.publish(Page {
+            exposition: exposition.unwrap_or_default(),
+            config_generation: state.generation,
+            config_has_error: state.error.is_some(),
+        });
+    }
+}

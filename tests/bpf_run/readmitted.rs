@@ -53,7 +53,7 @@ fn a_flow_whose_numbers_stay_where_they_are_goes_on_under_new_rules() {
     }
     let mut probe = Probe::load(&Options::default()).expect("load the program");
     let ports = [5000, 5001];
-    let rules = ports.map(|port| to_port(port));
+    let rules = ports.map(to_port);
     let reversed = [rules[1].clone(), rules[0].clone()];
     change(&mut probe, &rules);
     let before = ports.map(|port| {

@@ -322,11 +322,20 @@ fn a_pause_is_told_with_its_length() {
     let text = format!("resumed: goes on after a pause of 3.2 s: {flow}");
     assert_eq!(at(4000, 3950, 2, &[200.0, 50.0]), [text]);
     assert!(at(5000, 4950, 2, &[]).is_empty());
+    // What comes within a minute is told together then.
+    for (second, epochs) in [(10, 3), (20, 5), (63, 6)] {
+        let pauses = at(1000 * second, 1000 * second - 10, epochs, &[]);
+        assert!(pauses.is_empty(), "{pauses:?}");
+    }
+    let text = format!("resumed: goes on after 4 pauses since 10:42:07: {flow}");
+    assert_eq!(at(64_000, 63_990, 6, &[]), [text]);
     // Between reports that are far apart nobody knows when it stopped.
     let text = format!("resumed: goes on after a pause of more than 2 s: {flow}");
-    assert_eq!(at(10_000, 9_990, 3, &[]), [text]);
-    let text = format!("resumed: goes on after 2 pauses: {flow}");
-    assert_eq!(at(20_000, 19_990, 5, &[]), [text]);
+    assert_eq!(at(150_000, 149_990, 7, &[]), [text]);
+    // One that has waited may have been long ago.
+    assert!(at(160_000, 159_990, 8, &[]).is_empty());
+    let text = format!("resumed: goes on after a pause since 10:42:07: {flow}");
+    assert_eq!(at(210_000, 209_990, 8, &[]), [text]);
 }
 
 #[test]

@@ -108,12 +108,15 @@ impl Observer {
                 late_told += 1;
             }
             let gap = self.gap_text(flow, &seen, now);
-            let gap = gap.map(|text| (EventKind::Gap, text));
-            let is_prompt = report.taken_ns.saturating_sub(self.taken_ns) <= PROMPT_NS;
-            for (kind, text) in gap
-                .into_iter()
-                .chain(seen.changes(&before, flow, is_prompt))
-            {
+            let restart = seen.restart_text(&before, flow);
+            let resumed = self.resumed_text(flow, &before, &seen, now);
+            let texts = [
+                (EventKind::Gap, gap),
+                (EventKind::Restart, restart),
+                (EventKind::Resumed, resumed),
+            ];
+            let happened = |(kind, text): (_, Option<_>)| Some((kind, text?));
+            for (kind, text) in texts.into_iter().filter_map(happened) {
                 if told < MOST_AT_ONCE {
                     tell(kind, text);
                     told += 1;
@@ -147,6 +150,7 @@ impl Observer {
         }
         let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
         let before = *slot;
+        seen.pauses = before.pauses + seen.new_pauses(&before, flow);
         (seen.packets_then, seen.silent_since_ns) = match seen.epochs == before.epochs {
             true => (before.packets_then, before.silent_since_ns),
             false => (flow.counts.packets, 0),
@@ -191,6 +195,30 @@ impl Observer {
                 let times = units::count(times);
                 format!("{missing}{bytes} lost in {times} gaps up to {current}{since}")
             }
+        })
+    }
+
+    /// What to tell of pauses: how long it was where there was one and it has just ended.
+    fn resumed_text(
+        &mut self,
+        flow: &Flow,
+        before: &SeenFlow,
+        seen: &SeenFlow,
+        now: (u64, TimeOfDay),
+    ) -> Option<String> {
+        let tally = Tally {
+            times: seen.pauses.into(),
+            amount: seen.pauses.into(),
+        };
+        let about = (flow.key, EventKind::Resumed);
+        let (pauses, since) = self.folds.unfold(about, tally, now)?;
+        let is_new = seen.pauses > before.pauses;
+        let is_prompt = now.0.saturating_sub(self.taken_ns) <= PROMPT_NS;
+        let since = since_text(since);
+        Some(match pauses.times {
+            1 if is_new => format!("goes on after a pause of {}", before.pause(flow, is_prompt)),
+            1 => format!("goes on after a pause{since}"),
+            times => format!("goes on after {} pauses{since}", units::count(times)),
         })
     }
 

@@ -1,4 +1,4 @@
-//! What a flow does again and again, gaps and late packets, is told at once, and what comes then is told together, once
+//! What a flow does again and again, gaps, pauses and late packets, is told at once, and what comes then is told together, once
 //! a minute: else it would bury all other events.
 
 use rustc_hash::FxHashMap;
@@ -14,7 +14,7 @@ const AGAIN_NS: u64 = 60_000_000_000;
 pub struct Tally {
     /// Only goes down where all totals are set to zero, or another flow has the key.
     pub times: u64,
-    /// Packets or, of TCP's gaps, bytes; what turns up late takes them off again.
+    /// Packets, pauses or, of TCP's gaps, bytes; what turns up late takes them off again.
     pub amount: u64,
 }
 

@@ -1,6 +1,5 @@
 //! What a report said of one flow, beside what the one before said.
 
-use crate::model::event::EventKind;
 use crate::model::tracker::Flow;
 use crate::model::units;
 
@@ -17,6 +16,8 @@ pub struct SeenFlow {
     pub lost: u64,
     pub restarts: u64,
     pub epochs: u32,
+    /// Pauses of a stream, behind which it went on.
+    pub pauses: u32,
     pub late: u64,
     /// Packets when the latest jitter epoch was noticed.
     pub packets_then: u64,
@@ -31,6 +32,7 @@ impl SeenFlow {
         lost: 0,
         restarts: 0,
         epochs: 1,
+        pauses: 0,
         late: 0,
         packets_then: 0,
         silent_since_ns: 0,
@@ -48,32 +50,25 @@ impl SeenFlow {
         }
     }
 
-    /// What happened since `before`. Totals that went down were set to zero: nothing happened.
-    pub fn changes(
-        &self,
-        before: &SeenFlow,
-        flow: &Flow,
-        is_prompt: bool,
-    ) -> Vec<(EventKind, String)> {
-        let mut changes = Vec::new();
-        if self.restarts > before.restarts {
-            let text = format!("starts again at {}", current_number(flow));
-            changes.push((EventKind::Restart, text));
-        }
+    /// Whether the sender has begun a new series since `before`, in words. Totals that went down were set to zero: nothing
+    /// happened.
+    pub fn restart_text(&self, before: &SeenFlow, flow: &Flow) -> Option<String> {
+        let text = || format!("starts again at {}", current_number(flow));
+        (self.restarts > before.restarts).then(text)
+    }
+
+    /// The pauses of a stream since `before`.
+    pub fn new_pauses(&self, before: &SeenFlow, flow: &Flow) -> u32 {
         let packets = flow.counts.packets.saturating_sub(before.packets_then);
-        if self.epochs > before.epochs && packets >= STREAM_PACKETS {
-            let text = match self.epochs - before.epochs {
-                1 => format!("goes on after a pause of {}", before.pause(flow, is_prompt)),
-                pauses => format!("goes on after {pauses} pauses"),
-            };
-            changes.push((EventKind::Resumed, text));
+        match packets >= STREAM_PACKETS {
+            true => self.epochs.saturating_sub(before.epochs),
+            false => 0,
         }
-        changes
     }
 
     /// How long the pause was that the flow has ended since: up to its first packet, behind which all gaps are of the
     /// jitter epoch that began with it.
-    fn pause(&self, flow: &Flow, is_prompt: bool) -> String {
+    pub fn pause(&self, flow: &Flow, is_prompt: bool) -> String {
         let gaps = &flow.interarrival;
         let since_ms = gaps.mean_ms().unwrap_or(0.0) * gaps.samples as f64;
         let ended_ns = flow.last_seen_ns.saturating_sub((since_ms * 1e6) as u64);

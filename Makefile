@@ -144,7 +144,7 @@ uninstall: ## remove what install put there
 
 deb: build ## make a Debian package of what was built: target/package/*.deb
 	@scripts/install-needs build package
-	scripts/package deb $(PROGRAM) $(PACKAGES)
+	DEBFULLNAME='$(DEBFULLNAME)' DEBEMAIL='$(DEBEMAIL)' HOMEPAGE='$(HOMEPAGE)' scripts/package deb $(PROGRAM) $(PACKAGES)
 
 archive: static ## make an archive of the static build that runs on any Linux: target/package/*.tar.gz
 	scripts/package archive $(STATIC_PROGRAM) $(PACKAGES)

@@ -64,8 +64,17 @@ fn run(command: &mut Command) -> String {
 
 /// Packages the program under test.
 fn package(kind: &str, folder: &Path) -> PathBuf {
+    package_of(&[], kind, folder)
+}
+
+/// The same, published by somebody.
+fn package_of(publisher: &[(&str, &str)], kind: &str, folder: &Path) -> PathBuf {
     let mut command = Command::new(source("scripts/package"));
     command.args([kind, PROGRAM]).arg(folder);
+    for name in ["DEBFULLNAME", "DEBEMAIL", "HOMEPAGE"] {
+        command.env_remove(name);
+    }
+    command.envs(publisher.iter().copied());
     let output = run(command.env("CARGO", env!("CARGO")));
     let package = PathBuf::from(output.trim_end());
     assert!(package.starts_with(folder), "{output}");
@@ -104,6 +113,27 @@ fn assert_complete(files: &BTreeSet<String>, zsh: &str) {
     ] {
         assert!(files.contains(file), "{file} is not in {files:#?}");
     }
+}
+
+#[test]
+fn a_debian_package_names_who_published_it_or_else_the_authors() {
+    let field = |package: &Path, name: &str| {
+        let mut command = Command::new("dpkg-deb");
+        command.arg("--field").arg(package).arg(name);
+        run(&mut command).trim_end().to_owned()
+    };
+    let fields = |package: &Path| (field(package, "Maintainer"), field(package, "Homepage"));
+    let (author, homepage) = (env!("CARGO_PKG_AUTHORS"), env!("CARGO_PKG_HOMEPAGE"));
+    assert_eq!(fields(&DEBIAN_PACKAGE), (author.into(), homepage.into()));
+    let folder = folder();
+    let publisher = [
+        ("DEBFULLNAME", "A & B, packagers"),
+        ("DEBEMAIL", "packages@b.example"),
+        ("HOMEPAGE", "https://b.example/?a=1,2&c"),
+    ];
+    let found = fields(&package_of(&publisher, "deb", folder.path()));
+    let maintainer = "A & B, packagers <packages@b.example>";
+    assert_eq!(found, (maintainer.into(), publisher[2].1.into()));
 }
 
 #[test]

@@ -258,6 +258,7 @@ fn the_example_of_json_has_all_fields_of_flows_in_their_order() {
     let paths = MEMBERS.iter().flat_map(|member| match member {
         Member::Alerts => vec!["alerts".to_owned()],
         Member::Buckets => vec!["interarrival_buckets".to_owned()],
+        Member::Aggregates => vec!["aggregates_seen".to_owned()],
         member => {
             let columns = member.cells().iter().filter_map(|id| by_id(id));
             columns.filter_map(json_path).collect()

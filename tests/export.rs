@@ -161,7 +161,7 @@ fn json_has_every_figure_of_a_flow() {
         "interarrival_mean_ms": 0.2, "jitter_ms": 0.011, "interarrival_p50_ms": 0.0001005,
         "interarrival_p95_ms": 30.0, "interarrival_p99_ms": 30.0, "interarrival_max_ms": 30.0,
         "interarrival_buckets": [[0.0001, 0.000101, 3], [29.884416, 30.408703, 1]],
-        "interarrival_samples": 4999, "jitter_epochs": 1,
+        "interarrival_samples": 4999, "aggregates_seen": false, "jitter_epochs": 1,
         "sequence": {
             "current": 3_000_005_003_u32, "received": 5000, "lost": 3, "loss_percent": 0.06,
             "loss_now_percent": null, "loss_window_percent": null, "reverse_errors": 4,

@@ -68,6 +68,7 @@ fn assert_like(flow: &Value, arrivals: &[u64], what: &str) {
         arrivals.len() as u64 - 1,
         "{what}"
     );
+    assert_eq!(flow["aggregates_seen"], false, "{what}");
     assert!(
         (found_mean - mean).abs() <= 0.01 * mean,
         "{what}: mean {found_mean} ms, tcpdump {mean} ms"

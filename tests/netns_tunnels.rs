@@ -107,6 +107,12 @@ fn expect_as_inside(pair: &Pair, headers: u64) {
         "{packets} packets in {}",
         outside.3
     );
+    // As it is inside: the data of TCP comes in aggregates, its acknowledgements do not.
+    for link in [RECEIVER_LINK, "vx"] {
+        let its = program::flows(&record).filter(|flow| flow["interface"] == link);
+        let busiest = its.max_by_key(|flow| volume(flow).1).expect("a flow");
+        assert_eq!(busiest["aggregates_seen"], true, "{busiest}");
+    }
     let interface = program::interface(&record, RECEIVER_LINK);
     assert_eq!(number(&interface["packets_estimated"]), 0);
 }

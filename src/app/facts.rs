@@ -59,6 +59,12 @@ pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     if !alerts.is_empty() {
         facts.push(("ALERT", alerts.join(", ")));
     }
+    if flow.comes_in_aggregates() {
+        facts.push((
+            "IAT",
+            "per aggregate: packets come several at a time".to_owned(),
+        ));
+    }
     let doubt = doubt::of_loss(flow, &app.preferences().profiles);
     facts.extend(doubt.map(|text| ("sequence", text)));
     facts.extend(uncounted(flow));
@@ -99,7 +105,11 @@ pub fn numbers(flow: &Flow, context: &Context) -> Vec<Fact> {
         if matches!(*id, "age" | "idle") {
             text.push_str(" ago");
         }
-        (*name, text)
+        let name = match *id {
+            "interarrival_mean" if flow.comes_in_aggregates() => "IAT/aggregate",
+            _ => *name,
+        };
+        (name, text)
     };
     let mut facts: Vec<Fact> = PLAIN.iter().map(fact).collect();
     if flow.counts.sequence.is_some() {

@@ -4,6 +4,7 @@
 
 mod advance;
 mod closing;
+mod excess;
 mod gaps;
 mod interfaces;
 mod ip_past;
@@ -25,6 +26,8 @@ pub use trouble::Trouble;
 pub use watch::Watched;
 pub use whole_run::WholeRun;
 pub use window::{Intervals, statistics};
+
+use excess::Excess;
 
 use super::counts::{Counts, Metered};
 use super::flow::FlowKey;
@@ -174,6 +177,8 @@ pub struct History {
     is_settled: bool,
     /// It is silent, and may come to be so for too long.
     awaits_packets: bool,
+    /// Packets beyond arrivals, since the start or the latest reset.
+    excess: Excess,
 }
 
 impl History {
@@ -268,6 +273,11 @@ impl Flow {
     /// How the flow is far from its own past; `None` where it is not.
     pub fn trouble(&self) -> Option<&Trouble> {
         self.watched.trouble()
+    }
+
+    /// Whether aggregates came, each of them one arrival: its inter-arrival time and jitter are theirs.
+    pub fn comes_in_aggregates(&self) -> bool {
+        self.history.excess.is_certain()
     }
 
     /// Whether numbers went missing in the latest interval.

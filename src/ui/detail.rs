@@ -85,7 +85,7 @@ fn draw_chart(pen: &mut Pen, scene: &Scene, detail: &Detail, chart: Chart, area:
             draw_curve_panel(pen, app, flow, number, area);
         }
         (Subject::Flow(flow), Chart::Distribution) => {
-            draw_distribution(pen, app, area, flow.histogram.as_deref());
+            draw_distribution(pen, app, area, flow);
         }
         (Subject::Interface(interface), _) => {
             draw_throughput(pen, app, scene.shown(), interface, area);

@@ -7,17 +7,23 @@ use crate::app::{App, SMALLEST_CHART};
 use crate::keymap::Action;
 use crate::model::histogram::Histogram;
 use crate::model::preferences::Scale;
+use crate::model::tracker::Flow;
 use crate::model::units;
 
 const BARS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Draws the distribution, on an axis that is as wide as the area.
-pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, histogram: Option<&Histogram>) {
+pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, flow: &Flow) {
     if area.width < SMALLEST_CHART.0 || area.height < 3 {
         return;
     }
     let scale = app.scale();
-    draw_title(pen, app, area);
+    let apart = match flow.comes_in_aggregates() {
+        true => "aggregates",
+        false => "packets",
+    };
+    draw_title(pen, app, area, apart);
+    let histogram = flow.histogram.as_deref();
     let Some((histogram, axis)) =
         histogram.and_then(|h| Some((h, Axis::of(h, scale, area.width)?)))
     else {
@@ -44,9 +50,9 @@ pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, histogram: Option
 }
 
 /// What it is, how the axis goes, and the key that changes that, as far as there is room.
-fn draw_title(pen: &mut Pen, app: &App, area: Rect) {
-    let title = "time between packets";
-    let mut x = pen.text(area.x, area.y, area.width, title, pen.theme.strong);
+fn draw_title(pen: &mut Pen, app: &App, area: Rect, apart: &str) {
+    let title = format!("time between {apart}");
+    let mut x = pen.text(area.x, area.y, area.width, &title, pen.theme.strong);
     let scale = app.scale();
     let keys = app.preferences().keymap.keys(Action::Scale);
     let how = format!(", {}", scale.name());

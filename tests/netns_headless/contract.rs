@@ -4,6 +4,7 @@ use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
+    Bool,
     Count,
     CountOrNull,
     Number,
@@ -84,6 +85,7 @@ const FLOW: &[(&str, Kind)] = &[
     ("interarrival_mean_ms", NumberOrNull),
     ("jitter_ms", NumberOrNull),
     ("interarrival_samples", Count),
+    ("aggregates_seen", Bool),
     ("jitter_epochs", Count),
     ("sequence", ObjectOrNull(SEQUENCE)),
     ("rule", TextOrNull),
@@ -126,6 +128,7 @@ fn assert_fields(value: &Value, fields: &[(&str, Kind)], whose: &str) {
 
 fn assert_kind(value: &Value, kind: Kind, whose: &str) {
     let holds = match kind {
+        Bool => value.is_boolean(),
         Count => value.is_u64(),
         CountOrNull => value.is_u64() || value.is_null(),
         Number => value.is_number(),

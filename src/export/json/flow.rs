@@ -70,6 +70,9 @@ impl Serialize for FlowObject<'_> {
                     let buckets = flow.histogram.as_deref().map(buckets);
                     object.serialize_entry("interarrival_buckets", &buckets)?;
                 }
+                Member::Aggregates => {
+                    object.serialize_entry("aggregates_seen", &flow.comes_in_aggregates())?;
+                }
                 Member::Alerts => {
                     let raised = self.record.alerts.raised(&flow.key);
                     let alerts: Vec<_> = raised.map(AlertRule::describe).collect();

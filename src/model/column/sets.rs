@@ -66,6 +66,8 @@ pub enum Member {
     Part(&'static Part),
     /// The buckets of its histogram.
     Buckets,
+    /// Whether aggregates came.
+    Aggregates,
     /// The thresholds that the flow violates.
     Alerts,
 }
@@ -76,7 +78,7 @@ impl Member {
         match self {
             Member::Cell(id) => std::slice::from_ref(id),
             Member::Part(part) => part.cells,
-            Member::Buckets | Member::Alerts => &[],
+            Member::Buckets | Member::Aggregates | Member::Alerts => &[],
         }
     }
 }
@@ -132,6 +134,7 @@ pub const MEMBERS: &[Member] = &[
     Member::Cell("iat_max"),
     Member::Buckets,
     Member::Cell("samples"),
+    Member::Aggregates,
     Member::Cell("jitter_epochs"),
     Member::Part(&SEQUENCE),
     Member::Part(&ip::PART),

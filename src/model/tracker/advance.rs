@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::closing::Closing;
+use super::excess::Excess;
 use super::gaps::Histograms;
 use super::interfaces::InterfaceLedger;
 use super::kept::KeptFlows;
@@ -190,6 +191,7 @@ impl FlowTracker {
             state.keep_apart(flow);
             flow.counts = flow.counts.emptied();
             flow.watched.begin_at_zero();
+            flow.history.excess = Excess::default();
             state.then = Metered::default();
         }
         for rule in &mut self.report.rules {
@@ -264,6 +266,9 @@ impl FlowTracker {
         state.window.forget_before(oldest_step);
         if increase.is_new_epoch {
             state.window.forget_gaps();
+        } else {
+            let packets = increase.counts.packets;
+            flow.history.excess.add(packets, increase.gaps.count);
         }
         let kept = self.kept.iter_mut();
         kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
@@ -286,8 +291,10 @@ impl FlowTracker {
     fn occupy(&mut self, sample: &FlowSample) {
         match self.find(&sample.key) {
             Some(index) => {
-                let flow = &self.report.flows[index as usize];
+                let flow = &mut self.report.flows[index as usize];
                 self.states[index as usize].join(flow, sample);
+                // There is no gap in front of its first packet.
+                flow.history.excess.add(0, 1);
             }
             None => self.list(sample),
         }

@@ -4,9 +4,10 @@ use std::net::Ipv4Addr;
 
 use flowtop::model::check::{Check, Outcome, Verdict, judge, table, unmet};
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::preferences::Unit;
 use flowtop::model::snapshot::{
-    Counts, FlowSample, GapSums, InterfaceSample, Sequence, Snapshot, Volume,
+    Counts, FlowSample, GapSums, HistogramSample, InterfaceSample, Sequence, Snapshot, Volume,
 };
 use flowtop::model::tracker::{FlowTracker, Intervals};
 
@@ -91,12 +92,18 @@ impl Run {
 
     /// The next reading: changed slots, and those that are free now.
     fn read(&mut self, flows: &[FlowSample], freed: &[u32]) {
+        self.read_with(flows, freed, &[]);
+    }
+
+    /// The same with histograms.
+    fn read_with(&mut self, flows: &[FlowSample], freed: &[u32], histograms: &[HistogramSample]) {
         self.seconds += 1;
         self.tracker.advance_and_close(&Snapshot {
             taken_ns: self.seconds * SECOND,
             flows: flows.to_vec(),
             freed: freed.to_vec(),
             interfaces: vec![self.interface.clone()],
+            histograms: histograms.to_vec(),
             ..Snapshot::default()
         });
     }
@@ -206,6 +213,49 @@ fn jitter_is_over_all_gaps_of_all_epochs_of_all_lives() {
 }
 
 #[test]
+fn percentiles_are_those_of_all_lives_and_what_no_histogram_has_is_said() {
+    let gap = 1_000_000;
+    let histogram_of = |gaps: u64, key| {
+        let mut histogram = Histogram::default();
+        histogram.counts[bucket_of(gap)] = gaps;
+        histogram.longest = gap;
+        move |is_last| HistogramSample {
+            key,
+            is_last,
+            histogram: histogram.clone(),
+        }
+    };
+    let sums = |count| GapSums {
+        count,
+        sum: count * gap,
+        squares: u128::from(count) * u128::from(gap).pow(2),
+    };
+    let life = |generation, gaps| FlowSample {
+        gaps: sums(gaps),
+        ..sample(0, generation, 1, gaps + 1, None)
+    };
+    let mut run = Run::new();
+    // Of the first life two gaps were before the first reading; all of the second one are in its histogram.
+    run.read_with(&[life(1, 10)], &[], &[histogram_of(8, key(1))(false)]);
+    run.read_with(&[], &[0], &[histogram_of(8, key(1))(true)]);
+    run.read_with(&[life(2, 5)], &[], &[histogram_of(5, key(1))(false)]);
+    let outcome = run.judge("=> iat_p50<1.02 iat_max=1 samples=15");
+    assert_eq!(outcome.verdict, Verdict::Holds, "{outcome:?}");
+    assert!(
+        outcome.remarks[0].starts_with("2 times between packets"),
+        "{outcome:?}"
+    );
+    assert_eq!(run.judge("=> samples=15").remarks, [""; 0]);
+    // A life without a histogram: what the others have says nothing of the whole.
+    run.read_with(&[life(2, 5)], &[], &[]);
+    assert!(!run.holds("=> iat_max=1"));
+    run.read_with(&[], &[0], &[]);
+    assert!(!run.holds("=> iat_max=1"));
+    run.read_with(&[life(4, 5)], &[], &[histogram_of(5, key(1))(false)]);
+    assert!(!run.holds("=> iat_max=1"));
+}
+
+#[test]
 fn a_run_of_weeks_has_room_for_the_squares_of_its_gaps() {
     // A gap of 2 s, read each time: modulo 2^79 the sum of squares is full after 151,000 of them.
     let mut run = Run::new();
@@ -310,7 +360,7 @@ fn no_check_is_sure_of_flows_that_found_no_room() {
     let outcome = run.judge("=> loss=0");
     assert_eq!((outcome.verdict, outcome.taken), (Verdict::Unsure, 2));
     assert!(
-        outcome.remarks[0].starts_with("1 flows were more than"),
+        outcome.remarks[0].contains("has memory for: 1 ("),
         "{outcome:?}"
     );
     assert_eq!(

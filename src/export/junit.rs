@@ -1,6 +1,7 @@
 //! What checks came to, as JUnit XML: a test case for each, in the form that test reporters of CI systems read.
 //!
-//! A check that fails is a `failure`, one that nobody can be sure of an `error`. There is no standard of JUnit's XML: these
+//! A check that fails is a `failure`, one that nobody can be sure of an `error`; what is nearest to the bound of one that
+//! holds is in its `system-out`. There is no standard of JUnit's XML: these
 //! are the elements and attributes that Apache Ant's `junitreport` began with, which all readers know.
 
 use std::io::{self, Write};
@@ -56,36 +57,33 @@ fn write_case(
         ("classname", "flowtop"),
         ("time", seconds),
     ]);
-    let element = match outcome.verdict {
-        Verdict::Holds => {
-            case.write_empty()?;
-            return Ok(());
-        }
-        Verdict::Fails => "failure",
-        Verdict::Unsure => "error",
-    };
     let (failed, taken, of_what) = (outcome.failed, outcome.taken, outcome.of_what);
     let counts = format!("{failed} of {taken} {of_what}");
-    let why = match (
-        outcome.verdict,
-        outcome.remarks.first(),
-        outcome.worst.first(),
-    ) {
-        (Verdict::Unsure, Some(remark), _) | (_, Some(remark), None) => remark.clone(),
-        (_, _, Some(worst)) => format!("{counts}, worst: {worst}"),
-        (_, None, None) => counts.clone(),
+    let told = [&outcome.remarks[..], &outcome.worst[..]].concat();
+    let why = match &outcome.worst[..] {
+        [worst, ..] if outcome.verdict == Verdict::Fails => format!("{counts}, worst: {worst}"),
+        _ => told.first().unwrap_or(&counts).clone(),
     };
-    let mut lines = vec![counts];
-    lines.extend(outcome.remarks.iter().cloned());
-    lines.extend(outcome.worst.iter().cloned());
+    let lines = [
+        &[format!("{of_what}: {taken} taken, {failed} failed")],
+        &told[..],
+    ]
+    .concat();
     let lines = lines.iter().map(|line| legal(line));
     let text = lines.collect::<Vec<_>>().join("\n");
+    let (element, has_message) = match outcome.verdict {
+        Verdict::Holds => ("system-out", false),
+        Verdict::Fails => ("failure", true),
+        Verdict::Unsure => ("error", true),
+    };
     case.write_inner_content(|xml| {
-        let failure = xml.create_element(element).with_attributes([
-            ("message", legal(&why).as_str()),
-            ("type", outcome.verdict.name()),
-        ]);
-        failure.write_text_content(BytesText::new(&text))?;
+        let mut told = xml.create_element(element);
+        if has_message {
+            let message = legal(&why);
+            let verdict = outcome.verdict.name();
+            told = told.with_attributes([("message", message.as_str()), ("type", verdict)]);
+        }
+        told.write_text_content(BytesText::new(&text))?;
         Ok(())
     })?;
     Ok(())

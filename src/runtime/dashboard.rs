@@ -207,6 +207,8 @@ impl Dashboard {
 
     fn handle(&mut self, happening: Happening) {
         let msg = match happening {
+            // A run that has not begun has no intervals, but something to look at.
+            Happening::Read if self.session.waiting.is_some() => Msg::Refreshed(now()),
             Happening::Read => {
                 // The histogram of the detail grows with each reading, however long the interval is.
                 self.changed |= matches!(self.app.mode(), Mode::Detail(_));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::reload::ReloadOutcome;
 
-/// Something that happened since the last call of [`Session::pump`].
+/// Something that happened since the last time that a session was asked.
 #[derive(Debug)]
 pub enum Happening {
     /// The numbers were read, whether an interval is over or not.

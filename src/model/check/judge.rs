@@ -58,6 +58,8 @@ struct Tally {
     taken: u64,
     failed: u64,
     worst: Vec<(Standing, String)>,
+    /// Gaps that are not in the histograms.
+    unseen_gaps: u64,
 }
 
 impl Tally {
@@ -98,6 +100,7 @@ pub fn judge(checks: &[Check], run: &WholeRun, unit: Unit) -> Vec<Outcome> {
                             .condition
                             .standing(row, tally.taken, &context, &mut scratch);
                     tally.add(standing, || check.told(row, &describe(&flow), &context));
+                    tally.unseen_gaps += gaps_beside_histogram(&flow);
                 }
             }
         }
@@ -173,6 +176,12 @@ impl Check {
             (true, false) => Verdict::Unsure,
         };
         remarks.extend(doubts);
+        if tally.unseen_gaps > 0 && self.condition.asks_for_histograms() {
+            let gaps = units::exact(tally.unseen_gaps);
+            remarks.push(format!(
+                "{gaps} times between packets are in no histogram: those before a flow's first reading"
+            ));
+        }
         Outcome {
             text: self.text.clone(),
             verdict,
@@ -203,11 +212,18 @@ impl Check {
         if run.unkept() > 0 {
             let flows = units::exact(run.unkept());
             doubts.push(format!(
-                "{flows} flows were more than the run has memory for (a larger --max-flows)"
+                "flows beyond those that the run has memory for: {flows} (a larger --max-flows)"
             ));
         }
         doubts
     }
+}
+
+/// Times between packets that came before the flow's histogram was kept.
+fn gaps_beside_histogram(flow: &Flow) -> u64 {
+    let kept = flow.histogram.as_ref().map(|histogram| histogram.total());
+    let all = flow.interarrival.samples;
+    kept.map_or(0, |kept| all.saturating_sub(kept))
 }
 
 /// A cell with so many digits that it can be held against a bound.

@@ -96,6 +96,15 @@ impl Query {
         self.all.iter().any(|node| node.has(&counts))
     }
 
+    /// Whether times of histograms are asked for.
+    pub fn asks_for_histograms(&self) -> bool {
+        let asks = |term: &Term| match term.test {
+            Test::Amount(column, ..) => column.is_of_histogram(),
+            _ => false,
+        };
+        self.all.iter().any(|node| node.has(&asks))
+    }
+
     /// The figures of a row that are compared with a number, each once: the header of its column, and the cell.
     pub fn figures<'a>(
         &self,

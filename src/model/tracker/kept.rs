@@ -57,10 +57,12 @@ struct Kept {
     first_seen_ns: u64,
     last_seen_ns: u64,
     past_epochs: u32,
-    /// A histogram of it found no room.
-    has_lost_histogram: bool,
     /// Its former lives' histograms.
     histogram: Option<Box<Histogram>>,
+    /// The life that ends has left one.
+    has_left_histogram: bool,
+    /// A former life has none, or there was no room for it: of the whole run none is known.
+    lacks_histogram: bool,
     rule: Option<Arc<str>>,
     interface: Arc<str>,
 }
@@ -105,8 +107,9 @@ impl KeptFlows {
                 first_seen_ns: flow.first_seen_ns,
                 last_seen_ns: flow.last_seen_ns,
                 past_epochs: 0,
-                has_lost_histogram: false,
                 histogram: None,
+                has_left_histogram: false,
+                lacks_histogram: false,
                 rule: None,
                 interface: flow.interface.clone(),
             },
@@ -136,6 +139,8 @@ impl KeptFlows {
             kept.past += flow.counts;
             kept.last_seen_ns = flow.last_seen_ns;
             kept.past_epochs += flow.jitter_epochs;
+            let has_none = !std::mem::take(&mut kept.has_left_histogram);
+            kept.lacks_histogram |= has_none && has_gaps(flow);
             kept.rule.clone_from(&flow.rule);
             kept.interface.clone_from(&flow.interface);
         }
@@ -148,13 +153,14 @@ impl KeptFlows {
                 continue;
             };
             let kept = &mut self.flows[at];
+            kept.has_left_histogram = true;
             match &mut kept.histogram {
                 Some(histogram) => **histogram += &sample.histogram,
                 None if self.histograms < MOST_HISTOGRAMS => {
                     self.histograms += 1;
                     kept.histogram = Some(Box::new(sample.histogram.clone()));
                 }
-                None => kept.has_lost_histogram = true,
+                None => kept.lacks_histogram = true,
             }
         }
     }
@@ -222,7 +228,7 @@ impl Kept {
             counts,
             history: History::default(),
             watched: Watched::default(),
-            histogram: self.whole_histogram(listed.and_then(|flow| flow.histogram.as_deref())),
+            histogram: self.whole_histogram(listed),
             jitter_epochs: self.past_epochs + listed.map_or(0, |flow| flow.jitter_epochs),
             key: self.key,
             rule,
@@ -230,17 +236,22 @@ impl Kept {
         }
     }
 
-    fn whole_histogram(&self, listed: Option<&Histogram>) -> Option<Box<Histogram>> {
-        let has_none = self.past_epochs > 0 && self.histogram.is_none();
-        if has_none || self.has_lost_histogram {
+    fn whole_histogram(&self, listed: Option<&Flow>) -> Option<Box<Histogram>> {
+        let of_listed = listed.and_then(|flow| flow.histogram.as_deref());
+        if self.lacks_histogram || of_listed.is_none() && listed.is_some_and(has_gaps) {
             return None;
         }
         let mut all = self.histogram.clone();
-        if let Some(listed) = listed {
+        if let Some(listed) = of_listed {
             **all.get_or_insert_default() += listed;
         }
         all
     }
+}
+
+/// Whether there may be times between its packets.
+fn has_gaps(flow: &Flow) -> bool {
+    flow.counts.packets > 1
 }
 
 #[cfg(test)]

@@ -13,12 +13,14 @@ use std::sync::Arc;
 use dice::Dice;
 use fixture::{CLOCK, dashboard, frame, many, mixed, press, report, ruled};
 use flowtop::app::{App, Mode, Mouse, MouseKind, Msg, Preferences, View};
+use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::appearance::Appearance;
-use flowtop::model::column::Context;
+use flowtop::model::column::{Context, by_id};
 use flowtop::model::flow::Protocol;
 use flowtop::model::flow_groups::{FlowGroups, GroupBy, GroupFigures};
 use flowtop::model::query::Query;
-use flowtop::model::tracker::{Flow, Interarrival, Report};
+use flowtop::model::service::Services;
+use flowtop::model::tracker::{Flow, Interarrival, Report, Trouble};
 
 const SIZE: (u16, u16) = (160, 40);
 
@@ -403,6 +405,104 @@ fn a_flow_of_a_group_can_be_pinned_and_is_looked_at() {
     assert!(app.flows().is_pinned(&report.flows[1].key));
     press(&mut app, &report, "1 5 4");
     assert!(app.flows().is_pinned(&report.flows[1].key));
+    // It is the first of its group, whatever the order.
+    let mut app = grouped(&report, GroupBy::Source, "Down Down f Down Down P");
+    let top = "    icmp 10.0.0.2 #1234 → 10.0.0.1 echo";
+    assert_eq!(names(&mut app, &report)[2], top);
+    press(&mut app, &report, "r r");
+    assert_eq!(names(&mut app, &report)[2], top);
+}
+
+#[test]
+fn a_held_order_stays_whatever_the_numbers_become() {
+    let mut report = mixed();
+    let mut app = grouped(&report, GroupBy::Source, "Down Down f o");
+    let before = names(&mut app, &report);
+    for (flow, rate) in report
+        .flows
+        .iter_mut()
+        .zip([1.0, 9.0, 5.0, 7.0, 3.0, 8.0, 2.0])
+    {
+        *flow = fixture::at_rate(flow.clone(), rate);
+    }
+    let mut new = report.flows[3].clone();
+    new.key.source_port = 4321;
+    report.flows.push(fixture::at_rate(new, 1e9));
+    report.revision += 1;
+    app.update(Msg::Refreshed(CLOCK), &report);
+    let mut expected = before.clone();
+    expected.insert(4, "    icmp 10.0.0.2 #4321 → 10.0.0.1 echo".to_owned());
+    assert_eq!(names(&mut app, &report), expected);
+    press(&mut app, &report, "Esc");
+    let drawn = frame(&mut app, &report);
+    assert!(drawn.contains("6 groups by source, order held"), "{drawn}");
+    press(&mut app, &report, "o");
+    assert_eq!(names(&mut app, &report)[0], "▾ 10.0.0.2");
+}
+
+#[test]
+fn groups_with_trouble_come_first_and_those_beyond_a_threshold_before_all() {
+    let mut report = mixed();
+    let trouble = Trouble {
+        severity: 300.0,
+        words: "silent for 3.0 s".to_owned(),
+        lasted: 3,
+    };
+    report.flows[5].watched.set_trouble(Some(trouble));
+    let alerts = vec![AlertRule::new(
+        by_id("loss_percent").expect("a column"),
+        Side::Above,
+        1.0,
+    )];
+    let preferences = Preferences {
+        alerts,
+        ..Preferences::default()
+    };
+    let mut app = App::new(preferences, SIZE);
+    app.update(Msg::Refreshed(CLOCK), &report);
+    press(&mut app, &report, "5");
+    let first: Vec<_> = names(&mut app, &report).into_iter().take(3).collect();
+    let expected = [
+        "▸ 2001:db8:85a3:1234:5678:8a2e:370:7334",
+        "▸ 10.0.0.7",
+        "▸ 192.168.100.200",
+    ];
+    assert_eq!(first, expected);
+    let drawn = frame(&mut app, &report);
+    let marked = drawn
+        .lines()
+        .filter(|line| line.starts_with(" ! ▸"))
+        .count();
+    assert_eq!(marked, 2, "{drawn}");
+    assert!(
+        drawn.contains("by source, in trouble first, then by thruput"),
+        "{drawn}"
+    );
+    press(&mut app, &report, "r r");
+    assert_eq!(
+        names(&mut app, &report)[0],
+        "▸ 192.168.100.200",
+        "who asks for an order gets it"
+    );
+}
+
+#[test]
+fn ports_have_the_names_of_their_services() {
+    let preferences = Preferences {
+        appearance: Appearance {
+            view: View::Groups,
+            group_by: Some(GroupBy::DestinationPort),
+            ..Appearance::default()
+        },
+        services: Arc::new(Services::parse("https 443/tcp\ndomain 53/udp\n")),
+        ..Preferences::default()
+    };
+    let report = mixed();
+    let mut app = App::new(preferences, SIZE);
+    app.update(Msg::Refreshed(CLOCK), &report);
+    let names = names(&mut app, &report);
+    assert!(names.contains(&"▸ 443/tcp https".to_owned()), "{names:?}");
+    assert!(names.contains(&"▸ 53/udp domain".to_owned()), "{names:?}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl App {
     pub fn context<'a>(&'a self, shown: &Report) -> Context<'a> {
         Context {
             rules: Some(self.interfaces.of_rules()),
+            services: Some(&self.preferences().services),
             ..context(&self.choices, &self.names, self.alerts(), shown)
         }
     }

@@ -66,7 +66,7 @@ impl Criteria<'_> {
 }
 
 /// The level of pinned rows.
-const PINNED: u16 = 0;
+pub(super) const PINNED: u16 = 0;
 
 /// Whether a flow has had no packet for 2 s, or an interval that is longer: it may have ended.
 pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
@@ -75,7 +75,7 @@ pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
 }
 
 /// Breaks ties between flows with equal cells.
-fn tie(flow: &Flow) -> (u64, FlowKey) {
+pub(super) fn tie(flow: &Flow) -> (u64, FlowKey) {
     (flow.key.brief(), flow.key)
 }
 
@@ -229,7 +229,7 @@ impl FlowRows {
                 if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
                     ranking.put_before(PINNED);
                 } else if let Some(severity) = trouble.filter(|_| puts_trouble_first) {
-                    ranking.put_worst_first(severity);
+                    ranking.put_before(Ranking::level_of(severity));
                 }
                 if selected.is_some_and(|(its, key)| its == brief && key == flow.key) {
                     ranking.want();

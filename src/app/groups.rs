@@ -1,7 +1,8 @@
 //! The rows of the Groups view: groups of flows, and below those that are unfolded their flows.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::flows::{PINNED, tie};
 use super::layout::Placed;
 use super::reorder::Reorder;
 use super::step::Step;
@@ -19,6 +20,8 @@ pub struct GroupRows {
     groups: FlowGroups,
     lines: Vec<Line>,
     unfolded: FxHashSet<GroupKey>,
+    /// The rank of each row in a held order.
+    held: Option<FxHashMap<GroupKey, u32>>,
     /// As long as nobody asks for an order, groups with flows in trouble come first.
     puts_trouble_first: bool,
 }
@@ -49,6 +52,8 @@ pub(super) struct Criteria<'a> {
     pub rows: &'a [u32],
     /// What the flows of a group have in common.
     pub by: GroupBy,
+    /// The flows that are pinned to the top of their groups.
+    pub pinned: &'a [FlowKey],
     /// What cells depend on.
     pub context: Context<'a>,
     /// Rows on the screen.
@@ -67,6 +72,7 @@ impl GroupRows {
             groups: FlowGroups::default(),
             lines: Vec::new(),
             unfolded: FxHashSet::default(),
+            held: None,
             puts_trouble_first: true,
         }
     }
@@ -89,6 +95,11 @@ impl GroupRows {
     /// Whether a group has flows in trouble, and such groups come first.
     pub fn puts_trouble_first(&self) -> bool {
         self.puts_trouble_first && self.groups.all().iter().any(|it| it.figures.in_trouble > 0)
+    }
+
+    /// Whether the order of the rows is held.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Whether a group is unfolded.
@@ -130,11 +141,13 @@ impl GroupRows {
             shown,
             rows,
             context,
+            pinned,
             ..
         } = criteria;
         if self.by != criteria.by {
             self.table = Table::new(self.table.sort());
             self.unfolded.clear();
+            self.held = None;
             self.by = criteria.by;
         }
         let flows = rows.iter().map(|row| &shown.flows[*row as usize]);
@@ -142,22 +155,56 @@ impl GroupRows {
         self.groups = FlowGroups::of(flows, self.by, severity);
         let groups = self.groups.all();
         let places = 0..groups.len() as u32;
-        let its_severity = |group: &FlowGroup| group.figures.severity;
-        let tie = |group: &FlowGroup| (0, group.key.clone());
+        let its_level = |group: &FlowGroup| self.level(group.figures.severity);
+        let its_tie = |group: &FlowGroup| (0, group.key.clone());
         let sort = self.table.sort();
-        let order = self.ordered(groups, places, &sort, context, its_severity, tie);
+        let mut order = ordered(groups, places, &sort, context, its_level, its_tie);
+        self.hold(&mut order, |place| groups[place as usize].key.clone());
+        let level = |flow: &Flow| match pinned.contains(&flow.key) {
+            true => Some(PINNED),
+            false => self.level(severity(flow)),
+        };
         let mut members = self.members(rows);
         let sort = order_within(&sort);
-        self.lines.clear();
+        let mut lines = Vec::with_capacity(order.len());
         for place in order {
-            self.lines.push(Line::Group(place));
-            let its = std::mem::take(&mut members[place as usize]);
-            let tie = |flow: &Flow| (flow.key.brief(), flow.key);
-            let its = its.into_iter();
-            let flows = self.ordered(&shown.flows, its, &sort, context, severity, tie);
-            self.lines.extend(flows.into_iter().map(Line::Flow));
+            lines.push(Line::Group(place));
+            let its = std::mem::take(&mut members[place as usize]).into_iter();
+            let mut its = ordered(&shown.flows, its, &sort, context, level, tie);
+            self.hold(&mut its, |row| {
+                GroupKey::Flow(shown.flows[row as usize].key)
+            });
+            lines.extend(its.into_iter().map(Line::Flow));
         }
+        self.lines = lines;
         self.set_rows(shown, criteria.page);
+    }
+
+    /// The level of rows with such a trouble, if they come before others.
+    fn level(&self, severity: Option<f64>) -> Option<u16> {
+        let severity = severity.filter(|_| self.puts_trouble_first);
+        severity.map(Ranking::level_of)
+    }
+
+    /// Puts rows into the order that is held, if one is; new ones come last.
+    fn hold(&self, rows: &mut [u32], key: impl Fn(u32) -> GroupKey) {
+        if let Some(ranks) = &self.held {
+            rows.sort_by_cached_key(|row| ranks.get(&key(*row)).copied().unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Holds the present order, whatever the numbers become, or releases it. Returns whether it is held.
+    pub(super) fn toggle_hold(&mut self, shown: &Report) -> bool {
+        let keys = Self::keys(&self.lines, &self.groups, shown);
+        self.held = match self.held.take() {
+            Some(_) => None,
+            None => Some(
+                (0..self.lines.len() as u32)
+                    .map(|row| (keys(row), row))
+                    .collect(),
+            ),
+        };
+        self.is_held()
     }
 
     /// The flows of each group that is unfolded, by the places of the groups.
@@ -175,30 +222,6 @@ impl GroupRows {
             }
         }
         members
-    }
-
-    /// Some of these items in this order.
-    fn ordered<T, K: Ord>(
-        &self,
-        items: &[T],
-        rows: impl Iterator<Item = u32>,
-        sort: &Sort<T>,
-        context: &Context,
-        severity: impl Fn(&T) -> Option<f64>,
-        tie: impl Fn(&T) -> (u64, K),
-    ) -> Vec<u32> {
-        let mut ranking = Ranking::default();
-        for row in rows {
-            let item = &items[row as usize];
-            ranking.add(row, sort, &sort.column.value(item, context), tie(item).0);
-            if let Some(severity) = severity(item).filter(|_| self.puts_trouble_first) {
-                ranking.put_worst_first(severity);
-            }
-        }
-        let all = 0..ranking.len();
-        let mut ordered = Vec::with_capacity(all.len());
-        ranking.sort(&mut ordered, sort, items, context, tie, |_| all);
-        ordered
     }
 
     /// Which group or flow each line is.
@@ -292,6 +315,7 @@ impl GroupRows {
     /// Changes the order, from the next arrangement on.
     pub(super) fn reorder(&mut self, change: Reorder, placed: &[Placed<FlowGroup>]) {
         self.puts_trouble_first = false;
+        self.held = None;
         self.table.reorder(change, placed, &GROUP_COLUMNS);
     }
 
@@ -300,4 +324,27 @@ impl GroupRows {
         let keys = Self::keys(&self.lines, &self.groups, shown);
         self.table.remember_page(page, keys);
     }
+}
+
+/// Some of these items in this order; those with a level come first.
+fn ordered<T, K: Ord>(
+    items: &[T],
+    rows: impl Iterator<Item = u32>,
+    sort: &Sort<T>,
+    context: &Context,
+    level: impl Fn(&T) -> Option<u16>,
+    tie: impl Fn(&T) -> (u64, K),
+) -> Vec<u32> {
+    let mut ranking = Ranking::default();
+    for row in rows {
+        let item = &items[row as usize];
+        ranking.add(row, sort, &sort.column.value(item, context), tie(item).0);
+        if let Some(level) = level(item) {
+            ranking.put_before(level);
+        }
+    }
+    let all = 0..ranking.len();
+    let mut ordered = Vec::with_capacity(all.len());
+    ranking.sort(&mut ordered, sort, items, context, tie, |_| all);
+    ordered
 }

@@ -30,6 +30,7 @@ pub(super) fn context<'a>(
         names: names.known(),
         alerts: Some(alerts),
         rules: None,
+        services: None,
     }
 }
 
@@ -93,6 +94,7 @@ impl App {
                     shown,
                     rows: self.flows.table(View::Groups).rows(),
                     by: self.group_by(shown),
+                    pinned: self.flows.pinned(),
                     context: context(&self.choices, &self.names, alerts, shown),
                     page: pages.body,
                 };
@@ -131,8 +133,13 @@ impl App {
     /// Holds the present order, whatever the numbers become, or releases it. Returns whether it is held.
     pub(super) fn toggle_hold(&mut self, shown: &Report) -> bool {
         self.refresh_rows(shown);
-        let (flows, criteria) = self.flows_by(shown);
-        let is_held = flows.toggle_hold(&criteria);
+        let is_held = match self.view() {
+            View::Groups => self.groups.toggle_hold(shown),
+            _ => {
+                let (flows, criteria) = self.flows_by(shown);
+                flows.toggle_hold(&criteria)
+            }
+        };
         self.rearrange();
         is_held
     }

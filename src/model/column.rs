@@ -29,6 +29,7 @@ use super::flow::FlowKey;
 use super::flow_groups::{FlowGroups, GroupFigures};
 use super::histogram::Histogram;
 use super::preferences::Unit;
+use super::service::Services;
 use super::tracker::{Flow, Rates};
 use super::units;
 
@@ -45,7 +46,7 @@ pub use rule::RULE_COLUMNS;
 pub use sets::{DEFAULT, LOSS, LOSS_VIEW, MEMBERS, Member, SEQUENCE, json_path, part_of};
 pub use shorten::{shorten_end, shorten_endpoint, shorten_middle};
 pub use sort::{Ranking, Sort};
-pub use value::{Value, destination_of, source_of, sparkline};
+pub use value::{BEYOND_A_THRESHOLD, Value, destination_of, source_of, sparkline};
 
 /// Host names by address, as far as they are known.
 pub type Names = HashMap<IpAddr, Arc<str>>;
@@ -63,6 +64,8 @@ pub struct Context<'a> {
     pub alerts: Option<&'a dyn Thresholds>,
     /// What the flows of each rule come to, where that is looked at.
     pub rules: Option<&'a FlowGroups>,
+    /// Names of services to show behind ports.
+    pub services: Option<&'a Services>,
 }
 
 /// Tells flows beyond a threshold.
@@ -79,6 +82,7 @@ impl Default for Context<'_> {
             names: None,
             alerts: None,
             rules: None,
+            services: None,
         }
     }
 }

@@ -5,7 +5,9 @@ use super::pen::Pen;
 use super::table::{RowStyle, draw_cells, draw_titles, finish_row, style_flow};
 use crate::app::layout::{Placed, Screen};
 use crate::app::{GroupLine, Scene};
-use crate::model::column::{Context, destination_of, shorten_end, source_of, verdict};
+use crate::model::column::{
+    BEYOND_A_THRESHOLD, Context, destination_of, shorten_end, source_of, verdict,
+};
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{FlowGroup, GroupFigures};
 
@@ -64,9 +66,10 @@ fn counts_flows(place: &Placed<FlowGroup>) -> bool {
 }
 
 fn style_group(pen: &Pen, figures: &GroupFigures) -> RowStyle {
-    let style = match figures.is_idle() {
-        true => pen.theme.dim,
-        false => pen.theme.base,
+    let style = match figures.severity {
+        Some(BEYOND_A_THRESHOLD) => pen.theme.bad,
+        _ if figures.is_idle() => pen.theme.dim,
+        _ => pen.theme.base,
     };
     let flag = match () {
         () if figures.in_trouble > 0 => "!",

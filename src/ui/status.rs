@@ -141,7 +141,10 @@ fn order_text(app: &App) -> String {
                 "groups"
             };
             let count = units::exact(groups.count() as u64);
-            let order = first(groups.puts_trouble_first(), text(groups.table().sort()));
+            let order = match groups.is_held() {
+                true => "order held".to_owned(),
+                false => first(groups.puts_trouble_first(), text(groups.table().sort())),
+            };
             format!("{count} {noun} by {}, {order}", groups.by().words())
         }
     }

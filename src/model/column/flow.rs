@@ -3,7 +3,7 @@
 //! What each number means is defined in docs/numbers.md; a column only names it and says how wide it is.
 
 use super::groups::{ip, join};
-use super::value::{destination_of, source_of};
+use super::value::{BEYOND_A_THRESHOLD, destination_of, source_of};
 use super::{Column, Context, Value, Width};
 use crate::model::counts::{Counts, Sequence};
 use crate::model::histogram::Histogram;
@@ -27,11 +27,10 @@ pub const TROUBLE: &str = "trouble";
 
 /// What is the matter with a flow; unknown where nothing is. One beyond a threshold is in trouble whatever it was before.
 pub fn verdict<'a>(flow: &'a Flow, context: &Context<'a>) -> Value<'a> {
-    const WORST: f64 = 9999.0;
     let alert = context.alerts.and_then(|alerts| alerts.words(&flow.key));
     match (alert, flow.trouble()) {
         (Some(words), _) => Value::Verdict {
-            severity: WORST,
+            severity: BEYOND_A_THRESHOLD,
             words,
         },
         (None, Some(trouble)) => Value::Verdict {

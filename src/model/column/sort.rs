@@ -178,9 +178,9 @@ impl Ranking {
         }
     }
 
-    /// The latest row comes before all that are less bad, and before those of which nothing is said.
-    pub fn put_worst_first(&mut self, severity: f64) {
-        self.put_before(u16::MAX - 1 - severity as u16);
+    /// The level of rows that are so bad: they come before all that are less bad, and before those of which nothing is said.
+    pub fn level_of(severity: f64) -> u16 {
+        u16::MAX - 1 - severity as u16
     }
 
     /// The place of the latest row is asked for.

@@ -73,6 +73,9 @@ pub enum Value<'a> {
     },
 }
 
+/// How bad it is to be beyond a threshold: no trouble is worse.
+pub const BEYOND_A_THRESHOLD: f64 = 9999.0;
+
 /// The cell of the source column.
 pub fn source_of<'a>(key: &FlowKey, context: &Context<'a>) -> Value<'a> {
     let suffix = match key.protocol {
@@ -184,7 +187,12 @@ impl<'a> Value<'a> {
             } => Cow::Owned(endpoint(address, suffix, name)),
             Value::Number(n) | Value::Named(n, None) => Cow::Owned(n.to_string()),
             Value::Named(n, Some(name)) => Cow::Owned(format!("{name} ({n})")),
-            Value::Service(Some(port), protocol) => Cow::Owned(format!("{port}/{protocol}")),
+            Value::Service(Some(port), protocol) => {
+                let services = context.services;
+                let name = services.and_then(|services| services.name(port, protocol));
+                let name = name.map_or(String::new(), |name| format!(" {name}"));
+                Cow::Owned(format!("{port}/{protocol}{name}"))
+            }
             Value::Service(None, protocol) => Cow::Borrowed(protocol.name()),
             Value::Count(n) => Cow::Owned(units::count(n)),
             Value::Bytes(n) => Cow::Owned(units::bytes(n)),
@@ -214,6 +222,7 @@ impl<'a> Value<'a> {
                 name,
             } => shorten_endpoint(address, suffix, name, width),
             Value::Text(text) => shorten_middle(text, width),
+            Value::Service(..) => shorten_end(&text, width),
             Value::Sentence(text) | Value::Verdict { words: text, .. } => shorten_end(text, width),
             _ => "#".repeat(width),
         })

@@ -63,7 +63,7 @@ pub use events::EventRows;
 pub use filter::FilterLine;
 pub use flows::{FlowRows, has_ended};
 pub use footer::FooterEntry;
-pub use groups::{GroupLine, GroupRows};
+pub use groups::{GroupLine, GroupRows, RowKey};
 pub use help::{HELP_KEYS, HelpLine, help_lines};
 pub use interfaces::InterfaceRows;
 pub use menu::{MenuItem, menu_offset};

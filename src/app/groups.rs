@@ -15,15 +15,24 @@ use crate::model::tracker::{Flow, Report};
 /// Which groups there are, in which order, which are unfolded, and the row that is selected.
 #[derive(Debug)]
 pub struct GroupRows {
-    table: Table<GroupKey, FlowGroup>,
+    table: Table<RowKey, FlowGroup>,
     by: GroupBy,
     groups: FlowGroups,
     lines: Vec<Line>,
     unfolded: FxHashSet<GroupKey>,
     /// The rank of each row in a held order.
-    held: Option<FxHashMap<GroupKey, u32>>,
+    held: Option<FxHashMap<RowKey, u32>>,
     /// As long as nobody asks for an order, groups with flows in trouble come first.
     puts_trouble_first: bool,
+}
+
+/// Whose row it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RowKey {
+    /// A group's.
+    Group(GroupKey),
+    /// A flow's, in its group.
+    Flow(FlowKey),
 }
 
 /// What a row is.
@@ -78,7 +87,7 @@ impl GroupRows {
     }
 
     /// The rows, flows of unfolded groups among them.
-    pub fn table(&self) -> &Table<GroupKey, FlowGroup> {
+    pub fn table(&self) -> &Table<RowKey, FlowGroup> {
         &self.table
     }
 
@@ -110,7 +119,7 @@ impl GroupRows {
     /// The flow that is selected, if it is one.
     pub(super) fn selected_flow(&self) -> Option<FlowKey> {
         match self.table.selected() {
-            Some(GroupKey::Flow(key)) => Some(key),
+            Some(RowKey::Flow(key)) => Some(key),
             _ => None,
         }
     }
@@ -139,7 +148,6 @@ impl GroupRows {
     pub(super) fn arrange(&mut self, criteria: &Criteria) {
         let Criteria {
             shown,
-            rows,
             context,
             pinned,
             ..
@@ -150,30 +158,36 @@ impl GroupRows {
             self.held = None;
             self.by = criteria.by;
         }
+        // In the order in which the flows are in memory: a refresh of many costs what reading them costs.
+        let mut rows = criteria.rows.to_vec();
+        rows.sort_unstable();
         let flows = rows.iter().map(|row| &shown.flows[*row as usize]);
         let severity = |flow: &Flow| verdict(flow, context).number();
-        self.groups = FlowGroups::of(flows, self.by, severity);
+        self.groups.remake(flows, self.by, severity);
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
         let groups = self.groups.all();
         let places = 0..groups.len() as u32;
         let its_level = |group: &FlowGroup| self.level(group.figures.severity);
         let its_tie = |group: &FlowGroup| (0, group.key.clone());
         let sort = self.table.sort();
         let mut order = ordered(groups, places, &sort, context, its_level, its_tie);
-        self.hold(&mut order, |place| groups[place as usize].key.clone());
+        let key = |place: u32| RowKey::Group(groups[place as usize].key.clone());
+        self.hold(&mut order, key);
         let level = |flow: &Flow| match pinned.contains(&flow.key) {
             true => Some(PINNED),
             false => self.level(severity(flow)),
         };
-        let mut members = self.members(rows);
+        let mut members = self.members(&rows);
         let sort = order_within(&sort);
-        let mut lines = Vec::with_capacity(order.len());
         for place in order {
             lines.push(Line::Group(place));
-            let its = std::mem::take(&mut members[place as usize]).into_iter();
-            let mut its = ordered(&shown.flows, its, &sort, context, level, tie);
-            self.hold(&mut its, |row| {
-                GroupKey::Flow(shown.flows[row as usize].key)
-            });
+            let mut its = std::mem::take(&mut members[place as usize]);
+            if its.len() > 1 {
+                its = ordered(&shown.flows, its.into_iter(), &sort, context, level, tie);
+                let key = |row: u32| RowKey::Flow(shown.flows[row as usize].key);
+                self.hold(&mut its, key);
+            }
             lines.extend(its.into_iter().map(Line::Flow));
         }
         self.lines = lines;
@@ -187,7 +201,7 @@ impl GroupRows {
     }
 
     /// Puts rows into the order that is held, if one is; new ones come last.
-    fn hold(&self, rows: &mut [u32], key: impl Fn(u32) -> GroupKey) {
+    fn hold(&self, rows: &mut [u32], key: impl Fn(u32) -> RowKey) {
         if let Some(ranks) = &self.held {
             rows.sort_by_cached_key(|row| ranks.get(&key(*row)).copied().unwrap_or(u32::MAX));
         }
@@ -229,10 +243,10 @@ impl GroupRows {
         lines: &'a [Line],
         groups: &'a FlowGroups,
         shown: &'a Report,
-    ) -> impl Fn(u32) -> GroupKey {
+    ) -> impl Fn(u32) -> RowKey {
         |row| match lines[row as usize] {
-            Line::Group(place) => groups.all()[place as usize].key.clone(),
-            Line::Flow(row) => GroupKey::Flow(shown.flows[row as usize].key),
+            Line::Group(place) => RowKey::Group(groups.all()[place as usize].key.clone()),
+            Line::Flow(row) => RowKey::Flow(shown.flows[row as usize].key),
         }
     }
 
@@ -273,7 +287,7 @@ impl GroupRows {
         let Some(key) = self.selected().map(|(group, _)| group.key.clone()) else {
             return;
         };
-        self.table.select(key.clone());
+        self.table.select(RowKey::Group(key.clone()));
         if !self.unfolded.remove(&key) {
             self.unfolded.insert(key);
         }
@@ -283,7 +297,7 @@ impl GroupRows {
     pub(super) fn toggle_folds(&mut self) -> bool {
         let selected = self.selected().map(|(group, _)| group.key.clone());
         if let Some(key) = selected {
-            self.table.select(key);
+            self.table.select(RowKey::Group(key));
         }
         let groups = self.groups.all().iter();
         let is_unfolded = |group: &FlowGroup| self.unfolded.contains(&group.key);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
-use super::flow::{FlowKey, Protocol};
+use super::flow::Protocol;
 use super::snapshot::Volume;
 use super::tracker::{Flow, Rates, loss_percent};
 
@@ -93,6 +93,15 @@ impl GroupBy {
         }
     }
 
+    /// The group of this flow, as it would be without others; `severity` is how bad its trouble is, if it is in any.
+    pub fn alone(self, flow: &Flow, severity: Option<f64>) -> FlowGroup {
+        let mut figures = GroupFigures::default();
+        figures.add(flow, severity);
+        figures.jitter_ms = figures.worst_jitter_ms;
+        let key = self.key(flow);
+        FlowGroup { key, figures }
+    }
+
     /// The filter that the flows of this group pass. Names are matched in any case, and `?` stands in them for what means
     /// something else in a filter: those that differ in nothing else pass, too.
     pub fn filter(self, key: &GroupKey) -> String {
@@ -118,10 +127,6 @@ impl GroupBy {
             // In a filter ICMP is that of both families.
             GroupKey::Portless(Protocol::Icmp) => "proto:icmp !proto:icmpv6".to_owned(),
             GroupKey::Portless(protocol) => format!("proto:{protocol}"),
-            GroupKey::Flow(key) => {
-                let ends = format!("src:{} dst:{}", key.source, key.destination);
-                format!("{ends} proto:{}", key.protocol)
-            }
         }
     }
 }
@@ -152,8 +157,6 @@ pub enum GroupKey {
     Port(u16, Protocol),
     /// A protocol without ports.
     Portless(Protocol),
-    /// A flow that is looked at alone.
-    Flow(FlowKey),
 }
 
 impl GroupKey {
@@ -252,19 +255,6 @@ pub struct FlowGroup {
     pub figures: GroupFigures,
 }
 
-impl FlowGroup {
-    /// A flow alone, and how bad its trouble is, if it is in any.
-    pub fn alone(flow: &Flow, severity: Option<f64>) -> FlowGroup {
-        let mut group = FlowGroup {
-            key: GroupKey::Flow(flow.key),
-            figures: GroupFigures::default(),
-        };
-        group.figures.add(flow, severity);
-        group.figures.jitter_ms = group.figures.worst_jitter_ms;
-        group
-    }
-}
-
 /// All groups of some flows. Each flow is in one of them.
 #[derive(Debug, Default)]
 pub struct FlowGroups {
@@ -282,20 +272,35 @@ impl FlowGroups {
         severity: impl Fn(&Flow) -> Option<f64>,
     ) -> FlowGroups {
         let mut all = FlowGroups::default();
+        all.remake(flows, by, severity);
+        all
+    }
+
+    /// Makes them anew of these flows, in the memory that they have.
+    pub fn remake<'a>(
+        &mut self,
+        flows: impl Iterator<Item = &'a Flow>,
+        by: GroupBy,
+        severity: impl Fn(&Flow) -> Option<f64>,
+    ) {
+        self.groups.clear();
+        self.places.clear();
+        self.place_of.clear();
         let mut jitters = Vec::new();
         for flow in flows {
-            let place = all.place(by.key(flow));
-            all.place_of.push(place);
-            all.groups[place as usize].figures.add(flow, severity(flow));
+            let place = self.place(by.key(flow));
+            self.place_of.push(place);
+            self.groups[place as usize]
+                .figures
+                .add(flow, severity(flow));
             jitters.extend(flow.interarrival.jitter_ms().map(|ms| (place, ms)));
         }
         jitters.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         for its in jitters.chunk_by(|a, b| a.0 == b.0) {
             let middle = |at: usize| its[at].1;
             let median = (middle((its.len() - 1) / 2) + middle(its.len() / 2)) / 2.0;
-            all.groups[its[0].0 as usize].figures.jitter_ms = Some(median);
+            self.groups[its[0].0 as usize].figures.jitter_ms = Some(median);
         }
-        all
     }
 
     /// The place of the group with this key, which is made if there is none.

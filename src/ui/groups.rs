@@ -46,7 +46,8 @@ pub fn draw_groups(pen: &mut Pen, scene: &Scene, screen: &Screen) {
             }
             GroupLine::Flow(flow) => {
                 let row = style_flow(pen, app, shown, flow);
-                let alone = FlowGroup::alone(flow, verdict(flow, &context).number());
+                let severity = verdict(flow, &context).number();
+                let alone = app.groups().by().alone(flow, severity);
                 draw_flow_name(pen, &flow.key, first, &context, y, &row);
                 let its = figures.iter().filter(|place| !counts_flows(place));
                 draw_cells(pen, its, &alone, &context, y, row.style);

@@ -3,7 +3,6 @@
 use super::endpoint::Suffix;
 use super::figures::Figures;
 use super::groups::join;
-use super::value::source_of;
 use super::{Column, Context, Sort, Value, Width, by_id};
 use crate::model::flow_groups::{FlowGroup, GroupKey};
 use crate::model::tracker::Flow;
@@ -59,7 +58,6 @@ fn name<'a>(group: &'a FlowGroup, context: &Context<'a>) -> Value<'a> {
         },
         GroupKey::Port(port, protocol) => Value::Service(Some(*port), *protocol),
         GroupKey::Portless(protocol) => Value::Service(None, *protocol),
-        GroupKey::Flow(key) => source_of(key, context),
     }
 }
 

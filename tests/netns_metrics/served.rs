@@ -57,6 +57,27 @@ fn each_path_and_format_is_served_over_one_connection() {
 }
 
 #[test]
+fn who_takes_gzip_gets_the_same_page_in_fewer_bytes() {
+    if !support::root() {
+        return;
+    }
+    let (pair, run) = watch("{}", &[]);
+    let plain = get(&pair.receiver, "/metrics", "");
+    let zipped = get(&pair.receiver, "/metrics", "Accept-Encoding: gzip\r\n");
+    assert_eq!(plain.header("Content-Encoding"), None);
+    assert_eq!(zipped.header("Content-Encoding"), Some("gzip"));
+    assert!(zipped.body.len() * 5 < plain.body.len());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("page.gz");
+    std::fs::write(&path, &zipped.body).expect("write the page");
+    let path = path.to_str().expect("UTF-8");
+    let page = Page::read(&support::run(&pair.receiver, "gzip", &["-dc", path]));
+    let plain = Page::read(std::str::from_utf8(&plain.body).expect("UTF-8"));
+    assert_eq!(page.types, plain.types);
+    run.finish();
+}
+
+#[test]
 fn the_place_to_listen_at_changes_live_and_a_bad_one_changes_nothing() {
     if !support::root() {
         return;

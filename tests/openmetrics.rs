@@ -133,7 +133,7 @@ fn page() -> Page {
 fn written(format: Format) -> exposition::Page {
     let service = Service {
         scrapes: 8,
-        refused: [1, 2, 3, 4, 5],
+        refused: [1, 2, 3, 4, 5, 6, 7],
         age_s: 0.25,
     };
     let text = String::from_utf8(write(&page(), &service, format)).expect("UTF-8");

@@ -67,7 +67,7 @@ fn rules_headline(rules: &[Rule]) -> String {
 }
 
 /// Settings that have a sentence below; all others get a line with key and value.
-const IN_SENTENCES: [&str; 17] = [
+const IN_SENTENCES: [&str; 18] = [
     "RULES",
     "PATTERN",
     "OFFSET",
@@ -85,6 +85,7 @@ const IN_SENTENCES: [&str; 17] = [
     "THEME",
     "VIEW",
     "ALERTS",
+    "LISTEN_USERS",
 ];
 
 /// `a, b`, or `none` for an empty list.
@@ -136,6 +137,13 @@ fn settings(config: &Config) -> Vec<String> {
     for (action, keys) in &config.keys {
         let keys = listed(keys.iter().map(KeyChord::name), "none");
         lines.push(format!("Key for {}: {keys}.", action.id()));
+    }
+    if !config.listen_users.is_empty() {
+        let names = config.listen_users.iter().map(|(name, _)| name);
+        lines.push(format!(
+            "Metrics are served to users: {}.",
+            listed(names, "")
+        ));
     }
     let others = SETTINGS.iter().filter(|s| !IN_SENTENCES.contains(&s.key));
     lines.extend(

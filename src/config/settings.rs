@@ -18,7 +18,7 @@ use super::json::JsonValue;
 use super::kind::{
     Columns, Id, InterfaceName, List, Number, OneOf, OrNull, Order, Seconds, Switch, ValueKind,
 };
-use super::listen::ListenAddress;
+use super::listen::{ListenAddress, Tls, TlsFiles, Users};
 use super::profile::{Offset, Pattern};
 use super::rules::Rules;
 use super::walk::Walk;
@@ -203,6 +203,15 @@ settings! {
     /// address: only to this host
     "LISTEN" listen: Option<SocketAddr> = None;
     OrNull(ListenAddress), r#""9788""#, Live
+
+    /// files of TLS for `LISTEN`, by their absolute paths: `{"CERTIFICATE": ..., "KEY": ..., "CLIENT_CA": ...}`, the last one
+    /// where clients need a certificate, too; `null`: no TLS
+    "LISTEN_TLS" listen_tls: Option<TlsFiles> = None;
+    OrNull(Tls), r#"{"CERTIFICATE": "/etc/flowtop/server.pem", "KEY": "/etc/flowtop/server.key"}"#, AtStart
+
+    /// name -> hash of the password by bcrypt (`htpasswd -nB NAME`): who is served at `LISTEN`; empty: anybody
+    "LISTEN_USERS" listen_users: Vec<(String, String)> = Vec::new();
+    Users, r#"{"prometheus": "$2y$10$RRqKk6ZXq3pvPs4WPCWbQOg8j1PG1v0GZB/f8KLj4/nU2HgIVG1E2"}"#, Live
 
     /// series that flows have in `/metrics` at most, all rules together
     "MAX_SERIES" max_series: u32 = 10_000;

@@ -185,6 +185,11 @@ pub struct FileText {
 }
 
 impl FileBytes {
+    /// The bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The text; the error says where it is not UTF-8.
     pub fn decode(self, file: &str) -> Result<FileText, ConfigError> {
         let text = decode(self.bytes, file).map_err(|error| ConfigError::from(vec![error]))?;

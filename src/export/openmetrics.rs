@@ -55,16 +55,22 @@ pub enum Refusal {
     Unread,
     /// There were too many connections.
     Full,
+    /// No user, or a wrong password.
+    Unauthorized,
+    /// A connection that TLS could not secure.
+    Tls,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Refusal; 5] = [
+    pub const ALL: [Refusal; 7] = [
         Refusal::Malformed,
         Refusal::TooLarge,
         Refusal::Late,
         Refusal::Unread,
         Refusal::Full,
+        Refusal::Unauthorized,
+        Refusal::Tls,
     ];
 
     /// The name in metrics.
@@ -75,6 +81,8 @@ impl Refusal {
             Refusal::Late => "late",
             Refusal::Unread => "unread",
             Refusal::Full => "connections",
+            Refusal::Unauthorized => "unauthorized",
+            Refusal::Tls => "tls",
         }
     }
 }

@@ -3,13 +3,11 @@
 //! Rights belong to threads: each of these gives up its own before the run counts as started, the main thread last. From
 //! then on no thread can be started.
 
-use std::net::TcpListener;
-
 use anyhow::{Context, Result};
 use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, Serving};
 use super::names::Resolver;
 use super::rights;
 use super::sampler::{Assignment, Sampler};
@@ -41,8 +39,8 @@ pub struct Launched {
 pub struct Outputs {
     /// Where records go, if there is no screen.
     pub records: Option<Destination>,
-    /// Where metrics are served, if they are wanted from the start on.
-    pub listener: Option<TcpListener>,
+    /// Who is served metrics, and how.
+    pub serving: Serving,
 }
 
 /// Starts to count, and then all threads that the run will have: to write records to their destination, or to look up names where
@@ -61,7 +59,7 @@ pub fn launch(
         Some(demo) => Some(demo.namespace().try_clone().context("start the demo")?),
         None => None,
     };
-    let Outputs { records, listener } = outputs;
+    let Outputs { records, serving } = outputs;
     if records.is_none() {
         setup::ssh_session();
     }
@@ -91,7 +89,7 @@ pub fn launch(
     };
     privileges = privileges.and(its_own);
     let its_keeps = rights::of_metrics(identity.clone());
-    let (metrics, its_own) = Metrics::start(listener, outlet.try_clone()?, its_keeps)?;
+    let (metrics, its_own) = Metrics::start(serving, outlet.try_clone()?, its_keeps)?;
     privileges = privileges.and(its_own);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
     privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);

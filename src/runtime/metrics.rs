@@ -6,8 +6,11 @@
 
 mod answer;
 mod connection;
+mod gate;
 mod request;
 mod server;
+mod tls;
+mod transport;
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -16,13 +19,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use anyhow::{Context, Result};
+use rustls::ServerConfig;
 
 use super::confined::start_confined;
-use super::updates::Outlet;
+use super::updates::{Outlet, Update};
 use crate::export::openmetrics::Page;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
 use server::{Message, Server};
+pub use tls::server_config;
 
 /// The ports below need a right that is given up.
 const FIRST_FREE_PORT: u16 = 1024;
@@ -30,44 +35,73 @@ const FIRST_FREE_PORT: u16 = 1024;
 /// Readings that are closer together share a page, ns: nobody scrapes more often.
 const APART_NS: u64 = 900_000_000;
 
+/// Who is served, and how.
+#[derive(Debug, Default)]
+pub struct Serving {
+    /// Where scrapers come to, if they are wanted from the start on.
+    pub listener: Option<TcpListener>,
+    /// What connections are secured by, if they are, here and wherever it is listened later.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Users by name and hash of the password; none: anybody is served.
+    pub users: Vec<(String, String)>,
+}
+
 /// The handle of the thread.
 #[derive(Debug)]
 pub struct Metrics {
     messages: Sender<Message>,
     wake: UnixStream,
+    outlet: Outlet,
+    is_secured: bool,
     address: Option<SocketAddr>,
+    users: Vec<(String, String)>,
     /// The reading that was handed over last, CLOCK_MONOTONIC ns.
     published_ns: u64,
 }
 
 impl Metrics {
-    /// Starts the thread, which keeps these rights, and serves at `listener` if there is one.
-    pub fn start(
-        listener: Option<TcpListener>,
-        outlet: Outlet,
-        keeps: Keeps,
-    ) -> Result<(Metrics, Privileges)> {
+    /// Starts the thread, which keeps these rights.
+    pub fn start(serving: Serving, outlet: Outlet, keeps: Keeps) -> Result<(Metrics, Privileges)> {
         let (messages, inbox) = channel();
         let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
         wake.set_nonblocking(true)?;
         woken.set_nonblocking(true)?;
-        let with_address = |listener: TcpListener| Ok((listener.local_addr()?, listener));
-        let listener = listener.map(with_address).transpose();
-        let listener = listener.map_err(|error: io::Error| error)?;
-        let address = listener.as_ref().map(|(address, _)| *address);
-        let make = move |_: &Privileges| Ok(Server::new(inbox, woken, outlet, listener));
+        let address = serving.listener.as_ref().map(TcpListener::local_addr);
+        let is_secured = serving.tls.is_some();
+        let main = outlet.try_clone()?;
+        let (address, users) = (address.transpose()?, serving.users.clone());
+        let make = move |_: &Privileges| Ok(Server::new(inbox, woken, outlet, serving, address));
         let (_, privileges) = start_confined("metrics", keeps, make, Server::run)?;
         let metrics = Metrics {
             messages,
             wake,
+            outlet: main,
+            is_secured,
             address,
+            users,
             published_ns: 0,
         };
         Ok((metrics, privileges))
     }
 
-    /// Serves at this address from here on, or nowhere. Where that fails, a notice says so, and the former one stays.
-    pub fn listen(&mut self, address: Option<SocketAddr>) {
+    /// Serves these users from here on, by name and hash of the password; none: anybody.
+    pub fn admit(&mut self, users: &[(String, String)]) {
+        if users != self.users {
+            self.users = users.to_vec();
+            self.send(Message::Admit(self.users.clone()));
+        }
+    }
+
+    /// Serves at this address from here on, or nowhere. Where that fails, a notice says so, and the former one stays. Nobody
+    /// is served without TLS where it is wanted and was not from the start on.
+    pub fn listen(&mut self, wanted: Option<SocketAddr>, wants_tls: bool) {
+        let may = self.is_secured || !wants_tls;
+        let address = wanted.filter(|_| may);
+        if wanted.is_some() && !may {
+            let text =
+                "LISTEN: nothing is served before the next start, from which on there is TLS";
+            self.outlet.send(Update::Notice(text.to_owned()));
+        }
         if address != self.address {
             (self.address, self.published_ns) = (address, 0);
             self.send(Message::Listen(address));

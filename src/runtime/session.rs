@@ -102,7 +102,7 @@ impl Session {
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
         let options = setup::options(&opened.config);
-        let outputs = publish::outputs(&arguments, &opened.config)?;
+        let outputs = publish::outputs(&arguments, &opened.config, &surroundings)?;
         let launched = launch(
             assignment, options, keeps, outputs, &mut demo, signals, &outlet,
         );

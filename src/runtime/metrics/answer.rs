@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::gate::Gate;
 use super::request::{Request, Target, Wrong};
 use crate::export::openmetrics::{self, Format, Page, Refusal, Service};
 
@@ -47,6 +48,7 @@ pub struct Site {
     /// Pages of these numbers.
     written: Vec<Written>,
     service: Service,
+    gate: Gate,
 }
 
 /// The parts of a head that differ.
@@ -70,14 +72,28 @@ impl Site {
         (self.page, self.written) = (None, Vec::new());
     }
 
+    /// Serves these users from here on; none: anybody.
+    pub fn admit(&mut self, users: Vec<(String, String)>) {
+        self.gate = Gate::new(users);
+    }
+
     /// Counts a request or connection that got no page.
     pub fn refuse(&mut self, refusal: Refusal) {
         self.service.refused[refusal as usize] += 1;
     }
 
     /// The answer to a request.
-    pub fn answer(&mut self, request: &Request) -> Answer {
+    pub fn answer(&mut self, request: &Request<'_>) -> Answer {
         let mut answer = match request.target {
+            _ if !self.gate.admits(request.authorization) => {
+                self.refuse(Refusal::Unauthorized);
+                let head = Head {
+                    status: "401 Unauthorized",
+                    content_type: TEXT,
+                    more: "WWW-Authenticate: Basic realm=\"flowtop\", charset=\"UTF-8\"\r\n",
+                };
+                respond(&head, "a user and the password are needed\n".into())
+            }
             Target::Metrics(format, takes_gzip) => self.metrics(format, takes_gzip),
             Target::Health => self.health(),
             Target::Index => {

@@ -1,14 +1,17 @@
 //! One connection: reads a request, writes the answer, and waits for the next one. Nothing here waits.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use rustls::ServerConfig;
 
 use super::answer::{Answer, Site};
 use super::request::{LONGEST_HEAD, parse};
+use super::transport::Transport;
 use crate::export::openmetrics::Refusal;
 
 /// So long a request may take to come, and an answer to be read.
@@ -29,7 +32,7 @@ enum Phase {
 
 /// One connection.
 pub struct Connection {
-    stream: TcpStream,
+    transport: Transport,
     input: Vec<u8>,
     phase: Phase,
     /// When the phase must have ended.
@@ -37,11 +40,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Takes over a connection that was just accepted.
-    pub fn new(stream: TcpStream) -> io::Result<Connection> {
-        stream.set_nonblocking(true)?;
+    /// Takes over a connection that was just accepted; `tls`: it is to be secured by this.
+    pub fn new(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Connection> {
         Ok(Connection {
-            stream,
+            transport: Transport::new(stream, tls)?,
             input: Vec::new(),
             phase: Phase::Reading,
             deadline: Instant::now() + PATIENCE,
@@ -52,6 +54,7 @@ impl Connection {
     pub fn awaits(&self) -> PollFlags {
         match self.phase {
             Phase::Writing(..) => PollFlags::POLLOUT,
+            _ if self.transport.wants_to_send() => PollFlags::POLLIN | PollFlags::POLLOUT,
             Phase::Reading | Phase::Leaving => PollFlags::POLLIN,
         }
     }
@@ -79,12 +82,14 @@ impl Connection {
     pub fn go_on(&mut self, site: &mut Site) -> io::Result<()> {
         match &mut self.phase {
             Phase::Reading => {
+                self.flush()?;
                 self.read()?;
                 self.answer(site)
             }
             Phase::Writing(..) => {
                 if self.write()? {
                     // The next request may be there already.
+                    self.read()?;
                     self.answer(site)?;
                 }
                 Ok(())
@@ -97,7 +102,7 @@ impl Connection {
     fn read(&mut self) -> io::Result<()> {
         let mut bytes = [0; LONGEST_HEAD];
         let room = LONGEST_HEAD.saturating_sub(self.input.len());
-        match self.stream.read(&mut bytes[..room]) {
+        match self.transport.read(&mut bytes[..room]) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 self.input.extend(&bytes[..count]);
@@ -112,8 +117,9 @@ impl Connection {
         let answer = match parse(&self.input) {
             Ok(None) => return Ok(()),
             Ok(Some((request, length))) => {
+                let answer = site.answer(&request);
                 self.input.drain(..length);
-                site.answer(&request)
+                answer
             }
             Err(wrong) => site.answer_wrong(wrong),
         };
@@ -137,7 +143,7 @@ impl Connection {
                 IoSlice::new(rest_of_head),
                 IoSlice::new(&rest_of_body[..rest_of_body.len().min(budget)]),
             ];
-            match self.stream.write_vectored(&parts) {
+            match self.transport.write(&parts) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     *gone += count;
@@ -149,18 +155,25 @@ impl Connection {
         if *gone < whole {
             return Ok(false);
         }
+        if let Err(error) = self.transport.flush() {
+            return waits(error).map(|()| false);
+        }
         let closes = answer.closes;
         self.deadline = Instant::now() + PATIENCE;
         self.phase = Phase::Reading;
         if closes {
-            self.stream.shutdown(Shutdown::Write)?;
+            self.transport.finish()?;
             self.phase = Phase::Leaving;
         }
         Ok(!closes)
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.transport.flush().or_else(waits)
+    }
+
     fn discard(&mut self) -> io::Result<()> {
-        match self.stream.read(&mut [0; LONGEST_HEAD]) {
+        match self.transport.read(&mut [0; LONGEST_HEAD]) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(_) => Ok(()),
             Err(error) => waits(error),
@@ -178,6 +191,6 @@ fn waits(error: io::Error) -> io::Result<()> {
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.transport.as_fd()
     }
 }

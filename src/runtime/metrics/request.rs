@@ -25,11 +25,13 @@ pub enum Target {
 
 /// A whole request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub struct Request<'a> {
     /// What is asked for.
     pub target: Target,
     /// Only the head of the answer is wanted.
     pub is_head: bool,
+    /// Who asks, as `Authorization` says it.
+    pub authorization: &'a str,
     /// The connection stays open for further requests.
     pub stays: bool,
 }
@@ -56,7 +58,7 @@ impl Wrong {
 }
 
 /// Reads the request that these bytes begin with, and how long it is. `None`: more bytes have to come.
-pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Wrong> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Wrong> {
     let mut headers = [EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(bytes) {
@@ -95,6 +97,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Wrong> {
     let request = Request {
         target,
         is_head,
+        authorization: value(headers, "authorization").unwrap_or_default(),
         stays: if is_new {
             !says("close")
         } else {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn request(text: &str) -> Request {
+fn request(text: &str) -> Request<'_> {
     let parsed = parse(text.as_bytes())
         .expect("a request")
         .expect("a whole one");

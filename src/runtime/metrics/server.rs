@@ -9,10 +9,11 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustls::ServerConfig;
 
 use super::answer::Site;
 use super::connection::Connection;
-use super::listen_at;
+use super::{Serving, listen_at};
 use crate::export::openmetrics::{Page, Refusal};
 use crate::runtime::updates::{Outlet, Update};
 
@@ -29,6 +30,8 @@ pub enum Message {
     Page(Arc<Page>),
     /// Serve at this address from here on, or nowhere.
     Listen(Option<SocketAddr>),
+    /// Serve these users from here on, by name and hash of the password; none: anybody.
+    Admit(Vec<(String, String)>),
 }
 
 /// The state of the thread.
@@ -41,25 +44,31 @@ pub struct Server {
     /// Nobody is let in before.
     rests_until: Option<Instant>,
     connections: Vec<Connection>,
+    /// What connections are secured by, if they are.
+    tls: Option<Arc<ServerConfig>>,
     site: Site,
 }
 
 impl Server {
-    /// Serves at `listener`, if there is one, until another place is named.
+    /// Serves as `serving` says until the main thread says otherwise; `address`: where its listener is.
     pub fn new(
         inbox: Receiver<Message>,
         woken: UnixStream,
         outlet: Outlet,
-        listener: Option<(SocketAddr, TcpListener)>,
+        serving: Serving,
+        address: Option<SocketAddr>,
     ) -> Server {
+        let mut site = Site::default();
+        site.admit(serving.users);
         Server {
             inbox,
             woken,
             outlet,
-            listener,
+            listener: address.zip(serving.listener),
             rests_until: None,
             connections: Vec::new(),
-            site: Site::default(),
+            tls: serving.tls,
+            site,
         }
     }
 
@@ -80,6 +89,7 @@ impl Server {
         loop {
             match self.inbox.try_recv() {
                 Ok(Message::Page(page)) => self.site.renew(page),
+                Ok(Message::Admit(users)) => self.site.admit(users),
                 Ok(Message::Listen(None)) => {
                     self.listener = None;
                     self.connections.clear();
@@ -145,7 +155,17 @@ impl Server {
         let site = &mut self.site;
         self.connections.retain_mut(|connection| {
             let is_ready = ready.next().is_some_and(|ready| *ready);
-            !is_ready || connection.go_on(site).is_ok()
+            let outcome = if is_ready {
+                connection.go_on(site)
+            } else {
+                Ok(())
+            };
+            if let Err(error) = &outcome
+                && error.kind() == ErrorKind::InvalidData
+            {
+                site.refuse(Refusal::Tls);
+            }
+            outcome.is_ok()
         });
     }
 
@@ -192,7 +212,8 @@ impl Server {
                 };
                 self.connections.swap_remove(oldest);
             }
-            self.connections.extend(Connection::new(stream));
+            self.connections
+                .extend(Connection::new(stream, self.tls.as_ref()));
         }
     }
 }

@@ -3,21 +3,34 @@
 use super::Session;
 use crate::cli::{Arguments, Exit, Failure};
 use crate::config::Config;
+use crate::config::source::Surroundings;
 use crate::export::openmetrics::Page;
 use crate::model::alert::Alerts;
 use crate::model::tracker::FlowTracker;
 use crate::runtime::launch::Outputs;
-use crate::runtime::metrics::listen_at;
+use crate::runtime::metrics::{Serving, listen_at, server_config};
 use crate::runtime::setup::{self, Timing};
 use crate::runtime::sink::Destination;
 
 /// Where a run with these arguments and this configuration brings its numbers.
-pub(super) fn outputs(arguments: &Arguments, config: &Config) -> Result<Outputs, Failure> {
+pub(super) fn outputs(
+    arguments: &Arguments,
+    config: &Config,
+    surroundings: &Surroundings,
+) -> Result<Outputs, Failure> {
     let listener = config.listen.map(listen_at).transpose();
+    let tls = config.listen_tls.as_ref();
+    let tls = tls
+        .map(|files| server_config(files, surroundings))
+        .transpose();
     let to_file = || Destination::of(&arguments.output);
     Ok(Outputs {
         records: setup::wants_headless(arguments).then(to_file),
-        listener: listener.map_err(|text| Failure::new(Exit::Failed, text))?,
+        serving: Serving {
+            listener: listener.map_err(|text| Failure::new(Exit::Failed, text))?,
+            tls: tls.map_err(|text| Failure::new(Exit::Config, text))?,
+            users: config.listen_users.clone(),
+        },
     })
 }
 
@@ -33,7 +46,9 @@ impl Session {
     /// Serves metrics as the configuration in force says.
     pub(super) fn renew_metrics(&mut self) {
         let config = self.reload.config();
-        self.metrics.listen(config.listen);
+        self.metrics.admit(&config.listen_users);
+        let wants_tls = config.listen_tls.is_some();
+        self.metrics.listen(config.listen, wants_tls);
         let (meter, report) = self.tracker.meter();
         meter.set(setup::bounds(config), report);
     }

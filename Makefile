@@ -31,7 +31,7 @@ STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l 
 STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
 comma := ,
 
-.PHONY: build static demo run test test-again test-long test-kernels check fuzz fuzz-config mutants memcheck bench screenshots install install-caps uninstall deb archive help
+.PHONY: build static demo run test test-again test-long test-fleet test-kernels check fuzz fuzz-config mutants memcheck bench screenshots install install-caps uninstall deb archive help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -63,6 +63,10 @@ test-again: ## run all tests N times, half of them under load, and say what fail
 test-long: ## the tests of load again, a minute each
 	@scripts/install-needs build test
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
+
+test-fleet: ## flow records with the collectors that others use
+	@scripts/install-needs build test fleet
+	$(RUNNER) $(CARGO) test --locked --test fleet -- --ignored
 
 test-kernels: static ## boot Debian's kernels under QEMU and try the static program there: KERNELS="6.1 arm64"
 	@scripts/install-needs kernels

@@ -4,14 +4,13 @@
 //! No logic beyond reading words into values: it opens no file, asks for no interface and
 //! must not know what a run does with the options.
 
+mod failure;
 mod words;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -22,84 +21,14 @@ use crate::model::check::Check;
 use crate::model::column::Sort;
 use crate::model::glob::Glob;
 use crate::model::groups::{Group, Groups};
+use crate::model::ipfix::{Collector, Ipfix};
 use crate::model::preferences::Unit;
 
+pub use failure::{Exit, Failure};
 use words::{
-    check, duration, filter, group, jitter_interval, listen_address, order, rotation,
+    check, collector, duration, filter, group, jitter_interval, listen_address, order, rotation,
     throughput_interval,
 };
-
-/// How a run ends, as scripts see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// All was well; also after `q`, and after SIGINT or SIGTERM in a run without a screen.
-    Fine = 0,
-    /// Something failed while running.
-    Failed = 1,
-    /// The command line makes no sense.
-    Usage = 2,
-    /// A check does not hold, or no flow came that was waited for.
-    Unmet = 3,
-    /// No such interface, or a kernel without BPF or one that refuses the program (EX_UNAVAILABLE).
-    Unavailable = 69,
-    /// A privilege is missing (EX_NOPERM).
-    Privilege = 77,
-    /// The configuration is wrong or may not be trusted (EX_CONFIG).
-    Config = 78,
-}
-
-impl Exit {
-    /// The number that the shell sees.
-    pub const fn code(self) -> u8 {
-        self as u8
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit.code())
-    }
-}
-
-/// Why a run cannot go on, and the exit code that says so.
-///
-/// Shown as `flowtop: what was tried: why it failed (what to do)`, one line for each line of `message`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// How the run ends.
-    pub code: Exit,
-    /// What was tried, why it failed, what to do; without the program's name.
-    pub message: String,
-}
-
-impl Failure {
-    /// A failure with this code and message.
-    pub fn new(code: Exit, message: impl Into<String>) -> Failure {
-        Failure {
-            code,
-            message: message.into(),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, line) in self.message.lines().enumerate() {
-            let newline = if number == 0 { "" } else { "\n" };
-            write!(f, "{newline}flowtop: {line}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<crate::config::ConfigError> for Failure {
-    fn from(refusal: crate::config::ConfigError) -> Failure {
-        Failure::new(Exit::Config, refusal.to_string())
-    }
-}
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -217,6 +146,11 @@ pub struct Overrides {
     /// Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only.
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
+
+    /// Collector that gets flow records by IPFIX: by UDP, or tcp://HOST:PORT; addresses of IPv6 are in brackets. Counts
+    /// the group `ip`, too.
+    #[arg(long, value_name = "HOST:PORT", value_parser = collector)]
+    pub ipfix: Option<Collector>,
 }
 
 /// What to do instead of a run.
@@ -344,6 +278,7 @@ impl Overrides {
             metrics,
             checks,
             listen,
+            ipfix,
         } = self;
         if !interfaces.is_empty() {
             let mut seen = HashSet::new();
@@ -364,6 +299,10 @@ impl Overrides {
         }
         if !checks.is_empty() {
             config.checks.clone_from(checks);
+        }
+        if let Some(collector) = ipfix {
+            let own = config.ipfix.take();
+            config.ipfix = Some(Ipfix::redirected(own, collector));
         }
         config
     }

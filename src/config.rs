@@ -19,6 +19,7 @@ mod difference;
 mod document;
 mod edit;
 pub mod interval;
+mod ipfix;
 mod json;
 mod kind;
 pub mod listen;

@@ -3,6 +3,7 @@
 //! One table of formats. Exporters know the model and the table of columns, and write to whatever they are handed.
 
 mod csv;
+pub mod ipfix;
 mod json;
 pub mod junit;
 pub mod openmetrics;
@@ -12,6 +13,7 @@ use std::io::{self, Write};
 
 use crate::model::alert::Alerts;
 use crate::model::event::Event;
+use crate::model::ipfix::ExportCounts;
 use crate::model::preferences::Unit;
 use crate::model::privileges::Privileges;
 use crate::model::top::Top;
@@ -40,6 +42,8 @@ pub struct Record<'a> {
     pub top: Option<&'a Top>,
     /// How writing went so far; `None` for a single record.
     pub output: Option<OutputState>,
+    /// How the export of flow records went so far, if there is one.
+    pub ipfix: Option<ExportCounts>,
 }
 
 impl<'a> Record<'a> {

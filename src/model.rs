@@ -16,6 +16,7 @@ pub mod glob;
 pub mod groups;
 pub mod harmless;
 pub mod histogram;
+pub mod ipfix;
 pub mod metrics;
 pub mod observer;
 pub mod preferences;

@@ -15,6 +15,7 @@ mod files;
 mod fresh;
 mod happening;
 mod headless;
+mod ipfix;
 mod launch;
 mod metrics;
 mod names;

@@ -50,6 +50,27 @@ fn interfaces_come_as_lists_and_repeated() {
 }
 
 #[test]
+fn a_collector_takes_the_place_of_the_configurations_and_the_rest_stays() {
+    let over = |words: &[&str], text: &str| {
+        let config = Config::load(text, "config.json").expect("valid");
+        let overrides = read(words).expect("valid").overrides;
+        overrides.over(config).ipfix
+    };
+    let own = r#"{"IPFIX": {"COLLECTOR": "192.0.2.1:4739", "DOMAIN": 5}}"#;
+    let named = over(&["--ipfix", "tcp://[::1]:99"], own).expect("a collector");
+    assert_eq!(named.collector.to_string(), "tcp://[::1]:99");
+    assert_eq!(named.domain, 5);
+    let alone = over(&["--ipfix", "localhost:4739"], "{}").expect("a collector");
+    assert_eq!((alone.domain, alone.interval.as_secs()), (1, 60));
+    assert_eq!(over(&[], "{}"), None);
+    let text = error(&["--ipfix", "localhost"]);
+    assert!(
+        text.contains("expected HOST:PORT or tcp://HOST:PORT"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_seeds_spelling_of_packet_loss_works() {
     for words in [["-packet_loss"], ["--packet-loss"], ["-l"]] {
         assert!(

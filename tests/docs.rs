@@ -16,6 +16,7 @@ use std::sync::Mutex;
 use clap::CommandFactory;
 use flowtop::cli::{Arguments, Exit};
 use flowtop::config;
+use flowtop::export::ipfix::{Element, FLOW_ELEMENTS, INTERFACE_ELEMENTS};
 use flowtop::export::openmetrics::FAMILIES;
 use flowtop::keymap::{BINDINGS, KeyGroup};
 use flowtop::model::column::{FLOW_COLUMNS, GROUP_COLUMNS, MEMBERS, Member, by_id, json_path};
@@ -26,13 +27,16 @@ const README: &str = "README.md";
 const NUMBERS: &str = "docs/numbers.md";
 const CONFIGURATION: &str = "docs/configuration.md";
 const METRICS: &str = "docs/metrics.md";
+const FLEET: &str = "docs/fleet.md";
+
 const LABS: &str = "docs/labs.md";
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     README,
     NUMBERS,
     CONFIGURATION,
     METRICS,
+    FLEET,
     "docs/json.md",
     LABS,
     "docs/rights.md",
@@ -178,6 +182,25 @@ fn families() -> String {
     table("| name | type | labels | meaning |", rows)
 }
 
+/// Elements of flow records, those of the registry or flowtop's own.
+fn elements<'a>(all: impl Iterator<Item = &'a Element>) -> String {
+    let rows = all.map(|element| {
+        let Element {
+            number,
+            name,
+            about,
+            ..
+        } = element;
+        let whose = if element.is_own { "own " } else { "" };
+        let (data_type, unit) = (element.data_type.name(), element.unit.name());
+        format!(
+            "| {whose}{number} | `{name}` | {data_type} | {unit} | {} |",
+            cell(about)
+        )
+    });
+    table("| number | name | type | unit | what it is |", rows)
+}
+
 /// Where a table is in the text of a document.
 fn find_table(text: &str, name: &str) -> std::ops::Range<usize> {
     let begin = format!("<!-- table: {name} -->\n");
@@ -246,6 +269,19 @@ fn tables_of_the_documents_are_what_the_code_says() {
     expect_table(CONFIGURATION, "keys of a rule", &rule_keys());
     expect_table(LABS, "counts of interfaces", &counts_of_interfaces());
     expect_table(METRICS, "families", &families());
+    let of_flows = || FLOW_ELEMENTS.iter().map(|row| &row.element);
+    let of_interfaces = INTERFACE_ELEMENTS.iter().map(|row| &row.element);
+    expect_table(
+        FLEET,
+        "elements",
+        &elements(of_flows().filter(|it| !it.is_own)),
+    );
+    expect_table(
+        FLEET,
+        "own elements",
+        &elements(of_flows().filter(|it| it.is_own)),
+    );
+    expect_table(FLEET, "interface elements", &elements(of_interfaces));
 }
 
 #[test]
@@ -353,7 +389,15 @@ fn continuous_integration_runs_the_commands_of_the_readme() {
         .lines()
         .filter(|line| line.starts_with("make "))
         .collect();
-    assert_eq!(commands, ["make check", "make test", "make test-kernels"]);
+    assert_eq!(
+        commands,
+        [
+            "make check",
+            "make test",
+            "make test-fleet",
+            "make test-kernels"
+        ]
+    );
     for document in ["README.md", "CONTRIBUTING.md"] {
         let named = targets_named(&read(document));
         let is_named = |command: &&str| named.contains(command.trim_start_matches("make "));

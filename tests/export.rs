@@ -115,6 +115,7 @@ fn written(name: &str, report: &Report, config: ConfigState, events: Option<&[Ev
         alerts: &alerts(report),
         top: None,
         output: None,
+        ipfix: None,
     };
     let mut bytes = Vec::new();
     let format = format(name).expect("a format");

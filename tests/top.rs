@@ -67,6 +67,7 @@ fn written(format: &str, report: &Report, top: Option<&Top>) -> String {
         alerts: &Alerts::new(Vec::new()),
         top,
         output: None,
+        ipfix: None,
     };
     let mut bytes = Vec::new();
     let format = export::format(format).expect("a format");

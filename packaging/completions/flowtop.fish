@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= assert= listen= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -40,6 +40,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of t
 complete -c flowtop -n "__fish_flowtop_needs_command" -l metrics -d 'Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of IP headers' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l assert -d 'Check at the end of the run, such as \'port:5201 => loss<0.1 and flows>=1\': each flow that the filter before the arrow takes has to satisfy the condition behind it, over the whole run; repeatable; exit code 3 if one does not hold' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l listen -d 'Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l ipfix -d 'Collector that gets flow records by IPFIX: by UDP, or tcp://HOST:PORT; addresses of IPv6 are in brackets. Counts the group `ip`, too' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s c -l config -d 'Configuration file; it must exist. [default: ./config.json, $XDG_CONFIG_HOME/flowtop/config.json, /etc/flowtop/config.json]' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l user -d 'Name or number of the user to go on as once packets are counted, for runs that root starts. [default: the one who called sudo, else flowtop, else a number that nobody has]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l output -d 'No screen: records go to the end of this file, in place of standard output' -r -F

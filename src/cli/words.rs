@@ -9,12 +9,17 @@ use crate::config::listen;
 use crate::model::check::Check;
 use crate::model::column::{Sort, by_name, ids};
 use crate::model::groups::Group;
+use crate::model::ipfix::Collector;
 use crate::model::query::Query;
 use crate::model::similar::suggestion;
 
 pub(super) fn group(name: &str) -> Result<Group, String> {
     let found = Group::ALL.into_iter().find(|group| group.name() == name);
     found.ok_or_else(|| format!("there are: {}", Group::ALL.map(Group::name).join(", ")))
+}
+
+pub(super) fn collector(text: &str) -> Result<Collector, String> {
+    Collector::parse(text)
 }
 
 pub(super) fn order(text: &str) -> Result<Sort, String> {

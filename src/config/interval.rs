@@ -24,6 +24,8 @@ impl Limits {
     pub const FLOW_TIMEOUT: Limits = Limits::new(0.1, 7.0 * DAY);
     /// How long trouble must last before it is an alert.
     pub const ALERT: Limits = Limits::new(0.0, DAY);
+    /// The time between two flow records.
+    pub const EXPORT: Limits = Limits::new(0.1, DAY);
     /// The length of a run.
     pub const RUN: Limits = Limits::new(0.0, 3650.0 * DAY);
 

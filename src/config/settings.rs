@@ -14,6 +14,7 @@ use super::alerts::AlertList;
 use super::bindings::Bindings;
 use super::check::CheckText;
 use super::interval::Limits;
+use super::ipfix::Export;
 use super::json::JsonValue;
 use super::kind::{
     Columns, Id, InterfaceName, List, Number, OneOf, OrNull, Order, Seconds, Switch, ValueKind,
@@ -29,6 +30,7 @@ use crate::model::check::Check;
 use crate::model::flow_groups::GroupBy;
 use crate::model::glob::Glob;
 use crate::model::groups::Group;
+use crate::model::ipfix::Ipfix;
 use crate::model::preferences::{ThemeName, Unit, View};
 use crate::model::rule::{Rule, SequenceProfile};
 
@@ -216,6 +218,15 @@ settings! {
     /// series that flows have in `/metrics` at most, all rules together
     "MAX_SERIES" max_series: u32 = 10_000;
     Number(0..=MOST_SERIES), "500", Live
+
+    /// collector of flow records (IPFIX, docs/fleet.md), as `--ipfix`: `"HOST:PORT"` for UDP, `"tcp://HOST:PORT"`, or an
+    /// object with `COLLECTOR`, `INTERVAL` (seconds between two records of a flow; 60), `DOMAIN` (observation domain id;
+    /// 1), `RULES` (names of rules whose flows are exported; all flows), `ENTERPRISE` (private enterprise number of
+    /// flowtop's own elements; 32473, that of documentation) and `ELEMENTS` (`"standard"`: only IANA's; `"all"`); counts
+    /// the group `ip` of `METRICS`, too
+    "IPFIX" ipfix: Option<Ipfix> = None;
+    Export, r#"{"COLLECTOR": "tcp://[2001:db8::1]:4739", "INTERVAL": 10, "RULES": ["voice"], "ELEMENTS": "standard"}"#,
+    AtStart
 
     /// draw with ASCII characters only, as `--ascii`; `null`: where the locale is none of UTF-8, or TERM is `linux` or begins
     /// with `vt`

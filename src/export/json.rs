@@ -13,6 +13,7 @@ use super::{Exporter, Record};
 use crate::model::event::Event;
 use crate::model::harmless::harmless_json;
 use crate::model::histogram::Histogram;
+use crate::model::ipfix::ExportCounts;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::{Malformed, Volume};
 use crate::model::top::Top;
@@ -58,6 +59,8 @@ struct RecordLine<'a> {
     config: ConfigRecord<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<OutputRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ipfix: Option<IpfixRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<EventRecord<'a>>>,
 }
@@ -156,6 +159,18 @@ struct OutputRecord {
     joined_intervals: u64,
 }
 
+#[derive(Serialize)]
+struct IpfixRecord {
+    records: u64,
+    messages: u64,
+    bytes: u64,
+    records_lost: u64,
+    packets_lost: u64,
+    bytes_lost: u64,
+    failures: u64,
+    connected: bool,
+}
+
 impl<'a> RecordLine<'a> {
     fn of(record: &Record<'a>) -> RecordLine<'a> {
         let report = record.report;
@@ -189,8 +204,32 @@ impl<'a> RecordLine<'a> {
                 pauses: output.pauses,
                 joined_intervals: output.joined_intervals,
             }),
+            ipfix: record.ipfix.map(ipfix),
             events: record.events.map(|list| list.iter().map(event).collect()),
         }
+    }
+}
+
+fn ipfix(counts: ExportCounts) -> IpfixRecord {
+    let ExportCounts {
+        records,
+        messages,
+        bytes,
+        records_lost,
+        packets_lost,
+        bytes_lost,
+        failures,
+        is_connected,
+    } = counts;
+    IpfixRecord {
+        records,
+        messages,
+        bytes,
+        records_lost,
+        packets_lost,
+        bytes_lost,
+        failures,
+        connected: is_connected,
     }
 }
 

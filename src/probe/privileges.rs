@@ -7,6 +7,7 @@ pub mod confine;
 mod identity;
 mod keeps;
 mod limits;
+mod only;
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! How a run ends that was to find something out: by its checks, and by the flow that it waited for.
+//! How a run ends that was to find something out, or to tell others: by its checks, by the flow that it waited for, and with its
+//! last flow records.
 
 use super::session::Session;
 use crate::cli::{Exit, Failure};
@@ -9,10 +10,15 @@ pub fn conclude(
     ended: Result<(), Failure>,
     mut tell: impl FnMut(&str),
 ) -> Result<(), Failure> {
-    if session.checks.is_empty() && session.waiting.is_none() {
+    let is_checked = !session.checks.is_empty() || session.waiting.is_some();
+    if !is_checked && session.ipfix_counts().is_none() {
         return ended;
     }
     session.finish();
+    session.farewell.take().iter().for_each(|line| tell(line));
+    if !is_checked {
+        return ended;
+    }
     let unit = session.reload.config().appearance.unit;
     let tell = |line: &String| tell(line);
     let judged = session.checks.judge(&session.tracker, unit, tell);

@@ -36,6 +36,7 @@ pub fn write(scene: &Scene, session: &Session, folder: &ExportFolder) -> Result<
         alerts: app.alerts(),
         top: None,
         output: None,
+        ipfix: session.ipfix_counts(),
     };
     let mut names = Vec::new();
     for format in export::FORMATS.iter().filter(|format| format.name != "txt") {

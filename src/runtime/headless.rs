@@ -181,6 +181,7 @@ impl Headless {
                 pauses: self.writer.pauses(),
                 joined_intervals: self.joined,
             }),
+            ipfix: session.ipfix_counts(),
         };
         let mut bytes = Vec::new();
         let written = self.exporter.write(&record, &mut bytes);

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
+use super::ipfix::{Export, Prepared};
 use super::metrics::{Metrics, Serving};
 use super::names::Resolver;
 use super::rights;
@@ -31,6 +32,8 @@ pub struct Launched {
     pub writer: Option<Writer>,
     /// It serves metrics where they are wanted.
     pub metrics: Metrics,
+    /// Only where a collector gets flow records.
+    pub ipfix: Option<Export>,
     /// What all threads together may still do.
     pub privileges: Privileges,
 }
@@ -41,10 +44,12 @@ pub struct Outputs {
     pub records: Option<Destination>,
     /// Who is served metrics, and how.
     pub serving: Serving,
+    /// Who gets flow records, if anybody does.
+    pub ipfix: Option<Prepared>,
 }
 
 /// Starts to count, and then all threads that the run will have: to write records to their destination, or to look up names where
-/// there is a screen, to serve metrics, to forward signals, and to send the demo's traffic if there is one. `keeps` is
+/// there is a screen, to serve metrics, to send flow records, to forward signals, and to send the demo's traffic if there is one. `keeps` is
 /// what the calling thread keeps.
 pub fn launch(
     assignment: Assignment,
@@ -59,7 +64,11 @@ pub fn launch(
         Some(demo) => Some(demo.namespace().try_clone().context("start the demo")?),
         None => None,
     };
-    let Outputs { records, serving } = outputs;
+    let Outputs {
+        records,
+        serving,
+        ipfix,
+    } = outputs;
     if records.is_none() {
         setup::ssh_session();
     }
@@ -91,6 +100,10 @@ pub fn launch(
     let its_keeps = rights::of_metrics(identity.clone());
     let (metrics, its_own) = Metrics::start(serving, outlet.try_clone()?, its_keeps)?;
     privileges = privileges.and(its_own);
+    let ipfix = ipfix.map(|it| Export::start(it, &sampler, identity.clone(), outlet));
+    let ipfix = ipfix.transpose()?;
+    let its_own = ipfix.iter().map(|export| export.privileges.clone());
+    privileges = its_own.fold(privileges, Privileges::and);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
     privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
@@ -104,6 +117,7 @@ pub fn launch(
         names,
         writer,
         metrics,
+        ipfix,
         privileges,
     })
 }

@@ -12,6 +12,7 @@ use super::export_folder::ExportFolder;
 use super::sink::Destination;
 use crate::cli::{Exit, Failure};
 use crate::config::source::Surroundings;
+use crate::model::ipfix::{Collector, Transport};
 use crate::model::privileges::Privileges;
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::{Duty, Identity, Keeps};
@@ -141,6 +142,15 @@ pub fn of_metrics(identity: Option<Identity>) -> Keeps {
         listens: true,
         duty: Some(Duty::Metrics),
         ..Keeps::default()
+    }
+}
+
+/// What the thread keeps that sends flow records: datagrams go through a socket that is connected already.
+pub fn of_ipfix(identity: Option<Identity>, collector: &Collector) -> Keeps {
+    let connects = collector.transport == Transport::Tcp;
+    Keeps {
+        ports: connects.then_some(collector.port).into_iter().collect(),
+        ..without_files(identity, Duty::Export { connects })
     }
 }
 

@@ -64,6 +64,10 @@ pub struct Sampler {
     pub privileges: Privileges,
     /// When it began to count, by the clock of all arrivals, ns.
     pub began_ns: u64,
+    /// The same moment by this process's clock.
+    pub began: Instant,
+    /// The way to give back snapshots.
+    pub recycler: Recycler,
     requests: Requests,
     thread: Option<JoinHandle<Option<Snapshot>>>,
 }
@@ -86,7 +90,8 @@ impl Sampler {
             match confined {
                 Ok((privileges, mut worker)) => {
                     panics::counts(true);
-                    let _ = ready.send(Ok((privileges, worker.probe.now_ns())));
+                    let began = (worker.probe.now_ns(), Instant::now());
+                    let _ = ready.send(Ok((privileges, began)));
                     panics::panic_if_asked("sampler, early");
                     let last = worker.run();
                     drop(worker);
@@ -103,12 +108,14 @@ impl Sampler {
             .name(SAMPLER.into())
             .spawn(|| panics::end_when_unwound(work))
             .context("start the sampler's thread")?;
-        let (privileges, began_ns) = started
+        let (privileges, (began_ns, began)) = started
             .recv()
             .map_err(|_| anyhow!("the sampler's thread ended at once"))??;
         Ok(Sampler {
             privileges,
             began_ns,
+            began,
+            recycler: Recycler(requests.sender.clone()),
             requests,
             thread: Some(thread),
         })
@@ -129,11 +136,6 @@ impl Sampler {
         self.requests.send(Request::ResetHistograms);
     }
 
-    /// Gives back a snapshot for its memory. The thread is not woken for it.
-    pub fn recycle(&self, snapshot: Box<Snapshot>) {
-        let _ = self.requests.sender.send(Request::Recycle(snapshot));
-    }
-
     /// Stops counting and returns the last numbers.
     pub fn finish(&mut self) -> Option<Snapshot> {
         self.requests.send(Request::Finish);
@@ -144,6 +146,17 @@ impl Sampler {
 impl Drop for Sampler {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+/// Gives back snapshots for their memory.
+#[derive(Debug, Clone)]
+pub struct Recycler(Sender<Request>);
+
+impl Recycler {
+    /// The thread is not woken for it.
+    pub fn recycle(&self, snapshot: Box<Snapshot>) {
+        let _ = self.0.send(Request::Recycle(snapshot));
     }
 }
 

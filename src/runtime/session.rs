@@ -15,6 +15,7 @@ use super::checks::Checks;
 use super::error::failure;
 use super::export_folder::ExportFolder;
 pub use super::happening::Happening;
+use super::ipfix::Export;
 use super::launch::launch;
 use super::metrics::Metrics;
 use super::names::Resolver;
@@ -31,6 +32,7 @@ use crate::config::source::{FileText, Surroundings};
 use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
+use crate::model::ipfix::ExportCounts;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::Snapshot;
 use crate::model::tracker::FlowTracker;
@@ -64,6 +66,10 @@ pub struct Session {
     /// The flow that the run waits for to begin.
     pub waiting: Option<Waiting>,
     metrics: Metrics,
+    /// The export of flow records, if there is one.
+    ipfix: Option<Export>,
+    /// What there is to say of it when all has ended.
+    pub farewell: Option<String>,
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
@@ -83,21 +89,20 @@ impl Session {
     pub fn start(arguments: Arguments, surroundings: Surroundings) -> Result<Session, Failure> {
         confine::no_new_privileges().map_err(|error| failure("", &error))?;
         let identity = rights::identity(&surroundings, arguments.user.as_deref())?;
-        if !setup::wants_headless(&arguments) {
-            let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
-            held.map_err(|e| io_failure("hold SIGTSTP back", &e))?;
+        let has_screen = !setup::wants_headless(&arguments);
+        if has_screen {
+            hold_stops()?;
         }
         let (mut demo, opened) = setup::prepare(&arguments, &surroundings)?;
         let checks = Checks::of(&arguments, &opened.config, &surroundings, identity.as_ref())?;
         let timing = Timing::of(&opened.config);
-        if !setup::wants_headless(&arguments) {
+        if has_screen {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
         let config = opened.config.path.as_deref();
-        let has_screen = !setup::wants_headless(&arguments);
         let open = || ExportFolder::open(&arguments.output, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
@@ -129,6 +134,8 @@ impl Session {
             exports,
             checks,
             metrics: launched.metrics,
+            ipfix: launched.ipfix,
+            farewell: None,
             sampler: launched.sampler,
             demo,
             inlet,
@@ -175,7 +182,7 @@ impl Session {
                 }
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
-                Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
+                Update::Ruled(version, rules) => self.set_rules(version, rules),
                 Update::Name(address, name) => happenings.extend(self.learn(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
@@ -220,8 +227,29 @@ impl Session {
             (None, false) => {}
         }
         if let Some(snapshot) = snapshot {
-            self.sampler.recycle(snapshot);
+            self.hand_on(snapshot);
         }
+    }
+
+    /// Hands on a reading that has been counted.
+    fn hand_on(&self, snapshot: Box<Snapshot>) {
+        match &self.ipfix {
+            Some(export) => export.observe(snapshot, self.reload.config().flow_timeout),
+            None => self.sampler.recycler.recycle(snapshot),
+        }
+    }
+
+    /// How the export of flow records went so far, if there is one.
+    pub fn ipfix_counts(&self) -> Option<ExportCounts> {
+        self.ipfix.as_ref().map(Export::counts)
+    }
+
+    fn set_rules(&mut self, version: u8, rules: Vec<(Arc<str>, bool)>) {
+        if let Some(export) = &self.ipfix {
+            let names = rules.iter().map(|(name, _)| name.clone());
+            export.set_rules(version, names.collect());
+        }
+        self.tracker.set_rules(version, rules);
     }
 
     fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) -> Option<Happening> {
@@ -319,6 +347,12 @@ impl Session {
             self.demo.as_ref(),
         ));
     }
+}
+
+/// Until the screen is there.
+fn hold_stops() -> Result<(), Failure> {
+    let held = crate::terminal::hold_stops().and_then(|()| group::prepare_to_stop());
+    held.map_err(|e| io_failure("hold SIGTSTP back", &e))
 }
 
 fn io_failure(what: &str, error: &std::io::Error) -> Failure {

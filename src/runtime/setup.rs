@@ -1,6 +1,7 @@
 //! From the command line and the configuration to what the parts of a run need.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -13,9 +14,11 @@ use crate::config::Config;
 use crate::config::source::{self, Opened, Surroundings};
 use crate::demo::Demo;
 use crate::keymap::Keymap;
+use crate::model::groups::{Group, Groups};
 use crate::model::metrics::Bounds;
 use crate::model::rule::Profiles;
 use crate::model::service::Services;
+use crate::model::similar::suggestion;
 use crate::model::tracker::Intervals;
 use crate::model::units;
 use crate::probe::interfaces::{Selection, display_name};
@@ -29,6 +32,7 @@ pub fn open_config(arguments: &Arguments, surroundings: &Surroundings) -> Result
     if arguments.overrides.max_flows.is_none() {
         check_memory(&opened.config)?;
     }
+    check_exported(&opened.config)?;
     Ok(opened)
 }
 
@@ -54,6 +58,27 @@ pub fn prepare(
     })?;
     let config = arguments.overrides.over(config);
     Ok((Some(demo), Opened { config, text: None }))
+}
+
+/// Refuses rules that are to be exported and that there are not.
+fn check_exported(config: &Config) -> Result<(), Failure> {
+    let wanted = config.ipfix.iter().flat_map(|ipfix| &ipfix.rules);
+    let known = || config.rules.iter().map(|rule| rule.name.as_str());
+    match wanted
+        .clone()
+        .find(|name| known().all(|rule| rule != *name))
+    {
+        Some(name) => {
+            let path = config.path.as_deref().unwrap_or(Path::new(""));
+            let hint = suggestion(name, known());
+            let text = format!(
+                "{}: IPFIX.RULES: there is no rule \"{name}\"{hint}",
+                display_name(path.as_os_str())
+            );
+            Err(Failure::new(Exit::Config, text))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses a configured table that would take more than half of the memory: who writes a configuration does not always
@@ -83,9 +108,15 @@ pub fn options(config: &Config) -> Options {
         flow_timeout: config.flow_timeout,
         refresh: Timing::of(config).refresh,
         clsact_only: std::env::var_os("FLOWTOP_CLSACT").is_some(),
-        groups: config.metrics.iter().copied().collect(),
+        groups: groups(config),
         ..Options::default()
     }
+}
+
+/// The groups of metrics that are asked for, and what exported flow records need of them.
+fn groups(config: &Config) -> Groups {
+    let of_records = config.ipfix.as_ref().map(|_| Group::Ip);
+    config.metrics.iter().copied().chain(of_records).collect()
 }
 
 /// The output of `--check-config` and `--print-config`.

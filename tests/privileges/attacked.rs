@@ -163,7 +163,18 @@ const SOMEBODYS: &[(&str, c_long, [u64; 3], &[&str])] = &[
         [libc::AF_NETLINK as u64, libc::SOCK_RAW as u64, 0],
         &["names", "sampler on clsact"],
     ),
-    ("connect", libc::SYS_connect, [u64::MAX, 0, 0], &["names"]),
+    (
+        "connect",
+        libc::SYS_connect,
+        [u64::MAX, 0, 0],
+        &["names", "ipfix over tcp"],
+    ),
+    (
+        "SO_MARK",
+        libc::SYS_setsockopt,
+        [u64::MAX, libc::SOL_SOCKET as u64, libc::SO_MARK as u64],
+        &["names", "sampler on clsact"],
+    ),
     ("sendmsg", libc::SYS_sendmsg, [u64::MAX, 0, 0], &["names"]),
     (
         "bind",
@@ -175,7 +186,7 @@ const SOMEBODYS: &[(&str, c_long, [u64; 3], &[&str])] = &[
         "an internet socket of a stream",
         libc::SYS_socket,
         [libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0],
-        &["names", "metrics"],
+        &["names", "metrics", "ipfix over tcp"],
     ),
     ("listen", libc::SYS_listen, [u64::MAX, 0, 0], &["metrics"]),
     (
@@ -307,6 +318,31 @@ fn no_thread_of_a_run_without_a_screen_has_calls_that_it_does_not_need() {
         // None the worse for it.
         run.until("another record", |record| {
             record["kernel"]["privileges"]["seccomp"] == true
+        });
+        run.finish();
+    }
+}
+
+#[test]
+fn no_thread_of_a_run_that_exports_has_calls_that_it_does_not_need() {
+    if !root() {
+        return;
+    }
+    for (collector, exporter) in [("", "ipfix"), ("tcp://", "ipfix over tcp")] {
+        let pair = Pair::quiet();
+        support::run(&pair.receiver, "ip", &["link", "set", "lo", "up"]);
+        let collector = format!("{collector}127.0.0.1:4739");
+        let arguments = ["-i", "veth*", "-t", "0.1", "--ipfix", &collector];
+        let mut run = Flowtop::start(&pair.receiver, "{}", &arguments);
+        let attacked = attack_all(run.pid(), exporter);
+        let expected = named(&[
+            "flowtop", "sampler", "writer", "ipfix", "metrics", "signals",
+        ]);
+        assert_eq!(attacked, expected);
+        let tries = run.record()["ipfix"]["failures"].as_u64();
+        // It goes on with what it has: another attempt, or as ever.
+        run.until("another attempt", |record| {
+            exporter == "ipfix" || record["ipfix"]["failures"].as_u64() > tries
         });
         run.finish();
     }

@@ -11,6 +11,7 @@ pub mod exposition;
 pub mod frames;
 pub mod hook;
 pub mod inject;
+pub mod ipfix;
 pub mod pair;
 pub mod program;
 pub mod pty;

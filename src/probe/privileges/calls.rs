@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::libc::{self, c_long};
-use seccompiler::SeccompCmpArgLen::{Dword, Qword};
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, apply_filter,
+    BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch, apply_filter,
 };
 
+use super::only::Only;
 use Only::{All, Always, Null, OneOf};
 
 /// What a thread is there for.
@@ -43,20 +42,11 @@ pub enum Duty {
     Signals,
     /// The demo's packets.
     Traffic,
-}
-
-/// For which arguments a call is allowed.
-#[derive(Debug, Clone, Copy)]
-enum Only {
-    Always,
-    /// This argument, of 32 bits, is one of these.
-    OneOf(u8, &'static [u64]),
-    /// Each of these arguments, of 32 bits, has these values in the bits of a mask.
-    All(&'static [(u8, u64, u64)]),
-    /// This argument, a pointer, is null.
-    Null(u8),
-    /// The first argument is this process, and the third this number.
-    OwnAnd(u64),
+    /// Flow records, to a collector.
+    Export {
+        /// By connections that it makes again, rather than a socket that is there.
+        connects: bool,
+    },
 }
 
 type Calls = &'static [(c_long, Only)];
@@ -300,6 +290,22 @@ const OF_METRICS: Calls = &[
     (libc::SYS_shutdown, Always),
 ];
 
+/// A connection to the collector; which port is up to Landlock.
+const OF_EXPORTS: Calls = &[
+    (libc::SYS_socket, INTERNET_STREAM),
+    (libc::SYS_socket, INTERNET_6_STREAM),
+    (libc::SYS_connect, Always),
+    (libc::SYS_getpeername, Always),
+    (libc::SYS_getsockopt, Always),
+    (libc::SYS_setsockopt, USER_TIMEOUT),
+];
+
+/// After how long a connection is given up that takes nothing.
+const USER_TIMEOUT: Only = All(&[
+    (1, WHOLE, libc::IPPROTO_TCP as u64),
+    (2, WHOLE, libc::TCP_USER_TIMEOUT as u64),
+]);
+
 impl Duty {
     fn calls(self) -> &'static [Calls] {
         match self {
@@ -315,6 +321,8 @@ impl Duty {
             Duty::Metrics => &[OF_METRICS],
             Duty::Signals => &[],
             Duty::Traffic => &[OF_TRAFFIC],
+            Duty::Export { connects: false } => &[],
+            Duty::Export { connects: true } => &[OF_EXPORTS],
         }
     }
 
@@ -336,32 +344,6 @@ impl Duty {
             false => TargetArch::x86_64,
         };
         SeccompFilter::new(rules, refused, SeccompAction::Allow, architecture)?.try_into()
-    }
-}
-
-impl Only {
-    /// One of these has to hold; none: always.
-    fn rules(self) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-        let is = |argument, value| SeccompCondition::new(argument, Dword, SeccompCmpOp::Eq, value);
-        let all = match self {
-            Always => return Ok(Vec::new()),
-            OneOf(argument, values) => {
-                let one = |value: &u64| SeccompRule::new(vec![is(argument, *value)?]);
-                return values.iter().map(one).collect();
-            }
-            All(conditions) => {
-                let one = |(argument, mask, value): &(u8, u64, u64)| {
-                    let has = SeccompCmpOp::MaskedEq(*mask);
-                    SeccompCondition::new(*argument, Dword, has, *value)
-                };
-                conditions.iter().map(one).collect::<Result<_, _>>()?
-            }
-            Null(argument) => {
-                vec![SeccompCondition::new(argument, Qword, SeccompCmpOp::Eq, 0)?]
-            }
-            Only::OwnAnd(third) => vec![is(0, std::process::id().into())?, is(2, third)?],
-        };
-        Ok(vec![SeccompRule::new(all)?])
     }
 }
 

@@ -6,6 +6,7 @@ use super::Session;
 use crate::cli::Arguments;
 use crate::model::snapshot::Snapshot;
 use crate::runtime::happening::{Happening, TIME_IS_UP};
+use crate::runtime::ipfix::Export;
 use crate::runtime::updates::Update;
 
 /// An interval that ends with the run must not be cut short by a scheduling delay.
@@ -78,13 +79,14 @@ impl Session {
                         self.refreshes += periods;
                         self.count(Some(snapshot), false);
                     }
-                    Update::Ruled(version, rules) => self.tracker.set_rules(version, rules),
+                    Update::Ruled(version, rules) => self.set_rules(version, rules),
                     Update::End { .. } => self.is_urged = true,
                     _ => {}
                 }
             }
             self.count(Some(Box::new(last)), self.waiting.is_none());
             self.tracker.close_interval();
+            self.farewell = self.ipfix.as_mut().and_then(Export::finish);
         }
         self.demo = None;
         u64::from(self.refreshes / self.timing.refreshes).max(1)

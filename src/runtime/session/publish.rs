@@ -7,6 +7,7 @@ use crate::config::source::Surroundings;
 use crate::export::openmetrics::Page;
 use crate::model::alert::Alerts;
 use crate::model::tracker::FlowTracker;
+use crate::runtime::ipfix::Prepared;
 use crate::runtime::launch::Outputs;
 use crate::runtime::metrics::{Serving, listen_at, server_config};
 use crate::runtime::setup::{self, Timing};
@@ -31,6 +32,7 @@ pub(super) fn outputs(
             tls: tls.map_err(|text| Failure::new(Exit::Config, text))?,
             users: config.listen_users.clone(),
         },
+        ipfix: Prepared::of(config)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
-//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, refresh, start.
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, refresh,
+//! metrics, start.
 #![allow(missing_docs)]
 
 mod drive;
@@ -13,6 +14,7 @@ mod plain;
 mod reading;
 mod refresh;
 mod sample;
+mod scrape;
 mod start;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -60,6 +62,9 @@ fn main() -> Result<()> {
     }
     if wants("model") {
         model::measure(&mut table)?;
+    }
+    if wants("metrics") {
+        scrape::measure(&mut table)?;
     }
     if wants("start") {
         start::measure(&mut table)?;

@@ -7,6 +7,7 @@ use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::metrics::Meter;
 use flowtop::model::snapshot::{Counts, FlowSample, GapSums, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals, Report, Series};
 use flowtop::ui::{self, Look};
@@ -97,6 +98,19 @@ impl Run {
         let watch = Stopwatch::start();
         self.tracker.advance_and_close(&self.snapshot);
         watch.ms()
+    }
+
+    /// From here on all flows are of this rule.
+    pub fn admit_by(&mut self, rule: std::sync::Arc<str>) {
+        self.tracker.set_rules(1, [(rule, false)]);
+        for flow in &mut self.snapshot.flows {
+            (flow.rule, flow.rules_version) = (Some(0), 1);
+        }
+    }
+
+    /// What metrics say of the run.
+    pub fn meter(&mut self) -> (&mut Meter, &Report) {
+        self.tracker.meter()
     }
 
     /// What there is to show.

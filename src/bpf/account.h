@@ -227,11 +227,11 @@ static __always_inline struct flow_slot *find_flow(const struct packet_facts *fa
 }
 
 /* The groups of metrics that are on: see groups.h. */
-static __always_inline void count_groups(const struct packet_facts *facts, const struct observation *seen,
-					 __u64 control)
+static __always_inline void count_groups(const struct __sk_buff *skb, const struct packet_facts *facts,
+					 const struct observation *seen, __u64 control)
 {
 	if (enabled_groups & GROUP_IP)
-		count_ip(seen->slot, generation_of(control), facts, seen->packets, seen->bytes);
+		count_ip(facts, seen, generation_of(control), skb->len);
 }
 
 /* Brings a flow in, and counts its first packet. Returns its slot where another CPU has done so meanwhile; NULL where nothing
@@ -262,7 +262,7 @@ static __always_inline struct flow_slot *bring_in(struct __sk_buff *skb, const s
 	counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
 	if (!slot || !counters || !is_slot_of(slot, &facts->key, &seen->control))
 		return NULL;
-	count_groups(facts, seen, seen->control);
+	count_groups(skb, facts, seen, seen->control);
 	if (!(seen->control & FLOW_SEQUENCED) || !takes_part(facts))
 		return NULL;
 	sequenced = judge_again(skb, slot, facts, interface, seen);
@@ -320,7 +320,7 @@ static __always_inline void account_known(struct __sk_buff *skb, const struct pa
 	}
 	if (!count_as_owner(counters, owner_of(seen->cpu, control), increment_of(facts, seen, gap, sequenced)))
 		count_elsewhere(slot, facts, seen, gap, sequenced);
-	count_groups(facts, seen, control);
+	count_groups(skb, facts, seen, control);
 	if (is_pause(gap))
 		end_pause(slot, seen->slot, control);
 	else if (control & FLOW_FOCUSED)

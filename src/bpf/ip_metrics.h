@@ -4,6 +4,7 @@
 #define FLOWTOP_IP_METRICS_H
 
 #include "groups.h"
+#include "sequence_dispatch.h"
 
 /* Of IPv4's type of service and IPv6's traffic class: RFC 3168 section 5, RFC 2474 section 3. */
 #define ECN_MASK 3
@@ -19,19 +20,26 @@ struct {
 	__uint(max_entries, 1); /* as flow_table, set before the load, where the group is on */
 } ip_metrics SEC(".maps");
 
-static __always_inline void count_ip(__u32 slot, __u32 generation, const struct packet_facts *facts, __u32 packets,
-				     __u64 bytes)
+/* Of a packet whose buffer has this length. Global: what it needs room for is not on the stack of the way to a number. */
+__noinline int count_ip(const struct packet_facts *facts, const struct observation *seen, __u32 generation, __u32 length)
 {
-	struct ip_metrics *of_flow = bpf_map_lookup_elem(&ip_metrics, &slot);
+	struct ip_metrics *of_flow;
+	__u32 slot, packets;
 
+	if (!facts || !seen)
+		return 0;
+	slot = seen->slot;
+	packets = seen->packets;
+	of_flow = bpf_map_lookup_elem(&ip_metrics, &slot);
 	if (!of_flow)
-		return;
+		return 0;
 	if ((facts->traffic_class & ECN_MASK) == ECN_CE)
 		change_word(&of_flow->ce, generation, ADD, packets);
 	if (change_word(&of_flow->ttl, generation, KEEP_LATEST, facts->hop_limit))
 		change_word(&of_flow->ttl_changes, generation, ADD, 1);
 	change_word(&of_flow->dscp, generation, KEEP_LATEST, facts->traffic_class >> DSCP_SHIFT);
-	add_long(&of_flow->ip_bytes, &of_flow->ip_bytes_high, generation, bytes_of_ip(facts, packets, bytes));
+	add_long(&of_flow->ip_bytes, &of_flow->ip_bytes_high, generation, bytes_of_ip(facts, length, packets, seen->bytes));
+	return 0;
 }
 
 #endif

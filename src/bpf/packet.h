@@ -93,13 +93,14 @@ struct packet_facts {
 	__u8 hop_limit; /* GROUP_IP: of IPv4 the time to live */
 	__u8 malformed; /* enum malformed */
 	__u8 link_bytes; /* GROUP_IP: in front of each IP packet on the wire */
-	__u32 behind; /* GROUP_IP: bytes behind the IP packet: padding of short frames */
 };
 
-/* GROUP_IP: how many of the bytes on the wire, of so many packets, are those of the IP packets themselves. */
-static __always_inline __u64 bytes_of_ip(const struct packet_facts *facts, __u32 packets, __u64 bytes)
+/* GROUP_IP: how many of the bytes on the wire, of so many packets in a buffer of this length, are those of the IP packets
+ * themselves. What is behind them in the buffer is the padding of a short frame.
+ */
+static __always_inline __u64 bytes_of_ip(const struct packet_facts *facts, __u32 length, __u32 packets, __u64 bytes)
 {
-	return bytes - facts->behind - (__u64)packets * facts->link_bytes;
+	return bytes - (length - facts->ip_end) - (__u64)packets * facts->link_bytes;
 }
 
 /* From here on the compiler knows nothing of the value. It would merge checks, or move them to another expression, in

@@ -160,7 +160,6 @@ static __always_inline void note_ip(const struct packet *packet, enum mode mode,
 	facts->traffic_class = traffic_class;
 	facts->hop_limit = hop_limit;
 	facts->link_bytes = offset - start_of(packet, mode) + (packet->vlan == VLAN_NONE ? 0 : 4);
-	facts->behind = packet->length - facts->ip_end;
 }
 
 /* RFC 791; a total length of 0 is an offload's, and the buffer's length counts. */

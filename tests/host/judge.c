@@ -102,7 +102,7 @@ static struct judgement judge(const struct packet *packet, int is_bare)
 	judgement.tcp_flags = facts.tcp_flags;
 	judgement.traffic_class = facts.traffic_class;
 	judgement.hop_limit = facts.hop_limit;
-	judgement.ip_bytes = bytes_of_ip(&facts, packets, judgement.bytes);
+	judgement.ip_bytes = bytes_of_ip(&facts, packet->length, packets, judgement.bytes);
 	memcpy(judgement.source, facts.key.source, 16);
 	memcpy(judgement.destination, facts.key.destination, 16);
 	return judgement;

@@ -52,6 +52,8 @@ Examples:
   sudo flowtop --text --filter 'udp and loss>1' --sort -loss
   sudo flowtop --duration 10 --assert 'port:5201 => loss<0.1'
   flowtop --check-config -c voip.json   is the file right, and what does it mean
+  flowtop -r call.pcapng                a capture, by the times of its packets
+  ssh gw sudo tcpdump -Uw - | flowtop -r -      another machine's packets, live
   sudo flowtop --demo                   see it work, with traffic of its own
   sudo flowtop doctor                   what to send with a bug report
 
@@ -94,6 +96,10 @@ pub struct Arguments {
     /// Watch generated traffic in a private pair of network namespaces.
     #[arg(long)]
     pub demo: bool,
+
+    /// Packets of this capture, not of interfaces: pcap, pcapng, also by gzip or zstd; `-`: standard input. Needs no right.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["demo", "wait_for", "ipfix"])]
+    pub read: Option<PathBuf>,
 }
 
 /// Settings that the configuration has, too: the command line wins.

@@ -60,8 +60,8 @@ actions! {
     HideOwnSession,
     HideEnded,
     Reset,
-    LongerInterval,
-    ShorterInterval,
+    Hold, Slower, Faster, ToEnd,
+    LongerInterval, ShorterInterval,
     Names,
     Scale,
     Theme,
@@ -155,7 +155,7 @@ pub const ALWAYS_QUITS: &str = "Ctrl-C";
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 45] = [
+pub static BINDINGS: [Binding; 49] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "close what is open; in a view, leave (Ctrl-C leaves from anywhere)").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
@@ -194,6 +194,10 @@ pub static BINDINGS: [Binding; 45] = [
     row(Move, Action::First, "first", &["Home", "g"], "to the first row"),
     row(Move, Action::Last, "last", &["End", "G"], "to the last row"),
     row(Program, Action::Reset, "reset", &["z"], "start all totals at zero").footer("reset"),
+    row(Program, Action::Hold, "hold", &["."], "of a capture: hold it, or let it go on"),
+    row(Program, Action::Slower, "slower", &["["], "of a capture: slower (1x, 10x, fastest)"),
+    row(Program, Action::Faster, "faster", &["]"], "of a capture: faster"),
+    row(Program, Action::ToEnd, "to_end", &["E"], "of a capture: to its end"),
     row(Program, Action::LongerInterval, "longer_interval", &["+"], "longer interval"),
     row(Program, Action::ShorterInterval, "shorter_interval", &["-"], "shorter interval"),
     row(Program, Action::Export, "export", &["e"], "write what is shown to a JSON and a CSV file").footer("export"),

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod app;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod demo;

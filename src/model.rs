@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod appearance;
+pub mod capture;
 pub mod check;
 pub mod column;
 pub mod counts;

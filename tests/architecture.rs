@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, and those of its modules that each may name.
-const KNOWS: [(&str, &[&str]); 13] = [
+const KNOWS: [(&str, &[&str]); 14] = [
     ("model", &[]),
+    ("capture", &[]),
     ("keymap", &[]),
     ("netlink", &[]),
     ("netns", &["netlink"]),
@@ -23,8 +24,8 @@ const KNOWS: [(&str, &[&str]); 13] = [
     (
         "runtime",
         &[
-            "app", "cli", "config", "demo", "export", "keymap", "model", "netlink", "netns",
-            "probe", "terminal", "ui",
+            "app", "capture", "cli", "config", "demo", "export", "keymap", "model", "netlink",
+            "netns", "probe", "terminal", "ui",
         ],
     ),
 ];

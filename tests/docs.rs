@@ -31,7 +31,7 @@ const FLEET: &str = "docs/fleet.md";
 
 const LABS: &str = "docs/labs.md";
 
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 16] = [
     README,
     NUMBERS,
     CONFIGURATION,
@@ -39,6 +39,7 @@ const DOCUMENTS: [&str; 15] = [
     FLEET,
     "docs/json.md",
     LABS,
+    "docs/captures.md",
     "docs/rights.md",
     "docs/packages.md",
     "docs/performance-notes.md",

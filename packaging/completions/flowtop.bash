@@ -46,7 +46,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -q -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --metrics --assert --listen --ipfix --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --help --version doctor help"
+            opts="-i -t -j -b -l -c -q -r -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --metrics --assert --listen --ipfix --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --read --help --version doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -150,6 +150,14 @@ _flowtop() {
                     ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo r/read= h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -55,6 +55,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l export-dir -d 'Folder t
 complete -c flowtop -n "__fish_flowtop_needs_command" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
+complete -c flowtop -n "__fish_flowtop_needs_command" -s r -l read -d 'Packets of this capture, not of interfaces: pcap, pcapng, also by gzip or zstd; `-`: standard input. Needs no right' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -s b -l bits -d 'Start in bits per second'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s l -l packet-loss -d 'Start with the loss columns'
 complete -c flowtop -n "__fish_flowtop_needs_command" -l json -d 'No screen: one JSON object per interval on standard output'

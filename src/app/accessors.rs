@@ -172,6 +172,11 @@ impl App {
         self.names.known()
     }
 
+    /// When the latest interval ended.
+    pub fn now(&self) -> TimeOfDay {
+        self.journal.now()
+    }
+
     /// When the totals were last set to zero.
     pub fn reset_at(&self) -> Option<TimeOfDay> {
         self.journal.reset_at()

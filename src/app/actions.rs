@@ -3,6 +3,7 @@
 use super::reorder::Reorder;
 use super::step::Step;
 use super::{Action, App, Effect, Mode, Paused, View};
+use crate::model::capture::Pace;
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{GroupBy, GroupKey};
 use crate::model::tracker::{Flow, Report};
@@ -23,6 +24,9 @@ impl App {
             Action::SaveView => return vec![Effect::SaveView],
             Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
+            Action::Hold | Action::Slower | Action::Faster | Action::ToEnd => {
+                return self.change_pace(action, live);
+            }
             Action::LongerInterval => return self.change_interval(true),
             Action::ShorterInterval => return self.change_interval(false),
             Action::Pause => self.toggle_pause(live),
@@ -279,6 +283,29 @@ impl App {
         };
         self.notices.say(format!("interval: {seconds} s"));
         vec![Effect::SetInterval(seconds)]
+    }
+
+    fn change_pace(&mut self, action: Action, live: &Report) -> Vec<Effect> {
+        let Some(capture) = live.capture.filter(|capture| !capture.is_over) else {
+            self.notices.say(match live.capture {
+                Some(_) => "the capture is at its end",
+                None => "packets come as they come: this is no capture",
+            });
+            return Vec::new();
+        };
+        let pace = match action {
+            Action::Hold => Pace {
+                is_held: !capture.pace.is_held,
+                ..capture.pace
+            },
+            Action::ToEnd => Pace::FASTEST,
+            _ => capture.pace.beside(action == Action::Faster),
+        };
+        self.notices.say(match pace.is_held {
+            true => format!("the capture is held (then: {})", pace.name()),
+            false => format!("the capture goes on: {}", pace.name()),
+        });
+        vec![Effect::SetPace(pace)]
     }
 
     fn toggle_pause(&mut self, live: &Report) {

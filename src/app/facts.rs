@@ -196,6 +196,9 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         ("device drops", drops),
         ("flows", units::exact(interface.flows as u64)),
     ];
+    if counted.cut_off.packets > 0 {
+        facts.push(("cut off", volume(counted.cut_off)));
+    }
     for (reason, packets) in Malformed::ALL.iter().zip(&counted.malformed) {
         facts.push((reason.name(), units::exact(packets.packets)));
     }

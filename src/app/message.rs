@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Mouse, Preferences};
 use crate::keymap::KeyChord;
+use crate::model::capture::Pace;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
 
@@ -50,6 +51,8 @@ pub enum Effect {
     ResetBaseline,
     /// Use this throughput interval, s.
     SetInterval(f64),
+    /// Play the capture at this pace.
+    SetPace(Pace),
     /// Read the configuration file again, now.
     Reload,
     /// Write `App::preferences` to the configuration file.

@@ -10,12 +10,13 @@ use serde_json::ser::Formatter;
 
 use self::flow::{FlowList, Sums, buckets};
 use super::{Exporter, Record};
+use crate::model::capture::CaptureSample;
 use crate::model::event::Event;
 use crate::model::harmless::harmless_json;
 use crate::model::histogram::Histogram;
 use crate::model::ipfix::ExportCounts;
 use crate::model::privileges::Privileges;
-use crate::model::snapshot::{Malformed, Volume};
+use crate::model::snapshot::{Hook, Malformed, Volume};
 use crate::model::top::Top;
 use crate::model::tracker::{Interface, RuleReport};
 
@@ -62,6 +63,8 @@ struct RecordLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ipfix: Option<IpfixRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<CaptureRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<EventRecord<'a>>>,
 }
 
@@ -96,6 +99,8 @@ struct InterfaceRecord<'a> {
     filtered: VolumeRecord,
     untracked: VolumeRecord,
     malformed: MalformedRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut_off: Option<VolumeRecord>,
     fragments_unmatched: u64,
     packets_estimated: u64,
     device_drops: Option<u64>,
@@ -154,6 +159,15 @@ struct ConfigRecord<'a> {
 }
 
 #[derive(Serialize)]
+struct CaptureRecord {
+    packets: u64,
+    unplaced: u64,
+    clock_steps: u64,
+    bytes_read: u64,
+    truncated: bool,
+}
+
+#[derive(Serialize)]
 struct OutputRecord {
     pauses: u64,
     joined_intervals: u64,
@@ -205,6 +219,7 @@ impl<'a> RecordLine<'a> {
                 joined_intervals: output.joined_intervals,
             }),
             ipfix: record.ipfix.map(ipfix),
+            capture: report.capture.as_ref().map(capture),
             events: record.events.map(|list| list.iter().map(event).collect()),
         }
     }
@@ -254,6 +269,16 @@ fn privileges(privileges: &Privileges) -> PrivilegesRecord<'_> {
     }
 }
 
+fn capture(capture: &CaptureSample) -> CaptureRecord {
+    CaptureRecord {
+        packets: capture.packets,
+        unplaced: capture.unplaced,
+        clock_steps: capture.clock_steps,
+        bytes_read: capture.bytes_read,
+        truncated: capture.is_truncated,
+    }
+}
+
 fn volume(volume: Volume) -> VolumeRecord {
     VolumeRecord {
         packets: volume.packets,
@@ -289,6 +314,7 @@ fn interface<'a>(interface: &'a Interface, top: Option<&Top>) -> InterfaceRecord
                 .map(|(reason, volume)| (reason.name(), volume.packets))
                 .collect(),
         },
+        cut_off: (interface.hook == Some(Hook::Capture)).then(|| volume(counted.cut_off)),
         fragments_unmatched: counted.fragments_unmatched,
         packets_estimated: counted.estimated,
         device_drops: counted.device_drops,

@@ -68,6 +68,7 @@ fn summary(interface: &Interface, context: &Context) -> String {
         ("filtered", counted.filtered),
         ("untracked", counted.untracked),
         ("malformed", counted.malformed_total()),
+        ("cut off", counted.cut_off),
     ] {
         if volume.packets > 0 {
             line += &format!("  {name} {}", volume.packets);

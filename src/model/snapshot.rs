@@ -2,6 +2,7 @@
 //!
 //! Totals only, no rates: those come from two snapshots, in [`super::tracker`].
 
+use super::capture::CaptureSample;
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 
@@ -235,6 +236,8 @@ pub struct Snapshot {
     pub table: TableSample,
     /// Histograms of the flows that keep one, one a slot.
     pub histograms: Vec<HistogramSample>,
+    /// The capture that the packets come from, if it is not live.
+    pub capture: Option<CaptureSample>,
 }
 
 /// The histogram that a flow keeps in one slot.

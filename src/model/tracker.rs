@@ -29,6 +29,7 @@ pub use window::{Intervals, statistics};
 
 use excess::Excess;
 
+use super::capture::CaptureSample;
 use super::counts::{Counts, Metered};
 use super::flow::FlowKey;
 use super::histogram::Histogram;
@@ -377,6 +378,8 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// The state of the table itself.
     pub table: TableSample,
+    /// The capture that the packets come from, if they are not live.
+    pub capture: Option<CaptureSample>,
 }
 
 #[cfg(test)]

@@ -250,6 +250,17 @@ impl Selection {
                 .any(|glob| !glob.is_plain() && glob.matches(name))
     }
 
+    /// Whether an interface of a capture is wanted, which has no more than a name: without names and globs, each.
+    pub fn takes(&self, name: &str) -> bool {
+        let name = name.as_bytes();
+        self.globs.is_empty() || self.globs.iter().any(|glob| glob.matches(name))
+    }
+
+    /// The names and globs.
+    pub fn globs(&self) -> &[Glob] {
+        &self.globs
+    }
+
     /// Whether this link is asked for by its full name.
     pub fn names(&self, link: &Link) -> bool {
         let name = link.name.as_bytes();

@@ -18,7 +18,7 @@ use super::groups::GroupRecords;
 use super::rules::{BANKS, PORTS, RuleTable};
 use super::stores::{self, Store};
 use super::sys::MappedArray;
-use super::table::{Ageing, FlowTable};
+use super::table::{Ageing, FlowTable, Marks};
 use super::tables::Tables;
 use super::totals::InterfaceTotals;
 use crate::model::flow::FlowKey;
@@ -100,7 +100,13 @@ enum Array {
 // SAFETY: these are what native.c has.
 unsafe extern "C" {
     fn flowtop_native_place(array: u32, memory: *mut c_void, entries: u32);
-    fn flowtop_native_begin(keys: *const u32, shift: u32, groups: u32, marks: *mut u8);
+    fn flowtop_native_begin(
+        keys: *const u32,
+        shift: u32,
+        groups: u32,
+        marks: *mut u64,
+        marked: *mut u64,
+    );
     fn flowtop_native_settings() -> *mut settings;
     fn flowtop_native_show(packet: *const NativePacket);
 }
@@ -264,15 +270,16 @@ impl Native {
 }
 
 /// Draws the seed of this run's hash, and makes the marks of the sets.
-fn begin(slots: usize, groups: u32) -> Result<MappedArray<u64>> {
+fn begin(slots: usize, groups: u32) -> Result<Marks> {
     let mut keys = [0; HASH_KEYS];
     for key in &mut keys {
         *key = getrandom::u32().context("draw the seed of the flow table's hash")?;
     }
-    let marks = MappedArray::of_process((slots / FLOWS_PER_SET).div_ceil(8))?;
+    let marks = Marks::of_process(slots / FLOWS_PER_SET)?;
     let shift = u64::BITS - slots.ilog2();
-    // SAFETY: there are so many keys, and a byte for each set, as long as the table is there, which has the marks.
-    unsafe { flowtop_native_begin(keys.as_ptr(), shift, groups, marks.start().as_ptr().cast()) };
+    let [of_sets, marked] = marks.places().map(|place| place.as_ptr().cast());
+    // SAFETY: there are so many keys, and words for each set, as long as the table is there, which has the marks.
+    unsafe { flowtop_native_begin(keys.as_ptr(), shift, groups, of_sets, marked) };
     Ok(marks)
 }
 

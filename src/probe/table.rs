@@ -2,6 +2,7 @@
 //!
 //! Owns the mappings and what each slot looked like last time. No system call in a pass. Knows nothing of rates.
 
+mod marks;
 mod words;
 
 use std::mem::offset_of;
@@ -9,6 +10,8 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 use plain::Plain;
+
+pub use self::marks::Marks;
 
 use super::abi::{
     self, FLOWS_PER_SET, flow_counters, flow_shared, flow_slot, settings, shared_gaps,
@@ -70,9 +73,8 @@ pub struct FlowTable {
     /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
     retired_at: Vec<u64>,
     ageing: Ageing,
-    /// A byte for each set, in words: 0 where no slot of it was looked at since a pass found all of them free. Without them,
-    /// all sets are visited.
-    marks: Option<MappedArray<u64>>,
+    /// Which sets to visit; without them, all.
+    marks: Option<Marks>,
     tracked: u64,
     /// Room for the flows of the next pass.
     spare: Vec<FlowSample>,
@@ -87,7 +89,7 @@ impl FlowTable {
         groups: GroupRecords,
         settings: MappedArray<settings>,
         ageing: Ageing,
-        marks: Option<MappedArray<u64>>,
+        marks: Option<Marks>,
     ) -> FlowTable {
         let known = vec![Known::default(); slots.len()];
         let retired_at = vec![0; slots.len()];
@@ -159,8 +161,12 @@ impl FlowTable {
                     self.scan_set(start, settled_ns, &mut snapshot);
                 }
             }
-            Some(marks) => {
-                self.scan_marked(&marks, settled_ns, &mut snapshot);
+            Some(mut marks) => {
+                marks.retain(|set| {
+                    let start = set * AT_A_TIME;
+                    self.scan_set(start, settled_ns, &mut snapshot);
+                    (start..start + AT_A_TIME).any(|index| !self.is_free(index))
+                });
                 self.marks = Some(marks);
             }
         }
@@ -169,23 +175,6 @@ impl FlowTable {
             .word(0, offset_of!(settings, scanned_at))
             .store(settled_ns, Ordering::Release);
         snapshot
-    }
-
-    fn scan_marked(&mut self, marks: &MappedArray<u64>, settled_ns: u64, snapshot: &mut Snapshot) {
-        for word in 0..marks.len() {
-            let mut sets = marks.read(word).to_ne_bytes();
-            if sets == [0; 8] {
-                continue;
-            }
-            for (set, mark) in sets.iter_mut().enumerate().filter(|(_, mark)| **mark != 0) {
-                let start = (word * 8 + set) * AT_A_TIME;
-                self.scan_set(start, settled_ns, snapshot);
-                *mark = (start..start + AT_A_TIME)
-                    .any(|index| !self.is_free(index))
-                    .into();
-            }
-            marks.write(word, u64::from_ne_bytes(sets));
-        }
     }
 
     fn is_free(&self, index: usize) -> bool {

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+
 use super::conclusion::conclude;
 use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
@@ -47,7 +49,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
         began: Instant::now(),
         is_hung_up: false,
     };
-    dashboard.send(Msg::Refreshed(now()));
+    dashboard.refresh();
     if let Some(filter) = dashboard.session.arguments.output.filter.clone() {
         dashboard.send(Msg::Filter(filter));
     }
@@ -119,6 +121,16 @@ impl Dashboard {
         self.effects.extend(self.app.update(msg, report));
     }
 
+    /// There are new numbers, of now or of the time of a capture's packets.
+    fn refresh(&mut self) {
+        let now = self.session.time().to_zoned(TimeZone::system());
+        self.send(Msg::Refreshed(TimeOfDay {
+            hour: now.hour() as u8,
+            minute: now.minute() as u8,
+            second: now.second() as u8,
+        }));
+    }
+
     /// Performs what the application asks for; false if it asks to leave.
     fn perform_effects(&mut self) -> std::io::Result<bool> {
         while let Some(effect) = self.effects.pop_front() {
@@ -136,10 +148,11 @@ impl Dashboard {
                 }
                 Effect::ResetBaseline => {
                     self.session.reset();
-                    self.send(Msg::Refreshed(now()));
+                    self.refresh();
                 }
                 Effect::SetInterval(seconds) => self.session.set_interval(seconds),
                 Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
+                Effect::SetPace(pace) => self.session.set_pace(pace),
                 Effect::Focus(keys) => self.session.focus(keys),
             }
         }
@@ -162,7 +175,8 @@ impl Dashboard {
         let mut tell = |line: &str| _ = writeln!(out, "{}", look.legible(&harmless(line)));
         if is_there && !session.arguments.output.quiet {
             session.finish();
-            let seconds = began.elapsed().as_secs_f64();
+            let seconds = session.packet_seconds();
+            let seconds = seconds.unwrap_or_else(|| began.elapsed().as_secs_f64());
             let lines = summary::lines(session.tracker.report(), seconds, app.reset_at());
             lines.iter().for_each(|line| tell(line));
         }
@@ -208,17 +222,23 @@ impl Dashboard {
     fn handle(&mut self, happening: Happening) {
         let msg = match happening {
             // A run that has not begun has no intervals, but something to look at.
-            Happening::Read if self.session.waiting.is_some() => Msg::Refreshed(now()),
+            Happening::Read if self.session.waiting.is_some() => return self.refresh(),
             Happening::Read => {
                 // The histogram of the detail grows with each reading, however long the interval is.
-                self.changed |= matches!(self.app.mode(), Mode::Detail(_));
+                // A capture says at which pace it goes on.
+                let is_capture = self.session.is_capture();
+                self.changed |= is_capture || matches!(self.app.mode(), Mode::Detail(_));
                 return;
             }
-            Happening::IntervalClosed(_) => Msg::Refreshed(now()),
+            Happening::IntervalClosed(_) => return self.refresh(),
             Happening::Notice(text) => Msg::Happened(EventKind::Notice, text),
             Happening::Name(address, name) => Msg::Name(address, name),
             Happening::Config(change) => return self.handle_config(change),
             Happening::Reset => Msg::Reset,
+            Happening::Played => {
+                let text = "the capture is at its end".to_owned();
+                Msg::Happened(EventKind::Notice, text)
+            }
             Happening::End { is_hang_up } => {
                 self.is_hung_up |= is_hang_up;
                 return self.effects.push_back(Effect::Quit);
@@ -306,14 +326,5 @@ impl Dashboard {
         for (address, name) in names.recall_or_ask(addresses) {
             self.send(Msg::Name(address, name));
         }
-    }
-}
-
-fn now() -> TimeOfDay {
-    let now = jiff::Zoned::now();
-    TimeOfDay {
-        hour: now.hour() as u8,
-        minute: now.minute() as u8,
-        second: now.second() as u8,
     }
 }

@@ -1,5 +1,6 @@
 //! Turns errors into failures with the exit codes that the documentation promises.
 
+use super::sampler::BadCapture;
 use crate::cli::{Exit, Failure};
 use crate::netns::MissingCapability;
 use crate::probe::interfaces::NoSuchInterface;
@@ -10,6 +11,9 @@ use crate::probe::privileges::{self, Lack};
 pub fn failure(what: &str, error: &anyhow::Error) -> Failure {
     if let Some(missing) = error.downcast_ref::<NoSuchInterface>() {
         return Failure::new(Exit::Unavailable, missing.to_string());
+    }
+    if let Some(bad) = error.downcast_ref::<BadCapture>() {
+        return Failure::new(Exit::Usage, bad.to_string());
     }
     let text = format!("{error:#}").replace('\n', " ");
     let text = if what.is_empty() {

@@ -26,7 +26,7 @@ pub fn write(scene: &Scene, session: &Session, folder: &ExportFolder) -> Result<
         _ => app.shown_log().events().to_vec(),
     };
     let record = Record {
-        time: &format!("{:.3}", jiff::Timestamp::now()),
+        time: &format!("{:.3}", session.time()),
         intervals: 1,
         report: &shown,
         config: session.reload.state(),

@@ -16,6 +16,8 @@ pub enum Happening {
     Config(ReloadOutcome),
     /// The name of an address.
     Name(IpAddr, Arc<str>),
+    /// The capture has no more packets.
+    Played,
     /// Something that the user should know.
     Notice(String),
     /// The run is to end, for the terminal has hung up or for another reason.

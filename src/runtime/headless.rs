@@ -74,11 +74,14 @@ impl Headless {
             self.session.hold_intervals(self.writer.is_busy());
             let mut happenings = self.session.pump();
             // An interval that closed at the very end of the run has its record before the last one.
-            happenings.sort_by_key(|happening| matches!(happening, Happening::End { .. }));
+            let is_last = |happening: &Happening| {
+                matches!(happening, Happening::End { .. } | Happening::Played)
+            };
+            happenings.sort_by_key(is_last);
             for happening in happenings {
                 match happening {
                     Happening::IntervalClosed(intervals) => self.write(intervals)?,
-                    Happening::End { .. } => return self.end(),
+                    Happening::End { .. } | Happening::Played => return self.end(),
                     Happening::Reset => self.session.reset(),
                     Happening::Notice(text)
                     | Happening::Config(
@@ -168,7 +171,7 @@ impl Headless {
         let session = &self.session;
         let top = self.top();
         let record = Record {
-            time: &format!("{:.3}", jiff::Timestamp::now()),
+            time: &format!("{:.3}", session.time()),
             intervals,
             report: session.tracker.report(),
             config: session.reload.state(),

@@ -11,15 +11,14 @@ use super::ipfix::{Export, Prepared};
 use super::metrics::{Metrics, Serving};
 use super::names::Resolver;
 use super::rights;
-use super::sampler::{Assignment, Sampler};
-use super::setup;
+use super::sampler::{Sampler, Work};
+use super::setup::{self, Start};
 use super::signals;
 use super::sink::Destination;
 use super::updates::Outlet;
 use super::writer::Writer;
 use crate::demo::Demo;
 use crate::model::privileges::Privileges;
-use crate::probe::Options;
 use crate::probe::privileges::confine::{Duty, Keeps, confine};
 
 /// What runs now.
@@ -52,18 +51,13 @@ pub struct Outputs {
 /// there is a screen, to serve metrics, to send flow records, to forward signals, and to send the demo's traffic if there is one. `keeps` is
 /// what the calling thread keeps.
 pub fn launch(
-    assignment: Assignment,
-    options: Options,
+    start: Start,
     keeps: Keeps,
     outputs: Outputs,
     demo: &mut Option<Demo>,
     caught: Signals,
     outlet: &Outlet,
 ) -> Result<Launched> {
-    let namespace = match demo {
-        Some(demo) => Some(demo.namespace().try_clone().context("start the demo")?),
-        None => None,
-    };
     let Outputs {
         records,
         serving,
@@ -73,13 +67,7 @@ pub fn launch(
         setup::ssh_session();
     }
     let identity = &keeps.identity;
-    let sampler = Sampler::start(
-        assignment,
-        options,
-        namespace,
-        identity.clone(),
-        outlet.try_clone()?,
-    )?;
+    let sampler = start_to_count(start, demo.as_ref(), &keeps, outlet)?;
     let mut privileges = sampler.privileges.clone();
     let (mut names, mut writer) = (None, None);
     let its_own = match records {
@@ -120,6 +108,27 @@ pub fn launch(
         ipfix,
         privileges,
     })
+}
+
+/// Starts to count: the packets of a capture, or live ones, of the demo if there is one.
+fn start_to_count(
+    start: Start,
+    demo: Option<&Demo>,
+    keeps: &Keeps,
+    outlet: &Outlet,
+) -> Result<Sampler> {
+    let Start {
+        assignment,
+        options,
+        playback,
+    } = start;
+    let namespace = demo.map(|demo| demo.namespace().try_clone()).transpose();
+    let work = match playback {
+        Some(playback) => Work::Capture(playback),
+        None => Work::Live(namespace.context("start the demo")?),
+    };
+    let (identity, outlet) = (keeps.identity.clone(), outlet.try_clone()?);
+    Sampler::start(work, assignment, options, identity, outlet)
 }
 
 /// Starts the demo's traffic.

@@ -3,11 +3,13 @@
 //! [`Session::pump`] says what happened; what to make of it is up to the dashboard or the headless run.
 
 mod clock;
+mod configured;
+mod played;
 mod publish;
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,7 @@ use super::ipfix::Export;
 use super::launch::launch;
 use super::metrics::Metrics;
 use super::names::Resolver;
-use super::reload::{Reload, ReloadOutcome};
+use super::reload::Reload;
 use super::rights;
 use super::sampler::Sampler;
 use super::setup::{self, Timing};
@@ -28,7 +30,7 @@ use super::updates::{Inlet, Update};
 use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::cli::{Arguments, Exit, Failure};
-use crate::config::source::{FileText, Surroundings};
+use crate::config::source::Surroundings;
 use crate::demo::Demo;
 use crate::model::alert::Alerts;
 use crate::model::flow::FlowKey;
@@ -73,6 +75,8 @@ pub struct Session {
     sampler: Sampler,
     demo: Option<Demo>,
     inlet: Inlet,
+    /// What was received and is not handled yet: of a capture, readings that come after the one that is.
+    received: VecDeque<Update>,
     /// What the configuration says; keys may have changed it since.
     configured: Timing,
     timing: Timing,
@@ -93,6 +97,7 @@ impl Session {
         if has_screen {
             hold_stops()?;
         }
+        let capture = setup::open_capture(&arguments)?;
         let (mut demo, opened) = setup::prepare(&arguments, &surroundings)?;
         let checks = Checks::of(&arguments, &opened.config, &surroundings, identity.as_ref())?;
         let timing = Timing::of(&opened.config);
@@ -101,16 +106,13 @@ impl Session {
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
-        let assignment = setup::assignment(1, &opened.config, timing, demo.as_ref());
+        let start = setup::start(&arguments, &opened.config, demo.as_ref(), capture);
         let config = opened.config.path.as_deref();
         let open = || ExportFolder::open(&arguments.output, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
-        let options = setup::options(&opened.config);
         let outputs = publish::outputs(&arguments, &opened.config, &surroundings)?;
-        let launched = launch(
-            assignment, options, keeps, outputs, &mut demo, signals, &outlet,
-        );
+        let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
         let launched = launched.map_err(|error| failure("", &error))?;
         let began_ns = launched.sampler.began_ns;
         let mut tracker = publish::tracker(timing, began_ns, &opened.config);
@@ -139,6 +141,7 @@ impl Session {
             sampler: launched.sampler,
             demo,
             inlet,
+            received: VecDeque::new(),
             configured: timing,
             timing,
             refreshes: 0,
@@ -154,6 +157,9 @@ impl Session {
 
     /// How long to wait at most, unless [`wake`](Self::wake) becomes readable.
     pub fn patience(&self) -> Duration {
+        if !self.received.is_empty() && !self.holds_intervals {
+            return Duration::ZERO;
+        }
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         let until_end = self.ends.map(left);
         [until_end, self.reload.next_check()]
@@ -167,19 +173,22 @@ impl Session {
         self.inlet.as_fd()
     }
 
-    /// Handles the updates of the other threads, and checks the configuration file and the clock.
+    /// Handles the updates of the other threads, and checks the configuration file and the clock. Of a capture one reading at a
+    /// time, and none while intervals are held back: each interval is by itself, however fast they come.
     pub fn pump(&mut self) -> Vec<Happening> {
         let mut happenings = Vec::new();
         // The latest snapshot waits: if it ends an interval, both are handled at once.
         let mut latest = None;
-        for update in self.inlet.receive() {
+        self.received.extend(self.inlet.receive());
+        while let Some(update) = self.next_update(latest.is_some()) {
             self.count(latest.take(), false);
             match update {
                 Update::Snapshot { snapshot, periods } => {
                     latest = Some(snapshot);
-                    self.refreshes += periods;
+                    self.refreshes = self.refreshes.saturating_add(periods);
                     happenings.push(Happening::Read);
                 }
+                Update::Played => self.play_to_the_end(&mut happenings),
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, rules) => self.set_rules(version, rules),
@@ -235,7 +244,7 @@ impl Session {
     fn hand_on(&self, snapshot: Box<Snapshot>) {
         match &self.ipfix {
             Some(export) => export.observe(snapshot, self.reload.config().flow_timeout),
-            None => self.sampler.recycler.recycle(snapshot),
+            None => self.sampler.recycle(snapshot),
         }
     }
 
@@ -290,62 +299,9 @@ impl Session {
         self.sampler.focus(keys);
     }
 
-    /// Uses another throughput interval from here on.
-    pub fn set_interval(&mut self, seconds: f64) {
-        let config = self.reload.config();
-        let throughput = Duration::from_secs_f64(seconds);
-        let jitter = config.jitter_interval.unwrap_or(throughput);
-        self.retime(Timing::new(throughput, jitter));
-    }
-
-    /// Checks the configuration file at once, whatever its watch says.
-    pub fn reload_now(&mut self) -> ReloadOutcome {
-        let change = self.reload.check_now();
-        self.apply(change)
-    }
-
-    fn apply(&mut self, change: ReloadOutcome) -> ReloadOutcome {
-        if let ReloadOutcome::Loaded(_) = change {
-            self.reassign();
-        }
-        change
-    }
-
-    /// Adopts what was just written to the configuration file.
-    pub fn adopt(&mut self, path: &Path, text: &FileText) {
-        if self.reload.adopt(path, text) {
-            self.reassign();
-        }
-    }
-
     /// Describes an error of writing a file.
     pub fn explain(&self, error: &anyhow::Error) -> String {
         rights::explain(error, &self.privileges)
-    }
-
-    /// Puts the configuration in force. An interval that keys chose stays, unless the file's has changed.
-    fn reassign(&mut self) {
-        self.renew_metrics();
-        let configured = Timing::of(self.reload.config());
-        if configured == self.configured {
-            return self.retime(self.timing);
-        }
-        self.configured = configured;
-        self.retime(configured);
-    }
-
-    fn retime(&mut self, timing: Timing) {
-        if timing != self.timing {
-            self.timing = timing;
-            self.refreshes = 0;
-            self.tracker.set_intervals(timing.intervals());
-        }
-        self.sampler.assign(setup::assignment(
-            self.reload.loaded(),
-            self.reload.config(),
-            timing,
-            self.demo.as_ref(),
-        ));
     }
 }
 

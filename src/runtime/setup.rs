@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::ancestors;
 use super::error::failure;
-use super::sampler::Assignment;
+use super::sampler::{Assignment, CaptureFile, Playback};
 use crate::app::{Preferences, SshSession};
 use crate::cli::{Arguments, ColorChoice, Exit, Failure};
 use crate::config::Config;
@@ -98,6 +98,73 @@ fn check_memory(config: &Config) -> Result<(), Failure> {
             Err(Failure::new(Exit::Config, text))
         }
         _ => Ok(()),
+    }
+}
+
+/// The capture that packets come from, if they are not live. Waits for its first bytes: who sends them may want to ask for a
+/// password first.
+pub fn open_capture(arguments: &Arguments) -> Result<Option<CaptureFile>, Failure> {
+    let Some(path) = &arguments.read else {
+        return Ok(None);
+    };
+    let opened = CaptureFile::open(path, !wants_headless(arguments));
+    let name = display_name(path.as_os_str());
+    let refused = |error| Failure::new(Exit::Usage, format!("read {name}: {error}"));
+    opened.map(Some).map_err(refused)
+}
+
+/// What the thread that counts has to know at its start.
+pub struct Start {
+    /// What to count.
+    pub assignment: Assignment,
+    /// The maps.
+    pub options: Options,
+    /// The capture, where packets are not live.
+    pub playback: Option<Playback>,
+}
+
+/// What the thread that counts begins with: live, or with the packets of this capture.
+pub fn start(
+    arguments: &Arguments,
+    config: &Config,
+    demo: Option<&Demo>,
+    capture: Option<CaptureFile>,
+) -> Start {
+    let timing = Timing::of(config);
+    Start {
+        assignment: assignment(1, config, timing, demo),
+        options: match capture {
+            Some(_) => options_of_capture(config),
+            None => options(config),
+        },
+        playback: capture.map(|file| playback(file, arguments, timing)),
+    }
+}
+
+/// How a capture is played.
+fn playback(file: CaptureFile, arguments: &Arguments, timing: Timing) -> Playback {
+    let of_count = |count: u64| {
+        let records = u32::try_from(count).unwrap_or(u32::MAX);
+        (timing.refresh * timing.refreshes).saturating_mul(records)
+    };
+    let output = &arguments.output;
+    let ends = [output.duration, output.count.map(of_count)];
+    Playback {
+        file,
+        duration: ends.into_iter().flatten().min(),
+        is_watched: !wants_headless(arguments),
+    }
+}
+
+/// The same as [`options`] for a capture: memory is taken as it is needed, so that there is room for more flows unless
+/// somebody said how many.
+fn options_of_capture(config: &Config) -> Options {
+    const FLOWS: u32 = 1 << 18;
+    let options = options(config);
+    let is_chosen = config.max_flows != Options::default().max_flows;
+    Options {
+        max_flows: if is_chosen { config.max_flows } else { FLOWS },
+        ..options
     }
 }
 

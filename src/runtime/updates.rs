@@ -32,6 +32,8 @@ pub enum Update {
     Name(IpAddr, Option<Arc<str>>),
     /// Something that the user should know.
     Notice(String),
+    /// The capture that is played has no more packets.
+    Played,
     /// A signal asks for the end of the run: that the terminal has hung up, or another one.
     End { is_hang_up: bool },
     /// A signal asks for totals that start at zero.

@@ -3,6 +3,8 @@
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, NAME, Scene, tabs};
+use crate::model::capture::CaptureSample;
+use crate::model::event::TimeOfDay;
 use crate::model::preferences::Unit;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Interface, Rates, Report};
@@ -48,6 +50,9 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
         if let Some(at) = app.reset_at() {
             segments.push(Segment::new(format!("reset {at}  "), theme.dim, 3));
         }
+        if let Some(capture) = &scene.shown().capture {
+            segments.extend(state_of_capture(pen, capture, app.now()));
+        }
         let every = format!("every {} s", preferences.interval_s);
         segments.push(Segment::new(every, theme.dim, 1));
         if let Some(jitter_s) = preferences.jitter_s {
@@ -57,6 +62,32 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
     }
     let room = screen.width.saturating_sub(from + 1);
     pen.line_right(from, screen.tabs, room, segments);
+}
+
+/// The time of a capture's packets, how fast it is played, and how far it is.
+fn state_of_capture(pen: &Pen, capture: &CaptureSample, now: TimeOfDay) -> Vec<Segment> {
+    const CELLS: usize = 10;
+    let theme = pen.theme;
+    let mut segments = vec![Segment::new(format!("{now}  "), theme.strong, 0)];
+    segments.push(match (capture.is_over, capture.pace.is_held) {
+        (true, _) => Segment::new("at its end  ", theme.warn, 0),
+        (_, true) => Segment::new(" HELD ", theme.selected, 0),
+        _ => Segment::new(capture.pace.name() + "  ", theme.good, 1),
+    });
+    if let Some(progress) = capture.progress() {
+        let (done, open) = if pen.ascii {
+            ('#', '-')
+        } else {
+            ('█', '░')
+        };
+        let filled = (progress * CELLS as f64) as usize;
+        let cell = |at| if at < filled { done } else { open };
+        let bar: String = (0..CELLS).map(cell).collect();
+        segments.push(Segment::new(format!(" {bar}"), theme.dim, 3));
+        let percent = format!(" {:3.0} %  ", progress * 100.0);
+        segments.push(Segment::new(percent, theme.base, 2));
+    }
+    segments
 }
 
 fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
@@ -157,7 +188,14 @@ fn interface_in_full(pen: &Pen, interface: &Interface, shown: &Report, unit: Uni
         let text = format!("  {name} {}", units::count(volume.packets));
         segments.push(Segment::new(text, style, priority));
     }
+    segments.extend(cut_off(pen, counted.cut_off.packets));
     segments
+}
+
+/// Only of captures.
+fn cut_off(pen: &Pen, packets: u64) -> Option<Segment> {
+    let text = format!("  cut off {}", units::count(packets));
+    (packets > 0).then(|| Segment::new(text, pen.theme.warn, 2))
 }
 
 fn draw_totals(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
@@ -225,12 +263,14 @@ fn outside_flows(pen: &Pen, shown: &Report) -> Vec<Segment> {
     let segment = |name, count, style, priority| {
         Segment::new(format!("  {name} {}", units::count(count)), style, priority)
     };
-    vec![
+    let mut segments = vec![
         segment("other", other, theme.dim, 7),
         segment("filtered", filtered, theme.dim, 8),
         segment("untracked", untracked, trouble(untracked), 2),
         segment("malformed", malformed, trouble(malformed), 6),
-    ]
+    ];
+    segments.extend(cut_off(pen, sum(|i| i.counted.cut_off.packets)));
+    segments
 }
 
 fn flows_text(app: &App, shown: &Report) -> String {

@@ -150,6 +150,7 @@ pub fn report(flows: Vec<Flow>) -> Report {
         interfaces: vec![veth1],
         rules: Vec::new(),
         table: Default::default(),
+        capture: None,
     }
 }
 

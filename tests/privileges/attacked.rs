@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use libc::c_long;
@@ -379,6 +380,39 @@ fn no_thread_of_a_run_that_writes_a_file_has_calls_that_it_does_not_need() {
         named(&["flowtop", "sampler", "writer", "metrics", "signals"])
     );
     wait_for(records() + 2);
+}
+
+#[test]
+fn no_thread_that_reads_a_capture_has_calls_that_it_does_not_need() {
+    if !root() {
+        return;
+    }
+    let mut command = Command::new(PROGRAM);
+    command.args(["-r", "-", "--json"]).env_remove("SUDO_UID");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut run = Background::spawn(&mut command);
+    let mut input = run.0.stdin.take().expect("standard input");
+    let output = run.0.stdout.take().expect("standard output");
+    let mut records = BufReader::new(output).lines();
+    let number = |number: u32| number.to_le_bytes();
+    // pcap, and then a packet of nothing each two seconds: the one behind a mark makes a record.
+    let header = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1].map(number);
+    input.write_all(&header.concat()).expect("write");
+    let mut send = |second| {
+        let packet = [second, 0, 14, 60].map(number).concat();
+        let packet = [&packet[..], &[0; 14]].concat();
+        input.write_all(&packet).expect("write");
+    };
+    (0..2).for_each(|n| send(2 * n));
+    records.next().expect("a record").expect("text");
+    let attacked = attack_all(Pid::from_raw(run.0.id() as i32), "");
+    assert_eq!(
+        attacked,
+        named(&["flowtop", "capture", "writer", "metrics", "signals"])
+    );
+    (2..4).for_each(|n| send(2 * n));
+    let more = records.nth(2).expect("another record").expect("text");
+    assert!(more.contains("\"seccomp\":true"), "{more}");
 }
 
 #[test]

@@ -40,14 +40,15 @@ void flowtop_native_place(__u32 array, void *memory, __u32 entries)
 	arrays[array]->entries = entries;
 }
 
-/* What is set before the load; `marks` has a byte for each set of the flow table. */
-void flowtop_native_begin(const __u32 *keys, __u32 shift, __u32 groups, __u8 *marks)
+/* What is set before the load; `marks` has a word for each set of the flow table, `marked` one more. */
+void flowtop_native_begin(const __u32 *keys, __u32 shift, __u32 groups, __u64 *marks, __u64 *marked)
 {
 	for (int i = 0; i < HASH_KEYS; i++)
 		hash_keys[i] = keys[i];
 	home_shift = shift;
 	enabled_groups = groups;
 	flow_table.host.marks = marks;
+	flow_table.host.marked = marked;
 	settings = (struct settings){};
 }
 

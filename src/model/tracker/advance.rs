@@ -146,6 +146,7 @@ impl FlowTracker {
             counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table
         };
+        self.report.capture = snapshot.capture;
         if snapshot.taken_ns.saturating_sub(self.step_began_ns) >= self.intervals.step_ns() {
             self.step += 1;
             self.step_began_ns = snapshot.taken_ns;

@@ -29,6 +29,8 @@ pub enum Duty {
         /// Filters are added and removed by sockets of libbpf's own.
         on_clsact: bool,
     },
+    /// A capture, which is open.
+    Capture,
     /// Host names.
     Names,
     /// The records of a run without a screen.
@@ -315,6 +317,7 @@ impl Duty {
             }
             Duty::Sampler { on_clsact: false } => &[OF_SAMPLERS],
             Duty::Sampler { on_clsact: true } => &[OF_SAMPLERS, OF_CLSACT],
+            Duty::Capture => &[],
             Duty::Names => &[TO_READ_FILES, OF_RESOLVERS],
             Duty::Writer { to_file: false } => &[],
             Duty::Writer { to_file: true } => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],

@@ -4,18 +4,14 @@
 //! One at a time: the kernel waits for a grace period with each, and readings must not wait for hundreds of them.
 
 use std::ffi::OsStr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 
-use super::Worker;
+use super::worker::{LIST_EVERY, Worker};
 use crate::model::snapshot::LinkState;
 use crate::probe::interfaces::{Link, LinkHeader, display_name};
 use crate::runtime::updates::Update;
-
-/// rtnetlink announces changes of links. Those that it never announces, and the devices' own counters, are found this
-/// often.
-pub(super) const LIST_EVERY: Duration = Duration::from_secs(2);
 
 impl Worker {
     /// Lists the links, and finds those to attach to and those to detach from.

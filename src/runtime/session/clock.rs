@@ -12,9 +12,10 @@ use crate::runtime::updates::Update;
 /// An interval that ends with the run must not be cut short by a scheduling delay.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// When a run that begins now is to end, if that is known.
+/// When a run that begins now is to end, if that is known. A capture ends in packet time, which is another matter.
 pub(super) fn end_of(arguments: &Arguments) -> Option<Instant> {
-    let duration = arguments.output.duration?;
+    let duration = arguments.output.duration;
+    let duration = duration.filter(|_| arguments.read.is_none())?;
     Some(Instant::now() + duration + GRACE)
 }
 
@@ -73,10 +74,11 @@ impl Session {
     /// those that were held back; returns their number.
     pub fn finish(&mut self) -> u64 {
         if let Some(last) = self.sampler.finish() {
-            for update in self.inlet.receive() {
+            self.received.extend(self.inlet.receive());
+            while let Some(update) = self.received.pop_front() {
                 match update {
                     Update::Snapshot { snapshot, periods } => {
-                        self.refreshes += periods;
+                        self.refreshes = self.refreshes.saturating_add(periods);
                         self.count(Some(snapshot), false);
                     }
                     Update::Ruled(version, rules) => self.set_rules(version, rules),

@@ -32,7 +32,11 @@ pub(super) fn outputs(
             tls: tls.map_err(|text| Failure::new(Exit::Config, text))?,
             users: config.listen_users.clone(),
         },
-        ipfix: Prepared::of(config)?,
+        // Flow records are of the time of this machine.
+        ipfix: match arguments.read {
+            Some(_) => None,
+            None => Prepared::of(config)?,
+        },
     })
 }
 

@@ -22,7 +22,8 @@
 /* Where an array is. */
 struct host_array {
 	__u8 *memory;
-	__u8 *marks; /* of the flow table: a byte for each set, which is 1 once the set was looked at; for passes over it */
+	__u64 *marks; /* of the flow table: whether each set was looked at since it was found empty, for passes over it */
+	__u64 *marked; /* those that were since the latest pass: their number, then which */
 	__u32 entries;
 };
 
@@ -47,8 +48,10 @@ static __always_inline void *host_look_up(const struct host_array *array, __u32 
 	index = *(const __u32 *)key;
 	if (index >= array->entries)
 		return NULL;
-	if (is_marked)
+	if (is_marked && !array->marks[index / FLOWS_PER_SET]) {
 		array->marks[index / FLOWS_PER_SET] = 1;
+		array->marked[++array->marked[0]] = index / FLOWS_PER_SET;
+	}
 	return array->memory + index * size;
 }
 

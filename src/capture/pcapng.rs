@@ -1,0 +1,260 @@
+//! The newer format: sections of blocks, with several interfaces, each with its own link type and clock.
+
+use super::blocks::Body;
+use super::input::Input;
+use super::interfaces::Interfaces;
+use super::link::Framing;
+use super::resolution::Resolution;
+use super::{Fault, Item, LONGEST_KEPT, Packet};
+
+const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+/// Obsolete, and still found.
+const PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const STATISTICS: u32 = 5;
+const ENHANCED_PACKET: u32 = 6;
+
+const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+/// Bytes in front of a block's body, and behind it.
+const HEAD: usize = 8;
+const TAIL: usize = 4;
+/// A block that is looked into: the longest packet, and room for its fields and options.
+const LONGEST: u32 = LONGEST_KEPT + (1 << 19);
+/// Interfaces of a section.
+const MOST_INTERFACES: usize = 65_536;
+
+/// Options of interfaces and of their statistics.
+const IF_NAME: u16 = 2;
+const IF_TSRESOL: u16 = 9;
+const IF_FCSLEN: u16 = 13;
+const IF_TSOFFSET: u16 = 14;
+const ISB_IFDROP: u16 = 5;
+const ISB_OSDROP: u16 = 7;
+
+/// An interface of the section.
+#[derive(Debug, Clone, Copy)]
+struct Local {
+    /// Among all interfaces of the file.
+    index: usize,
+    framing: Framing,
+    resolution: Resolution,
+    /// Bytes that are kept of a packet at most; 0: all.
+    snap_length: u32,
+}
+
+/// A file of this format.
+#[derive(Debug, Default)]
+pub struct PcapNg {
+    is_big_endian: bool,
+    interfaces: Vec<Local>,
+    /// Blocks so far.
+    blocks: u64,
+}
+
+/// Whether the input begins with a section.
+pub fn begins(input: &Input) -> bool {
+    input.front(4) == SECTION.to_le_bytes()
+}
+
+/// Where a packet is in a block's body.
+struct Fields {
+    interface: usize,
+    stamp: Option<u64>,
+    kept: u32,
+    length: u32,
+    offset: usize,
+}
+
+impl PcapNg {
+    /// See [`Capture::next_item`](super::Capture::next_item).
+    pub fn next_item<'a>(
+        &mut self,
+        input: &'a mut Input,
+        interfaces: &mut Interfaces,
+    ) -> Result<Option<Item<'a>>, Fault> {
+        loop {
+            let Some((kind, length)) = self.begin_block(input)? else {
+                return Ok(None);
+            };
+            let is_known = matches!(
+                kind,
+                SECTION | INTERFACE | PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET
+            );
+            if !is_known {
+                if !input.skip(length.into())? {
+                    return Err(Fault::CutOff);
+                }
+                continue;
+            }
+            if length > LONGEST {
+                return Err(self.damaged(&format!("{length} bytes")));
+            }
+            if !input.has(length as usize)? {
+                return Err(Fault::CutOff);
+            }
+            // A packet is borrowed from the input until the caller is done with it; all else ends here.
+            match kind {
+                ENHANCED_PACKET | PACKET | SIMPLE_PACKET => {
+                    return self.packet(kind, input.take(length as usize)).map(Some);
+                }
+                _ => {}
+            }
+            let block = input.take(length as usize);
+            let body = Body::new(&block[HEAD..block.len() - TAIL], self.is_big_endian);
+            match kind {
+                SECTION => self.interfaces.clear(),
+                INTERFACE => {
+                    if let Some(index) = self.describe(body, interfaces)? {
+                        return Ok(Some(Item::Described(index)));
+                    }
+                }
+                _ => {
+                    if let Some((interface, packets)) = self.drops(body) {
+                        return Ok(Some(Item::Dropped { interface, packets }));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The type and the length of the next block; `None` at the end. The head of a section says the byte order.
+    fn begin_block(&mut self, input: &mut Input) -> Result<Option<(u32, u32)>, Fault> {
+        if !input.has(HEAD + TAIL)? {
+            return match input.is_at_end()? {
+                true => Ok(None),
+                false => Err(Fault::CutOff),
+            };
+        }
+        let head = input.front(HEAD + TAIL);
+        if head[..4] == SECTION.to_le_bytes() {
+            let order = Body::new(head, true).u32(HEAD);
+            self.is_big_endian = match order {
+                Some(BYTE_ORDER) => true,
+                Some(order) if order == BYTE_ORDER.swap_bytes() => false,
+                _ => return Err(self.damaged("a section without its byte order")),
+            };
+        }
+        let body = Body::new(head, self.is_big_endian);
+        let (kind, length) = (body.u32(0).unwrap_or(0), body.u32(4).unwrap_or(0));
+        self.blocks += 1;
+        if !length.is_multiple_of(4) || (length as usize) < HEAD + TAIL {
+            return Err(self.damaged(&format!("{length} bytes")));
+        }
+        Ok(Some((kind, length)))
+    }
+
+    fn damaged(&self, what: &str) -> Fault {
+        Fault::Damaged(format!("block {}: {what}", self.blocks))
+    }
+
+    /// Takes an interface of the section. Its index among all, if none was like it before.
+    fn describe(
+        &mut self,
+        body: Body<'_>,
+        interfaces: &mut Interfaces,
+    ) -> Result<Option<usize>, Fault> {
+        let (Some(link_type), Some(snap_length)) = (body.u16(0), body.u32(4)) else {
+            return Err(self.damaged("an interface without its link type"));
+        };
+        if self.interfaces.len() == MOST_INTERFACES {
+            return Err(self.damaged("too many interfaces"));
+        }
+        let mut name = format!("if{}", self.interfaces.len());
+        let mut resolution = Resolution::default();
+        let mut checksum = 0;
+        for (code, value) in body.options(8) {
+            match (code, value.bytes()) {
+                (IF_NAME, text) if !text.is_empty() => {
+                    let end = text.iter().position(|byte| *byte == 0);
+                    let text = &text[..end.unwrap_or(text.len())];
+                    name = String::from_utf8_lossy(text).into_owned();
+                }
+                (IF_TSRESOL, [told, ..]) => resolution.set_unit(*told),
+                (IF_FCSLEN, [length, ..]) => checksum = u32::from(*length),
+                (IF_TSOFFSET, _) => {
+                    resolution.set_offset(value.u64().unwrap_or(0).cast_signed());
+                }
+                _ => {}
+            }
+        }
+        let known = interfaces.all().len();
+        let index = interfaces.index_of(name, link_type);
+        self.interfaces.push(Local {
+            index,
+            framing: Framing::new(link_type, checksum),
+            resolution,
+            snap_length,
+        });
+        Ok((index == known).then_some(index))
+    }
+
+    fn drops(&self, body: Body<'_>) -> Option<(usize, u64)> {
+        let local = self.interfaces.get(body.u32(0)? as usize)?;
+        let told = body.options(12);
+        let drops = told.filter(|(code, _)| matches!(*code, ISB_IFDROP | ISB_OSDROP));
+        let drops = drops.filter_map(|(_, value)| value.u64());
+        let sum = drops.reduce(u64::saturating_add)?;
+        Some((local.index, sum))
+    }
+
+    fn packet<'a>(&self, kind: u32, block: &'a mut [u8]) -> Result<Item<'a>, Fault> {
+        let end = block.len() - TAIL;
+        let body = Body::new(&block[HEAD..end], self.is_big_endian);
+        let fields = match kind {
+            SIMPLE_PACKET => self.simple(body),
+            _ => enhanced(kind, body),
+        };
+        let fields = fields.ok_or_else(|| self.damaged("a packet without its lengths"))?;
+        let Some(local) = self.interfaces.get(fields.interface) else {
+            return Ok(Item::Unplaced);
+        };
+        let from = HEAD + fields.offset;
+        if fields.kept > LONGEST_KEPT || from + fields.kept as usize > end {
+            return Err(self.damaged(&format!("a packet of {} bytes", fields.kept)));
+        }
+        let bytes = &mut block[from..from + fields.kept as usize];
+        let (start, bytes, length) = local.framing.look(bytes, fields.length);
+        Ok(Item::Packet(Packet {
+            interface: local.index,
+            time_ns: fields
+                .stamp
+                .map(|stamp| local.resolution.nanoseconds(stamp)),
+            length,
+            bytes,
+            start,
+        }))
+    }
+
+    /// It is the first interface's, has no time, and says only how long it was.
+    fn simple(&self, body: Body<'_>) -> Option<Fields> {
+        let length = body.u32(0)?;
+        let most = match self.interfaces.first().map_or(0, |first| first.snap_length) {
+            0 => u32::MAX,
+            most => most,
+        };
+        let there = body.bytes().len() as u32 - 4;
+        Some(Fields {
+            interface: 0,
+            stamp: None,
+            kept: length.min(most).min(there),
+            length,
+            offset: 4,
+        })
+    }
+}
+
+/// Of an enhanced packet, or of what was there before it.
+fn enhanced(kind: u32, body: Body<'_>) -> Option<Fields> {
+    let interface = match kind {
+        PACKET => u32::from(body.u16(0)?),
+        _ => body.u32(0)?,
+    };
+    Some(Fields {
+        interface: interface as usize,
+        stamp: Some(u64::from(body.u32(4)?) << 32 | u64::from(body.u32(8)?)),
+        kept: body.u32(12)?,
+        length: body.u32(16)?,
+        offset: 20,
+    })
+}

@@ -1,0 +1,130 @@
+//! Where the player waits, and what the main thread asks of it.
+
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Player;
+use crate::model::capture::Pace;
+use crate::runtime::panics;
+use crate::runtime::sampler::{Assignment, Request, heads};
+use crate::runtime::updates::Update;
+
+impl Player {
+    /// So many more bytes of the file have been read.
+    pub(in crate::runtime::sampler) fn has_read(&mut self, bytes: usize) {
+        self.sample.bytes_read += bytes as u64;
+        self.heard = (Instant::now(), self.stream_ns());
+    }
+
+    /// The time of a stream's packets now, if it goes on like ours. Packets that were held up on their way come behind it.
+    fn stream_ns(&self) -> u64 {
+        let (heard, heard_ns) = self.heard;
+        self.timeline.latest_ns().max(heard_ns) + heard.elapsed().as_nanos() as u64
+    }
+
+    /// Waits until the capture can be read; false if it is not to be read any more. Where somebody watches a stream, the time
+    /// of its packets goes on meanwhile.
+    pub(in crate::runtime::sampler) fn await_bytes(&mut self, file: BorrowedFd<'_>) -> bool {
+        loop {
+            self.attend();
+            if self.is_finished {
+                return false;
+            }
+            let goes_on = self.is_watched && self.sample.size.is_none() && self.due_ns > 0;
+            let mut patience = None;
+            if goes_on {
+                let now_ns = self.stream_ns();
+                if !self.pass_marks(now_ns) {
+                    return !self.is_finished;
+                }
+                patience = Some(Duration::from_nanos(self.due_ns.saturating_sub(now_ns)));
+            }
+            if self.wait(Some(file), patience) {
+                return true;
+            }
+        }
+    }
+
+    /// Waits for requests, for the file, or for the end of the patience, and does what was asked for. Returns whether the file
+    /// can be read.
+    pub(in crate::runtime::sampler) fn wait(
+        &mut self,
+        file: Option<BorrowedFd<'_>>,
+        patience: Option<Duration>,
+    ) -> bool {
+        let rounded = |patience| PollTimeout::try_from(patience + Duration::from_micros(999));
+        let timeout = patience.map_or(PollTimeout::NONE, |patience| {
+            rounded(patience).unwrap_or(PollTimeout::MAX)
+        });
+        let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+        fds.extend(file.map(|file| PollFd::new(file, PollFlags::POLLIN)));
+        // Interrupted: the caller looks at everything anyway.
+        let _ = poll(&mut fds, timeout);
+        let events = fds.get(1).and_then(PollFd::revents);
+        let is_readable = events.is_some_and(|events| !events.is_empty());
+        let mut bytes = [0; 64];
+        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        self.attend();
+        is_readable
+    }
+
+    /// Does what the main thread asks for.
+    pub(super) fn attend(&mut self) {
+        self.is_finished |= panics::is_over();
+        while let Ok(request) = self.requests.try_recv() {
+            match request {
+                Request::Finish => self.is_finished = true,
+                Request::Focus(keys) => self.native.focus(keys),
+                Request::ResetHistograms => self.native.reset_histograms(),
+                Request::Recycle(snapshot) => {
+                    self.unread = self.unread.saturating_sub(1);
+                    self.native.recycle(*snapshot);
+                }
+                Request::Assign(assignment) => self.reassign(*assignment),
+                Request::SetPace(pace) => self.set_pace(pace),
+            }
+        }
+    }
+
+    /// A reading shows that it is so.
+    fn set_pace(&mut self, pace: Pace) {
+        let now_ns = self.timeline.latest_ns().max(self.read_ns);
+        self.clock.set(pace, now_ns);
+        self.sample.pace = pace;
+        self.read(now_ns, 0);
+    }
+
+    /// Rules come first: they may be refused, and then nothing else of the assignment is put in force.
+    fn reassign(&mut self, assignment: Assignment) {
+        let former = &self.assignment;
+        if assignment.rules != former.rules || assignment.sequence != former.sequence {
+            // What was counted under the former rules is read first: it belongs to them.
+            self.read(self.timeline.latest_ns().max(self.read_ns), 0);
+            let changed = self
+                .native
+                .apply_rules(&assignment.rules, &assignment.sequence);
+            match changed {
+                Ok(version) => {
+                    let update = Update::Ruled(version, heads(&assignment.rules));
+                    self.outlet.send(update);
+                }
+                Err(error) => {
+                    let text = format!("put the rules in force: {error:#} (the former ones stay)");
+                    let update = Update::Unassigned(assignment.number, text);
+                    return self.outlet.send(update);
+                }
+            }
+        }
+        self.native
+            .set_ageing(assignment.flow_timeout, assignment.refresh);
+        let is_retimed = assignment.refresh != self.assignment.refresh;
+        self.assignment = assignment;
+        if is_retimed && self.due_ns > 0 {
+            self.set_due_after(self.read_ns);
+        }
+        self.outlet.send(Update::Assigned(self.assignment.number));
+    }
+}

@@ -1,0 +1,54 @@
+//! A run that plays a capture: the time of its packets, its pace, and its readings one by one.
+
+use jiff::Timestamp;
+
+use super::Session;
+use crate::model::capture::Pace;
+use crate::runtime::happening::Happening;
+use crate::runtime::updates::Update;
+
+impl Session {
+    /// Whether packets come from a capture.
+    pub fn is_capture(&self) -> bool {
+        self.arguments.read.is_some()
+    }
+
+    /// The time of what is shown: now, or by the clock of a capture's packets.
+    pub fn time(&self) -> Timestamp {
+        match &self.tracker.report().capture {
+            Some(capture) => Timestamp::from_nanosecond(capture.wall_ns).unwrap_or_default(),
+            None => Timestamp::now(),
+        }
+    }
+
+    /// How long a capture has been played, in packet time.
+    pub fn packet_seconds(&self) -> Option<f64> {
+        let report = self.tracker.report();
+        let played_ns = report.taken_ns.saturating_sub(self.sampler.began_ns);
+        report.capture.map(|_| played_ns as f64 / 1e9)
+    }
+
+    /// Plays the capture at another pace.
+    pub fn set_pace(&self, pace: Pace) {
+        self.sampler.set_pace(pace);
+    }
+
+    /// What is to be handled now; `has_read`: a reading was.
+    pub(super) fn next_update(&mut self, has_read: bool) -> Option<Update> {
+        if self.is_capture() && (has_read || self.holds_intervals) {
+            let is_urgent = |update: &Update| matches!(update, Update::End { .. });
+            let at = self.received.iter().position(is_urgent)?;
+            return self.received.remove(at);
+        }
+        self.received.pop_front()
+    }
+
+    /// There is nothing more to play: on a screen the last interval is over before its time.
+    pub(super) fn play_to_the_end(&mut self, happenings: &mut Vec<Happening>) {
+        if !self.is_headless() {
+            self.tracker.close_interval();
+            happenings.push(Happening::IntervalClosed(1));
+        }
+        happenings.push(Happening::Played);
+    }
+}

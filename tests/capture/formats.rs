@@ -1,0 +1,260 @@
+//! The same packets in each format, byte order and compression.
+
+use std::io::Cursor;
+
+use flowtop::capture::Fault;
+use flowtop::capture::link::Start;
+
+use crate::write::{
+    Drops, Order, Seen, Whole, block, enhanced, gzip, interface, pcap, read, read_from, record,
+    section, udp, zstd,
+};
+
+const ORDERS: [Order; 2] = [Order::Little, Order::Big];
+const ETHERNET: u16 = 1;
+
+/// A few packets, of which one is cut.
+fn packets() -> Vec<Seen> {
+    let seen = |n: u64, bytes: Vec<u8>, length| Seen {
+        interface: 0,
+        time_ns: Some(1_700_000_000_000_000_000 + n * 1_000_001_000),
+        length,
+        bytes,
+        start: Start::Ethernet,
+    };
+    let frame = |size| udp((4000, 5000), &vec![7; size]);
+    vec![
+        seen(0, frame(10), 52),
+        seen(1, frame(1001), 1043),
+        seen(2, frame(20), 1500),
+        seen(3, vec![], 60),
+    ]
+}
+
+fn classic(order: Order, magic: u32, unit_ns: u64, more: usize) -> Vec<u8> {
+    let mut file = pcap(order, magic, ETHERNET.into());
+    for packet in packets() {
+        let ns = packet.time_ns.expect("a time");
+        let time = (
+            (ns / 1_000_000_000) as u32,
+            (ns % 1_000_000_000 / unit_ns) as u32,
+        );
+        file.extend(record(order, time, packet.length, &packet.bytes, more));
+    }
+    file
+}
+
+/// In microseconds.
+fn newer(order: Order) -> Vec<u8> {
+    let mut file = [
+        section(order),
+        block(order, 0x0bad, b"what nobody knows"),
+        interface(order, ETHERNET, 0, &[(2, b"eth0")]),
+    ]
+    .concat();
+    for packet in packets() {
+        let stamp = packet.time_ns.expect("a time") / 1000;
+        file.extend(enhanced(order, 0, stamp, packet.length, &packet.bytes));
+    }
+    file
+}
+
+/// All formats, with their names.
+pub fn files() -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for order in ORDERS {
+        for (magic, unit_ns, more) in [
+            (0xa1b2_c3d4, 1000, 0),
+            (0xa1b2_3c4d, 1, 0),
+            (0xa1b2_cd34, 1000, 8),
+        ] {
+            let name = format!("{magic:x} {order:?}");
+            files.push((name, classic(order, magic, unit_ns, more)));
+        }
+        files.push((format!("pcapng {order:?}"), newer(order)));
+    }
+    files
+}
+
+fn expect(name: &str, whole: Result<Whole, Fault>) {
+    let whole = whole.unwrap_or_else(|fault| panic!("{name}: {fault}"));
+    assert!(whole.fault.is_none(), "{name}: {:?}", whole.fault);
+    assert_eq!(whole.packets, packets(), "{name}");
+}
+
+#[test]
+fn each_format_in_each_byte_order_has_the_same_packets() {
+    for (name, file) in files() {
+        expect(&name, read(&file));
+    }
+}
+
+#[test]
+fn it_does_not_matter_in_which_pieces_a_capture_comes() {
+    for (name, file) in files() {
+        for piece in [1, 3, 17] {
+            let reader = Drops(Cursor::new(file.clone()), piece);
+            expect(&format!("{name} by {piece}"), read_from(reader));
+        }
+    }
+}
+
+#[test]
+fn what_is_compressed_is_told_by_its_first_bytes() {
+    for (name, file) in files() {
+        let (first, second) = file.split_at(file.len() / 2);
+        let skippable = [0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        let halves = [zstd(first), skippable.to_vec(), zstd(second)].concat();
+        expect(&format!("{name} gzip"), read(&gzip(&file)));
+        expect(&format!("{name} zstd"), read(&zstd(&file)));
+        expect(
+            &format!("{name} in two members"),
+            read(&[gzip(first), gzip(second)].concat()),
+        );
+        expect(&format!("{name} in two frames"), read(&halves));
+        let reader = Drops(Cursor::new(halves), 5);
+        expect(&format!("{name} in frames and pieces"), read_from(reader));
+    }
+}
+
+#[test]
+fn a_capture_cut_at_any_byte_has_the_packets_before_it() {
+    let all = packets();
+    for (name, file) in files() {
+        let mut faults = 0;
+        for end in 0..file.len() {
+            let Ok(whole) = read(&file[..end]) else {
+                assert!(end < 28, "{name} refused at {end}");
+                continue;
+            };
+            assert_eq!(whole.packets, all[..whole.packets.len()], "{name} {end}");
+            assert!(whole.packets.len() < all.len(), "{name} {end}");
+            assert!(
+                matches!(whole.fault, None | Some(Fault::CutOff)),
+                "{name} {end}: {:?}",
+                whole.fault
+            );
+            faults += usize::from(whole.fault.is_some());
+        }
+        assert!(faults > file.len() - 50, "{name}: {faults}");
+    }
+}
+
+#[test]
+fn a_compressed_capture_cut_at_any_byte_says_so() {
+    let file = newer(Order::Little);
+    for compressed in [gzip(&file), zstd(&file)] {
+        for end in (4..compressed.len()).step_by(3) {
+            let Ok(whole) = read(&compressed[..end]) else {
+                continue;
+            };
+            let all = packets();
+            assert_eq!(whole.packets, all[..whole.packets.len()]);
+            // A checksum may be all that is missing.
+            assert!(
+                whole.fault.is_some() || whole.packets.len() == all.len(),
+                "{end}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sections_have_their_own_byte_order_and_interfaces() {
+    let frame = udp((1, 2), b"payload");
+    let length = frame.len() as u32;
+    let mut file = Vec::new();
+    for (order, name) in [
+        (Order::Little, b"eth0"),
+        (Order::Big, b"eth1"),
+        (Order::Little, b"eth0"),
+    ] {
+        file.extend(section(order));
+        file.extend(interface(order, ETHERNET, 0, &[(2, name), (9, &[9])]));
+        file.extend(interface(order, 101, 0, &[(2, b"tun0")]));
+        file.extend(enhanced(order, 0, 5_000_000_001, length, &frame));
+        file.extend(enhanced(order, 1, 5_000_001, length - 14, &frame[14..]));
+    }
+    let whole = read(&file).unwrap();
+    let names = [("eth0", 1), ("tun0", 101), ("eth1", 1)];
+    let names = names.map(|(name, kind)| (name.to_owned(), kind));
+    assert_eq!(whole.names, names);
+    let placed: Vec<_> = whole.packets.iter().map(|it| it.interface).collect();
+    assert_eq!(placed, [0, 1, 2, 1, 0, 1]);
+    let times: Vec<_> = whole.packets.iter().filter_map(|it| it.time_ns).collect();
+    assert_eq!(times[..2], [5_000_000_001, 5_000_001_000]);
+    assert!(whole.fault.is_none());
+}
+
+#[test]
+fn interfaces_without_names_are_numbered_and_packets_without_an_interface_are_counted() {
+    let order = Order::Little;
+    let frame = udp((1, 2), b"payload");
+    let file = [
+        section(order),
+        interface(order, ETHERNET, 0, &[]),
+        interface(order, ETHERNET, 0, &[(2, b"")]),
+        enhanced(order, 1, 7, 60, &frame),
+        enhanced(order, 2, 7, 60, &frame),
+        enhanced(order, u32::MAX, 7, 60, &frame),
+    ]
+    .concat();
+    let whole = read(&file).unwrap();
+    assert_eq!(whole.names, [("if0".to_owned(), 1), ("if1".to_owned(), 1)]);
+    assert_eq!((whole.packets.len(), whole.unplaced), (1, 2));
+}
+
+#[test]
+fn simple_packets_have_no_time_and_obsolete_ones_have_one() {
+    for order in ORDERS {
+        let frame = udp((1, 2), &[7; 100]);
+        let simple = |kept: usize| {
+            let body = [&order.u32(frame.len() as u32)[..], &frame[..kept]].concat();
+            block(order, 3, &body)
+        };
+        let numbers = [0, 3, frame.len() as u32, frame.len() as u32];
+        let numbers = numbers.map(|number| order.u32(number)).concat();
+        let obsolete = [&order.u16(0)[..], &order.u16(9), &numbers, &frame].concat();
+        let file = [
+            section(order),
+            interface(order, ETHERNET, 64, &[]),
+            simple(64),
+            block(order, 2, &obsolete),
+        ]
+        .concat();
+        let whole = read(&file).unwrap();
+        assert!(whole.fault.is_none(), "{:?}", whole.fault);
+        let [first, second] = &whole.packets[..] else {
+            panic!("{} packets", whole.packets.len());
+        };
+        assert_eq!((first.time_ns, first.bytes.len()), (None, 64));
+        assert_eq!(first.length, frame.len() as u32);
+        assert_eq!((second.time_ns, &second.bytes), (Some(3000), &frame));
+    }
+}
+
+#[test]
+fn what_the_capturer_dropped_is_told_by_interface() {
+    for order in ORDERS {
+        let statistics = |interface: u32, named: &[(u16, &[u8])]| {
+            let head = [interface, 0, 0].map(|number| order.u32(number)).concat();
+            block(
+                order,
+                5,
+                &[head, crate::write::options(order, named)].concat(),
+            )
+        };
+        let count = |n| order.u64(n);
+        let file = [
+            section(order),
+            interface(order, ETHERNET, 0, &[]),
+            interface(order, ETHERNET, 0, &[]),
+            statistics(1, &[(4, &count(100)), (5, &count(3)), (7, &count(4))]),
+            statistics(0, &[(4, &count(100))]),
+            statistics(9, &[(5, &count(3))]),
+        ]
+        .concat();
+        let whole = read(&file).unwrap();
+        assert_eq!(whole.drops, [(1, 7)]);
+    }
+}

@@ -120,7 +120,7 @@ impl FlowLedger {
         let held = self.series.get_mut(identity);
         held.map(|held| {
             held.growth += *growth;
-            held.is_of_stream = flow.counts.sequence.map(|sequence| sequence.is_of_stream());
+            held.is_of_stream = is_of_stream(flow);
         })
         .is_some()
     }
@@ -234,7 +234,7 @@ impl FlowLedger {
         others.sort_by(by_size);
         shown.sort_by(by_size);
         let names = self.series.keys();
-        let mut held = names
+        let mut count = names
             .filter(|name| name.rule.as_deref() == Some(rule))
             .count();
         let mut room = most.saturating_sub(shown.len());
@@ -244,7 +244,7 @@ impl FlowLedger {
             let is_new = known.is_none();
             // Another flow of the same name, on another device of that name say, may have the series.
             let is_taken = known.is_some_and(|held| held.ended_ns.is_none());
-            let is_full = held >= 2 * most || self.series.len() >= self.bounds.flows();
+            let is_full = count >= 2 * most || self.series.len() >= self.bounds.flows();
             if is_taken || is_new && is_full {
                 continue;
             }
@@ -255,12 +255,19 @@ impl FlowLedger {
             } else {
                 break;
             }
-            held += usize::from(is_new);
+            count += usize::from(is_new);
             let gone = self.gone.remove(&identity).unwrap_or_default();
-            self.series.entry(identity.clone()).or_insert(gone).ended_ns = None;
+            // All of its series begin at once: rates of losses and of packets are over the same time then.
+            let held = self.series.entry(identity.clone()).or_insert(gone);
+            (held.ended_ns, held.is_of_stream) = (None, is_of_stream(flow));
             self.shown.insert(flow.key, identity);
         }
     }
+}
+
+fn is_of_stream(flow: &Flow) -> Option<bool> {
+    let sequence = flow.counts.sequence.as_ref();
+    sequence.map(|sequence| sequence.is_of_stream())
 }
 
 /// How large a flow is: bytes per second in the latest interval.

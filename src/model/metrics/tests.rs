@@ -2,7 +2,7 @@
 
 use super::world::{SECOND, World, bounds, choose, exposition, key, set, tracker};
 use super::*;
-use crate::model::snapshot::{GapSums, Snapshot};
+use crate::model::snapshot::{GapSums, Sequence, Snapshot};
 use crate::model::tracker::FlowTracker;
 
 /// A reading with so many packets of each of these flows, a second after the one before.
@@ -87,6 +87,35 @@ fn the_largest_flows_are_shown_until_another_one_is_more_than_twice_as_large() {
     assert_eq!(step(&mut tracker, 7, [900, 0, 0, 40]), [3]);
     assert_eq!(step(&mut tracker, 8, [900, 0, 500, 40]), [0, 3]);
     assert_eq!(step(&mut tracker, 9, [900, 10, 500, 1]), [0, 2]);
+}
+
+#[test]
+fn all_series_of_a_flow_begin_at_once() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(bounds(4, 100)));
+    let sequenced = |snapshot: &mut Snapshot| {
+        for sample in &mut snapshot.flows {
+            sample.counts.sequence = Some(Sequence {
+                duplicates: Some(0),
+                ..Sequence::default()
+            });
+        }
+    };
+    for second in 1..3 {
+        let mut snapshot = reading(second, &[second]);
+        sequenced(&mut snapshot);
+        growing(&mut tracker, &snapshot);
+    }
+    let flows = exposition(&mut tracker).flows;
+    let [flow] = &flows[..] else {
+        panic!("{flows:?}");
+    };
+    assert_eq!(flow.growth.packets, 0, "nothing came since it is shown");
+    assert_eq!(
+        flow.is_of_stream,
+        Some(false),
+        "its losses are 0, not unknown"
+    );
 }
 
 #[test]

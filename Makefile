@@ -60,11 +60,12 @@ N ?= 20
 test-again: ## run all tests N times, half of them under load, and say what failed: make test-again N=20
 	@scripts/test-again $(N)
 
-test-long: ## the tests of load again, a minute each
-	@scripts/install-needs build test
+test-long: ## the tests of load again, a minute each, and a fleet under a million flows
+	@scripts/install-needs build test fleet
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
+	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test fleet -- --ignored --nocapture scraped
 
-test-fleet: ## flow records with the collectors that others use
+test-fleet: ## flow records and metrics with the collectors and databases that others use
 	@scripts/install-needs build test fleet
 	$(RUNNER) $(CARGO) test --locked --test fleet -- --ignored
 
@@ -123,6 +124,8 @@ install: ## install what was built: make install PREFIX=/usr/local DESTDIR=
 	ln -sf flowtop "$(DESTDIR)$(PREFIX)/bin/flowtop-bpf"
 	install -D -m 644 -t "$(SHARE)/doc/flowtop" $(DOCUMENTS)
 	install -D -m 644 -t "$(SHARE)/doc/flowtop/docs" docs/*.md
+	install -D -m 644 -t "$(SHARE)/flowtop/prometheus" packaging/prometheus/*.yml
+	install -D -m 644 -t "$(SHARE)/flowtop/grafana" packaging/grafana/flowtop.json
 	install -D -m 644 -t "$(SHARE)/man/man1" packaging/man/*
 	ln -sf flowtop.1 "$(SHARE)/man/man1/flowtop-bpf.1"
 	install -D -m 644 packaging/completions/flowtop.bash "$(SHARE)/bash-completion/completions/flowtop"
@@ -141,7 +144,7 @@ install-caps: ## let a group run what was installed without sudo: make install-c
 
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/flowtop" "$(DESTDIR)$(PREFIX)/bin/flowtop-bpf"
-	rm -rf "$(SHARE)/doc/flowtop"
+	rm -rf "$(SHARE)/doc/flowtop" "$(SHARE)/flowtop"
 	rm -f "$(SHARE)"/man/man1/flowtop.1 "$(SHARE)"/man/man1/flowtop-*.1
 	rm -f "$(SHARE)/bash-completion/completions/flowtop"
 	rm -f "$(SHARE)/zsh/site-functions/_flowtop" "$(SHARE)/fish/vendor_completions.d/flowtop.fish"

@@ -168,9 +168,11 @@ impl Term {
             None => Standing::of(false),
         };
         match (&self.test, row) {
-            (Test::Taken(comparison, bound), _) => {
-                compared(Some(taken as f64), *comparison, *bound)
-            }
+            (Test::Taken(comparison, bound), _) => Standing {
+                // The same for all rows: which of them is the worst, the other terms say.
+                beyond: f64::NEG_INFINITY,
+                ..self.compared(taken as f64, *comparison, *bound)
+            },
             (_, Row::Nothing) => Standing::of(true),
             (Test::Amount(column, comparison, bound, unit), Row::Flow(flow)) => {
                 let value = column.value(flow, context);

@@ -21,7 +21,8 @@ struct {
 } ip_metrics SEC(".maps");
 
 /* Of a packet whose buffer has this length. Global: what it needs room for is not on the stack of the way to a number. */
-__noinline int count_ip(const struct packet_facts *facts, const struct observation *seen, __u32 generation, __u32 length)
+__noinline int count_ip(const struct packet_facts *facts, const struct observation *seen, __u32 generation,
+			__u32 length)
 {
 	struct ip_metrics *of_flow;
 	__u32 slot, packets;
@@ -38,7 +39,8 @@ __noinline int count_ip(const struct packet_facts *facts, const struct observati
 	if (change_word(&of_flow->ttl, generation, KEEP_LATEST, facts->hop_limit))
 		change_word(&of_flow->ttl_changes, generation, ADD, 1);
 	change_word(&of_flow->dscp, generation, KEEP_LATEST, facts->traffic_class >> DSCP_SHIFT);
-	add_long(&of_flow->ip_bytes, &of_flow->ip_bytes_high, generation, bytes_of_ip(facts, length, packets, seen->bytes));
+	add_long(&of_flow->ip_bytes, &of_flow->ip_bytes_high, generation,
+		 bytes_of_ip(facts, length, packets, seen->bytes));
 	return 0;
 }
 

@@ -12,8 +12,8 @@ use super::support::program::Flowtop;
 use super::support::{self, program_in, root, seccomp};
 use super::{assert_it_counts, folder, run, source};
 
-/// systemd's figure for how exposed a service is, from 0 to 10.
-const MOST_EXPOSED: f64 = 1.2;
+/// systemd's figure for how exposed a service is, from 0 to 10. That it may serve metrics on this host is 0.3 of it.
+const MOST_EXPOSED: f64 = 1.5;
 const USER: u32 = 65534;
 
 #[test]

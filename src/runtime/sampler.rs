@@ -173,7 +173,7 @@ impl Sampler {
         })
     }
 
-    /// Puts another assignment in force; answered by [`Update::Assigned`] or [`Update::Unassigned`].
+    /// Puts another assignment in force; answered by `Update::Assigned` or `Update::Unassigned`.
     pub fn assign(&self, assignment: Assignment) {
         self.requests.send(Request::Assign(Box::new(assignment)));
     }

@@ -70,8 +70,7 @@ impl Vocabulary {
     /// Packs what comes first in a session: flowtop's own elements by name, and the templates of options.
     pub fn introduce(self, packer: &mut Packer) {
         if self.has_own {
-            let fields = OF_TYPE.map(|(number, data_type)| (number, data_type));
-            let template = options_template(OF_TYPES, SCOPE_OF_TYPE, &fields);
+            let template = options_template(OF_TYPES, SCOPE_OF_TYPE, &OF_TYPE);
             packer.push(OPTIONS_TEMPLATES, &template, Content::OF_TEMPLATE);
             let mut record = Vec::new();
             for element in own_elements() {

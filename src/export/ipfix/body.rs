@@ -91,6 +91,11 @@ impl Body {
         self.content.add(content);
     }
 
+    /// Bytes of the message, its header included.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The message: `sequence` counts the data records of the session and subject before it, `at_s` is when it goes out, s
     /// since 1970, and `domain` the one that flows are in.
     pub fn message(&mut self, sequence: u32, at_s: u32, domain: u32) -> &[u8] {

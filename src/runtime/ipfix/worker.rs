@@ -208,7 +208,6 @@ impl Worker {
         let domain = self.settings.domain;
         let sequence = session.sequences[body.subject as usize];
         let message = body.message(sequence, at_s, domain);
-        let length = message.len() as u64;
         let mut sent = self.link.send(message);
         if let Sent::Failed(error) = &sent
             && error.kind() == ErrorKind::ConnectionRefused
@@ -224,7 +223,7 @@ impl Worker {
         let session = &mut self.session;
         let flows = body.content.flows;
         match sent {
-            Sent::Whole => session.count(&body, length),
+            Sent::Whole => session.count(&body),
             Sent::Begun => session.begun = Some(body),
             Sent::Later => {
                 let queue = if is_first {
@@ -296,9 +295,8 @@ impl Worker {
         match change {
             Change::Finished => {
                 let session = &mut self.session;
-                if let Some(mut body) = session.begun.take() {
-                    let length = body.message(0, 0, 0).len() as u64;
-                    session.count(&body, length);
+                if let Some(body) = session.begun.take() {
+                    session.count(&body);
                 }
             }
             Change::Connected => {
@@ -369,13 +367,13 @@ impl Worker {
 }
 
 impl Session {
-    fn count(&mut self, body: &Body, length: u64) {
+    fn count(&mut self, body: &Body) {
         let records = body.content.records;
         let sequence = &mut self.sequences[body.subject as usize];
         *sequence = sequence.wrapping_add(records);
         self.counts.records += u64::from(records);
         self.counts.messages += 1;
-        self.counts.bytes += length;
+        self.counts.bytes += body.length() as u64;
     }
 
     fn lose(&mut self, content: Content) {

@@ -195,13 +195,7 @@ impl Worker {
     fn send_next(&mut self) -> bool {
         self.introduce();
         let session = &mut self.session;
-        let is_first = !session.first.is_empty();
-        let queue = if is_first {
-            &mut session.first
-        } else {
-            &mut session.queue
-        };
-        let Some(mut body) = queue.pop_front() else {
+        let Some((mut body, is_first)) = session.take_next() else {
             return true;
         };
         let at_s = since_1970().as_secs() as u32;
@@ -221,23 +215,18 @@ impl Worker {
             self.complain("send to", &why, "sending goes on");
         }
         let session = &mut self.session;
-        let flows = body.content.flows;
         match sent {
             Sent::Whole => session.count(&body),
             Sent::Begun => session.begun = Some(body),
+            Sent::Later if is_first => {
+                session.first.push_front(body);
+                return false;
+            }
             Sent::Later => {
-                let queue = if is_first {
-                    &mut session.first
-                } else {
-                    &mut session.queue
-                };
-                queue.push_front(body);
+                session.put_back(body);
                 return false;
             }
             Sent::Failed(error) => return self.fail(body, is_first, &error),
-        }
-        if !is_first {
-            session.kept -= flows;
         }
         true
     }
@@ -246,7 +235,7 @@ impl Worker {
     fn fail(&mut self, body: Body, is_first: bool, error: &io::Error) -> bool {
         if self.settings.collector.transport == Transport::Tcp {
             if !is_first {
-                self.session.queue.push_front(body);
+                self.session.put_back(body);
             }
             self.disconnect(error);
             return false;
@@ -254,9 +243,6 @@ impl Worker {
         let session = &mut self.session;
         session.counts.failures += 1;
         session.failed = Some(Instant::now());
-        if !is_first {
-            session.kept -= body.content.flows;
-        }
         session.lose(body.content);
         self.complain(
             "send to",
@@ -321,8 +307,7 @@ impl Worker {
         if let Some(body) = session.begun.take()
             && body.content.flows > 0
         {
-            session.kept += body.content.flows;
-            session.queue.push_front(body);
+            session.put_back(body);
         }
         self.complain(
             "connect to",
@@ -367,6 +352,22 @@ impl Worker {
 }
 
 impl Session {
+    /// The next body, and whether it is one that had to go out first: these have no records of flows.
+    fn take_next(&mut self) -> Option<(Body, bool)> {
+        if let Some(body) = self.first.pop_front() {
+            return Some((body, true));
+        }
+        let body = self.queue.pop_front()?;
+        self.kept -= body.content.flows;
+        Some((body, false))
+    }
+
+    /// Keeps a body of the queue for the next attempt.
+    fn put_back(&mut self, body: Body) {
+        self.kept += body.content.flows;
+        self.queue.push_front(body);
+    }
+
     fn count(&mut self, body: &Body) {
         let records = body.content.records;
         let sequence = &mut self.sequences[body.subject as usize];

@@ -79,11 +79,7 @@ impl Exporter {
             packer,
             ..
         } = self;
-        let mut ended = |record: &FlowRecord<'_>| {
-            if is_wanted(settings, record) {
-                encoder.push_flow(record, packer);
-            }
-        };
+        let mut ended = packing(settings, encoder, packer);
         meter.observe(snapshot, timeout_ns, epoch, &mut ended);
     }
 
@@ -130,20 +126,13 @@ impl Exporter {
             packer,
             ..
         } = self;
-        loop {
-            if packer.full() >= AHEAD {
-                return true;
-            }
-            let mut made = |record: &FlowRecord<'_>| {
-                if is_wanted(settings, record) {
-                    encoder.push_flow(record, packer);
-                }
-            };
-            if !meter.go_on(epoch, &mut made) {
+        while packer.full() < AHEAD {
+            if !meter.go_on(epoch, &mut packing(settings, encoder, packer)) {
                 packer.close();
                 return false;
             }
         }
+        true
     }
 
     /// The next body, whose records have all their templates among the first [`templates`](Self::templates).
@@ -182,7 +171,16 @@ fn packer_of(settings: &Ipfix, subject: Subject) -> Packer {
     Packer::new(most, subject)
 }
 
-fn is_wanted(settings: &Ipfix, record: &FlowRecord<'_>) -> bool {
+/// Packs the records of the flows that are exported.
+fn packing(
+    settings: &Ipfix,
+    encoder: &mut Encoder,
+    packer: &mut Packer,
+) -> impl FnMut(&FlowRecord<'_>) {
     let is_named = |rule: &str| settings.rules.iter().any(|name| name == rule);
-    settings.rules.is_empty() || record.rule.is_some_and(is_named)
+    move |record| {
+        if settings.rules.is_empty() || record.rule.is_some_and(is_named) {
+            encoder.push_flow(record, packer);
+        }
+    }
 }

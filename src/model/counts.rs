@@ -9,7 +9,8 @@ mod group;
 mod ip;
 
 pub use counter_set::CounterSet;
-use counter_set::{CounterKind, LatestValue, NestedSet, Net32, Net64, Sum32, Sum64, counter_set};
+pub(super) use counter_set::{CounterKind, Sum64, counter_set};
+use counter_set::{LatestValue, NestedSet, Net32, Net64, Sum32};
 pub use group::Named;
 pub(super) use ip::ip_metrics;
 pub use ip::*;

@@ -170,4 +170,4 @@ macro_rules! counter_set {
     };
 }
 
-pub(super) use counter_set;
+pub(in crate::model) use counter_set;

@@ -1,32 +1,31 @@
 //! What is counted of flows in metrics: sums that only grow.
 
-use std::ops::AddAssign;
+use crate::model::counts::{CounterKind, CounterSet, Counts, Sum64, counter_set};
 
-use crate::model::counts::Counts;
-
-/// What came of a flow, or of many. Numbers of packets and bytes of streams are apart: they do not add up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Growth {
-    /// Packets on the wire.
-    pub packets: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
-    /// Payload bytes.
-    pub payload_bytes: u64,
-    /// Numbers that went missing, those included that came late; of all but TCP.
-    pub lost: u64,
-    /// Of these, numbers that came late.
-    pub recovered: u64,
-    /// Bytes of TCP that went missing, those included that came late.
-    pub lost_bytes: u64,
-    /// Of these, bytes that came late.
-    pub recovered_bytes: u64,
-    /// Numbers seen before; not of TCP.
-    pub duplicates: u64,
-    /// Late packets; of TCP retransmitted or reordered segments.
-    pub reverse_errors: u64,
-    /// Late packets of all but TCP.
-    pub reordered: u64,
+counter_set! {
+    /// What came of a flow, or of many. Numbers of packets and bytes of streams are apart: they do not add up.
+    Growth {
+        /// Packets on the wire.
+        packets: u64 = Sum64,
+        /// Bytes on the wire.
+        bytes: u64 = Sum64,
+        /// Payload bytes.
+        payload_bytes: u64 = Sum64,
+        /// Numbers that went missing, those included that came late; of all but TCP.
+        lost: u64 = Sum64,
+        /// Of these, numbers that came late.
+        recovered: u64 = Sum64,
+        /// Bytes of TCP that went missing, those included that came late.
+        lost_bytes: u64 = Sum64,
+        /// Of these, bytes that came late.
+        recovered_bytes: u64 = Sum64,
+        /// Numbers seen before; not of TCP.
+        duplicates: u64 = Sum64,
+        /// Late packets; of TCP retransmitted or reordered segments.
+        reverse_errors: u64 = Sum64,
+        /// Late packets of all but TCP.
+        reordered: u64 = Sum64,
+    }
 }
 
 impl Growth {
@@ -51,20 +50,5 @@ impl Growth {
             false => (growth.lost, growth.recovered) = (newly_lost, recovered),
         }
         growth
-    }
-}
-
-impl AddAssign for Growth {
-    fn add_assign(&mut self, other: Growth) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.payload_bytes += other.payload_bytes;
-        self.lost += other.lost;
-        self.recovered += other.recovered;
-        self.lost_bytes += other.lost_bytes;
-        self.recovered_bytes += other.recovered_bytes;
-        self.duplicates += other.duplicates;
-        self.reverse_errors += other.reverse_errors;
-        self.reordered += other.reordered;
     }
 }

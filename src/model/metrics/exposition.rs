@@ -180,22 +180,20 @@ fn spread(mut figures: Vec<f64>) -> Option<Spread> {
 
 /// All groups, those of rules in force that have had no packet yet, and how many flows each has.
 fn rules(ledger: &Ledger, report: &Report) -> Vec<RuleSeries> {
-    let mut rows: BTreeMap<(Option<Arc<str>>, Arc<str>), RuleSeries> = BTreeMap::new();
+    let mut rows: BTreeMap<Names, RuleSeries> = BTreeMap::new();
     for group in &ledger.groups.all {
         let row = RuleSeries {
-            rule: group.rule.clone(),
-            interface: group.interface.clone(),
-            flows: 0,
             all: group.all,
             rest: group.rest,
+            ..RuleSeries::default()
         };
         rows.insert((group.rule.clone(), group.interface.clone()), row);
     }
     for names in ahead(report) {
         rows.entry(names).or_default();
     }
-    for ((rule, interface), flows) in listed(report) {
-        rows.entry((rule, interface)).or_default().flows = flows;
+    for (names, flows) in listed(report) {
+        rows.entry(names).or_default().flows = flows;
     }
     let named = |((rule, interface), row)| RuleSeries {
         rule,
@@ -223,13 +221,11 @@ fn ahead(report: &Report) -> Vec<Names> {
     if report.rules.len() * interfaces.len() > MOST_AHEAD {
         return Vec::new();
     }
-    let rules = in_force(report);
-    let of_rule = |rule: &Option<Arc<str>>| {
+    let of_rule = |rule: Option<Arc<str>>| {
         let names = interfaces.iter();
-        let pair = names.map(|interface| (rule.clone(), interface.clone()));
-        pair.collect::<Vec<_>>()
+        names.map(move |interface| (rule.clone(), interface.clone()))
     };
-    rules.iter().flat_map(of_rule).collect()
+    in_force(report).into_iter().flat_map(of_rule).collect()
 }
 
 /// How many flows of each rule are listed on each interface.

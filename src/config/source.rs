@@ -289,13 +289,18 @@ pub fn withheld(mut errors: Vec<Diagnostic>) -> ConfigError {
 
 /// Why a file could not be read: what was tried, and the reason.
 pub(super) fn unreadable(file: &str, error: &io::Error) -> String {
-    let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or(&text);
     format!(
         "read configuration {}: {}",
         harmless(file),
-        uncapitalised(reason)
+        uncapitalised(&reason(error))
     )
+}
+
+/// What an error of the system says, without its number.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" (os error").next();
+    reason.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

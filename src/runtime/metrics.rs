@@ -23,6 +23,7 @@ use rustls::ServerConfig;
 
 use super::confined::start_confined;
 use super::updates::{Outlet, Update};
+use crate::config::source::reason;
 use crate::export::openmetrics::Page;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
@@ -147,7 +148,5 @@ fn explain(error: &io::Error, address: SocketAddr) -> String {
         }
         _ => return error.to_string(),
     };
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    format!("{text} ({advice})")
+    format!("{} ({advice})", reason(error))
 }

@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::config::listen::TlsFiles;
-use crate::config::source::Surroundings;
+use crate::config::source::{Surroundings, reason};
 
 /// What connections are secured by; the error says what was tried, and why it failed.
 pub fn server_config(
@@ -20,8 +20,7 @@ pub fn server_config(
     let read = |what: &str, path: &Path| {
         let bytes = surroundings.read(path).map(|bytes| bytes.into_bytes());
         bytes.map_err(|error| {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or(&text);
+            let text = reason(&error);
             format!("LISTEN_TLS: read {what} {}: {text}", path.display())
         })
     };

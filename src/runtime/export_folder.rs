@@ -31,13 +31,12 @@ impl ExportFolder {
     /// the run goes on as; one that is there stays whose it is.
     pub fn open(output: &Output, user: Option<&Identity>) -> Result<ExportFolder, Failure> {
         let asked_for = output.export_dir.as_deref();
-        let here = PathBuf::from(".");
-        let path = asked_for.map_or(here, Path::to_path_buf);
-        open(&path, user)
+        let path = asked_for.unwrap_or(Path::new("."));
+        open(path, user)
             .map(|folder| ExportFolder {
                 is_asked_for: asked_for.is_some(),
                 folder,
-                path: path.clone(),
+                path: path.to_path_buf(),
             })
             .map_err(|error| {
                 let name = display_name(path.as_os_str());

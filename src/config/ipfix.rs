@@ -117,35 +117,22 @@ fn read_object(
         walk.report(value, format!("{key}: COLLECTOR is missing"));
         return None;
     };
-    let mut ipfix = Ipfix::to(read_collector(
-        walk,
-        &format!("{key}.COLLECTOR"),
-        &collector.value,
-    )?);
-    let mut member = |name: &str, read: &mut dyn FnMut(&mut Walk<'_>, &str, &Value<'_>)| {
-        if let Some(property) = object.get(name) {
-            read(walk, &format!("{key}.{name}"), &property.value);
-        }
-    };
-    member("INTERVAL", &mut |walk, key, value| {
-        let read = INTERVAL.read(walk, key, value);
-        ipfix.interval = read.unwrap_or(ipfix.interval);
-    });
-    member("DOMAIN", &mut |walk, key, value| {
-        ipfix.domain = NUMBER.read(walk, key, value).unwrap_or(ipfix.domain);
-    });
-    member("ENTERPRISE", &mut |walk, key, value| {
-        let read = NUMBER.read(walk, key, value);
-        ipfix.enterprise = read.unwrap_or(ipfix.enterprise);
-    });
-    member("ELEMENTS", &mut |walk, key, value| {
-        let read = ELEMENTS.read(walk, key, value);
-        ipfix.elements = read.unwrap_or(ipfix.elements);
-    });
-    member("RULES", &mut |walk, key, value| {
-        ipfix.rules = read_names(walk, key, value);
-    });
-    Some(ipfix)
+    let collector = read_collector(walk, &format!("{key}.COLLECTOR"), &collector.value)?;
+    let usual = Ipfix::to(collector);
+    let interval = INTERVAL.read_member(walk, key, object, "INTERVAL");
+    let domain = NUMBER.read_member(walk, key, object, "DOMAIN");
+    let enterprise = NUMBER.read_member(walk, key, object, "ENTERPRISE");
+    let elements = ELEMENTS.read_member(walk, key, object, "ELEMENTS");
+    let rules = object.get("RULES");
+    let rules = rules.map(|names| read_names(walk, &format!("{key}.RULES"), &names.value));
+    Some(Ipfix {
+        interval: interval.unwrap_or(usual.interval),
+        domain: domain.unwrap_or(usual.domain),
+        rules: rules.unwrap_or_default(),
+        enterprise: enterprise.unwrap_or(usual.enterprise),
+        elements: elements.unwrap_or(usual.elements),
+        ..usual
+    })
 }
 
 fn read_collector(walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Collector> {

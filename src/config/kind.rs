@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jsonc_parser::ast::Value;
+use jsonc_parser::ast::{Object, Value};
 
 use super::interval::Limits;
 use super::json::JsonValue;
@@ -23,6 +23,18 @@ pub(super) trait ValueKind {
 
     /// Reads a value; errors begin with `key` and are reported to the walk.
     fn read(&self, walk: &mut Walk<'_>, key: &str, value: &Value<'_>) -> Option<Self::Parsed>;
+
+    /// Reads the member of this name, if the object of `key` has it.
+    fn read_member(
+        &self,
+        walk: &mut Walk<'_>,
+        key: &str,
+        object: &Object<'_>,
+        name: &str,
+    ) -> Option<Self::Parsed> {
+        let property = object.get(name)?;
+        self.read(walk, &format!("{key}.{name}"), &property.value)
+    }
 
     /// The value as it is written: it reads back to the same.
     fn write(&self, value: &Self::Parsed) -> JsonValue;

@@ -249,14 +249,8 @@ impl RuleSet<'_> {
         walk.check_keys(&format!("{path}: "), object, &known);
         let inherited = walk.profile;
         let profile = profile::read(walk, path, object, &inherited);
-        let histogram = object.get(HISTOGRAM).and_then(|property| {
-            let path = format!("{path}.{HISTOGRAM}");
-            Switch.read(walk, &path, &property.value)
-        });
-        let export = object.get(EXPORT).and_then(|property| {
-            let path = format!("{path}.{EXPORT}");
-            EXPORT_NUMBER.read(walk, &path, &property.value)
-        });
+        let histogram = Switch.read_member(walk, path, object, HISTOGRAM);
+        let export = EXPORT_NUMBER.read_member(walk, path, object, EXPORT);
         RuleOptions {
             profile,
             histogram: histogram.unwrap_or(false),

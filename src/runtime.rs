@@ -31,6 +31,7 @@ mod signals;
 mod sink;
 mod updates;
 mod waiting;
+mod wake;
 mod writer;
 
 use std::ffi::OsString;

@@ -11,7 +11,6 @@ mod source;
 mod worker;
 
 use std::fmt;
-use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,6 +21,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::panics;
 use super::updates::Outlet;
+use super::wake;
 use crate::model::capture::Pace;
 use crate::model::flow::FlowKey;
 use crate::model::privileges::Privileges;
@@ -238,16 +238,13 @@ impl Requests {
     /// With the thread's ends: where requests arrive, and what it waits for.
     fn new() -> std::io::Result<(Requests, Receiver<Request>, UnixStream)> {
         let (sender, receiver) = channel();
-        let (wake, woken) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+        let (wake, woken) = wake::pair()?;
         Ok((Requests { sender, wake }, receiver, woken))
     }
 
     fn send(&self, request: Request) {
         let _ = self.sender.send(request);
-        // Full: it will be woken anyway.
-        let _ = (&self.wake).write(&[0]);
+        wake::wake(&self.wake);
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! One [`Inlet`], as many [`Outlet`]s as there are threads.
 
-use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::wake;
 use crate::model::snapshot::Snapshot;
 
 /// What the sampler and other threads report to the main thread.
@@ -69,8 +69,7 @@ impl Outlet {
 
     /// Wakes the main thread without a message.
     pub fn wake(&self) {
-        // If the socket is full, the thread will be woken anyway.
-        let _ = (&self.wake).write(&[0]);
+        wake::wake(&self.wake);
     }
 
     /// Readings that the main thread has not received yet.
@@ -92,9 +91,7 @@ impl Inlet {
     pub fn pair() -> std::io::Result<(Outlet, Inlet)> {
         let (sender, receiver) = channel();
         let unread = Arc::new(AtomicUsize::new(0));
-        let (wake, woken) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+        let (wake, woken) = wake::pair()?;
         Ok((
             Outlet {
                 updates: sender,
@@ -111,8 +108,7 @@ impl Inlet {
 
     /// All updates that were sent since the last call.
     pub fn receive(&mut self) -> Vec<Update> {
-        let mut bytes = [0; 64];
-        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        wake::drain(&self.wake);
         let updates: Vec<Update> = self.updates.try_iter().collect();
         let is_snapshot = |update: &&Update| matches!(update, Update::Snapshot { .. });
         let snapshots = updates.iter().filter(is_snapshot).count();

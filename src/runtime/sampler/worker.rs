@@ -1,14 +1,13 @@
 //! The live sampler: attaches to interfaces and reads what the kernel counts at a steady pace.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use super::{Assignment, Counts, Request, heads};
 use crate::model::privileges::Privileges;
@@ -19,6 +18,7 @@ use crate::probe::privileges::confine::{Duty, Identity, Keeps, confine};
 use crate::probe::{Options, Probe, privileges};
 use crate::runtime::panics;
 use crate::runtime::updates::{Outlet, Update};
+use crate::runtime::wake;
 
 /// Readings that wait for the main thread at most.
 const MOST_UNREAD: usize = 4;
@@ -173,17 +173,13 @@ impl Worker {
 
     fn wait_until(&mut self, due: Instant) {
         let left = due.saturating_duration_since(Instant::now());
-        // Rounded up: a wait that ends too early would be a loop of empty waits.
-        let timeout =
-            PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
         let mut fds = [
             PollFd::new(self.wake.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.monitor.as_fd(), PollFlags::POLLIN),
         ];
         // Interrupted: the loop looks at everything anyway.
-        let _ = poll(&mut fds, timeout);
-        let mut bytes = [0; 64];
-        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        let _ = poll(&mut fds, wake::timeout(left));
+        wake::drain(&self.wake);
     }
 
     /// Rules come first: they may be refused, and then nothing else of the assignment is put in force.

@@ -1,6 +1,5 @@
 //! Where the player waits, and what the main thread asks of it.
 
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use crate::model::capture::Pace;
 use crate::runtime::panics;
 use crate::runtime::sampler::{Assignment, Request, heads};
 use crate::runtime::updates::Update;
+use crate::runtime::wake;
 
 impl Player {
     /// So many more bytes of the file have been read.
@@ -55,18 +55,14 @@ impl Player {
         file: Option<BorrowedFd<'_>>,
         patience: Option<Duration>,
     ) -> bool {
-        let rounded = |patience| PollTimeout::try_from(patience + Duration::from_micros(999));
-        let timeout = patience.map_or(PollTimeout::NONE, |patience| {
-            rounded(patience).unwrap_or(PollTimeout::MAX)
-        });
+        let timeout = patience.map_or(PollTimeout::NONE, wake::timeout);
         let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
         fds.extend(file.map(|file| PollFd::new(file, PollFlags::POLLIN)));
         // Interrupted: the caller looks at everything anyway.
         let _ = poll(&mut fds, timeout);
         let events = fds.get(1).and_then(PollFd::revents);
         let is_readable = events.is_some_and(|events| !events.is_empty());
-        let mut bytes = [0; 64];
-        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        wake::drain(&self.wake);
         self.attend();
         is_readable
     }

@@ -111,7 +111,7 @@ impl Session {
         let open = || ExportFolder::open(&arguments.output, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
-        let outputs = publish::outputs(&arguments, &opened.config, &surroundings)?;
+        let outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
         let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
         let launched = launched.map_err(|error| failure("", &error))?;
         let began_ns = launched.sampler.began_ns;

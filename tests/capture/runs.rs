@@ -251,6 +251,18 @@ fn a_number_beyond_what_was_kept_is_absent() {
     assert_eq!(sequence["received"], 5);
 }
 
+#[test]
+fn that_no_flow_records_are_sent_is_told_where_they_are_configured() {
+    let config = File::of(br#"{"IPFIX": "192.0.2.1:4739"}"#);
+    let file = File::of(&capture());
+    let run = Run::of(&["-r", file.path(), "--json", "-c", config.path()]);
+    assert_eq!(run.code, Some(0));
+    assert_eq!(
+        run.errors,
+        "flowtop: IPFIX: no flow records are sent of a capture\n"
+    );
+}
+
 /// Two interfaces, one with drops, and one of a link type that is not read.
 fn several() -> Vec<u8> {
     let order = Order::Big;

@@ -12,12 +12,14 @@ use crate::runtime::launch::Outputs;
 use crate::runtime::metrics::{Serving, listen_at, server_config};
 use crate::runtime::setup::{self, Timing};
 use crate::runtime::sink::Destination;
+use crate::runtime::updates::{Outlet, Update};
 
 /// Where a run with these arguments and this configuration brings its numbers.
 pub(super) fn outputs(
     arguments: &Arguments,
     config: &Config,
     surroundings: &Surroundings,
+    outlet: &Outlet,
 ) -> Result<Outputs, Failure> {
     let listener = config.listen.map(listen_at).transpose();
     let tls = config.listen_tls.as_ref();
@@ -32,12 +34,22 @@ pub(super) fn outputs(
             tls: tls.map_err(|text| Failure::new(Exit::Config, text))?,
             users: config.listen_users.clone(),
         },
-        // Flow records are of the time of this machine.
         ipfix: match arguments.read {
-            Some(_) => None,
+            Some(_) => {
+                say_unsent(config, outlet);
+                None
+            }
             None => Prepared::of(config)?,
         },
     })
+}
+
+/// Flow records are of the time of this machine, which that of a capture's packets is not.
+fn say_unsent(config: &Config, outlet: &Outlet) {
+    if config.ipfix.is_some() {
+        let text = "IPFIX: no flow records are sent of a capture";
+        outlet.send(Update::Notice(text.to_owned()));
+    }
 }
 
 /// The tracker of a run that began to count at this moment.

@@ -17,6 +17,7 @@ use super::confined::start_confined;
 use super::rights;
 use super::sampler::Sampler;
 use super::updates::Outlet;
+use super::wake;
 use crate::cli::{Exit, Failure};
 use crate::config::Config;
 use crate::export::ipfix::Exporter;
@@ -81,9 +82,7 @@ impl Export {
     ) -> Result<Export> {
         let Prepared { settings, link } = prepared;
         let (orders, receiver) = channel();
-        let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+        let (wake, woken) = wake::pair().context("make a socket pair")?;
         let tally = Arc::new(Tally::default());
         let keeps = rights::of_ipfix(identity, &settings.collector);
         let worker = Worker {
@@ -140,10 +139,8 @@ impl Export {
     }
 
     fn send(&self, order: Order) {
-        use std::io::Write;
         // If the thread has ended, so will the run.
         let _ = self.orders.send(order);
-        // Full: it will be woken anyway.
-        let _ = (&self.wake).write(&[0]);
+        wake::wake(&self.wake);
     }
 }

@@ -12,7 +12,7 @@ mod server;
 mod tls;
 mod transport;
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -64,9 +64,7 @@ impl Metrics {
     /// Starts the thread, which keeps these rights.
     pub fn start(serving: Serving, outlet: Outlet, keeps: Keeps) -> Result<(Metrics, Privileges)> {
         let (messages, inbox) = channel();
-        let (wake, woken) = UnixStream::pair().context("make a socket pair")?;
-        wake.set_nonblocking(true)?;
-        woken.set_nonblocking(true)?;
+        let (wake, woken) = super::wake::pair().context("make a socket pair")?;
         let address = serving.listener.as_ref().map(TcpListener::local_addr);
         let is_secured = serving.tls.is_some();
         let main = outlet.try_clone()?;
@@ -125,8 +123,7 @@ impl Metrics {
 
     fn send(&self, message: Message) {
         let _ = self.messages.send(message);
-        // Full: it will be woken anyway.
-        let _ = (&self.wake).write(&[0]);
+        super::wake::wake(&self.wake);
     }
 }
 

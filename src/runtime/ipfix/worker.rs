@@ -4,7 +4,7 @@
 //! have no records and lose nothing by it, as their next ones have it all; last records are kept, so many of them.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::units;
 use crate::runtime::sampler::Recycler;
 use crate::runtime::updates::{Outlet, Update};
+use crate::runtime::wake;
 
 /// Records of flows that are kept while nobody takes them.
 const MOST_KEPT: u32 = 65_536;
@@ -114,17 +115,13 @@ impl Worker {
         }
         let timeout = match longest {
             Duration::MAX => PollTimeout::NONE,
-            longest => {
-                let rounded = longest.saturating_add(Duration::from_micros(999));
-                PollTimeout::try_from(rounded).unwrap_or(PollTimeout::MAX)
-            }
+            longest => wake::timeout(longest),
         };
         let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
         fds.extend(link.map(|(fd, flags)| PollFd::new(fd, flags)));
         // Interrupted: the loop looks at everything anyway.
         let _ = poll(&mut fds, timeout);
-        let mut bytes = [0; 64];
-        while matches!(self.wake.read(&mut bytes), Ok(n) if n > 0) {}
+        wake::drain(&self.wake);
     }
 
     fn obey(&mut self, order: Order) {

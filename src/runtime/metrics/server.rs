@@ -1,6 +1,6 @@
 //! The thread's loop: waits for numbers, for scrapers and for the time, all at once.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::{Serving, listen_at};
 use crate::export::openmetrics::{Page, Refusal};
 use crate::runtime::updates::{Outlet, Update};
+use crate::runtime::wake;
 
 /// Connections at the same time.
 const MOST_CONNECTIONS: usize = 16;
@@ -84,8 +85,7 @@ impl Server {
 
     /// Does what the main thread says; false: it has ended.
     fn listen_to_main(&mut self) -> bool {
-        let mut bytes = [0; 64];
-        while matches!(self.woken.read(&mut bytes), Ok(count) if count > 0) {}
+        wake::drain(&self.woken);
         loop {
             match self.inbox.try_recv() {
                 Ok(Message::Page(page)) => self.site.renew(page),
@@ -136,9 +136,7 @@ impl Server {
         let ends = self.connections.iter().map(Connection::deadline);
         let next = ends.chain(self.rests_until).min();
         let timeout = next.map_or(PollTimeout::NONE, |next| {
-            let left = next.saturating_duration_since(Instant::now());
-            // Rounded up: else it would be woken just before.
-            PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+            wake::timeout(next.saturating_duration_since(Instant::now()))
         });
         // If interrupted, all is tried anyway: nothing here waits.
         let _ = poll(&mut fds, timeout);

@@ -62,12 +62,9 @@ pub fn prepare(
 
 /// Refuses rules that are to be exported and that there are not.
 fn check_exported(config: &Config) -> Result<(), Failure> {
-    let wanted = config.ipfix.iter().flat_map(|ipfix| &ipfix.rules);
+    let mut wanted = config.ipfix.iter().flat_map(|ipfix| &ipfix.rules);
     let known = || config.rules.iter().map(|rule| rule.name.as_str());
-    match wanted
-        .clone()
-        .find(|name| known().all(|rule| rule != *name))
-    {
+    match wanted.find(|name| known().all(|rule| rule != *name)) {
         Some(name) => {
             let path = config.path.as_deref().unwrap_or(Path::new(""));
             let hint = suggestion(name, known());

@@ -165,7 +165,8 @@ impl FlowTable {
                 marks.retain(|set| {
                     let start = set * AT_A_TIME;
                     self.scan_set(start, settled_ns, &mut snapshot);
-                    (start..start + AT_A_TIME).any(|index| !self.is_free(index))
+                    let mut set = start..start + AT_A_TIME;
+                    set.any(|index| self.control(index).state() != SlotState::Free)
                 });
                 self.marks = Some(marks);
             }
@@ -177,8 +178,8 @@ impl FlowTable {
         snapshot
     }
 
-    fn is_free(&self, index: usize) -> bool {
-        Control(self.slots.word(index, CONTROL).load(Ordering::Acquire)).state() == SlotState::Free
+    fn control(&self, index: usize) -> Control {
+        Control(self.slots.word(index, CONTROL).load(Ordering::Acquire))
     }
 
     fn scan_set(&mut self, start: usize, settled_ns: u64, snapshot: &mut Snapshot) {
@@ -203,7 +204,7 @@ impl FlowTable {
     }
 
     fn scan_slot(&mut self, index: usize, settled_ns: u64, snapshot: &mut Snapshot) {
-        let control = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
+        let control = self.control(index);
         match control.state() {
             SlotState::Free | SlotState::Claimed => {}
             SlotState::Live => {

@@ -17,11 +17,7 @@ const SERIES_PLAIN: u64 = 1 << 63;
 impl FlowTable {
     /// Whether the slot is still, or rests as, that of this life's flow.
     pub fn holds(&self, slot: u32, generation: u32) -> bool {
-        let control = Control(
-            self.slots
-                .word(slot as usize, CONTROL)
-                .load(Ordering::Acquire),
-        );
+        let control = self.control(slot as usize);
         control.state() != SlotState::Free && control.generation() == generation
     }
 

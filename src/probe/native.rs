@@ -18,7 +18,7 @@ use super::groups::GroupRecords;
 use super::rules::{BANKS, PORTS, RuleTable};
 use super::stores::{self, Store};
 use super::sys::MappedArray;
-use super::table::{Ageing, FlowTable, Marks};
+use super::table::{FlowTable, Marks};
 use super::tables::Tables;
 use super::totals::InterfaceTotals;
 use crate::model::flow::FlowKey;
@@ -147,7 +147,7 @@ impl Native {
             of_others,
             groups,
             settings,
-            Ageing::new(options.flow_timeout, options.refresh),
+            options.ageing(),
             Some(marks),
         );
         let mut tables = Tables {

@@ -190,11 +190,9 @@ impl Sampler {
 
     /// Gives back a snapshot for its memory. Only a thread that waits for that is woken: who plays a capture.
     pub fn recycle(&self, snapshot: Box<Snapshot>) {
-        let is_awaited = snapshot.capture.is_some();
-        let request = Request::Recycle(snapshot);
-        match is_awaited {
-            true => self.requests.send(request),
-            false => _ = self.requests.sender.send(request),
+        match snapshot.capture.is_some() {
+            true => self.requests.send(Request::Recycle(snapshot)),
+            false => self.recycler.recycle(snapshot),
         }
     }
 

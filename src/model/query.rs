@@ -173,6 +173,12 @@ impl Query {
             |term: &Term| term.test.is_true(flow, context, pinned, scratch) != term.negated;
         self.all.iter().all(|node| node.holds(&mut holds))
     }
+
+    /// Whether it may match something of which so much is known: what is not may be either way.
+    fn may(&self, known: impl Fn(&Test) -> Option<bool>) -> bool {
+        let mut holds = |term: &Term| known(&term.test).is_none_or(|is| is != term.negated);
+        self.all.iter().all(|node| node.holds(&mut holds))
+    }
 }
 
 impl From<Test> for Node {
@@ -230,13 +236,11 @@ impl Test {
                 }
                 scratch.contains(word)
             }
-            Test::Interface(globs) => globs
-                .iter()
-                .any(|glob| glob.matches_in_any_case(&flow.interface)),
-            Test::Rule(globs) => {
-                let rule = flow.rule.as_deref();
-                rule.is_some_and(|rule| globs.iter().any(|glob| glob.matches_in_any_case(rule)))
-            }
+            Test::Interface(globs) => has_match(globs, &flow.interface),
+            Test::Rule(globs) => flow
+                .rule
+                .as_deref()
+                .is_some_and(|rule| has_match(globs, rule)),
             Test::Is(states) => states
                 .iter()
                 .any(|state| (state.holds)(flow, context, pinned)),
@@ -270,6 +274,19 @@ impl Test {
             _ => return None,
         })
     }
+
+    /// What the name of an interface decides; `None` where that takes more.
+    fn of_interface(&self, name: &str) -> Option<bool> {
+        match self {
+            Test::Interface(globs) => Some(has_match(globs, name)),
+            _ => None,
+        }
+    }
+}
+
+/// Whether one of these matches the name of an interface or a rule.
+fn has_match(globs: &[Glob], name: &str) -> bool {
+    globs.iter().any(|glob| glob.matches_in_any_case(name))
 }
 
 impl Ends {

@@ -1,6 +1,6 @@
 //! A query as a condition that has to hold: what is not known is not met, whichever way it is asked for.
 
-use super::{Comparison, Node, Query, Term, Test, number_of};
+use super::{Comparison, Node, Query, Term, Test, has_match, number_of};
 use crate::model::column::{Context, Value};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::{Flow, Interface};
@@ -79,15 +79,7 @@ impl Query {
 
     /// Whether flows on an interface of this name may match.
     pub fn may_match_on(&self, interface: &str) -> bool {
-        self.may(|test| match test {
-            Test::Interface(globs) => Some(globs.iter().any(|g| g.matches_in_any_case(interface))),
-            _ => None,
-        })
-    }
-
-    fn may(&self, known: impl Fn(&Test) -> Option<bool>) -> bool {
-        let mut holds = |term: &Term| known(&term.test).is_none_or(|is| is != term.negated);
-        self.all.iter().all(|node| node.holds(&mut holds))
+        self.may(|test| test.of_interface(interface))
     }
 
     /// Whether the number of flows is asked for.
@@ -186,8 +178,7 @@ impl Term {
                 Standing::of(test.is_true(flow, context, &[], scratch) != self.negated)
             }
             (Test::Interface(globs), Row::Interface(interface)) => {
-                let is_named = globs.iter().any(|g| g.matches_in_any_case(&interface.name));
-                Standing::of(is_named != self.negated)
+                Standing::of(has_match(globs, &interface.name) != self.negated)
             }
             (Test::Word(word), Row::Interface(interface)) => {
                 let name = interface.name.to_ascii_lowercase();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Node, Query, Term, Test};
+use super::{Node, Query, Term, Test, has_match};
 use crate::model::column::Context;
 use crate::model::event::Event;
 use crate::model::flow::FlowKey;
@@ -53,30 +53,23 @@ impl Query {
 
     /// Whether an interface of this name matches, which is shown by this text. Terms on anything else do not concern it.
     pub fn matches_interface(&self, name: &str, text: &str) -> bool {
-        self.concerns(text, |test| match test {
-            Test::Interface(globs) => Some(globs.iter().any(|g| g.matches_in_any_case(name))),
-            _ => None,
-        })
+        self.concerns(text, |test| test.of_interface(name))
     }
 
     /// Whether a rule of this name matches. Terms on anything else do not concern it.
     pub fn matches_rule(&self, name: &str) -> bool {
         self.concerns(name, |test| match test {
-            Test::Rule(globs) => Some(globs.iter().any(|g| g.matches_in_any_case(name))),
+            Test::Rule(globs) => Some(has_match(globs, name)),
             _ => None,
         })
     }
 
     fn concerns(&self, text: &str, own: impl Fn(&Test) -> Option<bool>) -> bool {
         let text = text.to_ascii_lowercase();
-        let mut holds = |term: &Term| {
-            let is_true = match &term.test {
-                Test::Word(word) => Some(text.contains(word)),
-                test => own(test),
-            };
-            is_true.is_none_or(|is_true| is_true != term.negated)
-        };
-        self.all.iter().all(|node| node.holds(&mut holds))
+        self.may(|test| match test {
+            Test::Word(word) => Some(text.contains(word)),
+            test => own(test),
+        })
     }
 }
 

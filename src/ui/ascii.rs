@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 
-const LIKENESS: [(&str, &str); 31] = [
+const LIKENESS: [(&str, &str); 32] = [
     ("▁", "."),
     ("▂", ","),
     ("▃", "-"),
@@ -11,6 +11,7 @@ const LIKENESS: [(&str, &str); 31] = [
     ("▆", "*"),
     ("▇", "%"),
     ("█", "#"),
+    ("░", "-"),
     ("…", "~"),
     ("µ", "u"),
     ("▼", "v"),

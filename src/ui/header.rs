@@ -75,13 +75,8 @@ fn state_of_capture(pen: &Pen, capture: &CaptureSample, now: TimeOfDay) -> Vec<S
         _ => Segment::new(capture.pace.name() + "  ", theme.good, 1),
     });
     if let Some(progress) = capture.progress() {
-        let (done, open) = if pen.ascii {
-            ('#', '-')
-        } else {
-            ('█', '░')
-        };
         let filled = (progress * CELLS as f64) as usize;
-        let cell = |at| if at < filled { done } else { open };
+        let cell = |at| if at < filled { '█' } else { '░' };
         let bar: String = (0..CELLS).map(cell).collect();
         segments.push(Segment::new(format!(" {bar}"), theme.dim, 3));
         let percent = format!(" {:3.0} %  ", progress * 100.0);

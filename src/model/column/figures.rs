@@ -35,7 +35,7 @@ impl<T: HasFigures + 'static> Figures<T> {
             "loss",
             "share of the packets sent in all of its flows together that did not come; not of TCP, which numbers bytes",
             Fixed(6),
-            |f| percent(f.loss_percent()),
+            |f| Value::percent(f.loss_percent()),
         )
         .priority(4),
         Column::of_figures(
@@ -43,7 +43,7 @@ impl<T: HasFigures + 'static> Figures<T> {
             "loss max",
             "the largest loss of any of its flows, TCP's among them",
             Fixed(9),
-            |f| percent(f.worst_loss),
+            |f| Value::percent(f.worst_loss),
         )
         .priority(5),
         Column::of_figures(
@@ -51,7 +51,7 @@ impl<T: HasFigures + 'static> Figures<T> {
             "TCP loss",
             "share of the bytes sent in all of its flows of TCP together that are missing here",
             Fixed(9),
-            |f| percent(f.tcp_loss_percent()),
+            |f| Value::percent(f.tcp_loss_percent()),
         )
         .priority(11),
         Column::of_figures(
@@ -79,8 +79,4 @@ impl<T: HasFigures + 'static> Figures<T> {
         )
         .priority(12),
     ];
-}
-
-fn percent(percent: Option<f64>) -> Value<'static> {
-    percent.map_or(Value::Unknown, Value::Percent)
 }

@@ -213,7 +213,7 @@ const COUNTED: &[Column] = &[
         "loss",
         "share of what was sent that did not come",
         Fixed(6),
-        |f, _| f.loss_percent().map_or(Value::Unknown, Value::Percent),
+        |f, _| Value::percent(f.loss_percent()),
     )
     .alias("loss")
     .priority(3),
@@ -231,11 +231,7 @@ const COUNTED: &[Column] = &[
         "loss now",
         "share of what was sent in the latest interval that did not come",
         Fixed(9),
-        |f, _| {
-            f.recent_loss
-                .interval()
-                .map_or(Value::Unknown, Value::Percent)
-        },
+        |f, _| Value::percent(f.recent_loss.interval()),
     )
     .json("loss_now_percent")
     .priority(13),
@@ -244,11 +240,7 @@ const COUNTED: &[Column] = &[
         "loss win",
         "share of what was sent in the jitter window that did not come",
         Fixed(9),
-        |f, _| {
-            f.recent_loss
-                .window()
-                .map_or(Value::Unknown, Value::Percent)
-        },
+        |f, _| Value::percent(f.recent_loss.window()),
     )
     .json("loss_window_percent")
     .priority(47),

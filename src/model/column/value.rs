@@ -113,6 +113,10 @@ impl<'a> Value<'a> {
         ms.map_or(Value::Unknown, Value::Milliseconds)
     }
 
+    pub(super) fn percent(percent: Option<f64>) -> Value<'a> {
+        percent.map_or(Value::Unknown, Value::Percent)
+    }
+
     /// The amount, where the cell holds one; a history counts as its latest value.
     pub fn number(&self) -> Option<f64> {
         match *self {

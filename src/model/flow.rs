@@ -52,6 +52,7 @@ impl Protocol {
             Protocol::Icmpv6 => "icmpv6",
         }
     }
+
     /// What stands behind a count of what is missing: TCP's is one of bytes.
     pub fn unit_of_loss(self) -> &'static str {
         match self {

@@ -68,34 +68,32 @@ impl App {
         if self.view() != View::Interfaces {
             self.interfaces.forget();
         }
+        let alerts = alerts(&self.journal, self.paused.as_ref());
+        let context = context(&self.choices, &self.names, alerts, shown);
         match self.view() {
             View::Flows | View::Loss => {}
             View::Interfaces => {
-                let alerts = alerts(&self.journal, self.paused.as_ref());
-                let context = context(&self.choices, &self.names, alerts, shown);
                 let query = self.filters.of(View::Interfaces).query();
                 self.interfaces.arrange(shown, query, &context, pages);
             }
             View::Events => {
                 let log = self.shown_log().clone();
-                let alerts = alerts(&self.journal, self.paused.as_ref());
                 let criteria = events::Criteria {
                     log: &log,
                     shown,
                     query: self.filters.of(View::Events).query(),
-                    context: context(&self.choices, &self.names, alerts, shown),
+                    context,
                     pinned: self.flows.pinned(),
                 };
                 self.events.arrange(&criteria, pages.body);
             }
             View::Groups => {
-                let alerts = alerts(&self.journal, self.paused.as_ref());
                 let criteria = groups::Criteria {
                     shown,
                     rows: self.flows.table(View::Groups).rows(),
                     by: self.group_by(shown),
                     pinned: self.flows.pinned(),
-                    context: context(&self.choices, &self.names, alerts, shown),
+                    context,
                     page: pages.body,
                 };
                 self.groups.arrange(&criteria);

@@ -140,7 +140,7 @@ fn subnet(address: IpAddr) -> IpNet {
 }
 
 /// A name as it is asked for in a filter: `?` stands for what means something else there.
-pub fn pattern_of(name: &str) -> String {
+fn pattern_of(name: &str) -> String {
     name.replace([' ', ',', '<', '>', '=', '!', '(', ')', '*'], "?")
 }
 

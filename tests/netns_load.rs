@@ -19,6 +19,7 @@ use support::frames::{FrameSender, Udp};
 use support::hook;
 use support::pair::{self, Pair, RECEIVER_LINK, SENDER_LINK};
 use support::program::{self, Flowtop, flows, interface, number, volume};
+use support::resident_kib;
 
 /// Numbers at the start of payloads.
 const NUMBERED: &str = r#"{"PATTERN": "0xFFFFFFFF", "OFFSET": 0}"#;
@@ -35,17 +36,6 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn is_long() -> bool {
     std::env::var_os("FLOWTOP_LONG_TESTS").is_some()
-}
-
-/// Memory of a process that is in use, KiB.
-fn resident_kib(pid: Pid) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let words = line.expect("a figure").split_whitespace();
-    words
-        .take(1)
-        .find_map(|n| n.parse().ok())
-        .expect("a number")
 }
 
 /// Memory that is kept for each packet or flow that was would be many times as much in the end. Half as much again is

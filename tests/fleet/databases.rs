@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowtop::netns::Namespace;
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::files::{documented, source};
-use super::support::{Background, command, run};
+use super::support::{Background, command, resident_kib, run};
 
 /// What is waited for comes sooner, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -130,7 +131,7 @@ impl<'a> Database<'a> {
 
     /// Memory that it has now.
     pub fn resident_kib(&self) -> u64 {
-        resident_kib(self.server.0.id())
+        resident_kib(Pid::from_raw(self.server.0.id() as i32))
     }
 
     /// What an instant query finds now.
@@ -183,14 +184,6 @@ impl<'a> Database<'a> {
         let answer = self.ask(&format!("label/{label}/values"), &[("match[]", selector)]);
         answer.is_some_and(|answer| answer["data"].as_array().is_some_and(|all| !all.is_empty()))
     }
-}
-
-/// Resident memory of a process, KiB.
-pub fn resident_kib(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let word = line.and_then(|line| line.split_whitespace().next());
-    word.and_then(|word| word.parse().ok()).expect("a number")
 }
 
 /// Waits until this is so; fails where it never is.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use flowtop::netns::{self, End, Namespace};
 use serde_json::Value;
 
-use super::databases::resident_kib;
 use super::support::frames::FrameSender;
 use super::support::pair::{Pair, RECEIVER_LINK};
 use super::support::program::{Ended, Flowtop, interface, number};
+use super::support::resident_kib;
 
 /// So many hosts.
 pub const HOSTS: usize = 8;
@@ -94,7 +94,7 @@ impl Host {
 
     /// Memory that its process has now.
     pub fn resident_kib(&mut self) -> u64 {
-        resident_kib(self.run().pid().as_raw() as u32)
+        resident_kib(self.run().pid())
     }
 
     /// Waits until the run itself says that it has seen so many packets.

@@ -20,13 +20,6 @@ fn refused(namespace: &Namespace, reason: &str) -> u64 {
     )) as u64
 }
 
-fn memory(run: &support::program::Flowtop) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", run.pid())).expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).expect("kB")
-}
-
 /// Reads until the other end closes; what came.
 fn until_closed(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -62,13 +55,13 @@ fn garbage_is_refused_and_grows_nothing() {
         let expected = format!("HTTP/1.1 {status} ");
         assert!(answer.starts_with(&expected), "{status}: {answer}");
     }
-    let before = memory(&run);
+    let before = support::resident_kib(run.pid());
     for round in 0..2000_u32 {
         let byte = |at| (round.wrapping_mul(2_654_435_761).rotate_left(at) >> 7) as u8;
         let garbage: Vec<u8> = (0..200).map(byte).collect();
         send(&[garbage.as_slice(), b"\r\n\r\n"].concat());
     }
-    let grown = memory(&run).saturating_sub(before);
+    let grown = support::resident_kib(run.pid()).saturating_sub(before);
     assert!(grown < 2048, "{grown} kB more");
     // Garbage may be the beginning of something: almost all of it is not.
     assert!(refused(namespace, "malformed") > 1900);

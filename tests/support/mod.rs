@@ -25,6 +25,7 @@ use std::process::{Child, Command};
 
 use flowtop::netns::Namespace;
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 
 /// Capabilities that tests of the real kernel need, with their numbers (linux/capability.h).
 const NEEDED: [(&str, u32); 4] = [
@@ -117,6 +118,15 @@ pub fn run(namespace: &Namespace, program: &str, arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     stdout
+}
+
+/// Memory of a process that is in use, KiB.
+pub fn resident_kib(process: Pid) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let mut words = line.expect("a figure").split_whitespace();
+    let number = words.next().and_then(|number| number.parse().ok());
+    number.expect("a number")
 }
 
 /// Puts a copy of a program, by default flowtop, into a folder, to be run at once by anybody. A process of its own writes it: of a file

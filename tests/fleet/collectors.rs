@@ -7,12 +7,13 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::databases::{eventually, wait_for};
+use super::files::documented;
 use super::support::craft::{IPV4, IPV6, ethernet, tag, tcp, udp, v4, v6};
 use super::support::frames::{FrameSender, sequence_script};
 use super::support::pair::{Pair, RECEIVER_LINK};
@@ -23,7 +24,6 @@ const TO_NFCAPD: u16 = 4739;
 const TO_NFACCTD: u16 = 4740;
 /// So many flows of a few packets. A collector's buffer holds the messages of two intervals, should it have no CPU for so long.
 const FLOWS: u16 = 600;
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run counted of its flows, and what a collector has of them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,14 +72,6 @@ fn start(pair: &Pair, program: &str, words: &[&str]) -> Background {
     Background::spawn(command(&pair.receiver, program).args(words))
 }
 
-fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// Bytes that wait on a UDP port of the namespace; `None`: nobody listens there.
 fn unread(pair: &Pair, port: u16) -> Option<u64> {
     let table = run(&pair.receiver, "cat", &["/proc/net/udp"]);
@@ -103,15 +95,6 @@ fn output(program: &str, words: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {words:?}: {errors}");
     String::from_utf8(output.stdout).expect("UTF-8")
-}
-
-/// A code block of docs/fleet.md, by a line that it has.
-fn documented(line: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fleet.md");
-    let text = fs::read_to_string(path).expect("the document");
-    let mut blocks = text.split("```").skip(1).step_by(2);
-    let block = blocks.find(|block| block.contains(line)).expect(line);
-    block.trim_start_matches('\n').to_owned()
 }
 
 fn path(folder: &Path, name: &str) -> String {
@@ -273,10 +256,7 @@ fn check_nfacctd(file: &str, counted: &Sums) {
         }
         sums
     };
-    let deadline = Instant::now() + PATIENCE;
-    while read() != *counted && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    eventually(|| read() == *counted);
     assert_eq!(read(), *counted);
 }
 

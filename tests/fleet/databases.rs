@@ -10,7 +10,7 @@ use flowtop::netns::Namespace;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::files::{documented, source};
+use super::files::{documented, source, succeed};
 use super::support::{Background, command, resident_kib, run};
 
 /// What is waited for comes sooner, on the slowest machine.
@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const DIRECT: &str = "flowtop-direct";
 /// The job by which Prometheus scrapes.
 pub const SCRAPED: &str = "flowtop";
+
+/// What selects series of flows alone.
+pub const OF_FLOWS: &str = "__name__=~\"flowtop_flow_.+\", __name__!~\"flowtop_flow_other_.+\"";
 
 const PROMETHEUS: &str = "127.0.0.1:9090";
 const VICTORIA: &str = "127.0.0.1:8428";
@@ -48,16 +51,8 @@ impl<'a> Database<'a> {
             .replace("15s", "1s");
         let file = folder.join("prometheus.yml");
         fs::write(&file, config).expect("written");
-        let checked = Command::new("promtool")
-            .args(["check", "config"])
-            .arg(&file)
-            .output();
-        let checked = checked.expect("promtool (make test-fleet)");
-        assert!(
-            checked.status.success(),
-            "{}",
-            String::from_utf8_lossy(&checked.stderr)
-        );
+        let mut promtool = Command::new("promtool");
+        succeed(promtool.args(["check", "config"]).arg(&file));
         let mut server = command(namespace, "prometheus");
         server.arg(format!("--config.file={}", text(&file)));
         server.arg(format!(

@@ -30,7 +30,7 @@ pub fn documented(words: &str) -> String {
 }
 
 /// Runs a command to its end; its output is what a failure says.
-fn succeed(command: &mut Command) -> String {
+pub fn succeed(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error} (make test-fleet)"));

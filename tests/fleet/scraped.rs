@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
 
-use super::databases::{DIRECT, Database, OPEN, SCRAPED, eventually, page, wait_for};
+use super::databases::{DIRECT, Database, OF_FLOWS, OPEN, SCRAPED, eventually, page, wait_for};
 use super::files::{queries, variables, with_all};
 use super::hosts::{CONFIG, Fleet, HOSTS, MAX_SERIES};
 use super::support::frames::Udp;
@@ -141,9 +141,8 @@ fn the_sum_over_series_is_what_was_sent(
 }
 
 fn the_bound_holds(database: &Database, job: &str, targets: &[String]) {
-    let flows = "__name__=~\"flowtop_flow_.+\", __name__!~\"flowtop_flow_other_.+\"";
     for target in targets {
-        let series = format!("{{{flows}, job=\"{job}\", instance=\"{target}\"}}");
+        let series = format!("{{{OF_FLOWS}, job=\"{job}\", instance=\"{target}\"}}");
         let counted = database.query(&format!("max_over_time(count({series})[5m:1s])"))[0].1;
         let told = format!(
             "max_over_time(flowtop_exporter_flow_series{{job=\"{job}\", instance=\"{target}\"}}[5m])"

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::databases::{DIRECT, Database, OPEN, SCRAPED, page, size_of_page, wait_for};
+use super::databases::{DIRECT, Database, OF_FLOWS, OPEN, SCRAPED, page, size_of_page, wait_for};
 use super::hosts::Fleet;
 use super::support::clock::{Pacer, wait_for_backlog};
 use super::support::frames::Udp;
@@ -63,12 +63,11 @@ fn a_host_has_as_many_series_of_flows_as_it_may_and_they_cost_what_is_said() {
     let memory = || [prometheus.resident_kib(), victoria.resident_kib()];
     let before = memory();
 
-    let flows = "__name__=~\"flowtop_flow_.+\", __name__!~\"flowtop_flow_other_.+\"";
     let mut number = 0;
     wait_for("all series", || {
         go_on(&fleet, &mut number);
         kept_by.iter().all(|(database, job)| {
-            let count = database.query(&format!("count({{{flows}, job=\"{job}\"}})"));
+            let count = database.query(&format!("count({{{OF_FLOWS}, job=\"{job}\"}})"));
             let series = count.first().map_or(0, |(_, series)| *series as usize);
             assert!(series <= MAX_SERIES, "{series}");
             series == SERIES

@@ -20,20 +20,26 @@ use support::pair::{Pair, RECEIVER_LINK};
 use support::program::Flowtop;
 use support::scrape::{get, page, raise_loopback};
 
-/// A pair in which a run serves metrics.
-fn watch(config: &str, more: &[&str]) -> (Pair, Flowtop) {
+/// A pair with a run on it, which can be reached by loopback.
+fn start(config: &str, more: &[&str]) -> (Pair, Flowtop) {
     let pair = Pair::quiet();
     raise_loopback(&pair.receiver);
-    let arguments = [
-        &["-i", RECEIVER_LINK, "-t", "0.5", "--listen", "9788"],
-        more,
-    ]
-    .concat();
+    let arguments = [&["-i", RECEIVER_LINK, "-t", "0.5"], more].concat();
     let run = Flowtop::start(&pair.receiver, config, &arguments);
-    wait_for("the first reading", || {
+    (pair, run)
+}
+
+/// A pair in which a run serves metrics.
+fn watch(config: &str, more: &[&str]) -> (Pair, Flowtop) {
+    let (pair, run) = start(config, &[&["--listen", "9788"], more].concat());
+    wait_for_page(&pair);
+    (pair, run)
+}
+
+fn wait_for_page(pair: &Pair) {
+    wait_for("a page", || {
         get(&pair.receiver, "/metrics", "").status == 200
     });
-    (pair, run)
 }
 
 /// The page in which the interface has so many packets, by the hook's own count.

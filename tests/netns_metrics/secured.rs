@@ -6,11 +6,12 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::start;
 use super::support::clock::wait_for;
 use super::support::exposition::Page;
 use super::support::pair::{Pair, RECEIVER_LINK};
-use super::support::program::{self, Flowtop};
-use super::support::scrape::{get, raise_loopback};
+use super::support::program;
+use super::support::scrape::get;
 use super::support::{self, clock};
 
 /// Runs openssl in the folder.
@@ -59,13 +60,6 @@ fn tls(folder: &Path, client_ca: &str) -> String {
     )
 }
 
-fn start(config: &str) -> (Pair, Flowtop) {
-    let pair = Pair::quiet();
-    raise_loopback(&pair.receiver);
-    let run = Flowtop::start(&pair.receiver, config, &["-i", RECEIVER_LINK, "-t", "0.5"]);
-    (pair, run)
-}
-
 #[test]
 fn tls_secures_pages_and_lets_in_who_has_a_certificate() {
     if !support::root() {
@@ -74,7 +68,7 @@ fn tls_secures_pages_and_lets_in_who_has_a_certificate() {
     let folder = certificates();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (authority, url) = (file("ca.pem"), "https://127.0.0.1:9788/metrics");
-    let (pair, run) = start(&tls(folder.path(), ""));
+    let (pair, run) = start(&tls(folder.path(), ""), &[]);
     let secured = ["--cacert", &authority, url];
     clock::wait_for("a page", || {
         curl(&pair, &[&["--fail"], &secured[..]].concat()).0 == Some(0)
@@ -97,7 +91,7 @@ fn tls_secures_pages_and_lets_in_who_has_a_certificate() {
     }
     run.finish();
     let client_ca = format!(r#", "CLIENT_CA": "{authority}""#);
-    let (pair, run) = start(&tls(folder.path(), &client_ca));
+    let (pair, run) = start(&tls(folder.path(), &client_ca), &[]);
     let (certificate, key) = (file("client.pem"), file("client.key"));
     let known = ["--cert", &certificate, "--key", &key];
     wait_for("a page for who is known", || {
@@ -168,7 +162,7 @@ fn users_are_let_in_by_their_passwords_and_change_live() {
     if !support::root() {
         return;
     }
-    let (pair, run) = start(&config(&[("ann", "one"), ("bob", "two")]));
+    let (pair, run) = start(&config(&[("ann", "one"), ("bob", "two")]), &[]);
     let code = |user: &str| {
         let url = "http://127.0.0.1:9788/metrics";
         curl(

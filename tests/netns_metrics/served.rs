@@ -1,11 +1,11 @@
 //! Who is served, where, and in which form.
 
 use super::support::exposition::Page;
-use super::support::pair::{Pair, RECEIVER_LINK};
+use super::support::pair::RECEIVER_LINK;
 use super::support::program::Flowtop;
-use super::support::scrape::{PORT, ask, connect, get, page, raise_loopback};
+use super::support::scrape::{PORT, ask, connect, get, page};
 use super::support::{self, clock::wait_for};
-use super::watch;
+use super::{start, wait_for_page, watch};
 
 const OPEN: &str = "Accept: application/openmetrics-text;version=1.0.0\r\n";
 
@@ -82,16 +82,12 @@ fn the_place_to_listen_at_changes_live_and_a_bad_one_changes_nothing() {
     if !support::root() {
         return;
     }
-    let pair = Pair::quiet();
-    raise_loopback(&pair.receiver);
-    let run = Flowtop::start(&pair.receiver, "{}", &["-i", RECEIVER_LINK, "-t", "0.5"]);
+    let (pair, run) = start("{}", &[]);
     let listens = |port| connect(&pair.receiver, port).is_ok();
     assert!(!listens(PORT) && !listens(9789));
     run.rename_config(r#"{"LISTEN": 9788}"#);
     wait_for("the port", || listens(PORT));
-    wait_for("a page", || {
-        get(&pair.receiver, "/metrics", "").status == 200
-    });
+    wait_for_page(&pair);
     run.rename_config(r#"{"LISTEN": "127.0.0.1:9789"}"#);
     wait_for("another port", || listens(9789));
     assert!(!listens(PORT));
@@ -139,9 +135,7 @@ fn what_cannot_be_listened_at_is_told_and_the_run_goes_on() {
         r#"{"LISTEN": 9788}"#,
         &["-i", RECEIVER_LINK, "-t", "0.5"],
     );
-    wait_for("a page", || {
-        get(&pair.receiver, "/metrics", "").status == 200
-    });
+    wait_for_page(&pair);
     run.rename_config(r#"{"LISTEN": "192.0.2.77:9789"}"#);
     wait_for("the notice", || {
         let page = page(&pair.receiver);

@@ -126,6 +126,16 @@ pub struct Duel<S> {
     _namespace: Option<Pair>,
 }
 
+/// Flows stay, and all there is to count of them is counted.
+fn options(max_flows: u32) -> Options {
+    Options {
+        max_flows,
+        flow_timeout: Duration::from_secs(3600),
+        groups: Groups::all(),
+        ..Options::default()
+    }
+}
+
 impl Duel<Probe> {
     /// Loads the program in a namespace of its own, which the calling thread enters for good.
     pub fn begin(max_flows: u32) -> Duel<Probe> {
@@ -133,13 +143,7 @@ impl Duel<Probe> {
         pair.receiver.enter().expect("enter the namespace");
         let ifindex = pair.receiver.ifindex(RECEIVER_LINK).expect("the link");
         let interfaces = [1, ifindex];
-        let options = Options {
-            max_flows,
-            flow_timeout: Duration::from_secs(3600),
-            groups: Groups::all(),
-            ..Options::default()
-        };
-        let mut probe = Probe::load(&options).expect("load the program");
+        let mut probe = Probe::load(&options(max_flows)).expect("load the program");
         for ifindex in interfaces {
             probe.prepare_interface(ifindex).expect("make totals");
         }
@@ -168,14 +172,8 @@ impl Duel<InProcess> {
     /// Makes the maps of the program in this process, where no right is needed. Waits for another one to end.
     #[allow(dead_code)]
     pub fn in_process(max_flows: u32) -> Duel<InProcess> {
-        let options = Options {
-            max_flows,
-            flow_timeout: Duration::from_secs(3600),
-            groups: Groups::all(),
-            ..Options::default()
-        };
         let interfaces = [1, 2];
-        let mut native = Native::start(&options).expect("make the maps");
+        let mut native = Native::start(&options(max_flows)).expect("make the maps");
         for ifindex in interfaces {
             let name = format!("if{ifindex}");
             native.claim(ifindex, name).expect("make totals");

@@ -14,8 +14,8 @@ use crate::reference::sender::Sender;
 use crate::reference::spec::Place;
 use crate::support;
 
-const CASES: u32 = 400;
-const FRAMES: usize = 640;
+pub const CASES: u32 = 400;
+pub const FRAMES: usize = 640;
 const LEAST_FRAMES: usize = 100_000;
 
 /// Runs one case in a place of its own.
@@ -114,6 +114,13 @@ fn explain(failure: TestError<Case>) -> String {
     )
 }
 
+/// Frames were malformed in every way that there is.
+pub fn assert_all_reasons(kinds: &Kinds) {
+    let reasons = flowtop::model::snapshot::Malformed::ALL.map(|reason| reason.name().to_string());
+    let missing: Vec<_> = reasons.iter().filter(|r| !kinds.contains_key(*r)).collect();
+    assert!(missing.is_empty(), "never made: {missing:?} in {kinds:#?}");
+}
+
 #[test]
 fn a_hundred_thousand_generated_frames_are_judged_as_the_definitions_say() {
     if !support::root() {
@@ -121,9 +128,7 @@ fn a_hundred_thousand_generated_frames_are_judged_as_the_definitions_say() {
     }
     let (frames, kinds) = run_cases(Duel::begin(1 << 16), CASES, Link::Ethernet, case(FRAMES));
     assert!(frames >= LEAST_FRAMES, "{frames} frames only");
-    let reasons = flowtop::model::snapshot::Malformed::ALL.map(|reason| reason.name().to_string());
-    let missing: Vec<_> = reasons.iter().filter(|r| !kinds.contains_key(*r)).collect();
-    assert!(missing.is_empty(), "never made: {missing:?} in {kinds:#?}");
+    assert_all_reasons(&kinds);
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! The same source in this process: generated frames against the same reference, without any right.
 
 use crate::duel::Duel;
-use crate::generated::run_cases;
+use crate::generated::{CASES, FRAMES, assert_all_reasons, run_cases};
 use crate::reference::generate::case;
 use crate::reference::packet::Link;
-
-const CASES: u32 = 400;
-const FRAMES: usize = 640;
 
 #[test]
 fn generated_frames_are_judged_in_this_process_as_the_definitions_say() {
@@ -17,9 +14,7 @@ fn generated_frames_are_judged_in_this_process_as_the_definitions_say() {
         case(FRAMES),
     );
     assert!(frames > 100_000, "{frames} frames only");
-    let reasons = flowtop::model::snapshot::Malformed::ALL.map(|reason| reason.name().to_string());
-    let missing: Vec<_> = reasons.iter().filter(|r| !kinds.contains_key(*r)).collect();
-    assert!(missing.is_empty(), "never made: {missing:?} in {kinds:#?}");
+    assert_all_reasons(&kinds);
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn the_histogram_of_a_focused_flow_is_that_of_its_gaps() {
 }
 
 /// Any flow.
-fn any(histogram: bool) -> Rule {
+pub fn any(histogram: bool) -> Rule {
     Rule {
         name: "all".into(),
         sources: Vec::new(),

@@ -4,6 +4,7 @@ use flowtop::model::flow::Protocol;
 use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::probe::{Options, Probe, TestContext};
 
+use crate::arrivals::any;
 use crate::support;
 use crate::support::frames::Udp;
 use crate::support::pair::{self, Pair, RECEIVER_LINK};
@@ -17,14 +18,9 @@ const PORTS: std::ops::Range<u16> = 5000..5006;
 fn only(port: u16) -> [Rule; 1] {
     [Rule {
         name: format!("to {port}"),
-        sources: Vec::new(),
-        destinations: Vec::new(),
-        source_ports: Vec::new(),
         destination_ports: vec![port..=port],
         protocols: vec![Protocol::Udp],
-        profile: None,
-        histogram: false,
-        export: 0,
+        ..any(false)
     }]
 }
 

@@ -4,6 +4,7 @@ use flowtop::model::rule::{Rule, SequenceProfile};
 use flowtop::model::snapshot::FlowSample;
 use flowtop::probe::{Options, Probe, TestContext};
 
+use crate::arrivals::any;
 use crate::support;
 use crate::support::frames::Udp;
 
@@ -11,17 +12,12 @@ use crate::support::frames::Udp;
 fn to_port(port: u16) -> Rule {
     Rule {
         name: format!("to {port}"),
-        sources: Vec::new(),
-        destinations: Vec::new(),
-        source_ports: Vec::new(),
         destination_ports: vec![port..=port],
-        protocols: Vec::new(),
         profile: Some(SequenceProfile {
             offset: Some(0),
             ..SequenceProfile::OFF
         }),
-        histogram: false,
-        export: 0,
+        ..any(false)
     }
 }
 

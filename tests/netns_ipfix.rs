@@ -27,7 +27,7 @@ const SHORTEST: usize = 60;
 
 fn pair() -> Pair {
     let pair = Pair::quiet();
-    support::run(&pair.receiver, "ip", &["link", "set", "lo", "up"]);
+    support::raise_loopback(&pair.receiver);
     pair
 }
 

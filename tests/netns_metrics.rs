@@ -18,7 +18,8 @@ use support::exposition::Page;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
 use support::program::Flowtop;
-use support::scrape::{get, page, raise_loopback};
+use support::raise_loopback;
+use support::scrape::{get, page};
 
 /// A pair with a run on it, which can be reached by loopback.
 fn start(config: &str, more: &[&str]) -> (Pair, Flowtop) {

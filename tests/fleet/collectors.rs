@@ -18,7 +18,7 @@ use super::support::craft::{IPV4, IPV6, ethernet, tag, tcp, udp, v4, v6};
 use super::support::frames::{FrameSender, sequence_script};
 use super::support::pair::{Pair, RECEIVER_LINK};
 use super::support::program::{Flowtop, flows, number};
-use super::support::{Background, command, root, run};
+use super::support::{Background, command, raise_loopback, root, run};
 
 const TO_NFCAPD: u16 = 4739;
 const TO_NFACCTD: u16 = 4740;
@@ -196,7 +196,7 @@ fn collectors_have_of_a_run_what_it_counted() {
     let folder = tempfile::tempdir().expect("a folder");
     let in_folder = |name: &str| path(folder.path(), name);
     let pair = Pair::quiet();
-    run(&pair.receiver, "ip", &["link", "set", "lo", "up"]);
+    raise_loopback(&pair.receiver);
     let mut collectors = Collectors::start(&pair, folder.path());
     let [to_nfcapd, to_nfacctd, to_tcp] = export_to(&collectors.addresses, &pair);
     wait_for("nfcapd to read", || unread(&pair, TO_NFCAPD) == Some(0));

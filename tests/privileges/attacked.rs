@@ -331,7 +331,7 @@ fn no_thread_of_a_run_that_exports_has_calls_that_it_does_not_need() {
     }
     for (collector, exporter) in [("", "ipfix"), ("tcp://", "ipfix over tcp")] {
         let pair = Pair::quiet();
-        support::run(&pair.receiver, "ip", &["link", "set", "lo", "up"]);
+        support::raise_loopback(&pair.receiver);
         let collector = format!("{collector}127.0.0.1:4739");
         let arguments = ["-i", "veth*", "-t", "0.1", "--ipfix", &collector];
         let mut run = Flowtop::start(&pair.receiver, "{}", &arguments);

@@ -120,6 +120,11 @@ pub fn run(namespace: &Namespace, program: &str, arguments: &[&str]) -> String {
     stdout
 }
 
+/// Lets what is in the namespace reach itself.
+pub fn raise_loopback(namespace: &Namespace) {
+    run(namespace, "ip", &["link", "set", "lo", "up"]);
+}
+
 /// Memory of a process that is in use, KiB.
 pub fn resident_kib(process: Pid) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");

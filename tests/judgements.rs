@@ -471,7 +471,20 @@ fn what_is_wrong_with_a_loss_names_the_place_that_its_numbers_are_read_from() {
         Some("these look like no sequence numbers")
     );
     assert_eq!(said(Protocol::Tcp, repeated, at(0)), None);
-    let none = said(Protocol::Udp, None, SequenceProfile::OFF);
+}
+
+#[test]
+fn why_a_loss_is_not_known_is_told_at_length_and_in_short() {
     let text = "no sequence number configured: OFFSET or PROFILE (port 5201: \"iperf3\"?)";
-    assert_eq!(none.as_deref(), Some(text));
+    let of_none = |protocol| {
+        let flow = flow(protocol, "10.0.0.2", 40000, "10.0.0.1", 5201);
+        doubt::of_none(&flow, &Profiles::default())
+    };
+    let hinted = "no OFFSET or PROFILE (port 5201: \"iperf3\"?)";
+    let shorter = ["no OFFSET or PROFILE", "no OFFSET"];
+    assert_eq!(
+        of_none(Protocol::Udp),
+        [text, hinted, shorter[0], shorter[1]]
+    );
+    assert!(of_none(Protocol::Tcp).is_empty());
 }

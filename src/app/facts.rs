@@ -66,7 +66,7 @@ pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
         ));
     }
     let doubt = doubt::of_loss(flow, &app.preferences().profiles);
-    facts.extend(doubt.map(|text| ("sequence", text)));
+    facts.extend(doubt.map(|text| ("loss", text)));
     facts.extend(uncounted(flow));
     facts
 }

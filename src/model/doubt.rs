@@ -32,6 +32,23 @@ pub fn of_loss(flow: &Flow, profiles: &Profiles) -> Option<String> {
     }
 }
 
+/// Why a flow without sequence numbers has none, from the longest text to the shortest.
+pub fn of_none(flow: &Flow, profiles: &Profiles) -> Vec<String> {
+    let ports = [flow.key.destination_port, flow.key.source_port];
+    let shorter = |full| {
+        let hint = suggestion(flow.key.protocol, ports);
+        let short = "no OFFSET or PROFILE";
+        [
+            full,
+            format!("{short}{hint}"),
+            short.into(),
+            "no OFFSET".into(),
+        ]
+    };
+    let full = of_loss(flow, profiles);
+    full.map_or_else(Vec::new, |full| shorter(full).into())
+}
+
 /// Whether what was read are no sequence numbers, by all looks: most packets repeat one, or for a quarter it is further
 /// ahead than the threshold or begins another series.
 pub fn are_no_numbers(sequence: &Sequence) -> bool {

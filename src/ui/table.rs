@@ -6,17 +6,18 @@ use super::empty;
 use super::pen::Pen;
 use crate::app::layout::{Placed, Screen};
 use crate::app::{App, Rows, Scene, View, has_ended};
-use crate::model::column::{Align, Context, Sort, Value, shorten_end};
+use crate::model::column::{Align, Context, Sort, Value};
 use crate::model::doubt;
 use crate::model::event::{Event, EventKind};
 use crate::model::observer::is_silent;
 use crate::model::tracker::{Flow, Report, RuleReport};
 
-/// The style of a whole row, the flag in front of it, and what is said in place of the cells behind its loss.
+/// The style of a whole row, the flag in front of it, and what is said in place of the cells behind its loss: the first of
+/// these that has room.
 pub(super) struct RowStyle {
     pub(super) style: Style,
     flag: &'static str,
-    note: Option<String>,
+    notes: Vec<String>,
 }
 
 impl RowStyle {
@@ -24,7 +25,7 @@ impl RowStyle {
         RowStyle {
             style,
             flag,
-            note: None,
+            notes: Vec::new(),
         }
     }
 }
@@ -120,9 +121,9 @@ pub(super) fn style_flow(pen: &Pen, app: &App, shown: &Report, flow: &Flow) -> R
         () => " ",
     };
     let has_none = app.view() == View::Loss && flow.counts.sequence.is_none();
-    let note = || doubt::of_loss(flow, &app.preferences().profiles);
+    let notes = || doubt::of_none(flow, &app.preferences().profiles);
     RowStyle {
-        note: has_none.then(note).flatten(),
+        notes: has_none.then(notes).unwrap_or_default(),
         ..RowStyle::new(style, flag)
     }
 }
@@ -165,16 +166,13 @@ fn draw_rows<K: Clone + PartialEq, T: 'static>(
         let mut behind_loss = placed
             .iter()
             .skip_while(|place| place.column.id != "loss_percent");
-        if let (Some(note), Some(first)) = (&row.note, behind_loss.nth(1)) {
+        if let Some(first) = behind_loss.nth(1) {
             let room = width.saturating_sub(first.x + 1);
-            pen.clear(first.x, y, width - first.x);
-            pen.text(
-                first.x,
-                y,
-                room,
-                &shorten_end(note, room.into()),
-                pen.theme.dim,
-            );
+            let fits = |note: &&String| note.chars().count() <= usize::from(room);
+            if let Some(note) = row.notes.iter().find(fits) {
+                pen.clear(first.x, y, width - first.x);
+                pen.text(first.x, y, room, note, pen.theme.dim);
+            }
         }
         finish_row(pen, &row, y, width, selected == Some(index));
     }

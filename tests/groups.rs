@@ -170,17 +170,21 @@ fn groups_part_the_flows_and_say_what_their_flows_say_and_their_filter_finds_the
     );
 }
 
-/// The dashboard with flows grouped by this.
-fn grouped(report: &Report, by: GroupBy, keys: &str) -> App {
-    let preferences = Preferences {
+/// The groups view at first, with flows grouped by this.
+fn preferring(by: GroupBy) -> Preferences {
+    Preferences {
         appearance: Appearance {
             view: View::Groups,
             group_by: Some(by),
             ..Appearance::default()
         },
         ..Preferences::default()
-    };
-    let mut app = App::new(preferences, SIZE);
+    }
+}
+
+/// The dashboard with flows grouped by this.
+fn grouped(report: &Report, by: GroupBy, keys: &str) -> App {
+    let mut app = App::new(preferring(by), SIZE);
     app.update(Msg::Refreshed(CLOCK), report);
     app.scene(report);
     press(&mut app, report, keys);
@@ -489,13 +493,8 @@ fn groups_with_trouble_come_first_and_those_beyond_a_threshold_before_all() {
 #[test]
 fn ports_have_the_names_of_their_services() {
     let preferences = Preferences {
-        appearance: Appearance {
-            view: View::Groups,
-            group_by: Some(GroupBy::DestinationPort),
-            ..Appearance::default()
-        },
         services: Arc::new(Services::parse("https 443/tcp\ndomain 53/udp\n")),
-        ..Preferences::default()
+        ..preferring(GroupBy::DestinationPort)
     };
     let report = mixed();
     let mut app = App::new(preferences, SIZE);

@@ -5,7 +5,13 @@
 //! must not know what a run does with the options.
 
 mod failure;
+mod moment;
+mod replay;
+mod usage;
 mod words;
+
+pub use moment::Moment;
+pub use replay::Replay;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -16,7 +22,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, MOST_FLOWS, interface};
+use crate::config::{Config, MOST_FLOWS, Record, interface};
 use crate::model::check::Check;
 use crate::model::column::Sort;
 use crate::model::glob::Glob;
@@ -25,6 +31,7 @@ use crate::model::ipfix::{Collector, Ipfix};
 use crate::model::preferences::Unit;
 
 pub use failure::{Exit, Failure};
+use usage::usage_failure;
 use words::{
     check, collector, duration, filter, group, jitter_interval, listen_address, order, rotation,
     throughput_interval,
@@ -55,6 +62,8 @@ Examples:
   flowtop -r call.pcapng                a capture, by the times of its packets
   ssh gw sudo tcpdump -Uw - | flowtop -r -      another machine's packets, live
   sudo flowtop --demo                   see it work, with traffic of its own
+  sudo flowtop --record night           keep all of it; in the morning:
+  sudo flowtop replay night --json --from '03:00' --to '03:30'
   sudo flowtop doctor                   what to send with a bug report
 
 Without sudo: setcap cap_bpf,cap_net_admin,cap_perfmon+ep on the program.";
@@ -98,7 +107,7 @@ pub struct Arguments {
     pub demo: bool,
 
     /// Packets of this capture, not of interfaces: pcap, pcapng, also by gzip or zstd; `-`: standard input. Needs no right.
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["demo", "wait_for", "ipfix"])]
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["demo", "wait_for", "ipfix", "record"])]
     pub read: Option<PathBuf>,
 }
 
@@ -139,6 +148,11 @@ pub struct Overrides {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_FLOWS)))]
     pub max_flows: Option<u32>,
 
+    /// Folder to record the run into: at most 1 GB and 7 days, unless RECORD says otherwise; if missing, it is made, and given to
+    /// the user that the run goes on as.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
+
     /// Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of
     /// IP headers.
     #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = group)]
@@ -164,6 +178,8 @@ pub struct Overrides {
 pub enum Command {
     /// Say what flowtop finds on this machine: to be sent with a bug report.
     Doctor(Doctor),
+    /// Say again what a run said that was recorded: its records, of all of it or of a span of time.
+    Replay(Replay),
 }
 
 /// What to look for.
@@ -281,6 +297,7 @@ impl Overrides {
             packet_loss,
             sort,
             max_flows,
+            record,
             metrics,
             checks,
             listen,
@@ -300,6 +317,9 @@ impl Overrides {
         config.jitter_interval = jitter_interval.or(config.jitter_interval);
         config.max_flows = max_flows.unwrap_or(config.max_flows);
         config.listen = listen.or(config.listen);
+        if let Some(folder) = record {
+            config.record = Some(Record::moved_to(folder, config.record));
+        }
         if !metrics.is_empty() {
             config.metrics = metrics.iter().copied().collect::<Groups>().iter().collect();
         }
@@ -319,21 +339,4 @@ fn modern_spelling(word: OsString) -> OsString {
         return "--packet-loss".into();
     }
     word
-}
-
-/// One line out of clap's paragraph: the error and its tips, without usage and colours.
-fn usage_failure(error: &clap::Error) -> Failure {
-    let text = error.to_string();
-    let said: Vec<&str> = text
-        .lines()
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .map(|line| line.trim().trim_start_matches("error: "))
-        .filter(|line| !line.is_empty())
-        .collect();
-    let (tips, said): (Vec<&str>, Vec<&str>) =
-        said.into_iter().partition(|line| line.starts_with("tip: "));
-    let mut advice: Vec<&str> = tips.iter().map(|tip| &tip["tip: ".len()..]).collect();
-    advice.push("see: flowtop --help");
-    let message = format!("command line: {} ({})", said.join(" "), advice.join("; "));
-    Failure::new(Exit::Usage, message)
 }

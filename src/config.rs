@@ -24,6 +24,7 @@ mod json;
 mod kind;
 pub mod listen;
 mod profile;
+mod record;
 pub mod rule;
 mod rules;
 mod schema;
@@ -38,6 +39,7 @@ use json::JsonValue;
 pub use diagnostic::Diagnostic;
 pub use edit::edited;
 pub use kind::interface;
+pub use record::Record;
 pub use settings::{Applies, Config, MOST_FLOWS, SETTINGS, Setting};
 
 // For tests alone, which make documents and the schema of these.

@@ -13,6 +13,7 @@ pub mod model;
 pub mod netlink;
 pub mod netns;
 pub mod probe;
+pub mod recording;
 pub mod runtime;
 pub mod terminal;
 pub mod ui;

@@ -17,11 +17,15 @@ mod happening;
 mod headless;
 mod ipfix;
 mod launch;
+mod listing;
 mod metrics;
 mod names;
 mod panics;
 mod record_file;
+mod recorder;
+mod recording_folder;
 mod reload;
+mod replay;
 mod rights;
 mod sampler;
 mod save_view;
@@ -66,6 +70,9 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
             true => doctor::clean()?,
             false => doctor::report(&arguments, &surroundings)?,
         });
+    }
+    if let Some(Command::Replay(wanted)) = &arguments.command {
+        return replay::run(wanted);
     }
     crate::terminal::restore_before_panic();
     panics::end_with_any_thread();

@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, and those of its modules that each may name.
-const KNOWS: [(&str, &[&str]); 14] = [
+const KNOWS: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("capture", &[]),
     ("keymap", &[]),
     ("netlink", &[]),
     ("netns", &["netlink"]),
     ("export", &["model"]),
+    ("recording", &["model"]),
     ("config", &["model", "keymap"]),
     ("probe", &["model", "netlink"]),
     ("app", &["model", "keymap"]),
@@ -24,8 +25,20 @@ const KNOWS: [(&str, &[&str]); 14] = [
     (
         "runtime",
         &[
-            "app", "capture", "cli", "config", "demo", "export", "keymap", "model", "netlink",
-            "netns", "probe", "terminal", "ui",
+            "app",
+            "capture",
+            "cli",
+            "config",
+            "demo",
+            "export",
+            "keymap",
+            "model",
+            "netlink",
+            "netns",
+            "probe",
+            "recording",
+            "terminal",
+            "ui",
         ],
     ),
 ];

@@ -232,6 +232,43 @@ fn a_file_of_records_holds_whole_ones_while_there_is_no_room_and_goes_on_with_th
 }
 
 #[test]
+fn a_recording_pauses_while_there_is_no_room_and_goes_on_with_all_that_was_counted() {
+    if !root() {
+        return;
+    }
+    let (pair, disk) = (Pair::quiet(), Disk::new("1m"));
+    let arguments = ["--record", "past"];
+    let mut run = Run::start(&pair, &disk, "exec \"$@\" >/dev/null", &arguments);
+    let segments = || fs::read_dir(disk.file("past")).map_or(0, Iterator::count);
+    wait_for("a recording", || segments() == 1);
+    send(&pair, 7);
+    disk.fill();
+    run.until_it_says("record to past: No space left on device");
+    send_500(&pair);
+    disk.empty();
+    run.until_it_says("record to past: there is room again");
+    send(&pair, 3);
+    assert_eq!(run.stop(), Some(0), "{}", run.said());
+    let expected = "flowtop: record to past: No space left on device (os error 28) \
+                    (recording pauses, and is tried again; counting goes on)\n\
+                    flowtop: record to past: there is room again\n";
+    assert_eq!(run.said(), expected);
+    let mut replay = Command::new(PROGRAM);
+    replay.arg("replay").arg(disk.file("past")).arg("--json");
+    let output = replay.output().expect("run flowtop");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(
+        errors.contains(" readings before this found no room"),
+        "{errors}"
+    );
+    let all = records(&String::from_utf8_lossy(&output.stdout));
+    let last = all.last().expect("a record");
+    assert_eq!(number(&interface(last, RECEIVER_LINK)["packets"]), 510);
+    program::assert_adds_up(last);
+}
+
+#[test]
 fn files_of_records_are_bounded_in_size_and_number_and_miss_none_between_them() {
     if !root() {
         return;

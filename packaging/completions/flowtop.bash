@@ -33,11 +33,17 @@ _flowtop() {
             flowtop,help)
                 cmd="flowtop__subcmd__help"
                 ;;
+            flowtop,replay)
+                cmd="flowtop__subcmd__replay"
+                ;;
             flowtop__subcmd__help,doctor)
                 cmd="flowtop__subcmd__help__subcmd__doctor"
                 ;;
             flowtop__subcmd__help,help)
                 cmd="flowtop__subcmd__help__subcmd__help"
+                ;;
+            flowtop__subcmd__help,replay)
+                cmd="flowtop__subcmd__help__subcmd__replay"
                 ;;
             *)
                 ;;
@@ -46,7 +52,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -q -r -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --metrics --assert --listen --ipfix --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --read --help --version doctor help"
+            opts="-i -t -j -b -l -c -q -r -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --record --metrics --assert --listen --ipfix --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --read --help --version doctor replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -81,6 +87,10 @@ _flowtop() {
                     return 0
                     ;;
                 --max-flows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -182,7 +192,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__help)
-            opts="doctor help"
+            opts="doctor replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,6 +226,54 @@ _flowtop() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flowtop__subcmd__replay)
+            opts="-h --json --text --from --to --filter --top --sort --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

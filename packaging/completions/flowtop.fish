@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo r/read= h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= record= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo r/read= h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -37,6 +37,7 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l throughput-interva
 complete -c flowtop -n "__fish_flowtop_needs_command" -s j -l jitter-interval -d 'Window over which inter-arrival mean and jitter are computed. [default: the throughput interval]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: -throughput]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of the flow table. [default: 65536]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l record -d 'Folder to record the run into: at most 1 GB and 7 days, unless RECORD says otherwise; if missing, it is made, and given to the user that the run goes on as' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l metrics -d 'Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of IP headers' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l assert -d 'Check at the end of the run, such as \'port:5201 => loss<0.1 and flows>=1\': each flow that the filter before the arrow takes has to satisfy the condition behind it, over the whole run; repeatable; exit code 3 if one does not hold' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l listen -d 'Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only' -r
@@ -68,8 +69,18 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Watch generate
 complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s V -l version -d 'Print version'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "replay" -d 'Say again what a run said that was recorded: its records, of all of it or of a span of time'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l clean -d 'Remove what killed runs left on the hooks, and say what it was'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor help" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l from -d 'From when on: a time such as \'2026-11-25 03:10\', or how long ago, such as -2h' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l to -d 'Until when; as --from' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l filter -d 'Flows to list, such as \'udp and loss>1\'; the others are summed up' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l top -d 'List the first N flows by the order of SORT, and sum the others up' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: as it was recorded]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l json -d 'One JSON object per interval on standard output'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l text -d 'A plain table per interval'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "replay" -d 'Say again what a run said that was recorded: its records, of all of it or of a span of time'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -21,6 +21,7 @@ use super::kind::{
 };
 use super::listen::{ListenAddress, Tls, TlsFiles, Users};
 use super::profile::{Offset, Pattern};
+use super::record::{Record, Recording};
 use super::rules::Rules;
 use super::walk::Walk;
 use crate::keymap::{Action, KeyChord};
@@ -218,6 +219,11 @@ settings! {
     /// series that flows have in `/metrics` at most, all rules together
     "MAX_SERIES" max_series: u32 = 10_000;
     Number(0..=MOST_SERIES), "500", Live
+    /// folder to record the run into, as `--record`, and how much of it is kept, such as `{"folder": "/var/lib/flowtop",
+    /// "bytes": 1000000000, "days": 7}`: at most so many bytes and days, of all recordings in it, and the oldest go first;
+    /// bytes and days may be missing, and are then these; `null`: nothing is recorded
+    "RECORD" record: Option<Record> = None;
+    OrNull(Recording), r#"{"folder": "past", "bytes": 50000000, "days": 2}"#, AtStart
 
     /// collector of flow records (IPFIX, docs/fleet.md), as `--ipfix`: `"HOST:PORT"` for UDP, `"tcp://HOST:PORT"`, or an
     /// object with `COLLECTOR`, `INTERVAL` (seconds between two records of a flow; 60), `DOMAIN` (observation domain id;

@@ -20,6 +20,7 @@ mod whole_run;
 mod window;
 
 pub use advance::FlowTracker;
+pub use advance::carried::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
 pub use kept::Wanted;
 pub use series::{Series, Trace, Traces};
 pub use trouble::Trouble;

@@ -173,6 +173,9 @@ impl Dashboard {
         // The terminal may go away meanwhile.
         let mut out = std::io::stdout().lock();
         let mut tell = |line: &str| _ = writeln!(out, "{}", look.legible(&harmless(line)));
+        if session.is_recorded() {
+            session.finish();
+        }
         if is_there && !session.arguments.output.quiet {
             session.finish();
             let seconds = session.packet_seconds();

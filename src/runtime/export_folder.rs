@@ -32,7 +32,7 @@ impl ExportFolder {
     pub fn open(output: &Output, user: Option<&Identity>) -> Result<ExportFolder, Failure> {
         let asked_for = output.export_dir.as_deref();
         let path = asked_for.unwrap_or(Path::new("."));
-        open(path, user)
+        open_folder(path, user)
             .map(|folder| ExportFolder {
                 is_asked_for: asked_for.is_some(),
                 folder,
@@ -89,7 +89,8 @@ impl ExportFolder {
     }
 }
 
-fn open(path: &Path, user: Option<&Identity>) -> io::Result<File> {
+/// Opens a folder. One that is missing is made, and given to the user; one that is there stays whose it is.
+pub fn open_folder(path: &Path, user: Option<&Identity>) -> io::Result<File> {
     let made = match fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => true,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => false,

@@ -6,17 +6,14 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::conclusion::conclude;
+use super::listing::Listing;
 use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
 use super::sink::Destination;
 use super::writer::Writer;
 use crate::cli::{Exit, Failure};
 use crate::export::{self, Exporter, OutputState, Record};
-use crate::model::column::Context;
 use crate::model::harmless::harmless;
-use crate::model::query::Query;
-use crate::model::top::Top;
-use crate::model::tracker::Flow;
 
 /// How long a finished run waits for a reader to move on, once a signal urges it.
 const STANDSTILL: Duration = Duration::from_secs(1);
@@ -34,15 +31,15 @@ pub fn run(mut session: Session) -> Result<(), Failure> {
     let destination = Destination::of(&session.arguments.output);
     let writer = session.writer.take();
     let writer = writer.ok_or_else(|| broken(&destination, &"there is no thread for it"))?;
-    let filter = session.arguments.output.filter.as_deref();
-    // Reading the command line has found all mistakes.
-    let filter = Query::parse(filter.unwrap_or_default()).unwrap_or_default();
+    let output = &session.arguments.output;
+    let sort = session.arguments.overrides.sort;
+    let listing = Listing::new(output.filter.as_deref(), output.top, sort);
     let mut headless = Headless {
         session,
         destination,
         writer,
         exporter,
-        filter,
+        listing,
         joined: 0,
         is_paused: false,
     };
@@ -57,7 +54,7 @@ struct Headless {
     writer: Writer,
     exporter: &'static dyn Exporter,
     /// Which flows are listed.
-    filter: Query,
+    listing: Listing,
     /// The number of intervals without a record of their own.
     joined: u64,
     /// Whether writing waits for room, which has been reported.
@@ -169,16 +166,18 @@ impl Headless {
         self.session.check_alerts();
         self.joined += intervals.saturating_sub(1);
         let session = &self.session;
-        let top = self.top();
+        let look = &session.reload.config().appearance;
+        let (report, alerts) = (session.tracker.report(), &session.alerts);
+        let top = self.listing.top(report, alerts, look.sort, look.unit);
         let record = Record {
             time: &format!("{:.3}", session.time()),
             intervals,
-            report: session.tracker.report(),
+            report,
             config: session.reload.state(),
             privileges: &session.privileges,
-            unit: session.reload.config().appearance.unit,
+            unit: look.unit,
             events: None,
-            alerts: &session.alerts,
+            alerts,
             top: top.as_ref(),
             output: Some(OutputState {
                 pauses: self.writer.pauses(),
@@ -190,27 +189,6 @@ impl Headless {
         let written = self.exporter.write(&record, &mut bytes);
         written.map_err(|error| broken(&self.destination, &error))?;
         Ok(bytes)
-    }
-
-    /// The flows to list, if not all are.
-    fn top(&self) -> Option<Top> {
-        let arguments = &self.session.arguments;
-        let (output, order) = (&arguments.output, arguments.overrides.sort);
-        if output.top.is_none() && output.filter.is_none() && order.is_none() {
-            return None;
-        }
-        let (config, report) = (self.session.reload.config(), self.session.tracker.report());
-        let context = Context {
-            unit: config.appearance.unit,
-            now_ns: report.taken_ns,
-            alerts: Some(&self.session.alerts),
-            ..Context::default()
-        };
-        let mut scratch = String::new();
-        let is_wanted = |flow: &Flow| self.filter.matches(flow, &context, &[], &mut scratch);
-        let most = output.top.unwrap_or(usize::MAX);
-        let sort = &config.appearance.sort;
-        Some(Top::of(&report.flows, is_wanted, sort, most, &context))
     }
 }
 

@@ -10,6 +10,7 @@ use super::confined::start_confined;
 use super::ipfix::{Export, Prepared};
 use super::metrics::{Metrics, Serving};
 use super::names::Resolver;
+use super::recorder::{Recorder, Recording};
 use super::rights;
 use super::sampler::{Sampler, Work};
 use super::setup::{self, Start};
@@ -33,6 +34,8 @@ pub struct Launched {
     pub metrics: Metrics,
     /// Only where a collector gets flow records.
     pub ipfix: Option<Export>,
+    /// Only where the run is recorded.
+    pub recorder: Option<Recorder>,
     /// What all threads together may still do.
     pub privileges: Privileges,
 }
@@ -45,10 +48,12 @@ pub struct Outputs {
     pub serving: Serving,
     /// Who gets flow records, if anybody does.
     pub ipfix: Option<Prepared>,
+    /// Where the run is recorded, if it is.
+    pub recording: Option<Recording>,
 }
 
 /// Starts to count, and then all threads that the run will have: to write records to their destination, or to look up names where
-/// there is a screen, to serve metrics, to send flow records, to forward signals, and to send the demo's traffic if there is one. `keeps` is
+/// there is a screen, to serve metrics, to send flow records, to record, to forward signals, and to send the demo's traffic if there is one. `keeps` is
 /// what the calling thread keeps.
 pub fn launch(
     start: Start,
@@ -62,6 +67,7 @@ pub fn launch(
         records,
         serving,
         ipfix,
+        recording,
     } = outputs;
     if records.is_none() {
         setup::ssh_session();
@@ -92,6 +98,10 @@ pub fn launch(
     let ipfix = ipfix.transpose()?;
     let its_own = ipfix.iter().map(|export| export.privileges.clone());
     privileges = its_own.fold(privileges, Privileges::and);
+    let recorder = recording.map(|it| Recorder::start(it, &sampler, identity.clone(), outlet));
+    let recorder = recorder.transpose()?;
+    let its_own = recorder.iter().map(|it| it.privileges.clone());
+    privileges = its_own.fold(privileges, Privileges::and);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
     privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
@@ -106,6 +116,7 @@ pub fn launch(
         writer,
         metrics,
         ipfix,
+        recorder,
         privileges,
     })
 }

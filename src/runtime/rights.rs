@@ -15,7 +15,7 @@ use crate::config::source::Surroundings;
 use crate::model::ipfix::{Collector, Transport};
 use crate::model::privileges::Privileges;
 use crate::probe::interfaces::display_name;
-use crate::probe::privileges::confine::{Duty, Identity, Keeps};
+use crate::probe::privileges::confine::{Duty, Identity, Keeps, confine};
 
 /// The time zone, which is read again now and then, and the names of services.
 const OF_THE_SCREEN: [&str; 3] = ["/etc/localtime", "/usr/share/zoneinfo", "/etc/services"];
@@ -152,6 +152,32 @@ pub fn of_ipfix(identity: Option<Identity>, collector: &Collector) -> Keeps {
         ports: connects.then_some(collector.port).into_iter().collect(),
         ..without_files(identity, Duty::Export { connects })
     }
+}
+
+/// What the thread keeps that records.
+pub fn of_recorder(identity: Option<Identity>, folder: &Path) -> Keeps {
+    Keeps {
+        identity,
+        readable: vec![folder.to_path_buf()],
+        writable: vec![folder.to_path_buf()],
+        duty: Some(Duty::Recorder),
+        ..Keeps::default()
+    }
+}
+
+/// Gives up all rights of this process but to read a folder, as its owner if it can become that.
+pub fn become_reader(folder: &Path, owner: u32) -> anyhow::Result<Privileges> {
+    // Whoever is no superuser, or owns it as one, stays who it is.
+    let identity = match owner {
+        0 => None,
+        owner => Identity::to_become(Some(owner), None)?,
+    };
+    confine(&Keeps {
+        identity,
+        readable: vec![folder.to_path_buf()],
+        duty: Some(Duty::Main { has_screen: false }),
+        ..Keeps::default()
+    })
 }
 
 /// What a thread keeps that needs no file: the one of signals, and the demo's traffic, whose sockets are open already.

@@ -6,6 +6,7 @@ mod clock;
 mod configured;
 mod played;
 mod publish;
+mod recording;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use super::ipfix::Export;
 use super::launch::launch;
 use super::metrics::Metrics;
 use super::names::Resolver;
+use super::recorder::{Recorder, now_ns};
 use super::reload::Reload;
 use super::rights;
 use super::sampler::Sampler;
@@ -40,6 +42,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tracker::FlowTracker;
 use crate::probe::group;
 use crate::probe::privileges::confine;
+use crate::recording::Entry;
 use clock::end_of;
 
 /// The longest wait before the configuration and the clock are checked.
@@ -73,6 +76,9 @@ pub struct Session {
     /// What there is to say of it when all has ended.
     pub farewell: Option<String>,
     sampler: Sampler,
+    recorder: Option<Recorder>,
+    /// When the tracker last took something in, ns since 1970.
+    time_ns: i64,
     demo: Option<Demo>,
     inlet: Inlet,
     /// What was received and is not handled yet: of a capture, readings that come after the one that is.
@@ -111,7 +117,8 @@ impl Session {
         let open = || ExportFolder::open(&arguments.output, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
-        let outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
+        let mut outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
+        outputs.recording = recording::open(&opened.config, &arguments, keeps.identity.as_ref())?;
         let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
         let launched = launched.map_err(|error| failure("", &error))?;
         let began_ns = launched.sampler.began_ns;
@@ -133,6 +140,8 @@ impl Session {
             privileges: launched.privileges,
             names: launched.names,
             writer: launched.writer,
+            recorder: launched.recorder,
+            time_ns: now_ns(),
             exports,
             checks,
             metrics: launched.metrics,
@@ -181,7 +190,7 @@ impl Session {
         let mut latest = None;
         self.received.extend(self.inlet.receive());
         while let Some(update) = self.next_update(latest.is_some()) {
-            self.count(latest.take(), false);
+            self.count(latest.take(), 0);
             match update {
                 Update::Snapshot { snapshot, periods } => {
                     latest = Some(snapshot);
@@ -203,14 +212,14 @@ impl Session {
             }
         }
         if let Some(change) = self.reload.check() {
-            self.count(latest.take(), false);
+            self.count(latest.take(), 0);
             happenings.push(Happening::Config(self.apply(change)));
         }
         if let Some(notice) = self.waiting.as_mut().and_then(Waiting::announce) {
             happenings.push(Happening::Notice(notice));
         }
         if self.waiting.is_some() {
-            self.count(latest.take(), false);
+            self.count(latest.take(), 0);
             let begun = self
                 .waiting
                 .is_none()
@@ -218,7 +227,7 @@ impl Session {
             happenings.extend(begun.map(|text| Happening::Notice(text.to_owned())));
         }
         let intervals = self.check_clock(&mut happenings);
-        self.count(latest, intervals.is_some());
+        self.count(latest, intervals.unwrap_or(0));
         if intervals.is_some() {
             self.choose_series();
         }
@@ -226,17 +235,13 @@ impl Session {
         happenings
     }
 
-    /// Counts a snapshot and ends an interval, if there is one.
-    fn count(&mut self, snapshot: Option<Box<Snapshot>>, ends_interval: bool) {
-        match (&snapshot, ends_interval) {
-            (Some(snapshot), false) if self.waiting.is_some() => self.await_first(snapshot),
-            (Some(snapshot), true) => self.tracker.advance_and_close(snapshot),
-            (Some(snapshot), false) => self.tracker.advance(snapshot),
-            (None, true) => self.tracker.close_interval(),
-            (None, false) => {}
-        }
-        if let Some(snapshot) = snapshot {
-            self.hand_on(snapshot);
+    /// Counts a snapshot, if there is one, and ends so many intervals, as one.
+    fn count(&mut self, snapshot: Option<Box<Snapshot>>, closes: u64) {
+        match (snapshot, closes) {
+            (Some(snapshot), 0) if self.waiting.is_some() => self.await_first(snapshot),
+            (Some(snapshot), closes) => self.take_in(Entry::Snapshot { snapshot, closes }),
+            (None, 0) => {}
+            (None, closes) => self.take_in(Entry::Close(closes)),
         }
     }
 
@@ -258,7 +263,7 @@ impl Session {
             let names = rules.iter().map(|(name, _)| name.clone());
             export.set_rules(version, names.collect());
         }
-        self.tracker.set_rules(version, rules);
+        self.take_in(Entry::Rules(version, rules));
     }
 
     fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) -> Option<Happening> {
@@ -290,7 +295,7 @@ impl Session {
 
     /// Sets all totals to zero, and begins histograms anew.
     pub fn reset(&mut self) {
-        self.tracker.reset();
+        self.take_in(Entry::Reset);
         self.sampler.reset_histograms();
     }
 

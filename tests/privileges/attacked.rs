@@ -218,7 +218,7 @@ const SOMEBODYS: &[(&str, c_long, [u64; 3], &[&str])] = &[
         "openat",
         libc::SYS_openat,
         [u64::MAX, 0, 0],
-        &["flowtop", "names", "writer to a file"],
+        &["flowtop", "names", "recorder", "writer to a file"],
     ),
 ];
 
@@ -359,7 +359,11 @@ fn no_thread_of_a_run_that_writes_a_file_has_calls_that_it_does_not_need() {
     let (pair, file) = (Pair::quiet(), folder.path().join("records"));
     let mut command = support::command(&pair.receiver, PROGRAM);
     command.args(["--json", "-i", "veth1", "-t", "0.1", "--output"]);
-    let run = Background::spawn(command.arg(&file).env_remove("SUDO_UID"));
+    command
+        .arg(&file)
+        .arg("--record")
+        .arg(folder.path().join("past"));
+    let run = Background::spawn(command.env_remove("SUDO_UID"));
     let records = || {
         fs::read_to_string(&file)
             .unwrap_or_default()
@@ -375,10 +379,10 @@ fn no_thread_of_a_run_that_writes_a_file_has_calls_that_it_does_not_need() {
     };
     wait_for(1);
     let attacked = attack_all(Pid::from_raw(run.0.id() as i32), "writer to a file");
-    assert_eq!(
-        attacked,
-        named(&["flowtop", "sampler", "writer", "metrics", "signals"])
-    );
+    let expected = named(&[
+        "flowtop", "sampler", "writer", "metrics", "recorder", "signals",
+    ]);
+    assert_eq!(attacked, expected);
     wait_for(records() + 2);
 }
 

@@ -3,6 +3,8 @@
 //! Every total is a sum of differences between two readings of one life of one slot. So a flow may move to another slot,
 //! have two for a while, or wrap a counter, and its numbers go on. Pure: time comes in with each snapshot.
 
+pub mod carried;
+
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -146,7 +148,6 @@ impl FlowTracker {
             counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table
         };
-        self.report.capture = snapshot.capture;
         if snapshot.taken_ns.saturating_sub(self.step_began_ns) >= self.intervals.step_ns() {
             self.step += 1;
             self.step_began_ns = snapshot.taken_ns;

@@ -65,7 +65,8 @@ impl Histograms {
         self.sum_up(report, find);
     }
 
-    fn sum_up(&self, report: &mut Report, find: impl Fn(&[Flow], &FlowKey) -> Option<u32>) {
+    /// Adds up what the rules have of flows that left and of those that are listed.
+    pub fn sum_up(&self, report: &mut Report, find: impl Fn(&[Flow], &FlowKey) -> Option<u32>) {
         for gaps in report
             .rules
             .iter_mut()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Flow, Interface, Rates, Report, Series};
+use super::{CarriedInterface, Flow, Interface, Rates, Report, Series};
 use crate::model::counts::{CounterSet, Counts, Metered};
 use crate::model::snapshot::{InterfaceSample, LinkState};
 
@@ -159,6 +159,68 @@ impl InterfaceLedger {
             interface.flows = state.flows;
             let outside_flows = Counts::from(interface.counted.outside_flows());
             interface.counts = state.listed + state.ended + outside_flows;
+        }
+    }
+
+    /// What another ledger has to know to go on.
+    pub fn carried(&self, report: &Report) -> Vec<CarriedInterface> {
+        let carried = |counted: InterfaceSample, state: &InterfaceState| CarriedInterface {
+            counted,
+            baseline: state.baseline.clone(),
+            ended: state.ended,
+            is_former: state.is_former,
+        };
+        let of_row = |interface: &Interface| {
+            let counted = InterfaceSample {
+                ifindex: interface.ifindex,
+                name: interface.name.clone(),
+                state: interface.state,
+                hook: interface.hook,
+                ..interface.counted.clone()
+            };
+            Some(carried(counted, self.states.get(&interface.ifindex)?))
+        };
+        let has_row = |ifindex| report.interfaces.iter().any(|it| it.ifindex == ifindex);
+        let others = self
+            .states
+            .iter()
+            .filter(|(ifindex, _)| !has_row(**ifindex));
+        let nameless = others.map(|(ifindex, state)| {
+            let counted = InterfaceSample {
+                ifindex: *ifindex,
+                ..InterfaceSample::default()
+            };
+            carried(counted, state)
+        });
+        let rows = report.interfaces.iter().filter_map(of_row);
+        rows.chain(nameless).collect()
+    }
+
+    /// Goes on where another one was; flows are listed and counted already.
+    pub fn resume(&mut self, carried: &[CarriedInterface], report: &mut Report) {
+        report.interfaces.clear();
+        for of_one in carried {
+            let counted = &of_one.counted;
+            let state = self.states.entry(counted.ifindex).or_default();
+            state.baseline = of_one.baseline.clone();
+            state.ended = of_one.ended;
+            state.is_former = of_one.is_former;
+            if counted.name.is_empty() {
+                continue;
+            }
+            state.name = Some(Arc::from(counted.name.as_str()));
+            report.interfaces.push(Interface {
+                name: counted.name.clone(),
+                state: counted.state,
+                hook: counted.hook,
+                counted: counted.clone(),
+                ..unread(counted.ifindex)
+            });
+        }
+        self.sum_up(report);
+        for interface in &report.interfaces {
+            let state = self.states.entry(interface.ifindex).or_default();
+            state.then = interface.counts.metered();
         }
     }
 

@@ -76,6 +76,8 @@ pub struct FlowState {
     slot: u32,
     epoch: u16,
     pub profile: u8,
+    /// The rules that its latest sample was judged by.
+    pub rules_version: u8,
 }
 
 /// The difference between a sample and the last reading of its slot.
@@ -139,6 +141,7 @@ impl FlowState {
             slot: sample.slot,
             epoch: sample.epoch as u16,
             profile: sample.profile,
+            rules_version: sample.rules_version,
         }
     }
 
@@ -180,6 +183,11 @@ impl FlowState {
         })
     }
 
+    /// Whether its totals are not the reading of a single slot.
+    pub fn has_shares(&self) -> bool {
+        self.shares.is_some()
+    }
+
     /// Whether a snapshot has no more than one sample of it.
     pub fn has_one_slot(&self) -> bool {
         self.shares
@@ -215,6 +223,7 @@ impl FlowState {
             }
         };
         flow.counts += increase.counts;
+        self.rules_version = sample.rules_version;
         increase
     }
 

@@ -40,6 +40,8 @@ pub enum Duty {
     },
     /// Metrics, for whoever asks.
     Metrics,
+    /// The recording.
+    Recorder,
     /// Signals.
     Signals,
     /// The demo's packets.
@@ -322,6 +324,7 @@ impl Duty {
             Duty::Writer { to_file: false } => &[],
             Duty::Writer { to_file: true } => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],
             Duty::Metrics => &[OF_METRICS],
+            Duty::Recorder => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],
             Duty::Signals => &[],
             Duty::Traffic => &[OF_TRAFFIC],
             Duty::Export { connects: false } => &[],

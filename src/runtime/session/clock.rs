@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::Session;
 use crate::cli::Arguments;
 use crate::model::snapshot::Snapshot;
+use crate::recording::Entry;
 use crate::runtime::happening::{Happening, TIME_IS_UP};
 use crate::runtime::ipfix::Export;
 use crate::runtime::updates::Update;
@@ -21,14 +22,20 @@ pub(super) fn end_of(arguments: &Arguments) -> Option<Instant> {
 
 impl Session {
     /// Counts a snapshot of a run that waits for a flow, and begins the run if this has it.
-    pub(super) fn await_first(&mut self, snapshot: &Snapshot) {
+    pub(super) fn await_first(&mut self, snapshot: Box<Snapshot>) {
         let unit = self.reload.config().appearance.unit;
         let waiting = self.waiting.as_ref();
-        let began = waiting.and_then(|it| it.sift(&mut self.tracker, snapshot, unit));
+        let began = waiting.and_then(|it| it.sift(&mut self.tracker, &snapshot, unit));
+        self.record(Entry::Snapshot {
+            snapshot,
+            closes: 0,
+        });
         if began.is_some() {
             self.waiting = None;
             self.ends = end_of(&self.arguments);
         } else {
+            self.record(Entry::Close(0));
+            self.record(Entry::Reset);
             self.refreshes = 0;
             self.sampler.reset_histograms();
         }
@@ -73,24 +80,32 @@ impl Session {
     /// Stops counting. The report is then that of the whole run, and its last interval consists of the unfinished one and
     /// those that were held back; returns their number.
     pub fn finish(&mut self) -> u64 {
+        let mut intervals = 1;
         if let Some(last) = self.sampler.finish() {
             self.received.extend(self.inlet.receive());
             while let Some(update) = self.received.pop_front() {
                 match update {
                     Update::Snapshot { snapshot, periods } => {
                         self.refreshes = self.refreshes.saturating_add(periods);
-                        self.count(Some(snapshot), false);
+                        self.count(Some(snapshot), 0);
                     }
                     Update::Ruled(version, rules) => self.set_rules(version, rules),
                     Update::End { .. } => self.is_urged = true,
                     _ => {}
                 }
             }
-            self.count(Some(Box::new(last)), self.waiting.is_none());
-            self.tracker.close_interval();
+            intervals = u64::from(self.refreshes / self.timing.refreshes).max(1);
+            if self.waiting.is_some() {
+                self.count(Some(Box::new(last)), 0);
+                self.count(None, intervals);
+            } else {
+                self.count(Some(Box::new(last)), intervals);
+            }
             self.farewell = self.ipfix.as_mut().and_then(Export::finish);
         }
+        // It ends when all of it is written.
+        self.recorder = None;
         self.demo = None;
-        u64::from(self.refreshes / self.timing.refreshes).max(1)
+        intervals
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Session;
 use crate::config::source::FileText;
+use crate::recording::Entry;
 use crate::runtime::reload::ReloadOutcome;
 use crate::runtime::setup::{self, Timing};
 
@@ -39,6 +40,7 @@ impl Session {
 
     /// Puts the configuration in force. An interval that keys chose stays, unless the file's has changed.
     pub(super) fn reassign(&mut self) {
+        self.record_config();
         self.renew_metrics();
         let configured = Timing::of(self.reload.config());
         if configured == self.configured {
@@ -52,7 +54,7 @@ impl Session {
         if timing != self.timing {
             self.timing = timing;
             self.refreshes = 0;
-            self.tracker.set_intervals(timing.intervals());
+            self.take_in(Entry::Intervals(timing.intervals()));
         }
         self.sampler.assign(setup::assignment(
             self.reload.loaded(),

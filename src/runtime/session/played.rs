@@ -13,12 +13,11 @@ impl Session {
         self.arguments.read.is_some()
     }
 
-    /// The time of what is shown: now, or by the clock of a capture's packets.
+    /// The time of what is shown: when the tracker last took something in, by the clock of a capture's packets where there is one.
     pub fn time(&self) -> Timestamp {
-        match &self.tracker.report().capture {
-            Some(capture) => Timestamp::from_nanosecond(capture.wall_ns).unwrap_or_default(),
-            None => Timestamp::now(),
-        }
+        let capture = self.tracker.report().capture;
+        let time_ns = capture.map_or(self.time_ns.into(), |capture| capture.wall_ns);
+        Timestamp::from_nanosecond(time_ns).unwrap_or_default()
     }
 
     /// How long a capture has been played, in packet time.

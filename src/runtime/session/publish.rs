@@ -41,6 +41,7 @@ pub(super) fn outputs(
             }
             None => Prepared::of(config)?,
         },
+        recording: None,
     })
 }
 

@@ -1,0 +1,164 @@
+//! From the blocks of segments back to what a tracker took in.
+//!
+//! Reading begins at a key frame, and again behind whatever cannot be read.
+
+use super::block::{Block, Found, HEADER, Header, Kind, Unreadable};
+use super::bytes::{Bad, Input, unfold};
+use super::carried::read_carried;
+use super::entry::Entry;
+use super::frame::read_entry;
+use super::state::State;
+use crate::model::tracker::{Carried, FlowTracker};
+
+/// What comes next in a recording.
+#[derive(Debug)]
+pub enum Event {
+    /// Reading begins here, with this tracker: at the start of a run, or behind what is missing.
+    Begin {
+        /// When that was, ns since 1970.
+        wall_ns: i64,
+        /// The state of what was counted.
+        tracker: Box<FlowTracker>,
+        /// So much of the run came before and found no room.
+        missed: u64,
+    },
+    /// The tracker takes something in.
+    Entry {
+        /// When it did, ns since 1970.
+        wall_ns: i64,
+        /// What it was.
+        entry: Entry,
+    },
+    /// From this place in the segment on something cannot be read.
+    Damage {
+        /// Bytes from the segment's beginning.
+        at: usize,
+        /// What is wrong.
+        why: Bad,
+    },
+    /// The segment ends in the middle of a frame, here: it is being written, or the run was killed.
+    CutOff {
+        /// Bytes from the segment's beginning.
+        at: usize,
+    },
+}
+
+/// Reads one segment after another.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// What the next frame is a difference from, if that is known.
+    state: Option<State>,
+    run: u64,
+    number: u64,
+    at: usize,
+}
+
+impl Reader {
+    /// Begins with a segment, which is the one after the one before if it says so.
+    pub fn open(&mut self, segment: &[u8]) -> Result<Header, Unreadable> {
+        let header = Header::read(segment)?;
+        let follows = header.run == self.run && header.number == self.number.wrapping_add(1);
+        if !follows {
+            self.state = None;
+        }
+        (self.run, self.number, self.at) = (header.run, header.number, HEADER);
+        Ok(header)
+    }
+
+    /// Skips what comes before this place: the next event is a [`Event::Begin`].
+    pub fn skip_to(&mut self, at: usize) {
+        (self.state, self.at) = (None, at);
+    }
+
+    /// How far the segment was read.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The configuration that was in force.
+    pub fn config(&self) -> Option<&str> {
+        self.state.as_ref()?.config.as_deref()
+    }
+
+    /// What comes next in the segment; at its end none, and where more was written meanwhile, what that is.
+    pub fn next(&mut self, segment: &[u8]) -> Option<Event> {
+        loop {
+            let at = self.at;
+            let read = match Block::at(segment, at) {
+                Found::Block(block) => {
+                    self.at = block.end;
+                    self.read(block)
+                }
+                Found::End if at >= segment.len() => return None,
+                Found::End => match Block::next(segment, at + 1, |_| true) {
+                    None => return Some(Event::CutOff { at }),
+                    Some(_) => Err(Bad("a length is wrong")),
+                },
+                Found::Bad => Err(Bad("its checksum is wrong")),
+            };
+            match read {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
+                Err(why) => {
+                    self.state = None;
+                    let next = Block::next(segment, at + 1, |kind| kind == Kind::Key);
+                    self.at = next.unwrap_or(segment.len());
+                    return Some(Event::Damage { at, why });
+                }
+            }
+        }
+    }
+
+    /// What a block says; nothing, if it is known or cannot be without the frames before it.
+    fn read(&mut self, block: Block<'_>) -> Result<Option<Event>, Bad> {
+        let before = self.state.take();
+        if before.is_none() && block.kind == Kind::Frame {
+            return Ok(None);
+        }
+        let raw = block.unpack()?;
+        let mut input = Input(&raw);
+        let wall_ns = unfold(input.number()?) as i64;
+        match (block.kind, before) {
+            (Kind::Frame, before) => {
+                let mut state = before.unwrap_or_default();
+                let entry = read_entry(&mut input, &state)?;
+                end(input)?;
+                state.take_in(&entry);
+                self.state = Some(state);
+                Ok(Some(Event::Entry { wall_ns, entry }))
+            }
+            (Kind::Key, before) => {
+                let missed = input.number()?;
+                if before.is_some() && missed == 0 {
+                    self.state = before;
+                    return Ok(None);
+                }
+                let carried = read_carried(&mut input)?;
+                let tracker = Box::new(self.begin(input, &carried)?);
+                Ok(Some(Event::Begin {
+                    wall_ns,
+                    tracker,
+                    missed,
+                }))
+            }
+        }
+    }
+
+    fn begin(&mut self, mut input: Input<'_>, carried: &Carried) -> Result<FlowTracker, Bad> {
+        let mut state = State::default();
+        while !input.is_empty() {
+            let entry = read_entry(&mut input, &state)?;
+            state.take_in(&entry);
+        }
+        let tracker = state.resume(carried);
+        self.state = Some(state);
+        Ok(tracker)
+    }
+}
+
+fn end(input: Input<'_>) -> Result<(), Bad> {
+    match input.is_empty() {
+        true => Ok(()),
+        false => Err(Bad("there is more than it says")),
+    }
+}

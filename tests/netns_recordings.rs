@@ -1,0 +1,374 @@
+//! Recordings of the real program: a replay says what the run said, whatever happened in it and however it ended.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::Background;
+use support::clock::wait_for;
+use support::frames::{FrameSender, Udp};
+use support::pair::{Pair, RECEIVER_LINK};
+use support::program::{self, PROGRAM, interface, number};
+use tempfile::TempDir;
+
+const RULES: &str = r#"{"RULES": {"voice": {"match": "- - - 5000 UDP", "HISTOGRAM": true}, "rest": "- - - - -"},
+    "PATTERN": "0xFFFFFFFF", "OFFSET": 0, "FLOW_TIMEOUT": 0.5, "METRICS": ["ip"],
+    "ALERTS": [{"column": "loss_percent", "above": 1}]}"#;
+
+/// A run whose records go to a file while it is recorded.
+struct Run {
+    child: Background,
+    folder: TempDir,
+}
+
+impl Run {
+    fn start(pair: &Pair, config: &str, arguments: &[&str]) -> Run {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("chmod");
+        let run = Run::again(pair, folder, config, arguments);
+        run.until("a hook", |record| {
+            program::interfaces(record).any(|it| !it["hook"].is_null())
+        });
+        run
+    }
+
+    /// The same in a folder that is there already.
+    fn again(pair: &Pair, folder: TempDir, config: &str, arguments: &[&str]) -> Run {
+        let path = folder.path();
+        fs::write(path.join("config.json"), config).expect("write the configuration");
+        let mut command = support::command(&pair.receiver, PROGRAM);
+        command.args(["-i", "veth*", "-t", "0.1", "--json", "--output"]);
+        command
+            .arg(path.join("live"))
+            .arg("--record")
+            .arg(path.join("past"));
+        command
+            .arg("-c")
+            .arg(path.join("config.json"))
+            .args(arguments);
+        // All runs are the same user, who may go on in a folder of before.
+        command.args(["--user", "63111"]).stdin(Stdio::null());
+        let errors = fs::File::create(path.join("errors")).expect("create");
+        let child = Background::spawn(command.stderr(errors));
+        Run { child, folder }
+    }
+
+    fn past(&self) -> PathBuf {
+        self.folder.path().join("past")
+    }
+
+    fn live(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join("live")).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        // A line that a kill cut off is no record.
+        whole
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Waits for a record that is as wanted.
+    fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        wait_for(what, || self.live().last().is_some_and(&wanted));
+    }
+
+    /// Waits until the link has counted so many packets.
+    fn counted(&self, packets: u64) {
+        self.until("its packets", |record| {
+            let named = program::interfaces(record).find(|it| it["name"] == RECEIVER_LINK);
+            named.is_some_and(|it| number(&it["packets"]) == packets)
+        });
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.0.id() as i32)
+    }
+
+    fn end(&mut self, signal: Signal) {
+        kill(self.pid(), signal).expect("kill");
+        let status = self.child.0.wait().expect("wait");
+        assert!(
+            signal == Signal::SIGKILL || status.success(),
+            "{:?}",
+            self.errors()
+        );
+    }
+
+    fn errors(&self) -> String {
+        fs::read_to_string(self.folder.path().join("errors")).expect("errors")
+    }
+}
+
+fn replay(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.arg("replay").arg(folder).args(arguments);
+    command.stdin(Stdio::null()).output().expect("run flowtop")
+}
+
+/// The records of a replay, and what it wrote to standard error.
+fn replayed(folder: &Path, arguments: &[&str]) -> (Vec<Value>, String) {
+    let output = replay(folder, &[&["--json"], arguments].concat());
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let records = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"));
+    (records.collect(), errors)
+}
+
+/// A record without what names the run.
+fn without_run(record: &Value) -> Value {
+    let mut record = record.clone();
+    let fields = record.as_object_mut().expect("an object");
+    fields.remove("output");
+    fields.remove("config");
+    fields["kernel"]
+        .as_object_mut()
+        .expect("an object")
+        .remove("privileges");
+    record
+}
+
+fn assert_same(replayed: &[Value], live: &[Value]) {
+    assert_eq!(replayed.len(), live.len());
+    for (number, (replayed, live)) in replayed.iter().zip(live).enumerate() {
+        assert_eq!(without_run(replayed), without_run(live), "record {number}");
+    }
+}
+
+fn send(pair: &Pair, port: u16, numbers: impl IntoIterator<Item = u32>) {
+    let frame = |number| Udp::to_port(port).with_number(number, 0, 58).frame();
+    let frames: Vec<_> = numbers.into_iter().map(frame).collect();
+    FrameSender::on(pair).send_in_step(frames.iter().map(Vec::as_slice));
+}
+
+/// All that can happen to a run: losses, too many flows, other rules, a reset, a link that goes and comes back.
+fn happen(pair: &Pair, run: &Run) {
+    // Losses, histograms, thresholds.
+    send(pair, 5000, [1, 2, 4, 5, 3, 9]);
+    run.counted(6);
+    // More flows than there is room for, which go, and some come again.
+    let frames: Vec<_> = (6000..8000)
+        .map(|port| Udp::to_port(port).frame())
+        .collect();
+    FrameSender::on(pair).send_in_step(frames.iter().map(Vec::as_slice));
+    run.counted(2006);
+    run.until("an empty table", |record| {
+        record["kernel"]["flows_tracked"] == 0
+    });
+    send(pair, 6001, [3]);
+    send(pair, 5000, [10, 11]);
+    run.counted(2009);
+    // Other rules, and totals from zero.
+    let rules =
+        r#"{"RULES": {"late": "- - - 6001 UDP", "voice": "- - - 5000 UDP"}, "FLOW_TIMEOUT": 0.5}"#;
+    fs::write(run.folder.path().join("config.json"), rules).expect("write");
+    run.until("the other rules", |record| {
+        record["rules"][0]["name"] == "late"
+    });
+    send(pair, 6001, [4]);
+    send(pair, 9000, [1]);
+    run.counted(2011);
+    kill(run.pid(), Signal::SIGUSR2).expect("kill");
+    run.until("a reset", |record| {
+        number(&interface(record, RECEIVER_LINK)["packets"]) == 0
+    });
+    send(pair, 5000, [12, 14]);
+    run.counted(2);
+    // The link goes and comes back.
+    support::run(&pair.receiver, "ip", &["link", "delete", RECEIVER_LINK]);
+    run.until("its end", |record| {
+        interface(record, RECEIVER_LINK)["state"] == "gone"
+    });
+    flowtop::netns::join(&pair.sender_end(), &pair.receiver_end()).expect("another pair");
+    flowtop::netns::set_up(&pair.sender_end(), &pair.receiver_end()).expect("up");
+    run.until("its return", |record| {
+        program::interfaces(record).any(|it| it["state"] == "up" && !it["hook"].is_null())
+    });
+}
+
+#[test]
+fn a_replay_says_what_the_run_said() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Run::start(&pair, RULES, &["--max-flows", "16"]);
+    happen(&pair, &run);
+    run.end(Signal::SIGTERM);
+    let live = run.live();
+    let (all, errors) = replayed(&run.past(), &[]);
+    assert_eq!(errors, "");
+    assert_same(&all, &live);
+    assert!(live.len() > 15, "{}", live.len());
+    let full = |record: &Value| {
+        let kernel = &record["kernel"];
+        number(&kernel["insert_failures"]) + number(&kernel["flows_evicted"]) > 0
+    };
+    assert!(live.iter().any(full));
+
+    assert_spans_and_listings(&run.past(), &live);
+}
+
+/// A span has the records that the run wrote in it, and a listing what it asks for.
+fn assert_spans_and_listings(past: &Path, live: &[Value]) {
+    let time = |at: usize| live[at]["time"].as_str().expect("a time");
+    let (from, to) = (time(8), time(15));
+    let (some, _) = replayed(past, &["--from", from, "--to", to]);
+    let is_in = |record: &&Value| (from..=to).contains(&record["time"].as_str().expect("a time"));
+    let expected: Vec<Value> = live.iter().filter(is_in).cloned().collect();
+    assert!(!expected.is_empty());
+    // Milliseconds are all that a time says.
+    assert!(some.len() + 1 >= expected.len() && some.len() <= expected.len());
+    for record in &some {
+        assert!(
+            expected
+                .iter()
+                .any(|it| without_run(it) == without_run(record))
+        );
+    }
+    let (listed, _) = replayed(past, &["--top", "1", "--sort", "-packets"]);
+    assert!(
+        listed
+            .iter()
+            .all(|record| program::flows(record).count() <= 1)
+    );
+    let text = replay(past, &["--text"]);
+    assert!(text.status.success());
+    assert!(String::from_utf8_lossy(&text.stdout).lines().count() > live.len());
+}
+
+#[test]
+fn what_killed_runs_recorded_can_be_read_to_the_end_of_each() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Run::start(&pair, "{}", &[]);
+    let mut begin = 0;
+    for _ in 0..6 {
+        send(&pair, 5000, 1..50);
+        wait_for("some records", || run.live().len() > begin + 2);
+        run.end(Signal::SIGKILL);
+        let live = run.live();
+        let (all, _) = replayed(&run.past(), &[]);
+        let of_run = live[begin..].iter().map(|record| {
+            let found = all.iter().find(|it| it["time"] == record["time"]);
+            let same = |it: &Value| assert_eq!(without_run(it), without_run(record));
+            found.inspect(|it| same(it)).is_some()
+        });
+        // What is missing, as the writer of records was ahead, is missing at the end.
+        assert!(of_run.is_sorted_by(|before, after| before >= after));
+        begin = live.len();
+        run = Run::again(&pair, run.folder, "{}", &[]);
+        // A record that was cut off is ended as a line of its own.
+        wait_for("another run", || run.live().len() > begin);
+    }
+}
+
+#[test]
+fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Run::start(&pair, "{}", &[]);
+    let folder = fs::metadata(run.past()).expect("a folder");
+    assert_eq!(folder.mode() & 0o777, 0o700);
+    assert_ne!(folder.uid(), 0);
+    wait_for("some records", || run.live().len() > 10);
+    let past = run.past();
+    let segments = || {
+        fs::read_dir(&past)
+            .expect("a folder")
+            .map(|it| it.expect("an entry"))
+    };
+    for segment in segments() {
+        let metadata = segment.metadata().expect("a segment");
+        assert_eq!(
+            (metadata.mode() & 0o777, metadata.uid()),
+            (0o600, folder.uid())
+        );
+    }
+    assert_eq!(segments().count(), 1);
+    let second = program::run_to_end(
+        &pair.receiver,
+        &["--json", "--record", run.past().to_str().expect("UTF-8")],
+    );
+    let errors = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        errors.ends_with("another run records there\n") && errors.lines().count() == 1,
+        "{errors}"
+    );
+    // Who reads along sees what is there.
+    let (all, _) = replayed(&run.past(), &[]);
+    assert!(!all.is_empty());
+    run.end(Signal::SIGTERM);
+    assert_eq!(run.errors(), "");
+
+    // Damage in the middle is told, and the rest is read.
+    let segment = segments().next().expect("a segment").path();
+    let whole = fs::read(&segment).expect("read");
+    let mut bytes = whole.clone();
+    bytes[whole.len() / 4 * 3] ^= 0x10;
+    fs::write(&segment, &bytes).expect("write");
+    let output = replay(&run.past(), &["--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("at byte ") && errors.lines().count() == 2,
+        "{errors}"
+    );
+    assert!(!output.stdout.is_empty());
+    bytes = whole;
+    bytes[8] = 77;
+    fs::write(&segment, &bytes).expect("write");
+    let errors = String::from_utf8_lossy(&replay(&run.past(), &["--json"]).stderr).into_owned();
+    assert!(
+        errors.contains("a newer flowtop wrote it (format 77; this one reads 1)"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn what_is_no_recording_is_told_in_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let empty = folder.path();
+    let file = empty.join("file");
+    let refused = |folder: &Path, arguments: &[&str], says: &str| {
+        let output = replay(folder, arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(
+            errors.contains(says) && errors.lines().count() == 1,
+            "{errors}"
+        );
+        assert!(output.stdout.is_empty());
+    };
+    refused(
+        empty,
+        &["--json"],
+        "there is no recording (record one: flowtop --record DIR)",
+    );
+    refused(
+        &empty.join("none"),
+        &["--text"],
+        "No such file or directory",
+    );
+    fs::write(&file, "").expect("write");
+    refused(&file, &["--text"], "Not a directory");
+    refused(empty, &[], "--json");
+    refused(
+        empty,
+        &["--json", "--from", "soon"],
+        "expected a time such as",
+    );
+}

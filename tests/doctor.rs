@@ -95,6 +95,8 @@ fn kernel_rights_and_memory_are_those_of_the_machine() {
         "no capability, no new privileges, files limited by Landlock, system calls by seccomp";
     assert_eq!(rest, expected);
     assert_eq!(said(&report, "configuration"), "no file: defaults");
+    let none = "none (flowtop --record DIR, RECORD or the service makes one)";
+    assert_eq!(said(&report, "recordings"), none);
     assert_eq!(said(&report, "left over"), "nothing");
     let large = doctor(&pair.receiver, &[]);
     let mut command = support::command(&pair.receiver, PROGRAM);

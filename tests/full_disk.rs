@@ -249,7 +249,8 @@ fn a_recording_pauses_while_there_is_no_room_and_goes_on_with_all_that_was_count
     run.until_it_says("record to past: there is room again");
     send(&pair, 3);
     assert_eq!(run.stop(), Some(0), "{}", run.said());
-    let expected = "flowtop: record to past: No space left on device (os error 28) \
+    let expected = "flowtop: records to past: 1.00 GB or 7 days of it\n\
+                    flowtop: record to past: No space left on device (os error 28) \
                     (recording pauses, and is tried again; counting goes on)\n\
                     flowtop: record to past: there is room again\n";
     assert_eq!(run.said(), expected);

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ use tempfile::TempDir;
 const RULES: &str = r#"{"RULES": {"voice": {"match": "- - - 5000 UDP", "HISTOGRAM": true}, "rest": "- - - - -"},
     "PATTERN": "0xFFFFFFFF", "OFFSET": 0, "FLOW_TIMEOUT": 0.5, "METRICS": ["ip"],
     "ALERTS": [{"column": "loss_percent", "above": 1}]}"#;
+
+/// So many runs are killed.
+const KILLS: usize = 100;
 
 /// A run whose records go to a file while it is recorded.
 struct Run {
@@ -250,26 +254,50 @@ fn what_killed_runs_recorded_can_be_read_to_the_end_of_each() {
     if !support::root() {
         return;
     }
+    // Most of the time they wait for an interval to end.
+    std::thread::scope(|scope| {
+        for _ in 0..5 {
+            scope.spawn(|| kill_and_read(KILLS / 5));
+        }
+    });
+}
+
+/// Kills runs that record into one folder, so many one after the other, and looks at what there is of each.
+fn kill_and_read(kills: usize) {
     let pair = Pair::quiet();
     let mut run = Run::start(&pair, "{}", &[]);
-    let mut begin = 0;
-    for _ in 0..6 {
+    let mut begins = vec![0];
+    for number in 0..kills {
+        let begin = begins.last().copied().expect("a beginning");
         send(&pair, 5000, 1..50);
-        wait_for("some records", || run.live().len() > begin + 2);
+        let wanted = begin + 1 + number % 3;
+        wait_for("some records", || run.live().len() >= wanted);
         run.end(Signal::SIGKILL);
-        let live = run.live();
-        let (all, _) = replayed(&run.past(), &[]);
-        let of_run = live[begin..].iter().map(|record| {
-            let found = all.iter().find(|it| it["time"] == record["time"]);
-            let same = |it: &Value| assert_eq!(without_run(it), without_run(record));
-            found.inspect(|it| same(it)).is_some()
-        });
-        // What is missing, as the writer of records was ahead, is missing at the end.
-        assert!(of_run.is_sorted_by(|before, after| before >= after));
-        begin = live.len();
+        begins.push(run.live().len());
         run = Run::again(&pair, run.folder, "{}", &[]);
-        // A record that was cut off is ended as a line of its own.
-        wait_for("another run", || run.live().len() > begin);
+    }
+    run.end(Signal::SIGKILL);
+    let live = run.live();
+    let (all, errors) = replayed(&run.past(), &[]);
+    let told = errors.lines();
+    let is_cut = |line: &str| {
+        line.contains("ends in the middle of a frame") || line.contains("it ends before")
+    };
+    assert!(told.clone().all(is_cut), "{errors}");
+    let at: HashMap<_, _> = all.iter().map(|it| (it["time"].as_str(), it)).collect();
+    for of_run in begins.windows(2) {
+        let found = live[of_run[0]..of_run[1]].iter().map(|record| {
+            let found = at.get(&record["time"].as_str());
+            found
+                .inspect(|it| assert_eq!(without_run(it), without_run(record)))
+                .is_some()
+        });
+        let found: Vec<bool> = found.collect();
+        // What is missing, as the writer of records was ahead, is missing at the end.
+        assert!(
+            found.is_sorted_by(|before, after| before >= after),
+            "{found:?}"
+        );
     }
 }
 
@@ -312,15 +340,23 @@ fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
     let (all, _) = replayed(&run.past(), &[]);
     assert!(!all.is_empty());
     run.end(Signal::SIGTERM);
-    assert_eq!(run.errors(), "");
+    let said = format!(
+        "flowtop: records to {}: 1.00 GB or 7 days of it\n",
+        past.display()
+    );
+    assert_eq!(run.errors(), said);
 
-    // Damage in the middle is told, and the rest is read.
     let segment = segments().next().expect("a segment").path();
-    let whole = fs::read(&segment).expect("read");
+    assert_damage_is_told(&run.past(), &segment);
+}
+
+/// Damage in the middle is told, and the rest is read; so is a version that is not known.
+fn assert_damage_is_told(past: &Path, segment: &Path) {
+    let whole = fs::read(segment).expect("read");
     let mut bytes = whole.clone();
     bytes[whole.len() / 4 * 3] ^= 0x10;
-    fs::write(&segment, &bytes).expect("write");
-    let output = replay(&run.past(), &["--json"]);
+    fs::write(segment, &bytes).expect("write");
+    let output = replay(past, &["--json"]);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(
@@ -330,8 +366,8 @@ fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
     assert!(!output.stdout.is_empty());
     bytes = whole;
     bytes[8] = 77;
-    fs::write(&segment, &bytes).expect("write");
-    let errors = String::from_utf8_lossy(&replay(&run.past(), &["--json"]).stderr).into_owned();
+    fs::write(segment, &bytes).expect("write");
+    let errors = String::from_utf8_lossy(&replay(past, &["--json"]).stderr).into_owned();
     assert!(
         errors.contains("a newer flowtop wrote it (format 77; this one reads 1)"),
         "{errors}"

@@ -378,10 +378,14 @@ fn the_debian_package_is_installed_runs_beside_netsniff_ng_and_leaves_nothing() 
 
     // As systemd makes them for a user of the service's own.
     let records = "var/log/private/flowtop/flowtop.jsonl";
-    let write = "mkdir -p /var/log/private/flowtop && ln -s private/flowtop /var/log/flowtop && touch \"/$0\"";
-    machine.run(&["sh", "-c", write, records]);
+    let write = "for folder in log lib; do mkdir -p /var/$folder/private/flowtop && \
+                 ln -s private/flowtop /var/$folder/flowtop || exit 1; done && touch \"/$0\" \"/$1\"";
+    let recording = "var/lib/private/flowtop/a.flowrec";
+    machine.run(&["sh", "-c", write, records, recording]);
     machine.dpkg(&["--remove", "flowtop"]);
-    assert!(machine.made().contains(records), "records were removed");
+    for kept in [records, recording] {
+        assert!(machine.made().contains(kept), "{kept} was removed");
+    }
     machine.dpkg(&["--purge", "flowtop"]);
     assert_eq!(machine.run(&["flowtop"]), "netsniff-ng\n");
     machine.dpkg(&["--purge", "netsniff-ng"]);

@@ -5,13 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use nix::errno::Errno;
 
 use super::error::failure;
+use super::recording_folder::Holding;
 use super::{rights, setup};
 use crate::cli::{Arguments, Failure};
 use crate::config::source::{Opened, Surroundings};
@@ -27,6 +31,8 @@ use crate::probe::{Options, Probe, privileges};
 /// Width of the names on the left.
 const LABEL: usize = 16;
 const LOOPBACK: u32 = 1;
+/// Where the service records, by its unit.
+const SERVICE_FOLDER: &str = "/var/lib/flowtop";
 const UNKNOWN: &str = "not known";
 
 /// What is found, line by line.
@@ -52,6 +58,9 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     say("flow table", table);
     let user = arguments.user.as_deref();
     say("once it counts", rights_of_a_run(surroundings, user));
+    let record = opened.as_ref().ok();
+    let record = record.and_then(|opened| opened.config.record.as_ref());
+    say("recordings", recordings(record.map(|it| &*it.folder)));
     say("configuration", configuration(opened));
     let surveyed = links().map_err(|error| failure("list the interfaces", &error))?;
     say("left over", leftovers(&surveyed));
@@ -157,6 +166,33 @@ fn rights_of_a_run(surroundings: &Surroundings, user: Option<&str>) -> String {
         Ok(Ok(privileges)) => privileges.to_string(),
         Ok(Err(error)) => format!("it ends: {error:#}"),
         Err(_) => UNKNOWN.to_owned(),
+    }
+}
+
+/// What is recorded where: in the folder of the configuration, or else in the service's.
+fn recordings(folder: Option<&Path>) -> String {
+    let path = folder.unwrap_or(Path::new(SERVICE_FOLDER));
+    let name = display_name(path.as_os_str());
+    match Holding::of(path) {
+        Ok(Holding {
+            runs,
+            bytes,
+            since_ms: Some(since_ms),
+        }) => {
+            let since = Timestamp::from_millisecond(since_ms as i64).unwrap_or_default();
+            let since = since.to_zoned(TimeZone::system()).strftime("%F %H:%M");
+            let runs = match runs {
+                1 => "1 run".to_owned(),
+                runs => format!("{runs} runs"),
+            };
+            let bytes = units::bytes(bytes);
+            format!("{name}: {runs} since {since}, {}", bytes.trim_start())
+        }
+        Ok(_) => format!("{name}: none"),
+        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_none() => {
+            "none (flowtop --record DIR, RECORD or the service makes one)".to_owned()
+        }
+        Err(error) => format!("{name}: {UNKNOWN}: {error}"),
     }
 }
 

@@ -187,10 +187,23 @@ impl Work {
     fn begin(&mut self) -> io::Result<()> {
         self.folder.prepare()?;
         match self.put_key(now_ns(), &Carried::default()) {
-            Err(error) if !finds_no_room(&error) => return Err(error),
-            put => self.tell(put),
+            Ok(()) => self.say(format!(
+                "records to {}: {}",
+                self.path(),
+                self.folder.bounds()
+            )),
+            Err(error) if finds_no_room(&error) => self.tell(Err(error)),
+            Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn path(&self) -> String {
+        display_name(self.folder.path().as_os_str())
+    }
+
+    fn say(&self, text: String) {
+        self.outlet.send(Update::Notice(text));
     }
 
     fn put_entry(&mut self, wall_ns: i64, entry: &Entry) {
@@ -233,7 +246,7 @@ impl Work {
 
     /// Says once that nothing can be written, and once that it can again.
     fn tell(&mut self, put: io::Result<()>) {
-        let path = display_name(self.folder.path().as_os_str());
+        let path = self.path();
         let text = match (&put, self.is_paused) {
             (Err(error), false) => format!(
                 "record to {path}: {error} (recording pauses, and is tried again; counting goes on)"
@@ -242,7 +255,7 @@ impl Work {
             _ => return,
         };
         self.is_paused = put.is_err();
-        self.outlet.send(Update::Notice(text));
+        self.say(text);
     }
 }
 

@@ -4,7 +4,7 @@
 //! It is opened before rights are given up, and files are made and removed in it by its descriptor. One run at a time
 //! records into a folder.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
@@ -21,6 +21,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::export_folder::open_folder;
 use crate::cli::{Exit, Failure};
 use crate::config::Record;
+use crate::model::units;
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
 use crate::recording::{Header, SegmentName};
@@ -91,23 +92,19 @@ impl RecordingFolder {
         &self.path
     }
 
+    /// How much it holds at most, in words.
+    pub fn bounds(&self) -> String {
+        let days = self.longest.as_secs() / 86_400;
+        format!(
+            "{} or {days} days of it",
+            units::bytes(self.most_bytes).trim_start()
+        )
+    }
+
     /// Finds the segments of earlier runs, and sees whether there may be others.
     pub fn prepare(&mut self) -> io::Result<()> {
-        let mut found = Vec::new();
-        for entry in Dir::openat(&*self.folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
-            let entry = entry?;
-            let name = entry.file_name().to_str().ok().and_then(SegmentName::parse);
-            let Some(name) = name else {
-                continue;
-            };
-            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-            if let Ok(stat) = fstatat(self.folder.as_fd(), entry.file_name(), flags) {
-                found.push((name, stat.st_size as u64));
-            }
-        }
-        found.sort();
-        self.bytes = found.iter().map(|(_, size)| size).sum();
-        self.segments = found.into();
+        self.segments = segments(&self.folder)?.into();
+        self.bytes = self.segments.iter().map(|(_, size)| size).sum();
         Ok(())
     }
 
@@ -126,15 +123,19 @@ impl RecordingFolder {
         self.latest.is_some()
     }
 
-    /// Begins a segment with its first block.
+    /// Begins a segment with its first block, behind all those before it.
     pub fn begin(&mut self, header: &Header, block: &[u8]) -> io::Result<()> {
         self.latest = None;
+        let began_ms = (header.began_wall_ns / 1_000_000).max(0) as u64;
+        // A clock that was set back does not put it in front of those before it.
+        let before = self.segments.back().map(|(name, _)| name);
+        let before = before.filter(|name| name.run == header.run);
         let name = SegmentName {
-            began_ms: (header.began_wall_ns / 1_000_000).max(0) as u64,
+            began_ms: before.map_or(began_ms, |name| began_ms.max(name.began_ms + 1)),
             run: header.run,
             number: header.number,
         };
-        self.make_room(name.began_ms, block.len() as u64);
+        self.make_room(began_ms, block.len() as u64);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let file = File::from(openat(
@@ -147,7 +148,7 @@ impl RecordingFolder {
         self.latest = Some(Latest {
             file,
             size: 0,
-            began_ms: name.began_ms,
+            began_ms,
         });
         let mut bytes = header.bytes().to_vec();
         bytes.extend_from_slice(block);
@@ -213,6 +214,48 @@ impl RecordingFolder {
             self.segments.pop_front();
             self.bytes -= size;
         }
+    }
+}
+
+/// All segments in a folder with their sizes, the oldest first.
+fn segments(folder: &File) -> io::Result<Vec<(SegmentName, u64)>> {
+    let mut found = Vec::new();
+    for entry in Dir::openat(folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_str().ok().and_then(SegmentName::parse);
+        let Some(name) = name else {
+            continue;
+        };
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        if let Ok(stat) = fstatat(folder.as_fd(), entry.file_name(), flags) {
+            found.push((name, stat.st_size as u64));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What a folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// Runs with at least a segment.
+    pub runs: usize,
+    /// All segments, bytes.
+    pub bytes: u64,
+    /// When the oldest one was begun, ms since 1970; none: there is none.
+    pub since_ms: Option<u64>,
+}
+
+impl Holding {
+    /// What is in this folder now, whoever writes there.
+    pub fn of(path: &Path) -> io::Result<Holding> {
+        let segments = segments(&File::open(path)?)?;
+        let runs: BTreeSet<u64> = segments.iter().map(|(name, _)| name.run).collect();
+        Ok(Holding {
+            runs: runs.len(),
+            bytes: segments.iter().map(|(_, size)| size).sum(),
+            since_ms: segments.first().map(|(name, _)| name.began_ms),
+        })
     }
 }
 
@@ -294,6 +337,13 @@ mod tests {
         folder.begin(&header(0, 103 + 49), &[3; 10]).expect("begun");
         fs::remove_file(path.join("other")).expect("it was left alone");
         assert_eq!(hours(&path), [104, 105, 103 + 49]);
+        let held = Holding::of(&path).expect("a folder");
+        let bytes = fs::read_dir(&path).expect("a folder").map(|entry| {
+            let metadata = entry.expect("an entry").metadata();
+            metadata.expect("it is there").len()
+        });
+        assert_eq!((held.runs, held.bytes), (1, bytes.sum()));
+        assert_eq!(held.since_ms, Some(104 * HOUR_MS));
     }
 
     #[test]
@@ -308,6 +358,16 @@ mod tests {
         assert!(!folder.has_room(now - HOUR_MS), "the clock was set back");
         folder.append(&[1; 5000]).expect("written");
         assert!(!folder.has_room(now));
+        folder.begin(&header(1, 30), &[1; 5000]).expect("begun");
+        assert!(folder.has_room(30 * HOUR_MS) && !folder.has_room(now));
+        let names = segments(&folder.folder).expect("a list");
+        let in_order = [(50 * HOUR_MS, 0), (50 * HOUR_MS + 1, 1)];
+        assert!(
+            names
+                .iter()
+                .map(|(it, _)| (it.began_ms, it.number))
+                .eq(in_order)
+        );
     }
 
     #[test]

@@ -119,6 +119,7 @@ fn files_and_environment(page: &mut Roff) {
             "/var/log/flowtop/flowtop.jsonl",
             "the records of the service",
         ),
+        ("/var/lib/flowtop", "the recording of the service"),
     ];
     entries(page, "FILES", "", rows(&files), 1);
     let environment = [

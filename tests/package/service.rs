@@ -52,6 +52,8 @@ fn its_records_and_files_are_bounded_by_themselves() {
     assert!(output.json && output.top.is_some_and(|most| most <= 1000));
     assert!(rotation.size * u64::from(rotation.files) <= 1_000_000_000);
     assert_eq!(output.file, Some("/var/log/flowtop/flowtop.jsonl".into()));
+    // Unless RECORD says otherwise: a gigabyte or a week, whichever is less.
+    assert_eq!(arguments.overrides.record, Some("/var/lib/flowtop".into()));
 }
 
 #[test]
@@ -62,9 +64,10 @@ fn a_flood_of_flows_fills_so_many_files_and_no_more_and_nothing_is_missing() {
     let machine = Machine::new();
     machine.dpkg(&["--install", path(&DEBIAN_PACKAGE)]);
     // As systemd makes it for a user of its own.
-    let folder = "install -d -m 750 -o 65534 -g 65534 /var/log/private/flowtop && \
-                  ln -s private/flowtop /var/log/flowtop && chmod 711 /var/log/private";
-    machine.run(&["sh", "-c", folder]);
+    let folders = "for folder in log lib; do \
+                   install -d -m 750 -o 65534 -g 65534 /var/$folder/private/flowtop && \
+                   ln -s private/flowtop /var/$folder/flowtop && chmod 711 /var/$folder/private || exit 1; done";
+    machine.run(&["sh", "-c", folders]);
     let pair = Pair::quiet();
     let options = format!("--throughput-interval 0.1 -i {RECEIVER_LINK}");
     let mut command = as_the_service(&machine, &pair);
@@ -110,4 +113,23 @@ fn a_flood_of_flows_fills_so_many_files_and_no_more_and_nothing_is_missing() {
     let counted = volume(interface(&last, RECEIVER_LINK)).0;
     assert!(sent > 2, "all flows are in each record");
     assert_eq!(counted, u64::from(sent));
+    assert_all_is_recorded(&machine, u64::from(sent));
+}
+
+/// What no file of records has any more is in the recording.
+fn assert_all_is_recorded(machine: &Machine, sent: u64) {
+    let replay = ["flowtop", "replay", "/var/lib/flowtop", "--json"];
+    let replayed = machine.run(&replay);
+    let last = replayed.lines().next_back().expect("a record");
+    let last: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(flows(&last).count(), sent as usize);
+    assert_eq!(volume(interface(&last, RECEIVER_LINK)).0, sent);
+    let report = machine.run(&["flowtop", "doctor"]);
+    let mut lines = report.lines();
+    let line = lines.find_map(|line| line.strip_prefix("recordings "));
+    let line = line.expect("what is recorded").trim_start();
+    assert!(
+        line.starts_with("/var/lib/flowtop: 1 run since 2"),
+        "{line}"
+    );
 }

@@ -17,6 +17,10 @@ PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
 FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+# Rust's stable compiler has clang's coverage, too; --target keeps build scripts free of it.
+FUZZ_RUST_FLAGS = --cfg fuzzing -Cpasses=sancov-module \
+	$(addprefix -Cllvm-args=-sanitizer-coverage-,level=3 inline-8bit-counters pc-table trace-compares) \
+	-Clink-arg=$(shell clang -print-file-name=libclang_rt.fuzzer_no_main-$$(uname -m).a) -Clink-arg=-lstdc++
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h src/bpf/host/*.c src/bpf/host/*/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs scripts/package scripts/test-again tests/kernels/init $(wildcard packaging/debian/p*)
 
@@ -31,7 +35,7 @@ STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l 
 STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
 comma := ,
 
-.PHONY: build static demo run test test-again test-long test-fleet test-kernels check fuzz fuzz-config mutants memcheck bench screenshots install install-caps uninstall deb archive help
+.PHONY: build static demo run test test-again test-long test-fleet test-kernels check fuzz fuzz-config fuzz-requests mutants memcheck bench screenshots install install-caps uninstall deb archive help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -60,9 +64,10 @@ N ?= 20
 test-again: ## run all tests N times, half of them under load, and say what failed: make test-again N=20
 	@scripts/test-again $(N)
 
-test-long: ## the tests of load again, a minute each, and a fleet under a million flows
+test-long: ## the tests of load again, a minute each, a million requests of garbage, a fleet under a million flows
 	@scripts/install-needs build test fleet
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
+	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_metrics -- --nocapture garbage
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test fleet -- --ignored --nocapture scraped
 
 test-fleet: ## flow records and metrics with the collectors and databases that others use
@@ -105,6 +110,13 @@ fuzz: ## show millions of frames to headers, kernel program and reference: make 
 	cd $(FUZZ_FOLDER) && ./headers -max_total_time=$$(($(TIME) / 2)) -max_len=600 -print_final_stats=1 corpus $(CURDIR)/tests/corpus
 	FLOWTOP_FUZZ_CORPUS=$(FUZZ_FOLDER)/corpus FLOWTOP_FUZZ_FRAMES=$(FRAMES) FLOWTOP_FUZZ_SECONDS=$$(($(TIME) / 2)) \
 		FLOWTOP_FUZZ_SEED=$$(date +%s) $(RUNNER) $(CARGO) test --locked --release --test fuzz -- --nocapture
+
+fuzz-requests: ## send any bytes in any pieces to what answers scrapers: make fuzz-requests TIME=600; no root needed
+	@scripts/install-needs build fuzz
+	@mkdir -p $(FUZZ_FOLDER)/requests
+	RUSTFLAGS="$(FUZZ_RUST_FLAGS)" CARGO_PROFILE_DEV_OPT_LEVEL=2 FLOWTOP_FUZZ_REQUESTS="-max_total_time=$(TIME) -max_len=12000 \
+		-print_final_stats=1 -artifact_prefix=$(FUZZ_FOLDER)/ $(FUZZ_FOLDER)/requests $(CURDIR)/tests/requests" \
+		$(CARGO) test --locked --lib --target $(TRIPLE) --target-dir $(FUZZ_FOLDER)/rust connection::tests::fuzz -- --nocapture
 
 bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build

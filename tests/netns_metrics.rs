@@ -1,6 +1,10 @@
 //! Metrics of the program as scrapers get them: their sums under flows that come and go, who is served where, and what
 //! those who do harm achieve.
 
+#[path = "support/dice.rs"]
+mod dice;
+#[path = "netns_metrics/garbage.rs"]
+mod garbage;
 #[path = "netns_metrics/harm.rs"]
 mod harm;
 #[path = "netns_metrics/secured.rs"]

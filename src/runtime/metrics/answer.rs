@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::gate::Gate;
+use super::gate::{Gate, Later};
 use super::request::{Request, Target, Wrong};
 use crate::export::openmetrics::{self, Format, Page, Refusal, Service};
 
@@ -82,10 +82,11 @@ impl Site {
         self.service.refused[refusal as usize] += 1;
     }
 
-    /// The answer to a request.
-    pub fn answer(&mut self, request: &Request<'_>) -> Answer {
+    /// The answer to a request, or when it is known who asks.
+    pub fn answer(&mut self, request: &Request<'_>) -> Result<Answer, Later> {
+        let is_admitted = self.gate.admits(request.authorization)?;
         let mut answer = match request.target {
-            _ if !self.gate.admits(request.authorization) => {
+            _ if !is_admitted => {
                 self.refuse(Refusal::Unauthorized);
                 let head = Head {
                     status: "401 Unauthorized",
@@ -111,7 +112,7 @@ impl Site {
         if request.is_head {
             answer.body = Arc::default();
         }
-        answer
+        Ok(answer)
     }
 
     /// The answer to what is no request of ours.

@@ -10,6 +10,7 @@ use nix::poll::PollFlags;
 use rustls::ServerConfig;
 
 use super::answer::{Answer, Site};
+use super::gate::Later;
 use super::request::{LONGEST_HEAD, parse};
 use super::transport::Transport;
 use crate::export::openmetrics::Refusal;
@@ -24,6 +25,8 @@ const AT_ONCE: usize = 1 << 20;
 enum Phase {
     /// The next request is to come.
     Reading,
+    /// The request has come, and is not looked at before that.
+    Held(Instant),
     /// The answer goes out; so much of it has gone.
     Writing(Answer, usize),
     /// All has been said: what is still on its way is read, as closing would take the answer back.
@@ -54,6 +57,7 @@ impl Connection {
     pub fn awaits(&self) -> PollFlags {
         match self.phase {
             Phase::Writing(..) => PollFlags::POLLOUT,
+            Phase::Held(_) => PollFlags::empty(),
             _ if self.transport.wants_to_send() => PollFlags::POLLIN | PollFlags::POLLOUT,
             Phase::Reading | Phase::Leaving => PollFlags::POLLIN,
         }
@@ -62,6 +66,14 @@ impl Connection {
     /// When it has waited for too long.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// When it goes on, whatever comes before.
+    pub fn next(&self) -> Instant {
+        match self.phase {
+            Phase::Held(until) => until.min(self.deadline),
+            _ => self.deadline,
+        }
     }
 
     /// Whether no answer is under way.
@@ -73,6 +85,7 @@ impl Connection {
     pub fn lateness(&self) -> Option<Refusal> {
         match self.phase {
             Phase::Reading => (!self.input.is_empty()).then_some(Refusal::Late),
+            Phase::Held(_) => Some(Refusal::Late),
             Phase::Writing(..) => Some(Refusal::Unread),
             Phase::Leaving => None,
         }
@@ -84,14 +97,23 @@ impl Connection {
             Phase::Reading => {
                 self.flush()?;
                 self.read()?;
-                self.answer(site)
+                self.answer(site);
+                Ok(())
             }
             Phase::Writing(..) => {
-                if self.write()? {
-                    // The next request may be there already.
+                // The next request may be there already, or a part of it.
+                if self.write()? && !self.answer(site) {
                     self.read()?;
-                    self.answer(site)?;
+                    self.answer(site);
                 }
+                Ok(())
+            }
+            // It has hung up.
+            Phase::Held(until) if Instant::now() < *until => {
+                Err(ErrorKind::ConnectionAborted.into())
+            }
+            Phase::Held(_) => {
+                self.answer(site);
                 Ok(())
             }
             Phase::Leaving => self.discard(),
@@ -112,20 +134,25 @@ impl Connection {
         }
     }
 
-    /// Answers the request that has come, if it is whole.
-    fn answer(&mut self, site: &mut Site) -> io::Result<()> {
+    /// Has the answer to the request that has come go out next, now or later, if it is whole; whether it is.
+    fn answer(&mut self, site: &mut Site) -> bool {
         let answer = match parse(&self.input) {
-            Ok(None) => return Ok(()),
-            Ok(Some((request, length))) => {
-                let answer = site.answer(&request);
-                self.input.drain(..length);
-                answer
-            }
+            Ok(None) => return false,
+            Ok(Some((request, length))) => match site.answer(&request) {
+                Ok(answer) => {
+                    self.input.drain(..length);
+                    answer
+                }
+                Err(Later(until)) => {
+                    self.phase = Phase::Held(until);
+                    return true;
+                }
+            },
             Err(wrong) => site.answer_wrong(wrong),
         };
         self.phase = Phase::Writing(answer, 0);
         self.deadline = Instant::now() + PATIENCE;
-        self.write().map(|_| ())
+        true
     }
 
     /// Writes what goes out; whether all has gone, and the next request may come.
@@ -194,3 +221,7 @@ impl AsFd for Connection {
         self.transport.as_fd()
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -133,7 +133,7 @@ impl Server {
             fds.push(PollFd::new(connection.as_fd(), connection.awaits()));
         }
         fds.extend(listener.map(|(_, l)| PollFd::new(l.as_fd(), PollFlags::POLLIN)));
-        let ends = self.connections.iter().map(Connection::deadline);
+        let ends = self.connections.iter().map(Connection::next);
         let next = ends.chain(self.rests_until).min();
         let timeout = next.map_or(PollTimeout::NONE, |next| {
             wake::timeout(next.saturating_duration_since(Instant::now()))
@@ -149,11 +149,12 @@ impl Server {
 
     /// Goes on with the connections that can.
     fn serve(&mut self, ready: &[bool]) {
+        let now = Instant::now();
         let mut ready = ready.iter();
         let site = &mut self.site;
         self.connections.retain_mut(|connection| {
             let is_ready = ready.next().is_some_and(|ready| *ready);
-            let outcome = if is_ready {
+            let outcome = if is_ready || connection.next() <= now {
                 connection.go_on(site)
             } else {
                 Ok(())

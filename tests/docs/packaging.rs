@@ -246,6 +246,18 @@ fn with_interfaces(shell: Shell, text: &str) -> String {
     }
 }
 
+/// The completion of zsh with names of values such as `SIZE:COUNT` as they are: an unescaped colon would end the name, and what
+/// stands behind it would be run.
+fn with_whole_names(mut text: String) -> String {
+    for option in Arguments::command().get_arguments() {
+        for name in option.get_value_names().unwrap_or_default() {
+            let whole = name.replace(':', "\\:");
+            text = text.replace(&format!("]:{name}:"), &format!("]:{whole}:"));
+        }
+    }
+    text
+}
+
 const BASH_INTERFACES: &str = r#"# Interfaces, also behind the commas of a list.
 _flowtop_interfaces() {
     local path list=""
@@ -290,7 +302,10 @@ fn completions(files: &mut Files) {
     ] {
         let mut text = Vec::new();
         generate(shell, &mut Arguments::command(), "flowtop", &mut text);
-        let text = with_interfaces(shell, &String::from_utf8(text).expect("UTF-8"));
+        let mut text = with_interfaces(shell, &String::from_utf8(text).expect("UTF-8"));
+        if shell == Shell::Zsh {
+            text = with_whole_names(text);
+        }
         files.insert(Path::new("completions").join(name), text);
     }
 }
@@ -319,6 +334,43 @@ fn manual_pages_and_completions_are_what_the_command_line_says() {
             "packaging/{} is not what the code says (FLOWTOP_UPDATE_README=1 writes it)",
             path.display()
         );
+    }
+}
+
+/// The parts between unescaped colons.
+fn split_at_colons(text: &str) -> Vec<String> {
+    let (mut parts, mut is_escaped) = (vec![String::new()], false);
+    for c in text.chars() {
+        match c {
+            ':' if !is_escaped => parts.push(String::new()),
+            _ => parts.last_mut().expect("a part").push(c),
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    parts
+}
+
+#[test]
+fn each_value_has_one_name_and_one_action_in_zsh() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/completions/_flowtop");
+    let text = fs::read_to_string(path).expect("the completion");
+    let specs = text
+        .lines()
+        .filter(|line| line.starts_with("'") && line.contains('['));
+    let mut names = Vec::new();
+    for line in specs {
+        let end = line.match_indices(']').map(|(at, _)| at);
+        let end = end.clone().find(|at| !line[..*at].ends_with('\\'));
+        let behind = &line[end.expect("the end of the help") + 1..];
+        let behind = behind.trim_end_matches(" \\").trim_end_matches('\'');
+        match &split_at_colons(behind)[..] {
+            [flag] => assert_eq!(flag, "", "{line}"),
+            [nothing, name, _action] if nothing.is_empty() => names.push(name.replace('\\', "")),
+            _ => panic!("{line}"),
+        }
+    }
+    for name in ["SIZE:COUNT", "[ADDRESS:]PORT", "HOST:PORT"] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
     }
 }
 

@@ -58,7 +58,7 @@ use names::HostNames;
 use step::Step;
 
 pub use crate::model::preferences::View;
-pub use detail::{Chart, Detail, SMALLEST_CHART, Subject};
+pub use detail::{Chart, Detail, Numbers, SMALLEST_CHART, Subject};
 pub use events::EventRows;
 pub use filter::FilterLine;
 pub use flows::{FlowRows, has_ended};

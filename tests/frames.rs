@@ -318,6 +318,25 @@ fn details() {
 }
 
 #[test]
+fn a_detail_of_an_interface_has_all_digits_of_what_was_counted() {
+    let mut report = mixed();
+    report.interfaces[0].counts.packets = 12_345_678_901;
+    report.interfaces[0].counts.bytes = 9_876_543_210_000;
+    report.interfaces[0].counted.malformed[3].packets = 1_234_567_890;
+    for width in [60, 80, 100, 120, 160, 200] {
+        let mut app = dashboard(&report, (width, 50), "3 Enter");
+        let drawn = frame(&mut app, &report);
+        for text in [
+            "12,345,678,901 in 9.88 TB",
+            "malformed, by reason",
+            "1,234,567,890",
+        ] {
+            assert!(drawn.contains(text), "{width}: {text}\n{drawn}");
+        }
+    }
+}
+
+#[test]
 fn all_of_a_detail_can_be_scrolled_to_where_the_screen_is_low() {
     let report = mixed();
     let mut app = dashboard(&report, (60, 15), "Down Enter");

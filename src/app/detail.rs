@@ -38,13 +38,33 @@ pub struct Detail<'a> {
     pub title: Vec<String>,
     /// Its circumstances, as lines of facts.
     pub place: Vec<Vec<Fact>>,
-    /// Its numbers, to be read downwards in columns.
-    pub numbers: Vec<Fact>,
-    /// Cells for the name of a number, and for its text with the gap behind it.
-    pub cells: (u16, u16),
+    /// Its numbers.
+    pub numbers: Vec<Numbers>,
     /// The same conversation elsewhere, one line each.
     pub relatives: Vec<String>,
     width: u16,
+}
+
+/// Numbers that belong together, to be read downwards in columns.
+#[derive(Debug)]
+pub struct Numbers {
+    /// What they have in common, on a line above them.
+    pub heading: Option<&'static str>,
+    facts: Vec<Fact>,
+    /// The fewest cells for the name of a number, and for its text with the gap behind it: so columns stay where they are
+    /// while numbers change.
+    least: (u16, u16),
+}
+
+/// A column of numbers, with the cells that names and texts have in it.
+#[derive(Debug)]
+pub struct NumberColumn<'a> {
+    /// The numbers, one a line.
+    pub facts: &'a [Fact],
+    /// Cells for the longest name, with the gap behind it.
+    pub name: u16,
+    /// Cells for the longest text, with the gap behind it.
+    pub text: u16,
 }
 
 /// What a chart shows.
@@ -102,8 +122,11 @@ impl<'a> Scene<'a> {
             subject: Subject::Flow(flow),
             title: title_lines(&facts::title(flow, &context), room),
             place: place_lines(facts::place(app, flow), room),
-            numbers: facts::numbers(flow, &context),
-            cells: (14, 12),
+            numbers: vec![Numbers {
+                heading: None,
+                facts: facts::numbers(flow, &context),
+                least: (14, 12),
+            }],
             relatives: relatives
                 .iter()
                 .map(|line| shorten_end(line, room))
@@ -124,11 +147,54 @@ impl<'a> Scene<'a> {
             subject: Subject::Interface(interface),
             title: vec![shorten_middle(title.trim_end(), usize::from(width))],
             place: Vec::new(),
-            numbers: facts::interface(interface),
-            cells: (20, 18),
+            numbers: vec![
+                Numbers {
+                    heading: None,
+                    facts: facts::interface(interface),
+                    least: (20, 18),
+                },
+                Numbers {
+                    heading: Some("malformed, by reason"),
+                    facts: facts::malformed(interface),
+                    least: (20, 6),
+                },
+            ],
             relatives: Vec::new(),
             width,
         }
+    }
+}
+
+impl Numbers {
+    /// As many columns as fit into this width, each as wide as what stands in it.
+    pub fn columns(&self, width: u16) -> Vec<NumberColumn<'_>> {
+        let most = usize::from(width / (self.least.0 + self.least.1)).max(1);
+        let cells = |column: &NumberColumn| column.name + column.text;
+        let fits = |columns: &Vec<_>| columns.iter().map(cells).sum::<u16>() <= width;
+        let mut counts = (1..=most).rev().map(|count| self.split(count));
+        counts.find(fits).unwrap_or_else(|| self.split(1))
+    }
+
+    fn split(&self, columns: usize) -> Vec<NumberColumn<'_>> {
+        let lines = self.facts.len().div_ceil(columns).max(1);
+        let wanted = |text: &str| text.chars().count() as u16 + 1;
+        let parts = self.facts.chunks(lines);
+        let columns = parts.map(|facts| NumberColumn {
+            facts,
+            name: facts
+                .iter()
+                .fold(self.least.0, |most, it| most.max(wanted(it.0))),
+            text: facts
+                .iter()
+                .fold(self.least.1, |most, it| most.max(wanted(&it.1))),
+        });
+        columns.collect()
+    }
+
+    fn lines(&self, width: u16) -> usize {
+        let columns = self.columns(width);
+        let longest = columns.iter().map(|column| column.facts.len()).max();
+        longest.unwrap_or(0) + usize::from(self.heading.is_some())
     }
 }
 
@@ -139,16 +205,15 @@ impl Detail<'_> {
             title: vec![String::new(), shorten_middle(text, usize::from(width))],
             place: Vec::new(),
             numbers: Vec::new(),
-            cells: (1, 1),
             relatives: Vec::new(),
             width,
         }
     }
 
-    /// How many lines the numbers take.
-    pub fn number_lines(&self) -> usize {
-        let columns = usize::from(self.width / (self.cells.0 + self.cells.1)).max(1);
-        self.numbers.len().div_ceil(columns)
+    /// How many lines all numbers take.
+    fn number_lines(&self) -> usize {
+        let lines = |numbers: &Numbers| numbers.lines(self.width);
+        self.numbers.iter().map(lines).sum()
     }
 
     /// The sheet, for a screen with so many lines for it. Charts take what room there is; those that have none stand below

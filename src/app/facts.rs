@@ -5,7 +5,7 @@ use crate::model::column::{Context, Value, by_id, part_of};
 use crate::model::doubt;
 use crate::model::flow::FlowKey;
 use crate::model::groups::Group;
-use crate::model::snapshot::Malformed;
+use crate::model::snapshot::{Malformed, Volume};
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
 
@@ -168,10 +168,10 @@ pub fn relatives(flow: &Flow, shown: &Report, context: &Context) -> Vec<String> 
     shown.flows.iter().filter_map(line).take(4).collect()
 }
 
-/// What an interface's hook counted, with malformed packets by reason.
+/// What an interface's hook counted.
 pub fn interface(interface: &Interface) -> Vec<Fact> {
     let counted = &interface.counted;
-    let volume = |v: crate::model::snapshot::Volume| {
+    let volume = |v: Volume| {
         format!(
             "{} in {}",
             units::exact(v.packets),
@@ -199,8 +199,13 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
     if counted.cut_off.packets > 0 {
         facts.push(("cut off", volume(counted.cut_off)));
     }
-    for (reason, packets) in Malformed::ALL.iter().zip(&counted.malformed) {
-        facts.push((reason.name(), units::exact(packets.packets)));
-    }
     facts
+}
+
+/// Its malformed packets, by reason.
+pub fn malformed(interface: &Interface) -> Vec<Fact> {
+    let by_reason = Malformed::ALL.iter().zip(&interface.counted.malformed);
+    let fact =
+        |(reason, volume): (&Malformed, &Volume)| (reason.name(), units::exact(volume.packets));
+    by_reason.map(fact).collect()
 }

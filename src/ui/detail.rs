@@ -6,7 +6,7 @@ use super::chart::{Curve, draw_curves};
 use super::distribution::{draw_distribution, time};
 use super::pen::Pen;
 use crate::app::layout::Screen;
-use crate::app::{App, Chart, Detail, Scene, Subject};
+use crate::app::{App, Chart, Detail, Numbers, Scene, Subject};
 use crate::model::tracker::{Flow, Interface, Report};
 use crate::model::units;
 
@@ -58,24 +58,32 @@ fn draw_text(pen: &mut Pen, detail: &Detail, area: Rect) {
         }
         y += 1;
     }
-    y = draw_numbers(pen, detail, area, y);
+    for numbers in &detail.numbers {
+        y = draw_numbers(pen, numbers, area, y);
+    }
     for line in &detail.relatives {
         pen.text(area.x, y, area.width, line, pen.theme.base);
         y += 1;
     }
 }
 
-/// Draws the numbers in as many columns as fit, read downwards; returns the next line.
-fn draw_numbers(pen: &mut Pen, detail: &Detail, area: Rect, top: u16) -> u16 {
-    let (name_width, text_width) = detail.cells;
-    let lines = detail.number_lines();
-    for (index, (name, text)) in detail.numbers.iter().enumerate() {
-        let y = top + (index % lines) as u16;
-        let x = area.x + (index / lines) as u16 * (name_width + text_width);
-        pen.text(x, y, name_width, name, pen.theme.dim);
-        pen.text(x + name_width, y, text_width - 1, text, pen.theme.base);
+/// Draws numbers below their heading, if they have one; returns the next line.
+fn draw_numbers(pen: &mut Pen, numbers: &Numbers, area: Rect, top: u16) -> u16 {
+    let mut top = top;
+    if let Some(heading) = numbers.heading {
+        pen.text(area.x, top, area.width, heading, pen.theme.strong);
+        top += 1;
     }
-    top + lines as u16
+    let (mut x, mut bottom) = (area.x, top);
+    for column in numbers.columns(area.width) {
+        for ((name, text), y) in column.facts.iter().zip(top..) {
+            pen.text(x, y, column.name, name, pen.theme.dim);
+            pen.text(x + column.name, y, column.text, text, pen.theme.base);
+            bottom = bottom.max(y + 1);
+        }
+        x += column.name + column.text;
+    }
+    bottom
 }
 
 fn draw_chart(pen: &mut Pen, scene: &Scene, detail: &Detail, chart: Chart, area: Rect) {

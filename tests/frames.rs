@@ -337,6 +337,24 @@ fn a_detail_of_an_interface_has_all_digits_of_what_was_counted() {
 }
 
 #[test]
+fn a_flag_is_explained_in_words_or_not_named_at_all() {
+    let report = mixed();
+    for width in 40..140 {
+        for keys in ["", "Down", "2", "5 Down"] {
+            let mut app = dashboard(&report, (width, 24), keys);
+            let drawn = frame(&mut app, &report);
+            let status = drawn.lines().nth(22).expect("the status line");
+            let is_explained = status.contains("losing now");
+            assert_eq!(
+                status.contains('↓'),
+                is_explained,
+                "{width} {keys}: {status}"
+            );
+        }
+    }
+}
+
+#[test]
 fn all_of_a_detail_can_be_scrolled_to_where_the_screen_is_low() {
     let report = mixed();
     let mut app = dashboard(&report, (60, 15), "Down Enter");

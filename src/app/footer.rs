@@ -126,7 +126,8 @@ impl App {
             Action::ToggleLoss => view == View::Flows,
             Action::ToggleUnit => view != View::Events,
             Action::Open => self.has_rows(),
-            Action::Fold | Action::GroupBy => view == View::Groups,
+            Action::Fold => view == View::Groups && self.has_rows(),
+            Action::GroupBy => view == View::Groups,
             _ => true,
         };
         let entries = self.preferences().keymap.footer();

@@ -59,9 +59,15 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
             3,
         ));
     }
+    let mut used: usize = segments.iter().map(Segment::width).sum();
     for (flag, style, words) in flags(pen, app) {
-        segments.push(Segment::new(format!("  {flag}"), style, 4));
-        segments.push(Segment::new(format!(" {words}"), theme.dim, 4));
+        let flag = Segment::new(format!("  {flag}"), style, 4);
+        let words = Segment::new(format!(" {words}"), theme.dim, 4);
+        used += flag.width() + words.width();
+        // A flag without its words would explain nothing.
+        if used <= usize::from(room) {
+            segments.extend([flag, words]);
+        }
     }
     pen.line(1, screen.status, room, segments);
 }

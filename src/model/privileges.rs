@@ -69,7 +69,10 @@ impl Privileges {
 
 impl fmt::Display for Privileges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "user {} ({})", self.user, self.uid)?;
+        write!(f, "user {}", self.user)?;
+        if self.user != self.uid.to_string() {
+            write!(f, " ({})", self.uid)?;
+        }
         if let Some(reason) = self.stays_root {
             write!(f, " still: {reason}")?;
         }
@@ -100,6 +103,24 @@ impl fmt::Display for Privileges {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_user_without_a_name_has_a_number_and_has_it_once() {
+        let nobody_else = Privileges {
+            user: "64836".into(),
+            uid: 64836,
+            groups: Vec::new(),
+            capabilities: Vec::new(),
+            stays_root: None,
+            no_new_privileges: true,
+            landlock: Landlock::Full,
+            seccomp: true,
+        };
+        assert_eq!(
+            nobody_else.to_string(),
+            "user 64836, no capability, no new privileges, files limited by Landlock, system calls by seccomp"
+        );
+    }
 
     #[test]
     fn a_run_has_the_rights_of_all_its_threads() {

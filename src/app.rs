@@ -33,6 +33,7 @@ mod names;
 mod notices;
 mod pause;
 mod preferences;
+mod recent_trouble;
 mod reorder;
 mod rows;
 mod scene;

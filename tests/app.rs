@@ -1175,6 +1175,19 @@ fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
     let screen = frame(&mut app, &report);
     assert!(screen.contains("2 in trouble") && screen.contains("loss 9.00%, 40 in 3.0 s"));
     assert!(screen.contains("in trouble first, then by thruput"));
+    // What is the matter stands beside the rate where both ends have their room.
+    for (width, begins) in [(120, "loss 9.00%, 40"), (80, "loss 9.00%, 40…")] {
+        app.update(Msg::Resize(width, 24), &report);
+        let screen = frame(&mut app, &report);
+        assert!(screen.contains(begins), "{screen}");
+    }
+    app.update(Msg::Resize(60, 24), &report);
+    let screen = frame(&mut app, &report);
+    assert!(
+        screen.contains(" jitter ") && !screen.contains("loss 9"),
+        "{screen}"
+    );
+    app.update(Msg::Resize(200, 50), &report);
     // From one to the next and round, wherever they are.
     for expected in [lossy, jittery, lossy] {
         press(&mut app, &report, "T");

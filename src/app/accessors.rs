@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::layout::{Placed, Screen, place};
+use super::layout::{CORE, Placed, Screen, place};
 use super::rows::{alerts, context};
 use super::table::Table;
 use super::{
@@ -11,13 +11,21 @@ use super::{
 };
 use crate::model::alert::Alerts;
 use crate::model::column::{
-    Column, Context, EVENT_COLUMNS, GROUP_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS,
+    Column, Context, EVENT_COLUMNS, GROUP_COLUMNS, INTERFACE_COLUMNS, Names, RULE_COLUMNS, TROUBLE,
 };
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{FlowGroup, GroupBy};
 use crate::model::preferences::Scale;
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
+
+/// Of a column, where rows are sorted by one.
+fn priority<T>(column: &Column<T>, sorted: Option<&'static Column<T>>) -> u8 {
+    match sorted {
+        Some(sorted) if sorted == column => 0,
+        _ => column.priority,
+    }
+}
 
 impl App {
     /// The report of the pause.
@@ -56,8 +64,17 @@ impl App {
         sorted: Option<&'static Column<T>>,
         width: u16,
     ) -> Vec<Placed<T>> {
+        self.place_by(columns, |column| priority(column, sorted), width)
+    }
+
+    fn place_by<T>(
+        &self,
+        columns: &[&'static Column<T>],
+        priority: impl Fn(&Column<T>) -> u8,
+        width: u16,
+    ) -> Vec<Placed<T>> {
         let unit = self.preferences().appearance.unit;
-        place(columns, sorted, width, unit, self.flows.endpoint_width())
+        place(columns, priority, width, unit, self.flows.endpoint_width())
     }
 
     /// The flow columns that fit into so many cells.
@@ -67,7 +84,27 @@ impl App {
         if !columns.contains(&sorted) {
             columns.push(sorted);
         }
-        self.place(&columns, Some(sorted), width)
+        self.columns_with_trouble(&columns, sorted, width)
+            .unwrap_or_else(|| self.place(&columns, Some(sorted), width))
+    }
+
+    /// The same where flows are in trouble, and there is room to say how: of all other numbers but rate and loss, none matters
+    /// more then.
+    fn columns_with_trouble(
+        &self,
+        columns: &[&'static Column],
+        sorted: &'static Column,
+        width: u16,
+    ) -> Option<Vec<Placed<Flow>>> {
+        let priority = |column: &Column| match priority(column, Some(sorted)) {
+            core if core < CORE => core,
+            _ if column.id == TROUBLE => CORE + 1,
+            other => other + 2,
+        };
+        let placed = || self.place_by(columns, priority, width);
+        let has_it = |placed: &Vec<Placed<Flow>>| placed.iter().any(|it| it.column.id == TROUBLE);
+        let was_in_trouble = self.flows.was_in_trouble();
+        was_in_trouble.then(placed).filter(has_it)
     }
 
     /// The flow columns that fit, with their places; the one that rows are sorted by is among them.

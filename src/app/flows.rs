@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::View;
 use super::flow_tables::FlowTables;
 use super::layout::Placed;
+use super::recent_trouble::RecentTrouble;
 use super::reorder::Reorder;
 use super::session::SshSession;
 use super::step::Step;
@@ -34,6 +35,7 @@ pub struct FlowRows {
     /// What the flows that are shown come to, where some may be hidden.
     shown_rates: Option<Rates>,
     in_trouble: usize,
+    recent_trouble: RecentTrouble,
     /// As long as nobody asks for an order, flows in trouble come first.
     puts_trouble_first: bool,
     widest: WidestEndpoint,
@@ -93,6 +95,7 @@ impl FlowRows {
             losing: 0,
             shown_rates: None,
             in_trouble: 0,
+            recent_trouble: RecentTrouble::default(),
             puts_trouble_first: sort == Sort::default(),
             widest: WidestEndpoint::IPV4,
             ranking: Ranking::default(),
@@ -117,6 +120,11 @@ impl FlowRows {
     /// The number of flows in trouble: far from their own past, or beyond a threshold.
     pub fn in_trouble(&self) -> usize {
         self.in_trouble
+    }
+
+    /// Whether a flow is in trouble, or was of late.
+    pub fn was_in_trouble(&self) -> bool {
+        self.recent_trouble.is_there()
     }
 
     /// Whether flows in trouble come first in this view.
@@ -236,6 +244,7 @@ impl FlowRows {
                 }
             }
         }
+        self.recent_trouble.note(shown.taken_ns, self.in_trouble);
         ranking
     }
 

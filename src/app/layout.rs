@@ -15,7 +15,7 @@ const fn margin(width: u16) -> u16 {
 }
 
 /// Columns up to this priority stay even if endpoints must be shortened for them.
-const CORE: u8 = 10;
+pub(super) const CORE: u8 = 10;
 
 /// The lines of a screen, from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,20 +116,16 @@ pub struct Placed<T: 'static> {
     pub width: u16,
 }
 
-/// Places as many of the columns as fit, in their order; the one that rows are sorted by goes before the others.
+/// Places as many of the columns as fit, in their order, those of the lowest `priority` before others.
 ///
 /// `endpoint` is the width that the widest endpoint needs.
 pub(super) fn place<T>(
     columns: &[&'static Column<T>],
-    sorted: Option<&'static Column<T>>,
+    priority: impl Fn(&Column<T>) -> u8,
     width: u16,
     unit: Unit,
     endpoint: u16,
 ) -> Vec<Placed<T>> {
-    let priority = |column: &Column<T>| match sorted {
-        Some(sorted) if sorted == column => 0,
-        _ => column.priority,
-    };
     let room = width.saturating_sub(margin(width));
     let good = |c: &Column<T>| c.good_width(unit);
     let least = |c: &Column<T>| c.min_width(unit);
@@ -139,9 +135,9 @@ pub(super) fn place<T>(
         .filter(|c| priority(c) <= CORE)
         .collect();
     let (chosen, mut widths) = if total(&core, good) <= room {
-        choose(columns, room, priority, good)
+        choose(columns, room, &priority, good)
     } else {
-        choose(&core, room, priority, least)
+        choose(&core, room, &priority, least)
     };
     let used = widths.iter().sum::<u16>() + gaps(&chosen);
     let slack = room.saturating_sub(used);
@@ -223,11 +219,15 @@ mod tests {
         ids.into_iter().filter_map(by_id).collect()
     }
 
+    fn of_column(column: &Column) -> u8 {
+        column.priority
+    }
+
     #[test]
     fn placed_columns_never_overlap_nor_leave_the_screen() {
         for unit in [Unit::Bytes, Unit::Bits] {
             for width in 0..300 {
-                let placed = place(&columns(), None, width, unit, 47);
+                let placed = place(&columns(), of_column, width, unit, 47);
                 let mut free = margin(width);
                 for column in &placed {
                     assert!(column.x >= free && column.x + column.width <= width.max(free));
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_smallest_terminal_names_flow_and_rate() {
-        let placed = place(&columns(), None, 40, Unit::Bytes, 21);
+        let placed = place(&columns(), of_column, 40, Unit::Bytes, 21);
         let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
         assert_eq!(ids, ["source", "destination", "throughput"]);
     }
@@ -259,17 +259,18 @@ mod tests {
             (160, without(&["interface"])),
             (200, without(&[])),
         ] {
-            let placed = place(&all, None, width, Unit::Bytes, 21);
+            let placed = place(&all, of_column, width, Unit::Bytes, 21);
             let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
             assert_eq!(ids, expected, "{width}");
         }
     }
 
     #[test]
-    fn the_sorted_column_is_there_at_every_width() {
+    fn the_column_of_the_lowest_priority_is_there_at_every_width() {
         for column in columns() {
             for width in 40..200 {
-                let placed = place(&columns(), Some(column), width, Unit::Bytes, 21);
+                let first = |it: &Column| if it == column { 0 } else { it.priority };
+                let placed = place(&columns(), first, width, Unit::Bytes, 21);
                 assert!(
                     placed.iter().any(|p| p.column == column),
                     "{column:?} {width}"

@@ -1176,7 +1176,11 @@ fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
     assert!(screen.contains("2 in trouble") && screen.contains("loss 9.00%, 40 in 3.0 s"));
     assert!(screen.contains("in trouble first, then by thruput"));
     // What is the matter stands beside the rate where both ends have their room.
-    for (width, begins) in [(120, "loss 9.00%, 40"), (80, "loss 9.00%, 40…")] {
+    for (width, begins) in [
+        (120, "loss 9.00%, 40 in 3.0 s"),
+        (100, "loss 9.00%, 40 in 3.0 s"),
+        (80, "loss 9.00%, 40…"),
+    ] {
         app.update(Msg::Resize(width, 24), &report);
         let screen = frame(&mut app, &report);
         assert!(screen.contains(begins), "{screen}");

@@ -16,8 +16,12 @@ use crate::model::column::{
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{FlowGroup, GroupBy};
-use crate::model::preferences::Scale;
+use crate::model::preferences::{Scale, Unit};
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
+
+fn says_trouble(placed: &[Placed<Flow>]) -> bool {
+    placed.iter().any(|place| place.column.id == TROUBLE)
+}
 
 /// Of a column, where rows are sorted by one.
 fn priority<T>(column: &Column<T>, sorted: Option<&'static Column<T>>) -> u8 {
@@ -64,17 +68,23 @@ impl App {
         sorted: Option<&'static Column<T>>,
         width: u16,
     ) -> Vec<Placed<T>> {
-        self.place_by(columns, |column| priority(column, sorted), width)
+        let good = |column: &Column<T>| column.good_width(self.unit());
+        self.place_by(columns, |column| priority(column, sorted), good, width)
     }
 
     fn place_by<T>(
         &self,
         columns: &[&'static Column<T>],
         priority: impl Fn(&Column<T>) -> u8,
+        good: impl Fn(&Column<T>) -> u16,
         width: u16,
     ) -> Vec<Placed<T>> {
-        let unit = self.preferences().appearance.unit;
-        place(columns, priority, width, unit, self.flows.endpoint_width())
+        let endpoint = self.flows.endpoint_width();
+        place(columns, priority, good, width, self.unit(), endpoint)
+    }
+
+    fn unit(&self) -> Unit {
+        self.preferences().appearance.unit
     }
 
     /// The flow columns that fit into so many cells.
@@ -84,27 +94,39 @@ impl App {
         if !columns.contains(&sorted) {
             columns.push(sorted);
         }
+        let placed = self.place(&columns, Some(sorted), width);
+        if !self.flows.was_in_trouble() || says_trouble(&placed) {
+            return placed;
+        }
         self.columns_with_trouble(&columns, sorted, width)
-            .unwrap_or_else(|| self.place(&columns, Some(sorted), width))
+            .unwrap_or(placed)
     }
 
-    /// The same where flows are in trouble, and there is room to say how: of all other numbers but rate and loss, none matters
-    /// more then.
+    /// The same with what is the matter, if there is room to say it, in full or as far as it goes: of all other numbers but
+    /// rate and loss, none matters more then.
     fn columns_with_trouble(
         &self,
         columns: &[&'static Column],
         sorted: &'static Column,
         width: u16,
     ) -> Option<Vec<Placed<Flow>>> {
+        let unit = self.unit();
         let priority = |column: &Column| match priority(column, Some(sorted)) {
             core if core < CORE => core,
             _ if column.id == TROUBLE => CORE + 1,
             other => other + 2,
         };
-        let placed = || self.place_by(columns, priority, width);
-        let has_it = |placed: &Vec<Placed<Flow>>| placed.iter().any(|it| it.column.id == TROUBLE);
-        let was_in_trouble = self.flows.was_in_trouble();
-        was_in_trouble.then(placed).filter(has_it)
+        let full = |column: &Column| match column.id {
+            TROUBLE => column.first_width(unit),
+            _ => column.good_width(unit),
+        };
+        let good = |column: &Column| column.good_width(unit);
+        let in_full = self.place_by(columns, priority, full, width);
+        if says_trouble(&in_full) {
+            return Some(in_full);
+        }
+        let in_part = self.place_by(columns, priority, good, width);
+        says_trouble(&in_part).then_some(in_part)
     }
 
     /// The flow columns that fit, with their places; the one that rows are sorted by is among them.

@@ -116,26 +116,27 @@ pub struct Placed<T: 'static> {
     pub width: u16,
 }
 
-/// Places as many of the columns as fit, in their order, those of the lowest `priority` before others.
+/// Places as many of the columns as fit, in their order, those of the lowest `priority` before others. A column has `good` cells
+/// before less important ones get any.
 ///
 /// `endpoint` is the width that the widest endpoint needs.
 pub(super) fn place<T>(
     columns: &[&'static Column<T>],
     priority: impl Fn(&Column<T>) -> u8,
+    good: impl Fn(&Column<T>) -> u16,
     width: u16,
     unit: Unit,
     endpoint: u16,
 ) -> Vec<Placed<T>> {
     let room = width.saturating_sub(margin(width));
-    let good = |c: &Column<T>| c.good_width(unit);
     let least = |c: &Column<T>| c.min_width(unit);
     let core: Vec<_> = columns
         .iter()
         .copied()
         .filter(|c| priority(c) <= CORE)
         .collect();
-    let (chosen, mut widths) = if total(&core, good) <= room {
-        choose(columns, room, &priority, good)
+    let (chosen, mut widths) = if total(&core, &good) <= room {
+        choose(columns, room, &priority, &good)
     } else {
         choose(&core, room, &priority, least)
     };
@@ -223,11 +224,22 @@ mod tests {
         column.priority
     }
 
+    fn good(column: &Column) -> u16 {
+        column.good_width(Unit::Bytes)
+    }
+
     #[test]
     fn placed_columns_never_overlap_nor_leave_the_screen() {
         for unit in [Unit::Bytes, Unit::Bits] {
             for width in 0..300 {
-                let placed = place(&columns(), of_column, width, unit, 47);
+                let placed = place(
+                    &columns(),
+                    of_column,
+                    |c| c.good_width(unit),
+                    width,
+                    unit,
+                    47,
+                );
                 let mut free = margin(width);
                 for column in &placed {
                     assert!(column.x >= free && column.x + column.width <= width.max(free));
@@ -240,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_smallest_terminal_names_flow_and_rate() {
-        let placed = place(&columns(), of_column, 40, Unit::Bytes, 21);
+        let placed = place(&columns(), of_column, good, 40, Unit::Bytes, 21);
         let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
         assert_eq!(ids, ["source", "destination", "throughput"]);
     }
@@ -259,7 +271,7 @@ mod tests {
             (160, without(&["interface"])),
             (200, without(&[])),
         ] {
-            let placed = place(&all, of_column, width, Unit::Bytes, 21);
+            let placed = place(&all, of_column, good, width, Unit::Bytes, 21);
             let ids: Vec<_> = placed.iter().map(|p| p.column.id).collect();
             assert_eq!(ids, expected, "{width}");
         }
@@ -270,7 +282,7 @@ mod tests {
         for column in columns() {
             for width in 40..200 {
                 let first = |it: &Column| if it == column { 0 } else { it.priority };
-                let placed = place(&columns(), first, width, Unit::Bytes, 21);
+                let placed = place(&columns(), first, good, width, Unit::Bytes, 21);
                 assert!(
                     placed.iter().any(|p| p.column == column),
                     "{column:?} {width}"

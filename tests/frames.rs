@@ -97,6 +97,18 @@ fn empty_states_say_what_to_do() {
 }
 
 #[test]
+fn flows_that_have_all_ended_are_not_said_to_have_never_come() {
+    let mut nothing = report(Vec::new());
+    nothing.interfaces[0].ended.packets = 1234;
+    let drawn = frame(&mut dashboard(&nothing, (80, 24), ""), &nothing);
+    assert!(
+        drawn.contains("No flow is left of the 1,234 packets"),
+        "{drawn}"
+    );
+    assert!(!drawn.contains(" yet."), "{drawn}");
+}
+
+#[test]
 fn every_view_has_words_for_nothing_and_room_for_one() {
     let one = || report(vec![mixed().flows.swap_remove(2)]);
     for (view, name) in [

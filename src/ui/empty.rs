@@ -85,6 +85,14 @@ fn no_traffic(shown: &Report) -> [String; 2] {
     let interfaces = &shown.interfaces;
     let names: Vec<&str> = interfaces.iter().map(|i| i.name.as_str()).collect();
     let names = names.join(", ");
+    let ended: u64 = interfaces.iter().map(|i| i.ended.packets).sum();
+    if ended > 0 {
+        let ended = units::exact(ended);
+        return [
+            format!("No flow is left of the {ended} packets that came in on {names}."),
+            "FLOW_TIMEOUT in the configuration says how long flows stay without one.".to_owned(),
+        ];
+    }
     let filtered: u64 = interfaces.iter().map(|i| i.counted.filtered.packets).sum();
     if filtered > 0 {
         let filtered = units::exact(filtered);

@@ -17,9 +17,11 @@ PICTURE_TOOLS := $(CARGO_TARGET_DIR)/screenshots
 FUZZ_FOLDER := $(abspath $(CARGO_TARGET_DIR)/fuzz)
 FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-missing-field-initializers -I src/bpf -I tests/host \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-# Rust's stable compiler has clang's coverage, too; --target keeps build scripts free of it.
-FUZZ_RUST_FLAGS = --cfg fuzzing -Cpasses=sancov-module \
-	$(addprefix -Cllvm-args=-sanitizer-coverage-,level=3 inline-8bit-counters pc-table trace-compares) \
+# What -fsanitize=fuzzer makes clang do, of stable rustc; --target keeps build scripts free of it.
+FUZZ_RUST_FLAGS = -Cpasses=sancov-module \
+	$(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+# libFuzzer without its main(), for tests.
+FUZZ_TEST_FLAGS = $(FUZZ_RUST_FLAGS) --cfg fuzzing \
 	-Clink-arg=$(shell clang -print-file-name=libclang_rt.fuzzer_no_main-$$(uname -m).a) -Clink-arg=-lstdc++
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h src/bpf/host/*.c src/bpf/host/*/*.h tests/host/*.c tests/host/*.h benches/*.c)
 SHELL_FILES := scripts/install-needs scripts/package scripts/test-again tests/kernels/init $(wildcard packaging/debian/p*)
@@ -35,7 +37,7 @@ STATIC_NEEDS = $(filter-out -lelf -lz,$(shell pkg-config --static --libs-only-l 
 STATIC_FLAGS = -Ctarget-feature=+crt-static $(addprefix -Clink-arg=,$(if $(STATIC_NEEDS),-Wl$(comma)-Bstatic) $(STATIC_NEEDS))
 comma := ,
 
-.PHONY: build static demo run test test-again test-long test-fleet test-kernels check fuzz fuzz-config fuzz-requests mutants memcheck bench screenshots install install-caps uninstall deb archive help
+.PHONY: build static demo run test test-again test-long test-fleet test-kernels check fuzz fuzz-captures fuzz-config fuzz-requests mutants memcheck bench screenshots install install-caps uninstall deb archive help
 
 build: ## build the release
 	@scripts/install-needs build
@@ -87,7 +89,7 @@ check: ## formatting, lints, documentation, licences: no root needed
 	$(CARGO) fmt --check
 	clang-format --dry-run -Werror $(C_FILES)
 	@for file in $(SHELL_FILES); do sh -n $$file; done
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features libfuzzer -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 	$(CARGO) test --locked --quiet --test architecture --test docs --test licences
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check bans licenses sources; fi
@@ -114,9 +116,16 @@ fuzz: ## show millions of frames to headers, kernel program and reference: make 
 fuzz-requests: ## send any bytes in any pieces to what answers scrapers: make fuzz-requests TIME=600; no root needed
 	@scripts/install-needs build fuzz
 	@mkdir -p $(FUZZ_FOLDER)/requests
-	RUSTFLAGS="$(FUZZ_RUST_FLAGS)" CARGO_PROFILE_DEV_OPT_LEVEL=2 FLOWTOP_FUZZ_REQUESTS="-max_total_time=$(TIME) -max_len=12000 \
+	RUSTFLAGS="$(FUZZ_TEST_FLAGS)" CARGO_PROFILE_DEV_OPT_LEVEL=2 FLOWTOP_FUZZ_REQUESTS="-max_total_time=$(TIME) -max_len=12000 \
 		-print_final_stats=1 -artifact_prefix=$(FUZZ_FOLDER)/ $(FUZZ_FOLDER)/requests $(CURDIR)/tests/requests" \
 		$(CARGO) test --locked --lib --target $(TRIPLE) --target-dir $(FUZZ_FOLDER)/rust connection::tests::fuzz -- --nocapture
+
+fuzz-captures: ## show millions of files to the reader of captures, no root needed: make fuzz-captures TIME=600 (seconds)
+	@scripts/install-needs build fuzz
+	@mkdir -p $(FUZZ_FOLDER)/captures
+	RUSTFLAGS="$(FUZZ_RUST_FLAGS) -Clinker=clang -Clink-arg=-fsanitize=fuzzer" $(CARGO) build --locked --profile fuzz --target $(TRIPLE) --features libfuzzer --example fuzz_captures
+	cd $(FUZZ_FOLDER) && FLOWTOP_FUZZ_SEEDS=captures $(abspath $(CARGO_TARGET_DIR))/$(TRIPLE)/fuzz/examples/fuzz_captures \
+		-max_total_time=$(TIME) -max_len=8192 -print_final_stats=1 captures
 
 bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 	@scripts/install-needs build

@@ -10,6 +10,8 @@ mod hostile;
 mod links;
 #[path = "capture/runs.rs"]
 mod runs;
+#[path = "capture/samples.rs"]
+mod samples;
 #[path = "capture/times.rs"]
 mod times;
 #[path = "capture/write.rs"]

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use flowtop::capture::{Capture, Fault};
 
 use crate::dice::Dice;
-use crate::formats::files;
+use crate::samples::files;
 use crate::write::{Order, block, enhanced, gzip, interface, pcap, read, read_from, section, zstd};
 
 /// Files that are tried; `FLOWTOP_FUZZ_FILES` says how many.

@@ -18,6 +18,7 @@ pub mod pty;
 pub mod relay;
 pub mod scrape;
 pub mod seccomp;
+pub mod tcpdump;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

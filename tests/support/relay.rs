@@ -39,7 +39,8 @@ pub struct Chain {
     pub sender: Namespace,
     /// The namespace that receives, on [`RECEIVER_LINK`].
     pub receiver: Namespace,
-    middle: Namespace,
+    /// The namespace of the relay, whose link to the receiver is `right`.
+    pub middle: Namespace,
 }
 
 /// A running relay. It ends when this is dropped.

@@ -4,6 +4,8 @@
 mod alone;
 #[path = "privileges/attacked.rs"]
 mod attacked;
+#[path = "privileges/captured.rs"]
+mod captured;
 #[path = "privileges/confined.rs"]
 mod confined;
 #[path = "privileges/goes_on.rs"]

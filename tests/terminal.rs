@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "terminal/captures.rs"]
+mod captures;
 #[path = "terminal/ends.rs"]
 mod ends;
 #[path = "terminal/files.rs"]

@@ -2,7 +2,8 @@
 
 use flowtop::capture::link::{Framing, Start, describe, is_supported};
 
-use crate::write::udp;
+use crate::runs::{File, Run};
+use crate::write::{Order, pcap, record, udp};
 
 /// What is left of a packet of this link type: what it starts with, its bytes, and its length.
 fn look(link_type: u16, bytes: &[u8], length: u32) -> (Start, Vec<u8>, u32) {
@@ -123,4 +124,40 @@ fn a_checksum_behind_a_frame_is_no_part_of_it() {
 #[test]
 fn a_length_below_what_was_kept_is_that() {
     assert_eq!(look(1, &[0; 60], 0).2, 60);
+}
+
+/// What stands in front of an IPv4 packet in a capture of this link type, and how many bytes of that count.
+fn in_front() -> Vec<(u16, Vec<u8>, u64)> {
+    let frame = udp((1, 2), b"payload");
+    let mut all = vec![(1, frame[..14].to_vec(), 14)];
+    all.extend([12, 14, 101, 228, 229].map(|link_type| (link_type, vec![], 0)));
+    all.push((0, 2u32.to_le_bytes().to_vec(), 0));
+    all.push((108, 2u32.to_be_bytes().to_vec(), 0));
+    for (hardware, counts) in [(1, 14), (0xfffe, 0)] {
+        let headers = cooked(hardware, 0x0800);
+        all.extend(headers.map(|(link_type, header)| (link_type, header, counts)));
+    }
+    all
+}
+
+#[test]
+fn a_packet_is_the_same_flow_on_every_link_type() {
+    let order = Order::Little;
+    for (link_type, header, counts) in in_front() {
+        let bytes = [&header[..], &ip_packet()].concat();
+        let mut file = pcap(order, 0xa1b2_c3d4, link_type.into());
+        for second in 0..3 {
+            file.extend(record(order, (second, 0), bytes.len() as u32, &bytes, 0));
+        }
+        let run = Run::of(&["-r", File::of(&file).path(), "--json", "-t", "60"]);
+        assert_eq!((run.code, &*run.errors), (Some(0), ""), "{link_type}");
+        let flow = &run.records[0]["flows"][0];
+        assert_eq!(flow["source"], "10.0.0.2", "{link_type}");
+        assert_eq!(flow["destination_port"], 2, "{link_type}");
+        let length = ip_packet().len() as u64 + counts;
+        assert_eq!(
+            (&flow["packets"], &flow["bytes"]),
+            (&3.into(), &(3 * length).into())
+        );
+    }
 }

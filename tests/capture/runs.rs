@@ -358,6 +358,25 @@ fn packets_that_were_joined_before_they_were_captured_are_told_once() {
 }
 
 #[test]
+fn a_hundred_thousand_flows_find_room() {
+    let order = Order::Little;
+    let mut file = pcap(order, 0xa1b2_c3d4, 1);
+    for number in 0..200_000u32 {
+        let flow = number % 100_000;
+        let frame = udp((flow as u16, (flow >> 16) as u16), b"payload");
+        file.extend(record(order, (1, number), frame.len() as u32, &frame, 0));
+    }
+    let run = Run::of(&["-r", File::of(&file).path(), "--json", "--top", "1"]);
+    let record = run.last();
+    assert_eq!(record["kernel"]["flows_tracked"], 100_000);
+    assert_eq!(record["kernel"]["flows_evicted"], 0);
+    let interface = &record["interfaces"][0];
+    assert_eq!(interface["untracked"]["packets"], 0);
+    assert_eq!(record["flows"][0]["packets"], 2);
+    assert_eq!(record["remainder"]["packets"], 199_998);
+}
+
+#[test]
 fn filters_orders_and_limits_are_as_live() {
     let file = File::of(&capture());
     let run = Run::of(&[

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::support::pair::Pair;
+use super::support::pair::{Pair, RECEIVER_LINK};
 use super::support::tcpdump::{self, Tcpdump};
 
 /// Destination port of UDP over IPv4 without options.
@@ -20,7 +20,7 @@ pub type Arrivals = BTreeMap<u16, Vec<u64>>;
 impl Capture {
     /// Returns when tcpdump listens. So many packets are to come.
     pub fn start(pair: &Pair, packets: u64) -> Capture {
-        let tcpdump = Tcpdump::start(&pair.receiver, &["-s", "64", "udp"]);
+        let tcpdump = Tcpdump::start(&pair.receiver, RECEIVER_LINK, &["-s", "64", "udp"]);
         Capture { tcpdump, packets }
     }
 

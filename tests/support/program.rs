@@ -307,7 +307,12 @@ pub fn assert_adds_up(record: &Value) {
         let beside = ["ended", "other", "filtered", "untracked", "malformed"]
             .into_iter()
             .map(|part| volume(&interface[part]))
-            .chain(interface.get("unlisted").map(volume));
+            .chain(
+                ["unlisted", "cut_off"]
+                    .into_iter()
+                    .filter_map(|part| interface.get(part))
+                    .map(volume),
+            );
         let sum = of_flows
             .chain(beside)
             .fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));

@@ -1,4 +1,4 @@
-//! tcpdump on the receiving link: it sees what comes in right before the hook does, and stamps it.
+//! tcpdump: it sees what comes in right before the hook does, and stamps it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -11,7 +11,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Background;
-use super::pair::RECEIVER_LINK;
 
 /// Of a pcap file with nanoseconds.
 const MAGIC: u32 = 0xa1b2_3c4d;
@@ -31,11 +30,11 @@ pub struct Tcpdump {
 }
 
 impl Tcpdump {
-    /// Returns when it listens to what comes in. Further arguments may choose packets.
-    pub fn start(namespace: &Namespace, arguments: &[&str]) -> Tcpdump {
+    /// Returns when it listens to what comes in on a link, or on `any`. Further arguments may choose packets.
+    pub fn start(namespace: &Namespace, link: &str, arguments: &[&str]) -> Tcpdump {
         // Not in immediate mode: to be woken by each packet takes ten microseconds, between its stamp and the hook.
         let mut command = super::command(namespace, "tcpdump");
-        command.args(["-i", RECEIVER_LINK, "-Q", "in", "-n", "-U", "-w", "-"]);
+        command.args(["-i", link, "-Q", "in", "-n", "-U", "-w", "-"]);
         command.args(["-Z", "root", "-B", "16384"]);
         command.arg("--time-stamp-precision=nano").args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -8,15 +8,14 @@ use nix::sys::signal::Signal;
 
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
-use crate::support::frames::Udp;
-use crate::support::pty::{Control, PATIENCE, Pty};
+use crate::support::pty::{Control, PATIENCE};
 
 /// From key to screen.
 const PROMISED: Duration = Duration::from_millis(50);
 
 /// What a key must change on the screen.
 #[derive(Debug, Clone, Copy)]
-enum Sign {
+pub enum Sign {
     /// This text appears.
     Shows(&'static str),
     /// This text goes away.
@@ -136,46 +135,9 @@ fn every_key_of_the_help_does_what_it_says() {
     }
 }
 
-/// An hour of a flow with two packets a second, as a pcap file with its times in microseconds.
-fn an_hour() -> Vec<u8> {
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 0xffff, 1_u32] {
-        file.extend(word.to_le_bytes());
-    }
-    let frame = Udp::to_port(5201).frame();
-    let length = frame.len() as u32;
-    for half in 0..7200 {
-        for word in [1_700_000_000 + half / 2, half % 2 * 500_000, length, length] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(&frame);
-    }
-    file
-}
-
-#[test]
-fn the_keys_of_captures_hold_them_and_change_their_pace() {
-    let folder = folder();
-    std::fs::write(folder.path().join("hour.pcap"), an_hour()).expect("a capture");
-    let mut command = flowtop(&folder, &["-r", "hour.pcap"]);
-    command.env_remove("SUDO_UID");
-    let pty = Pty::start(&mut command, (120, 40), Control::Controlling);
-    let mut dashboard = Dashboard { pty, folder };
-    dashboard.pty.wait_for_text("10.0.0.2:40000");
-    for (id, key, sign) in [
-        ("hold", ".", Shows(" HELD ")),
-        ("hold", ".", Hides(" HELD ")),
-        ("faster", "]", Shows("goes on: 10x")),
-        ("slower", "[", Shows("goes on: 1x")),
-        ("to_end", "E", Shows("at its end")),
-    ] {
-        dashboard.press(id, key, sign);
-    }
-}
-
 impl Dashboard {
     /// Presses a key and waits for its sign.
-    fn press(&mut self, id: &str, key: &str, sign: Sign) {
+    pub fn press(&mut self, id: &str, key: &str, sign: Sign) {
         let before = order(&self.pty.text());
         self.pty.press(key);
         self.pty.wait_for(&format!("{id}: {key}: {sign:?}"), |pty| {

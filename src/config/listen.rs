@@ -79,6 +79,18 @@ pub struct TlsFiles {
     pub client_ca: Option<PathBuf>,
 }
 
+impl TlsFiles {
+    /// All of them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let files = [
+            Some(&self.certificate),
+            Some(&self.key),
+            self.client_ca.as_ref(),
+        ];
+        files.into_iter().flatten().map(PathBuf::as_path)
+    }
+}
+
 /// The keys of such an object, and what each is for.
 const TLS_KEYS: [(&str, &str); 3] = [
     (

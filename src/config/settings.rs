@@ -208,9 +208,9 @@ settings! {
     OrNull(ListenAddress), r#""9788""#, Live
 
     /// files of TLS for `LISTEN`, by their absolute paths: `{"CERTIFICATE": ..., "KEY": ..., "CLIENT_CA": ...}`, the last one
-    /// where clients need a certificate, too; `null`: no TLS
+    /// where clients need a certificate, too; `null`: no TLS. They are read again where they change
     "LISTEN_TLS" listen_tls: Option<TlsFiles> = None;
-    OrNull(Tls), r#"{"CERTIFICATE": "/etc/flowtop/server.pem", "KEY": "/etc/flowtop/server.key"}"#, AtStart
+    OrNull(Tls), r#"{"CERTIFICATE": "/etc/flowtop/server.pem", "KEY": "/etc/flowtop/server.key"}"#, Live
 
     /// name -> hash of the password by bcrypt (`htpasswd -nB NAME`): who is served at `LISTEN`; empty: anybody
     "LISTEN_USERS" listen_users: Vec<(String, String)> = Vec::new();

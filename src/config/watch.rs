@@ -27,19 +27,27 @@ const SETTLED_EMPTY: Duration = Duration::from_millis(1000);
 
 /// Tells one state of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stamp {
+pub enum Stamp {
+    /// There is none, or nobody may know.
     Missing,
+    /// The file that is there.
     Present {
+        /// Its file system.
         device: u64,
+        /// Its number there.
         inode: u64,
+        /// Bytes.
         size: u64,
+        /// When it was written last, s and ns.
         modified: (i64, i64),
+        /// When anything of it changed last.
         changed: (i64, i64),
     },
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Stamp {
+    /// Of the file at this path, links followed.
+    pub fn of(path: &Path) -> Stamp {
         fs::metadata(path).map_or(Stamp::Missing, |metadata| Stamp::from(&metadata))
     }
 

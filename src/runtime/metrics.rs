@@ -5,6 +5,7 @@
 //! next ones are there when it has time.
 
 mod answer;
+mod certificates;
 mod connection;
 mod gate;
 mod request;
@@ -18,17 +19,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-use anyhow::{Context, Result};
-use rustls::ServerConfig;
-
 use super::confined::start_confined;
 use super::updates::{Outlet, Update};
-use crate::config::source::reason;
+use crate::config::listen::TlsFiles;
+use crate::config::source::{Surroundings, reason};
 use crate::export::openmetrics::Page;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
+use anyhow::{Context, Result};
+pub use certificates::Certificates;
 use server::{Message, Server};
-pub use tls::server_config;
 
 /// The ports below need a right that is given up.
 const FIRST_FREE_PORT: u16 = 1024;
@@ -37,12 +37,12 @@ const FIRST_FREE_PORT: u16 = 1024;
 const APART_NS: u64 = 900_000_000;
 
 /// Who is served, and how.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Serving {
     /// Where scrapers come to, if they are wanted from the start on.
     pub listener: Option<TcpListener>,
-    /// What connections are secured by, if they are, here and wherever it is listened later.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// What connections are secured by, if they are.
+    pub certificates: Certificates,
     /// Users by name and hash of the password; none: anybody is served.
     pub users: Vec<(String, String)>,
 }
@@ -53,7 +53,9 @@ pub struct Metrics {
     messages: Sender<Message>,
     wake: UnixStream,
     outlet: Outlet,
-    is_secured: bool,
+    certificates: Certificates,
+    /// Where it is to listen, and where it does.
+    wanted: Option<SocketAddr>,
     address: Option<SocketAddr>,
     users: Vec<(String, String)>,
     /// The reading that was handed over last, CLOCK_MONOTONIC ns.
@@ -65,17 +67,23 @@ impl Metrics {
     pub fn start(serving: Serving, outlet: Outlet, keeps: Keeps) -> Result<(Metrics, Privileges)> {
         let (messages, inbox) = channel();
         let (wake, woken) = super::wake::pair().context("make a socket pair")?;
-        let address = serving.listener.as_ref().map(TcpListener::local_addr);
-        let is_secured = serving.tls.is_some();
-        let main = outlet.try_clone()?;
-        let (address, users) = (address.transpose()?, serving.users.clone());
-        let make = move |_: &Privileges| Ok(Server::new(inbox, woken, outlet, serving, address));
+        let Serving {
+            listener,
+            certificates,
+            users,
+        } = serving;
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let mut server = Server::new(inbox, woken, outlet.try_clone()?, address.zip(listener));
+        server.secure(certificates.config().cloned());
+        server.admit(users.clone());
+        let make = move |_: &Privileges| Ok(server);
         let (_, privileges) = start_confined("metrics", keeps, make, Server::run)?;
         let metrics = Metrics {
             messages,
             wake,
-            outlet: main,
-            is_secured,
+            outlet,
+            certificates,
+            wanted: address,
             address,
             users,
             published_ns: 0,
@@ -91,16 +99,53 @@ impl Metrics {
         }
     }
 
-    /// Serves at this address from here on, or nowhere. Where that fails, a notice says so, and the former one stays. Nobody
-    /// is served without TLS where it is wanted and was not from the start on.
-    pub fn listen(&mut self, wanted: Option<SocketAddr>, wants_tls: bool) {
-        let may = self.is_secured || !wants_tls;
-        let address = wanted.filter(|_| may);
-        if wanted.is_some() && !may {
-            let text =
-                "LISTEN: nothing is served before the next start, from which on there is TLS";
-            self.outlet.send(Update::Notice(text.to_owned()));
+    /// Secures connections by these files from here on, or not.
+    pub fn secure(&mut self, files: Option<&TlsFiles>, surroundings: &Surroundings) {
+        if files != self.certificates.files() {
+            self.certificates.choose(files.cloned());
+            self.read_files(surroundings);
         }
+    }
+
+    /// Reads the files of TLS again where they have changed, now and then.
+    pub fn look_at_files(&mut self, surroundings: &Surroundings) {
+        if self.certificates.have_settled() {
+            self.read_files(surroundings);
+        }
+    }
+
+    /// Reads the files of TLS again where they have changed.
+    pub fn look_at_files_now(&mut self, surroundings: &Surroundings) {
+        if self.certificates.have_changed() {
+            self.read_files(surroundings);
+        }
+    }
+
+    /// Reads the files of TLS. Where that fails, a notice says so, and the former ones stay in force, if there are any.
+    fn read_files(&mut self, surroundings: &Surroundings) {
+        let text = match self.certificates.read_again(surroundings) {
+            Ok(()) => {
+                let tls = self.certificates.config().cloned();
+                let is_secured = tls.is_some();
+                self.send(Message::Secure(tls));
+                self.listen(self.wanted);
+                is_secured.then(|| "LISTEN_TLS: the files were read again".to_owned())
+            }
+            Err(text) => Some(match self.certificates.config() {
+                Some(_) => format!("{text}; what was read before stays in force"),
+                None => format!("{text}; nothing is served (a new start has more rights)"),
+            }),
+        };
+        if let Some(text) = text {
+            self.outlet.send(Update::Notice(text));
+        }
+    }
+
+    /// Serves at this address from here on, or nowhere. Where that fails, a notice says so, and the former one stays. Nobody
+    /// is served without TLS where it is wanted.
+    pub fn listen(&mut self, wanted: Option<SocketAddr>) {
+        self.wanted = wanted;
+        let address = wanted.filter(|_| self.certificates.may_serve());
         if address != self.address {
             (self.address, self.published_ns) = (address, 0);
             self.send(Message::Listen(address));

@@ -1,7 +1,7 @@
 //! What each thread of a run may still do once packets are counted.
 //!
-//! The sampler and the thread of signals need no file. The main thread needs the configuration and, with a screen, the
-//! folders to write to; the thread that looks up host names needs what the system's resolver reads; the demo's traffic
+//! The sampler and the thread of signals need no file. The main thread needs the configuration, the files of TLS and, with a
+//! screen, the folders to write to; the thread that looks up host names needs what the system's resolver reads; the demo's traffic
 //! needs only its sockets.
 
 use std::ffi::OsStr;
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use super::export_folder::ExportFolder;
 use super::sink::Destination;
 use crate::cli::{Exit, Failure};
+use crate::config::Config;
+use crate::config::listen::TlsFiles;
 use crate::config::source::Surroundings;
 use crate::model::ipfix::{Collector, Transport};
 use crate::model::privileges::Privileges;
@@ -55,10 +57,13 @@ pub fn identity(
 pub fn of_main(
     surroundings: &Surroundings,
     identity: Option<Identity>,
-    config: Option<&Path>,
+    config: &Config,
     exports: Option<&ExportFolder>,
 ) -> Keeps {
-    let folders = match config {
+    let tls = config.listen_tls.iter().flat_map(TlsFiles::paths);
+    let tls: Vec<&Path> = tls.collect();
+    let config = config.path.as_deref();
+    let mut folders = match config {
         Some(path) => folders_of(path),
         // One may appear, perhaps in a folder that does not exist yet.
         None => {
@@ -71,9 +76,15 @@ pub fn of_main(
             folders.filter_map(is_there).collect()
         }
     };
+    folders.extend(tls.iter().flat_map(|path| folders_of(path)));
+    let config_itself = config.map(|path| (path, "the configuration is the superuser's only"));
+    let tls = tls
+        .into_iter()
+        .map(|path| (path, "the key of LISTEN_TLS is the superuser's only"));
+    let files = config_itself.into_iter().chain(tls);
     let mut keeps = Keeps {
         identity,
-        config: config.map(Path::to_path_buf),
+        files: files.map(|(path, why)| (path.to_path_buf(), why)).collect(),
         readable: folders,
         duty: Some(Duty::Main {
             has_screen: exports.is_some(),

@@ -113,10 +113,9 @@ impl Session {
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let start = setup::start(&arguments, &opened.config, demo.as_ref(), capture);
-        let config = opened.config.path.as_deref();
         let open = || ExportFolder::open(&arguments.output, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
-        let keeps = rights::of_main(&surroundings, identity, config, exports.as_ref());
+        let keeps = rights::of_main(&surroundings, identity, &opened.config, exports.as_ref());
         let mut outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
         outputs.recording = recording::open(&opened.config, &arguments, keeps.identity.as_ref())?;
         let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
@@ -215,6 +214,7 @@ impl Session {
             self.count(latest.take(), 0);
             happenings.push(Happening::Config(self.apply(change)));
         }
+        self.metrics.look_at_files(self.reload.surroundings());
         if let Some(notice) = self.waiting.as_mut().and_then(Waiting::announce) {
             happenings.push(Happening::Notice(notice));
         }

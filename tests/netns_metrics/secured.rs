@@ -26,7 +26,11 @@ fn openssl(folder: &Path, arguments: &str) {
 /// An authority, and a server and a client whose certificates it signed.
 fn certificates() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path();
+    make_certificates(folder.path());
+    folder
+}
+
+fn make_certificates(path: &Path) {
     let new = "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(
         path,
@@ -41,7 +45,6 @@ fn certificates() -> TempDir {
         let end = format!("-in {name}.csr -out {name}.pem -copy_extensions copy -days 2");
         openssl(path, &format!("x509 -req -CA ca.pem -CAkey ca.key {end}"));
     }
-    folder
 }
 
 /// What curl says of the page of metrics: exit code, and what it wrote.
@@ -99,6 +102,54 @@ fn tls_secures_pages_and_lets_in_who_has_a_certificate() {
     });
     assert_ne!(curl(&pair, &secured).0, Some(0), "without a certificate");
     run.finish();
+}
+
+/// Files that only root may read, and links to them, as certbot lays them out: the run goes on as nobody.
+#[test]
+fn a_renewed_certificate_is_served_from_then_on() {
+    if !support::root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let [live, first, second] = ["live", "1", "2"].map(|name| folder.path().join(name));
+    for made in [&live, &first, &second] {
+        std::fs::create_dir(made).expect("a folder");
+    }
+    make_certificates(&first);
+    make_certificates(&second);
+    let link = |name: &str, file: &Path| {
+        std::os::unix::fs::symlink(file, live.join("new")).expect("a link");
+        std::fs::rename(live.join("new"), live.join(name)).expect("rename");
+    };
+    for name in ["server.pem", "server.key"] {
+        link(name, &first.join(name));
+    }
+    let (pair, run) = start(&tls(&live, ""), &[]);
+    let is_served = |by: &Path| {
+        let authority = by.join("ca.pem").display().to_string();
+        let url = "https://127.0.0.1:9788/healthz";
+        curl(&pair, &["--fail", "--cacert", &authority, url]).0 == Some(0)
+    };
+    wait_for("the first certificate", || is_served(&first));
+    // New files in the folders that were there at the start.
+    for name in ["server.pem", "server.key"] {
+        let new = first.join(format!("2-{name}"));
+        std::fs::copy(second.join(name), &new).expect("copy");
+        link(name, &new);
+        if name == "server.pem" {
+            wait_for("what is wrong to be told", || {
+                run.said().contains("what was read before stays in force")
+            });
+            assert!(is_served(&first), "half of it is in force");
+        }
+    }
+    wait_for("the second certificate", || is_served(&second));
+    assert!(!is_served(&first));
+    let errors = run.finish().errors;
+    assert!(
+        errors.contains("LISTEN_TLS: the files were read again"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -211,7 +262,7 @@ fn users_are_let_in_by_their_passwords_and_change_live() {
     });
     let errors = run.finish().errors;
     assert!(
-        errors.contains("nothing is served before the next start"),
+        errors.contains("nothing is served (a new start has more rights)"),
         "{errors}"
     );
 }

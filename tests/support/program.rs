@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Flowtop {
     child: Background,
     records: Receiver<Value>,
-    errors: Option<JoinHandle<String>>,
+    errors: Option<JoinHandle<()>>,
+    said: Arc<Mutex<String>>,
     folder: TempDir,
     latest: Value,
 }
@@ -118,15 +120,20 @@ impl Flowtop {
                 }
             }
         });
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = said.clone();
         let errors = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = errors.read_to_string(&mut text);
-            text
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = errors.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..count]);
+                heard.lock().expect("no panic").push_str(&text);
+            }
         });
         Flowtop {
             child,
             records,
             errors: Some(errors),
+            said,
             folder,
             latest: Value::Null,
         }
@@ -241,8 +248,15 @@ impl Flowtop {
     }
 
     fn take_errors(&mut self) -> String {
-        let thread = self.errors.take();
-        thread.map_or_else(String::new, |thread| thread.join().expect("no panic"))
+        if let Some(thread) = self.errors.take() {
+            thread.join().expect("no panic");
+        }
+        self.said()
+    }
+
+    /// What it has written to standard error so far.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("no panic").clone()
     }
 }
 

@@ -68,8 +68,10 @@ fn keep_others_out() -> Result<()> {
 pub fn confine(keeps: &Keeps) -> Result<Privileges> {
     // As long as the lists of users and groups can be read.
     let name = name_of(Uid::effective());
-    let owners = keeps.config.as_deref().map(owners_on_the_way);
-    let owners = owners.unwrap_or_default();
+    let files = keeps.files.iter();
+    let owners: Vec<Gid> = files
+        .flat_map(|(file, _)| owners_on_the_way(file))
+        .collect();
     let groups = getgroups().context("ask for the groups")?;
     let groups = groups.iter().chain(&owners).map(|group| group.as_raw());
     let groups: BTreeSet<u32> = groups.collect();
@@ -87,7 +89,7 @@ pub fn confine(keeps: &Keeps) -> Result<Privileges> {
     caps::clear(None, CapSet::Effective).context("give up capabilities")?;
     let mut needs = keeps.capabilities.clone();
     if landlock != Landlock::None {
-        needs.extend(reach_config(keeps, &owners)?);
+        needs.extend(reach_files(keeps, &owners)?);
     }
     let permitted = caps::read(None, CapSet::Permitted).context("read the capabilities")?;
     needs.retain(|(capability, _)| permitted.contains(capability));
@@ -117,28 +119,26 @@ pub fn confine(keeps: &Keeps) -> Result<Privileges> {
     })
 }
 
-/// Where the user may not read the configuration, takes back those of the user's groups that it belongs to; where they are
-/// not enough, says which capability is.
-fn reach_config(keeps: &Keeps, owners: &[Gid]) -> Result<Option<Need>> {
-    let Some(config) = keeps.config.as_deref().filter(|config| is_denied(config)) else {
+/// Where the user may not read a file that is kept, takes back those of the user's groups that such files belong to; where
+/// they are not enough, says which capability is.
+fn reach_files(keeps: &Keeps, owners: &[Gid]) -> Result<Option<Need>> {
+    let denied = || keeps.files.iter().find(|(file, _)| is_denied(file));
+    if denied().is_none() {
         return Ok(None);
-    };
+    }
     if let Some(identity) = &keeps.identity {
         let mut groups = identity.groups.clone();
         groups.retain(|group| owners.contains(group));
         let may_choose = caps::has_cap(None, CapSet::Permitted, Capability::CAP_SETGID)?;
         if may_choose && !groups.is_empty() {
             join(&groups)?;
-            if !is_denied(config) {
+            if denied().is_none() {
                 return Ok(None);
             }
             join(&[])?;
         }
     }
-    Ok(Some((
-        Capability::CAP_DAC_READ_SEARCH,
-        "the configuration is the superuser's only",
-    )))
+    Ok(denied().map(|(_, why)| (Capability::CAP_DAC_READ_SEARCH, *why)))
 }
 
 fn join(groups: &[Gid]) -> Result<()> {

@@ -7,8 +7,8 @@ use caps::Capability;
 use super::calls::Duty;
 use super::identity::Identity;
 
-/// A capability that is still needed, and what for.
-pub type Need = (Capability, &'static str);
+/// Something that is still needed, and what for.
+pub type Need<T = Capability> = (T, &'static str);
 
 /// What a thread keeps; all else goes.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +21,9 @@ pub struct Keeps {
     pub readable: Vec<PathBuf>,
     /// Folders to make, replace and remove files in.
     pub writable: Vec<PathBuf>,
-    /// A file that has to stay readable, even if only the superuser may read it.
-    pub config: Option<PathBuf>,
+    /// Files that have to stay readable, even if only the superuser may read them; and what a capability for it is called
+    /// for then.
+    pub files: Vec<Need<PathBuf>>,
     /// Any port to listen at for TCP.
     pub listens: bool,
     /// Ports to connect to.

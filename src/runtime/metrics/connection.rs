@@ -76,6 +76,14 @@ impl Connection {
         }
     }
 
+    /// Ends the connection behind the answer that is under way; whether there is one.
+    pub fn take_leave(&mut self) -> bool {
+        if let Phase::Writing(answer, _) = &mut self.phase {
+            answer.closes = true;
+        }
+        !self.is_waiting()
+    }
+
     /// Whether no answer is under way.
     pub fn is_waiting(&self) -> bool {
         !matches!(self.phase, Phase::Writing(..))

@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 
 use super::answer::Site;
 use super::connection::Connection;
-use super::{Serving, listen_at};
+use super::listen_at;
 use crate::export::openmetrics::{Page, Refusal};
 use crate::runtime::updates::{Outlet, Update};
 use crate::runtime::wake;
@@ -33,6 +33,8 @@ pub enum Message {
     Listen(Option<SocketAddr>),
     /// Serve these users from here on, by name and hash of the password; none: anybody.
     Admit(Vec<(String, String)>),
+    /// Secure connections by this from here on, or not.
+    Secure(Option<Arc<ServerConfig>>),
 }
 
 /// The state of the thread.
@@ -51,26 +53,34 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves as `serving` says until the main thread says otherwise; `address`: where its listener is.
+    /// Serves whoever comes to the listener, by its address, until the main thread says otherwise.
     pub fn new(
         inbox: Receiver<Message>,
         woken: UnixStream,
         outlet: Outlet,
-        serving: Serving,
-        address: Option<SocketAddr>,
+        listener: Option<(SocketAddr, TcpListener)>,
     ) -> Server {
-        let mut site = Site::default();
-        site.admit(serving.users);
         Server {
             inbox,
             woken,
             outlet,
-            listener: address.zip(serving.listener),
+            listener,
             rests_until: None,
             connections: Vec::new(),
-            tls: serving.tls,
-            site,
+            tls: None,
+            site: Site::default(),
         }
+    }
+
+    /// Serves these users from here on, by name and hash of the password; none: anybody.
+    pub fn admit(&mut self, users: Vec<(String, String)>) {
+        self.site.admit(users);
+    }
+
+    /// Secures connections by this from here on. Those that there are end, each behind the answer that is under way.
+    pub fn secure(&mut self, tls: Option<Arc<ServerConfig>>) {
+        self.tls = tls;
+        self.connections.retain_mut(Connection::take_leave);
     }
 
     /// Serves until the main thread has ended.
@@ -89,7 +99,8 @@ impl Server {
         loop {
             match self.inbox.try_recv() {
                 Ok(Message::Page(page)) => self.site.renew(page),
-                Ok(Message::Admit(users)) => self.site.admit(users),
+                Ok(Message::Admit(users)) => self.admit(users),
+                Ok(Message::Secure(tls)) => self.secure(tls),
                 Ok(Message::Listen(None)) => {
                     self.listener = None;
                     self.connections.clear();

@@ -1,4 +1,4 @@
-//! The server's side of TLS, from the files that the configuration names. They are read once, at the start: later nobody may.
+//! The server's side of TLS, from the files that the configuration names.
 
 use std::path::Path;
 use std::sync::Arc;

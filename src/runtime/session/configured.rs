@@ -21,6 +21,7 @@ impl Session {
     /// Checks the configuration file at once, whatever its watch says.
     pub fn reload_now(&mut self) -> ReloadOutcome {
         let change = self.reload.check_now();
+        self.metrics.look_at_files_now(self.reload.surroundings());
         self.apply(change)
     }
 

@@ -9,7 +9,7 @@ use crate::model::alert::Alerts;
 use crate::model::tracker::FlowTracker;
 use crate::runtime::ipfix::Prepared;
 use crate::runtime::launch::Outputs;
-use crate::runtime::metrics::{Serving, listen_at, server_config};
+use crate::runtime::metrics::{Certificates, Serving, listen_at};
 use crate::runtime::setup::{self, Timing};
 use crate::runtime::sink::Destination;
 use crate::runtime::updates::{Outlet, Update};
@@ -22,16 +22,13 @@ pub(super) fn outputs(
     outlet: &Outlet,
 ) -> Result<Outputs, Failure> {
     let listener = config.listen.map(listen_at).transpose();
-    let tls = config.listen_tls.as_ref();
-    let tls = tls
-        .map(|files| server_config(files, surroundings))
-        .transpose();
+    let certificates = Certificates::read(config.listen_tls.clone(), surroundings);
     let to_file = || Destination::of(&arguments.output);
     Ok(Outputs {
         records: setup::wants_headless(arguments).then(to_file),
         serving: Serving {
             listener: listener.map_err(|text| Failure::new(Exit::Failed, text))?,
-            tls: tls.map_err(|text| Failure::new(Exit::Config, text))?,
+            certificates: certificates.map_err(|text| Failure::new(Exit::Config, text))?,
             users: config.listen_users.clone(),
         },
         ipfix: match arguments.read {
@@ -66,8 +63,10 @@ impl Session {
     pub(super) fn renew_metrics(&mut self) {
         let config = self.reload.config();
         self.metrics.admit(&config.listen_users);
-        let wants_tls = config.listen_tls.is_some();
-        self.metrics.listen(config.listen, wants_tls);
+        let surroundings = self.reload.surroundings();
+        self.metrics
+            .secure(config.listen_tls.as_ref(), surroundings);
+        self.metrics.listen(config.listen);
         let (meter, report) = self.tracker.meter();
         meter.set(setup::bounds(config), report);
     }

@@ -66,11 +66,10 @@ N ?= 20
 test-again: ## run all tests N times, half of them under load, and say what failed: make test-again N=20
 	@scripts/test-again $(N)
 
-test-long: ## the tests of load again, a minute each, a million requests of garbage, a fleet under a million flows
-	@scripts/install-needs build test fleet
+test-long: ## the tests of load again, a minute each, and a million requests of garbage
+	@scripts/install-needs build test
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_load -- --nocapture --test-threads 1
 	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test netns_metrics -- --nocapture garbage
-	FLOWTOP_LONG_TESTS=1 $(RUNNER) $(CARGO) test --locked --release --test fleet -- --ignored --nocapture scraped
 
 test-fleet: ## flow records and metrics with the collectors and databases that others use
 	@scripts/install-needs build test fleet

@@ -7,10 +7,13 @@ use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
+use flowtop::netns::Namespace;
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 
 use super::dice::Dice;
 use super::support::frames::{FrameSender, Udp};
+use super::support::program::Flowtop;
 use super::support::scrape::{PORT, page};
 use super::support::{self, clock::wait_for};
 use super::{page_with, watch};
@@ -86,7 +89,7 @@ fn throw(seed: u64, left: &AtomicU32) -> BTreeMap<String, u64> {
 }
 
 /// Clients that say a byte now and then, and readers that ask for the page and never read it, until this is over.
-fn dawdle(is_over: &AtomicBool) {
+fn dawdle(is_over: &AtomicBool) -> Result<()> {
     let (mut slow, mut stalled): (Vec<TcpStream>, Vec<(TcpStream, Instant)>) = Default::default();
     while !is_over.load(Ordering::Relaxed) {
         slow.retain_mut(|stream| stream.write_all(b"G").is_ok());
@@ -103,6 +106,7 @@ fn dawdle(is_over: &AtomicBool) {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+    Ok(())
 }
 
 /// Sends packets of all flows in turn until this is over; how many.
@@ -116,6 +120,29 @@ fn send(sender: &FrameSender, is_over: &AtomicBool) -> u64 {
         std::thread::sleep(Duration::from_micros(500));
     }
     sent
+}
+
+/// The most that there was at any time.
+#[derive(Debug, Default, Clone, Copy)]
+struct Most {
+    /// Until the next record of the run.
+    record: Duration,
+    /// Until a page had come.
+    page: Duration,
+    resident_kib: u64,
+}
+
+impl Most {
+    fn look(&mut self, run: &mut Flowtop, namespace: &Namespace) {
+        let began = Instant::now();
+        run.record();
+        self.record = self.record.max(began.elapsed());
+        let began = Instant::now();
+        page(namespace);
+        self.page = self.page.max(began.elapsed());
+        let resident = support::resident_kib(run.pid());
+        self.resident_kib = self.resident_kib.max(resident);
+    }
 }
 
 #[test]
@@ -132,31 +159,20 @@ fn a_flood_of_garbage_moves_neither_counts_nor_memory() {
     let (all, is_over) = (requests(), AtomicBool::new(false));
     let left = AtomicU32::new(all);
     let began = Instant::now();
-    let (mut first, mut later, mut late, mut slowest) = (0, 0, Duration::ZERO, Duration::ZERO);
+    let mut most = [Most::default(); 2];
     let (sent, answers) = std::thread::scope(|scope| {
         let sent = scope.spawn(|| send(&sender, &is_over));
         wait_for("all flows", || {
             page(namespace).all("flowtop_flow_packets_total").count() == usize::from(FLOWS)
         });
-        scope.spawn(|| namespace.within(|| Ok(dawdle(&is_over))));
+        scope.spawn(|| namespace.within(|| dawdle(&is_over)));
         let left = &left;
         let thrown = [1, 2].map(|seed| {
             scope.spawn(move || namespace.within(|| Ok(throw(seed, left))).expect("answers"))
         });
         while thrown.iter().any(|thread| !thread.is_finished()) {
-            let before = Instant::now();
-            run.record();
-            late = late.max(before.elapsed());
-            let before = Instant::now();
-            page(namespace);
-            slowest = slowest.max(before.elapsed());
-            let resident = support::resident_kib(run.pid());
-            let of_its_time = if left.load(Ordering::Relaxed) > all / 4 * 3 {
-                &mut first
-            } else {
-                &mut later
-            };
-            *of_its_time = resident.max(*of_its_time);
+            let is_begun = left.load(Ordering::Relaxed) <= all / 4 * 3;
+            most[usize::from(is_begun)].look(&mut run, namespace);
         }
         is_over.store(true, Ordering::Relaxed);
         let mut answers = BTreeMap::new();
@@ -166,9 +182,10 @@ fn a_flood_of_garbage_moves_neither_counts_nor_memory() {
         (sent.join().expect("it ends"), answers)
     });
     println!(
-        "{all} in {:.0?}: {answers:?}; beside it {sent} packets, at most {late:.1?} from record to record and {slowest:.1?} \
-         for a page; resident at most {first} kB in the first quarter, {later} kB after it",
-        began.elapsed()
+        "{all} in {:.0?}: {answers:?}, beside {sent} packets; in the first quarter at most {:?}, then {:?}",
+        began.elapsed(),
+        most[0],
+        most[1]
     );
     let last = page_with(&pair, sent);
     for name in ["interface_seen_packets", "rule_packets"] {
@@ -183,6 +200,7 @@ fn a_flood_of_garbage_moves_neither_counts_nor_memory() {
     assert!(refused("malformed") >= answered("400") + answered("405"));
     assert!(refused("too_large") >= answered("431"));
     assert!(answered("400") > u64::from(all / 8), "{answers:?}");
+    let [first, later] = most.map(|most| most.resident_kib);
     assert!(later < first + 2 * PAGE_KIB, "{first} kB, then {later} kB");
     run.finish();
 }

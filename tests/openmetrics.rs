@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use flowtop::export::openmetrics::{FAMILIES, Format, Kind, Page, Service, write};
+use flowtop::export::openmetrics::{FAMILIES, Format, Kind, Page, Service, encode};
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::ipfix::ExportCounts;
 use flowtop::model::metrics::{
     AlertFigure, Exposition, FlowSeries, Growth, Identity, InterfaceSeries, RuleFigures,
     RuleSeries, SERIES_OF_A_FLOW, Spread,
@@ -127,6 +128,16 @@ fn page() -> Page {
         },
         config_generation: 2,
         config_has_error: true,
+        ipfix: Some(ExportCounts {
+            records: 11,
+            messages: 12,
+            bytes: 13,
+            records_lost: 14,
+            packets_lost: 15,
+            bytes_lost: 16,
+            failures: 17,
+            is_connected: true,
+        }),
     }
 }
 
@@ -136,7 +147,7 @@ fn written(format: Format) -> exposition::Page {
         refused: [1, 2, 3, 4, 5, 6, 7],
         age_s: 0.25,
     };
-    let text = String::from_utf8(write(&page(), &service, format)).expect("UTF-8");
+    let text = String::from_utf8(encode(&page(), &service, format, false)).expect("UTF-8");
     assert_eq!(text.ends_with("# EOF\n"), format == Format::OpenMetrics);
     exposition::Page::read(&text)
 }
@@ -185,6 +196,14 @@ table_evicted_total 1
 table_memory_bytes 4096
 config_generation 2
 config_error 1
+ipfix_records_total 11
+ipfix_messages_total 12
+ipfix_bytes_total 13
+ipfix_lost_records_total 14
+ipfix_lost_packets_total 15
+ipfix_lost_bytes_total 16
+ipfix_failures_total 17
+ipfix_connected 1
 exporter_refused_total{reason="connections"} 5
 exporter_flow_series_limit 77
 exporter_reading_age_seconds 0.25

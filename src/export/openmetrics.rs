@@ -4,13 +4,24 @@
 //! are gone are known to be, and no `_created`, which would double the series.
 
 mod families;
+mod family;
 mod negotiation;
 mod text;
 
+use std::io::{self, BufWriter};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::model::ipfix::ExportCounts;
 use crate::model::metrics::Exposition;
-pub use families::{FAMILIES, Family, Kind};
+pub use families::FAMILIES;
+pub use family::{Family, Kind};
 pub use negotiation::{accepts_gzip, format_for};
-pub use text::write;
+use text::write;
+
+/// So much text is compressed at once, bytes: it stays in the CPU's cache meanwhile, and is nowhere as a whole.
+const AT_ONCE: usize = 64 << 10;
 
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +51,8 @@ pub struct Page {
     pub config_generation: u64,
     /// Whether the file is wrong now.
     pub config_has_error: bool,
+    /// How the export of flow records goes, if there is one.
+    pub ipfix: Option<ExportCounts>,
 }
 
 /// Why a request or its connection got no page.
@@ -96,4 +109,21 @@ pub struct Service {
     pub refused: [u64; Refusal::ALL.len()],
     /// How old the numbers are, s.
     pub age_s: f64,
+}
+
+/// The whole page; as gzip at the level that takes least time, as pages repeat themselves.
+pub fn encode(page: &Page, service: &Service, format: Format, is_gzip: bool) -> Vec<u8> {
+    let plain = |mut bytes| write(page, service, format, &mut bytes).map(|()| bytes);
+    let gzip = |bytes| -> io::Result<Vec<u8>> {
+        let encoder = GzEncoder::new(bytes, Compression::fast());
+        let mut text = BufWriter::with_capacity(AT_ONCE, encoder);
+        write(page, service, format, &mut text)?;
+        text.into_inner()?.finish()
+    };
+    let bytes = match is_gzip {
+        true => gzip(Vec::new()),
+        false => plain(Vec::new()),
+    };
+    // Memory always takes it.
+    bytes.unwrap_or_default()
 }

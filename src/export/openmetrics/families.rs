@@ -1,98 +1,11 @@
 //! The families of metrics: one row each. Names and labels are a contract.
 
-use super::{Page, Service};
-use crate::model::metrics::{FlowSeries, InterfaceSeries, RuleFigures, RuleSeries, Spread};
-use crate::model::snapshot::Volume;
-use Number::{Real, Whole};
-use Samples::{Alerts, Build, Flow, Interface, Malformed, One, Refused, Rule};
-
-/// A value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number {
-    /// A count.
-    Whole(u64),
-    /// A measurement.
-    Real(f64),
-}
-
-/// How the values of a family behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows, but for resets. Samples end with `_total`.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Quantiles of what is now, without sum and count.
-    Summary,
-    /// Says something in its labels; the value is 1. Samples end with `_info`.
-    Info,
-}
-
-impl Kind {
-    /// The name in documents, and in OpenMetrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Summary => "summary",
-            Kind::Info => "info",
-        }
-    }
-
-    /// What names of samples end with.
-    pub const fn suffix(self) -> &'static str {
-        match self {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Summary => "",
-        }
-    }
-}
-
-/// A row of the table.
-pub struct Family {
-    /// The name, without what its samples end with.
-    pub name: &'static str,
-    /// How its values behave.
-    pub kind: Kind,
-    /// The labels that samples have, in their order.
-    pub labels: &'static [&'static str],
-    /// What it says.
-    pub help: &'static str,
-    /// Where the values come from.
-    pub(super) samples: Samples,
-}
-
-impl Family {
-    /// The unit that the name ends with, if it does.
-    pub fn unit(&self) -> Option<&'static str> {
-        let is_unit = |unit: &&str| {
-            let rest = self.name.strip_suffix(*unit);
-            rest.is_some_and(|rest| rest.ends_with('_'))
-        };
-        ["bytes", "seconds"].into_iter().find(is_unit)
-    }
-
-    /// Whether it has a sample for each flow that has series of its own.
-    pub fn is_of_flows(&self) -> bool {
-        matches!(self.samples, Flow(_))
-    }
-}
-
-/// What a family has samples of, and the value of each; `None`: not known.
-pub(super) enum Samples {
-    One(fn(&Page, &Service) -> Option<Number>),
-    Interface(fn(&InterfaceSeries) -> Option<u64>),
-    Malformed(fn(&Volume) -> u64),
-    Rule(fn(&RuleSeries) -> u64),
-    Spread(fn(&RuleFigures) -> Option<Spread>),
-    Alerts,
-    Flow(fn(&FlowSeries) -> Option<Number>),
-    /// How many samples all of those have.
-    SeriesOfFlows,
-    Build,
-    Refused,
-}
+use super::family::Number::{self, Seconds, Whole};
+use super::family::Samples::{
+    self, Alerts, Build, Export, Flow, Interface, Malformed, One, Refused, Rule,
+};
+use super::family::{Family, Kind};
+use crate::model::metrics::FlowSeries;
 
 /// Labels of a flow. Where it is in a VLAN, `vlan` comes behind.
 const FLOW: &[&str] = &[
@@ -291,11 +204,11 @@ families! {
     "Late packets of the flow; of TCP segments that were retransmitted or reordered";
 
     Gauge "flowtop_flow_jitter_seconds" FLOW,
-    Flow(|f| f.jitter.map(Real)),
+    Flow(|f| f.jitter.map(Seconds)),
     "Jitter of the flow in its window";
 
     Gauge "flowtop_flow_interarrival_seconds" FLOW,
-    Flow(|f| f.interarrival.map(Real)),
+    Flow(|f| f.interarrival.map(Seconds)),
     "Mean inter-arrival time of the flow in its window";
 
     Counter "flowtop_flow_other_packets" RULE,
@@ -366,6 +279,38 @@ families! {
     One(|page, _| Some(Whole(page.config_has_error.into()))),
     "1 while the configuration file is wrong, and the one in force another";
 
+    Counter "flowtop_ipfix_records" NONE,
+    Export(|counts| counts.records),
+    "Records of flows and of counts that were sent to the collector of IPFIX";
+
+    Counter "flowtop_ipfix_messages" NONE,
+    Export(|counts| counts.messages),
+    "Messages that were sent to the collector";
+
+    Counter "flowtop_ipfix_bytes" NONE,
+    Export(|counts| counts.bytes),
+    "Bytes of these messages";
+
+    Counter "flowtop_ipfix_lost_records" NONE,
+    Export(|counts| counts.records_lost),
+    "Records of flows that were not kept until the collector took them, or that could not be sent";
+
+    Counter "flowtop_ipfix_lost_packets" NONE,
+    Export(|counts| counts.packets_lost),
+    "Packets in these records";
+
+    Counter "flowtop_ipfix_lost_bytes" NONE,
+    Export(|counts| counts.bytes_lost),
+    "Bytes on the wire in these records";
+
+    Counter "flowtop_ipfix_failures" NONE,
+    Export(|counts| counts.failures),
+    "Times that sending failed, or a connection could not be made or broke";
+
+    Gauge "flowtop_ipfix_connected" NONE,
+    Export(|counts| counts.is_connected.into()),
+    "1 while there is a connection to the collector; by UDP always";
+
     Info "flowtop_build" VERSION,
     Build,
     "The version of flowtop";
@@ -387,6 +332,6 @@ families! {
     "Requests and connections that got no page";
 
     Gauge "flowtop_exporter_reading_age_seconds" NONE,
-    One(|_, service| Some(Real(service.age_s))),
+    One(|_, service| Some(Seconds(service.age_s))),
     "Time since the numbers of this page were read";
 }

@@ -1,11 +1,7 @@
 //! What scrapers are answered: pages of the latest numbers, each written once for all who ask for it at the same time.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use super::gate::{Gate, Later};
 use super::request::{Request, Target, Wrong};
@@ -153,8 +149,7 @@ impl Site {
             Some(written) => written.bytes.clone(),
             None => {
                 self.service.age_s = came.elapsed().as_secs_f64();
-                let text = openmetrics::write(page, &self.service, format);
-                let bytes = Arc::new(if is_gzip { compress(&text) } else { text });
+                let bytes = Arc::new(openmetrics::encode(page, &self.service, format, is_gzip));
                 self.written.push(Written {
                     format,
                     is_gzip,
@@ -185,14 +180,6 @@ impl Site {
             None => plain("503 Service Unavailable", "nothing has been read yet\n"),
         }
     }
-}
-
-/// The same as gzip, at the level that takes least time: pages repeat themselves.
-fn compress(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    // Memory always takes it.
-    let _ = encoder.write_all(text);
-    encoder.finish().unwrap_or_default()
 }
 
 fn plain(status: &str, text: &str) -> Answer {

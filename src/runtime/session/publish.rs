@@ -89,6 +89,7 @@ impl Session {
             exposition: exposition.unwrap_or_default(),
             config_generation: state.generation,
             config_has_error: state.error.is_some(),
+            ipfix: self.ipfix_counts(),
         });
     }
 }

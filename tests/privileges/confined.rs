@@ -106,7 +106,7 @@ fn a_configuration_of_the_superuser_alone_stays_readable_and_nothing_beside_it()
     let keeps = Keeps {
         identity: own_identity(),
         readable: vec![folder.path().to_owned()],
-        files: vec![(config.clone(), "it is the superuser's only")],
+        files: vec![(config.clone(), "the configuration is the superuser's only")],
         ..Keeps::default()
     };
     confined(&keeps, |privileges| {

@@ -1,6 +1,7 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
 //! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, refresh,
-//! metrics, start.
+//! metrics, recording,
+//! start.
 #![allow(missing_docs)]
 
 mod drive;
@@ -12,6 +13,7 @@ mod packets;
 mod peers;
 mod plain;
 mod reading;
+mod recording;
 mod refresh;
 mod sample;
 mod scrape;
@@ -65,6 +67,9 @@ fn main() -> Result<()> {
     }
     if wants("metrics") {
         scrape::measure(&mut table)?;
+    }
+    if wants("recording") {
+        recording::measure(&mut table)?;
     }
     if wants("start") {
         start::measure(&mut table)?;

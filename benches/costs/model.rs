@@ -119,7 +119,8 @@ impl Run {
     }
 }
 
-fn sample(number: u32) -> FlowSample {
+/// The flow of this number, which has not had a packet yet.
+pub fn sample(number: u32) -> FlowSample {
     let slot = 2 * number;
     let protocol = if number.is_multiple_of(3) {
         Protocol::Udp

@@ -16,10 +16,12 @@ mod flows;
 mod frame;
 mod histograms;
 mod interfaces;
+mod known_flows;
 mod names;
 mod reader;
 mod rows;
 mod state;
+mod words;
 
 pub use block::{HEADER, Header, Unreadable, VERSION};
 pub use bytes::Bad;

@@ -58,6 +58,16 @@ impl<'a> Input<'a> {
     /// The next number.
     #[inline]
     pub fn number(&mut self) -> Result<u64, Bad> {
+        match *self.0 {
+            [byte, ref rest @ ..] if byte & 0x80 == 0 => {
+                self.0 = rest;
+                Ok(byte.into())
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, Bad> {
         let mut number = 0;
         for (at, byte) in self.0.iter().enumerate().take(10) {
             number |= u64::from(byte & 0x7f) << (7 * at);

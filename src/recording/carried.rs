@@ -6,6 +6,7 @@ use super::bytes::{Bad, Input, put, put_text};
 use super::flows::{flows, put_flows};
 use super::histograms::{histogram, put_histogram};
 use super::interfaces::{interfaces, put_interfaces};
+use super::known_flows::KnownFlows;
 use crate::model::counts::{Counts, GapSums, TableCounts};
 use crate::model::snapshot::{FlowSample, InterfaceSample};
 use crate::model::tracker::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
@@ -41,7 +42,7 @@ pub fn put_carried(out: &mut Vec<u8>, carried: &Carried) {
         }
     }
     let samples: Vec<FlowSample> = flows.iter().zip(0..).map(sample_of).collect();
-    put_flows(out, &samples, 0, |_| None);
+    put_flows(out, &samples, 0, &KnownFlows::default());
     for flow in flows {
         put(
             out,
@@ -75,7 +76,7 @@ pub fn read_carried(input: &mut Input<'_>) -> Result<Carried, Bad> {
         })
     });
     let rules = rules.collect::<Result<_, Bad>>()?;
-    let samples = flows(input, MOST_FLOWS, 0, |_| None)?;
+    let samples = flows(input, MOST_FLOWS, 0, &KnownFlows::default())?;
     let flows = samples.into_iter().map(|sample| {
         let FlowSample {
             key,

@@ -93,7 +93,7 @@ fn put_snapshot(out: &mut Vec<u8>, snapshot: &Snapshot, state: &State) {
     } = snapshot;
     put(out, fold(taken_ns.wrapping_sub(state.taken_ns)));
     put_table(out, table, &state.table);
-    put_flows(out, flows, *taken_ns, |slot| state.flows.get(&slot));
+    put_flows(out, flows, *taken_ns, &state.flows);
     put(out, freed.len() as u64);
     let mut before = 0;
     for slot in freed {
@@ -112,8 +112,7 @@ fn read_snapshot(input: &mut Input<'_>, state: &State) -> Result<Snapshot, Bad> 
     if table.capacity > MOST_SLOTS {
         return Err(Bad("no table is so large"));
     }
-    let known = |slot: u32| state.flows.get(&slot);
-    let flows = flows(input, table.capacity, taken_ns, known)?;
+    let flows = flows(input, table.capacity, taken_ns, &state.flows)?;
     let freed = read_freed(input, table.capacity)?;
     let interfaces = interfaces(input, &state.interfaces)?;
     let count = input.up_to(MOST_FORGOTTEN)?;

@@ -1,7 +1,7 @@
 //! Histograms of gaps: the buckets that changed since the reading before.
 
 use super::bytes::{Bad, Input, fold, put, unfold};
-use super::flows::{KEY_WORDS, key_of_words, words_of_key};
+use super::words::{KEY_WORDS, key_of_words, words_of_key};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::{BUCKETS, Histogram};
 use crate::model::snapshot::HistogramSample;

@@ -113,7 +113,7 @@ pub fn interfaces(
     let mut read: Vec<(u32, Words)> = Vec::new();
     rows(input, MOST_INTERFACES, |id, row| {
         let ifindex = u32::try_from(id).map_err(|_| Bad("no interface has such an index"))?;
-        read.push((ifindex, row));
+        read.push((ifindex, *row));
         Ok(())
     })?;
     let sample = |(ifindex, residues): (u32, Words)| {
@@ -167,7 +167,7 @@ pub fn put_table(out: &mut Vec<u8>, table: &TableSample, before: &TableSample) {
 pub fn table(input: &mut Input<'_>, before: &TableSample) -> Result<TableSample, Bad> {
     let before = words_of_table(before);
     let mut read = None;
-    rows(input, 1, |_, residues: [u64; 7]| {
+    rows(input, 1, |_, residues: &[u64; 7]| {
         let word = |at: usize| before[at].wrapping_add(unfold(residues[at]));
         read = Some(TableSample {
             capacity: word(0),

@@ -28,7 +28,7 @@ pub fn put_rows<const N: usize>(out: &mut Vec<u8>, ids: &[u64], rows: &[[u64; N]
 pub fn rows<const N: usize>(
     input: &mut Input<'_>,
     most: usize,
-    mut visit: impl FnMut(u64, [u64; N]) -> Result<(), Bad>,
+    mut visit: impl FnMut(u64, &[u64; N]) -> Result<(), Bad>,
 ) -> Result<(), Bad> {
     let mut left = input.count()?;
     if left > most {
@@ -51,7 +51,7 @@ pub fn rows<const N: usize>(
             }
         }
         for (id, row) in ids.iter().zip(&rows) {
-            visit(*id, *row)?;
+            visit(*id, row)?;
         }
     }
     Ok(())
@@ -72,8 +72,8 @@ mod tests {
             put_rows(&mut bytes, &ids, &words);
             let mut out = Vec::new();
             let mut input = Input(&bytes);
-            let read = rows(&mut input, 3000, |id, row: [u64; 3]| {
-                out.push((id, row));
+            let read = rows(&mut input, 3000, |id, row: &[u64; 3]| {
+                out.push((id, *row));
                 Ok(())
             });
             prop_assert_eq!(read, Ok(()));

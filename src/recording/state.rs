@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::entry::Entry;
-use crate::model::snapshot::{FlowSample, HistogramSample, InterfaceSample, Snapshot, TableSample};
+use super::known_flows::KnownFlows;
+use crate::model::snapshot::{HistogramSample, InterfaceSample, Snapshot, TableSample};
 use crate::model::tracker::{FlowTracker, Intervals};
 
 /// A version of the rules: their names, and whether their flows keep histograms.
@@ -18,7 +17,7 @@ pub struct State {
     /// When the latest reading was made, CLOCK_MONOTONIC ns.
     pub taken_ns: u64,
     /// The flows in the table, by their slots.
-    pub flows: FxHashMap<u32, FlowSample>,
+    pub flows: KnownFlows,
     /// The interfaces that are watched.
     pub interfaces: Vec<InterfaceSample>,
     /// The state of the table.
@@ -49,10 +48,10 @@ impl State {
         self.taken_ns = snapshot.taken_ns;
         self.table = snapshot.table;
         for sample in &snapshot.flows {
-            self.flows.insert(sample.slot, *sample);
+            self.flows.insert(sample);
         }
         for slot in &snapshot.freed {
-            self.flows.remove(slot);
+            self.flows.remove(*slot);
         }
         self.interfaces.clone_from(&snapshot.interfaces);
         let is_there = |it: &InterfaceSample| !snapshot.forgotten.contains(&it.ifindex);
@@ -69,11 +68,9 @@ impl State {
 
     /// All of it as one reading.
     fn snapshot(&self) -> Snapshot {
-        let mut flows: Vec<FlowSample> = self.flows.values().copied().collect();
-        flows.sort_unstable_by_key(|sample| sample.slot);
         Snapshot {
             taken_ns: self.taken_ns,
-            flows,
+            flows: self.flows.samples(),
             freed: Vec::new(),
             interfaces: self.interfaces.clone(),
             forgotten: Vec::new(),

@@ -1,7 +1,6 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
-//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, refresh,
-//! metrics, recording,
-//! start.
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, records,
+//! refresh, metrics, recording, start.
 #![allow(missing_docs)]
 
 mod drive;
@@ -14,6 +13,7 @@ mod peers;
 mod plain;
 mod reading;
 mod recording;
+mod records;
 mod refresh;
 mod sample;
 mod scrape;
@@ -70,6 +70,9 @@ fn main() -> Result<()> {
     }
     if wants("recording") {
         recording::measure(&mut table)?;
+    }
+    if wants("records") {
+        records::measure(&mut table)?;
     }
     if wants("start") {
         start::measure(&mut table)?;

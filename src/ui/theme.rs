@@ -127,7 +127,7 @@ const COLOUR_BLIND: Inks = Inks {
     ground: None,
     accent: Ink(Color::LightBlue, (86, 180, 233)),
     dim: Ink(Color::DarkGray, (140, 140, 140)),
-    good: Ink(Color::LightBlue, (86, 180, 233)),
+    good: Ink(Color::Cyan, (0, 158, 115)),
     warn: Ink(Color::LightYellow, (240, 228, 66)),
     bad: Ink(Color::Yellow, (230, 159, 0)),
     spark: Ink(Color::LightBlue, (86, 180, 233)),
@@ -316,6 +316,17 @@ mod tests {
             let inked = [theme.accent, theme.warn, theme.bad, theme.spark, theme.dim];
             for style in inked.into_iter().chain([base, selected]) {
                 assert_eq!((style.fg, style.bg), (None, None));
+            }
+        }
+    }
+
+    #[test]
+    fn curves_on_one_chart_have_colours_of_their_own() {
+        for name in ThemeName::ALL {
+            for depth in [Depth::Sixteen, Depth::Indexed, Depth::True] {
+                let theme = Theme::new(name, depth);
+                assert_ne!(theme.spark.fg, theme.good.fg, "{name:?} {depth:?}");
+                assert_ne!(theme.warn.fg, theme.good.fg, "{name:?} {depth:?}");
             }
         }
     }

@@ -52,7 +52,7 @@ fn reason(app: &App, shown: &Report) -> [String; 2] {
         }
         _ if shown.interfaces.is_empty() => [
             "No interface is watched.",
-            "Start with -i NAME to choose one; ip link lists them.",
+            "One that -i asks for is watched as soon as it is there; ip link lists those that are.",
         ],
         _ if app.flows().hidden() > 0 => return all_hidden(app, no_filter, key),
         _ => return no_traffic(shown),

@@ -12,7 +12,7 @@ use flowtop::model::column::{Context, by_id};
 use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::preferences::Unit;
 use flowtop::model::query::Query;
-use flowtop::model::tracker::{Flow, Rates};
+use flowtop::model::tracker::{Flow, Rates, RecentLoss};
 use proptest::prelude::*;
 
 /// A UDP flow at 500 kB/s with 3 of 5003 lost and a jitter of 11 µs.
@@ -246,7 +246,7 @@ fn what_a_flow_is_can_be_asked_for() {
     };
     let (busy, mut lossy, mut silent) = (voice(), voice(), voice());
     lossy.key.source_port = 1;
-    lossy.history.lost.push(Some(2.0));
+    lossy.recent_loss = RecentLoss::new(Some(2.0), None);
     silent.key.source_port = 2;
     silent.rates = Some(Rates::default());
     let unknown = Flow {

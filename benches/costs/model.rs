@@ -8,7 +8,7 @@ use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::metrics::Meter;
-use flowtop::model::snapshot::{Counts, FlowSample, GapSums, Sequence, Snapshot};
+use flowtop::model::snapshot::{Counts, FlowSample, GapSums, Newcomers, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals, Report, Series};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
@@ -27,6 +27,8 @@ pub struct Run {
     snapshot: Snapshot,
     idle: Vec<FlowSample>,
     replaced: Option<usize>,
+    /// All flows have been there before, but for those that take the place of others.
+    is_settled: bool,
 }
 
 impl Run {
@@ -44,6 +46,7 @@ impl Run {
             },
             idle: Vec::new(),
             replaced: None,
+            is_settled: false,
         };
         // Flows come in an order that has nothing to do with their slots, and not all at once.
         let scrambled = |flow: &FlowSample| flow.slot.wrapping_mul(2_654_435_761);
@@ -57,6 +60,7 @@ impl Run {
         }
         here.sort_by_key(|flow| flow.slot);
         run.snapshot.flows = here;
+        run.is_settled = true;
         run
     }
 
@@ -73,8 +77,10 @@ impl Run {
 
     fn replace_some(&mut self, share: usize) {
         let second = (self.snapshot.taken_ns / SECOND) as usize;
-        let flows = self.snapshot.flows.iter_mut();
-        for flow in flows.skip(second % share).step_by(share) {
+        let flows = (0..).zip(&mut self.snapshot.flows);
+        let newcomers = self.snapshot.newcomers.get_or_insert_default();
+        for (place, flow) in flows.skip(second % share).step_by(share) {
+            newcomers.places.push(place);
             let generation = flow.generation + 1;
             *flow = sample(flow.slot / 2);
             flow.generation = generation;
@@ -85,6 +91,13 @@ impl Run {
 
     /// A second goes by. ms that the tracker took.
     pub fn refresh(&mut self) -> f64 {
+        if self.is_settled {
+            // As a reading says it.
+            self.snapshot.newcomers = Some(Newcomers {
+                since_ns: self.snapshot.taken_ns,
+                places: Vec::new(),
+            });
+        }
         if let Some(share) = self.replaced {
             self.replace_some(share);
         }

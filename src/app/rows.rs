@@ -28,7 +28,8 @@ pub(super) fn context<'a>(
         unit: choices.current().appearance.unit,
         now_ns: shown.taken_ns,
         names: names.known(),
-        alerts: Some(alerts),
+        // Mostly there is nothing to ask about flow by flow.
+        alerts: alerts.has_any().then_some(alerts),
         rules: None,
         services: None,
     }

@@ -236,6 +236,11 @@ impl Alerts {
         });
     }
 
+    /// Whether any flow is beyond a bound, for long enough or not.
+    pub fn has_any(&self) -> bool {
+        !self.states.is_empty()
+    }
+
     /// The rules that this flow violates now.
     pub fn raised(&self, key: &FlowKey) -> impl Iterator<Item = &AlertRule> {
         self.raised_indices(*key).map(|index| &self.rules[index])
@@ -243,11 +248,7 @@ impl Alerts {
 
     fn raised_indices(&self, key: FlowKey) -> impl Iterator<Item = usize> + '_ {
         // Of most reports there is nothing to look up.
-        let rules = if self.states.is_empty() {
-            0
-        } else {
-            self.rules.len()
-        };
+        let rules = if self.has_any() { self.rules.len() } else { 0 };
         (0..rules).filter(move |rule| {
             let state = self.states.get(&(key, *rule));
             state.is_some_and(|state| state.raised)

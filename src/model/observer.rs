@@ -93,6 +93,9 @@ impl Observer {
                     continue;
                 }
             }
+            if flow.is_uneventful() {
+                continue;
+            }
             let Some((before, seen)) = self.update(flow) else {
                 continue;
             };

@@ -226,6 +226,8 @@ pub struct Snapshot {
     /// Slots that changed since the previous pass; the others are as they were. Another generation than last time
     /// means that the former flow of the slot was replaced, after its last numbers had been read.
     pub flows: Vec<FlowSample>,
+    /// Which of them were in no earlier snapshot, where that is known.
+    pub newcomers: Option<Newcomers>,
     /// Slots whose flow has left the table; its last numbers are in `flows`, here or earlier.
     pub freed: Vec<u32>,
     /// Every watched interface, those included that went a moment ago.
@@ -238,6 +240,27 @@ pub struct Snapshot {
     pub histograms: Vec<HistogramSample>,
     /// The capture that the packets come from, if it is not live.
     pub capture: Option<CaptureSample>,
+}
+
+/// The lives that a snapshot is the first one to tell of: to find them out of all samples takes a pass over these.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Newcomers {
+    /// When the snapshot before was taken, 0 before the first: it says nothing to who has not counted that one.
+    pub since_ns: u64,
+    /// Their places in [`Snapshot::flows`].
+    pub places: Vec<u32>,
+}
+
+impl Snapshot {
+    /// The samples that may be of lives of which no snapshot up to this moment told.
+    pub fn newcomers_since(&self, counted_ns: u64) -> impl Iterator<Item = &FlowSample> {
+        let flows = &self.flows;
+        let known = self.newcomers.as_ref();
+        let known = known.filter(|known| known.since_ns == counted_ns);
+        let all = known.is_none().then_some(flows).into_iter().flatten();
+        let places = known.into_iter().flat_map(|known| &known.places);
+        all.chain(places.filter_map(|at| flows.get(*at as usize)))
+    }
 }
 
 /// The histogram that a flow keeps in one slot.

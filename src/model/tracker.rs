@@ -6,6 +6,7 @@ mod advance;
 mod closing;
 mod excess;
 mod gaps;
+mod glance;
 mod interfaces;
 mod ip_past;
 mod kept;
@@ -13,6 +14,7 @@ mod keys;
 mod locality;
 mod rules;
 mod series;
+mod slots;
 mod state;
 mod trouble;
 mod watch;
@@ -21,14 +23,13 @@ mod window;
 
 pub use advance::FlowTracker;
 pub use advance::carried::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
+pub use glance::Glance;
 pub use kept::Wanted;
 pub use series::{Series, Trace, Traces};
 pub use trouble::Trouble;
 pub use watch::Watched;
 pub use whole_run::WholeRun;
 pub use window::{Intervals, statistics};
-
-use excess::Excess;
 
 use super::capture::CaptureSample;
 use super::counts::{Counts, Metered};
@@ -175,24 +176,9 @@ pub struct History {
     motion: Traces<4>,
     /// Numbers (TCP: bytes) that went missing in the interval.
     pub lost: Series,
-    /// The latest interval was empty, and as long as no packet comes, so are the next ones.
-    is_settled: bool,
-    /// It is silent, and may come to be so for too long.
-    awaits_packets: bool,
-    /// Packets beyond arrivals, since the start or the latest reset.
-    excess: Excess,
 }
 
 impl History {
-    /// Appends another interval without a packet; false: it is not known what it would come to.
-    fn repeat_if_settled(&mut self) -> bool {
-        if self.is_settled {
-            self.motion.repeat();
-            self.lost.repeat();
-        }
-        self.is_settled
-    }
-
     /// Appends what an interval came to, but for `lost`: throughput and goodput, bytes per second; mean inter-arrival time
     /// and jitter, ms.
     pub fn record(&mut self, rates: Option<Rates>, interarrival: &Interarrival) {
@@ -232,38 +218,50 @@ impl History {
 
 /// One flow as the screen and the exports show it.
 ///
-/// In this order: what flows are put in order by, what the end of an interval and what a snapshot writes, and what stays.
-/// Each is in few cache lines, which is what a refresh of many flows costs.
+/// In this order: what few ask for; what events and the end of an interval ask of each flow, in one cache line; what the order
+/// of the rows asks beyond that, in another; and what a snapshot and the end of an interval write. Cache lines are what a
+/// refresh of many flows costs. (A large list begins 16 bytes behind a page, so that lines begin at byte 48 of each flow.)
 #[derive(Debug, Clone, PartialEq)]
 #[repr(C)]
 pub struct Flow {
-    /// Latest packet, CLOCK_MONOTONIC ns.
-    pub last_seen_ns: u64,
-    /// First packet, CLOCK_MONOTONIC ns.
-    pub first_seen_ns: u64,
-    /// Rates over the latest interval; unknown before the first one is over.
-    pub rates: Option<Rates>,
-    /// Inter-arrival time and jitter over the jitter window.
-    pub interarrival: Interarrival,
-    /// Loss over the latest interval and over the jitter window.
-    pub recent_loss: RecentLoss,
-    /// What was counted since the run started or totals were set to zero.
-    pub counts: Counts,
-    /// The latest intervals.
-    pub history: History,
-    /// What is the matter with it, and what that takes to know.
-    pub watched: Watched,
-    /// The gaps since it was asked for, where the flow keeps a histogram.
-    pub histogram: Option<Box<Histogram>>,
-    /// Jitter epochs so far; the first is 1.
-    pub jitter_epochs: u32,
-    /// Whose numbers these are.
-    pub key: FlowKey,
     /// Name of the rule that made this a flow, if there are rules.
     pub rule: Option<std::sync::Arc<str>>,
     /// Current name of the interface.
     pub interface: std::sync::Arc<str>,
+    /// The gaps since it was asked for, where the flow keeps a histogram.
+    pub histogram: Option<Box<Histogram>>,
+    /// First packet, CLOCK_MONOTONIC ns.
+    pub first_seen_ns: u64,
+
+    /// Latest packet, CLOCK_MONOTONIC ns.
+    pub last_seen_ns: u64,
+    /// Rates over the latest interval; unknown before the first one is over.
+    pub rates: Option<Rates>,
+    /// Loss over the latest interval and over the jitter window.
+    pub recent_loss: RecentLoss,
+    /// What is told of it without looking further.
+    pub glance: Glance,
+
+    /// What is the matter with it, and what that takes to know.
+    pub watched: Watched,
+    /// Whose numbers these are.
+    pub key: FlowKey,
+    /// Jitter epochs so far; the first is 1.
+    pub jitter_epochs: u32,
+
+    /// What was counted since the run started or totals were set to zero.
+    pub counts: Counts,
+    /// The latest intervals.
+    pub history: History,
+    /// Inter-arrival time and jitter over the jitter window.
+    pub interarrival: Interarrival,
 }
+
+const _: () = {
+    use std::mem::offset_of;
+    assert!(offset_of!(Flow, last_seen_ns) == 48 && offset_of!(Flow, watched) == 48 + 64);
+    assert!(offset_of!(Flow, counts) == 48 + 2 * 64 && size_of::<Flow>() == 7 * 64);
+};
 
 impl Flow {
     /// Share of what is missing in what was sent, percent: 100 * lost / (lost + received - duplicates),
@@ -277,15 +275,10 @@ impl Flow {
         self.watched.trouble()
     }
 
-    /// Whether aggregates came, each of them one arrival: its inter-arrival time and jitter are theirs.
-    pub fn comes_in_aggregates(&self) -> bool {
-        self.history.excess.is_certain()
-    }
-
     /// Whether numbers went missing in the latest interval.
+    #[inline]
     pub fn is_losing(&self) -> bool {
-        let latest = self.history.lost.latest();
-        latest.is_some_and(|lost| lost > 0.0) && self.counts.sequence.is_some()
+        self.recent_loss.interval() > Some(0.0) && self.counts.sequence.is_some()
     }
 }
 

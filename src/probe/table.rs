@@ -19,7 +19,7 @@ use super::abi::{
 use super::control::{Control, SlotState};
 use super::groups::GroupRecords;
 use super::sys::MappedArray;
-use crate::model::snapshot::{FlowSample, Snapshot};
+use crate::model::snapshot::{FlowSample, Newcomers, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
@@ -76,6 +76,8 @@ pub struct FlowTable {
     /// Which sets to visit; without them, all.
     marks: Option<Marks>,
     tracked: u64,
+    /// When the latest pass began.
+    scanned_ns: u64,
     /// Room for the flows of the next pass.
     spare: Vec<FlowSample>,
 }
@@ -104,6 +106,7 @@ impl FlowTable {
             ageing,
             marks,
             tracked: 0,
+            scanned_ns: 0,
             spare: Vec::new(),
         };
         table.set_ageing(ageing);
@@ -152,6 +155,10 @@ impl FlowTable {
         let mut snapshot = Snapshot {
             taken_ns: now_ns,
             flows: std::mem::take(&mut self.spare),
+            newcomers: Some(Newcomers {
+                since_ns: std::mem::replace(&mut self.scanned_ns, now_ns),
+                places: Vec::new(),
+            }),
             ..Snapshot::default()
         };
         self.tracked = 0;
@@ -232,6 +239,11 @@ impl FlowTable {
         }
         if !self.read_flow(index, control, &mut snapshot.flows) {
             return;
+        }
+        if known.generation != control.generation() {
+            let place = snapshot.flows.len() as u32 - 1;
+            let newcomers = snapshot.newcomers.iter_mut();
+            newcomers.for_each(|newcomers| newcomers.places.push(place));
         }
         self.known[index] = Known {
             generation: control.generation(),

@@ -7,7 +7,9 @@ use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
 use flowtop::model::flow::{Direction, FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, Hook, InterfaceSample, LinkState, Sequence, Volume};
-use flowtop::model::tracker::{Flow, Interarrival, Interface, Rates, Report, RuleReport, Watched};
+use flowtop::model::tracker::{
+    Flow, Interarrival, Interface, Rates, RecentLoss, Report, RuleReport, Watched,
+};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -58,6 +60,7 @@ pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dpo
         last_seen_ns: NOW - 200_000,
         history: Default::default(),
         watched: Watched::default(),
+        glance: Default::default(),
         histogram: None,
     }
 }
@@ -215,6 +218,7 @@ pub fn mixed() -> Report {
     ];
     let mut report = report(flows);
     report.flows[2].history.lost.push(Some(5.0));
+    report.flows[2].recent_loss = RecentLoss::new(Some(0.1), None);
     let mut gone = interface(9, "wlan0-guest-network");
     gone.state = LinkState::Gone;
     gone.hook = None;

@@ -17,9 +17,10 @@ use super::kept::KeptFlows;
 use super::keys::{finder, hash};
 use super::locality::{AT_A_TIME, Locality, sort_by_slot};
 use super::rules::{count_for_rule, rename, rule_of};
-use super::state::{Ended, FlowState, Increase, NOBODY, Slot, push_lean};
+use super::slots::Slots;
+use super::state::{Ended, FlowState, Increase, push_lean};
 use super::window::Intervals;
-use super::{Flow, History, Interarrival, RecentLoss, Report, Watched};
+use super::{Flow, Glance, History, Interarrival, RecentLoss, Report, Watched};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::metrics::Meter;
@@ -32,7 +33,7 @@ pub struct FlowTracker {
     states: Vec<FlowState>,
     /// Indices in the report, where the keys are.
     by_key: HashTable<u32>,
-    slots: Vec<Slot>,
+    slots: Slots,
     locality: Locality,
     interfaces: InterfaceLedger,
     histograms: Histograms,
@@ -46,6 +47,8 @@ pub struct FlowTracker {
     step: u64,
     step_began_ns: u64,
     interval_began_ns: u64,
+    /// When the latest snapshot was taken.
+    counted_ns: u64,
 }
 
 impl FlowTracker {
@@ -58,7 +61,7 @@ impl FlowTracker {
             report: Report::default(),
             states: Vec::new(),
             by_key: HashTable::new(),
-            slots: Vec::new(),
+            slots: Slots::default(),
             locality: Locality::default(),
             interfaces: InterfaceLedger::default(),
             histograms: Histograms::default(),
@@ -70,6 +73,7 @@ impl FlowTracker {
             step: 0,
             step_began_ns: now_ns,
             interval_began_ns: now_ns,
+            counted_ns: 0,
         }
     }
 
@@ -155,7 +159,8 @@ impl FlowTracker {
         let renamed = self
             .interfaces
             .update(&snapshot.interfaces, &mut self.report);
-        self.count_all(&snapshot.flows, closing);
+        self.count_all(snapshot, closing);
+        self.counted_ns = snapshot.taken_ns;
         for slot in &snapshot.freed {
             self.release(*slot);
         }
@@ -193,7 +198,7 @@ impl FlowTracker {
             state.keep_apart(flow);
             flow.counts = flow.counts.emptied();
             flow.watched.begin_at_zero();
-            flow.history.excess = Excess::default();
+            flow.glance.excess = Excess::default();
             state.then = Metered::default();
         }
         for rule in &mut self.report.rules {
@@ -208,11 +213,14 @@ impl FlowTracker {
     }
 
     /// Counts all samples; `closing`: they are the last of an interval of so many seconds.
-    fn count_all(&mut self, samples: &[FlowSample], closing: Option<f64>) {
+    fn count_all(&mut self, snapshot: &Snapshot, closing: Option<f64>) {
+        let samples = &snapshot.flows;
         // Slots change hands before anything is counted, so that a flow with one slot is finished by its sample.
-        for sample in samples {
+        for sample in snapshot.newcomers_since(self.counted_ns) {
             self.place(sample);
         }
+        // Newcomers of which nothing was said: their interval ends with the next one.
+        let mut unannounced = Vec::new();
         let oldest_step = self.oldest_step();
         let listed = self.report.flows.len();
         let mut closing = closing.map(|seconds| Closing::new(self.ended(seconds), listed));
@@ -222,7 +230,10 @@ impl FlowTracker {
         for samples in samples.chunks(AT_A_TIME) {
             pass.read_ahead(samples, &self.slots, &self.report.flows, &self.states);
             for sample in samples {
-                let index = self.slots[sample.slot as usize].flow as usize;
+                let Some(index) = self.slots.flow_of(sample) else {
+                    unannounced.push(*sample);
+                    continue;
+                };
                 pass.visit(index);
                 let increase = self.count(index, sample, oldest_step);
                 if let Some(closing) = &mut closing {
@@ -244,17 +255,13 @@ impl FlowTracker {
             let flows = &mut self.report.flows;
             sort_by_slot(&mut self.slots, &mut self.by_key, flows, &mut self.states);
         }
-    }
-
-    /// Makes sure that the sample's slot belongs to its flow.
-    fn place(&mut self, sample: &FlowSample) {
-        let at = sample.slot as usize;
-        if at >= self.slots.len() {
-            let (generation, flow) = (0, NOBODY);
-            self.slots.resize(at + 1, Slot { generation, flow });
-        }
-        if self.slots[at].generation != sample.generation || self.slots[at].flow == NOBODY {
-            self.occupy(sample);
+        if !unannounced.is_empty() {
+            let flows = unannounced;
+            let others = Snapshot {
+                flows,
+                ..Snapshot::default()
+            };
+            self.count_all(&others, None);
         }
     }
 
@@ -270,16 +277,16 @@ impl FlowTracker {
             state.window.forget_gaps();
         } else {
             let packets = increase.counts.packets;
-            flow.history.excess.add(packets, increase.gaps.count);
+            flow.glance.excess.add(packets, increase.gaps.count);
         }
         let kept = self.kept.iter_mut();
         kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
         let came = increase.counts.metered();
         state.window.add(self.step, increase.gaps, &came);
-        flow.history.is_settled = false;
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
+        flow.update_glance();
         if sample.rules_version == self.rules_version {
             let counts = increase.counts.across_flows();
             count_for_rule(&mut self.report.rules, flow, sample, counts);
@@ -288,15 +295,18 @@ impl FlowTracker {
         increase
     }
 
-    /// Gives the slot to the sample's flow, and only then takes it from its former one: should both be the same, the flow
-    /// stays listed.
-    fn occupy(&mut self, sample: &FlowSample) {
+    /// Gives the slot to the sample's flow, if it has not got it, and only then takes it from its former one: should both be
+    /// the same, the flow stays listed.
+    fn place(&mut self, sample: &FlowSample) {
+        if self.slots.flow_of(sample).is_some() {
+            return;
+        }
         match self.find(&sample.key) {
             Some(index) => {
                 let flow = &mut self.report.flows[index as usize];
                 self.states[index as usize].join(flow, sample);
                 // There is no gap in front of its first packet.
-                flow.history.excess.add(0, 1);
+                flow.glance.excess.add(0, 1);
             }
             None => self.list(sample),
         }
@@ -312,10 +322,7 @@ impl FlowTracker {
             state.window.forget_numbers();
             self.report.flows[index as usize].counts.sequence = None;
         }
-        self.slots[sample.slot as usize] = Slot {
-            generation: sample.generation,
-            flow: index,
-        };
+        self.slots.give(sample, index);
     }
 
     /// At which index of the report a flow is.
@@ -339,6 +346,7 @@ impl FlowTracker {
             history: History::default(),
             watched: Watched::default(),
             histogram: None,
+            glance: Glance::default(),
         };
         self.interfaces.begin(&flow);
         self.kept.iter_mut().for_each(|kept| kept.begin(&flow));
@@ -351,12 +359,10 @@ impl FlowTracker {
 
     /// Takes the slot from its flow. A flow without a slot leaves the list, and its counts go to `ended`.
     fn release(&mut self, slot: u32) {
-        let Some(memory) = self.slots.get_mut(slot as usize) else {
-            return;
-        };
-        let index = std::mem::replace(&mut memory.flow, NOBODY);
-        if index != NOBODY && self.states[index as usize].leave(slot) {
-            self.unlist(index as usize);
+        if let Some(index) = self.slots.take(slot)
+            && self.states[index].leave(slot)
+        {
+            self.unlist(index);
         }
     }
 
@@ -379,14 +385,8 @@ impl FlowTracker {
         if let Some(rule) = rule_of(&mut self.report.rules, &flow) {
             rule.flows -= 1;
         }
-        let Some(moved) = self.states.get(index) else {
-            return;
-        };
-        for slot in moved.slots() {
-            let slot = &mut self.slots[slot as usize];
-            if slot.flow != NOBODY {
-                slot.flow = index as u32;
-            }
+        if let Some(moved) = self.states.get(index) {
+            self.slots.follow(moved.slots(), index as u32);
         }
     }
 }

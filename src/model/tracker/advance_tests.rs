@@ -7,7 +7,7 @@ use crate::model::flow::{Direction, Protocol};
 use crate::model::snapshot::LinkState::{self, Gone, Up};
 use crate::model::snapshot::{Counts, GapSums, InterfaceSample, Sequence, Volume};
 
-const SECOND: u64 = 1_000_000_000;
+pub const SECOND: u64 = 1_000_000_000;
 
 fn key(port: u16) -> FlowKey {
     FlowKey {

@@ -39,7 +39,7 @@ impl Closing {
             }
             for (at, (flow, state)) in flows.iter_mut().zip(states).enumerate() {
                 // An idle flow costs one cache line.
-                if closed >> at & 1 == 0 && !flow.history.repeat_if_settled() {
+                if closed >> at & 1 == 0 && !flow.repeat_if_settled() {
                     state.close_interval(flow, &self.ended);
                 }
             }

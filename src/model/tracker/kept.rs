@@ -13,7 +13,8 @@ use super::keys::hash;
 use super::state::push_lean;
 use super::window::statistics;
 use super::{
-    Flow, History, Interarrival, Interface, Rates, RecentLoss, Report, Watched, loss_percent,
+    Flow, Glance, History, Interarrival, Interface, Rates, RecentLoss, Report, Watched,
+    loss_percent,
 };
 use crate::model::counts::{Counts, GapSums};
 use crate::model::flow::FlowKey;
@@ -231,6 +232,7 @@ impl Kept {
             histogram: self.whole_histogram(listed),
             jitter_epochs: self.past_epochs + listed.map_or(0, |flow| flow.jitter_epochs),
             key: self.key,
+            glance: Glance::default(),
             rule,
             interface,
         }

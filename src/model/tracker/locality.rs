@@ -6,7 +6,8 @@
 use hashbrown::HashTable;
 
 use super::Flow;
-use super::state::{FlowState, NOBODY, Slot};
+use super::slots::Slots;
+use super::state::FlowState;
 use crate::model::snapshot::FlowSample;
 
 /// Samples whose flows are read ahead together.
@@ -70,7 +71,7 @@ impl Pass {
     pub fn read_ahead(
         &self,
         samples: &[FlowSample],
-        slots: &[Slot],
+        slots: &Slots,
         flows: &[Flow],
         states: &[FlowState],
     ) {
@@ -79,8 +80,7 @@ impl Pass {
         }
         let mut words = 0;
         for sample in samples {
-            let slot = slots.get(sample.slot as usize);
-            let index = slot.map_or(NOBODY, |slot| slot.flow) as usize;
+            let index = slots.flow_of(sample).unwrap_or(usize::MAX);
             if let (Some(flow), Some(state)) = (flows.get(index), states.get(index)) {
                 let numbers = flow.counts.sequence.as_ref();
                 let numbers = numbers.map_or(0, |s| s.received ^ s.absent);
@@ -94,21 +94,12 @@ impl Pass {
 
 /// Lists the flows in the order of their slots, in which their samples come.
 pub fn sort_by_slot(
-    slots: &mut [Slot],
+    slots: &mut Slots,
     by_key: &mut HashTable<u32>,
     flows: &mut [Flow],
     states: &mut [FlowState],
 ) {
-    let mut places = vec![NOBODY; flows.len()];
-    let mut next = 0;
-    for slot in slots.iter_mut().filter(|slot| slot.flow != NOBODY) {
-        let place = &mut places[slot.flow as usize];
-        if *place == NOBODY {
-            *place = next;
-            next += 1;
-        }
-        slot.flow = *place;
-    }
+    let mut places = slots.renumber(flows.len());
     for index in by_key.iter_mut() {
         *index = places[*index as usize];
     }

@@ -3,9 +3,10 @@
 //! What is told together is kept together: one place in memory for each interval. Where nothing changes, it is only
 //! counted: a flow that is silent costs no memory. Knows nothing of what the values mean.
 
-/// Values that go into the ring together: a ring is a place in memory that nothing else is asked for at that moment. The
-/// latest so many are at hand without it.
+/// Values that go into the ring together: a ring is a place in memory that nothing else is asked for at that moment.
 const TOGETHER: usize = 6;
+/// So many before the latest one are at hand without it.
+pub const AT_HAND: usize = TOGETHER;
 /// Values in the ring, at most.
 const OLDER: usize = Series::CAPACITY.next_multiple_of(TOGETHER);
 

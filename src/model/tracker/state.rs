@@ -9,9 +9,6 @@ use super::{Flow, Rates, RecentLoss, gained, loss_percent};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
 use crate::model::snapshot::FlowSample;
 
-/// Stands for the flow of a slot that belongs to none.
-pub const NOBODY: u32 = u32::MAX;
-
 /// An interval that ends.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
@@ -21,14 +18,6 @@ pub struct Ended {
     pub seconds: f64,
     /// The first step of jitter windows that is still in them.
     pub oldest_step: u64,
-}
-
-/// The owner of a slot at its last reading.
-#[derive(Debug, Clone, Copy)]
-pub struct Slot {
-    pub generation: u32,
-    /// Index of its flow in the report.
-    pub flow: u32,
 }
 
 /// The last reading of one life of a slot.
@@ -125,7 +114,7 @@ impl Flow {
 
     fn hold_against_past(&mut self, ended: &Ended) {
         let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
-        self.history.awaits_packets = is_silent;
+        self.glance.awaits_packets = is_silent;
         self.watched.set_trouble(trouble);
     }
 }
@@ -243,16 +232,16 @@ impl FlowState {
         let came_before = flow.history.throughput().latest() > Some(0.0);
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);
-        let is_silent = came.packets == 0 && (came_before || flow.history.awaits_packets);
+        let is_silent = came.packets == 0 && (came_before || flow.glance.awaits_packets);
         let is_noted = came.packets > 0 && flow.record_ip();
         let is_due = is_silent || is_noted || is_suspect(&flow.history);
         if is_due || flow.trouble().is_some() {
             flow.hold_against_past(ended);
         }
-        flow.history.is_settled = rates == Rates::default()
+        flow.glance.is_settled = rates == Rates::default()
             && self.window.is_empty()
             && lost == 0
-            && !flow.history.awaits_packets
+            && !flow.glance.awaits_packets
             && flow.trouble().is_none();
         self.then = now;
     }

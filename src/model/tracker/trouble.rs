@@ -3,6 +3,7 @@
 //! Each throughput interval of each flow comes by here, so that a glance has to do for nearly all of them: only where
 //! the latest ones are out of place beside the one before, the history is gone through.
 
+use super::series::AT_HAND;
 use super::{Flow, History, Series, Trace};
 use crate::model::flow::Protocol;
 use crate::model::units;
@@ -46,14 +47,30 @@ impl Trouble {
     }
 }
 
-/// Whether the latest intervals are out of place beside the last one of the past, or something was lost: of nearly all flows
+/// Whether the latest intervals are out of place beside the last ones of the past, or something was lost: of nearly all flows
 /// neither is so, and then they are in no new trouble.
 pub fn is_suspect(history: &History) -> bool {
     let [rate_before, _, _, jitter_before] = history.motion.set_ago(IN_A_ROW);
-    let mut latest = (0..IN_A_ROW).map(|ago| history.motion.set_ago(ago));
-    latest.clone().all(|[rate, ..]| is_low(rate, rate_before))
-        || latest.all(|[_, _, _, jitter]| is_high(jitter, jitter_before))
-        || history.lost.latest() > Some(0.0)
+    let (mut are_low, mut are_high) = (true, true);
+    let (mut highest, mut lowest) = (0.0_f32, f32::MAX);
+    for ago in 0..IN_A_ROW {
+        let [rate, _, _, jitter] = history.motion.set_ago(ago);
+        are_low &= is_low(rate, rate_before);
+        are_high &= is_high(jitter, jitter_before);
+        if !(are_low | are_high) {
+            break;
+        }
+        (highest, lowest) = (highest.max(rate), lowest.min(jitter));
+    }
+    if are_low | are_high {
+        // The others that are at hand; what is not known says nothing.
+        for ago in IN_A_ROW + 1..=AT_HAND {
+            let [rate, _, _, jitter] = history.motion.set_ago(ago);
+            are_low &= rate.is_nan() | is_low(highest, rate);
+            are_high &= jitter.is_nan() | is_high(lowest, jitter);
+        }
+    }
+    are_low | are_high || history.lost.latest() > Some(0.0)
 }
 
 /// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next
@@ -145,7 +162,7 @@ fn is_low(now: f32, one: f32) -> bool {
 
 /// Whether a jitter is out of place beside one of the past.
 fn is_high(now: f32, one: f32) -> bool {
-    now >= LEAST_JITTER_MS && now >= BEYOND * one
+    (now >= LEAST_JITTER_MS) & (now >= BEYOND * one)
 }
 
 /// The mildest of the latest values, as many as are `asked` for. `None` where one is not known, or is not out of place beside

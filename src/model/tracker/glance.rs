@@ -1,0 +1,86 @@
+//! What a glance at a flow tells: for nearly all of a million flows it will do.
+
+use super::Flow;
+use super::excess::Excess;
+use crate::model::counts::Sequence;
+
+/// What is told of a flow without looking further.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Glance {
+    /// Packets beyond arrivals, since the start or the latest reset.
+    pub(super) excess: Excess,
+    /// The latest interval was empty, and as long as no packet comes, so are the next ones.
+    pub(super) is_settled: bool,
+    /// It is silent, and may come to be so for too long.
+    pub(super) awaits_packets: bool,
+    /// Packets came one after the other, and nothing else has happened. False: it is not known.
+    is_uneventful: bool,
+}
+
+impl Flow {
+    /// Whether aggregates came, each of them one arrival: its inter-arrival time and jitter are theirs.
+    pub fn comes_in_aggregates(&self) -> bool {
+        self.glance.excess.is_certain()
+    }
+
+    /// Whether packets came one after the other, and nothing else has happened since the start or the latest reset: no gap,
+    /// no pause, nothing late. False: it may have.
+    #[inline]
+    pub fn is_uneventful(&self) -> bool {
+        self.glance.is_uneventful
+    }
+
+    /// Looks whether it is uneventful so far.
+    #[inline]
+    pub(super) fn update_glance(&mut self) {
+        let in_order = |s: &Sequence| {
+            s.small_errors | s.big_errors | s.lost | s.restarts | s.reverse_errors == 0
+        };
+        let sequence = self.counts.sequence.as_ref();
+        self.glance.is_settled = false;
+        self.glance.is_uneventful = self.jitter_epochs == 1 && sequence.is_none_or(in_order);
+    }
+
+    /// Appends another interval without a packet; false: it is not known what it would come to.
+    pub(super) fn repeat_if_settled(&mut self) -> bool {
+        if self.glance.is_settled {
+            self.history.motion.repeat();
+            self.history.lost.repeat();
+        }
+        self.glance.is_settled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::counts::Sequence;
+    use crate::model::snapshot::FlowSample;
+    use crate::model::tracker::advance::tests::{sample, snapshot, tracker, with_numbers};
+
+    #[test]
+    fn a_flow_is_uneventful_until_anything_happens_that_events_tell_of() {
+        let changes: [fn(&mut Sequence, &mut u32); 8] = [
+            |_, _| (),
+            |numbers, _| (numbers.received, numbers.absent) = (9, 3),
+            |numbers, _| numbers.lost = 1,
+            |numbers, _| numbers.small_errors = 1,
+            |numbers, _| numbers.big_errors = 1,
+            |numbers, _| numbers.reverse_errors = 1,
+            |numbers, _| numbers.restarts = 1,
+            |_, epoch| *epoch = 2,
+        ];
+        for (which, change) in changes.into_iter().enumerate() {
+            let mut tracker = tracker();
+            let mut numbers = Sequence::default();
+            let mut epoch = 1;
+            for second in 1..4 {
+                let flow = with_numbers(sample(0, 1, 5, second), Some(numbers));
+                let flow = FlowSample { epoch, ..flow };
+                tracker.advance_and_close(&snapshot(second, &[flow], &[]));
+                let is_uneventful = tracker.report().flows[0].is_uneventful();
+                assert_eq!(is_uneventful, which < 2 || second == 1, "{which}");
+                change(&mut numbers, &mut epoch);
+            }
+        }
+    }
+}

@@ -267,17 +267,20 @@ impl FlowTable {
                 .is_shared()
                 .then(|| read_behind(&self.of_others, index, carry_of(before)));
             let sample = abi::merge(index as u32, &slot, &of_owner, of_others.as_ref());
-            let Some(mut sample) = sample else {
+            let Some(sample) = sample else {
                 return false;
             };
-            self.groups
-                .read(index, control.generation(), &mut sample.counts);
+            // Written where it stays before anything looks at it: it is 256 bytes.
+            let place = flows.len();
+            flows.push(sample);
+            let counts = &mut flows[place].counts;
+            self.groups.read(index, control.generation(), counts);
             // Behind the fence of read_behind: all that was read was there before what the word says now.
             let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
             if now.is_same_epoch(before) {
-                flows.push(sample);
                 return true;
             }
+            flows.truncate(place);
             before = now;
         }
         false

@@ -5,7 +5,6 @@
 
 mod ancestors;
 mod checks;
-mod conclusion;
 mod confined;
 mod dashboard;
 mod doctor;

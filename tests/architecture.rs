@@ -418,13 +418,23 @@ fn fields<'a>(code: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
+fn code_of<'a>(sources: &'a [Source], file: &str) -> &'a str {
+    let found = sources.iter().find(|source| source.path.ends_with(file));
+    &found.expect("a file").code
+}
+
+#[test]
+fn only_the_session_writes_to_what_a_run_has() {
+    let sources = sources();
+    for field in fields(code_of(&sources, "runtime/session.rs"), "Session") {
+        assert!(!field.starts_with("pub"), "every file can write to {field}");
+    }
+}
+
 #[test]
 fn the_application_is_made_of_parts_that_own_their_state() {
     let sources = sources();
-    let code = |file: &str| {
-        let found = sources.iter().find(|source| source.path.ends_with(file));
-        &found.expect("a file").code
-    };
+    let code = |file: &str| code_of(&sources, file);
     let own = fields(code("app.rs"), "App");
     assert!(own.len() <= MOST_PARTS, "App has {} fields", own.len());
     let parts = [

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use super::conclusion::conclude;
 use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
@@ -29,13 +28,13 @@ const PROMPT_FRAME: Duration = Duration::from_millis(20);
 pub fn run(session: Session) -> Result<(), Failure> {
     let broken =
         |error: std::io::Error| Failure::new(Exit::Failed, format!("open the dashboard: {error}"));
-    let look = setup::look(&session.arguments, session.reload.config());
+    let look = setup::look(session.arguments(), session.config());
     let input = Input::new().map_err(broken)?;
     super::panics::await_if_asked("sampler, early");
     abort::keep_terminal(FAREWELL).map_err(broken)?;
     let console = Console::open(true).map_err(broken)?;
     let size = console.size().map_err(broken)?;
-    let app = App::new(setup::preferences(session.reload.config()), size);
+    let app = App::new(setup::preferences(session.config()), size);
     let mut dashboard = Dashboard {
         session,
         app,
@@ -50,10 +49,10 @@ pub fn run(session: Session) -> Result<(), Failure> {
         is_hung_up: false,
     };
     dashboard.refresh();
-    if let Some(filter) = dashboard.session.arguments.output.filter.clone() {
+    if let Some(filter) = dashboard.session.arguments().output.filter.clone() {
         dashboard.send(Msg::Filter(filter));
     }
-    let privileges = format!("goes on as {}", dashboard.session.privileges);
+    let privileges = format!("goes on as {}", dashboard.session.privileges());
     dashboard.send(Msg::Logged(EventKind::Notice, privileges));
     // An error of the terminal means that it is gone: there is nobody to report it to.
     let is_there = dashboard.run().is_ok() && !dashboard.is_hung_up;
@@ -117,7 +116,7 @@ impl Dashboard {
     /// Hands a message to the application.
     fn send(&mut self, msg: Msg) {
         self.changed = true;
-        let report = self.session.tracker.report();
+        let report = self.session.report();
         self.effects.extend(self.app.update(msg, report));
     }
 
@@ -176,14 +175,14 @@ impl Dashboard {
         if session.is_recorded() {
             session.finish();
         }
-        if is_there && !session.arguments.output.quiet {
+        if is_there && !session.arguments().output.quiet {
             session.finish();
             let seconds = session.packet_seconds();
             let seconds = seconds.unwrap_or_else(|| began.elapsed().as_secs_f64());
-            let lines = summary::lines(session.tracker.report(), seconds, app.reset_at());
+            let lines = summary::lines(session.report(), seconds, app.reset_at());
             lines.iter().for_each(|line| tell(line));
         }
-        conclude(session, Ok(()), tell)
+        session.conclude(Ok(()), tell)
     }
 
     /// Adopts the terminal's size. No signal announces a new one while the process is stopped, nor if the terminal is
@@ -211,7 +210,7 @@ impl Dashboard {
             return Ok(wait.min(patience));
         }
         self.update_size()?;
-        let scene = self.app.scene(self.session.tracker.report());
+        let scene = self.app.scene(self.session.report());
         let look = &self.look;
         self.console.draw(|frame| ui::draw(frame, &scene, look))?;
         let unnamed = scene.unnamed();
@@ -225,7 +224,7 @@ impl Dashboard {
     fn handle(&mut self, happening: Happening) {
         let msg = match happening {
             // A run that has not begun has no intervals, but something to look at.
-            Happening::Read if self.session.waiting.is_some() => return self.refresh(),
+            Happening::Read if self.session.is_waiting() => return self.refresh(),
             Happening::Read => {
                 // The histogram of the detail grows with each reading, however long the interval is.
                 // A capture says at which pace it goes on.
@@ -278,8 +277,8 @@ impl Dashboard {
     }
 
     fn export(&mut self) {
-        let scene = self.app.scene_in_order(self.session.tracker.report());
-        let Some(folder) = &self.session.exports else {
+        let scene = self.app.scene_in_order(self.session.report());
+        let Some(folder) = self.session.exports() else {
             return;
         };
         let msg = match files::write(&scene, &self.session, folder) {
@@ -294,11 +293,11 @@ impl Dashboard {
 
     /// Writes the preferences to the configuration file, whose text is in force already.
     fn save_view(&mut self) {
-        let reload = &self.session.reload;
-        let in_use = reload.config().path.as_deref();
-        let (choices, user) = (self.app.preferences(), self.session.privileges.uid);
-        let exports = self.session.exports.as_ref();
-        let saved = save_view::save(choices, in_use, reload.surroundings(), user, exports);
+        let session = &self.session;
+        let in_use = session.config().path.as_deref();
+        let (choices, user) = (self.app.preferences(), session.privileges().uid);
+        let exports = session.exports();
+        let saved = save_view::save(choices, in_use, session.surroundings(), user, exports);
         let text = match &saved {
             Ok(saved) if saved.is_copy => {
                 let name = saved.path.display();
@@ -306,7 +305,7 @@ impl Dashboard {
             }
             Ok(saved) if saved.changed => format!("view written to {}", saved.path.display()),
             Ok(saved) => format!("{} says all this already", saved.path.display()),
-            Err(error) => format!("write the view: {}", self.session.explain(error)),
+            Err(error) => format!("write the view: {}", session.explain(error)),
         };
         if let Some(saved) = saved.ok().filter(|saved| !saved.is_copy) {
             self.session.adopt(&saved.path, &saved.text);
@@ -317,16 +316,13 @@ impl Dashboard {
 
     /// Hands the preferences of the configuration in force to the application.
     fn load_preferences(&mut self) {
-        let preferences = setup::preferences(self.session.reload.config());
+        let preferences = setup::preferences(self.session.config());
         self.send(Msg::Preferences(Box::new(preferences)));
     }
 
     /// Looks up the names of these addresses; the next frame shows the known ones.
     fn look_up(&mut self, addresses: &[IpAddr]) {
-        let Some(names) = &mut self.session.names else {
-            return;
-        };
-        for (address, name) in names.recall_or_ask(addresses) {
+        for (address, name) in self.session.recall_or_ask(addresses) {
             self.send(Msg::Name(address, name));
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::conclusion::conclude;
 use super::listing::Listing;
 use super::reload::ReloadOutcome;
 use super::session::{Happening, Session};
@@ -21,18 +20,18 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 /// Runs to the end of the session, or until the reader goes away. A slow reader or a full disk does not hold up the
 /// counting: the next record covers the missed intervals.
 pub fn run(mut session: Session) -> Result<(), Failure> {
-    let name = if session.arguments.output.json {
+    let name = if session.arguments().output.json {
         "json"
     } else {
         "txt"
     };
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
-    let destination = Destination::of(&session.arguments.output);
-    let writer = session.writer.take();
+    let destination = Destination::of(&session.arguments().output);
+    let writer = session.take_writer();
     let writer = writer.ok_or_else(|| broken(&destination, &"there is no thread for it"))?;
-    let output = &session.arguments.output;
-    let sort = session.arguments.overrides.sort;
+    let output = &session.arguments().output;
+    let sort = session.arguments().overrides.sort;
     let listing = Listing::new(output.filter.as_deref(), output.top, sort);
     let mut headless = Headless {
         session,
@@ -156,7 +155,7 @@ impl Headless {
             Some(_) => Box::new(io::stdout()),
             None => Box::new(io::stderr()),
         };
-        conclude(self.session, ended, |line| {
+        self.session.conclude(ended, |line| {
             // Whether anybody reads it or not.
             let _ = writeln!(out, "{}", harmless(line));
         })
@@ -166,15 +165,15 @@ impl Headless {
         self.session.check_alerts();
         self.joined += intervals.saturating_sub(1);
         let session = &self.session;
-        let look = &session.reload.config().appearance;
-        let (report, alerts) = (session.tracker.report(), &session.alerts);
+        let look = &session.config().appearance;
+        let (report, alerts) = (session.report(), session.alerts());
         let top = self.listing.top(report, alerts, look.sort, look.unit);
         let record = Record {
             time: &format!("{:.3}", session.time()),
             intervals,
             report,
-            config: session.reload.state(),
-            privileges: &session.privileges,
+            config: session.config_state(),
+            privileges: session.privileges(),
             unit: look.unit,
             events: None,
             alerts,

@@ -3,6 +3,7 @@
 //! [`Session::pump`] says what happened; what to make of it is up to the dashboard or the headless run.
 
 mod clock;
+mod conclusion;
 mod configured;
 mod played;
 mod publish;
@@ -39,7 +40,7 @@ use crate::model::flow::FlowKey;
 use crate::model::ipfix::ExportCounts;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::Snapshot;
-use crate::model::tracker::FlowTracker;
+use crate::model::tracker::{FlowTracker, Report};
 use crate::probe::group;
 use crate::probe::privileges::confine;
 use crate::recording::Entry;
@@ -51,30 +52,30 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// One run.
 pub struct Session {
     /// The command line.
-    pub arguments: Arguments,
+    arguments: Arguments,
     /// The numbers.
-    pub tracker: FlowTracker,
+    tracker: FlowTracker,
     /// The configuration.
-    pub reload: Reload,
+    reload: Reload,
     /// What its threads may still do.
-    pub privileges: Privileges,
+    privileges: Privileges,
     /// Host names, if there is a screen.
-    pub names: Option<Resolver>,
+    names: Option<Resolver>,
     /// The writer of records, if there is no screen.
-    pub writer: Option<Writer>,
+    writer: Option<Writer>,
     /// Where keys write to, if there is a screen.
-    pub exports: Option<ExportFolder>,
+    exports: Option<ExportFolder>,
     /// Thresholds, if there is no screen: the dashboard has its own.
-    pub alerts: Alerts,
+    alerts: Alerts,
     /// What is to be judged at the end.
-    pub checks: Checks,
+    checks: Checks,
     /// The flow that the run waits for to begin.
-    pub waiting: Option<Waiting>,
+    waiting: Option<Waiting>,
     metrics: Metrics,
     /// The export of flow records, if there is one.
     ipfix: Option<Export>,
     /// What there is to say of it when all has ended.
-    pub farewell: Option<String>,
+    farewell: Option<String>,
     sampler: Sampler,
     recorder: Option<Recorder>,
     /// When the tracker last took something in, ns since 1970.
@@ -158,9 +159,50 @@ impl Session {
         })
     }
 
+    /// The command line.
+    pub fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+
     /// Whether the run has no screen.
     pub fn is_headless(&self) -> bool {
         setup::wants_headless(&self.arguments)
+    }
+
+    /// The numbers.
+    pub fn report(&self) -> &Report {
+        self.tracker.report()
+    }
+
+    /// What its threads may still do.
+    pub fn privileges(&self) -> &Privileges {
+        &self.privileges
+    }
+
+    /// Thresholds and the flows beyond them, if there is no screen.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// Whether the run waits for a flow to begin.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Where keys write to, if there is a screen.
+    pub fn exports(&self) -> Option<&ExportFolder> {
+        self.exports.as_ref()
+    }
+
+    /// Hands over the writer of records, if there is no screen: once.
+    pub fn take_writer(&mut self) -> Option<Writer> {
+        self.writer.take()
+    }
+
+    /// The names of these addresses that are known; asks for the others.
+    pub fn recall_or_ask(&mut self, addresses: &[IpAddr]) -> Vec<(IpAddr, Arc<str>)> {
+        let names = self.names.as_mut();
+        names.map_or_else(Vec::new, |names| names.recall_or_ask(addresses))
     }
 
     /// How long to wait at most, unless [`wake`](Self::wake) becomes readable.

@@ -4,12 +4,29 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Session;
-use crate::config::source::FileText;
+use crate::config::Config;
+use crate::config::source::{FileText, Surroundings};
+use crate::export::ConfigState;
 use crate::recording::Entry;
 use crate::runtime::reload::ReloadOutcome;
 use crate::runtime::setup::{self, Timing};
 
 impl Session {
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        self.reload.config()
+    }
+
+    /// Which configuration is in force, and what is wrong with a newer one.
+    pub fn config_state(&self) -> ConfigState<'_> {
+        self.reload.state()
+    }
+
+    /// What the configuration was read in.
+    pub fn surroundings(&self) -> &Surroundings {
+        self.reload.surroundings()
+    }
+
     /// Uses another throughput interval from here on.
     pub fn set_interval(&mut self, seconds: f64) {
         let config = self.reload.config();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use flowtop::model::snapshot::Volume;
+use flowtop::model::snapshot::{FlowSample, Volume};
 use flowtop::probe::{Options, Probe, TestContext};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -22,8 +22,15 @@ const LOOPBACK: u32 = 1;
 type Lives = HashMap<(u32, u32), Volume>;
 
 fn read(probe: &mut Probe, lives: &mut Lives) {
-    for sample in probe.snapshot().flows {
-        lives.insert((sample.slot, sample.generation), sample.counts.volume());
+    let snapshot = probe.snapshot();
+    let life = |sample: &FlowSample| (sample.slot, sample.generation);
+    let all = snapshot.flows.iter().map(life);
+    let new: Vec<_> = all.filter(|life| !lives.contains_key(life)).collect();
+    let since_ns = snapshot.newcomers.as_ref().map(|its| its.since_ns);
+    let said = snapshot.newcomers_since(since_ns.expect("the reading knows"));
+    assert_eq!(said.map(life).collect::<Vec<_>>(), new, "newcomers");
+    for sample in &snapshot.flows {
+        lives.insert(life(sample), sample.counts.volume());
     }
 }
 

@@ -28,10 +28,10 @@ pub mod layout;
 mod menu;
 mod message;
 mod mode;
+mod moment;
 mod mouse;
 mod names;
 mod notices;
-mod pause;
 mod preferences;
 mod recent_trouble;
 mod reorder;
@@ -41,6 +41,7 @@ mod session;
 mod step;
 mod table;
 mod tabs;
+mod time;
 mod widest;
 
 use std::net::IpAddr;
@@ -53,7 +54,6 @@ use crate::model::tracker::Report;
 use choices::Choices;
 use filter::Edit;
 use filters::Filters;
-use journal::Journal;
 use mode::step_line;
 use names::HostNames;
 use step::Step;
@@ -67,13 +67,14 @@ pub use footer::FooterEntry;
 pub use groups::{GroupLine, GroupRows, RowKey};
 pub use help::{HELP_KEYS, HelpLine, help_lines};
 pub use interfaces::InterfaceRows;
+pub use journal::Journal;
 pub use menu::{MenuItem, menu_offset};
 pub use message::{Effect, Msg};
 pub use mode::Mode;
+pub use moment::Moment;
 pub use mouse::{Mouse, MouseKind};
 pub use names::MOST_NAMES;
 pub use notices::Notices;
-pub use pause::Paused;
 pub use preferences::Preferences;
 pub use scene::{Rows, Scene};
 pub use session::SshSession;
@@ -95,7 +96,8 @@ pub struct App {
     journal: Journal,
     notices: Notices,
     names: HostNames,
-    paused: Option<Paused>,
+    /// What is shown in place of the present.
+    moment: Option<Moment>,
     /// Columns and lines of the terminal.
     size: (u16, u16),
     mouse_captured: bool,
@@ -115,7 +117,7 @@ impl App {
             journal: Journal::new(preferences.alerts.clone()),
             notices: Notices::default(),
             names: HostNames::default(),
-            paused: None,
+            moment: None,
             size,
             mouse_captured: true,
             choices: Choices::new(preferences),
@@ -124,8 +126,8 @@ impl App {
 
     /// Handles a message; `live` is the tracker's current report.
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
-        let paused = self.paused_report();
-        let shown = paused.as_deref().unwrap_or(live);
+        let still = self.still_report();
+        let shown = still.as_deref().unwrap_or(live);
         let mut effects = Vec::new();
         match msg {
             Msg::Key(chord) => effects = self.key(chord, live, shown),
@@ -155,6 +157,10 @@ impl App {
             Msg::ConfigError(Some(text)) => self.refuse_config(&text),
             Msg::Preferences(preferences) => self.configure(*preferences),
             Msg::Name(address, name) => self.learn_name(address, name, live),
+            Msg::Past(moment) => {
+                self.moment = moment.map(|moment| *moment);
+                self.rearrange();
+            }
         }
         let focus = self.flows.changed_focus(self.focused_flow());
         effects.extend(focus.map(Effect::Focus));

@@ -63,7 +63,8 @@ Examples:
   ssh gw sudo tcpdump -Uw - | flowtop -r -      another machine's packets, live
   sudo flowtop --demo                   see it work, with traffic of its own
   sudo flowtop --record night           keep all of it; in the morning:
-  sudo flowtop replay night --json --from '03:00' --to '03:30'
+  sudo flowtop replay night --at 03:10          the dashboard as it was then
+  sudo flowtop replay night --json --from 03:00 --to 03:30
   sudo flowtop doctor                   what to send with a bug report
 
 Without sudo: setcap cap_bpf,cap_net_admin,cap_perfmon+ep on the program.";
@@ -178,7 +179,7 @@ pub struct Overrides {
 pub enum Command {
     /// Say what flowtop finds on this machine: to be sent with a bug report.
     Doctor(Doctor),
-    /// Say again what a run said that was recorded: its records, of all of it or of a span of time.
+    /// Go through a run that was recorded: the dashboard at any moment of it; or its records, of all of it or of a span of time.
     Replay(Replay),
 }
 

@@ -60,7 +60,17 @@ actions! {
     HideOwnSession,
     HideEnded,
     Reset,
-    Hold, Slower, Faster, ToEnd,
+    IntervalBack,
+    IntervalOn,
+    MinuteBack,
+    MinuteOn,
+    EventBack,
+    EventOn,
+    ToStart,
+    ToEnd,
+    Hold,
+    Slower,
+    Faster,
     LongerInterval, ShorterInterval,
     Names,
     Scale,
@@ -83,16 +93,19 @@ pub enum KeyGroup {
     Table,
     /// What is shown.
     Show,
+    /// Of which moment it is.
+    Time,
     /// Everything else.
     Program,
 }
 
 impl KeyGroup {
     /// All groups, in the order of the help.
-    pub const ALL: [KeyGroup; 4] = [
+    pub const ALL: [KeyGroup; 5] = [
         KeyGroup::Move,
         KeyGroup::Table,
         KeyGroup::Show,
+        KeyGroup::Time,
         KeyGroup::Program,
     ];
 
@@ -102,6 +115,9 @@ impl KeyGroup {
             KeyGroup::Move => "Move",
             KeyGroup::Table => "Table",
             KeyGroup::Show => "Show",
+            KeyGroup::Time => {
+                "The past: the last ten minutes (with more than 4,096 flows fewer), and recordings"
+            }
             KeyGroup::Program => "Program",
         }
     }
@@ -148,14 +164,14 @@ impl Binding {
     }
 }
 
-use KeyGroup::{Move, Program, Show, Table};
+use KeyGroup::{Move, Program, Show, Table, Time};
 
 /// The key that leaves from everywhere, whatever the configuration says.
 pub const ALWAYS_QUITS: &str = "Ctrl-C";
 
 /// All bindings, in the order of the help; the footer keeps this order too.
 #[rustfmt::skip]
-pub static BINDINGS: [Binding; 49] = [
+pub static BINDINGS: [Binding; 56] = [
     row(Program, Action::Help, "help", &["?", "F1", "h"], "this help").footer("help"),
     row(Program, Action::Quit, "quit", &["q", ALWAYS_QUITS], "close what is open; in a view, leave (Ctrl-C leaves from anywhere)").footer("quit"),
     row(Show, Action::Filter, "filter", &["/"], "filter as you type").footer("filter"),
@@ -194,10 +210,17 @@ pub static BINDINGS: [Binding; 49] = [
     row(Move, Action::First, "first", &["Home", "g"], "to the first row"),
     row(Move, Action::Last, "last", &["End", "G"], "to the last row"),
     row(Program, Action::Reset, "reset", &["z"], "start all totals at zero").footer("reset"),
-    row(Program, Action::Hold, "hold", &["."], "of a capture: hold it, or let it go on"),
-    row(Program, Action::Slower, "slower", &["["], "of a capture: slower (1x, 10x, fastest)"),
-    row(Program, Action::Faster, "faster", &["]"], "of a capture: faster"),
-    row(Program, Action::ToEnd, "to_end", &["E"], "of a capture: to its end"),
+    row(Time, Action::IntervalBack, "interval_back", &["("], "an interval back; from now into the past"),
+    row(Time, Action::IntervalOn, "interval_on", &[")"], "an interval on"),
+    row(Time, Action::MinuteBack, "minute_back", &["{"], "a minute back"),
+    row(Time, Action::MinuteOn, "minute_on", &["}"], "a minute on"),
+    row(Time, Action::EventBack, "event_back", &["A"], "back to where losses or an alert began"),
+    row(Time, Action::EventOn, "event_on", &["a"], "on to where losses or an alert begin"),
+    row(Time, Action::ToStart, "to_start", &["S"], "to the beginning of what is kept"),
+    row(Time, Action::ToEnd, "to_end", &["E"], "to the end of a recording or a capture; from the past to now"),
+    row(Time, Action::Hold, "hold", &["."], "hold what is played, or let it go on (in the past also the keys of pause)"),
+    row(Time, Action::Slower, "slower", &["["], "play slower (1x, 10x, fastest), a capture, too"),
+    row(Time, Action::Faster, "faster", &["]"], "play faster"),
     row(Program, Action::LongerInterval, "longer_interval", &["+"], "longer interval"),
     row(Program, Action::ShorterInterval, "shorter_interval", &["-"], "shorter interval"),
     row(Program, Action::Export, "export", &["e"], "write what is shown to a JSON and a CSV file").footer("export"),
@@ -346,55 +369,5 @@ impl Keymap {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_action_has_a_row_of_its_own_and_keys_that_can_be_read() {
-        for action in Action::ALL {
-            let row = action.row();
-            assert_eq!(row.action, action);
-            assert!(
-                !row.keys.is_empty() && !action.help().is_empty(),
-                "{}",
-                row.id
-            );
-            for key in row.keys {
-                let chord = parse_chord(key).expect(key);
-                assert_eq!(Keymap::default().action(chord), Some(action), "{key}");
-            }
-        }
-        let ids: HashSet<_> = Action::ALL.map(Action::id).into();
-        assert_eq!(ids.len(), Action::ALL.len());
-    }
-
-    #[test]
-    fn an_override_replaces_all_keys_of_its_action() {
-        let chord = parse_chord("F5").expect("a key");
-        let keymap = Keymap::with_overrides([(Action::Pause, vec![chord])]).expect("no conflict");
-        assert_eq!(keymap.action(chord), Some(Action::Pause));
-        assert_eq!(keymap.action(parse_chord("p").expect("a key")), None);
-        assert_eq!(keymap.keys_text(Action::Pause), "F5");
-    }
-
-    #[test]
-    fn one_key_always_quits_whatever_the_overrides_say() {
-        let always = parse_chord(ALWAYS_QUITS).expect("a key");
-        let other = parse_chord("F5").expect("a key");
-        for keys in [vec![], vec![other], vec![always, other]] {
-            let keymap = Keymap::with_overrides([(Action::Quit, keys)]).expect("no conflict");
-            assert_eq!(keymap.action(always), Some(Action::Quit));
-        }
-        let taken = [(Action::Quit, vec![other]), (Action::Pause, vec![always])];
-        assert!(Keymap::with_overrides(taken).is_err());
-    }
-
-    #[test]
-    fn a_conflict_names_both_actions() {
-        let chord = parse_chord("q").expect("a key");
-        let error = Keymap::with_overrides([(Action::Pause, vec![chord])]).expect_err("a conflict");
-        assert_eq!(error, "the key q is claimed by quit and by pause");
-    }
-}
+#[path = "keymap/keymap_tests.rs"]
+mod tests;

@@ -20,6 +20,7 @@ pub mod histogram;
 pub mod ipfix;
 pub mod metrics;
 pub mod observer;
+pub mod past;
 pub mod preferences;
 pub mod privileges;
 pub mod query;

@@ -12,6 +12,7 @@ mod groups;
 mod header;
 mod help;
 mod menu;
+mod past;
 mod pen;
 mod status;
 mod table;

@@ -445,8 +445,8 @@ fn the_application_is_made_of_parts_that_own_their_state() {
         ("app/interfaces.rs", "InterfaceRows"),
         ("app/journal.rs", "Journal"),
         ("app/names.rs", "HostNames"),
+        ("app/moment.rs", "Moment"),
         ("app/notices.rs", "Notices"),
-        ("app/pause.rs", "Paused"),
         ("app/table.rs", "Table<K, T: 'static>"),
     ];
     let theirs = parts

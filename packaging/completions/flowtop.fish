@@ -69,18 +69,24 @@ complete -c flowtop -n "__fish_flowtop_needs_command" -l demo -d 'Watch generate
 complete -c flowtop -n "__fish_flowtop_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_needs_command" -s V -l version -d 'Print version'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
-complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "replay" -d 'Say again what a run said that was recorded: its records, of all of it or of a span of time'
+complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "replay" -d 'Go through a run that was recorded: the dashboard at any moment of it; or its records, of all of it or of a span of time'
 complete -c flowtop -n "__fish_flowtop_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -l clean -d 'Remove what killed runs left on the hooks, and say what it was'
 complete -c flowtop -n "__fish_flowtop_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l from -d 'From when on: a time such as \'2026-11-25 03:10\', or how long ago, such as -2h' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l to -d 'Until when; as --from' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l filter -d 'Flows to list, such as \'udp and loss>1\'; the others are summed up' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l top -d 'List the first N flows by the order of SORT, and sum the others up' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l at -d 'Open the dashboard at this moment: a time such as \'2026-11-25 03:10\', or how long ago, such as -2h. [default: the end, and on with what comes, where the run goes on; else the beginning]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l from -d 'Without a screen: from when on; as --at' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l to -d 'Without a screen: until when; as --at' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l filter -d 'Flows to list, such as \'udp and loss>1\': on the dashboard the filter of the views of flows at first; without a screen, the others are summed up' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l top -d 'Without a screen: list the first N flows by the order of SORT, and sum the others up' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: as it was recorded]' -r
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l json -d 'One JSON object per interval on standard output'
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l text -d 'A plain table per interval'
-complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l export-dir -d 'Folder that the key `e` writes to; if missing, it is made, and given to the user that the replay goes on as. [default: the working folder]' -r -F
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Always'
+never\t'Never'"
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l json -d 'No screen: one JSON object per interval on standard output'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l text -d 'No screen: a plain table per interval'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l ascii -d 'Draw with ASCII characters only, also where the locale and TERM allow others'
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "doctor" -d 'Say what flowtop finds on this machine: to be sent with a bug report'
-complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "replay" -d 'Say again what a run said that was recorded: its records, of all of it or of a span of time'
+complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "replay" -d 'Go through a run that was recorded: the dashboard at any moment of it; or its records, of all of it or of a span of time'
 complete -c flowtop -n "__fish_flowtop_using_subcommand help; and not __fish_seen_subcommand_from doctor replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

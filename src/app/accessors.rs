@@ -6,7 +6,7 @@ use super::layout::{CORE, Placed, Screen, place};
 use super::rows::{alerts, context};
 use super::table::Table;
 use super::{
-    App, EventRows, FilterLine, FlowRows, GroupRows, InterfaceRows, Mode, Notices, Paused,
+    App, EventRows, FilterLine, FlowRows, GroupRows, InterfaceRows, Mode, Moment, Notices,
     Preferences, View,
 };
 use crate::model::alert::Alerts;
@@ -16,6 +16,7 @@ use crate::model::column::{
 use crate::model::event::{Event, EventLog, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{FlowGroup, GroupBy};
+use crate::model::past::Place;
 use crate::model::preferences::{Scale, Unit};
 use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 
@@ -32,9 +33,9 @@ fn priority<T>(column: &Column<T>, sorted: Option<&'static Column<T>>) -> u8 {
 }
 
 impl App {
-    /// The report of the pause.
-    pub(super) fn paused_report(&self) -> Option<Arc<Report>> {
-        self.paused.as_ref().map(|paused| paused.report().clone())
+    /// The report of the moment that is shown in place of the present.
+    pub(super) fn still_report(&self) -> Option<Arc<Report>> {
+        self.moment.as_ref().map(|moment| moment.report().clone())
     }
 
     /// How the axis of the times between packets goes, in the detail.
@@ -54,7 +55,7 @@ impl App {
     /// The layout of the screen; `None` if it is too small.
     pub fn screen(&self) -> Option<Screen> {
         let (interfaces, rules) = self.interfaces.counts();
-        let screen = Screen::new(self.size, interfaces)?;
+        let screen = Screen::new(self.size, interfaces, self.past().is_some())?;
         Some(match self.view() {
             View::Interfaces if !self.mode.covers_table() => screen.with_rules(interfaces, rules),
             _ => screen,
@@ -266,10 +267,10 @@ impl App {
         position.filter(|p| *p < rows).map(|p| (p, rows))
     }
 
-    /// The events to show: those until the pause, or all.
+    /// The events to show: those until the moment that is shown, or all.
     pub fn shown_log(&self) -> &EventLog {
-        let paused = self.paused.as_ref();
-        paused.map_or(self.journal.log(), Paused::log)
+        let moment = self.moment.as_ref();
+        moment.map_or(self.journal.log(), Moment::log)
     }
 
     /// The preferences in force.
@@ -292,19 +293,30 @@ impl App {
         self.filters.of(self.view())
     }
 
-    /// The thresholds and the flows beyond them, now or at the pause.
+    /// The thresholds and the flows beyond them, now or at the moment that is shown.
     pub fn alerts(&self) -> &Alerts {
-        alerts(&self.journal, self.paused.as_ref())
+        alerts(&self.journal, self.moment.as_ref())
     }
 
-    /// The same now, also while the screen is paused.
+    /// The same now, whatever is shown.
     pub fn live_alerts(&self) -> &Alerts {
         self.journal.alerts()
     }
 
+    /// What is shown in place of the present.
+    pub fn moment(&self) -> Option<&Moment> {
+        self.moment.as_ref()
+    }
+
     /// The pause, if the screen is paused.
-    pub fn paused(&self) -> Option<&Paused> {
-        self.paused.as_ref()
+    pub fn paused(&self) -> Option<&Moment> {
+        let moment = self.moment.as_ref();
+        moment.filter(|moment| moment.place().is_none())
+    }
+
+    /// Where in the past it is what is shown.
+    pub fn past(&self) -> Option<&Place> {
+        self.moment.as_ref()?.place()
     }
 
     /// Whether this flow carries the SSH session that flowtop runs in.

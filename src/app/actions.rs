@@ -2,8 +2,8 @@
 
 use super::reorder::Reorder;
 use super::step::Step;
-use super::{Action, App, Effect, Mode, Paused, View};
-use crate::model::capture::Pace;
+use super::time::is_of_time;
+use super::{Action, App, Effect, Journal, Mode, Moment, View};
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{GroupBy, GroupKey};
 use crate::model::tracker::{Flow, Report};
@@ -22,13 +22,18 @@ impl App {
             Action::Export => return vec![Effect::Export],
             Action::Reload => return vec![Effect::Reload],
             Action::SaveView => return vec![Effect::SaveView],
-            Action::Reset => return self.reset(),
             Action::Mouse => return self.toggle_mouse(),
-            Action::Hold | Action::Slower | Action::Faster | Action::ToEnd => {
-                return self.change_pace(action, live);
+            action if is_of_time(action) => return self.change_time(action, live),
+            Action::Reset | Action::LongerInterval | Action::ShorterInterval
+                if self.past().is_some() =>
+            {
+                self.notices
+                    .say("the past is as it was: totals and intervals are those of then");
             }
+            Action::Reset => return self.reset(),
             Action::LongerInterval => return self.change_interval(true),
             Action::ShorterInterval => return self.change_interval(false),
+            Action::Pause if self.past().is_some() => return self.change_time(Action::Hold, live),
             Action::Pause => self.toggle_pause(live),
             Action::Open => self.open(shown),
             Action::Back => self.back(),
@@ -245,9 +250,8 @@ impl App {
     }
 
     pub(super) fn reset(&mut self) -> Vec<Effect> {
-        const TEXT: &str = "totals start at zero from here";
-        self.journal.reset(TEXT);
-        self.notices.say(TEXT);
+        self.journal.reset();
+        self.notices.say(Journal::FROM_ZERO);
         vec![Effect::ResetBaseline]
     }
 
@@ -285,33 +289,10 @@ impl App {
         vec![Effect::SetInterval(seconds)]
     }
 
-    fn change_pace(&mut self, action: Action, live: &Report) -> Vec<Effect> {
-        let Some(capture) = live.capture.filter(|capture| !capture.is_over) else {
-            self.notices.say(match live.capture {
-                Some(_) => "the capture is at its end",
-                None => "packets come as they come: this is no capture",
-            });
-            return Vec::new();
-        };
-        let pace = match action {
-            Action::Hold => Pace {
-                is_held: !capture.pace.is_held,
-                ..capture.pace
-            },
-            Action::ToEnd => Pace::FASTEST,
-            _ => capture.pace.beside(action == Action::Faster),
-        };
-        self.notices.say(match pace.is_held {
-            true => format!("the capture is held (then: {})", pace.name()),
-            false => format!("the capture goes on: {}", pace.name()),
-        });
-        vec![Effect::SetPace(pace)]
-    }
-
     fn toggle_pause(&mut self, live: &Report) {
-        self.paused = match self.paused.take() {
+        self.moment = match self.moment.take() {
             Some(_) => None,
-            None => Some(Paused::new(live, &self.journal)),
+            None => Some(Moment::now(live, &self.journal)),
         };
         self.rearrange();
     }

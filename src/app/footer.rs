@@ -82,6 +82,7 @@ impl App {
         let rows = |words| keys(&[Action::Up, Action::Down], words);
         let back = keys(&[Action::Back], "back");
         match self.mode() {
+            Mode::View if self.past().is_some() => self.past_footer(),
             Mode::View => self.view_footer(),
             Mode::Filter => vec![
                 fixed(Key::Enter, "keep"),
@@ -117,6 +118,32 @@ impl App {
                 back,
             ],
         }
+    }
+
+    /// In the past, the keys that go through it come first.
+    fn past_footer(&self) -> Vec<FooterEntry> {
+        use Action::*;
+        let keymap = &self.preferences().keymap;
+        let is_of_run = self.past().is_some_and(|place| place.is_of_run);
+        let ends = match is_of_run {
+            true => "start, now",
+            false => "start, end",
+        };
+        let entry = |(actions, words): (&[Action], _)| {
+            let keys = actions.iter().filter_map(|it| keymap.keys(*it).first());
+            FooterEntry::new(keys.copied().collect(), words)
+        };
+        let of_the_past: [(&[Action], _); 6] = [
+            (&[IntervalBack, IntervalOn], "interval"),
+            (&[MinuteBack, MinuteOn], "minute"),
+            (&[EventBack, EventOn], "loss, alert"),
+            (&[Hold], "play"),
+            (&[Slower, Faster], "speed"),
+            (&[ToStart, ToEnd], ends),
+        ];
+        let is_live = |entry: &FooterEntry| !matches!(entry.words, "pause" | "reset");
+        let others = self.view_footer().into_iter().filter(is_live);
+        of_the_past.into_iter().map(entry).chain(others).collect()
     }
 
     /// The keys with a meaning in the open view.

@@ -20,8 +20,11 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// What is told where totals are set to zero.
+    pub const FROM_ZERO: &'static str = "totals start at zero from here";
+
     /// An empty log.
-    pub(super) fn new(rules: Vec<AlertRule>) -> Journal {
+    pub fn new(rules: Vec<AlertRule>) -> Journal {
         Journal {
             now: TimeOfDay::default(),
             reset_at: None,
@@ -52,7 +55,7 @@ impl Journal {
     }
 
     /// Logs what happened since the previous report.
-    pub(super) fn advance(&mut self, live: &Report, now: TimeOfDay) {
+    pub fn advance(&mut self, live: &Report, now: TimeOfDay) {
         self.now = now;
         self.observer.observe(live, now, &mut self.log);
         let crossings = self.alerts.advance(live);
@@ -92,7 +95,7 @@ impl Journal {
     }
 
     /// Logs an event that is about no flow.
-    pub(super) fn record(&mut self, kind: EventKind, text: impl Into<String>) {
+    pub fn record(&mut self, kind: EventKind, text: impl Into<String>) {
         self.log.push(self.now, kind, None, text.into());
     }
 
@@ -110,14 +113,23 @@ impl Journal {
     }
 
     /// All totals start at zero from here: former ones are forgotten.
-    pub(super) fn reset(&mut self, text: &str) {
+    pub fn reset(&mut self) {
         self.reset_at = Some(self.now);
         self.observer.start_at_zero();
-        self.record(EventKind::Reset, text);
+        self.record(EventKind::Reset, Journal::FROM_ZERO);
+    }
+
+    /// Other reports come from here on, and this is the first of them; what it says is no news. Of those before, only the log
+    /// stays.
+    pub fn begin_anew(&mut self, rules: Vec<AlertRule>, report: &Report, now: TimeOfDay) {
+        self.now = now;
+        self.observer = Observer::default();
+        self.observer.observe(report, now, &mut EventLog::default());
+        self.alerts = Alerts::new(rules);
     }
 
     /// Puts other thresholds in force; no flow is beyond them yet.
-    pub(super) fn set_alert_rules(&mut self, rules: Vec<AlertRule>) {
+    pub fn set_alert_rules(&mut self, rules: Vec<AlertRule>) {
         self.alerts = Alerts::new(rules);
     }
 }

@@ -28,6 +28,8 @@ pub struct Screen {
     pub interfaces: (u16, u16),
     /// Line of the totals.
     pub totals: u16,
+    /// Line of the bar of time; 0 without one.
+    pub bar: u16,
     /// Line of the column titles.
     pub titles: u16,
     /// First line of the body, and its height.
@@ -41,8 +43,13 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The lines of a terminal of this size with this many interfaces; `None` if it is too small.
-    pub(super) fn new((width, height): (u16, u16), interfaces: usize) -> Option<Screen> {
+    /// The lines of a terminal of this size with this many interfaces, and with a bar of time if there is one; `None` if it
+    /// is too small.
+    pub(super) fn new(
+        (width, height): (u16, u16),
+        interfaces: usize,
+        has_bar: bool,
+    ) -> Option<Screen> {
         if width < SMALLEST.0 || height < SMALLEST.1 {
             return None;
         }
@@ -53,12 +60,14 @@ impl Screen {
         };
         let lines = room.min(u16::try_from(interfaces).unwrap_or(u16::MAX));
         let totals = 1 + lines;
-        let top = totals + 1;
+        let bar = if has_bar { totals + 1 } else { 0 };
+        let top = totals.max(bar) + 1;
         Some(Screen {
             width,
             tabs: 0,
             interfaces: (1, lines),
             totals,
+            bar,
             titles: top,
             body: (top + 1, height - 2 - (top + 1)),
             rules: (0, 0),
@@ -294,11 +303,14 @@ mod tests {
     #[test]
     fn every_line_has_its_own_place() {
         for height in 10..60 {
-            let screen = Screen::new((80, height), 5).expect("large enough");
-            assert!(screen.body.1 >= 4, "{height}");
-            assert_eq!(screen.body.0 + screen.body.1, screen.status);
+            for has_bar in [false, true] {
+                let screen = Screen::new((80, height), 5, has_bar).expect("large enough");
+                assert!(screen.body.1 >= 4, "{height}");
+                assert_eq!(screen.body.0 + screen.body.1, screen.status);
+                assert_eq!(screen.titles, screen.totals + 1 + u16::from(has_bar));
+            }
         }
-        assert_eq!(Screen::new((39, 10), 1), None);
-        assert_eq!(Screen::new((40, 9), 1), None);
+        assert_eq!(Screen::new((39, 10), 1, false), None);
+        assert_eq!(Screen::new((40, 9), 1, false), None);
     }
 }

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Mouse, Preferences};
+use super::{Moment, Mouse, Preferences};
 use crate::keymap::KeyChord;
 use crate::model::capture::Pace;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
+use crate::model::past::Travel;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,8 @@ pub enum Msg {
     Preferences(Box<Preferences>),
     /// A host name became known.
     Name(IpAddr, Arc<str>),
+    /// This moment of the past is shown from here on; `None`: the present is.
+    Past(Option<Box<Moment>>),
 }
 
 /// What the runtime is to do.
@@ -53,6 +56,8 @@ pub enum Effect {
     SetInterval(f64),
     /// Play the capture at this pace.
     SetPace(Pace),
+    /// Go through the past; answered by `Msg::Past`.
+    Travel(Travel),
     /// Read the configuration file again, now.
     Reload,
     /// Write `App::preferences` to the configuration file.

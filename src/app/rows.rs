@@ -12,7 +12,7 @@ use super::layout::Pages;
 use super::names::HostNames;
 use super::reorder::Reorder;
 use super::step::Step;
-use super::{App, Paused, View};
+use super::{App, Moment, View};
 use crate::model::alert::Alerts;
 use crate::model::column::Context;
 use crate::model::tracker::Report;
@@ -35,9 +35,9 @@ pub(super) fn context<'a>(
     }
 }
 
-/// The thresholds and the flows beyond them, now or at the pause.
-pub(super) fn alerts<'a>(journal: &'a Journal, paused: Option<&'a Paused>) -> &'a Alerts {
-    paused.map_or(journal.alerts(), Paused::alerts)
+/// The thresholds and the flows beyond them, now or at the moment that is shown.
+pub(super) fn alerts<'a>(journal: &'a Journal, moment: Option<&'a Moment>) -> &'a Alerts {
+    moment.map_or(journal.alerts(), Moment::alerts)
 }
 
 impl App {
@@ -69,7 +69,7 @@ impl App {
         if self.view() != View::Interfaces {
             self.interfaces.forget();
         }
-        let alerts = alerts(&self.journal, self.paused.as_ref());
+        let alerts = alerts(&self.journal, self.moment.as_ref());
         let context = context(&self.choices, &self.names, alerts, shown);
         match self.view() {
             View::Flows | View::Loss => {}
@@ -109,7 +109,7 @@ impl App {
     ) -> (&'a mut FlowRows, Criteria<'a>) {
         let page = self.pages().body;
         let preferences = self.choices.current();
-        let alerts = alerts(&self.journal, self.paused.as_ref());
+        let alerts = alerts(&self.journal, self.moment.as_ref());
         let criteria = Criteria {
             shown,
             view: preferences.appearance.view,

@@ -50,8 +50,8 @@ impl<'a, K: Clone + PartialEq, T> Rows<'a, K, T> {
 impl App {
     /// What is to be drawn; `live` is the tracker's current report. Clicks from here on refer to this scene.
     pub fn scene<'a>(&'a mut self, live: &'a Report) -> Scene<'a> {
-        let paused = self.paused_report();
-        let shown = paused.as_deref().unwrap_or(live);
+        let still = self.still_report();
+        let shown = still.as_deref().unwrap_or(live);
         self.refresh_rows(shown);
         self.remember_page(shown);
         Scene { app: self, live }
@@ -59,8 +59,8 @@ impl App {
 
     /// The same with all flows sorted, on the screen or not: for exports.
     pub fn scene_in_order<'a>(&'a mut self, live: &'a Report) -> Scene<'a> {
-        let paused = self.paused_report();
-        self.sort_all(paused.as_deref().unwrap_or(live));
+        let still = self.still_report();
+        self.sort_all(still.as_deref().unwrap_or(live));
         self.scene(live)
     }
 
@@ -69,8 +69,8 @@ impl App {
         let Some(screen) = self.screen() else {
             return 0;
         };
-        let paused = self.paused_report();
-        self.refresh_rows(paused.as_deref().unwrap_or(live));
+        let still = self.still_report();
+        self.refresh_rows(still.as_deref().unwrap_or(live));
         let (_, height) = screen.cover();
         let detail = Scene { app: self, live }.detail(screen.width - 2);
         detail.sheet(height).height.saturating_sub(height).into()
@@ -78,8 +78,8 @@ impl App {
 
     /// The addresses that would be on the screen if it were drawn now.
     pub(super) fn addresses_on_screen(&mut self, live: &Report) -> Vec<IpAddr> {
-        let paused = self.paused_report();
-        self.refresh_rows(paused.as_deref().unwrap_or(live));
+        let still = self.still_report();
+        self.refresh_rows(still.as_deref().unwrap_or(live));
         Scene { app: self, live }.addresses()
     }
 }
@@ -90,15 +90,15 @@ impl<'a> Scene<'a> {
         self.app
     }
 
-    /// The current report, even if the screen is paused.
+    /// The current report, whatever is shown.
     pub fn live(&self) -> &'a Report {
         self.live
     }
 
     /// The report that is shown.
     pub fn shown(&self) -> &'a Report {
-        let paused = self.app.paused();
-        paused.map_or(self.live, |paused| paused.report())
+        let moment = self.app.moment();
+        moment.map_or(self.live, |moment| moment.report())
     }
 
     fn rows<K, T>(table: &'a Table<K, T>, items: &'a [T]) -> Rows<'a, K, T> {

@@ -1,45 +1,67 @@
-//! `flowtop replay`: what to say again of a recording.
+//! `flowtop replay`: what to show of a recording, or to say again.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Moment;
 use super::words::{filter, order};
+use super::{ColorChoice, Moment};
 use crate::model::column::Sort;
 
-/// What to say again of a recording.
+/// What to show of a recording, or to say again.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Replay {
     /// Folder that the run was recorded into.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 
-    /// One JSON object per interval on standard output.
-    #[arg(long, required_unless_present = "text", conflicts_with = "text")]
+    /// Open the dashboard at this moment: a time such as '2026-11-25 03:10', or how long ago, such as -2h.
+    /// [default: the end, and on with what comes, where the run goes on; else the beginning]
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true,
+          conflicts_with_all = ["json", "text"])]
+    pub at: Option<Moment>,
+
+    /// No screen: one JSON object per interval on standard output.
+    #[arg(long, conflicts_with = "text")]
     pub json: bool,
 
-    /// A plain table per interval.
+    /// No screen: a plain table per interval.
     #[arg(long)]
     pub text: bool,
 
-    /// From when on: a time such as '2026-11-25 03:10', or how long ago, such as -2h.
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true)]
+    /// Without a screen: from when on; as --at.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true,
+          conflicts_with = "at")]
     pub from: Option<Moment>,
 
-    /// Until when; as --from.
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true)]
+    /// Without a screen: until when; as --at.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true,
+          conflicts_with = "at")]
     pub to: Option<Moment>,
 
-    /// Flows to list, such as 'udp and loss>1'; the others are summed up.
+    /// Flows to list, such as 'udp and loss>1': on the dashboard the filter of the views of flows at first; without a
+    /// screen, the others are summed up.
     #[arg(long, value_name = "EXPR", value_parser = filter, allow_hyphen_values = true)]
     pub filter: Option<String>,
 
-    /// List the first N flows by the order of SORT, and sum the others up.
-    #[arg(long, value_name = "N")]
+    /// Without a screen: list the first N flows by the order of SORT, and sum the others up.
+    #[arg(long, value_name = "N", conflicts_with = "at")]
     pub top: Option<usize>,
 
     /// Id or short name of the column to sort flows by; `-` in front: largest first. [default: as it was recorded]
     #[arg(long, value_name = "COLUMN", value_parser = order, allow_hyphen_values = true)]
     pub sort: Option<Sort>,
+
+    /// Folder that the key `e` writes to; if missing, it is made, and given to the user that the replay goes on as.
+    /// [default: the working folder]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "text"])]
+    pub export_dir: Option<PathBuf>,
+
+    /// When to use colours. `NO_COLOR` is honoured.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
+
+    /// Draw with ASCII characters only, also where the locale and TERM allow others.
+    #[arg(long)]
+    pub ascii: bool,
 }

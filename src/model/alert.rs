@@ -126,13 +126,15 @@ impl Crossing {
 }
 
 /// The rules, and which flows are in trouble.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Alerts {
     rules: Vec<AlertRule>,
     /// Each rule in words.
     words: Vec<String>,
     states: FxHashMap<(FlowKey, usize), AlertState>,
     pass: u64,
+    /// Alerts that the latest pass raised.
+    raised_now: usize,
 }
 
 impl Alerts {
@@ -143,6 +145,7 @@ impl Alerts {
             rules,
             states: FxHashMap::default(),
             pass: 0,
+            raised_now: 0,
         }
     }
 
@@ -176,6 +179,7 @@ impl Alerts {
                 }
             }
         }
+        self.raised_now = crossings.len();
         self.clear_others(&mut crossings, report.taken_ns);
         crossings
     }
@@ -253,6 +257,11 @@ impl Alerts {
             let state = self.states.get(&(key, *rule));
             state.is_some_and(|state| state.raised)
         })
+    }
+
+    /// How many alerts the latest report raised.
+    pub fn raised_now(&self) -> usize {
+        self.raised_now
     }
 
     /// How many flows violate a rule now.

@@ -106,7 +106,7 @@ pub struct Event {
 }
 
 /// The latest events, oldest first. Cheap to clone: a paused screen keeps a copy.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventLog {
     events: Arc<Vec<Event>>,
     last_id: u64,

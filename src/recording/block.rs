@@ -3,6 +3,8 @@
 //! A segment begins with a header that says which version wrote it and of which run it is. Each block behind it has its
 //! kind, its lengths and a checksum of all that in front of its bytes, which are compressed by zstd.
 
+use std::io::Read;
+
 use super::bytes::Bad;
 
 /// The version of the format that is written, and the newest that can be read.
@@ -232,6 +234,15 @@ impl<'a> Block<'a> {
             at = next.max(at + 1);
         }
         None
+    }
+
+    /// The first bytes of it as they were, at most so many.
+    pub fn beginning(&self, most: u64) -> Result<Vec<u8>, Bad> {
+        let mut bytes = Vec::new();
+        let decoder = zstd::stream::read::Decoder::with_buffer(self.stored);
+        let read = decoder.and_then(|it| it.take(most).read_to_end(&mut bytes));
+        read.map(|_| bytes)
+            .map_err(|_| Bad("it cannot be decompressed"))
     }
 
     /// Its bytes as they were.

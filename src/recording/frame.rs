@@ -84,6 +84,7 @@ fn put_snapshot(out: &mut Vec<u8>, snapshot: &Snapshot, state: &State) {
     let Snapshot {
         taken_ns,
         flows,
+        newcomers: _, // They only save looking for them.
         freed,
         interfaces,
         forgotten,
@@ -120,6 +121,7 @@ fn read_snapshot(input: &mut Input<'_>, state: &State) -> Result<Snapshot, Bad> 
     Ok(Snapshot {
         taken_ns,
         flows,
+        newcomers: None,
         freed,
         interfaces,
         forgotten: forgotten.collect::<Result<_, _>>()?,

@@ -65,6 +65,32 @@ impl Reader {
         Ok(header)
     }
 
+    /// Where to [skip to](Self::skip_to) in a segment for what came at this moment, ns since 1970: to the last key frame that is
+    /// not later, else to the first one.
+    pub fn place_of(segment: &[u8], wall_ns: i64) -> Option<usize> {
+        let (mut at, mut place) = (HEADER, None);
+        while at < segment.len() {
+            match Block::at(segment, at) {
+                Found::Block(block) => {
+                    if block.kind == Kind::Key {
+                        let is_later = wall_of(&block).is_none_or(|wall| wall > wall_ns);
+                        match (place, is_later) {
+                            (None, _) | (_, false) => place = Some(at),
+                            (Some(_), true) => return place,
+                        }
+                    }
+                    at = block.end;
+                }
+                Found::End | Found::Bad => match Block::next(segment, at + 1, |it| it == Kind::Key)
+                {
+                    Some(next) => at = next,
+                    None => return place,
+                },
+            }
+        }
+        place
+    }
+
     /// Skips what comes before this place: the next event is a [`Event::Begin`].
     pub fn skip_to(&mut self, at: usize) {
         (self.state, self.at) = (None, at);
@@ -154,6 +180,13 @@ impl Reader {
         self.state = Some(state);
         Ok(tracker)
     }
+}
+
+/// When a block was made, ns since 1970.
+fn wall_of(block: &Block<'_>) -> Option<i64> {
+    const LONGEST: u64 = 10;
+    let bytes = block.beginning(LONGEST).ok()?;
+    Some(unfold(Input(&bytes).number().ok()?) as i64)
 }
 
 fn end(input: Input<'_>) -> Result<(), Bad> {

@@ -71,6 +71,7 @@ impl State {
         Snapshot {
             taken_ns: self.taken_ns,
             flows: self.flows.samples(),
+            newcomers: None,
             freed: Vec::new(),
             interfaces: self.interfaces.clone(),
             forgotten: Vec::new(),

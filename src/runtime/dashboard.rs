@@ -1,50 +1,30 @@
 //! A run on a terminal: sends messages to the application, performs its effects, and draws what changed.
 
-use std::collections::VecDeque;
 use std::io::Write;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::past::visit::{Shows, Visit};
 use super::reload::ReloadOutcome;
+use super::screen::Screen;
 use super::session::{Happening, Session};
 use super::{files, save_view, setup};
-use crate::app::{App, Effect, Mode, Msg};
-use crate::cli::{Exit, Failure};
+use crate::app::{Effect, Mode, Msg};
+use crate::cli::Failure;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::harmless::harmless;
 use crate::model::summary;
-use crate::probe::{abort, group};
-use crate::terminal::{Console, FAREWELL, Input, Wake};
-use crate::ui::{self, Look};
-
-/// Measurements are shown in at most ten frames a second.
-const FRAME: Duration = Duration::from_millis(100);
-/// Input shows at once, but repeating keys and a turning wheel cost no more frames than this allows.
-const PROMPT_FRAME: Duration = Duration::from_millis(20);
 
 /// Runs until the user leaves or the terminal goes away.
 pub fn run(session: Session) -> Result<(), Failure> {
-    let broken =
-        |error: std::io::Error| Failure::new(Exit::Failed, format!("open the dashboard: {error}"));
-    let look = setup::look(session.arguments(), session.config());
-    let input = Input::new().map_err(broken)?;
-    super::panics::await_if_asked("sampler, early");
-    abort::keep_terminal(FAREWELL).map_err(broken)?;
-    let console = Console::open(true).map_err(broken)?;
-    let size = console.size().map_err(broken)?;
-    let app = App::new(setup::preferences(session.config()), size);
+    let (output, config) = (&session.arguments().output, session.config());
+    let look = setup::look(output.color, output.ascii, config);
+    let screen = Screen::open(setup::preferences(config), look)?;
     let mut dashboard = Dashboard {
         session,
-        app,
-        input,
-        console,
-        look,
-        effects: VecDeque::new(),
-        changed: true,
-        is_awaited: false,
-        drawn: None,
+        screen,
         began: Instant::now(),
         is_hung_up: false,
     };
@@ -61,16 +41,7 @@ pub fn run(session: Session) -> Result<(), Failure> {
 
 struct Dashboard {
     session: Session,
-    app: App,
-    input: Input,
-    console: Console,
-    look: Look,
-    /// What the application asks for, not done yet.
-    effects: VecDeque<Effect>,
-    changed: bool,
-    /// Whether the user waits for the next frame.
-    is_awaited: bool,
-    drawn: Option<Instant>,
+    screen: Screen,
     began: Instant,
     /// Whether the terminal is said to be gone.
     is_hung_up: bool,
@@ -80,24 +51,10 @@ impl Dashboard {
     fn run(&mut self) -> std::io::Result<()> {
         loop {
             let patience = self.draw_if_due()?;
-            let wake = self.input.next_event(patience, Some(self.session.wake()))?;
-            self.is_awaited |= !matches!(wake, Wake::Extra | Wake::Timeout);
-            match wake {
-                Wake::Msg(msg) => self.send(msg),
-                Wake::Resized => {
-                    self.console.redraw_all();
-                    self.changed = true;
-                }
-                Wake::Stop => self.effects.push_back(Effect::Suspend),
-                Wake::Continued => {
-                    self.console.resume()?;
-                    self.changed = true;
-                }
-                Wake::HungUp => {
-                    self.is_hung_up = true;
-                    return Ok(());
-                }
-                Wake::Extra | Wake::Timeout => {}
+            let (wake, live) = (self.session.wake(), self.session.report());
+            if !self.screen.wait(patience, wake, live)? {
+                self.is_hung_up = true;
+                return Ok(());
             }
             // Keys are answered before what came after them.
             if !self.perform_effects()? {
@@ -106,7 +63,8 @@ impl Dashboard {
             for happening in self.session.pump() {
                 self.handle(happening);
             }
-            self.session.publish(Some(self.app.live_alerts()));
+            let alerts = self.screen.app.live_alerts();
+            self.session.publish(Some(alerts));
             if !self.perform_effects()? {
                 return Ok(());
             }
@@ -115,9 +73,7 @@ impl Dashboard {
 
     /// Hands a message to the application.
     fn send(&mut self, msg: Msg) {
-        self.changed = true;
-        let report = self.session.report();
-        self.effects.extend(self.app.update(msg, report));
+        self.screen.send(msg, self.session.report());
     }
 
     /// There are new numbers, of now or of the time of a capture's packets.
@@ -132,13 +88,9 @@ impl Dashboard {
 
     /// Performs what the application asks for; false if it asks to leave.
     fn perform_effects(&mut self) -> std::io::Result<bool> {
-        while let Some(effect) = self.effects.pop_front() {
+        while let Some(effect) = self.screen.next_effect()? {
             match effect {
                 Effect::Quit => return Ok(false),
-                Effect::Suspend => {
-                    self.console.suspend(group::stop)?;
-                    self.changed = true;
-                }
                 Effect::Export => self.export(),
                 Effect::SaveView => self.save_view(),
                 Effect::Reload => {
@@ -150,9 +102,10 @@ impl Dashboard {
                     self.refresh();
                 }
                 Effect::SetInterval(seconds) => self.session.set_interval(seconds),
-                Effect::CaptureMouse(on) => self.console.capture_mouse(on)?,
                 Effect::SetPace(pace) => self.session.set_pace(pace),
                 Effect::Focus(keys) => self.session.focus(keys),
+                Effect::Travel(_) => {}
+                Effect::Suspend | Effect::CaptureMouse(_) => {}
             }
         }
         Ok(true)
@@ -162,13 +115,11 @@ impl Dashboard {
     fn end(self, is_there: bool) -> Result<(), Failure> {
         let Dashboard {
             mut session,
-            app,
-            console,
-            look,
+            screen,
             began,
             ..
         } = self;
-        drop(console);
+        let (app, look) = screen.close();
         // The terminal may go away meanwhile.
         let mut out = std::io::stdout().lock();
         let mut tell = |line: &str| _ = writeln!(out, "{}", look.legible(&harmless(line)));
@@ -185,39 +136,13 @@ impl Dashboard {
         session.conclude(Ok(()), tell)
     }
 
-    /// Adopts the terminal's size. No signal announces a new one while the process is stopped, nor if the terminal is
-    /// not its controlling one.
-    fn update_size(&mut self) -> std::io::Result<()> {
-        let (width, height) = self.console.size()?;
-        if (width, height) != self.app.size() {
-            self.console.redraw_all();
-            self.send(Msg::Resize(width, height));
-        }
-        Ok(())
-    }
-
     /// Draws what changed, unless the last frame is too recent. Returns how long to wait.
     fn draw_if_due(&mut self) -> std::io::Result<Duration> {
-        let patience = self.session.patience();
-        if !self.changed {
-            return Ok(patience);
+        let (patience, live) = (self.session.patience(), self.session.report());
+        let (patience, unnamed) = self.screen.draw_if_due(patience, live)?;
+        for (address, name) in self.session.recall_or_ask(&unnamed) {
+            self.send(Msg::Name(address, name));
         }
-        let wait = self.drawn.map_or(Duration::ZERO, |drawn| {
-            let least = if self.is_awaited { PROMPT_FRAME } else { FRAME };
-            least.saturating_sub(drawn.elapsed())
-        });
-        if !wait.is_zero() {
-            return Ok(wait.min(patience));
-        }
-        self.update_size()?;
-        let scene = self.app.scene(self.session.report());
-        let look = &self.look;
-        self.console.draw(|frame| ui::draw(frame, &scene, look))?;
-        let unnamed = scene.unnamed();
-        self.drawn = Some(Instant::now());
-        (self.changed, self.is_awaited) = (false, false);
-        self.look_up(&unnamed);
-        super::panics::panic_if_asked("dashboard");
         Ok(patience)
     }
 
@@ -229,7 +154,9 @@ impl Dashboard {
                 // The histogram of the detail grows with each reading, however long the interval is.
                 // A capture says at which pace it goes on.
                 let is_capture = self.session.is_capture();
-                self.changed |= is_capture || matches!(self.app.mode(), Mode::Detail(_));
+                if is_capture || matches!(self.screen.app.mode(), Mode::Detail(_)) {
+                    self.screen.touch();
+                }
                 return;
             }
             Happening::IntervalClosed(_) => return self.refresh(),
@@ -237,16 +164,29 @@ impl Dashboard {
             Happening::Name(address, name) => Msg::Name(address, name),
             Happening::Config(change) => return self.handle_config(change),
             Happening::Reset => Msg::Reset,
+            Happening::Past(visit) => return self.show_past(visit),
             Happening::Played => {
                 let text = "the capture is at its end".to_owned();
                 Msg::Happened(EventKind::Notice, text)
             }
             Happening::End { is_hang_up } => {
                 self.is_hung_up |= is_hang_up;
-                return self.effects.push_back(Effect::Quit);
+                return self.screen.push(Effect::Quit);
             }
         };
         self.send(msg);
+    }
+
+    /// Shows a moment of the past, or the present again.
+    fn show_past(&mut self, visit: Visit) {
+        match visit.shows {
+            Shows::Moment(moment) => self.send(Msg::Past(Some(moment))),
+            Shows::ThePresent => self.send(Msg::Past(None)),
+            Shows::TheSame => {}
+        }
+        if let Some(text) = visit.notice {
+            self.send(Msg::Notice(text));
+        }
     }
 
     fn handle_config(&mut self, change: ReloadOutcome) {
@@ -277,11 +217,19 @@ impl Dashboard {
     }
 
     fn export(&mut self) {
-        let scene = self.app.scene_in_order(self.session.report());
+        let past = self.screen.app.past();
+        let past = past.map(|place| Timestamp::from_nanosecond(place.wall_ns.into()));
+        let about = files::About {
+            time: past.and_then(Result::ok).unwrap_or(self.session.time()),
+            config: self.session.config_state(),
+            privileges: self.session.privileges(),
+            ipfix: self.session.ipfix_counts(),
+        };
+        let scene = self.screen.app.scene_in_order(self.session.report());
         let Some(folder) = self.session.exports() else {
             return;
         };
-        let msg = match files::write(&scene, &self.session, folder) {
+        let msg = match files::write(&scene, about, folder) {
             Ok(text) => Msg::Notice(text),
             Err(error) => {
                 let text = format!("export: {}", self.session.explain(&error));
@@ -295,7 +243,7 @@ impl Dashboard {
     fn save_view(&mut self) {
         let session = &self.session;
         let in_use = session.config().path.as_deref();
-        let (choices, user) = (self.app.preferences(), session.privileges().uid);
+        let (choices, user) = (self.screen.app.preferences(), session.privileges().uid);
         let exports = session.exports();
         let saved = save_view::save(choices, in_use, session.surroundings(), user, exports);
         let text = match &saved {
@@ -318,12 +266,5 @@ impl Dashboard {
     fn load_preferences(&mut self) {
         let preferences = setup::preferences(self.session.config());
         self.send(Msg::Preferences(Box::new(preferences)));
-    }
-
-    /// Looks up the names of these addresses; the next frame shows the known ones.
-    fn look_up(&mut self, addresses: &[IpAddr]) {
-        for (address, name) in self.session.recall_or_ask(addresses) {
-            self.send(Msg::Name(address, name));
-        }
     }
 }

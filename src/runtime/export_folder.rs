@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::fresh::make_fresh;
-use crate::cli::{Exit, Failure, Output};
+use crate::cli::{Exit, Failure};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
 
@@ -29,8 +29,10 @@ pub struct ExportFolder {
 impl ExportFolder {
     /// The folder that is asked for, else the working folder. One that is missing is made, and given to the user that
     /// the run goes on as; one that is there stays whose it is.
-    pub fn open(output: &Output, user: Option<&Identity>) -> Result<ExportFolder, Failure> {
-        let asked_for = output.export_dir.as_deref();
+    pub fn open(
+        asked_for: Option<&Path>,
+        user: Option<&Identity>,
+    ) -> Result<ExportFolder, Failure> {
         let path = asked_for.unwrap_or(Path::new("."));
         open_folder(path, user)
             .map(|folder| ExportFolder {

@@ -4,17 +4,31 @@ use std::fs::File;
 use std::io::BufWriter;
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::export_folder::ExportFolder;
-use super::session::Session;
 use crate::app::{Scene, View};
-use crate::export::{self, Record};
+use crate::export::{self, ConfigState, Record};
 use crate::model::event::Event;
+use crate::model::ipfix::ExportCounts;
+use crate::model::privileges::Privileges;
 use crate::model::tracker::Report;
+
+/// What is to be said beside what is shown.
+pub struct About<'a> {
+    /// When that was.
+    pub time: Timestamp,
+    /// The configuration in force.
+    pub config: ConfigState<'a>,
+    /// What the run may still do.
+    pub privileges: &'a Privileges,
+    /// How the export of flow records went.
+    pub ipfix: Option<ExportCounts>,
+}
 
 /// Writes the flows and events that are shown; returns a line about it. A file that could not be written as a whole is
 /// removed again.
-pub fn write(scene: &Scene, session: &Session, folder: &ExportFolder) -> Result<String> {
+pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<String> {
     let app = scene.app();
     let shown = Report {
         flows: scene.flows().items().cloned().collect(),
@@ -26,17 +40,17 @@ pub fn write(scene: &Scene, session: &Session, folder: &ExportFolder) -> Result<
         _ => app.shown_log().events().to_vec(),
     };
     let record = Record {
-        time: &format!("{:.3}", session.time()),
+        time: &format!("{:.3}", about.time),
         intervals: 1,
         report: &shown,
-        config: session.config_state(),
-        privileges: session.privileges(),
+        config: about.config,
+        privileges: about.privileges,
         unit: app.preferences().appearance.unit,
         events: Some(&events),
         alerts: app.alerts(),
         top: None,
         output: None,
-        ipfix: session.ipfix_counts(),
+        ipfix: about.ipfix,
     };
     let mut names = Vec::new();
     for format in export::FORMATS.iter().filter(|format| format.name != "txt") {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::past::visit::Visit;
 use super::reload::ReloadOutcome;
 
 /// Something that happened since the last time that a session was asked.
@@ -18,6 +19,8 @@ pub enum Happening {
     Name(IpAddr, Arc<str>),
     /// The capture has no more packets.
     Played,
+    /// What to show of the past.
+    Past(Visit),
     /// Something that the user should know.
     Notice(String),
     /// The run is to end, for the terminal has hung up or for another reason.

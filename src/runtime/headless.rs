@@ -90,6 +90,7 @@ impl Headless {
                     }
                     Happening::Config(ReloadOutcome::Mended | ReloadOutcome::Unchanged)
                     | Happening::Name(..)
+                    | Happening::Past(_)
                     | Happening::Read => {}
                 }
             }

@@ -1,5 +1,6 @@
-//! The records of a recording, as the run wrote them: a tracker takes in again what the run's tracker took in.
+//! A recording, shown or said again: a tracker takes in again what the run's tracker took in.
 
+mod dashboard;
 mod segments;
 
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use self::segments::Segments;
 use super::listing::Listing;
 use super::rights;
-use crate::cli::{Exit, Failure, Replay};
+use crate::cli::{Exit, Failure, Moment, Replay};
 use crate::config::Config;
 use crate::export::{self, ConfigState, Exporter, Record};
 use crate::model::alert::Alerts;
@@ -21,33 +22,54 @@ use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine;
 use crate::recording::{Entry, Event, Reader, SegmentName};
 
-/// Writes the records of the span to standard output. What cannot be read is told, and the rest is written all the same.
+/// Shows the recording on a screen, or writes the records of a span of it to standard output.
 pub fn run(arguments: &Replay) -> Result<(), Failure> {
     confine::no_new_privileges().map_err(|error| about(&arguments.folder, Exit::Failed, error))?;
     let now = Timestamp::now();
-    let at = |moment: &Option<_>| moment.map(|it: crate::cli::Moment| it.at(now)).transpose();
-    let from = at(&arguments.from).map_err(|text| Failure::new(Exit::Usage, text))?;
-    let to = at(&arguments.to).map_err(|text| Failure::new(Exit::Usage, text))?;
+    let when = |it: &Option<Moment>| -> Result<Option<i64>, Failure> {
+        let moment = it.map(|it| it.at(now)).transpose();
+        let moment = moment.map_err(|text| Failure::new(Exit::Usage, text))?;
+        Ok(moment.map(|moment| moment.as_nanosecond() as i64))
+    };
+    let (at, from, to) = (
+        when(&arguments.at)?,
+        when(&arguments.from)?,
+        when(&arguments.to)?,
+    );
     let opened = Segments::open(&arguments.folder);
     let (segments, owner) = opened.map_err(|error| about(&arguments.folder, Exit::Usage, error))?;
+    if !arguments.json && !arguments.text {
+        if from.or(to).is_some() || arguments.top.is_some() {
+            let text =
+                "command line: --from, --to and --top need --json or --text (the dashboard: --at)";
+            return Err(Failure::new(Exit::Usage, text));
+        }
+        return dashboard::run(arguments, at, segments, owner);
+    }
+    let span = (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX));
+    write_records(arguments, span, &segments, owner)
+}
+
+/// Writes the records of a span, ns since 1970. What cannot be read is told, and the rest is written all the same.
+fn write_records(
+    arguments: &Replay,
+    span: (i64, i64),
+    segments: &Segments,
+    owner: u32,
+) -> Result<(), Failure> {
     let name = if arguments.json { "json" } else { "txt" };
     let exporter = export::format(name).map(|format| format.exporter);
     let exporter = exporter.ok_or_else(|| Failure::new(Exit::Failed, "no such format"))?;
     let privileges = rights::become_reader(&arguments.folder, owner)
         .map_err(|error| about(&arguments.folder, Exit::Failed, format!("{error:#}")))?;
-    let listed = segments.list();
-    let all = listed.map_err(|error| about(&arguments.folder, Exit::Failed, error))?;
-    if all.is_empty() {
-        let text = "there is no recording (record one: flowtop --record DIR)";
-        return Err(about(&arguments.folder, Exit::Usage, text));
-    }
+    let all = list(&arguments.folder, segments)?;
     let mut player = Player {
         folder: &arguments.folder,
         listing: Listing::new(arguments.filter.as_deref(), arguments.top, arguments.sort),
         exporter,
         out: BufWriter::new(io::stdout().lock()),
         privileges,
-        span: (nanoseconds(from, i64::MIN), nanoseconds(to, i64::MAX)),
+        span,
         reader: Reader::default(),
         tracker: None,
         config: Config::default(),
@@ -55,7 +77,7 @@ pub fn run(arguments: &Replay) -> Result<(), Failure> {
         is_damaged: false,
     };
     let played = player
-        .play(&segments, &all)
+        .play(segments, &all)
         .and_then(|()| player.out.flush());
     match played {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -71,8 +93,17 @@ pub fn run(arguments: &Replay) -> Result<(), Failure> {
     }
 }
 
-fn nanoseconds(moment: Option<Timestamp>, otherwise: i64) -> i64 {
-    moment.map_or(otherwise, |moment| moment.as_nanosecond() as i64)
+/// All segments, of which there has to be one.
+fn list(folder: &Path, segments: &Segments) -> Result<Vec<SegmentName>, Failure> {
+    let listed = segments.list();
+    let all = listed.map_err(|error| about(folder, Exit::Failed, error))?;
+    match all.is_empty() {
+        true => {
+            let text = "there is no recording (record one: flowtop --record DIR)";
+            Err(about(folder, Exit::Usage, text))
+        }
+        false => Ok(all),
+    }
 }
 
 fn about(folder: &Path, code: Exit, why: impl std::fmt::Display) -> Failure {

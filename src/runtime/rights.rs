@@ -178,17 +178,42 @@ pub fn of_recorder(identity: Option<Identity>, folder: &Path) -> Keeps {
 
 /// Gives up all rights of this process but to read a folder, as its owner if it can become that.
 pub fn become_reader(folder: &Path, owner: u32) -> anyhow::Result<Privileges> {
-    // Whoever is no superuser, or owns it as one, stays who it is.
-    let identity = match owner {
-        0 => None,
-        owner => Identity::to_become(Some(owner), None)?,
-    };
     confine(&Keeps {
-        identity,
+        identity: reader(owner)?,
         readable: vec![folder.to_path_buf()],
         duty: Some(Duty::Main { has_screen: false }),
         ..Keeps::default()
     })
+}
+
+/// What the main thread of a replay on a screen keeps: the folder that keys write to.
+pub fn of_viewer(identity: Option<Identity>, exports: &ExportFolder) -> Keeps {
+    Keeps {
+        identity,
+        readable: OF_THE_SCREEN.map(PathBuf::from).to_vec(),
+        writable: vec![exports.path().to_path_buf()],
+        duty: Some(Duty::Main { has_screen: true }),
+        ..Keeps::default()
+    }
+}
+
+/// What the thread keeps that goes through a recording.
+pub fn of_player(identity: Option<Identity>, folder: &Path) -> Keeps {
+    Keeps {
+        identity,
+        readable: vec![folder.to_path_buf()],
+        duty: Some(Duty::Replay),
+        ..Keeps::default()
+    }
+}
+
+/// Whom whoever reads a folder of this owner goes on as: its owner, if it can become that.
+pub fn reader(owner: u32) -> anyhow::Result<Option<Identity>> {
+    match owner {
+        // Whoever is no superuser, or owns it as one, stays who it is.
+        0 => Ok(None),
+        owner => Identity::to_become(Some(owner), None),
+    }
 }
 
 /// What a thread keeps that needs no file: the one of signals, and the demo's traffic, whose sockets are open already.

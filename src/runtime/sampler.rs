@@ -4,7 +4,7 @@
 //! that poll(2) can wait for.
 
 mod links;
-mod pace;
+pub mod pace;
 mod player;
 mod playing;
 mod source;

@@ -114,7 +114,7 @@ impl Session {
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let start = setup::start(&arguments, &opened.config, demo.as_ref(), capture);
-        let open = || ExportFolder::open(&arguments.output, identity.as_ref());
+        let open = || ExportFolder::open(arguments.output.export_dir.as_deref(), identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, &opened.config, exports.as_ref());
         let mut outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
@@ -245,6 +245,7 @@ impl Session {
                 Update::Name(address, name) => happenings.extend(self.learn(address, name)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
+                Update::Past(visit) => happenings.push(Happening::Past(visit)),
                 Update::End { is_hang_up } => {
                     let is_end = |h: &Happening| matches!(h, Happening::End { .. });
                     self.is_urged |= happenings.iter().any(is_end);

@@ -243,6 +243,15 @@ impl Timing {
     }
 }
 
+/// Preferences for a recording whose run had this configuration.
+pub fn preferences_of_then(config: &Config) -> Preferences {
+    Preferences {
+        // Who looks at it now was not there then.
+        session: None,
+        ..preferences(config)
+    }
+}
+
 /// The preferences that the dashboard starts with.
 pub fn preferences(config: &Config) -> Preferences {
     Preferences {
@@ -259,8 +268,8 @@ pub fn preferences(config: &Config) -> Preferences {
 }
 
 /// What the terminal can show.
-pub fn look(arguments: &Arguments, config: &Config) -> Look {
-    let colour = match arguments.output.color {
+pub fn look(colour: ColorChoice, wants_ascii: bool, config: &Config) -> Look {
+    let colour = match colour {
         ColorChoice::Auto => None,
         ColorChoice::Always => {
             crate::terminal::force_colours();
@@ -268,7 +277,7 @@ pub fn look(arguments: &Arguments, config: &Config) -> Look {
         }
         ColorChoice::Never => Some(false),
     };
-    let ascii = arguments.output.ascii.then_some(true).or(config.ascii);
+    let ascii = wants_ascii.then_some(true).or(config.ascii);
     Look::detect(colour, ascii, |name| std::env::var(name).ok())
 }
 
@@ -333,7 +342,7 @@ pub fn wants_headless(arguments: &Arguments) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Invocation;
+    use crate::cli::{Invocation, Output};
 
     fn timing(throughput: f64, jitter: f64) -> (f64, u32) {
         let timing = Timing::new(
@@ -359,7 +368,12 @@ mod tests {
                 ascii: file,
                 ..Config::default()
             };
-            assert_eq!(look(&arguments, &config).ascii, ascii, "{words:?}");
+            let Output {
+                color,
+                ascii: wanted,
+                ..
+            } = arguments.output;
+            assert_eq!(look(color, wanted, &config).ascii, ascii, "{words:?}");
         }
     }
 

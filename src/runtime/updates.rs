@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::past::visit::Visit;
 use super::wake;
 use crate::model::snapshot::Snapshot;
 
@@ -38,6 +39,8 @@ pub enum Update {
     End { is_hang_up: bool },
     /// A signal asks for totals that start at zero.
     Reset,
+    /// What to show of the past.
+    Past(Visit),
 }
 
 /// A sender to the main thread that wakes it.

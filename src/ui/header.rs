@@ -1,5 +1,6 @@
 //! The lines above the table: tabs, interfaces, totals, and what is not tracked.
 
+use super::past;
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, NAME, Scene, tabs};
@@ -17,6 +18,9 @@ pub fn draw(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     draw_state(pen, scene, screen, end);
     draw_interfaces(pen, app, shown, screen);
     draw_totals(pen, app, shown, screen);
+    if let Some(place) = app.past() {
+        past::draw_bar(pen, place, screen);
+    }
 }
 
 fn draw_tabs(pen: &mut Pen, app: &App, screen: &Screen) -> u16 {
@@ -38,12 +42,16 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
     let (app, theme) = (scene.app(), pen.theme);
     let preferences = app.preferences();
     let mut segments = Vec::new();
-    if let Some(paused) = app.paused() {
+    if let Some(place) = app.past() {
+        let live = scene.live().taken_ns;
+        let ago_ns = live.saturating_sub(scene.shown().taken_ns);
+        segments = past::state(pen, place, ago_ns);
+    } else if let Some(paused) = app.paused() {
         let live = scene.live().taken_ns;
         let stood = live.saturating_sub(scene.shown().taken_ns);
         segments.push(Segment::new(" PAUSED ", theme.selected, 0));
         segments.push(Segment::new(" since", theme.warn, 3));
-        segments.push(Segment::new(format!(" {}", paused.since()), theme.warn, 1));
+        segments.push(Segment::new(format!(" {}", paused.at()), theme.warn, 1));
         let stood = units::duration(stood as f64 / 1e9);
         segments.push(Segment::new(format!(", {stood}"), theme.warn, 2));
     } else {

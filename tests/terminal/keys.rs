@@ -51,8 +51,12 @@ const fn trial(
     }
 }
 
-/// These end or stop the program, or are of captures, and have tests of their own.
-const ELSEWHERE: [&str; 6] = ["quit", "suspend", "hold", "slower", "faster", "to_end"];
+/// These end or stop the program, or go through captures and the past, and have tests of their own.
+#[rustfmt::skip]
+const ELSEWHERE: [&str; 13] = [
+    "quit", "suspend", "hold", "slower", "faster", "to_end", "to_start", "interval_back", "interval_on", "minute_back",
+    "minute_on", "event_back", "event_on",
+];
 
 const TO_FLOWS: Press = ("1", Shows("by thruput, largest"));
 

@@ -42,6 +42,8 @@ pub enum Duty {
     Metrics,
     /// The recording.
     Recorder,
+    /// A recording of before.
+    Replay,
     /// Signals.
     Signals,
     /// The demo's packets.
@@ -325,6 +327,7 @@ impl Duty {
             Duty::Writer { to_file: true } => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],
             Duty::Metrics => &[OF_METRICS],
             Duty::Recorder => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],
+            Duty::Replay => &[TO_READ_FILES],
             Duty::Signals => &[],
             Duty::Traffic => &[OF_TRAFFIC],
             Duty::Export { connects: false } => &[],

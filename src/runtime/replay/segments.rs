@@ -2,24 +2,30 @@
 //!
 //! The folder is opened before rights are given up: whoever becomes its owner need not be able to reach it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
+use crate::model::past::Mark;
 use crate::recording::SegmentName;
+use crate::runtime::past::Source;
 
 /// No segment is so large: of one that is, nothing is read.
 const LARGEST: u64 = 2 << 30;
 /// What a span needs in front of it, so that windows and alerts are those of the run, ms.
 const LEAD_MS: u64 = 600_000;
 
-/// The folder.
-pub struct Segments(File);
+/// The folder, and what was last found in it.
+pub struct Segments {
+    folder: File,
+    names: Vec<SegmentName>,
+}
 
 impl Segments {
     /// Opens the folder; also says whose it is.
@@ -28,13 +34,14 @@ impl Segments {
         let flags = OFlag::O_DIRECTORY.bits();
         let folder = options.read(true).custom_flags(flags).open(path)?;
         let owner = folder.metadata()?.uid();
-        Ok((Segments(folder), owner))
+        let names = Vec::new();
+        Ok((Segments { folder, names }, owner))
     }
 
     /// All segments, the oldest first.
     pub fn list(&self) -> io::Result<Vec<SegmentName>> {
         let mut names = Vec::new();
-        for entry in Dir::openat(&self.0, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
+        for entry in Dir::openat(&self.folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
             let entry = entry?;
             names.extend(entry.file_name().to_str().ok().and_then(SegmentName::parse));
         }
@@ -44,17 +51,58 @@ impl Segments {
 
     /// The bytes of a segment.
     pub fn read(&self, name: &SegmentName) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_behind(name, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Appends what the segment has behind these bytes.
+    fn read_behind(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let (mut file, metadata) = self.open_file(&name.to_string())?;
+        file.seek(SeekFrom::Start(bytes.len() as u64))?;
+        bytes.reserve((metadata.len() as usize).saturating_sub(bytes.len()));
+        file.take(LARGEST).read_to_end(bytes)?;
+        Ok(())
+    }
+
+    fn open_file(&self, name: &str) -> io::Result<(File, Metadata)> {
         // A pipe in its place does not make it wait.
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let opened = openat(&self.0, name.to_string().as_str(), flags, Mode::empty())?;
-        let file = File::from(opened);
+        let file = File::from(openat(&self.folder, name, flags, Mode::empty())?);
         let metadata = file.metadata()?;
         if !metadata.is_file() || metadata.len() > LARGEST {
             return Err(io::Error::other("it is no segment of a recording"));
         }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
-        file.take(LARGEST).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        Ok((file, metadata))
+    }
+}
+
+impl Source for Segments {
+    fn names(&self) -> &[SegmentName] {
+        &self.names
+    }
+
+    fn refresh(&mut self) -> io::Result<()> {
+        self.names = self.list()?;
+        Ok(())
+    }
+
+    fn read_on(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let before = bytes.len();
+        self.read_behind(name, bytes)?;
+        Ok(bytes.len() > before)
+    }
+
+    fn end_ns(&self) -> i64 {
+        let written = |name: &SegmentName| {
+            let (_, metadata) = self.open_file(&name.to_string()).ok()?;
+            Some(metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec())
+        };
+        self.names.last().and_then(written).unwrap_or(i64::MIN)
+    }
+
+    fn marks(&mut self) -> Arc<Vec<Mark>> {
+        Arc::default()
     }
 }
 

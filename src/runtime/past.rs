@@ -1,0 +1,14 @@
+//! The past, as a dashboard goes through it: a thread of its own reads, decodes and counts, and hands over moments, so that
+//! nobody else waits for the disk.
+
+mod course;
+mod goal;
+mod player;
+mod requests;
+mod source;
+pub mod visit;
+mod words;
+
+pub use player::{Begin, Player};
+pub use requests::play;
+pub use source::Source;

@@ -1,0 +1,284 @@
+//! A way through a recording, one interval after the other: a tracker takes in again what the run's tracker took in, and
+//! events and alerts are found as they were found then.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::source::Source;
+use crate::app::{Journal, Moment};
+use crate::config::Config;
+use crate::model::event::{EventKind, TimeOfDay};
+use crate::model::past::Place;
+use crate::model::tracker::FlowTracker;
+use crate::recording::{Entry, Event, Reader, SegmentName};
+
+/// Ends of intervals that are remembered.
+const MOST_CLOSINGS: usize = 4096;
+
+/// Where in a recording the end of an interval is. In order by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    segment: SegmentName,
+    byte: usize,
+}
+
+/// The end of an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    /// Where it is.
+    pub spot: Spot,
+    /// When it was, ns since 1970.
+    pub wall_ns: i64,
+    /// Losses began in this interval, or an alert was raised.
+    pub is_event: bool,
+}
+
+/// A way that began somewhere and came somewhere.
+pub struct Course {
+    reader: Reader,
+    segment: SegmentName,
+    bytes: Vec<u8>,
+    /// What was read of the next interval.
+    ahead: Vec<Event>,
+    is_ahead_whole: bool,
+    tracker: Option<Box<FlowTracker>>,
+    journal: Journal,
+    config: Arc<Config>,
+    zone: TimeZone,
+    /// The intervals so far, the latest last.
+    closings: VecDeque<Closing>,
+    was_losing: bool,
+    /// What could not be read.
+    faults: Vec<String>,
+}
+
+impl Course {
+    /// Begins at the last key frame that is not later than this moment, ns since 1970, or else at the first one; `None` if there
+    /// is nothing to read.
+    pub fn begin(source: &impl Source, zone: &TimeZone, wall_ns: i64) -> Option<Course> {
+        let names = source.names();
+        let ms = (wall_ns / 1_000_000).max(0) as u64;
+        let behind = names.partition_point(|name| name.began_ms <= ms);
+        let segment = *names.get(behind.saturating_sub(1))?;
+        let mut course = Course {
+            reader: Reader::default(),
+            segment,
+            bytes: Vec::new(),
+            ahead: Vec::new(),
+            is_ahead_whole: false,
+            tracker: None,
+            journal: Journal::new(Vec::new()),
+            config: Arc::default(),
+            zone: zone.clone(),
+            closings: VecDeque::new(),
+            was_losing: false,
+            faults: Vec::new(),
+        };
+        if course.open(source, segment)
+            && let Some(place) = Reader::place_of(&course.bytes, wall_ns)
+        {
+            course.reader.skip_to(place);
+        }
+        Some(course)
+    }
+
+    /// Goes on with this segment; false if it cannot be read.
+    fn open(&mut self, source: &impl Source, segment: SegmentName) -> bool {
+        let mut bytes = Vec::new();
+        let read = source.read_on(&segment, &mut bytes);
+        let opened = read.map_err(|error| error.to_string()).and_then(|_| {
+            let opened = self.reader.open(&bytes);
+            opened.map_err(|error| error.to_string())
+        });
+        if let Err(why) = &opened {
+            self.faults.push(format!("{segment}: {why}"));
+            bytes.clear();
+        }
+        (self.segment, self.bytes) = (segment, bytes);
+        opened.is_ok()
+    }
+
+    /// Reads the next interval; false if there is none, or none yet.
+    pub fn look_ahead(&mut self, source: &impl Source) -> bool {
+        while !self.is_ahead_whole {
+            match self.reader.next(&self.bytes) {
+                None | Some(Event::CutOff { .. }) => {
+                    if let Ok(true) = source.read_on(&self.segment, &mut self.bytes) {
+                        continue;
+                    }
+                    let names = source.names();
+                    let behind = names.partition_point(|name| *name <= self.segment);
+                    let Some(next) = names.get(behind) else {
+                        return false;
+                    };
+                    self.open(source, *next);
+                }
+                Some(Event::Damage { at, why }) => {
+                    let text = format!("{}: at byte {at}: {why}", self.segment);
+                    self.faults.push(text);
+                }
+                Some(event) => {
+                    self.is_ahead_whole =
+                        matches!(&event, Event::Entry { entry, .. } if entry.closes() > 0);
+                    self.ahead.push(event);
+                }
+            }
+        }
+        true
+    }
+
+    /// When the interval that was read ends: ns since 1970, and by the clock of the run.
+    pub fn next_end(&self) -> (i64, u64) {
+        let known = self.tracker.as_ref().map_or(0, |it| it.report().taken_ns);
+        self.ahead
+            .iter()
+            .fold((i64::MIN, known), |(_, taken_ns), event| match event {
+                Event::Entry {
+                    wall_ns,
+                    entry: Entry::Snapshot { snapshot, .. },
+                } => (*wall_ns, snapshot.taken_ns),
+                Event::Entry { wall_ns, .. } => (*wall_ns, taken_ns),
+                Event::Begin {
+                    wall_ns, tracker, ..
+                } => (*wall_ns, tracker.report().taken_ns),
+                _ => (i64::MIN, taken_ns),
+            })
+    }
+
+    /// Takes in the interval that was read.
+    pub fn step(&mut self) -> Option<Closing> {
+        self.is_ahead_whole = false;
+        for event in std::mem::take(&mut self.ahead) {
+            match event {
+                Event::Begin {
+                    tracker,
+                    missed,
+                    wall_ns,
+                } => self.begin_anew(tracker, missed, wall_ns),
+                Event::Entry { wall_ns, entry } => self.take_in(wall_ns, &entry),
+                Event::Damage { .. } | Event::CutOff { .. } => {}
+            }
+        }
+        self.latest()
+    }
+
+    fn begin_anew(&mut self, tracker: Box<FlowTracker>, missed: u64, wall_ns: i64) {
+        let is_first = self.tracker.replace(tracker).is_none();
+        let text = self.reader.config().map(str::to_owned);
+        self.config = Arc::new(load(text.as_deref()));
+        self.was_losing = false;
+        if let Some(tracker) = &self.tracker {
+            let at = time_of_day(wall_ns, &self.zone);
+            let alerts = self.config.alerts.clone();
+            self.journal.begin_anew(alerts, tracker.report(), at);
+        }
+        if missed > 0 {
+            let text = format!("{missed} readings before this found no room");
+            self.journal.record(EventKind::Notice, text);
+        } else if !is_first {
+            let text = "what is recorded begins anew here";
+            self.journal.record(EventKind::Notice, text);
+        }
+    }
+
+    fn take_in(&mut self, wall_ns: i64, entry: &Entry) {
+        let Some(tracker) = &mut self.tracker else {
+            return;
+        };
+        if let Entry::Reset = entry {
+            self.journal.reset();
+        }
+        entry.apply(tracker);
+        match entry {
+            Entry::Config(text) => {
+                self.config = Arc::new(load(Some(text)));
+                if self.journal.alerts().rules() != self.config.alerts {
+                    self.journal.set_alert_rules(self.config.alerts.clone());
+                }
+                let text = "another configuration is in force";
+                self.journal.record(EventKind::Config, text);
+            }
+            Entry::Reset => self.look_at(wall_ns),
+            entry if entry.closes() > 0 => {
+                self.look_at(wall_ns);
+                self.close(wall_ns);
+            }
+            _ => {}
+        }
+    }
+
+    /// Finds what happened.
+    fn look_at(&mut self, wall_ns: i64) {
+        let at = time_of_day(wall_ns, &self.zone);
+        if let Some(tracker) = &self.tracker {
+            self.journal.advance(tracker.report(), at);
+        }
+    }
+
+    fn close(&mut self, wall_ns: i64) {
+        let flows = self.tracker.iter().flat_map(|it| &it.report().flows);
+        let is_losing = flows.into_iter().any(|flow| flow.is_losing());
+        let begins = is_losing && !std::mem::replace(&mut self.was_losing, is_losing);
+        if self.closings.len() == MOST_CLOSINGS {
+            self.closings.pop_front();
+        }
+        self.closings.push_back(Closing {
+            spot: Spot {
+                segment: self.segment,
+                byte: self.reader.at(),
+            },
+            wall_ns,
+            is_event: begins || self.journal.alerts().raised_now() > 0,
+        });
+    }
+
+    /// The interval that it came to.
+    pub fn latest(&self) -> Option<Closing> {
+        self.closings.back().copied()
+    }
+
+    /// The intervals that it came through, the latest first.
+    pub fn closings(&self) -> impl Iterator<Item = &Closing> {
+        self.closings.iter().rev()
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// What could not be read since this was asked for.
+    pub fn faults(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// By the clock of the run, ns.
+    pub fn taken_ns(&self) -> u64 {
+        self.tracker.as_ref().map_or(0, |it| it.report().taken_ns)
+    }
+
+    /// What is to be shown of it.
+    pub fn moment(&self, place: Place) -> Option<Moment> {
+        let tracker = self.tracker.as_ref()?;
+        Some(Moment::past(tracker.report(), &self.journal, place))
+    }
+}
+
+/// What a newer flowtop wrote in it may be unknown.
+fn load(text: Option<&str>) -> Config {
+    let loaded = text.map(|text| Config::load(text, "the recording's configuration"));
+    loaded.and_then(Result::ok).unwrap_or_default()
+}
+
+fn time_of_day(wall_ns: i64, zone: &TimeZone) -> TimeOfDay {
+    let time = Timestamp::from_nanosecond(wall_ns.into()).unwrap_or_default();
+    let local = zone.to_datetime(time);
+    TimeOfDay {
+        hour: local.hour() as u8,
+        minute: local.minute() as u8,
+        second: local.second() as u8,
+    }
+}

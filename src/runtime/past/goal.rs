@@ -1,0 +1,62 @@
+//! Where a course is to come to.
+
+use std::time::Instant;
+
+use super::course::{Closing, Course};
+use super::source::Source;
+
+/// Where to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The next interval.
+    Next,
+    /// The last interval that ended by then, ns since 1970; if there is none, the first one.
+    Time(i64),
+    /// This interval.
+    Spot(Closing),
+    /// The first interval in which something began that ended later than that, ns since 1970.
+    Event(i64),
+}
+
+/// How far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// There.
+    Goal,
+    /// To the end of what there is.
+    End,
+    /// Time was up before.
+    NotYet,
+}
+
+/// Goes on until the goal, the end, or the deadline.
+pub fn run(
+    course: &mut Course,
+    source: &impl Source,
+    goal: Goal,
+    deadline: Option<Instant>,
+) -> Reached {
+    loop {
+        if !course.look_ahead(source) {
+            return Reached::End;
+        }
+        let (next_ns, _) = course.next_end();
+        let has_come = course.latest().is_some();
+        if has_come && matches!(goal, Goal::Time(wall_ns) if next_ns > wall_ns) {
+            return Reached::Goal;
+        }
+        let closing = course.step();
+        let is_there = closing.is_some_and(|it| match goal {
+            Goal::Next => true,
+            Goal::Time(_) => false,
+            Goal::Spot(there) => it.spot >= there.spot,
+            Goal::Event(after_ns) => it.is_event && it.wall_ns > after_ns,
+        });
+        if is_there {
+            return Reached::Goal;
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Reached::NotYet;
+        }
+    }
+}

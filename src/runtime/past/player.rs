@@ -1,0 +1,377 @@
+//! Goes through the past as it is asked to: shows what there is as soon as it can, and then makes it whole.
+//!
+//! Windows, histories and events of a moment need the minutes before it. Where those are not soon read, what is shown begins
+//! at the last key frame at first; another course that began earlier takes its place when it has come there.
+
+mod search;
+mod showing;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+
+use self::search::Search;
+use super::course::{Closing, Course};
+use super::goal::{self, Goal, Reached};
+use super::source::Source;
+use super::visit::Shows;
+use super::words;
+use crate::config::Config;
+use crate::model::capture::Pace;
+use crate::model::past::{Travel, Way};
+use crate::runtime::sampler::pace::Clock;
+use crate::runtime::updates::Outlet;
+
+/// What a moment needs before it, ns.
+const LEAD_NS: i64 = 600_000_000_000;
+/// A minute, ns.
+const MINUTE_NS: i64 = 60_000_000_000;
+/// How long somebody waits for a moment that is whole, before one is shown that is not.
+const PATIENCE: Duration = Duration::from_millis(60);
+/// How long nothing is heard of requests.
+const SLICE: Duration = Duration::from_millis(20);
+/// How often it is looked whether there is more.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What is shown first stands still.
+const HELD: Pace = Pace {
+    speed: Some(1),
+    is_held: true,
+};
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At this moment, ns since 1970.
+    At(i64),
+    /// At the beginning.
+    Start,
+    /// At the end, and on with what comes.
+    End,
+}
+
+/// A course on its way to take the place of the one that is shown.
+struct Making {
+    course: Course,
+    goal: Goal,
+}
+
+/// The state of the thread.
+pub struct Player<S> {
+    /// Where segments come from.
+    pub source: S,
+    zone: TimeZone,
+    outlet: Outlet,
+    /// Whether the past comes up to now.
+    is_of_run: bool,
+    shown: Option<Course>,
+    is_rough: bool,
+    making: Option<Making>,
+    /// What it is made for, if it is not to be shown.
+    search: Option<Search>,
+    clock: Clock,
+    config: Arc<Config>,
+    notice: Option<String>,
+    looked: Instant,
+    ticket: Arc<()>,
+}
+
+impl<S: Source> Player<S> {
+    /// Shows nothing yet.
+    pub fn new(source: S, zone: TimeZone, outlet: Outlet, is_of_run: bool) -> Player<S> {
+        Player {
+            source,
+            zone,
+            outlet,
+            is_of_run,
+            shown: None,
+            is_rough: false,
+            making: None,
+            search: None,
+            clock: Clock::new(HELD),
+            config: Arc::default(),
+            notice: None,
+            looked: Instant::now(),
+            ticket: Arc::default(),
+        }
+    }
+
+    /// Shows the first moment.
+    pub fn begin(&mut self, begin: Begin) {
+        match begin {
+            Begin::At(wall_ns) => {
+                self.look();
+                self.go(Goal::Time(wall_ns));
+                self.tell_where(wall_ns);
+                self.show();
+            }
+            Begin::Start => self.travel(Travel::Start, 1),
+            Begin::End => {
+                self.look();
+                self.go(Goal::Time(i64::MAX));
+                let pace = Pace {
+                    is_held: false,
+                    ..HELD
+                };
+                self.travel(Travel::Pace(pace), 1);
+            }
+        }
+    }
+
+    /// Says so where nothing was recorded at the moment that was asked for.
+    fn tell_where(&mut self, wall_ns: i64) {
+        let Some(here) = self.here() else { return };
+        let when = words::day_and_time(here.wall_ns, &self.zone).join(" ");
+        if here.wall_ns > wall_ns {
+            self.notice = Some(format!("what is recorded begins later, at {when}"));
+        } else if wall_ns - here.wall_ns > MINUTE_NS {
+            self.notice = Some(format!(
+                "nothing was recorded then; this is the time before, {when}"
+            ));
+        }
+    }
+
+    /// How long there is nothing to do unless somebody asks for something; `None`: for good.
+    pub fn patience(&mut self) -> Option<Duration> {
+        if self.making.is_some() {
+            return Some(Duration::ZERO);
+        }
+        let is_busy = self.is_busy();
+        let course = self.shown.as_mut().filter(|_| !self.clock.pace().is_held)?;
+        if is_busy {
+            return Some(SLICE);
+        }
+        match course.look_ahead(&self.source) {
+            true => self.clock.patience(course.next_end().1),
+            false => Some(LOOK_EVERY.saturating_sub(self.looked.elapsed())),
+        }
+    }
+
+    /// Whether moments wait for the main thread.
+    fn is_busy(&self) -> bool {
+        Arc::strong_count(&self.ticket) > 2
+    }
+
+    /// Does a part of what there is to do.
+    pub fn work(&mut self) {
+        if let Some(mut making) = self.making.take() {
+            let deadline = Some(Instant::now() + SLICE);
+            match goal::run(&mut making.course, &self.source, making.goal, deadline) {
+                Reached::NotYet => self.making = Some(making),
+                reached => self.arrive(making.course, reached),
+            }
+        }
+        if self.shown.is_some() && !self.clock.pace().is_held && !self.is_busy() {
+            self.go_on();
+        }
+    }
+
+    /// Another course has come where it was to come.
+    fn arrive(&mut self, course: Course, reached: Reached) {
+        if self.search.is_some() {
+            return self.go_on_searching(course, reached);
+        }
+        self.put(course, false);
+        self.show();
+    }
+
+    /// Shows what is due by now.
+    fn go_on(&mut self) {
+        let deadline = Instant::now() + SLICE * 2;
+        let mut has_come = false;
+        while let Some(course) = &mut self.shown {
+            if !course.look_ahead(&self.source) {
+                if self.is_of_run {
+                    return self.come_to_now();
+                }
+                if self.looked.elapsed() >= LOOK_EVERY {
+                    self.look();
+                }
+                break;
+            }
+            let is_due = self.clock.patience(course.next_end().1) == Some(Duration::ZERO);
+            if !is_due || Instant::now() >= deadline {
+                break;
+            }
+            let before_ns = course.taken_ns();
+            course.step();
+            has_come = true;
+            // Another run has another clock, and what was not recorded is not waited for.
+            let passed_ns = course.taken_ns().checked_sub(before_ns);
+            if passed_ns.is_none_or(|it| it > MINUTE_NS as u64) {
+                self.set_pace(self.clock.pace());
+            }
+        }
+        if has_come {
+            self.follow();
+            self.show();
+        }
+    }
+
+    /// Looks which segments there are.
+    fn look(&mut self) {
+        self.looked = Instant::now();
+        let _ = self.source.refresh();
+    }
+
+    /// What is being made has to come as far as what is shown.
+    fn follow(&mut self) {
+        if let (Some(making), Some(here)) = (
+            &mut self.making,
+            self.shown.as_ref().and_then(Course::latest),
+        ) && let Goal::Spot(_) = making.goal
+            && self.search.is_none()
+        {
+            making.goal = Goal::Spot(here);
+        }
+    }
+
+    /// The interval that is shown.
+    fn here(&self) -> Option<Closing> {
+        self.shown.as_ref()?.latest()
+    }
+
+    fn set_pace(&mut self, pace: Pace) {
+        let now_ns = self.shown.as_ref().map_or(0, Course::taken_ns);
+        self.clock.set(pace, now_ns);
+    }
+
+    /// Does what is asked for so many times.
+    pub fn travel(&mut self, travel: Travel, times: usize) {
+        self.look();
+        if self.search.take().is_some() {
+            self.making = None;
+            self.make_whole();
+        }
+        match travel {
+            Travel::Pace(pace) => self.set_pace(pace),
+            Travel::Interval(Way::On) => self.step_on(times),
+            Travel::Interval(Way::Back) => self.step_back(times),
+            Travel::Minute(way) => {
+                let by = if way == Way::On {
+                    MINUTE_NS
+                } else {
+                    -MINUTE_NS
+                };
+                let from = self
+                    .here()
+                    .map_or(self.source.end_ns(), |here| here.wall_ns);
+                self.go(Goal::Time(from.saturating_add(by * times as i64)));
+                if way == Way::On && self.is_of_run && !self.can_go_on() {
+                    return self.come_to_now();
+                }
+            }
+            Travel::Start => self.go(Goal::Time(i64::MIN)),
+            Travel::End if self.is_of_run => return self.come_to_now(),
+            Travel::End => self.go(Goal::Time(i64::MAX)),
+            Travel::Event(way) => return self.search_for_event(way),
+        }
+        // From here on it goes on at its pace.
+        self.set_pace(self.clock.pace());
+        self.show();
+    }
+
+    fn can_go_on(&mut self) -> bool {
+        let course = self.shown.as_mut();
+        course.is_some_and(|course| course.look_ahead(&self.source))
+    }
+
+    fn step_on(&mut self, times: usize) {
+        for _ in 0..times {
+            let Some(course) = &mut self.shown else {
+                return;
+            };
+            match goal::run(course, &self.source, Goal::Next, None) {
+                Reached::End if self.is_of_run => return self.come_to_now(),
+                Reached::End => break,
+                _ => {}
+            }
+        }
+        self.follow();
+    }
+
+    fn step_back(&mut self, times: usize) {
+        if self.shown.is_none() {
+            // The interval that was shown until now is the last one.
+            self.go(Goal::Time(i64::MAX));
+        }
+        let Some(here) = self.here() else { return };
+        let before = self.shown.iter().flat_map(Course::closings).nth(times);
+        match before.copied() {
+            Some(before) => self.go(Goal::Spot(before)),
+            None => self.go(Goal::Time(here.wall_ns - 1)),
+        }
+    }
+
+    /// Shows this interval: on from the one that is shown if that leads there, else from some time before it.
+    fn go(&mut self, goal: Goal) {
+        let (from, to) = self.span();
+        let wall_ns = match goal {
+            Goal::Spot(there) => there.wall_ns,
+            Goal::Time(wall_ns) => wall_ns.clamp(from, to),
+            Goal::Next | Goal::Event(_) => return,
+        };
+        let here_ns = self.here().map_or(i64::MAX, |here| here.wall_ns);
+        if let (Some(course), Goal::Time(_)) = (&mut self.shown, goal)
+            && (0..LEAD_NS).contains(&wall_ns.saturating_sub(here_ns))
+        {
+            goal::run(course, &self.source, goal, None);
+            return self.follow();
+        }
+        self.making = None;
+        let Some(mut whole) = Course::begin(&self.source, &self.zone, wall_ns - LEAD_NS) else {
+            self.notice = Some("nothing is recorded yet".to_owned());
+            return;
+        };
+        let deadline = Some(Instant::now() + PATIENCE);
+        if goal::run(&mut whole, &self.source, goal, deadline) != Reached::NotYet {
+            return self.put(whole, false);
+        }
+        let rough = Course::begin(&self.source, &self.zone, wall_ns).and_then(|mut rough| {
+            goal::run(&mut rough, &self.source, goal, None);
+            Some((rough.latest()?, rough))
+        });
+        match rough {
+            Some((here, rough)) => {
+                self.put(rough, true);
+                let goal = Goal::Spot(here);
+                let course = whole;
+                self.making = Some(Making { course, goal });
+            }
+            None => {
+                goal::run(&mut whole, &self.source, goal, None);
+                self.put(whole, false);
+            }
+        }
+    }
+
+    /// Begins to make what is shown whole, if it is not.
+    fn make_whole(&mut self) {
+        let Some(here) = self.here().filter(|_| self.is_rough) else {
+            return;
+        };
+        let goal = Goal::Spot(here);
+        let begun = Course::begin(&self.source, &self.zone, here.wall_ns - LEAD_NS);
+        self.making = begun.map(|course| Making { course, goal });
+    }
+
+    fn put(&mut self, course: Course, is_rough: bool) {
+        // One without an interval shows nothing.
+        if course.latest().is_some() {
+            (self.shown, self.is_rough) = (Some(course), is_rough);
+        }
+    }
+
+    /// When what is known begins and ends, ns since 1970.
+    fn span(&self) -> (i64, i64) {
+        let first = self.source.names().first();
+        let from = first.map_or(0, |name| name.began_ms as i64 * 1_000_000);
+        (from, self.source.end_ns().max(from))
+    }
+
+    fn come_to_now(&mut self) {
+        (self.shown, self.making, self.search) = (None, None, None);
+        self.clock.set(HELD, 0);
+        self.send(Shows::ThePresent, None);
+    }
+}

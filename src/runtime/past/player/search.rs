@@ -1,0 +1,116 @@
+//! The way to where a loss or an alert began: marks say in which minutes, and in a minute each interval is looked at.
+
+use super::{LEAD_NS, MINUTE_NS, Making, Player};
+use crate::model::past::{Mark, Way};
+use crate::runtime::past::course::{Closing, Course};
+use crate::runtime::past::goal::{Goal, Reached};
+use crate::runtime::past::source::Source;
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Search {
+    /// The next one.
+    On,
+    /// The last one before this, in a stretch that begins here, ns since 1970.
+    Back {
+        /// Where the search began.
+        before: Closing,
+        /// The beginning of what is looked through now.
+        from_ns: i64,
+    },
+}
+
+impl<S: Source> Player<S> {
+    /// Begins to look for it; what is shown stays until it is found.
+    pub(super) fn search_for_event(&mut self, way: Way) {
+        if self.shown.is_none() {
+            self.go(Goal::Time(i64::MAX));
+        }
+        let Some(here) = self.here() else {
+            return self.show();
+        };
+        match way {
+            Way::On => self.search_on(here),
+            Way::Back => {
+                let known = self.shown.iter().flat_map(Course::closings).skip(1);
+                let known: Vec<Closing> = known.copied().collect();
+                match known.iter().find(|it| it.is_event) {
+                    Some(found) => {
+                        self.go(Goal::Spot(*found));
+                        self.show();
+                    }
+                    None => {
+                        self.search_back(here, known.last().map_or(here.wall_ns, |it| it.wall_ns))
+                    }
+                }
+            }
+        }
+    }
+
+    fn search_on(&mut self, here: Closing) {
+        let marks = self.source.marks();
+        let is_next = |mark: &&Mark| mark.is_event() && mark.to_ns > here.wall_ns;
+        let next = marks.iter().find(is_next).map(|mark| mark.from_ns);
+        // Behind the last mark nobody has looked yet.
+        let next = next.or_else(|| marks.last().map(|mark| mark.to_ns));
+        let next_ns = next.unwrap_or(here.wall_ns).max(here.wall_ns);
+        self.begin_search(Search::On, next_ns - LEAD_NS, Goal::Event(here.wall_ns));
+    }
+
+    /// Looks through the stretch before `until_ns` in which there may be something.
+    fn search_back(&mut self, before: Closing, until_ns: i64) {
+        let marks = self.source.marks();
+        let behind_ns = marks.last().map_or(i64::MIN, |mark| mark.to_ns);
+        let marked = marks
+            .iter()
+            .rfind(|mark| mark.is_event() && mark.from_ns < until_ns);
+        let (from_ns, to_ns) = match marked {
+            // What nobody has looked at yet comes first.
+            _ if behind_ns < until_ns => {
+                (behind_ns.max(until_ns.saturating_sub(LEAD_NS)), until_ns)
+            }
+            Some(mark) => (mark.from_ns, mark.to_ns.min(until_ns)),
+            None => (i64::MIN, i64::MIN),
+        };
+        if until_ns <= self.span().0 || from_ns >= to_ns {
+            return self.find_nothing("before");
+        }
+        let search = Search::Back { before, from_ns };
+        self.begin_search(search, from_ns.saturating_sub(MINUTE_NS), Goal::Time(to_ns));
+    }
+
+    fn begin_search(&mut self, search: Search, wall_ns: i64, goal: Goal) {
+        let begun = Course::begin(&self.source, &self.zone, wall_ns);
+        self.search = begun.is_some().then_some(search);
+        self.making = begun.map(|course| Making { course, goal });
+    }
+
+    /// A course has looked through what it was to look through.
+    pub(super) fn go_on_searching(&mut self, course: Course, reached: Reached) {
+        match self.search.take() {
+            Some(Search::On) if reached == Reached::Goal => self.find(course.latest()),
+            Some(Search::Back { before, from_ns }) => {
+                let is_it =
+                    |it: &&Closing| it.is_event && it.spot < before.spot && it.wall_ns >= from_ns;
+                match course.closings().find(is_it) {
+                    Some(found) => self.find(Some(*found)),
+                    None => self.search_back(before, from_ns),
+                }
+            }
+            _ => self.find_nothing("after"),
+        }
+    }
+
+    fn find(&mut self, found: Option<Closing>) {
+        if let Some(found) = found {
+            self.go(Goal::Spot(found));
+            self.show();
+        }
+    }
+
+    fn find_nothing(&mut self, where_: &str) {
+        self.notice = Some(format!("no loss and no alert began {where_} this"));
+        self.make_whole();
+        self.show();
+    }
+}

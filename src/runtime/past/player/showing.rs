@@ -1,0 +1,62 @@
+//! What the main thread gets to show.
+
+use std::sync::Arc;
+
+use super::Player;
+use crate::config::Config;
+use crate::model::past::Place;
+use crate::runtime::past::source::Source;
+use crate::runtime::past::visit::{Shows, Visit};
+use crate::runtime::past::words;
+use crate::runtime::updates::Update;
+
+impl<S: Source> Player<S> {
+    /// Hands over what is shown.
+    pub(super) fn show(&mut self) {
+        let (from, to) = self.span();
+        let is_at_end = !self.can_go_on() && !self.is_of_run;
+        let Some(course) = &mut self.shown else {
+            return self.send(Shows::TheSame, None);
+        };
+        let faults = course.faults();
+        if !faults.is_empty() {
+            self.notice = Some(faults.join("; "));
+        }
+        let Some(here) = course.latest() else { return };
+        let span = (from.min(here.wall_ns), to.max(here.wall_ns));
+        let [begin, end] = words::ends(span, &self.zone);
+        let end = if self.is_of_run {
+            "now".to_owned()
+        } else {
+            end
+        };
+        let [day, time] = words::day_and_time(here.wall_ns, &self.zone);
+        let words = [day, time, begin, end];
+        let place = Place {
+            wall_ns: here.wall_ns,
+            span,
+            words,
+            marks: self.source.marks(),
+            pace: self.clock.pace(),
+            is_at_end,
+            is_rough: self.is_rough,
+            is_of_run: self.is_of_run,
+        };
+        let is_new = !Arc::ptr_eq(&self.config, course.config()) && self.config != *course.config();
+        self.config = Arc::clone(course.config());
+        let config = is_new.then(|| Arc::clone(&self.config));
+        if let Some(moment) = course.moment(place) {
+            self.send(Shows::Moment(Box::new(moment)), config);
+        }
+    }
+
+    pub(super) fn send(&mut self, shows: Shows, config: Option<Arc<Config>>) {
+        let visit = Visit {
+            shows,
+            config,
+            notice: self.notice.take(),
+            _ticket: Arc::clone(&self.ticket),
+        };
+        self.outlet.send(Update::Past(visit));
+    }
+}

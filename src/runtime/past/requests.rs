@@ -1,0 +1,47 @@
+//! What is asked of the thread that goes through the past.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use super::player::{Begin, Player};
+use super::source::Source;
+use crate::model::past::Travel;
+
+/// Begins, and goes where it is asked to, until nobody asks any more.
+pub fn play<S: Source>(mut player: Player<S>, begin: Begin, requests: &Receiver<Travel>) {
+    player.begin(begin);
+    while let Ok(asked) = receive(requests, player.patience()) {
+        let Some(travel) = asked else {
+            player.work();
+            continue;
+        };
+        // A key that is held down asks for the same many times.
+        let mut more = requests.try_iter().peekable();
+        let mut next = Some(travel);
+        while let Some(travel) = next {
+            let mut times = 1;
+            while more.next_if(|it| *it == travel).is_some() {
+                times += 1;
+            }
+            player.travel(travel, times);
+            next = more.next();
+        }
+    }
+}
+
+/// What comes next; nothing, if it does not come soon enough. An error: nothing comes any more.
+pub fn receive<T>(from: &Receiver<T>, patience: Option<Duration>) -> Result<Option<T>, ()> {
+    match patience {
+        None => from.recv().map(Some).map_err(|_| ()),
+        Some(Duration::ZERO) => match from.try_recv() {
+            Ok(it) => Ok(Some(it)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(()),
+        },
+        Some(patience) => match from.recv_timeout(patience) {
+            Ok(it) => Ok(Some(it)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(()),
+        },
+    }
+}

@@ -15,6 +15,7 @@ mod entry;
 mod flows;
 mod frame;
 mod histograms;
+mod index;
 mod interfaces;
 mod known_flows;
 mod names;
@@ -27,6 +28,7 @@ pub use block::{HEADER, Header, Unreadable, VERSION};
 pub use bytes::Bad;
 pub use encoder::Encoder;
 pub use entry::Entry;
+pub use index::{INDEX_HEADER, index_record, read_index};
 pub use names::SegmentName;
 pub use reader::{Event, Reader};
 
@@ -38,4 +40,4 @@ mod tests;
 
 #[cfg(test)]
 #[path = "recording/world_tests.rs"]
-mod world;
+pub mod world;

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,6 +17,7 @@ use support::clock::wait_for;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
 use support::program::{self, PROGRAM, interface, number};
+use support::pty::{Control, Pty};
 use tempfile::TempDir;
 
 const RULES: &str = r#"{"RULES": {"voice": {"match": "- - - 5000 UDP", "HISTOGRAM": true}, "rest": "- - - - -"},
@@ -219,6 +221,52 @@ fn a_replay_says_what_the_run_said() {
     assert!(live.iter().any(full));
 
     assert_spans_and_listings(&run.past(), &live);
+    assert_exported(&run, &live);
+}
+
+/// What the dashboard exports at the end of the recording, and at its beginning, is what the run said then.
+fn assert_exported(run: &Run, live: &[Value]) {
+    let folder = run.folder.path();
+    let mut command = Command::new(PROGRAM);
+    command.args(["replay", "past"]).current_dir(folder);
+    let mut pty = Pty::start(&mut command, (120, 40), Control::Controlling);
+    pty.wait_for_text("replay");
+    let begins = (live[0].clone(), "S");
+    let ends = (live[live.len() - 1].clone(), "E");
+    for (then, key) in [ends, begins] {
+        pty.press(key);
+        pty.wait_for("the moment", |pty| {
+            pty.text().contains("at its end") == (key == "E")
+        });
+        pty.press("e");
+        pty.wait_for_text("wrote ");
+        let exported = |path: &Path| path.extension().is_some_and(|it| it == "json");
+        let entries = fs::read_dir(folder).expect("a folder");
+        let mut paths = entries.map(|entry| entry.expect("an entry").path());
+        let named = |path: &PathBuf| path.to_string_lossy().contains("flowtop-") && exported(path);
+        let path = paths.find(named).expect("an export");
+        let text = fs::read_to_string(&path).expect("text");
+        let record: Value = serde_json::from_str(&text).expect("JSON");
+        for part in ["time", "interfaces", "rules", "kernel"] {
+            assert_eq!(
+                without_run(&record)[part],
+                without_run(&then)[part],
+                "{part}"
+            );
+        }
+        let flows = |record: &Value| {
+            let mut flows: Vec<String> = program::flows(record).map(Value::to_string).collect();
+            flows.sort_unstable();
+            flows
+        };
+        assert_eq!(flows(&record), flows(&then));
+        fs::remove_file(path).expect("removed");
+        pty.press("Esc");
+        pty.wait_until_gone("wrote ");
+    }
+    pty.press("q");
+    assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
+    pty.assert_restored();
 }
 
 /// A span has the records that the run wrote in it, and a listing what it asks for.
@@ -313,19 +361,21 @@ fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
     assert_ne!(folder.uid(), 0);
     wait_for("some records", || run.live().len() > 10);
     let past = run.past();
-    let segments = || {
+    let files = || {
         fs::read_dir(&past)
             .expect("a folder")
             .map(|it| it.expect("an entry"))
     };
-    for segment in segments() {
-        let metadata = segment.metadata().expect("a segment");
+    let is_segment = |it: &fs::DirEntry| it.path().extension().is_some_and(|it| it == "flowrec");
+    let segments = || files().filter(is_segment);
+    for file in files() {
+        let metadata = file.metadata().expect("a file");
         assert_eq!(
             (metadata.mode() & 0o777, metadata.uid()),
             (0o600, folder.uid())
         );
     }
-    assert_eq!(segments().count(), 1);
+    assert_eq!((segments().count(), files().count()), (1, 2));
     let second = program::run_to_end(
         &pair.receiver,
         &["--json", "--record", run.past().to_str().expect("UTF-8")],

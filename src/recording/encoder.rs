@@ -9,6 +9,7 @@ use super::carried::put_carried;
 use super::entry::Entry;
 use super::frame::put_entry;
 use super::state::State;
+use crate::model::snapshot::FlowSample;
 use crate::model::tracker::{Carried, Intervals};
 
 /// Makes the blocks of a run.
@@ -35,6 +36,18 @@ impl Encoder {
             raw: Vec::new(),
             missed: 0,
         })
+    }
+
+    /// Flows that had lost something since the reading before, if the entry is a reading.
+    pub fn losing(&self, entry: &Entry) -> u32 {
+        let Entry::Snapshot { snapshot, .. } = entry else {
+            return 0;
+        };
+        let lost = |sample: &FlowSample| sample.counts.sequence.map_or(0, |it| it.lost);
+        let has_lost = |sample: &&FlowSample| {
+            lost(sample) > self.state.flows.lost(sample.slot, sample.generation)
+        };
+        snapshot.flows.iter().filter(has_lost).count() as u32
     }
 
     /// The block of an entry that came at `wall_ns`, ns since 1970.

@@ -1,6 +1,6 @@
 //! What was read last of each slot: what is said of a flow next is a difference from it.
 
-use super::words::{NOTHING, Words, sample_of, words_of};
+use super::words::{GENERATION, LOST, NOTHING, Words, sample_of, words_of};
 use crate::model::snapshot::FlowSample;
 
 /// Slots that are kept side by side.
@@ -60,6 +60,15 @@ impl KnownFlows {
         // What is in here was a sample once.
         rows.filter_map(|(slot, words)| sample_of(slot, words).ok())
             .collect()
+    }
+
+    /// What the flow of this generation had lost, if it is the one that is known of the slot.
+    pub fn lost(&self, slot: u32, generation: u32) -> u64 {
+        let words = self.words(slot);
+        match words[GENERATION] == u64::from(generation) {
+            true => words[LOST],
+            false => 0,
+        }
     }
 
     /// The words of a slot's flow; zeros, if there is none.

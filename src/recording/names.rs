@@ -2,6 +2,8 @@
 
 /// What all names end with.
 const ENDING: &str = ".flowrec";
+/// What the names of their indices end with.
+const INDEX_ENDING: &str = ".flowidx";
 
 /// The name of a segment. In order by time, and those of one moment by run and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +27,18 @@ impl SegmentName {
         };
         // Another spelling of it would be another file.
         (parsed.to_string() == name).then_some(parsed)
+    }
+
+    /// The segment whose index is called so.
+    pub fn parse_index(name: &str) -> Option<SegmentName> {
+        let stem = name.strip_suffix(INDEX_ENDING)?;
+        SegmentName::parse(&format!("{stem}{ENDING}"))
+    }
+
+    /// What its index is called.
+    pub fn index(&self) -> String {
+        let name = self.to_string();
+        format!("{}{INDEX_ENDING}", name.trim_end_matches(ENDING))
     }
 }
 
@@ -56,6 +70,13 @@ mod tests {
             "01764000000123-000000000000feed-000007.flowrec"
         );
         assert_eq!(SegmentName::parse(&first.to_string()), Some(first));
+        assert_eq!(
+            first.index(),
+            "01764000000123-000000000000feed-000007.flowidx"
+        );
+        assert_eq!(SegmentName::parse_index(&first.index()), Some(first));
+        assert_eq!(SegmentName::parse(&first.index()), None);
+        assert_eq!(SegmentName::parse_index(&first.to_string()), None);
         assert!(first < name(1_764_000_000_124, 0) && first < name(1_764_000_000_123, 8));
         assert!(first.to_string() < name(1_764_000_000_124, 0).to_string());
         for other in [

@@ -32,6 +32,8 @@ pub const SQUARES_HIGH: usize = 8;
 pub const RECEIVED: usize = 9;
 pub const CURRENT: usize = 10;
 pub const IP_BYTES: usize = 11;
+pub const LOST: usize = 13;
+pub const GENERATION: usize = 25;
 const KEY: usize = WORDS - KEY_WORDS;
 
 /// The words of a key.
@@ -185,7 +187,7 @@ fn counts_of(words: &Words) -> Result<Counts, Bad> {
                     false => None,
                 },
                 received: words[RECEIVED],
-                lost: words[13],
+                lost: words[LOST],
                 reverse_errors: words[14],
                 small_errors: words[15],
                 big_errors: words[16],
@@ -238,7 +240,7 @@ pub fn words_of(sample: &FlowSample) -> Words {
     } = *gaps;
     (words[GAPS], words[GAP_SUM]) = (count, sum);
     (words[SQUARES_LOW], words[SQUARES_HIGH]) = (squares as u64, (squares >> 64) as u64);
-    words[25..KEY].copy_from_slice(&[
+    words[GENERATION..KEY].copy_from_slice(&[
         (*generation).into(),
         (*epoch).into(),
         (*profile).into(),
@@ -260,7 +262,7 @@ pub fn sample_of(slot: u32, words: &Words) -> Result<FlowSample, Bad> {
     }
     Ok(FlowSample {
         slot,
-        generation: wide(25)?,
+        generation: wide(GENERATION)?,
         key: key_of_words(&words[KEY..])?,
         counts: counts_of(words)?,
         epoch: wide(26)?,

@@ -84,6 +84,8 @@ impl Dashboard {
             minute: now.minute() as u8,
             second: now.second() as u8,
         }));
+        let raised = self.screen.app.live_alerts().raised_now();
+        self.session.note_alerts(raised);
     }
 
     /// Performs what the application asks for; false if it asks to leave.
@@ -104,7 +106,12 @@ impl Dashboard {
                 Effect::SetInterval(seconds) => self.session.set_interval(seconds),
                 Effect::SetPace(pace) => self.session.set_pace(pace),
                 Effect::Focus(keys) => self.session.focus(keys),
-                Effect::Travel(_) => {}
+                Effect::Travel(travel) => {
+                    if !self.session.travel(travel) {
+                        let text = "nothing is kept of this run";
+                        self.send(Msg::Notice(text.to_owned()));
+                    }
+                }
                 Effect::Suspend | Effect::CaptureMouse(_) => {}
             }
         }

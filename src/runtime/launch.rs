@@ -10,6 +10,7 @@ use super::confined::start_confined;
 use super::ipfix::{Export, Prepared};
 use super::metrics::{Metrics, Serving};
 use super::names::Resolver;
+use super::past::{Keeper, Keeping};
 use super::recorder::{Recorder, Recording};
 use super::rights;
 use super::sampler::{Sampler, Work};
@@ -36,6 +37,8 @@ pub struct Launched {
     pub ipfix: Option<Export>,
     /// Only where the run is recorded.
     pub recorder: Option<Recorder>,
+    /// Only where there is a screen that can go back.
+    pub keeper: Option<Keeper>,
     /// What all threads together may still do.
     pub privileges: Privileges,
 }
@@ -50,6 +53,8 @@ pub struct Outputs {
     pub ipfix: Option<Prepared>,
     /// Where the run is recorded, if it is.
     pub recording: Option<Recording>,
+    /// What is kept in memory, if anything is.
+    pub keeping: Option<Keeping>,
 }
 
 /// Starts to count, and then all threads that the run will have: to write records to their destination, or to look up names where
@@ -68,6 +73,7 @@ pub fn launch(
         serving,
         ipfix,
         recording,
+        keeping,
     } = outputs;
     if records.is_none() {
         setup::ssh_session();
@@ -102,6 +108,10 @@ pub fn launch(
     let recorder = recorder.transpose()?;
     let its_own = recorder.iter().map(|it| it.privileges.clone());
     privileges = its_own.fold(privileges, Privileges::and);
+    let keeper = keeping.map(|it| Keeper::start(it, &sampler, identity.clone(), outlet));
+    let keeper = keeper.transpose()?;
+    let its_own = keeper.iter().map(|it| it.privileges.clone());
+    privileges = its_own.fold(privileges, Privileges::and);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
     privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
@@ -117,6 +127,7 @@ pub fn launch(
         metrics,
         ipfix,
         recorder,
+        keeper,
         privileges,
     })
 }

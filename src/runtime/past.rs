@@ -3,12 +3,15 @@
 
 mod course;
 mod goal;
+mod keeper;
+mod memory;
 mod player;
 mod requests;
 mod source;
 pub mod visit;
 mod words;
 
+pub use keeper::{Keeper, Keeping};
 pub use player::{Begin, Player};
 pub use requests::play;
 pub use source::Source;

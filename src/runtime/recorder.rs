@@ -19,6 +19,7 @@ use super::recording_folder::RecordingFolder;
 use super::rights;
 use super::sampler::Sampler;
 use super::updates::{Outlet, Update};
+use crate::model::past::Mark;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::interfaces::display_name;
@@ -26,7 +27,7 @@ use crate::probe::privileges::confine::Identity;
 use crate::recording::{Encoder, Entry, Header};
 
 /// How often there is a key frame, at which reading may begin.
-const KEY_EVERY_NS: u64 = 60_000_000_000;
+pub const KEY_EVERY_NS: u64 = 60_000_000_000;
 /// Entries that wait for the disk at most.
 const MOST_WAITING: usize = 64;
 /// How long the end of a run waits for the disk.
@@ -35,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 enum Message {
     Entry(i64, Entry),
     Key(i64, Box<Carried>),
+    Alerts(u32),
 }
 
 /// Where a run is recorded, and what the recording begins with.
@@ -83,6 +85,7 @@ impl Recorder {
             run: u64::from_ne_bytes(run),
             segments: 0,
             wants_key: Arc::clone(&wants_key),
+            mark: Mark::default(),
             outlet: outlet.try_clone()?,
             is_paused: false,
         };
@@ -114,9 +117,11 @@ impl Recorder {
                         let put = work.put_key(wall_ns, &carried);
                         work.tell(put);
                     }
+                    Message::Alerts(count) => work.mark.alerts += count,
                 }
                 written.fetch_sub(1, Ordering::Relaxed);
             }
+            work.end_minute(now_ns());
             let _ = done.send(());
         })?;
         Ok(Recorder {
@@ -154,6 +159,16 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// So many alerts were raised.
+    pub fn note_alerts(&self, count: usize) {
+        if let Some(messages) = self.messages.as_ref().filter(|_| count > 0) {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            let _ = messages.send(Message::Alerts(count as u32));
+        }
+    }
+}
+
 impl Drop for Recorder {
     /// Ends the recording when all of it is written, or says that the disk takes nothing.
     fn drop(&mut self) {
@@ -178,6 +193,8 @@ struct Work {
     segments: u64,
     /// Asks the main thread for a key frame.
     wants_key: Arc<AtomicBool>,
+    /// What happened since the latest key frame.
+    mark: Mark,
     outlet: Outlet,
     is_paused: bool,
 }
@@ -207,6 +224,7 @@ impl Work {
     }
 
     fn put_entry(&mut self, wall_ns: i64, entry: &Entry) {
+        self.mark.losing += self.encoder.losing(entry);
         if !self.folder.is_open() {
             self.encoder.miss(entry);
             return self.want_key();
@@ -229,6 +247,7 @@ impl Work {
     /// Puts a key frame into the open segment, or into a new one if that has no room.
     fn put_key(&mut self, wall_ns: i64, carried: &Carried) -> io::Result<()> {
         let block = self.encoder.key(wall_ns, carried)?;
+        self.end_minute(wall_ns);
         if self.folder.has_room(wall_ms(wall_ns)) {
             self.folder.append(&block)?;
         } else {
@@ -242,6 +261,19 @@ impl Work {
         }
         self.encoder.has_key();
         Ok(())
+    }
+
+    /// Notes in the index what happened in what ends here.
+    fn end_minute(&mut self, wall_ns: i64) {
+        let next = Mark {
+            from_ns: wall_ns,
+            ..Mark::default()
+        };
+        let mark = std::mem::replace(&mut self.mark, next);
+        if mark.from_ns != 0 {
+            let to_ns = wall_ns;
+            self.folder.note(&Mark { to_ns, ..mark });
+        }
     }
 
     /// Says once that nothing can be written, and once that it can again.

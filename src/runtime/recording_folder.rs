@@ -4,27 +4,31 @@
 //! It is opened before rights are given up, and files are made and removed in it by its descriptor. One run at a time
 //! records into a folder.
 
-use std::collections::{BTreeSet, VecDeque};
+mod found;
+
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
-use nix::sys::stat::{Mode, fstatat};
+use nix::fcntl::{Flock, FlockArg, OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
+use self::found::Found;
 use super::export_folder::open_folder;
 use crate::cli::{Exit, Failure};
 use crate::config::Record;
+use crate::model::past::Mark;
 use crate::model::units;
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
-use crate::recording::{Header, SegmentName};
+use crate::recording::{Header, INDEX_HEADER, SegmentName, index_record};
+
+pub use self::found::Holding;
 
 /// A segment is at most this part of all that is kept: that much goes at once.
 const PARTS: u64 = 16;
@@ -50,6 +54,8 @@ pub struct RecordingFolder {
 #[derive(Debug)]
 struct Latest {
     file: File,
+    /// Where each minute of it is noted; without it, those are not known.
+    index: Option<File>,
     /// Its whole blocks.
     size: u64,
     began_ms: u64,
@@ -103,8 +109,10 @@ impl RecordingFolder {
 
     /// Finds the segments of earlier runs, and sees whether there may be others.
     pub fn prepare(&mut self) -> io::Result<()> {
-        self.segments = segments(&self.folder)?.into();
-        self.bytes = self.segments.iter().map(|(_, size)| size).sum();
+        let Found { segments, strays } = Found::in_folder(&self.folder)?;
+        strays.iter().for_each(|name| self.remove(&name.index()));
+        self.bytes = segments.iter().map(|(_, size)| size).sum();
+        self.segments = segments.into();
         Ok(())
     }
 
@@ -144,24 +152,53 @@ impl RecordingFolder {
             flags,
             mode,
         )?);
+        let index = openat(&*self.folder, name.index().as_str(), flags, mode);
         self.segments.push_back((name, 0));
         self.latest = Some(Latest {
             file,
+            index: index.ok().map(File::from),
             size: 0,
             began_ms,
         });
+        self.append_to_index(&INDEX_HEADER);
         let mut bytes = header.bytes().to_vec();
         bytes.extend_from_slice(block);
         let written = self.append(&bytes);
         if written.is_err() {
-            self.segments.pop_back();
-            let _ = unlinkat(
-                &*self.folder,
-                name.to_string().as_str(),
-                UnlinkatFlags::NoRemoveDir,
-            );
+            self.forget_latest();
+            self.remove(&name.to_string());
         }
         written
+    }
+
+    fn remove(&self, name: &str) {
+        // One that somebody else removed is gone all the same.
+        let _ = unlinkat(&*self.folder, name, UnlinkatFlags::NoRemoveDir);
+    }
+
+    /// Notes what happened in a minute of the open segment.
+    pub fn note(&mut self, mark: &Mark) {
+        self.append_to_index(&index_record(mark));
+    }
+
+    /// An index that cannot be written ends here: the recording goes on without it.
+    fn append_to_index(&mut self, bytes: &[u8]) {
+        let Some(latest) = &mut self.latest else {
+            return;
+        };
+        let index = latest.index.take();
+        latest.index = index.and_then(|mut file| file.write_all(bytes).ok().map(|()| file));
+        if latest.index.is_some() {
+            self.count(bytes.len() as u64);
+        }
+    }
+
+    /// The latest segment has become so much larger.
+    fn count(&mut self, length: u64) {
+        self.bytes += length;
+        if let Some((_, size)) = self.segments.back_mut() {
+            *size += length;
+        }
     }
 
     /// Appends a block to the open segment, as a whole or not at all. After an error no segment is open any more.
@@ -181,18 +218,16 @@ impl RecordingFolder {
         }
         let length = block.len() as u64;
         latest.size += length;
-        self.bytes += length;
-        if let Some((_, size)) = self.segments.back_mut() {
-            *size = latest.size;
-        }
         self.latest = Some(latest);
+        self.count(length);
         self.make_room(0, 0);
         Ok(())
     }
 
     fn forget_latest(&mut self) {
-        if let Some((_, size)) = self.segments.pop_back() {
+        if let Some((name, size)) = self.segments.pop_back() {
             self.bytes -= size;
+            self.remove(&name.index());
         }
     }
 
@@ -205,57 +240,12 @@ impl RecordingFolder {
             if is_open || !is_old && self.bytes + more <= self.most_bytes {
                 return;
             }
-            // One that somebody else removed is gone all the same.
-            let _ = unlinkat(
-                &*self.folder,
-                name.to_string().as_str(),
-                UnlinkatFlags::NoRemoveDir,
-            );
+            // One without an index lacks marks; an index without a segment would stay.
+            self.remove(&name.index());
+            self.remove(&name.to_string());
             self.segments.pop_front();
             self.bytes -= size;
         }
-    }
-}
-
-/// All segments in a folder with their sizes, the oldest first.
-fn segments(folder: &File) -> io::Result<Vec<(SegmentName, u64)>> {
-    let mut found = Vec::new();
-    for entry in Dir::openat(folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
-        let entry = entry?;
-        let name = entry.file_name().to_str().ok().and_then(SegmentName::parse);
-        let Some(name) = name else {
-            continue;
-        };
-        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        if let Ok(stat) = fstatat(folder.as_fd(), entry.file_name(), flags) {
-            found.push((name, stat.st_size as u64));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// What a folder holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
-    /// Runs with at least a segment.
-    pub runs: usize,
-    /// All segments, bytes.
-    pub bytes: u64,
-    /// When the oldest one was begun, ms since 1970; none: there is none.
-    pub since_ms: Option<u64>,
-}
-
-impl Holding {
-    /// What is in this folder now, whoever writes there.
-    pub fn of(path: &Path) -> io::Result<Holding> {
-        let segments = segments(&File::open(path)?)?;
-        let runs: BTreeSet<u64> = segments.iter().map(|(name, _)| name.run).collect();
-        Ok(Holding {
-            runs: runs.len(),
-            bytes: segments.iter().map(|(_, size)| size).sum(),
-            since_ms: segments.first().map(|(name, _)| name.began_ms),
-        })
     }
 }
 
@@ -301,10 +291,19 @@ mod tests {
     fn hours(path: &Path) -> Vec<u64> {
         let names = fs::read_dir(path).expect("a folder").map(|entry| {
             let name = entry.expect("an entry").file_name();
-            SegmentName::parse(name.to_str().expect("a name")).expect("a segment")
+            name.into_string().expect("a name")
         });
-        let mut hours: Vec<u64> = names.map(|name| name.began_ms / HOUR_MS).collect();
-        hours.sort_unstable();
+        let names: Vec<String> = names.collect();
+        let of = |parse: fn(&str) -> Option<SegmentName>| {
+            let found = names.iter().filter_map(|name| parse(name));
+            let mut hours: Vec<u64> = found.map(|name| name.began_ms / HOUR_MS).collect();
+            hours.sort_unstable();
+            hours
+        };
+        // Each has its index.
+        let hours = of(SegmentName::parse);
+        assert_eq!(of(SegmentName::parse_index), hours);
+        assert_eq!(names.len(), 2 * hours.len());
         hours
     }
 
@@ -360,7 +359,7 @@ mod tests {
         assert!(!folder.has_room(now));
         folder.begin(&header(1, 30), &[1; 5000]).expect("begun");
         assert!(folder.has_room(30 * HOUR_MS) && !folder.has_room(now));
-        let names = segments(&folder.folder).expect("a list");
+        let names = Found::in_folder(&folder.folder).expect("a list").segments;
         let in_order = [(50 * HOUR_MS, 0), (50 * HOUR_MS + 1, 1)];
         assert!(
             names

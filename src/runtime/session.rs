@@ -23,6 +23,7 @@ use super::ipfix::Export;
 use super::launch::launch;
 use super::metrics::Metrics;
 use super::names::Resolver;
+use super::past::Keeper;
 use super::recorder::{Recorder, now_ns};
 use super::reload::Reload;
 use super::rights;
@@ -78,6 +79,8 @@ pub struct Session {
     farewell: Option<String>,
     sampler: Sampler,
     recorder: Option<Recorder>,
+    /// What a screen can go back to.
+    keeper: Option<Keeper>,
     /// When the tracker last took something in, ns since 1970.
     time_ns: i64,
     demo: Option<Demo>,
@@ -118,6 +121,7 @@ impl Session {
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, &opened.config, exports.as_ref());
         let mut outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
+        outputs.keeping = recording::in_memory(&opened.config, &arguments)?;
         outputs.recording = recording::open(&opened.config, &arguments, keeps.identity.as_ref())?;
         let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
         let launched = launched.map_err(|error| failure("", &error))?;
@@ -141,6 +145,7 @@ impl Session {
             names: launched.names,
             writer: launched.writer,
             recorder: launched.recorder,
+            keeper: launched.keeper,
             time_ns: now_ns(),
             exports,
             checks,
@@ -334,6 +339,7 @@ impl Session {
             self.alerts = Alerts::new(rules.clone());
         }
         self.alerts.advance(self.tracker.report());
+        self.note_alerts(self.alerts.raised_now());
     }
 
     /// Sets all totals to zero, and begins histograms anew.

@@ -18,7 +18,7 @@ pub fn state(pen: &Pen, place: &Place, ago_ns: u64) -> Vec<Segment> {
             let ago = format!("past: {} ago", ago.trim());
             vec![
                 Segment::new(ago, theme.selected, 0),
-                Segment::new(format!(" {time}"), theme.warn, 2),
+                Segment::new(format!(" {time}"), theme.warn, 3),
             ]
         }
         false => vec![

@@ -218,7 +218,7 @@ const SOMEBODYS: &[(&str, c_long, [u64; 3], &[&str])] = &[
         "openat",
         libc::SYS_openat,
         [u64::MAX, 0, 0],
-        &["flowtop", "names", "recorder", "writer to a file"],
+        &["flowtop", "names", "recorder", "replay", "writer to a file"],
     ),
 ];
 
@@ -435,6 +435,7 @@ fn no_thread_of_a_dashboard_has_calls_that_it_does_not_need() {
         "sampler",
         "names",
         "metrics",
+        "past",
         "signals",
         "flowtop-demo",
     ]);
@@ -443,6 +444,30 @@ fn no_thread_of_a_dashboard_has_calls_that_it_does_not_need() {
     pty.wait_for_text("a row up");
     pty.press("Esc");
     pty.wait_until_gone("a row up");
+    pty.press("q");
+    assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
+    pty.assert_restored();
+}
+
+#[test]
+fn no_thread_of_a_replay_has_calls_that_it_does_not_need() {
+    if !root() {
+        return;
+    }
+    let folder = readable_folder();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--demo", "--json", "--count", "2", "--record", "past"]);
+    command.current_dir(folder.path()).env_remove("SUDO_UID");
+    let recorded = command.output().expect("run flowtop");
+    assert!(recorded.status.success());
+    let mut command = Command::new(PROGRAM);
+    command.args(["replay", "past"]).current_dir(folder.path());
+    let mut pty = Pty::start(&mut command, (160, 40), Control::Controlling);
+    pty.wait_for_text("192.0.2.2:40010");
+    let attacked = attack_all(pty.pid(), "");
+    assert_eq!(attacked, named(&["flowtop", "names", "replay", "signals"]));
+    pty.press("E");
+    pty.wait_for_text("at its end");
     pty.press("q");
     assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
     pty.assert_restored();

@@ -139,6 +139,43 @@ fn every_key_of_the_help_does_what_it_says() {
     }
 }
 
+#[test]
+fn the_keys_of_the_past_lead_into_it_and_back_to_now_while_counting_goes_on() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((120, 40), &[]);
+    dashboard.pty.press("4");
+    for (id, key, sign) in [
+        ("interval_back", "(", Shows("past: ")),
+        ("interval_back", "(", Shows(" held")),
+        ("hold", ".", Hides(" held")),
+        ("hold", ".", Shows(" held")),
+        ("pause", "p", Hides(" held")),
+        ("pause", "p", Shows(" held")),
+        // A later reset is none of then.
+        ("reset", "z", Shows("the past is as it was")),
+        ("interval_on", ")", Hides("the past is as it was")),
+        ("to_end", "E", Hides("past: ")),
+        ("minute_on", "}", Shows("this is now")),
+        ("minute_back", "{", Shows("past: ")),
+        ("minute_on", "}", Hides("past: ")),
+        ("to_start", "S", Shows("past: ")),
+        (
+            "event_back",
+            "A",
+            Shows("no loss and no alert began before"),
+        ),
+        ("slower", "[", Shows(" held")),
+        ("hold", ".", Hides(" held")),
+        ("faster", "]", Shows(" 10x")),
+        ("faster", "]", Hides("past: ")),
+        ("event_on", "a", Shows("this is now")),
+    ] {
+        dashboard.press(id, key, sign);
+    }
+}
+
 impl Dashboard {
     /// Presses a key and waits for its sign.
     pub fn press(&mut self, id: &str, key: &str, sign: Sign) {

@@ -152,6 +152,7 @@ impl FlowTracker {
             counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table
         };
+        self.report.capture = snapshot.capture;
         if snapshot.taken_ns.saturating_sub(self.step_began_ns) >= self.intervals.step_ns() {
             self.step += 1;
             self.step_began_ns = snapshot.taken_ns;
@@ -207,8 +208,7 @@ impl FlowTracker {
         }
         self.interfaces.reset(&mut self.report);
         self.table_baseline += std::mem::take(&mut self.report.table.counts);
-        let kept = self.kept.iter_mut();
-        kept.for_each(|kept| kept.reset(&self.report));
+        self.kept.iter_mut().for_each(|it| it.reset(&self.report));
         self.meter.reset(&self.report);
     }
 

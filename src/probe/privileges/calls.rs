@@ -44,6 +44,8 @@ pub enum Duty {
     Recorder,
     /// A recording of before.
     Replay,
+    /// What is kept in memory.
+    Past,
     /// Signals.
     Signals,
     /// The demo's packets.
@@ -328,6 +330,7 @@ impl Duty {
             Duty::Metrics => &[OF_METRICS],
             Duty::Recorder => &[TO_READ_FILES, TO_WRITE_FILES, TO_KEEP_RECORDS],
             Duty::Replay => &[TO_READ_FILES],
+            Duty::Past => &[],
             Duty::Signals => &[],
             Duty::Traffic => &[OF_TRAFFIC],
             Duty::Export { connects: false } => &[],

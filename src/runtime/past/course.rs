@@ -32,7 +32,13 @@ pub struct Closing {
     pub spot: Spot,
     /// When it was, ns since 1970.
     pub wall_ns: i64,
-    /// Losses began in this interval, or an alert was raised.
+    /// When it began, as far as that is known.
+    pub from_ns: i64,
+    /// Flows lost something in it.
+    pub is_losing: bool,
+    /// Alerts that were raised in it.
+    pub alerts: u32,
+    /// Losses began in it, or an alert was raised.
     pub is_event: bool,
 }
 
@@ -51,6 +57,8 @@ pub struct Course {
     /// The intervals so far, the latest last.
     closings: VecDeque<Closing>,
     was_losing: bool,
+    /// An interval ended since reading began.
+    is_begun: bool,
     /// What could not be read.
     faults: Vec<String>,
 }
@@ -75,6 +83,7 @@ impl Course {
             zone: zone.clone(),
             closings: VecDeque::new(),
             was_losing: false,
+            is_begun: false,
             faults: Vec::new(),
         };
         if course.open(source, segment)
@@ -169,7 +178,7 @@ impl Course {
         let is_first = self.tracker.replace(tracker).is_none();
         let text = self.reader.config().map(str::to_owned);
         self.config = Arc::new(load(text.as_deref()));
-        self.was_losing = false;
+        self.is_begun = false;
         if let Some(tracker) = &self.tracker {
             let at = time_of_day(wall_ns, &self.zone);
             let alerts = self.config.alerts.clone();
@@ -221,17 +230,28 @@ impl Course {
     fn close(&mut self, wall_ns: i64) {
         let flows = self.tracker.iter().flat_map(|it| &it.report().flows);
         let is_losing = flows.into_iter().any(|flow| flow.is_losing());
-        let begins = is_losing && !std::mem::replace(&mut self.was_losing, is_losing);
+        let was_losing = std::mem::replace(&mut self.was_losing, is_losing);
+        let begins = is_losing && !was_losing;
         if self.closings.len() == MOST_CLOSINGS {
             self.closings.pop_front();
         }
+        // Of the first one behind a gap it is not known what began in it.
+        let is_known = std::mem::replace(&mut self.is_begun, true);
+        let alerts = match is_known {
+            true => self.journal.alerts().raised_now() as u32,
+            false => 0,
+        };
+        let before = self.latest().filter(|_| is_known);
         self.closings.push_back(Closing {
             spot: Spot {
                 segment: self.segment,
                 byte: self.reader.at(),
             },
             wall_ns,
-            is_event: begins || self.journal.alerts().raised_now() > 0,
+            from_ns: before.map_or(wall_ns, |before| before.wall_ns),
+            is_losing,
+            alerts,
+            is_event: begins && is_known || alerts > 0,
         });
     }
 

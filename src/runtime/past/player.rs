@@ -74,6 +74,8 @@ pub struct Player<S> {
     notice: Option<String>,
     looked: Instant,
     ticket: Arc<()>,
+    /// How long somebody waits for a moment that is whole.
+    patience: Duration,
 }
 
 impl<S: Source> Player<S> {
@@ -93,6 +95,7 @@ impl<S: Source> Player<S> {
             notice: None,
             looked: Instant::now(),
             ticket: Arc::default(),
+            patience: PATIENCE,
         }
     }
 
@@ -323,7 +326,7 @@ impl<S: Source> Player<S> {
             self.notice = Some("nothing is recorded yet".to_owned());
             return;
         };
-        let deadline = Some(Instant::now() + PATIENCE);
+        let deadline = Some(Instant::now() + self.patience);
         if goal::run(&mut whole, &self.source, goal, deadline) != Reached::NotYet {
             return self.put(whole, false);
         }
@@ -375,3 +378,7 @@ impl<S: Source> Player<S> {
         self.send(Shows::ThePresent, None);
     }
 }
+
+#[cfg(test)]
+#[path = "player_tests.rs"]
+mod tests;

@@ -22,4 +22,9 @@ pub trait Source {
 
     /// What happened in it, as far as that is known without reading it.
     fn marks(&mut self) -> Arc<Vec<Mark>>;
+
+    /// What is wrong with that, told once.
+    fn fault(&mut self) -> Option<String> {
+        None
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The folder is opened before rights are given up: whoever becomes its owner need not be able to reach it.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -13,11 +14,13 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use crate::model::past::Mark;
-use crate::recording::SegmentName;
+use crate::recording::{self, SegmentName};
 use crate::runtime::past::Source;
 
 /// No segment is so large: of one that is, nothing is read.
 const LARGEST: u64 = 2 << 30;
+/// No index is so large.
+const LARGEST_INDEX: u64 = 1 << 20;
 /// What a span needs in front of it, so that windows and alerts are those of the run, ms.
 const LEAD_MS: u64 = 600_000;
 
@@ -25,6 +28,11 @@ const LEAD_MS: u64 = 600_000;
 pub struct Segments {
     folder: File,
     names: Vec<SegmentName>,
+    /// What their indices said, if they could be read.
+    indices: BTreeMap<SegmentName, Option<Vec<Mark>>>,
+    marks: Arc<Vec<Mark>>,
+    /// Indices that are missing or damaged were told.
+    is_told: bool,
 }
 
 impl Segments {
@@ -34,8 +42,14 @@ impl Segments {
         let flags = OFlag::O_DIRECTORY.bits();
         let folder = options.read(true).custom_flags(flags).open(path)?;
         let owner = folder.metadata()?.uid();
-        let names = Vec::new();
-        Ok((Segments { folder, names }, owner))
+        let segments = Segments {
+            folder,
+            names: Vec::new(),
+            indices: BTreeMap::new(),
+            marks: Arc::default(),
+            is_told: false,
+        };
+        Ok((segments, owner))
     }
 
     /// All segments, the oldest first.
@@ -65,6 +79,13 @@ impl Segments {
         Ok(())
     }
 
+    fn read_index(&self, name: &SegmentName) -> Option<Vec<Mark>> {
+        let (file, _) = self.open_file(&name.index()).ok()?;
+        let mut bytes = Vec::new();
+        file.take(LARGEST_INDEX).read_to_end(&mut bytes).ok()?;
+        recording::read_index(&bytes)
+    }
+
     fn open_file(&self, name: &str) -> io::Result<(File, Metadata)> {
         // A pipe in its place does not make it wait.
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
@@ -84,6 +105,21 @@ impl Source for Segments {
 
     fn refresh(&mut self) -> io::Result<()> {
         self.names = self.list()?;
+        self.indices
+            .retain(|name, _| self.names.binary_search(name).is_ok());
+        // The last one may have become longer.
+        let last = self.names.last().copied();
+        let is_known =
+            |name: &&SegmentName| self.indices.contains_key(name) && Some(**name) != last;
+        let unknown = self.names.iter().filter(|name| !is_known(name));
+        let found: Vec<_> = unknown.map(|name| (*name, self.read_index(name))).collect();
+        if found
+            .iter()
+            .any(|(name, index)| self.indices.get(name) != Some(index))
+        {
+            self.indices.extend(found);
+            self.marks = Arc::new(self.indices.values().flatten().flatten().copied().collect());
+        }
         Ok(())
     }
 
@@ -102,7 +138,19 @@ impl Source for Segments {
     }
 
     fn marks(&mut self) -> Arc<Vec<Mark>> {
-        Arc::default()
+        Arc::clone(&self.marks)
+    }
+
+    fn fault(&mut self) -> Option<String> {
+        let unknown = self
+            .indices
+            .values()
+            .filter(|index| index.is_none())
+            .count();
+        let is_new = unknown > 0 && !std::mem::replace(&mut self.is_told, true);
+        is_new.then(|| {
+            format!("{unknown} of its files lack an index: losses and alerts in them have no mark in the bar of time")
+        })
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn outputs(
             None => Prepared::of(config)?,
         },
         recording: None,
+        keeping: None,
     })
 }
 

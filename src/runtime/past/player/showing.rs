@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Player;
 use crate::config::Config;
-use crate::model::past::Place;
+use crate::model::past::{Mark, Place};
+use crate::runtime::past::course::Course;
 use crate::runtime::past::source::Source;
 use crate::runtime::past::visit::{Shows, Visit};
 use crate::runtime::past::words;
@@ -18,11 +19,13 @@ impl<S: Source> Player<S> {
         let Some(course) = &mut self.shown else {
             return self.send(Shows::TheSame, None);
         };
-        let faults = course.faults();
+        let mut faults = course.faults();
+        faults.extend(self.source.fault());
         if !faults.is_empty() {
             self.notice = Some(faults.join("; "));
         }
         let Some(here) = course.latest() else { return };
+        let marks = with_latest(self.source.marks(), course);
         let span = (from.min(here.wall_ns), to.max(here.wall_ns));
         let [begin, end] = words::ends(span, &self.zone);
         let end = if self.is_of_run {
@@ -36,7 +39,7 @@ impl<S: Source> Player<S> {
             wall_ns: here.wall_ns,
             span,
             words,
-            marks: self.source.marks(),
+            marks,
             pace: self.clock.pace(),
             is_at_end,
             is_rough: self.is_rough,
@@ -59,4 +62,23 @@ impl<S: Source> Player<S> {
         };
         self.outlet.send(Update::Past(visit));
     }
+}
+
+/// These marks, and what is known of what comes behind them.
+fn with_latest(marks: Arc<Vec<Mark>>, course: &Course) -> Arc<Vec<Mark>> {
+    let known_ns = marks.last().map_or(i64::MIN, |mark| mark.to_ns);
+    let behind = course.closings().take_while(|it| it.wall_ns > known_ns);
+    let mut latest: Vec<Mark> = behind
+        .map(|it| Mark {
+            from_ns: it.from_ns,
+            to_ns: it.wall_ns,
+            losing: it.is_losing.into(),
+            alerts: it.alerts,
+        })
+        .collect();
+    if latest.is_empty() {
+        return marks;
+    }
+    latest.reverse();
+    Arc::new(marks.iter().copied().chain(latest).collect())
 }

@@ -1,0 +1,158 @@
+//! Keeps the last minutes of a run in memory, as a recorder keeps all of it on a disk, and goes through them: in a thread of
+//! its own, while counting goes on.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use anyhow::{Context, Result};
+use jiff::tz::TimeZone;
+
+use super::memory::Memory;
+use super::player::Player;
+use super::requests::receive;
+use crate::model::past::{Mark, Travel};
+use crate::model::privileges::Privileges;
+use crate::model::tracker::{Carried, FlowTracker, Intervals};
+use crate::probe::privileges::confine::{Duty, Identity};
+use crate::recording::{Encoder, Entry};
+use crate::runtime::confined::start_confined;
+use crate::runtime::recorder::{KEY_EVERY_NS, now_ns};
+use crate::runtime::rights;
+use crate::runtime::sampler::{Recycler, Sampler};
+use crate::runtime::updates::Outlet;
+
+/// What is kept begins with this.
+#[derive(Debug)]
+pub struct Keeping {
+    /// The intervals in use.
+    pub intervals: Intervals,
+    /// The configuration in force.
+    pub config: Arc<str>,
+}
+
+enum Message {
+    Entry(i64, Entry),
+    Key(i64, Box<Carried>),
+    Alerts(u32),
+    Travel(Travel),
+}
+
+/// The handle of the thread.
+#[derive(Debug)]
+pub struct Keeper {
+    /// What its thread may still do.
+    pub privileges: Privileges,
+    messages: Sender<Message>,
+    latest_key_ns: u64,
+}
+
+impl Keeper {
+    /// Starts the thread. Readings go back to the sampler.
+    pub fn start(
+        keeping: Keeping,
+        sampler: &Sampler,
+        identity: Option<Identity>,
+        outlet: &Outlet,
+    ) -> Result<Keeper> {
+        let (messages, receiver) = channel();
+        let began_ns = sampler.began_ns;
+        let encoder = Encoder::new(began_ns, keeping.intervals, keeping.config);
+        let memory = Memory::default();
+        let zone = TimeZone::system();
+        let mut work = Work {
+            encoder: encoder.context("keep what is counted in memory")?,
+            player: Player::new(memory, zone, outlet.try_clone()?, true),
+            recycler: sampler.recycler.clone(),
+            losing: 0,
+        };
+        let keeps = rights::without_files(identity, Duty::Past);
+        let (_, privileges) = start_confined(
+            "past",
+            keeps,
+            |_| Ok(()),
+            move |()| {
+                work.put_key(now_ns(), &Carried::default());
+                work.run(&receiver);
+            },
+        )?;
+        Ok(Keeper {
+            privileges,
+            messages,
+            latest_key_ns: began_ns,
+        })
+    }
+
+    /// Hands over what the tracker has taken in at `wall_ns`, ns since 1970, and a key frame if one is due.
+    pub fn keep(&mut self, wall_ns: i64, entry: Entry, tracker: &FlowTracker) {
+        let is_reading = matches!(entry, Entry::Snapshot { .. });
+        let _ = self.messages.send(Message::Entry(wall_ns, entry));
+        let taken_ns = tracker.report().taken_ns;
+        if is_reading && taken_ns.saturating_sub(self.latest_key_ns) >= KEY_EVERY_NS {
+            self.latest_key_ns = taken_ns;
+            let carried = Box::new(tracker.carried());
+            let _ = self.messages.send(Message::Key(wall_ns, carried));
+        }
+    }
+
+    /// The latest interval raised so many alerts.
+    pub fn note_alerts(&self, count: usize) {
+        if count > 0 {
+            let _ = self.messages.send(Message::Alerts(count as u32));
+        }
+    }
+
+    /// Goes somewhere.
+    pub fn travel(&self, travel: Travel) {
+        let _ = self.messages.send(Message::Travel(travel));
+    }
+}
+
+/// What the thread has.
+struct Work {
+    encoder: Encoder,
+    player: Player<Memory>,
+    recycler: Recycler,
+    /// Of the interval that goes on.
+    losing: u32,
+}
+
+impl Work {
+    fn run(mut self, messages: &Receiver<Message>) {
+        while let Ok(message) = receive(messages, self.player.patience()) {
+            match message {
+                None => self.player.work(),
+                Some(Message::Entry(wall_ns, entry)) => self.put_entry(wall_ns, entry),
+                Some(Message::Key(wall_ns, carried)) => self.put_key(wall_ns, &carried),
+                Some(Message::Alerts(count)) => self.player.source.note_alerts(count),
+                Some(Message::Travel(travel)) => self.player.travel(travel, 1),
+            }
+        }
+    }
+
+    fn put_entry(&mut self, wall_ns: i64, entry: Entry) {
+        self.losing += self.encoder.losing(&entry);
+        // It fails where there is no memory, which ends the run anyway.
+        if let Ok(block) = self.encoder.frame(wall_ns, &entry) {
+            self.player.source.append(wall_ns, &block);
+        }
+        if entry.closes() > 0 {
+            let memory = &mut self.player.source;
+            memory.note(Mark {
+                from_ns: memory.noted_ns().unwrap_or(wall_ns),
+                to_ns: wall_ns,
+                losing: std::mem::take(&mut self.losing),
+                alerts: 0,
+            });
+        }
+        if let Entry::Snapshot { snapshot, .. } = entry {
+            self.recycler.recycle(snapshot);
+        }
+    }
+
+    fn put_key(&mut self, wall_ns: i64, carried: &Carried) {
+        if let Ok(block) = self.encoder.key(wall_ns, carried) {
+            self.player.source.begin(wall_ns, &block);
+            self.encoder.has_key();
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What is shown of the past is what was shown then, whatever way led there.
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use self::viewer::{Run, Shown, Viewer, run};
+use super::*;
+use crate::app::Moment;
+use crate::model::past::Mark;
+use crate::model::tracker::{Flow, Report};
+use crate::runtime::past::visit::Visit;
+use crate::runtime::updates::Update;
+
+#[path = "viewer_tests.rs"]
+mod viewer;
+
+/// What does not depend on how far back a tracker has seen.
+fn without_past(report: &Report) -> Report {
+    let mut report = report.clone();
+    report.revision = 0;
+    for flow in &mut report.flows {
+        flow.history = Default::default();
+        flow.watched = Default::default();
+    }
+    report
+}
+
+fn assert_same(shown: &Report, live: &Report) {
+    let revision = shown.revision;
+    assert_eq!(
+        *shown,
+        Report {
+            revision,
+            ..live.clone()
+        }
+    );
+}
+
+fn scripts(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<[u8; 4]>> {
+    prop::collection::vec(any::<[u8; 4]>(), length)
+}
+
+fn cases(count: u32) -> TestRunner {
+    TestRunner::new(ProptestConfig {
+        cases: count,
+        failure_persistence: None,
+        // Each try takes a while.
+        max_shrink_iters: 20,
+        ..ProptestConfig::default()
+    })
+}
+
+#[test]
+fn a_moment_of_the_past_looks_as_it_looked_then() {
+    let check = |script: Vec<[u8; 4]>| {
+        let Run { memory, shown } = run(&script, true);
+        let mut viewer = Viewer::of(memory, false);
+        let mut travel = Travel::Start;
+        for then in &shown {
+            let moment = viewer.go(travel).expect("a moment");
+            for (past, live) in viewer.frames(moment).iter().zip(&then.frames) {
+                assert_eq!(past, live);
+            }
+            travel = Travel::Interval(Way::On);
+        }
+        Ok(())
+    };
+    cases(3)
+        .run(&scripts(5..40), check)
+        .expect("they are the same");
+}
+
+#[test]
+fn every_way_to_a_moment_leads_to_the_same_report() {
+    let check = |(script, ways): (Vec<[u8; 4]>, Vec<u8>)| {
+        let Run { memory, shown } = run(&script, false);
+        prop_assume!(shown.len() > 2);
+        let mut viewer = Viewer::of(memory, false);
+        let mut at = 0;
+        assert_eq!(viewer.place(Travel::Start), shown[0].wall_ns);
+        for way in ways {
+            let last = shown.len() - 1;
+            let by_time = |wall_ns: i64| {
+                let behind = shown.partition_point(|it| it.wall_ns <= wall_ns);
+                behind.saturating_sub(1)
+            };
+            let here_ns = shown[at].wall_ns;
+            let travel = match way % 6 {
+                0 => (Travel::Interval(Way::On), (at + 1).min(last)),
+                1 => (Travel::Interval(Way::Back), at.saturating_sub(1)),
+                2 => (Travel::Minute(Way::On), by_time(here_ns + MINUTE_NS)),
+                3 => (Travel::Minute(Way::Back), by_time(here_ns - MINUTE_NS)),
+                4 => (Travel::Start, 0),
+                _ => (Travel::End, last),
+            };
+            at = travel.1;
+            let moment = viewer.go(travel.0).expect("a moment");
+            let place = moment.place().expect("of the past").clone();
+            assert_eq!(place.wall_ns, shown[at].wall_ns, "{travel:?}");
+            assert_eq!(place.is_at_end, at == last);
+            assert!(!place.is_rough);
+            assert_same(&viewer.report(moment), &shown[at].report);
+        }
+        Ok(())
+    };
+    let ways = (scripts(70..160), prop::collection::vec(any::<u8>(), 1..12));
+    cases(4).run(&ways, check).expect("they are the same");
+}
+
+#[test]
+fn what_is_not_soon_read_is_shown_at_once_and_whole_in_the_end() {
+    let check = |mut script: Vec<[u8; 4]>| {
+        // Intervals end behind the last key frame.
+        script.extend([[8, 0, 1, 1]; 5]);
+        let Run { memory, shown } = run(&script, false);
+        let mut viewer = Viewer::of(memory, false);
+        viewer.player.patience = Duration::ZERO;
+        viewer.player.travel(Travel::End, 1);
+        let mut moments = Vec::new();
+        loop {
+            for update in viewer.inlet.receive() {
+                if let Update::Past(Visit {
+                    shows: Shows::Moment(moment),
+                    ..
+                }) = update
+                {
+                    moments.push(*moment);
+                }
+            }
+            if viewer.player.making.is_none() {
+                break;
+            }
+            viewer.player.work();
+        }
+        let then = &shown.last().expect("an interval").report;
+        let is_rough = |moment: &Moment| moment.place().expect("of the past").is_rough;
+        assert_eq!(
+            moments.iter().map(is_rough).collect::<Vec<_>>(),
+            [true, false]
+        );
+        let [rough, whole] = [0, 1].map(|at| viewer.report(moments[at].clone()));
+        assert_eq!(without_past(&rough).interfaces.len(), then.interfaces.len());
+        for (rough, then) in rough.flows.iter().map(|it| (it, find(then, it))) {
+            assert_eq!((rough.counts, rough.key), (then.counts, then.key));
+        }
+        assert_same(&whole, then);
+        Ok(())
+    };
+    cases(3).run(&scripts(70..110), check).expect("it is");
+}
+
+fn find<'a>(report: &'a Report, like: &Flow) -> &'a Flow {
+    let found = report.flows.iter().find(|flow| flow.key == like.key);
+    found.expect("it was there")
+}
+
+/// Where losses began or an alert was raised, by the reports.
+fn events(shown: &[Shown]) -> Vec<i64> {
+    let is_losing = |it: &Shown| it.report.flows.iter().any(|flow| flow.is_losing());
+    let pairs = shown.windows(2);
+    let begins =
+        |pair: &&[Shown]| pair[1].raised > 0 || is_losing(&pair[1]) && !is_losing(&pair[0]);
+    pairs.filter(begins).map(|pair| pair[1].wall_ns).collect()
+}
+
+#[test]
+fn keys_find_each_event_and_no_other_with_marks_and_without() {
+    let check = |script: Vec<[u8; 4]>| {
+        for has_marks in [false, true] {
+            let Run { mut memory, shown } = run(&script, false);
+            let expected = events(&shown);
+            for pair in shown.windows(2).filter(|_| has_marks) {
+                let [from_ns, to_ns] = [pair[0].wall_ns, pair[1].wall_ns];
+                let is_event = expected.contains(&to_ns);
+                memory.note(Mark {
+                    from_ns,
+                    to_ns,
+                    losing: is_event.into(),
+                    alerts: 0,
+                });
+            }
+            let mut viewer = Viewer::of(memory, false);
+            for (start, way) in [(Travel::Start, Way::On), (Travel::End, Way::Back)] {
+                let from = viewer.place(start);
+                let mut expected: Vec<i64> =
+                    expected.iter().copied().filter(|it| *it != from).collect();
+                if way == Way::Back {
+                    expected.reverse();
+                }
+                for wall_ns in expected {
+                    assert_eq!(
+                        viewer.place(Travel::Event(way)),
+                        wall_ns,
+                        "{way:?} {has_marks}"
+                    );
+                }
+                let last = viewer.player.here();
+                viewer.go(Travel::Event(way));
+                assert_eq!(viewer.player.here(), last);
+            }
+        }
+        Ok(())
+    };
+    cases(2)
+        .run(&scripts(40..90), check)
+        .expect("they are found");
+}
+
+#[test]
+fn from_the_past_of_a_run_all_ways_on_lead_to_now() {
+    let script: Vec<[u8; 4]> = (0..200_u8)
+        .map(|at| [8, at, at.wrapping_mul(37) | 1, 3])
+        .collect();
+    let Run { memory, shown } = run(&script, false);
+    let last = shown.len() - 1;
+    let mut viewer = Viewer::of(memory, true);
+    // The latest interval is what was on the screen.
+    assert_eq!(
+        viewer.place(Travel::Interval(Way::Back)),
+        shown[last - 1].wall_ns
+    );
+    assert_eq!(viewer.place(Travel::Interval(Way::On)), shown[last].wall_ns);
+    assert_eq!(viewer.go(Travel::Interval(Way::On)), None);
+    for (back, on) in [
+        (Travel::Minute(Way::Back), Travel::Minute(Way::On)),
+        (Travel::Start, Travel::End),
+    ] {
+        assert!(viewer.place(back) < shown[last - 5].wall_ns);
+        assert_eq!(viewer.go(on), None);
+        assert_eq!(viewer.player.patience(), None, "it has nothing to do");
+    }
+    // Played as fast as it can, it comes to now, too.
+    viewer.place(Travel::Start);
+    viewer.player.travel(Travel::Pace(Pace::FASTEST), 1);
+    let mut is_now = false;
+    while !is_now {
+        let updates = viewer.inlet.receive();
+        is_now = updates.iter().any(|it| {
+            matches!(
+                it,
+                Update::Past(Visit {
+                    shows: Shows::ThePresent,
+                    ..
+                })
+            )
+        });
+        drop(updates);
+        viewer.player.work();
+    }
+}

@@ -51,11 +51,7 @@ pub fn place(app: &App, flow: &Flow) -> Vec<Fact> {
     if let Some(rule) = &flow.rule {
         facts.push(("rule", rule.to_string()));
     }
-    let alerts: Vec<_> = app
-        .alerts()
-        .raised(key)
-        .map(|rule| rule.describe())
-        .collect();
+    let alerts: Vec<_> = app.alerts().raised_words(key).collect();
     if !alerts.is_empty() {
         facts.push(("ALERT", alerts.join(", ")));
     }

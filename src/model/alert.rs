@@ -129,7 +129,7 @@ impl Crossing {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Alerts {
     rules: Vec<AlertRule>,
-    /// Each rule in words.
+    /// Each rule in words, once a flow was beyond it: a cell is needed to know its unit.
     words: Vec<String>,
     states: FxHashMap<(FlowKey, usize), AlertState>,
     pass: u64,
@@ -141,7 +141,7 @@ impl Alerts {
     /// No flow is in trouble yet.
     pub fn new(rules: Vec<AlertRule>) -> Alerts {
         Alerts {
-            words: rules.iter().map(AlertRule::describe).collect(),
+            words: vec![String::new(); rules.len()],
             rules,
             states: FxHashMap::default(),
             pass: 0,
@@ -213,7 +213,13 @@ impl Alerts {
             pass: self.pass,
         };
         self.states.insert((key, index), state);
-        (raised && !was_raised).then_some(Crossing {
+        if !raised || was_raised {
+            return None;
+        }
+        if self.words[index].is_empty() {
+            self.words[index] = rule.compare(None, &value);
+        }
+        Some(Crossing {
             key,
             rule: index,
             raised,
@@ -250,6 +256,12 @@ impl Alerts {
         self.raised_indices(*key).map(|index| &self.rules[index])
     }
 
+    /// The same in words: `jitter > 2 ms`.
+    pub fn raised_words(&self, key: &FlowKey) -> impl Iterator<Item = &str> {
+        self.raised_indices(*key)
+            .map(|index| self.words[index].as_str())
+    }
+
     fn raised_indices(&self, key: FlowKey) -> impl Iterator<Item = usize> + '_ {
         // Of most reports there is nothing to look up.
         let rules = if self.has_any() { self.rules.len() } else { 0 };
@@ -280,7 +292,6 @@ fn seconds_between(since_ns: u64, now_ns: u64) -> f64 {
 
 impl Thresholds for Alerts {
     fn words(&self, key: &FlowKey) -> Option<&str> {
-        let first = self.raised_indices(*key).next();
-        first.map(|index| self.words[index].as_str())
+        self.raised_words(key).next()
     }
 }

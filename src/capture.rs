@@ -15,6 +15,7 @@ pub mod timeline;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use self::input::Input;
 use self::interfaces::Interfaces;
@@ -34,28 +35,28 @@ pub struct Interface {
     pub link_type: u16,
 }
 
-/// A packet.
-#[derive(Debug)]
-pub struct Packet<'a> {
+/// A packet. Its bytes are those of [`Capture::bytes`].
+#[derive(Debug, Clone)]
+pub struct Packet {
     /// Index of [`Capture::interfaces`].
     pub interface: usize,
     /// When it came, ns since 1970; `None`: not said.
     pub time_ns: Option<u64>,
     /// Bytes that it had from `start` on.
     pub length: u32,
-    /// Those that were kept: `length` at most.
-    pub bytes: &'a [u8],
     /// What it starts with.
     pub start: Start,
+    /// Where those that were kept are in the input: `length` at most.
+    at: Range<usize>,
 }
 
 /// What comes next in a capture.
 #[derive(Debug)]
-pub enum Item<'a> {
+pub enum Item {
     /// An interface that was not there before, by its index in [`Capture::interfaces`].
     Described(usize),
     /// A packet.
-    Packet(Packet<'a>),
+    Packet(Packet),
     /// What the capturer dropped on an interface so far.
     Dropped {
         /// Index of [`Capture::interfaces`].
@@ -146,8 +147,29 @@ impl Capture {
         self.interfaces.all()
     }
 
+    /// Which part is used up of the bytes that were read, as they were before they were compressed.
+    pub fn used(&self) -> f64 {
+        self.input.used()
+    }
+
+    /// What was kept of a packet, as long as nothing was read behind it.
+    #[inline]
+    pub fn bytes(&self, packet: &Packet) -> &[u8] {
+        self.input.within(packet.at.clone())
+    }
+
+    /// Whether the next item is a packet that can be had without reading: what was kept of others stays.
+    #[inline]
+    pub fn has_packet_at_hand(&self) -> bool {
+        match &self.format {
+            Format::Pcap(pcap) => pcap.has_packet_at_hand(&self.input),
+            Format::PcapNg(pcapng) => pcapng.has_packet_at_hand(&self.input),
+        }
+    }
+
     /// What comes next; `None` at the end.
-    pub fn next_item(&mut self) -> Result<Option<Item<'_>>, Fault> {
+    #[inline]
+    pub fn next_item(&mut self) -> Result<Option<Item>, Fault> {
         match &mut self.format {
             Format::Pcap(pcap) => pcap.next_item(&mut self.input),
             Format::PcapNg(pcapng) => pcapng.next_item(&mut self.input, &mut self.interfaces),

@@ -146,6 +146,11 @@ static __always_inline int replace_flow(struct flow_slot *slot, __u64 control, _
 	return 0;
 }
 
+/* In a process, passes over the table visit no other sets than those where there was a flow. */
+#ifndef mark_set_of
+#define mark_set_of(slot)
+#endif
+
 /* Brings a new flow in. Returns its slot, or NO_SLOT where its sets are full of flows that may not go. */
 static __noinline int claim_slot(struct newcomer *newcomer)
 {
@@ -176,6 +181,7 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 		if (control & FLOW_SHARED)
 			*shared = (struct flow_shared){};
 		publish(slot, newcomer, claimed ^ FLOW_CLAIMED);
+		mark_set_of(at);
 		return at;
 	}
 	return NO_SLOT;

@@ -25,6 +25,19 @@ enum Kind {
     Unsupported,
 }
 
+/// A packet without what a capturer put around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// What it starts with.
+    pub start: Start,
+    /// Where it begins and ends among the bytes that were kept.
+    pub begin: usize,
+    /// See `begin`.
+    pub end: usize,
+    /// Bytes that it had.
+    pub length: u32,
+}
+
 /// How the packets of an interface are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Framing {
@@ -92,9 +105,9 @@ impl Framing {
         }
     }
 
-    /// What a packet of `length` bytes starts with, what was kept of it from there on, and how long it was.
+    /// What a packet of `length` bytes is, of which these were kept.
     #[inline]
-    pub fn look(self, bytes: &mut [u8], length: u32) -> (Start, &mut [u8], u32) {
+    pub fn look(self, bytes: &mut [u8], length: u32) -> Inside {
         let kept = bytes.len() as u32;
         let mut length = length.max(kept);
         let mut bytes = bytes;
@@ -102,7 +115,7 @@ impl Framing {
             length = length.saturating_sub(self.checksum);
             bytes = &mut bytes[..kept.min(length) as usize];
         }
-        let (start, skipped) = match self.kind {
+        let (start, begin) = match self.kind {
             Kind::Ethernet => (Start::Ethernet, 0),
             Kind::Ip => (Start::Ip, 0),
             Kind::Unsupported => (Start::Unknown, 0),
@@ -110,7 +123,12 @@ impl Framing {
             Kind::Cooked => behind_cooked(bytes),
             Kind::Cooked2 => behind_cooked2(bytes),
         };
-        (start, &mut bytes[skipped..], length - skipped as u32)
+        Inside {
+            start,
+            begin,
+            end: bytes.len(),
+            length: length - begin as u32,
+        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Pcap {
 
     /// See [`Capture::next_item`](super::Capture::next_item).
     #[inline]
-    pub fn next_item<'a>(&mut self, input: &'a mut Input) -> Result<Option<Item<'a>>, Fault> {
+    pub fn next_item(&mut self, input: &mut Input) -> Result<Option<Item>, Fault> {
         if !std::mem::replace(&mut self.is_described, true) {
             return Ok(Some(Item::Described(self.interface)));
         }
@@ -112,14 +112,26 @@ impl Pcap {
             return Err(Fault::CutOff);
         }
         self.packets += 1;
+        let first = input.position() + magic.record;
         let bytes = &mut input.take(whole)[magic.record..];
-        let (start, bytes, length) = self.framing.look(bytes, length);
+        let inside = self.framing.look(bytes, length);
         Ok(Some(Item::Packet(Packet {
             interface: self.interface,
             time_ns: Some(u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * magic.unit_ns),
-            length,
-            bytes,
-            start,
+            length: inside.length,
+            start: inside.start,
+            at: first + inside.begin..first + inside.end,
         })))
+    }
+
+    /// See [`Capture::has_packet_at_hand`](super::Capture::has_packet_at_hand).
+    #[inline]
+    pub fn has_packet_at_hand(&self, input: &Input) -> bool {
+        let header = input.front(self.magic.record);
+        if header.len() < self.magic.record {
+            return false;
+        }
+        let kept = self.magic.u32(header, 8);
+        kept <= LONGEST_KEPT && input.holds(self.magic.record + kept as usize)
     }
 }

@@ -68,11 +68,11 @@ struct Fields {
 
 impl PcapNg {
     /// See [`Capture::next_item`](super::Capture::next_item).
-    pub fn next_item<'a>(
+    pub fn next_item(
         &mut self,
-        input: &'a mut Input,
+        input: &mut Input,
         interfaces: &mut Interfaces,
-    ) -> Result<Option<Item<'a>>, Fault> {
+    ) -> Result<Option<Item>, Fault> {
         loop {
             let Some((kind, length)) = self.begin_block(input)? else {
                 return Ok(None);
@@ -93,14 +93,11 @@ impl PcapNg {
             if !input.has(length as usize)? {
                 return Err(Fault::CutOff);
             }
-            // A packet is borrowed from the input until the caller is done with it; all else ends here.
-            match kind {
-                ENHANCED_PACKET | PACKET | SIMPLE_PACKET => {
-                    return self.packet(kind, input.take(length as usize)).map(Some);
-                }
-                _ => {}
-            }
+            let first = input.position();
             let block = input.take(length as usize);
+            if matches!(kind, ENHANCED_PACKET | PACKET | SIMPLE_PACKET) {
+                return self.packet(kind, block, first).map(Some);
+            }
             let body = Body::new(&block[HEAD..block.len() - TAIL], self.is_big_endian);
             match kind {
                 SECTION => self.interfaces.clear(),
@@ -198,7 +195,20 @@ impl PcapNg {
         Some((local.index, sum))
     }
 
-    fn packet<'a>(&self, kind: u32, block: &'a mut [u8]) -> Result<Item<'a>, Fault> {
+    /// See [`Capture::has_packet_at_hand`](super::Capture::has_packet_at_hand).
+    #[inline]
+    pub fn has_packet_at_hand(&self, input: &Input) -> bool {
+        let head = Body::new(input.front(HEAD), self.is_big_endian);
+        match (head.u32(0), head.u32(4)) {
+            (Some(ENHANCED_PACKET), Some(length)) => {
+                length <= LONGEST && input.holds((length as usize).max(HEAD + TAIL))
+            }
+            _ => false,
+        }
+    }
+
+    /// The packet of a block that begins there in the input.
+    fn packet(&self, kind: u32, block: &mut [u8], first: usize) -> Result<Item, Fault> {
         let end = block.len() - TAIL;
         let body = Body::new(&block[HEAD..end], self.is_big_endian);
         let fields = match kind {
@@ -214,15 +224,16 @@ impl PcapNg {
             return Err(self.damaged(&format!("a packet of {} bytes", fields.kept)));
         }
         let bytes = &mut block[from..from + fields.kept as usize];
-        let (start, bytes, length) = local.framing.look(bytes, fields.length);
+        let inside = local.framing.look(bytes, fields.length);
+        let first = first + from;
         Ok(Item::Packet(Packet {
             interface: local.index,
             time_ns: fields
                 .stamp
                 .map(|stamp| local.resolution.nanoseconds(stamp)),
-            length,
-            bytes,
-            start,
+            length: inside.length,
+            start: inside.start,
+            at: first + inside.begin..first + inside.end,
         }))
     }
 

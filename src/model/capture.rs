@@ -13,6 +13,8 @@ pub struct CaptureSample {
     pub clock_steps: u64,
     /// Bytes of the file that were read, compressed as they are.
     pub bytes_read: u64,
+    /// Those of them that are behind it: what was read waits to be played.
+    pub bytes_used: u64,
     /// Bytes of the file; `None` for a stream.
     pub size: Option<u64>,
     /// Nothing more comes.
@@ -24,10 +26,10 @@ pub struct CaptureSample {
 }
 
 impl CaptureSample {
-    /// How much of a file has been read, 0 to 1; `None` for a stream.
+    /// How much of a file has been played, 0 to 1; `None` for a stream.
     pub fn progress(&self) -> Option<f64> {
         let size = self.size.filter(|size| *size > 0)?;
-        Some((self.bytes_read as f64 / size as f64).min(1.0))
+        Some((self.bytes_used as f64 / size as f64).min(1.0))
     }
 }
 
@@ -93,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_grows_is_never_more_than_read() {
+    fn a_file_that_grows_is_never_more_than_played() {
         let mut sample = CaptureSample::default();
         assert_eq!(sample.progress(), None);
         sample.size = Some(200);
-        sample.bytes_read = 50;
+        sample.bytes_used = 50;
         assert_eq!(sample.progress(), Some(0.25));
-        sample.bytes_read = 900;
+        sample.bytes_used = 900;
         assert_eq!(sample.progress(), Some(1.0));
     }
 }

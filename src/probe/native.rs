@@ -28,6 +28,9 @@ use crate::model::snapshot::{Hook, InterfaceSample, LinkState, Snapshot};
 /// Who shows packets to the program: its maps are there once.
 static ENGINE: Mutex<()> = Mutex::new(());
 
+/// From so many flows on it is worth some ms to have their slots in large pages.
+const MANY_FLOWS: u64 = 4096;
+
 /// `HASH_KEYS` of table.h.
 const HASH_KEYS: usize = 12;
 /// Words of a `search_room` of payload.h, and some.
@@ -63,6 +66,23 @@ pub struct Packet<'a> {
     pub gso_segs: u32,
     /// Payload bytes of each of them; 0: no aggregate.
     pub gso_size: u32,
+}
+
+impl Packet<'_> {
+    #[inline]
+    fn native(&self) -> NativePacket {
+        let kept = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        NativePacket {
+            bytes: self.bytes.as_ptr(),
+            arrival: self.arrival_ns,
+            kept,
+            length: self.length.max(kept),
+            ifindex: self.ifindex,
+            link: self.start as u32,
+            gso_segments: self.gso_segs,
+            gso_size: self.gso_size,
+        }
+    }
 }
 
 /// `struct native_packet` of native.c.
@@ -108,6 +128,7 @@ unsafe extern "C" {
         marked: *mut u64,
     );
     fn flowtop_native_settings() -> *mut settings;
+    fn flowtop_native_expect(packet: *const NativePacket);
     fn flowtop_native_show(packet: *const NativePacket);
 }
 
@@ -118,6 +139,7 @@ pub struct Native {
     totals: InterfaceTotals,
     /// What is not counted: names, states, drops.
     interfaces: Vec<InterfaceSample>,
+    has_large_pages: bool,
     /// Only for the program.
     _rooms: [MappedArray<u64>; 2],
     _only: MutexGuard<'static, ()>,
@@ -164,6 +186,7 @@ impl Native {
                 place(Array::Totals, INTERFACE_SLOTS)?,
             ),
             interfaces: Vec::new(),
+            has_large_pages: false,
             _rooms: [
                 place_words(Array::Verdicts, VERDICTS, VERDICT_WORDS)?,
                 place_words(Array::SearchRooms, 1, SEARCH_WORDS)?,
@@ -193,22 +216,18 @@ impl Native {
         }
     }
 
+    /// A packet is to be shown after a few others, whatever its time: what it needs of memory is asked for.
+    #[inline]
+    pub fn expect(&self, packet: &Packet<'_>) {
+        // SAFETY: so many bytes are there, of which the program keeps none; its arrays are those that `start` made.
+        unsafe { flowtop_native_expect(&packet.native()) }
+    }
+
     /// Counts a packet.
     #[inline]
     pub fn show(&mut self, packet: &Packet<'_>) {
-        let kept = u32::try_from(packet.bytes.len()).unwrap_or(u32::MAX);
-        let packet = NativePacket {
-            bytes: packet.bytes.as_ptr(),
-            arrival: packet.arrival_ns,
-            kept,
-            length: packet.length.max(kept),
-            ifindex: packet.ifindex,
-            link: packet.start as u32,
-            gso_segments: packet.gso_segs,
-            gso_size: packet.gso_size,
-        };
-        // SAFETY: so many bytes are there, of which the program keeps none; its arrays are those that `start` made.
-        unsafe { flowtop_native_show(&packet) }
+        // SAFETY: as above.
+        unsafe { flowtop_native_show(&packet.native()) }
     }
 
     /// See [`Probe::apply_rules`](super::Probe::apply_rules).
@@ -236,6 +255,10 @@ impl Native {
     /// `settled_ns`.
     pub fn snapshot(&mut self, now_ns: u64, settled_ns: u64) -> Snapshot {
         let mut snapshot = self.tables.read(now_ns, settled_ns);
+        if !self.has_large_pages && snapshot.table.tracked >= MANY_FLOWS {
+            self.tables.flows.use_large_pages();
+            self.has_large_pages = true;
+        }
         for known in &self.interfaces {
             let (counted, incidents) = self.totals.read(known.ifindex);
             let counts = &mut snapshot.table.counts;

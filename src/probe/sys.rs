@@ -17,6 +17,9 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::time::{ClockId, clock_gettime};
 use plain::Plain;
 
+/// Of asm-generic/mman-common.h.
+const MADV_COLLAPSE: i32 = 25;
+
 /// CLOCK_MONOTONIC of this process, ns; that of arrivals is [`super::clock`]'s.
 pub fn monotonic_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
@@ -78,6 +81,12 @@ impl<T: Plain + Copy> MappedArray<T> {
             len,
             values: PhantomData,
         })
+    }
+
+    /// Puts what is in use into large pages, where the kernel has them (Linux 6.1): entries that lie far apart are found sooner.
+    pub fn use_large_pages(&self) {
+        // SAFETY: the mapping is this value's own, and its contents stay.
+        unsafe { nix::libc::madvise(self.memory.as_ptr(), self.bytes, MADV_COLLAPSE) };
     }
 
     /// A single value that stays where it is as long as the process runs.

@@ -83,6 +83,12 @@ pub struct FlowTable {
 }
 
 impl FlowTable {
+    /// See [`MappedArray::use_large_pages`].
+    pub fn use_large_pages(&self) {
+        self.slots.use_large_pages();
+        self.of_owners.use_large_pages();
+    }
+
     /// Takes the mapped arrays.
     pub fn new(
         slots: MappedArray<flow_slot>,

@@ -137,17 +137,13 @@ fn read_all(mut capture: Capture, items: &mut Vec<u64>) -> Option<Fault> {
         items.push(match capture.next_item() {
             Ok(Some(Item::Packet(packet))) => {
                 assert!(packet.interface < known);
-                assert!(packet.bytes.len() <= packet.length as usize);
+                let bytes = capture.bytes(&packet);
+                assert!(bytes.len() <= packet.length as usize);
                 let settled = timeline.settled_ns();
                 let ns = timeline.place(packet.interface, packet.time_ns);
                 assert!(ns >= settled);
                 timeline.pass(packet.interface, ns);
-                digest((
-                    packet.interface,
-                    packet.time_ns,
-                    packet.length,
-                    packet.bytes,
-                ))
+                digest((packet.interface, packet.time_ns, packet.length, bytes))
             }
             Ok(Some(Item::Dropped { interface, packets })) => {
                 assert!(interface < known);

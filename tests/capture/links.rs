@@ -1,6 +1,6 @@
 //! Link types: where a packet begins, and how long it is as a hook counts it.
 
-use flowtop::capture::link::{Framing, Start, describe, is_supported};
+use flowtop::capture::link::{Framing, Inside, Start, describe, is_supported};
 
 use crate::runs::{File, Run};
 use crate::write::{Order, pcap, record, udp};
@@ -8,8 +8,9 @@ use crate::write::{Order, pcap, record, udp};
 /// What is left of a packet of this link type: what it starts with, its bytes, and its length.
 fn look(link_type: u16, bytes: &[u8], length: u32) -> (Start, Vec<u8>, u32) {
     let mut bytes = bytes.to_vec();
-    let (start, bytes, length) = Framing::new(link_type, 0).look(&mut bytes, length);
-    (start, bytes.to_vec(), length)
+    let inside = Framing::new(link_type, 0).look(&mut bytes, length);
+    let left = bytes[inside.begin..inside.end].to_vec();
+    (inside.start, left, inside.length)
 }
 
 fn ip_packet() -> Vec<u8> {
@@ -111,14 +112,13 @@ fn a_checksum_behind_a_frame_is_no_part_of_it() {
     let mut frame = [udp((1, 2), b"payload"), vec![1, 2, 3, 4]].concat();
     let length = frame.len() as u32;
     let framing = Framing::new(1, 4);
-    let (_, bytes, wire) = framing.look(&mut frame, length);
-    assert_eq!((bytes.len() as u32, wire), (length - 4, length - 4));
+    let kept = |inside: Inside| (inside.begin, inside.end as u32, inside.length);
+    let inside = framing.look(&mut frame, length);
+    assert_eq!(kept(inside), (0, length - 4, length - 4));
     // Cut before it.
-    let (_, bytes, wire) = framing.look(&mut frame[..20], length);
-    assert_eq!((bytes.len(), wire), (20, length - 4));
-    let mut short = [0; 3];
-    let (_, bytes, wire) = framing.look(&mut short, 3);
-    assert_eq!((bytes.len(), wire), (0, 0));
+    let inside = framing.look(&mut frame[..20], length);
+    assert_eq!(kept(inside), (0, 20, length - 4));
+    assert_eq!(kept(framing.look(&mut [0; 3], 3)), (0, 0, 0));
 }
 
 #[test]

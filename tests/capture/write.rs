@@ -165,7 +165,7 @@ pub fn read_from(reader: impl Read + 'static) -> Result<Whole, Fault> {
                 interface: packet.interface,
                 time_ns: packet.time_ns,
                 length: packet.length,
-                bytes: packet.bytes.to_vec(),
+                bytes: capture.bytes(&packet).to_vec(),
                 start: packet.start,
             }),
             Ok(Some(Item::Dropped { interface, packets })) => {

@@ -40,15 +40,15 @@ void flowtop_native_place(__u32 array, void *memory, __u32 entries)
 	arrays[array]->entries = entries;
 }
 
-/* What is set before the load; `marks` has a word for each set of the flow table, `marked` one more. */
-void flowtop_native_begin(const __u32 *keys, __u32 shift, __u32 groups, __u64 *marks, __u64 *marked)
+/* What is set before the load; `of_sets` has a word for each set of the flow table, `brought_in` one more. */
+void flowtop_native_begin(const __u32 *keys, __u32 shift, __u32 groups, __u64 *of_sets, __u64 *brought_in)
 {
 	for (int i = 0; i < HASH_KEYS; i++)
 		hash_keys[i] = keys[i];
 	home_shift = shift;
 	enabled_groups = groups;
-	flow_table.host.marks = marks;
-	flow_table.host.marked = marked;
+	marks = of_sets;
+	marked = brought_in;
 	settings = (struct settings){};
 }
 
@@ -57,9 +57,9 @@ struct settings *flowtop_native_settings(void)
 	return &settings;
 }
 
-void flowtop_native_show(const struct native_packet *packet)
+static __always_inline struct __sk_buff buffer_of(const struct native_packet *packet)
 {
-	struct __sk_buff skb = {
+	return (struct __sk_buff){
 		.data = (unsigned long)packet->bytes,
 		.data_end = (unsigned long)packet->bytes + packet->kept,
 		.len = packet->length,
@@ -68,6 +68,32 @@ void flowtop_native_show(const struct native_packet *packet)
 		.gso_segs = packet->gso_segments,
 		.gso_size = packet->gso_size,
 	};
+}
+
+/* Asks for the memory of a packet that is to be shown: it is on its way while those before it are. */
+void flowtop_native_expect(const struct native_packet *packet)
+{
+	struct __sk_buff skb = buffer_of(packet);
+	struct packet parsed = packet_of(&skb);
+	struct packet_facts facts = { .key = { .ifindex = parsed.ifindex, .vlan = parsed.vlan } };
+	const struct flow_slot *slot;
+	const struct flow_counters *counters;
+	__u32 home;
+
+	if (packet->link == NATIVE_UNKNOWN ||
+	    parse_packet(&parsed, FAST, &facts, packet->link == NATIVE_IP) != PARSED_FLOW)
+		return;
+	home = home_of(hash_flow(&facts.key));
+	slot = bpf_map_lookup_elem(&flow_table, &home);
+	counters = bpf_map_lookup_elem(&flow_counters, &home);
+	__builtin_prefetch(&slot->control, 1);
+	__builtin_prefetch(&slot->first_arrival, 1);
+	__builtin_prefetch(counters, 1);
+}
+
+void flowtop_native_show(const struct native_packet *packet)
+{
+	struct __sk_buff skb = buffer_of(packet);
 	__u32 slot;
 	struct interface *interface = interface_of(packet->ifindex, &slot);
 	struct interface_totals *totals = totals_of(0, slot);

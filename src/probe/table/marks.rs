@@ -1,4 +1,4 @@
-//! Which sets of the table a pass has to visit: those that somebody looked at since they were found empty.
+//! Which sets of the table a pass has to visit: those where there was a flow since they were found empty.
 //!
 //! Only of the program in this process, whose passes are many and may find little.
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use crate::probe::sys::MappedArray;
 
-/// The marks of `host_array` in src/bpf/host/bpf/bpf_helpers.h, and what passes left of them.
+/// The marks of src/bpf/host/bpf/bpf_helpers.h, and what passes left of them.
 #[derive(Debug)]
 pub struct Marks {
     /// A word for each set, not 0 where it is marked.

@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::pace::Clock;
 use super::{Assignment, Request, heads};
 use crate::capture::timeline::{BEGIN_NS, Timeline};
-use crate::capture::{Fault, Interface, Packet, link};
+use crate::capture::{Capture, Fault, Interface, Packet, link};
 use crate::model::capture::{CaptureSample, Pace};
 use crate::model::snapshot::Snapshot;
 use crate::probe::Options;
@@ -39,6 +39,29 @@ struct Known {
     /// `None`: it is not watched.
     ifindex: Option<u32>,
     has_large_frames: bool,
+}
+
+/// A packet as the program is shown it.
+#[inline]
+fn shown<'a>(
+    packet: &Packet,
+    bytes: &'a [u8],
+    ifindex: u32,
+    arrival_ns: u64,
+) -> native::Packet<'a> {
+    native::Packet {
+        bytes,
+        length: packet.length,
+        arrival_ns,
+        ifindex,
+        start: match packet.start {
+            link::Start::Ethernet => native::Start::Ethernet,
+            link::Start::Ip => native::Start::Ip,
+            link::Start::Unknown => native::Start::Unknown,
+        },
+        gso_segs: 0,
+        gso_size: 0,
+    }
 }
 
 /// The state of the thread, beside the capture itself, which waits for it.
@@ -149,9 +172,24 @@ impl Player {
         self.outlet.send(Update::Notice(text));
     }
 
+    /// Counts packets that came together. Returns whether there may be more of them.
+    pub(super) fn take_all(&mut self, packets: &[Packet], capture: &Capture) -> bool {
+        for packet in packets.iter().skip(1) {
+            let known = self.interfaces.get(packet.interface);
+            if let Some(ifindex) = known.and_then(|known| known.ifindex) {
+                let expected = shown(packet, capture.bytes(packet), ifindex, 0);
+                self.native.expect(&expected);
+            }
+        }
+        let used = self.sample.bytes_read as f64 * capture.used();
+        self.sample.bytes_used = used as u64;
+        let mut packets = packets.iter();
+        packets.all(|packet| self.take(packet, capture.bytes(packet)))
+    }
+
     /// Counts a packet, after all readings that are due before it. Returns whether there may be more of them.
     #[inline]
-    pub(super) fn take(&mut self, packet: &Packet<'_>) -> bool {
+    fn take(&mut self, packet: &Packet, bytes: &[u8]) -> bool {
         let arrival_ns = self.timeline.place(packet.interface, packet.time_ns);
         self.until_attended -= 1;
         if self.until_attended == 0 {
@@ -170,19 +208,7 @@ impl Player {
         };
         let is_first_large = packet.length > LONGEST_FRAME && !known.has_large_frames;
         known.has_large_frames |= is_first_large;
-        self.native.show(&native::Packet {
-            bytes: packet.bytes,
-            length: packet.length,
-            arrival_ns,
-            ifindex,
-            start: match packet.start {
-                link::Start::Ethernet => native::Start::Ethernet,
-                link::Start::Ip => native::Start::Ip,
-                link::Start::Unknown => native::Start::Unknown,
-            },
-            gso_segs: 0,
-            gso_size: 0,
-        });
+        self.native.show(&shown(packet, bytes, ifindex, arrival_ns));
         if is_first_large {
             self.say_large(packet);
         }
@@ -190,7 +216,7 @@ impl Player {
     }
 
     #[cold]
-    fn say_large(&self, packet: &Packet<'_>) {
+    fn say_large(&self, packet: &Packet) {
         self.say(&format!(
             "{}: a packet of {} bytes: jumbo frames, or packets that were joined before they were captured (GRO, TSO) and \
             count as one",
@@ -284,6 +310,7 @@ impl Player {
             return;
         }
         self.sample.is_over = true;
+        self.sample.bytes_used = self.sample.bytes_read;
         if let Some(fault) = fault {
             self.sample.is_truncated = true;
             let packets = self.sample.packets + self.sample.unplaced;

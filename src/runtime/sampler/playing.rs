@@ -12,12 +12,15 @@ use super::player::Player;
 use super::source::{CaptureFile, Source};
 use super::{Assignment, BadCapture, Counts, Request};
 use crate::capture::timeline::BEGIN_NS;
-use crate::capture::{Capture, Item};
+use crate::capture::{Capture, Fault, Item, Packet};
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::Snapshot;
 use crate::probe::Options;
 use crate::probe::privileges::confine::{Duty, Identity, Keeps, confine};
 use crate::runtime::updates::Outlet;
+
+/// Packets that are shown one after the other, once the memory for all of them is asked for.
+const MOST_TOGETHER: usize = 16;
 
 /// What is played, and how.
 #[derive(Debug)]
@@ -66,30 +69,42 @@ impl Playing {
         Ok(Playing { player, capture })
     }
 
+    /// The packets that come next and are at hand, and what came in place of another one.
+    fn collect(&mut self, packets: &mut Vec<Packet>) -> Option<Result<Option<Item>, Fault>> {
+        loop {
+            match self.capture.next_item() {
+                Ok(Some(Item::Packet(packet))) => packets.push(packet),
+                other => return Some(other),
+            }
+            if packets.len() == MOST_TOGETHER || !self.capture.has_packet_at_hand() {
+                return None;
+            }
+        }
+    }
+
     /// Plays until the end of the capture, of the time, or of the run. The player is not held while the capture is asked for
     /// more: it may have to wait there.
     fn play(&mut self) {
+        let mut packets = Vec::with_capacity(MOST_TOGETHER);
         loop {
-            let item = self.capture.next_item();
+            packets.clear();
+            let other = self.collect(&mut packets);
             let mut player = self.player.borrow_mut();
-            let described = match item {
-                Ok(Some(Item::Packet(packet))) => match player.take(&packet) {
-                    true => continue,
-                    false => return player.end(None),
-                },
-                Ok(Some(Item::Dropped { interface, packets })) => {
+            if !player.take_all(&packets, &self.capture) {
+                return player.end(None);
+            }
+            match other {
+                None | Some(Ok(Some(Item::Packet(_)))) => {}
+                Some(Ok(Some(Item::Dropped { interface, packets }))) => {
                     player.take_drops(interface, packets);
-                    continue;
                 }
-                Ok(Some(Item::Unplaced)) => {
-                    player.take_unplaced();
-                    continue;
+                Some(Ok(Some(Item::Unplaced))) => player.take_unplaced(),
+                Some(Ok(Some(Item::Described(index)))) => {
+                    player.learn(index, &self.capture.interfaces()[index]);
                 }
-                Ok(Some(Item::Described(index))) => index,
-                Ok(None) => return player.end(None),
-                Err(fault) => return player.end(Some(&fault)),
-            };
-            player.learn(described, &self.capture.interfaces()[described]);
+                Some(Ok(None)) => return player.end(None),
+                Some(Err(fault)) => return player.end(Some(&fault)),
+            }
         }
     }
 }

@@ -22,8 +22,6 @@
 /* Where an array is. */
 struct host_array {
 	__u8 *memory;
-	__u64 *marks; /* of the flow table: whether each set was looked at since it was found empty, for passes over it */
-	__u64 *marked; /* those that were since the latest pass: their number, then which */
 	__u32 entries;
 };
 
@@ -38,8 +36,21 @@ void flowtop_native_update(__u32 type, const void *key, const void *value);
 
 static __u64 host_now;
 
-static __always_inline void *host_look_up(const struct host_array *array, __u32 type, const void *key, size_t size,
-					  int is_marked)
+/* For passes over the flow table: whether there was a flow in each set since it was found empty; and where one was brought in
+ * since the latest pass: the number of such sets, then which.
+ */
+static __u64 *marks, *marked;
+
+static __always_inline void host_mark(__u32 set)
+{
+	if (marks[set])
+		return;
+	marks[set] = 1;
+	marked[++marked[0]] = set;
+}
+#define mark_set_of(slot) host_mark((slot) / FLOWS_PER_SET)
+
+static __always_inline void *host_look_up(const struct host_array *array, __u32 type, const void *key, size_t size)
 {
 	__u32 index;
 
@@ -48,17 +59,11 @@ static __always_inline void *host_look_up(const struct host_array *array, __u32 
 	index = *(const __u32 *)key;
 	if (index >= array->entries)
 		return NULL;
-	if (is_marked && !array->marks[index / FLOWS_PER_SET]) {
-		array->marks[index / FLOWS_PER_SET] = 1;
-		array->marked[++array->marked[0]] = index / FLOWS_PER_SET;
-	}
 	return array->memory + index * size;
 }
 
 #define HOST_TYPE(map) (sizeof(*(map)->type) / sizeof(int))
-#define bpf_map_lookup_elem(map, key)                                                                                  \
-	host_look_up(&(map)->host, HOST_TYPE(map), key, sizeof(*(map)->value),                                         \
-		     __builtin_types_compatible_p(__typeof__(*(map)->value), struct flow_slot))
+#define bpf_map_lookup_elem(map, key) host_look_up(&(map)->host, HOST_TYPE(map), key, sizeof(*(map)->value))
 #define bpf_map_update_elem(map, key, value, flags) flowtop_native_update(HOST_TYPE(map), key, value)
 
 /* One engine a process, on one thread: there is one CPU. */

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use fixture::{dashboard, frame, many, mixed, press, report, ruled};
 use flowtop::app::{App, Mode, Msg, Preferences, SshSession, View};
 use flowtop::model::alert::{AlertRule, Side};
+use flowtop::model::capture::{CaptureSample, Pace};
 use flowtop::model::column::{FLOW_COLUMNS, by_id, part_of};
 use flowtop::model::counts::IpMetrics;
 use flowtop::model::event::EventKind;
@@ -152,6 +153,27 @@ fn ten_thousand_rows() {
 fn a_paused_screen_says_so() {
     frame_is!("paused_80x24", mixed(), (80, 24), "p");
     frame_is!("paused_40x10", mixed(), (40, 10), "p");
+}
+
+#[test]
+fn a_capture_says_how_fast_it_is_played_how_far_it_is_and_by_which_keys() {
+    let of_capture = |is_over| Report {
+        capture: Some(CaptureSample {
+            size: Some(1000),
+            bytes_used: if is_over { 1000 } else { 420 },
+            is_over,
+            pace: Pace {
+                speed: Some(10),
+                is_held: false,
+            },
+            ..CaptureSample::default()
+        }),
+        ..mixed()
+    };
+    frame_is!("capture_80x24", of_capture(false), (80, 24), "");
+    frame_is!("capture_120x40", of_capture(false), (120, 40), "");
+    frame_is!("capture_40x10", of_capture(false), (40, 10), "");
+    frame_is!("capture_ended_80x24", of_capture(true), (80, 24), "");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::past;
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, NAME, Scene, tabs};
+use crate::keymap::Action;
 use crate::model::capture::CaptureSample;
-use crate::model::event::TimeOfDay;
 use crate::model::preferences::Unit;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Interface, Rates, Report};
@@ -58,8 +58,8 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
         if let Some(at) = app.reset_at() {
             segments.push(Segment::new(format!("reset {at}  "), theme.dim, 3));
         }
-        if let Some(capture) = &scene.shown().capture {
-            segments.extend(state_of_capture(pen, capture, app.now()));
+        if scene.shown().capture.is_some() {
+            segments.push(Segment::new(format!("{}  ", app.now()), theme.strong, 0));
         }
         let every = format!("every {} s", preferences.interval_s);
         segments.push(Segment::new(every, theme.dim, 1));
@@ -72,34 +72,63 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
     pen.line_right(from, screen.tabs, room, segments);
 }
 
-/// The time of a capture's packets, how fast it is played, and how far it is.
-fn state_of_capture(pen: &Pen, capture: &CaptureSample, now: TimeOfDay) -> Vec<Segment> {
+/// The keys that change how a capture is played, how fast it is, and how far.
+fn state_of_capture(pen: &Pen, app: &App, capture: &CaptureSample) -> Vec<Segment> {
     const CELLS: usize = 10;
     let theme = pen.theme;
-    let mut segments = vec![Segment::new(format!("{now}  "), theme.strong, 0)];
+    let keymap = &app.preferences().keymap;
+    let key = |action, does| {
+        let key = keymap.keys(action).first().filter(|_| !capture.is_over)?;
+        Some(Segment::new(format!("{key} {does}  "), theme.dim, 3))
+    };
+    let go_on = if capture.pace.is_held {
+        "go on"
+    } else {
+        "hold"
+    };
+    let keys = [
+        key(Action::Hold, go_on),
+        key(Action::Faster, "faster"),
+        key(Action::ToEnd, "to its end"),
+    ];
+    let mut segments: Vec<Segment> = keys.into_iter().flatten().collect();
     segments.push(match (capture.is_over, capture.pace.is_held) {
-        (true, _) => Segment::new("at its end  ", theme.warn, 0),
+        (true, _) => Segment::new("at its end", theme.warn, 0),
         (_, true) => Segment::new(" HELD ", theme.selected, 0),
-        _ => Segment::new(capture.pace.name() + "  ", theme.good, 1),
+        _ => Segment::new(capture.pace.name(), theme.good, 0),
     });
     if let Some(progress) = capture.progress() {
         let filled = (progress * CELLS as f64) as usize;
         let cell = |at| if at < filled { '█' } else { '░' };
         let bar: String = (0..CELLS).map(cell).collect();
-        segments.push(Segment::new(format!(" {bar}"), theme.dim, 3));
-        let percent = format!(" {:3.0} %  ", progress * 100.0);
-        segments.push(Segment::new(percent, theme.base, 2));
+        segments.push(Segment::new(format!("  {bar}"), theme.dim, 2));
+        let percent = format!(" {:3.0} %", progress * 100.0);
+        segments.push(Segment::new(percent, theme.base, 1));
     }
     segments
 }
 
+/// At the end of the first line of interfaces, two thirds of which it takes at most. Returns what is left of them.
+fn draw_capture(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) -> u16 {
+    let (line, lines) = screen.interfaces;
+    let Some(capture) = shown.capture.as_ref().filter(|_| lines > 0) else {
+        return screen.width;
+    };
+    let segments = state_of_capture(pen, app, capture);
+    let room = segments_width(&segments).min(screen.width * 2 / 3);
+    let x = screen.width - room - 1;
+    pen.line_right(x, line, room, segments);
+    x - 1
+}
+
 fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
+    let width = draw_capture(pen, app, shown, screen);
     let (top, lines) = screen.interfaces;
     let unit = app.preferences().appearance.unit;
     if usize::from(lines) >= shown.interfaces.len() && lines > 1 {
         for (line, interface) in (top..).zip(&shown.interfaces) {
             let segments = interface_in_full(pen, interface, shown, unit);
-            pen.line(1, line, screen.width - 1, segments);
+            pen.line(1, line, width - 1, segments);
         }
         return;
     }
@@ -111,21 +140,15 @@ fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
             let segments = interface_in_short(pen, interface, shown, unit);
             let wanted = segments_width(&segments);
             let more = if last && !behind.is_empty() { 12 } else { 0 };
-            if x + wanted + more > screen.width && x > 1 {
+            if x + wanted + more > width && x > 1 {
                 break;
             }
-            x = pen.line(x, line, screen.width - x - more, segments) + 3;
+            x = pen.line(x, line, width - x - more, segments) + 3;
             rest = behind;
         }
         if last && !rest.is_empty() {
             let more = format!("+{} more", rest.len());
-            pen.text_right(
-                x,
-                line,
-                screen.width.saturating_sub(x + 1),
-                &more,
-                pen.theme.dim,
-            );
+            pen.text_right(x, line, width.saturating_sub(x + 1), &more, pen.theme.dim);
         }
     }
 }

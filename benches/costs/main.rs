@@ -1,8 +1,9 @@
 //! What flowtop costs, each line beside its baseline in the same run. `make bench` prints the table and writes
-//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, reading, model, records,
-//! refresh, metrics, recording, start.
+//! BENCHMARKS.md. Timings never fail anything. Words after `--` choose parts: packets, peers, wire, captures, reading, model,
+//! records, refresh, metrics, recording, start.
 #![allow(missing_docs)]
 
+mod captures;
 mod drive;
 mod frames;
 mod groups;
@@ -55,6 +56,9 @@ fn main() -> Result<()> {
     }
     if wants("wire") {
         wire::measure(&driver, &mut table)?;
+    }
+    if wants("captures") {
+        captures::measure(&mut table)?;
     }
     if wants("reading") || wants("refresh") {
         let readings = reading::measure(&driver, &mut table)?;

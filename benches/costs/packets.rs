@@ -65,8 +65,7 @@ pub fn measure(driver: &Driver, table: &mut Table, cpus: &[usize]) -> Result<()>
     bench.patterns()?;
     bench.rules(&mut plain, &mut ruled)?;
     let notes = format!("\n{}\n", outside(&plain, verified(&plain)?));
-    print!("{notes}");
-    bench.table.text += &notes;
+    bench.table.note(&notes);
     Ok(())
 }
 

@@ -69,8 +69,7 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
             "\nNot measured, as not built: {}. CONTRIBUTING.md says how.\n",
             missing.join(", ")
         );
-        print!("{note}");
-        table.text += &note;
+        table.note(&note);
     }
     Ok(())
 }

@@ -85,6 +85,11 @@ impl Table {
         ]);
     }
 
+    /// Adds words below the part.
+    pub fn note(&mut self, text: &str) {
+        self.write(text);
+    }
+
     fn row(&mut self, cells: &[String; 8]) {
         let mut text = String::from("|");
         for (at, (cell, width)) in cells.iter().zip(WIDTHS).enumerate() {

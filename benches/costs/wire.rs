@@ -128,12 +128,12 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<()> {
         };
     }
     notes += ".\n";
-    print!("{notes}");
-    table.text += &notes;
+    table.note(&notes);
     Ok(())
 }
 
-fn is_there(program: &str) -> bool {
+/// Whether a program is installed.
+pub fn is_there(program: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }

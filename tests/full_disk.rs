@@ -239,7 +239,13 @@ fn a_recording_pauses_while_there_is_no_room_and_goes_on_with_all_that_was_count
     let (pair, disk) = (Pair::quiet(), Disk::new("1m"));
     let arguments = ["--record", "past"];
     let mut run = Run::start(&pair, &disk, "exec \"$@\" >/dev/null", &arguments);
-    let segments = || fs::read_dir(disk.file("past")).map_or(0, Iterator::count);
+    let segments = || {
+        let files = fs::read_dir(disk.file("past")).into_iter().flatten();
+        let names = files.map(|file| file.expect("an entry").file_name());
+        names
+            .filter(|name| name.to_string_lossy().ends_with(".flowrec"))
+            .count()
+    };
     wait_for("a recording", || segments() == 1);
     send(&pair, 7);
     disk.fill();

@@ -28,6 +28,6 @@ pub fn drain(mut end: &UnixStream) {
 
 /// Rounded up: a wait that ends too early would be a loop of empty waits.
 pub fn timeout(patience: Duration) -> PollTimeout {
-    let rounded = patience.saturating_add(Duration::from_micros(999));
+    let rounded = patience.saturating_add(Duration::from_nanos(999_999));
     PollTimeout::try_from(rounded).unwrap_or(PollTimeout::MAX)
 }

@@ -152,8 +152,9 @@ impl Talk {
         } else {
             PollTimeout::ZERO
         };
-        if poll(&mut [awaited], timeout).expect("poll") == 0 && !is_held {
-            return false;
+        let is_ready = poll(&mut [awaited], timeout).expect("poll") > 0;
+        if !is_ready && Instant::now() < connection.next() {
+            return is_held;
         }
         if connection.go_on(&mut self.site).is_err() {
             self.connection = None;

@@ -174,6 +174,11 @@ fn a_capture_says_how_fast_it_is_played_how_far_it_is_and_by_which_keys() {
     frame_is!("capture_120x40", of_capture(false), (120, 40), "");
     frame_is!("capture_40x10", of_capture(false), (40, 10), "");
     frame_is!("capture_ended_80x24", of_capture(true), (80, 24), "");
+    let of_stream = Report {
+        capture: Some(CaptureSample::default()),
+        ..mixed()
+    };
+    frame_is!("capture_stream_80x24", of_stream, (80, 24), "");
 }
 
 #[test]

@@ -86,15 +86,18 @@ fn state_of_capture(pen: &Pen, app: &App, capture: &CaptureSample) -> Vec<Segmen
     } else {
         "hold"
     };
+    // The pace of a stream is its own.
+    let is_file = capture.size.is_some();
     let keys = [
         key(Action::Hold, go_on),
-        key(Action::Faster, "faster"),
-        key(Action::ToEnd, "to its end"),
+        key(Action::Faster, "faster").filter(|_| is_file),
+        key(Action::ToEnd, "to its end").filter(|_| is_file),
     ];
     let mut segments: Vec<Segment> = keys.into_iter().flatten().collect();
     segments.push(match (capture.is_over, capture.pace.is_held) {
         (true, _) => Segment::new("at its end", theme.warn, 0),
         (_, true) => Segment::new(" HELD ", theme.selected, 0),
+        _ if !is_file && capture.pace.speed.is_none() => Segment::new("as it comes", theme.good, 0),
         _ => Segment::new(capture.pace.name(), theme.good, 0),
     });
     if let Some(progress) = capture.progress() {

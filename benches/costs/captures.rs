@@ -92,9 +92,8 @@ fn seconds_of_children() -> Result<f64> {
 /// A program with its arguments; the last one, the file's name, follows.
 type Reader = (&'static str, &'static [&'static str]);
 
-/// All of a capture is less than an interval.
-const ONE_RECORD: Reader = (PROGRAM, &["--json", "-t", "60", "-r"]);
-const EACH_SECOND: Reader = (PROGRAM, &["--json", "-r"]);
+/// All of a capture is less than an interval: one record.
+const FLOWTOP: Reader = (PROGRAM, &["--json", "-t", "60", "-r"]);
 const TCPDUMP: Reader = ("tcpdump", &["-Z", "root", "-w", "/dev/null", "-r"]);
 const TSHARK: Reader = ("tshark", &["-q", "-z", "conv,udp", "-r"]);
 const NDPI: Reader = ("ndpiReader", &["-q", "-i"]);
@@ -103,67 +102,35 @@ const NDPI: Reader = ("ndpiReader", &["-q", "-i"]);
 pub fn measure(table: &mut Table) -> Result<()> {
     table.begin(
         "Captures: a file of UDP packets, read to its end",
-        "A million packets a second, of 60, 590 and 1,514 bytes (7 : 4 : 1). Seconds of CPU time of the whole process. Baseline: tcpdump, which writes the packets to /dev/null, unless another \
-         program is named.",
+        "A million packets a second, of 60, 590 and 1,514 bytes (7 : 4 : 1). Seconds of CPU time of the whole process. Baseline: the other program on the same file; tcpdump writes the packets to \
+         /dev/null, tshark tells conversations.",
     );
     let mut missing = Vec::new();
-    for (flows, most) in [(1000, 1.0), (100_000, 2.0)] {
-        let capture = Capture::of(PACKETS, flows)?;
-        let of_file = format!("{PACKETS} packets of {flows} flows");
-        for (what, reader, other, target) in [
-            (&*of_file, ONE_RECORD, TCPDUMP, Target::Ratio(most)),
-            (
-                "- a record of each second",
-                EACH_SECOND,
-                TCPDUMP,
-                Target::None,
-            ),
-            ("- beside ndpiReader", ONE_RECORD, NDPI, Target::None),
-        ] {
-            match is_there(other.0) {
-                true => table.add(&beside(&capture, what, reader, other, target)?),
-                false => missing.push(other.0),
-            }
+    for (packets, flows, other, target) in [
+        (PACKETS, 1000, TCPDUMP, Target::Ratio(1.0)),
+        (PACKETS, 100_000, TCPDUMP, Target::Ratio(2.0)),
+        (FEWER_PACKETS, 1000, TSHARK, Target::Ratio(0.05)),
+        (FEWER_PACKETS, 1000, NDPI, Target::None),
+    ] {
+        if !is_there(other.0) {
+            missing.push(other.0);
+            continue;
         }
+        let capture = Capture::of(packets, flows)?;
+        let [baseline, flowtop] = interleaved(ROUNDS, |subject| {
+            let (program, arguments) = [other, FLOWTOP][subject];
+            capture.read_by(program, arguments)
+        })?;
+        table.add(&Line {
+            what: format!("{packets} packets of {flows} flows, beside {}", other.0),
+            unit: "s",
+            baseline: Some(baseline),
+            flowtop,
+            target,
+        });
     }
-    match is_there(TSHARK.0) {
-        true => {
-            let capture = Capture::of(FEWER_PACKETS, 1000)?;
-            let what = format!("{FEWER_PACKETS} packets of 1000 flows, beside tshark -z conv,udp");
-            table.add(&beside(
-                &capture,
-                &what,
-                ONE_RECORD,
-                TSHARK,
-                Target::Ratio(0.05),
-            )?);
-        }
-        false => missing.push(TSHARK.0),
-    }
-    missing.dedup();
-    for program in missing {
-        table.note(&format!("\n{program} is not installed.\n"));
+    if !missing.is_empty() {
+        table.note(&format!("\nNot installed: {}.\n", missing.join(", ")));
     }
     Ok(())
-}
-
-/// Another program and flowtop in turn.
-fn beside(
-    capture: &Capture,
-    what: &str,
-    reader: Reader,
-    other: Reader,
-    target: Target,
-) -> Result<Line> {
-    let [baseline, flowtop] = interleaved(ROUNDS, |subject| {
-        let (program, arguments) = [other, reader][subject];
-        capture.read_by(program, arguments)
-    })?;
-    Ok(Line {
-        what: what.to_owned(),
-        unit: "s",
-        baseline: Some(baseline),
-        flowtop,
-        target,
-    })
 }

@@ -40,4 +40,4 @@ mod tests;
 
 #[cfg(test)]
 #[path = "recording/world_tests.rs"]
-pub mod world;
+pub(crate) mod world;

@@ -15,6 +15,7 @@ mod fresh;
 mod happening;
 mod headless;
 mod ipfix;
+mod kept;
 mod launch;
 mod listing;
 mod metrics;

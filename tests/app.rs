@@ -9,14 +9,17 @@ use std::time::{Duration, Instant};
 
 use fixture::{CLOCK, dashboard, frame, many, mixed, press, ruled};
 use flowtop::app::{
-    App, Effect, MOST_NAMES, Mode, Mouse, MouseKind, Msg, Preferences, SshSession, View,
+    App, Effect, Journal, MOST_NAMES, Mode, Moment, Mouse, MouseKind, Msg, Preferences, SshSession,
+    View,
 };
 use flowtop::keymap::{Action, BINDINGS, Key, Keymap, parse_chord};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::appearance::Appearance;
+use flowtop::model::capture::Pace;
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
 use flowtop::model::histogram::{Histogram, bucket_of};
+use flowtop::model::past::{Place, Travel, Way};
 use flowtop::model::preferences::{ThemeName, Unit};
 use flowtop::model::query::Query;
 use flowtop::model::tracker::{Flow, Report, Trouble};
@@ -1291,4 +1294,54 @@ fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_troubl
     assert!(is_shown(&mut app, &report).0);
     press(&mut app, &report, "i");
     assert_eq!(is_shown(&mut app, &report), (true, all));
+}
+
+#[test]
+fn keys_of_the_past_ask_for_it_and_what_comes_is_shown_until_now_comes_back() {
+    let mut live = mixed();
+    let mut app = dashboard(&live, SIZE, "");
+    for (pressed, travel) in [
+        ("(", Travel::Interval(Way::Back)),
+        ("{", Travel::Minute(Way::Back)),
+        ("A", Travel::Event(Way::Back)),
+        ("S", Travel::Start),
+    ] {
+        assert_eq!(key(&mut app, &live, pressed), [Effect::Travel(travel)]);
+    }
+    // There is nothing behind now.
+    for pressed in [")", "}", "a", "E", ".", "[", "]"] {
+        assert_eq!(key(&mut app, &live, pressed), []);
+        let said = app.notices().notice().unwrap_or_default();
+        assert!(said.contains("this is now"), "{pressed}: {said}");
+    }
+    let mut then = mixed();
+    then.flows.truncate(2);
+    let place = Place::default();
+    let moment = Moment::past(&then, &Journal::new(Vec::new()), place);
+    app.update(Msg::Past(Some(Box::new(moment))), &live);
+    let held = |is_held| Pace {
+        is_held,
+        ..Pace::default()
+    };
+    for (pressed, travel) in [
+        (")", Travel::Interval(Way::On)),
+        ("}", Travel::Minute(Way::On)),
+        ("a", Travel::Event(Way::On)),
+        ("E", Travel::End),
+        (".", Travel::Pace(held(true))),
+        ("Space", Travel::Pace(held(true))),
+        ("]", Travel::Pace(held(false))),
+    ] {
+        assert_eq!(key(&mut app, &live, pressed), [Effect::Travel(travel)]);
+    }
+    // What is counted meanwhile shows nowhere, and nothing of it is changed by mistake.
+    live.flows.truncate(1);
+    app.update(Msg::Refreshed(CLOCK), &live);
+    assert_eq!(app.scene(&live).flows().items().count(), 2);
+    for pressed in ["z", "+", "-"] {
+        assert_eq!(key(&mut app, &live, pressed), []);
+    }
+    assert!(app.past().is_some() && app.paused().is_none());
+    app.update(Msg::Past(None), &live);
+    assert_eq!(app.scene(&live).flows().items().count(), 1);
 }

@@ -6,7 +6,7 @@ mod fixture;
 use std::sync::Arc;
 
 use fixture::{dashboard, frame, many, mixed, press, report, ruled};
-use flowtop::app::{App, Mode, Msg, Preferences, SshSession, View};
+use flowtop::app::{App, Journal, Mode, Moment, Msg, Preferences, SshSession, View};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::capture::{CaptureSample, Pace};
 use flowtop::model::column::{FLOW_COLUMNS, by_id, part_of};
@@ -15,6 +15,7 @@ use flowtop::model::event::EventKind;
 use flowtop::model::flow::Protocol;
 use flowtop::model::groups::Group;
 use flowtop::model::histogram::{Histogram, bucket_of};
+use flowtop::model::past::{Mark, Place};
 use flowtop::model::preferences::ThemeName;
 use flowtop::model::service::Services;
 use flowtop::model::snapshot::LinkState;
@@ -153,6 +154,60 @@ fn ten_thousand_rows() {
 fn a_paused_screen_says_so() {
     frame_is!("paused_80x24", mixed(), (80, 24), "p");
     frame_is!("paused_40x10", mixed(), (40, 10), "p");
+}
+
+/// A night of which the last hour was not recorded, a quarter into it; or the last minutes of a run.
+fn place(is_of_run: bool) -> Place {
+    const SECOND_NS: i64 = 1_000_000_000;
+    let (length, words) = match is_of_run {
+        true => (600, ["2026-03-01", "10:38:47", "10:32", "now"]),
+        false => (
+            36_000,
+            ["2026-03-01", "00:30:00", "Feb 28 22:00", "Mar 1 08:00"],
+        ),
+    };
+    let mark = |part: i64| Mark {
+        from_ns: part * length * SECOND_NS / 100,
+        to_ns: (part + 1) * length * SECOND_NS / 100,
+        losing: u32::from(part % 30 < 4),
+        alerts: u32::from(part == 61),
+    };
+    Place {
+        wall_ns: length * SECOND_NS / 4,
+        span: (0, length * SECOND_NS),
+        words: words.map(str::to_owned),
+        marks: Arc::new((0..90).map(mark).collect()),
+        pace: Pace {
+            speed: Some(1),
+            is_held: true,
+        },
+        is_of_run,
+        ..Place::default()
+    }
+}
+
+#[test]
+fn the_past_says_which_moment_it_is_and_what_happened_around_it() {
+    for (name, is_of_run, size) in [
+        ("past_80x24", true, (80, 24)),
+        ("past_120x40", true, (120, 40)),
+        ("past_40x10", true, (40, 10)),
+        ("replay_80x24", false, (80, 24)),
+        ("replay_120x40", false, (120, 40)),
+        ("replay_40x10", false, (40, 10)),
+    ] {
+        let mut live = mixed();
+        let mut app = dashboard(&live, size, "");
+        let past = Moment::past(&live, &Journal::new(Vec::new()), place(is_of_run));
+        live.taken_ns += 200_000_000_000;
+        app.update(Msg::Past(Some(Box::new(past))), &live);
+        insta::assert_snapshot!(name, frame(&mut app, &live));
+        let look = Look {
+            ascii: true,
+            ..Look::default()
+        };
+        assert!(fixture::frame_with(&mut app, &live, &look).is_ascii());
+    }
 }
 
 #[test]

@@ -267,6 +267,25 @@ fn assert_exported(run: &Run, live: &[Value]) {
     pty.press("q");
     assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
     pty.assert_restored();
+    // Where there is nothing, the nearest is shown; what is not known of it is said.
+    for entry in fs::read_dir(run.past()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|it| it == "flowidx") {
+            fs::write(path, "no index").expect("written");
+        }
+    }
+    for (at, says) in [
+        ("2020-01-01 00:00", "what is recorded begins later, at 20"),
+        ("2020-01-01 00:00", "1 of its files lack an index"),
+        ("2099-01-01 00:00", "nothing was recorded then"),
+    ] {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["replay", "past", "--at", at])
+            .current_dir(folder);
+        let mut pty = Pty::start(&mut command, (180, 40), Control::Controlling);
+        pty.wait_for_text(says);
+    }
 }
 
 /// A span has the records that the run wrote in it, and a listing what it asks for.
@@ -452,6 +471,11 @@ fn what_is_no_recording_is_told_in_one_line() {
     fs::write(&file, "").expect("write");
     refused(&file, &["--text"], "Not a directory");
     refused(empty, &[], "--json");
+    refused(
+        empty,
+        &["--from", "-1h"],
+        "need --json or --text (the dashboard: --at)",
+    );
     refused(
         empty,
         &["--json", "--from", "soon"],

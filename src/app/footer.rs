@@ -124,10 +124,14 @@ impl App {
     fn past_footer(&self) -> Vec<FooterEntry> {
         use Action::*;
         let keymap = &self.preferences().keymap;
-        let is_of_run = self.past().is_some_and(|place| place.is_of_run);
-        let ends = match is_of_run {
+        let place = self.past();
+        let ends = match place.is_some_and(|place| place.is_of_run) {
             true => "start, now",
             false => "start, end",
+        };
+        let play = match place.is_some_and(|place| place.pace.is_held) {
+            true => "play",
+            false => "hold",
         };
         let entry = |(actions, words): (&[Action], _)| {
             let keys = actions.iter().filter_map(|it| keymap.keys(*it).first());
@@ -137,7 +141,7 @@ impl App {
             (&[IntervalBack, IntervalOn], "interval"),
             (&[MinuteBack, MinuteOn], "minute"),
             (&[EventBack, EventOn], "loss, alert"),
-            (&[Hold], "play"),
+            (&[Hold], play),
             (&[Slower, Faster], "speed"),
             (&[ToStart, ToEnd], ends),
         ];

@@ -30,10 +30,10 @@ impl ExportFolder {
     /// The folder that is asked for, else the working folder. One that is missing is made, and given to the user that
     /// the run goes on as; one that is there stays whose it is.
     pub fn open(
-        asked_for: Option<&Path>,
+        asked_for: &Option<PathBuf>,
         user: Option<&Identity>,
     ) -> Result<ExportFolder, Failure> {
-        let path = asked_for.unwrap_or(Path::new("."));
+        let path = asked_for.as_deref().unwrap_or(Path::new("."));
         open_folder(path, user)
             .map(|folder| ExportFolder {
                 is_asked_for: asked_for.is_some(),

@@ -8,10 +8,9 @@ use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
 use super::ipfix::{Export, Prepared};
+use super::kept::{Kept, ToKeep};
 use super::metrics::{Metrics, Serving};
 use super::names::Resolver;
-use super::past::{Keeper, Keeping};
-use super::recorder::{Recorder, Recording};
 use super::rights;
 use super::sampler::{Sampler, Work};
 use super::setup::{self, Start};
@@ -35,10 +34,8 @@ pub struct Launched {
     pub metrics: Metrics,
     /// Only where a collector gets flow records.
     pub ipfix: Option<Export>,
-    /// Only where the run is recorded.
-    pub recorder: Option<Recorder>,
-    /// Only where there is a screen that can go back.
-    pub keeper: Option<Keeper>,
+    /// Who keeps what is counted.
+    pub kept: Kept,
     /// What all threads together may still do.
     pub privileges: Privileges,
 }
@@ -51,10 +48,8 @@ pub struct Outputs {
     pub serving: Serving,
     /// Who gets flow records, if anybody does.
     pub ipfix: Option<Prepared>,
-    /// Where the run is recorded, if it is.
-    pub recording: Option<Recording>,
-    /// What is kept in memory, if anything is.
-    pub keeping: Option<Keeping>,
+    /// Where to keep what is counted.
+    pub to_keep: ToKeep,
 }
 
 /// Starts to count, and then all threads that the run will have: to write records to their destination, or to look up names where
@@ -72,8 +67,7 @@ pub fn launch(
         records,
         serving,
         ipfix,
-        recording,
-        keeping,
+        to_keep,
     } = outputs;
     if records.is_none() {
         setup::ssh_session();
@@ -104,14 +98,8 @@ pub fn launch(
     let ipfix = ipfix.transpose()?;
     let its_own = ipfix.iter().map(|export| export.privileges.clone());
     privileges = its_own.fold(privileges, Privileges::and);
-    let recorder = recording.map(|it| Recorder::start(it, &sampler, identity.clone(), outlet));
-    let recorder = recorder.transpose()?;
-    let its_own = recorder.iter().map(|it| it.privileges.clone());
-    privileges = its_own.fold(privileges, Privileges::and);
-    let keeper = keeping.map(|it| Keeper::start(it, &sampler, identity.clone(), outlet));
-    let keeper = keeper.transpose()?;
-    let its_own = keeper.iter().map(|it| it.privileges.clone());
-    privileges = its_own.fold(privileges, Privileges::and);
+    let (kept, its_own) = Kept::start(to_keep, &sampler, identity.clone(), outlet)?;
+    privileges = its_own.into_iter().fold(privileges, Privileges::and);
     let its_keeps = rights::without_files(identity.clone(), Duty::Signals);
     privileges = privileges.and(signals::forward(caught, outlet.try_clone()?, its_keeps)?);
     if let Some(demo) = demo {
@@ -126,8 +114,7 @@ pub fn launch(
         writer,
         metrics,
         ipfix,
-        recorder,
-        keeper,
+        kept,
         privileges,
     })
 }

@@ -21,6 +21,7 @@ use super::sampler::Sampler;
 use super::updates::{Outlet, Update};
 use crate::model::past::Mark;
 use crate::model::privileges::Privileges;
+use crate::model::snapshot::Snapshot;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
@@ -106,18 +107,8 @@ impl Recorder {
         let written = Arc::clone(&waiting);
         let (_, privileges) = start_confined("recorder", keeps, make, move |mut work| {
             for message in receiver {
-                match message {
-                    Message::Entry(wall_ns, entry) => {
-                        work.put_entry(wall_ns, &entry);
-                        if let Entry::Snapshot { snapshot, .. } = entry {
-                            recycler.recycle(snapshot);
-                        }
-                    }
-                    Message::Key(wall_ns, carried) => {
-                        let put = work.put_key(wall_ns, &carried);
-                        work.tell(put);
-                    }
-                    Message::Alerts(count) => work.mark.alerts += count,
+                if let Some(snapshot) = work.take_in(message) {
+                    recycler.recycle(snapshot);
                 }
                 written.fetch_sub(1, Ordering::Relaxed);
             }
@@ -221,6 +212,24 @@ impl Work {
 
     fn say(&self, text: String) {
         self.outlet.send(Update::Notice(text));
+    }
+
+    /// Records what it is handed; a reading is needed no more then.
+    fn take_in(&mut self, message: Message) -> Option<Box<Snapshot>> {
+        match message {
+            Message::Entry(wall_ns, entry) => {
+                self.put_entry(wall_ns, &entry);
+                if let Entry::Snapshot { snapshot, .. } = entry {
+                    return Some(snapshot);
+                }
+            }
+            Message::Key(wall_ns, carried) => {
+                let put = self.put_key(wall_ns, &carried);
+                self.tell(put);
+            }
+            Message::Alerts(count) => self.mark.alerts += count,
+        }
+        None
     }
 
     fn put_entry(&mut self, wall_ns: i64, entry: &Entry) {

@@ -20,11 +20,11 @@ use super::error::failure;
 use super::export_folder::ExportFolder;
 pub use super::happening::Happening;
 use super::ipfix::Export;
+use super::kept::Kept;
 use super::launch::launch;
 use super::metrics::Metrics;
 use super::names::Resolver;
-use super::past::Keeper;
-use super::recorder::{Recorder, now_ns};
+use super::recorder::now_ns;
 use super::reload::Reload;
 use super::rights;
 use super::sampler::Sampler;
@@ -78,9 +78,8 @@ pub struct Session {
     /// What there is to say of it when all has ended.
     farewell: Option<String>,
     sampler: Sampler,
-    recorder: Option<Recorder>,
-    /// What a screen can go back to.
-    keeper: Option<Keeper>,
+    /// Who keeps what is counted.
+    kept: Kept,
     /// When the tracker last took something in, ns since 1970.
     time_ns: i64,
     demo: Option<Demo>,
@@ -117,12 +116,11 @@ impl Session {
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
         let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let start = setup::start(&arguments, &opened.config, demo.as_ref(), capture);
-        let open = || ExportFolder::open(arguments.output.export_dir.as_deref(), identity.as_ref());
+        let open = || ExportFolder::open(&arguments.output.export_dir, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, &opened.config, exports.as_ref());
         let mut outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
-        outputs.keeping = recording::in_memory(&opened.config, &arguments)?;
-        outputs.recording = recording::open(&opened.config, &arguments, keeps.identity.as_ref())?;
+        outputs.to_keep = recording::open(&opened.config, &arguments, keeps.identity.as_ref())?;
         let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
         let launched = launched.map_err(|error| failure("", &error))?;
         let began_ns = launched.sampler.began_ns;
@@ -144,8 +142,7 @@ impl Session {
             privileges: launched.privileges,
             names: launched.names,
             writer: launched.writer,
-            recorder: launched.recorder,
-            keeper: launched.keeper,
+            kept: launched.kept,
             time_ns: now_ns(),
             exports,
             checks,
@@ -339,7 +336,7 @@ impl Session {
             self.alerts = Alerts::new(rules.clone());
         }
         self.alerts.advance(self.tracker.report());
-        self.note_alerts(self.alerts.raised_now());
+        self.kept.note_alerts(self.alerts.raised_now());
     }
 
     /// Sets all totals to zero, and begins histograms anew.

@@ -119,14 +119,40 @@ struct Work {
 impl Work {
     fn run(mut self, messages: &Receiver<Message>) {
         while let Ok(message) = receive(messages, self.player.patience()) {
-            match message {
-                None => self.player.work(),
-                Some(Message::Entry(wall_ns, entry)) => self.put_entry(wall_ns, entry),
-                Some(Message::Key(wall_ns, carried)) => self.put_key(wall_ns, &carried),
-                Some(Message::Alerts(count)) => self.player.source.note_alerts(count),
-                Some(Message::Travel(travel)) => self.player.travel(travel, 1),
+            let Some(message) = message else {
+                self.player.work();
+                continue;
+            };
+            // A key that is held down asks for the same many times; what is counted meanwhile comes first.
+            let mut asked: Option<(Travel, usize)> = None;
+            for message in std::iter::once(message).chain(messages.try_iter()) {
+                let Some(travel) = self.take_in(message) else {
+                    continue;
+                };
+                match &mut asked {
+                    Some((same, times)) if *same == travel => *times += 1,
+                    _ => {
+                        if let Some((before, times)) = asked.replace((travel, 1)) {
+                            self.player.travel(before, times);
+                        }
+                    }
+                }
+            }
+            if let Some((travel, times)) = asked {
+                self.player.travel(travel, times);
             }
         }
+    }
+
+    /// Takes in what is counted; returns where to go otherwise.
+    fn take_in(&mut self, message: Message) -> Option<Travel> {
+        match message {
+            Message::Entry(wall_ns, entry) => self.put_entry(wall_ns, entry),
+            Message::Key(wall_ns, carried) => self.put_key(wall_ns, &carried),
+            Message::Alerts(count) => self.player.source.note_alerts(count),
+            Message::Travel(travel) => return Some(travel),
+        }
+        None
     }
 
     fn put_entry(&mut self, wall_ns: i64, entry: Entry) {

@@ -140,6 +140,9 @@ impl<S: Source> Player<S> {
             return Some(Duration::ZERO);
         }
         let is_busy = self.is_busy();
+        if self.shown.is_none() && !self.is_of_run {
+            return Some(LOOK_EVERY.saturating_sub(self.looked.elapsed()));
+        }
         let course = self.shown.as_mut().filter(|_| !self.clock.pace().is_held)?;
         if is_busy {
             return Some(SLICE);
@@ -163,6 +166,12 @@ impl<S: Source> Player<S> {
                 Reached::NotYet => self.making = Some(making),
                 reached => self.arrive(making.course, reached),
             }
+        }
+        if self.shown.is_none() && !self.is_of_run && self.looked.elapsed() >= LOOK_EVERY {
+            // There may be a first interval by now.
+            self.look();
+            self.go(Goal::Time(i64::MAX));
+            return self.show();
         }
         if self.shown.is_some() && !self.clock.pace().is_held && !self.is_busy() {
             self.go_on();
@@ -323,7 +332,7 @@ impl<S: Source> Player<S> {
         }
         self.making = None;
         let Some(mut whole) = Course::begin(&self.source, &self.zone, wall_ns - LEAD_NS) else {
-            self.notice = Some("nothing is recorded yet".to_owned());
+            self.notice = Some("no interval is recorded yet".to_owned());
             return;
         };
         let deadline = Some(Instant::now() + self.patience);
@@ -358,11 +367,16 @@ impl<S: Source> Player<S> {
         self.making = begun.map(|course| Making { course, goal });
     }
 
-    fn put(&mut self, course: Course, is_rough: bool) {
-        // One without an interval shows nothing.
+    fn put(&mut self, mut course: Course, is_rough: bool) {
         if course.latest().is_some() {
             (self.shown, self.is_rough) = (Some(course), is_rough);
+            return;
         }
+        let faults = course.faults();
+        self.notice = Some(match faults.is_empty() {
+            true => "no interval is recorded yet".to_owned(),
+            false => faults.join("; "),
+        });
     }
 
     /// When what is known begins and ends, ns since 1970.

@@ -11,6 +11,8 @@ use crate::model::tracker::{Flow, Report};
 use crate::runtime::past::visit::Visit;
 use crate::runtime::updates::Update;
 
+#[path = "cost_tests.rs"]
+mod cost;
 #[path = "viewer_tests.rs"]
 mod viewer;
 

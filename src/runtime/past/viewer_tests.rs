@@ -146,7 +146,7 @@ impl Viewer {
     }
 
     /// What there is to do is done.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         while self.player.making.is_some() {
             self.player.work();
         }

@@ -50,7 +50,7 @@ pub fn run(
     let ended = |error: io::Error| failed(error.into());
     terminal::hold_stops().map_err(ended)?;
     let identity = rights::reader(owner).map_err(failed)?;
-    let exports = ExportFolder::open(arguments.export_dir.as_deref(), identity.as_ref())?;
+    let exports = ExportFolder::open(&arguments.export_dir, identity.as_ref())?;
     let caught = signals::catch().map_err(ended)?;
     let (outlet, inlet) = Inlet::pair().map_err(ended)?;
     // Read while the files can be.

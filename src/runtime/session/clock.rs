@@ -103,8 +103,7 @@ impl Session {
             }
             self.farewell = self.ipfix.as_mut().and_then(Export::finish);
         }
-        // It ends when all of it is written.
-        self.recorder = None;
+        self.kept.end();
         self.demo = None;
         intervals
     }

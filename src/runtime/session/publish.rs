@@ -8,6 +8,7 @@ use crate::export::openmetrics::Page;
 use crate::model::alert::Alerts;
 use crate::model::tracker::FlowTracker;
 use crate::runtime::ipfix::Prepared;
+use crate::runtime::kept::ToKeep;
 use crate::runtime::launch::Outputs;
 use crate::runtime::metrics::{Certificates, Serving, listen_at};
 use crate::runtime::setup::{self, Timing};
@@ -38,8 +39,7 @@ pub(super) fn outputs(
             }
             None => Prepared::of(config)?,
         },
-        recording: None,
-        keeping: None,
+        to_keep: ToKeep::default(),
     })
 }
 

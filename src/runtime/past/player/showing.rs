@@ -22,7 +22,8 @@ impl<S: Source> Player<S> {
         let mut faults = course.faults();
         faults.extend(self.source.fault());
         if !faults.is_empty() {
-            self.notice = Some(faults.join("; "));
+            let said = self.notice.take().into_iter().chain(faults);
+            self.notice = Some(said.collect::<Vec<_>>().join("; "));
         }
         let Some(here) = course.latest() else { return };
         let marks = with_latest(self.source.marks(), course);

@@ -276,7 +276,7 @@ fn assert_exported(run: &Run, live: &[Value]) {
     }
     for (at, says) in [
         ("2020-01-01 00:00", "what is recorded begins later, at 20"),
-        ("2020-01-01 00:00", "1 of its files lack an index"),
+        ("2020-01-01 00:00", "no index beside 1 of its files"),
         ("2099-01-01 00:00", "nothing was recorded then"),
     ] {
         let mut command = Command::new(PROGRAM);
@@ -405,6 +405,16 @@ fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
         errors.ends_with("another run records there\n") && errors.lines().count() == 1,
         "{errors}"
     );
+    // Who opens it now sees what comes, as it comes.
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["replay", "past"])
+        .current_dir(run.folder.path());
+    let mut pty = Pty::start(&mut command, (120, 40), Control::Controlling);
+    pty.wait_for_text("replay");
+    send(&pair, 5000, 1..7);
+    pty.wait_for_text("10.0.0.2:40000");
+    drop(pty);
     // Who reads along sees what is there.
     let (all, _) = replayed(&run.past(), &[]);
     assert!(!all.is_empty());

@@ -27,7 +27,10 @@ pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, flow: &Flow) {
     let Some((histogram, axis)) =
         histogram.and_then(|h| Some((h, Axis::of(h, scale, area.width)?)))
     else {
-        let text = "gathering...";
+        let text = match app.past() {
+            Some(_) => "none was kept of this flow then",
+            None => "gathering...",
+        };
         pen.text(area.x, area.y + 1, area.width, text, pen.theme.dim);
         return;
     };

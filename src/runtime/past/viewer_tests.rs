@@ -69,6 +69,8 @@ pub fn frames(app: &mut App, live: &Report) -> Vec<String> {
         let says_when = |y: u16| y == 0 || y == bar || y + 1 == height;
         let text = lines.filter(|(_, y)| !says_when(*y)).map(|(cells, _)| {
             let line: String = cells.iter().map(|cell| cell.symbol()).collect();
+            // Of a flow that is looked at only now there is nothing to come.
+            let line = line.replace("none was kept of this flow then", "gathering...");
             line.trim_end().to_owned()
         });
         let text: Vec<String> = text.filter(|line| !line.is_empty()).collect();

@@ -149,7 +149,7 @@ impl Source for Segments {
             .count();
         let is_new = unknown > 0 && !std::mem::replace(&mut self.is_told, true);
         is_new.then(|| {
-            format!("{unknown} of its files lack an index: losses and alerts in them have no mark in the bar of time")
+            format!("no index beside {unknown} of its files: losses and alerts in them have no mark in the bar of time")
         })
     }
 }

@@ -368,6 +368,46 @@ fn kill_and_read(kills: usize) {
     }
 }
 
+/// Who opens a recording that is being written sees what comes, as it comes.
+fn assert_followed(pair: &Pair, run: &Run) {
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["replay", "past"])
+        .current_dir(run.folder.path());
+    let mut pty = Pty::start(&mut command, (120, 40), Control::Controlling);
+    pty.wait_for_text("replay");
+    send(pair, 5000, 1..7);
+    pty.wait_for_text("10.0.0.2:40000");
+}
+
+/// Damage in the middle is told, and the rest is read; a file of a newer version is told.
+fn assert_damage_is_told(past: &Path) {
+    let is_segment = |it: &PathBuf| it.extension().is_some_and(|it| it == "flowrec");
+    let files = fs::read_dir(past).expect("a folder");
+    let mut paths = files.map(|it| it.expect("an entry").path());
+    let segment = paths.find(is_segment).expect("a segment");
+    let whole = fs::read(&segment).expect("read");
+    let mut bytes = whole.clone();
+    bytes[whole.len() / 4 * 3] ^= 0x10;
+    fs::write(&segment, &bytes).expect("write");
+    let output = replay(past, &["--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("at byte ") && errors.lines().count() == 2,
+        "{errors}"
+    );
+    assert!(!output.stdout.is_empty());
+    bytes = whole;
+    bytes[8] = 77;
+    fs::write(&segment, &bytes).expect("write");
+    let errors = String::from_utf8_lossy(&replay(past, &["--json"]).stderr).into_owned();
+    assert!(
+        errors.contains("a newer flowtop wrote it (format 77; this one reads 1)"),
+        "{errors}"
+    );
+}
+
 #[test]
 fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
     if !support::root() {
@@ -405,52 +445,18 @@ fn a_recording_is_its_owners_alone_and_one_run_records_at_a_time() {
         errors.ends_with("another run records there\n") && errors.lines().count() == 1,
         "{errors}"
     );
-    // Who opens it now sees what comes, as it comes.
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(["replay", "past"])
-        .current_dir(run.folder.path());
-    let mut pty = Pty::start(&mut command, (120, 40), Control::Controlling);
-    pty.wait_for_text("replay");
-    send(&pair, 5000, 1..7);
-    pty.wait_for_text("10.0.0.2:40000");
-    drop(pty);
+    assert_followed(&pair, &run);
     // Who reads along sees what is there.
     let (all, _) = replayed(&run.past(), &[]);
     assert!(!all.is_empty());
     run.end(Signal::SIGTERM);
     let said = format!(
-        "flowtop: records to {}: 1.00 GB or 7 days of it\n",
+        "flowtop: records to {}: 1.00 GB or 7 days of it
+",
         past.display()
     );
     assert_eq!(run.errors(), said);
-
-    let segment = segments().next().expect("a segment").path();
-    assert_damage_is_told(&run.past(), &segment);
-}
-
-/// Damage in the middle is told, and the rest is read; so is a version that is not known.
-fn assert_damage_is_told(past: &Path, segment: &Path) {
-    let whole = fs::read(segment).expect("read");
-    let mut bytes = whole.clone();
-    bytes[whole.len() / 4 * 3] ^= 0x10;
-    fs::write(segment, &bytes).expect("write");
-    let output = replay(past, &["--json"]);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(
-        errors.contains("at byte ") && errors.lines().count() == 2,
-        "{errors}"
-    );
-    assert!(!output.stdout.is_empty());
-    bytes = whole;
-    bytes[8] = 77;
-    fs::write(segment, &bytes).expect("write");
-    let errors = String::from_utf8_lossy(&replay(past, &["--json"]).stderr).into_owned();
-    assert!(
-        errors.contains("a newer flowtop wrote it (format 77; this one reads 1)"),
-        "{errors}"
-    );
+    assert_damage_is_told(&run.past());
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn the_dashboard_finds_names_reads_and_writes_as_the_caller() {
     fs::write(folder.path().join("config.json"), "{\"THEME\": \"light\"}").expect("write");
     pty.wait_for_text("configuration: ");
     pty.press("4");
-    pty.wait_for_text("goes on as user 54321 (54321), no capability, no new privileges");
+    pty.wait_for_text("goes on as user 54321, no capability, no new privileges");
     pty.press("q");
     assert!(pty.wait_for_exit(Duration::from_secs(10)).success());
     pty.assert_restored();

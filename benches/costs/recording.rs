@@ -18,31 +18,26 @@ const INTERVALS: Intervals = Intervals {
     refresh_ns: SECOND,
     jitter_ns: SECOND,
 };
-/// Frames from one key frame to the next, which come once a minute.
-const FRAMES: u64 = 60;
+/// Frames from one key frame to the next, which come twice a part.
+const FRAMES: u64 = 30;
 
 /// The same flows with one in ten, and then all of them active.
 pub fn measure(table: &mut Table) -> Result<()> {
     table.begin(
         "Recordings",
         "65,536 flows, a reading a second, of sizes and gaps that are no two alike; CPU time and bytes of a second are those \
-         of a minute with its key frame, shared out.",
+         of half a minute with its key frame, shared out.",
     );
     for (what, share, most_ms, most_mb) in [
         ("a tenth active", 10, 10.0, 0.2),
         ("all active", 1, 30.0, 1.5),
     ] {
-        let minute = Minute::of(share)?;
-        let per_second = minute.bytes / FRAMES as f64;
+        let part = Part::of(share)?;
+        let per_second = part.bytes / FRAMES as f64;
         let mut line = |of: &str, unit, value, target| {
             add(table, &format!("{of}, {what}"), unit, None, value, target);
         };
-        line(
-            "Recording a second",
-            "ms",
-            minute.took,
-            Target::Most(most_ms),
-        );
+        line("Recording a second", "ms", part.took, Target::Most(most_ms));
         let megabytes = Summary::once(per_second / 1e6);
         line(
             "Written in a second",
@@ -50,7 +45,7 @@ pub fn measure(table: &mut Table) -> Result<()> {
             megabytes,
             Target::Most(most_mb),
         );
-        let of_a_flow = Summary::once(minute.bytes_of_frames / (FRAMES * minute.active) as f64);
+        let of_a_flow = Summary::once(part.bytes_of_frames / (FRAMES * part.active) as f64);
         line(
             "Written for an active flow and second",
             "bytes",
@@ -58,17 +53,17 @@ pub fn measure(table: &mut Table) -> Result<()> {
             Target::Most(25.0),
         );
         line(
-            "Jump to the end of the minute",
+            "Jump to a moment just before the next key frame",
             "ms",
-            minute.jump()?,
+            part.jump()?,
             Target::Most(200.0),
         );
     }
     Ok(())
 }
 
-/// A minute of a recording, which begins with a key frame and ends before the next one.
-struct Minute {
+/// A part of a recording, which begins with a key frame and ends before the next one.
+struct Part {
     segment: Vec<u8>,
     active: u64,
     /// ms of a second.
@@ -77,9 +72,9 @@ struct Minute {
     bytes_of_frames: f64,
 }
 
-impl Minute {
+impl Part {
     /// In which one flow of `share` has packets.
-    fn of(share: usize) -> Result<Minute> {
+    fn of(share: usize) -> Result<Part> {
         let mut encoder = Encoder::new(0, INTERVALS, Arc::from("{}"))?;
         let mut tracker = FlowTracker::new(INTERVALS, 0);
         let mut dice = Dice(1);
@@ -130,7 +125,7 @@ impl Minute {
             segment.extend(encoder.frame(now as i64, &entry)?);
             samples.push(watch.ms() + key_ms / FRAMES as f64);
         }
-        Ok(Minute {
+        Ok(Part {
             active: snapshot.flows.len() as u64,
             took: Summary::of(samples),
             bytes: segment.len() as f64,

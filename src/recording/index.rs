@@ -1,4 +1,4 @@
-//! The index of a segment, a file beside it: what happened in each of its minutes, so that a week is looked over without being
+//! The index of a segment, a file beside it: what happened between its key frames, so that a week is looked over without being
 //! read.
 //!
 //! It has a header and then records, each with a checksum. Whoever cannot read it knows less, and nothing wrong.

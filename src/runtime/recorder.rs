@@ -27,8 +27,8 @@ use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
 use crate::recording::{Encoder, Entry, Header};
 
-/// How often there is a key frame, at which reading may begin.
-pub const KEY_EVERY_NS: u64 = 60_000_000_000;
+/// How often there is a key frame, at which reading may begin. A jump reads what is behind one.
+pub const KEY_EVERY_NS: u64 = 30_000_000_000;
 /// Entries that wait for the disk at most.
 const MOST_WAITING: usize = 64;
 /// How long the end of a run waits for the disk.
@@ -112,7 +112,7 @@ impl Recorder {
                 }
                 written.fetch_sub(1, Ordering::Relaxed);
             }
-            work.end_minute(now_ns());
+            work.end_mark(now_ns());
             let _ = done.send(());
         })?;
         Ok(Recorder {
@@ -256,7 +256,7 @@ impl Work {
     /// Puts a key frame into the open segment, or into a new one if that has no room.
     fn put_key(&mut self, wall_ns: i64, carried: &Carried) -> io::Result<()> {
         let block = self.encoder.key(wall_ns, carried)?;
-        self.end_minute(wall_ns);
+        self.end_mark(wall_ns);
         if self.folder.has_room(wall_ms(wall_ns)) {
             self.folder.append(&block)?;
         } else {
@@ -273,7 +273,7 @@ impl Work {
     }
 
     /// Notes in the index what happened in what ends here.
-    fn end_minute(&mut self, wall_ns: i64) {
+    fn end_mark(&mut self, wall_ns: i64) {
         let next = Mark {
             from_ns: wall_ns,
             ..Mark::default()

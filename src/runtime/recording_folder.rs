@@ -54,7 +54,7 @@ pub struct RecordingFolder {
 #[derive(Debug)]
 struct Latest {
     file: File,
-    /// Where each minute of it is noted; without it, those are not known.
+    /// Where is noted what happened in it; without it, those are not known.
     index: Option<File>,
     /// Its whole blocks.
     size: u64,
@@ -176,7 +176,7 @@ impl RecordingFolder {
         let _ = unlinkat(&*self.folder, name, UnlinkatFlags::NoRemoveDir);
     }
 
-    /// Notes what happened in a minute of the open segment.
+    /// Notes what happened in a part of the open segment.
     pub fn note(&mut self, mark: &Mark) {
         self.append_to_index(&index_record(mark));
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::source::Source;
 use crate::model::past::Mark;
-use crate::recording::{Header, SegmentName};
+use crate::recording::{HEADER, Header, SegmentName};
+use crate::runtime::recorder::KEY_EVERY_NS;
 
-/// Minutes that are kept, beside the one that goes on.
-const MOST_MINUTES: usize = 10;
+/// Segments of ten minutes, beside the one that goes on.
+const MOST_SEGMENTS: usize = (600_000_000_000 / KEY_EVERY_NS) as usize;
 /// Bytes that are kept: what 4,096 flows need for that long that all send all the time.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -42,6 +43,7 @@ impl Memory {
         });
         self.begun += 1;
         self.segments.push_back(header.bytes().to_vec());
+        self.bytes += HEADER;
         self.append(wall_ns, key);
     }
 
@@ -54,7 +56,7 @@ impl Memory {
         latest.extend_from_slice(frame);
         self.bytes += frame.len();
         let is_too_much = |it: &Memory| {
-            it.segments.len() > MOST_MINUTES + 1 || it.bytes > MOST_BYTES && it.segments.len() > 1
+            it.segments.len() > MOST_SEGMENTS + 1 || it.bytes > MOST_BYTES && it.segments.len() > 1
         };
         while is_too_much(self) {
             let oldest = self.segments.pop_front();
@@ -117,14 +119,12 @@ impl Source for Memory {
 mod tests {
     use super::*;
 
-    const MINUTE_NS: i64 = 60_000_000_000;
-
     #[test]
     fn ten_minutes_are_kept_or_as_many_as_have_room() {
-        for (bytes, kept) in [(1000, 10..=11), (MOST_BYTES / 4, 3..=4)] {
+        for (bytes, kept) in [(1000, 20..=21), (MOST_BYTES / 4, 3..=4)] {
             let mut memory = Memory::default();
-            for minute in 0..30 {
-                let wall_ns = minute * MINUTE_NS;
+            for segment in 0..60 {
+                let wall_ns = segment * KEY_EVERY_NS as i64;
                 memory.begin(wall_ns, &vec![1; bytes / 2]);
                 memory.append(wall_ns + 1, &vec![2; bytes / 2]);
                 memory.note(Mark {
@@ -133,11 +133,11 @@ mod tests {
                     ..Mark::default()
                 });
                 let held: usize = memory.segments.iter().map(Vec::len).sum();
-                assert!(held <= MOST_BYTES + 40 * memory.segments.len());
+                assert!(held <= MOST_BYTES);
             }
             assert!(kept.contains(&memory.names.len()), "{:?}", memory.names);
             assert_eq!(memory.names.len(), memory.segments.len());
-            assert_eq!(memory.names.last().map(|it| it.number), Some(29));
+            assert_eq!(memory.names.last().map(|it| it.number), Some(59));
             assert_eq!(memory.marks().len(), memory.names.len());
             let mut first = Vec::new();
             let name = memory.names[0];

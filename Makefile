@@ -133,7 +133,7 @@ bench: ## measure costs, each beside its baseline; writes BENCHMARKS.md
 screenshots: build ## make the pictures in docs/screenshots from the real program (needs tmux and python3)
 	@[ -x $(PICTURE_TOOLS)/bin/python ] || python3 -m venv $(PICTURE_TOOLS)
 	@$(PICTURE_TOOLS)/bin/python -c "import rich" 2>/dev/null || $(PICTURE_TOOLS)/bin/pip install --quiet rich==15.0.0
-	$(PICTURE_TOOLS)/bin/python scripts/screenshots docs/screenshots $(SUDO) $(PROGRAM) --demo
+	$(PICTURE_TOOLS)/bin/python scripts/screenshots docs/screenshots $(PROGRAM) $(SUDO)
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 DOCUMENTS = README.md SECURITY.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE src/bpf/LICENSE-GPL-2.0 config.json config.schema.json

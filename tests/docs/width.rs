@@ -7,6 +7,8 @@ use std::path::Path;
 use super::{read, rewrite};
 
 const WIDEST: usize = 120;
+/// What a newcomer reads is that short; the rest is in docs.
+const LONGEST_README: usize = 180;
 
 /// README.md, ARCHITECTURE.md, CONTRIBUTING.md, the notes of the benchmarks and all of docs.
 fn documents() -> Vec<String> {
@@ -107,6 +109,12 @@ fn wrapped(text: &str) -> String {
     }
     lines.extend(wrap(&block));
     lines.join("\n") + "\n"
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= LONGEST_README, "{lines} lines");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 use crate::model::tracker::{FlowTracker, Intervals};
 use crate::recording::{Encoder, Entry};
 use crate::runtime::past::memory::Memory;
+use crate::runtime::recorder::KEY_EVERY_NS;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const BEGAN_WALL_NS: i64 = 1_764_000_000_000_000_000;
@@ -77,7 +78,7 @@ fn keep(flows: u32, active: u32) -> (Memory, Duration, usize) {
     let (mut took, mut bytes) = (Duration::ZERO, 0);
     for second in 1..=u64::from(SECONDS) {
         let wall_ns = BEGAN_WALL_NS + (second * SECOND_NS) as i64;
-        if second % 60 == 1 {
+        if (second * SECOND_NS - SECOND_NS).is_multiple_of(KEY_EVERY_NS) {
             let began = Instant::now();
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");
             took += began.elapsed();
@@ -117,8 +118,8 @@ fn what_it_costs() {
     for (flows, active) in [(14, 14), (4096, 4096), (65_536, 6_554), (65_536, 65_536)] {
         let (memory, took, bytes) = keep(flows, active);
         println!(
-            "{flows} flows, {active} active: {took:?} and {bytes} bytes a second, {} minutes kept",
-            memory.names().len() - 1
+            "{flows} flows, {active} active: {took:?} and {bytes} bytes a second, {} s kept",
+            (memory.names().len() as u64 - 1) * KEY_EVERY_NS / SECOND_NS
         );
         let mut viewer = Viewer::of(memory, false);
         viewer.player.patience = PATIENCE;

@@ -28,7 +28,7 @@ const LEAD_NS: i64 = 600_000_000_000;
 /// A minute, ns.
 const MINUTE_NS: i64 = 60_000_000_000;
 /// How long somebody waits for a moment that is whole, before one is shown that is not.
-const PATIENCE: Duration = Duration::from_millis(60);
+const PATIENCE: Duration = Duration::from_millis(20);
 /// How long nothing is heard of requests.
 const SLICE: Duration = Duration::from_millis(20);
 /// How often it is looked whether there is more.
@@ -324,18 +324,28 @@ impl<S: Source> Player<S> {
             Goal::Next | Goal::Event(_) => return,
         };
         let here_ns = self.here().map_or(i64::MAX, |here| here.wall_ns);
-        if let (Some(course), Goal::Time(_)) = (&mut self.shown, goal)
-            && (0..LEAD_NS).contains(&wall_ns.saturating_sub(here_ns))
-        {
-            goal::run(course, &self.source, goal, None);
-            return self.follow();
+        let deadline = Some(Instant::now() + self.patience);
+        let on_from_here = match goal {
+            Goal::Time(_) if (0..LEAD_NS).contains(&wall_ns.saturating_sub(here_ns)) => {
+                self.shown.take()
+            }
+            _ => None,
+        };
+        let mut whole = None;
+        if let Some(mut course) = on_from_here {
+            if goal::run(&mut course, &self.source, goal, deadline) != Reached::NotYet {
+                self.shown = Some(course);
+                return self.follow();
+            }
+            let making = self.making.take().map(|making| making.course);
+            whole = if self.is_rough { making } else { Some(course) };
         }
         self.making = None;
-        let Some(mut whole) = Course::begin(&self.source, &self.zone, wall_ns - LEAD_NS) else {
+        let begin = || Course::begin(&self.source, &self.zone, wall_ns - LEAD_NS);
+        let Some(mut whole) = whole.or_else(begin) else {
             self.notice = Some("no interval is recorded yet".to_owned());
             return;
         };
-        let deadline = Some(Instant::now() + self.patience);
         if goal::run(&mut whole, &self.source, goal, deadline) != Reached::NotYet {
             return self.put(whole, false);
         }

@@ -59,6 +59,8 @@ pub struct Course {
     was_losing: bool,
     /// An interval ended since reading began.
     is_begun: bool,
+    /// Nobody asks what happened on the way.
+    is_hurried: bool,
     /// What could not be read.
     faults: Vec<String>,
 }
@@ -84,6 +86,7 @@ impl Course {
             closings: VecDeque::new(),
             was_losing: false,
             is_begun: false,
+            is_hurried: false,
             faults: Vec::new(),
         };
         if course.open(source, segment)
@@ -219,8 +222,19 @@ impl Course {
         }
     }
 
+    /// From here on leaves out what happened on the way, or looks at it again.
+    pub fn hurry(&mut self, is_hurried: bool) {
+        self.is_hurried = is_hurried;
+        if let Some(here) = self.latest() {
+            self.look_at(here.wall_ns);
+        }
+    }
+
     /// Finds what happened.
     fn look_at(&mut self, wall_ns: i64) {
+        if self.is_hurried {
+            return;
+        }
         let at = time_of_day(wall_ns, &self.zone);
         if let Some(tracker) = &self.tracker {
             self.journal.advance(tracker.report(), at);

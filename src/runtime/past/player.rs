@@ -3,6 +3,7 @@
 //! Windows, histories and events of a moment need the minutes before it. Where those are not soon read, what is shown begins
 //! at the last key frame at first; another course that began earlier takes its place when it has come there.
 
+mod jump;
 mod search;
 mod showing;
 
@@ -28,7 +29,7 @@ const LEAD_NS: i64 = 600_000_000_000;
 /// A minute, ns.
 const MINUTE_NS: i64 = 60_000_000_000;
 /// How long somebody waits for a moment that is whole, before one is shown that is not.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(30);
 /// How long nothing is heard of requests.
 const SLICE: Duration = Duration::from_millis(20);
 /// How often it is looked whether there is more.
@@ -313,68 +314,6 @@ impl<S: Source> Player<S> {
             Some(before) => self.go(Goal::Spot(before)),
             None => self.go(Goal::Time(here.wall_ns - 1)),
         }
-    }
-
-    /// Shows this interval: on from the one that is shown if that leads there, else from some time before it.
-    fn go(&mut self, goal: Goal) {
-        let (from, to) = self.span();
-        let wall_ns = match goal {
-            Goal::Spot(there) => there.wall_ns,
-            Goal::Time(wall_ns) => wall_ns.clamp(from, to),
-            Goal::Next | Goal::Event(_) => return,
-        };
-        let here_ns = self.here().map_or(i64::MAX, |here| here.wall_ns);
-        let deadline = Some(Instant::now() + self.patience);
-        let on_from_here = match goal {
-            Goal::Time(_) if (0..LEAD_NS).contains(&wall_ns.saturating_sub(here_ns)) => {
-                self.shown.take()
-            }
-            _ => None,
-        };
-        let mut whole = None;
-        if let Some(mut course) = on_from_here {
-            if goal::run(&mut course, &self.source, goal, deadline) != Reached::NotYet {
-                self.shown = Some(course);
-                return self.follow();
-            }
-            let making = self.making.take().map(|making| making.course);
-            whole = if self.is_rough { making } else { Some(course) };
-        }
-        self.making = None;
-        let begin = || Course::begin(&self.source, &self.zone, wall_ns - LEAD_NS);
-        let Some(mut whole) = whole.or_else(begin) else {
-            self.notice = Some("no interval is recorded yet".to_owned());
-            return;
-        };
-        if goal::run(&mut whole, &self.source, goal, deadline) != Reached::NotYet {
-            return self.put(whole, false);
-        }
-        let rough = Course::begin(&self.source, &self.zone, wall_ns).and_then(|mut rough| {
-            goal::run(&mut rough, &self.source, goal, None);
-            Some((rough.latest()?, rough))
-        });
-        match rough {
-            Some((here, rough)) => {
-                self.put(rough, true);
-                let goal = Goal::Spot(here);
-                let course = whole;
-                self.making = Some(Making { course, goal });
-            }
-            None => {
-                goal::run(&mut whole, &self.source, goal, None);
-                self.put(whole, false);
-            }
-        }
-    }
-
-    /// Begins to make what is shown whole, if it is not.
-    fn make_whole(&mut self) {
-        let Some(here) = self.here().filter(|_| self.is_rough) else {
-            return;
-        };
-        let goal = Goal::Spot(here);
-        let begun = Course::begin(&self.source, &self.zone, here.wall_ns - LEAD_NS);
-        self.making = begun.map(|course| Making { course, goal });
     }
 
     fn put(&mut self, mut course: Course, is_rough: bool) {

@@ -1,7 +1,7 @@
 //! Recordings: what a run's tracker took in, so that another one takes the same in later and reports the same.
 //!
 //! A recording is a folder of segments. A segment has a header and then blocks, each with a checksum: key frames, at which
-//! reading may begin, about twice a minute and at the beginning of each segment, and frames between them, which say what
+//! reading may begin, about three times a minute and at the beginning of each segment, and frames between them, which say what
 //! changed. Pure: bytes come from somewhere and go somewhere.
 //!
 //! What is recorded are readings ([`crate::model::snapshot::Snapshot`]) and whatever else changes a tracker

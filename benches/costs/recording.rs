@@ -18,15 +18,15 @@ const INTERVALS: Intervals = Intervals {
     refresh_ns: SECOND,
     jitter_ns: SECOND,
 };
-/// Frames from one key frame to the next, which come twice a part.
-const FRAMES: u64 = 30;
+/// Frames from one key frame to the next, which come every 20 s.
+const FRAMES: u64 = 20;
 
 /// The same flows with one in ten, and then all of them active.
 pub fn measure(table: &mut Table) -> Result<()> {
     table.begin(
         "Recordings",
         "65,536 flows, a reading a second, of sizes and gaps that are no two alike; CPU time and bytes of a second are those \
-         of half a minute with its key frame, shared out.",
+         of 20 s with their key frame, shared out.",
     );
     for (what, share, most_ms, most_mb) in [
         ("a tenth active", 10, 10.0, 0.2),

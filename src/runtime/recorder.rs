@@ -28,7 +28,7 @@ use crate::probe::privileges::confine::Identity;
 use crate::recording::{Encoder, Entry, Header};
 
 /// How often there is a key frame, at which reading may begin. A jump reads what is behind one.
-pub const KEY_EVERY_NS: u64 = 30_000_000_000;
+pub const KEY_EVERY_NS: u64 = 20_000_000_000;
 /// Entries that wait for the disk at most.
 const MOST_WAITING: usize = 64;
 /// How long the end of a run waits for the disk.

@@ -15,7 +15,6 @@ use flowtop::app::{
 use flowtop::keymap::{Action, BINDINGS, Key, Keymap, parse_chord};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::appearance::Appearance;
-use flowtop::model::capture::Pace;
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
 use flowtop::model::histogram::{Histogram, bucket_of};
@@ -1319,18 +1318,15 @@ fn keys_of_the_past_ask_for_it_and_what_comes_is_shown_until_now_comes_back() {
     let place = Place::default();
     let moment = Moment::past(&then, &Journal::new(Vec::new()), place);
     app.update(Msg::Past(Some(Box::new(moment))), &live);
-    let held = |is_held| Pace {
-        is_held,
-        ..Pace::default()
-    };
     for (pressed, travel) in [
         (")", Travel::Interval(Way::On)),
         ("}", Travel::Minute(Way::On)),
         ("a", Travel::Event(Way::On)),
         ("E", Travel::End),
-        (".", Travel::Pace(held(true))),
-        ("Space", Travel::Pace(held(true))),
-        ("]", Travel::Pace(held(false))),
+        (".", Travel::Hold),
+        ("Space", Travel::Hold),
+        ("[", Travel::Speed(Way::Back)),
+        ("]", Travel::Speed(Way::On)),
     ] {
         assert_eq!(key(&mut app, &live, pressed), [Effect::Travel(travel)]);
     }

@@ -34,13 +34,8 @@ impl App {
     /// Does one of these.
     pub(super) fn change_time(&mut self, action: Action, live: &Report) -> Vec<Effect> {
         match (self.past(), &live.capture) {
-            (Some(place), _) => {
-                let travel = travel(action, place.pace);
-                vec![Effect::Travel(travel)]
-            }
-            (None, None) if leads_back(action) => {
-                vec![Effect::Travel(travel(action, Pace::default()))]
-            }
+            (Some(_), _) => vec![Effect::Travel(travel(action))],
+            (None, None) if leads_back(action) => vec![Effect::Travel(travel(action))],
             (None, None) => {
                 let back = self.preferences().keymap.keys_text(Action::IntervalBack);
                 self.notices
@@ -83,7 +78,7 @@ fn changed(pace: Pace, action: Action) -> Pace {
     }
 }
 
-fn travel(action: Action, pace: Pace) -> Travel {
+fn travel(action: Action) -> Travel {
     match action {
         Action::IntervalBack => Travel::Interval(Way::Back),
         Action::IntervalOn => Travel::Interval(Way::On),
@@ -93,6 +88,8 @@ fn travel(action: Action, pace: Pace) -> Travel {
         Action::EventOn => Travel::Event(Way::On),
         Action::ToStart => Travel::Start,
         Action::ToEnd => Travel::End,
-        action => Travel::Pace(changed(pace, action)),
+        Action::Slower => Travel::Speed(Way::Back),
+        Action::Faster => Travel::Speed(Way::On),
+        _ => Travel::Hold,
     }
 }

@@ -60,6 +60,10 @@ pub enum Way {
 pub enum Travel {
     /// To the interval beside.
     Interval(Way),
+    /// Hold what is played, or let it go on.
+    Hold,
+    /// Play slower or faster.
+    Speed(Way),
     /// By a minute.
     Minute(Way),
     /// To the next interval in which a loss or an alert began.

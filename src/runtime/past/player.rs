@@ -258,6 +258,15 @@ impl<S: Source> Player<S> {
         }
         match travel {
             Travel::Pace(pace) => self.set_pace(pace),
+            Travel::Hold => {
+                let pace = self.clock.pace();
+                let is_held = pace.is_held ^ (times % 2 == 1);
+                self.set_pace(Pace { is_held, ..pace });
+            }
+            Travel::Speed(way) => {
+                let beside = |pace: Pace, _| pace.beside(way == Way::On);
+                self.set_pace((0..times).fold(self.clock.pace(), beside));
+            }
             Travel::Interval(Way::On) => self.step_on(times),
             Travel::Interval(Way::Back) => self.step_back(times),
             Travel::Minute(way) => {

@@ -32,7 +32,9 @@ impl<S: Source> Player<S> {
         match way {
             Way::On => self.search_on(here),
             Way::Back => {
-                let known = self.shown.iter().flat_map(Course::closings).skip(1);
+                // One that came here in a hurry has not seen all that happened.
+                let shown = self.shown.iter().filter(|_| !self.is_rough);
+                let known = shown.flat_map(Course::closings).skip(1);
                 let known: Vec<Closing> = known.copied().collect();
                 match known.iter().find(|it| it.is_event) {
                     Some(found) => {

@@ -15,3 +15,6 @@ pub use keeper::{Keeper, Keeping};
 pub use player::{Begin, Player};
 pub use requests::play;
 pub use source::Source;
+
+/// What a moment needs before it, so that its windows, histories and alerts are those of the run, ns.
+pub const LEAD_NS: i64 = 600_000_000_000;

@@ -1,6 +1,7 @@
 //! Keeps the last minutes of a run in memory, as a recorder keeps all of it on a disk, and goes through them: in a thread of
 //! its own, while counting goes on.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -9,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::memory::Memory;
 use super::player::Player;
-use super::requests::receive;
+use super::requests::{go, receive};
 use crate::model::past::{Mark, Travel};
 use crate::model::privileges::Privileges;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
@@ -123,24 +124,10 @@ impl Work {
                 self.player.work();
                 continue;
             };
-            // A key that is held down asks for the same many times; what is counted meanwhile comes first.
-            let mut asked: Option<(Travel, usize)> = None;
-            for message in std::iter::once(message).chain(messages.try_iter()) {
-                let Some(travel) = self.take_in(message) else {
-                    continue;
-                };
-                match &mut asked {
-                    Some((same, times)) if *same == travel => *times += 1,
-                    _ => {
-                        if let Some((before, times)) = asked.replace((travel, 1)) {
-                            self.player.travel(before, times);
-                        }
-                    }
-                }
-            }
-            if let Some((travel, times)) = asked {
-                self.player.travel(travel, times);
-            }
+            // What is counted comes first.
+            let all = iter::once(message).chain(messages.try_iter());
+            let travels: Vec<Travel> = all.filter_map(|it| self.take_in(it)).collect();
+            go(&mut self.player, &travels);
         }
     }
 

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
+use super::LEAD_NS;
 use super::source::Source;
 use crate::model::past::Mark;
 use crate::recording::{HEADER, Header, SegmentName};
 use crate::runtime::recorder::KEY_EVERY_NS;
 
-/// Segments of ten minutes, beside the one that goes on.
-const MOST_SEGMENTS: usize = (600_000_000_000 / KEY_EVERY_NS) as usize;
+/// Segments of what a moment needs before it, beside the one that goes on.
+const MOST_SEGMENTS: usize = (LEAD_NS as u64 / KEY_EVERY_NS) as usize;
 /// Bytes that are kept: what 4,096 flows need for that long that all send all the time.
 const MOST_BYTES: usize = 64 << 20;
 

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use self::search::Search;
+use super::LEAD_NS;
 use super::course::{Closing, Course};
 use super::goal::{self, Goal, Reached};
 use super::source::Source;
@@ -24,8 +25,6 @@ use crate::model::past::{Travel, Way};
 use crate::runtime::sampler::pace::Clock;
 use crate::runtime::updates::Outlet;
 
-/// What a moment needs before it, ns.
-const LEAD_NS: i64 = 600_000_000_000;
 /// A minute, ns.
 const MINUTE_NS: i64 = 60_000_000_000;
 /// How long somebody waits for a moment that is whole, before one is shown that is not.

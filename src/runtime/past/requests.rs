@@ -1,5 +1,6 @@
 //! What is asked of the thread that goes through the past.
 
+use std::iter;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
@@ -15,17 +16,15 @@ pub fn play<S: Source>(mut player: Player<S>, begin: Begin, requests: &Receiver<
             player.work();
             continue;
         };
-        // A key that is held down asks for the same many times.
-        let mut more = requests.try_iter().peekable();
-        let mut next = Some(travel);
-        while let Some(travel) = next {
-            let mut times = 1;
-            while more.next_if(|it| *it == travel).is_some() {
-                times += 1;
-            }
-            player.travel(travel, times);
-            next = more.next();
-        }
+        let travels: Vec<Travel> = iter::once(travel).chain(requests.try_iter()).collect();
+        go(&mut player, &travels);
+    }
+}
+
+/// Goes where it is asked to. A key that is held down asks for the same many times.
+pub fn go<S: Source>(player: &mut Player<S>, travels: &[Travel]) {
+    for same in travels.chunk_by(PartialEq::eq) {
+        player.travel(same[0], same.len());
     }
 }
 

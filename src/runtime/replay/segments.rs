@@ -15,14 +15,12 @@ use nix::sys::stat::Mode;
 
 use crate::model::past::Mark;
 use crate::recording::{self, SegmentName};
-use crate::runtime::past::Source;
+use crate::runtime::past::{LEAD_NS, Source};
 
 /// No segment is so large: of one that is, nothing is read.
 const LARGEST: u64 = 2 << 30;
 /// No index is so large.
 const LARGEST_INDEX: u64 = 1 << 20;
-/// What a span needs in front of it, so that windows and alerts are those of the run, ms.
-const LEAD_MS: u64 = 600_000;
 
 /// The folder, and what was last found in it.
 pub struct Segments {
@@ -157,7 +155,7 @@ impl Source for Segments {
 /// The segments that a span of time needs, ns since 1970: those that begin in it, and of what is before it the last ones.
 pub fn needed(all: &[SegmentName], (from, to): (i64, i64)) -> &[SegmentName] {
     let ms = |ns: i64| (ns / 1_000_000).max(0) as u64;
-    let lead = ms(from).saturating_sub(LEAD_MS);
+    let lead = ms(from.saturating_sub(LEAD_NS));
     let first = all.partition_point(|name| name.began_ms <= lead);
     let end = all.partition_point(|name| name.began_ms <= ms(to));
     all.get(first.saturating_sub(1)..end).unwrap_or_default()

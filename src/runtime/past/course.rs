@@ -51,6 +51,8 @@ pub struct Course {
     ahead: Vec<Event>,
     is_ahead_whole: bool,
     tracker: Option<Box<FlowTracker>>,
+    /// When the key frame was made that it began at, ns since 1970.
+    began_ns: i64,
     journal: Journal,
     config: Arc<Config>,
     zone: TimeZone,
@@ -80,6 +82,7 @@ impl Course {
             ahead: Vec::new(),
             is_ahead_whole: false,
             tracker: None,
+            began_ns: i64::MAX,
             journal: Journal::new(Vec::new()),
             config: Arc::default(),
             zone: zone.clone(),
@@ -179,6 +182,9 @@ impl Course {
 
     fn begin_anew(&mut self, tracker: Box<FlowTracker>, missed: u64, wall_ns: i64) {
         let is_first = self.tracker.replace(tracker).is_none();
+        if is_first {
+            self.began_ns = wall_ns;
+        }
         let text = self.reader.config().map(str::to_owned);
         self.config = Arc::new(load(text.as_deref()));
         self.is_begun = false;
@@ -267,6 +273,11 @@ impl Course {
             alerts,
             is_event: begins && is_known || alerts > 0,
         });
+    }
+
+    /// When the key frame was made that it began at, ns since 1970.
+    pub fn began_ns(&self) -> i64 {
+        self.began_ns
     }
 
     /// The interval that it came to.

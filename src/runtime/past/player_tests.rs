@@ -209,6 +209,30 @@ fn keys_find_each_event_and_no_other_with_marks_and_without() {
 }
 
 #[test]
+fn a_moment_that_is_not_whole_yet_is_the_one_that_was_asked_for_and_events_are_found_from_it() {
+    let check = |script: Vec<[u8; 4]>| {
+        let Run { memory, shown } = run(&script, false);
+        let mut viewer = Viewer::of(memory, false);
+        viewer.player.patience = Duration::ZERO;
+        for then in shown.iter().rev() {
+            viewer.player.travel(Travel::End, 1);
+            viewer.player.go(Goal::Time(then.wall_ns));
+            assert!(viewer.player.is_rough);
+            assert_eq!(
+                viewer.player.here().map(|it| it.wall_ns),
+                Some(then.wall_ns)
+            );
+            let before = events(&shown).into_iter().rfind(|it| *it < then.wall_ns);
+            viewer.go(Travel::Event(Way::Back));
+            let here = viewer.player.here().map(|here| here.wall_ns);
+            assert_eq!(here, before.or(Some(then.wall_ns)));
+        }
+        Ok(())
+    };
+    cases(2).run(&scripts(70..90), check).expect("it is found");
+}
+
+#[test]
 fn from_the_past_of_a_run_all_ways_on_lead_to_now() {
     let script: Vec<[u8; 4]> = (0..200_u8)
         .map(|at| [8, at, at.wrapping_mul(37) | 1, 3])

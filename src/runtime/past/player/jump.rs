@@ -39,12 +39,20 @@ impl<S: Source> Player<S> {
             self.notice = Some("no interval is recorded yet".to_owned());
             return;
         };
-        let rough = begin(wall_ns).and_then(|mut rough| {
+        let hurry = |wall_ns| {
+            let mut rough = begin(wall_ns)?;
             rough.hurry(true);
             goal::run(&mut rough, &self.source, goal, None);
             rough.hurry(false);
             Some((rough.latest()?, rough))
-        });
+        };
+        let rough = match hurry(wall_ns) {
+            // The interval that is wanted ended just before this key frame.
+            Some((here, rough)) if here.wall_ns > wall_ns && rough.began_ns() <= wall_ns => {
+                hurry(rough.began_ns() - 1)
+            }
+            rough => rough,
+        };
         // Where the last key frame alone took that long, all before it takes far longer.
         let is_time_up = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         match rough {

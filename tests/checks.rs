@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use flowtop::model::check::{Check, Outcome, Verdict, judge, table, unmet};
-use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::preferences::Unit;
 use flowtop::model::snapshot::{
@@ -14,26 +14,19 @@ use flowtop::model::tracker::{FlowTracker, Intervals};
 const SECOND: u64 = 1_000_000_000;
 
 fn key(port: u16) -> FlowKey {
-    FlowKey {
-        ifindex: 7,
-        direction: Direction::In,
-        vlan: None,
-        tunnel: None,
-        protocol: Protocol::Udp,
-        source: Ipv4Addr::new(10, 0, 0, 2).into(),
-        destination: Ipv4Addr::new(10, 0, 0, 1).into(),
-        source_port: 40000,
-        destination_port: port,
-    }
+    FlowKey::incoming(
+        7,
+        Protocol::Udp,
+        (Ipv4Addr::new(10, 0, 0, 2), 40000),
+        (Ipv4Addr::new(10, 0, 0, 1), port),
+    )
 }
 
 /// A slot in which a flow of 100-byte packets is, to a port: so many came, of which the next ones are numbered and some
 /// are lost.
 fn sample(slot: u32, generation: u32, port: u16, packets: u64, lost: Option<u64>) -> FlowSample {
     FlowSample {
-        slot,
         generation,
-        key: key(port),
         counts: Counts {
             packets,
             bytes: packets * 100,
@@ -46,13 +39,9 @@ fn sample(slot: u32, generation: u32, port: u16, packets: u64, lost: Option<u64>
             }),
             ip: None,
         },
-        epoch: 1,
-        gaps: GapSums::default(),
-        profile: 0,
-        rule: None,
-        rules_version: 0,
         first_seen_ns: SECOND / 2,
         last_seen_ns: SECOND,
+        ..FlowSample::new(slot, key(port))
     }
 }
 

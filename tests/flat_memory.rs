@@ -10,7 +10,7 @@ use flowtop::app::{App, Msg, Preferences};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::column::by_id;
 use flowtop::model::event::TimeOfDay;
-use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, FlowSample, GapSums, InterfaceSample, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals};
 
@@ -47,19 +47,7 @@ fn sample(second: u32, born: u32, index: u32) -> FlowSample {
     let number = born * COMING + index;
     let age = u64::from(second - born) + 1;
     FlowSample {
-        slot: born % STAYS * COMING + index,
         generation: born / STAYS + 1,
-        key: FlowKey {
-            ifindex: 7,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol: Protocol::Udp,
-            source: Ipv4Addr::from(0x0a00_0000 + number).into(),
-            destination: Ipv4Addr::LOCALHOST.into(),
-            source_port: 40000,
-            destination_port: 443,
-        },
         counts: Counts {
             packets: 10 * age,
             bytes: 1000 * age,
@@ -82,11 +70,19 @@ fn sample(second: u32, born: u32, index: u32) -> FlowSample {
             sum: 9_000,
             squares: 81_000_000,
         },
-        profile: 0,
         rule: Some(0),
         rules_version: 1,
         first_seen_ns: u64::from(born) * SECOND,
         last_seen_ns: u64::from(second) * SECOND,
+        ..FlowSample::new(
+            born % STAYS * COMING + index,
+            FlowKey::incoming(
+                7,
+                Protocol::Udp,
+                (Ipv4Addr::from(0x0a00_0000 + number), 40000),
+                (Ipv4Addr::LOCALHOST, 443),
+            ),
+        )
     }
 }
 

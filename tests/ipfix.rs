@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowtop::export::ipfix::{Body, Epoch, Exporter};
 use flowtop::model::counts::{Counts, GapSums, IpMetrics, Sequence, Volume};
-use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::ipfix::{Collector, Elements, ExportCounts, Ipfix};
 use flowtop::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
 
@@ -125,27 +125,19 @@ impl Session {
 
 fn sample(slot: u32, protocol: Protocol, counts: Counts) -> FlowSample {
     FlowSample {
-        slot,
-        generation: 1,
-        key: FlowKey {
-            ifindex: 3,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol,
-            source: "192.0.2.2".parse().expect("an address"),
-            destination: "192.0.2.1".parse().expect("an address"),
-            source_port: 40_000 + slot as u16,
-            destination_port: 5004,
-        },
         counts,
-        epoch: 1,
-        gaps: GapSums::default(),
-        profile: 0,
-        rule: None,
         rules_version: 1,
         first_seen_ns: SECOND,
         last_seen_ns: 2 * SECOND,
+        ..FlowSample::new(
+            slot,
+            FlowKey::incoming(
+                3,
+                protocol,
+                ([192, 0, 2, 2], 40_000 + slot as u16),
+                ([192, 0, 2, 1], 5004),
+            ),
+        )
     }
 }
 

@@ -1,14 +1,14 @@
 //! What the model, the order of the rows and a frame cost.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use anyhow::Result;
 use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
-use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::metrics::Meter;
-use flowtop::model::snapshot::{Counts, FlowSample, GapSums, Newcomers, Sequence, Snapshot};
+use flowtop::model::snapshot::{Counts, FlowSample, Newcomers, Sequence, Snapshot};
 use flowtop::model::tracker::{FlowTracker, Intervals, Report, Series};
 use flowtop::ui::{self, Look};
 use ratatui::Terminal;
@@ -140,33 +140,16 @@ pub fn sample(number: u32) -> FlowSample {
     } else {
         Protocol::Tcp
     };
+    let source = Ipv4Addr::from(0x0a00_0000 + number.wrapping_mul(7919) % 0x100_0000);
+    let key = FlowKey::incoming(1, protocol, (source, 40000), ([10, 255, 0, 1], 443));
     FlowSample {
-        slot,
-        generation: 1,
-        key: FlowKey {
-            ifindex: 1,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol,
-            source: IpAddr::from(Ipv4Addr::from(
-                0x0a00_0000 + number.wrapping_mul(7919) % 0x100_0000,
-            )),
-            destination: IpAddr::from([10, 255, 0, 1]),
-            source_port: 40000,
-            destination_port: 443,
-        },
         counts: Counts {
             sequence: (protocol == Protocol::Tcp).then(Sequence::default),
             ..Counts::default()
         },
-        epoch: 1,
-        gaps: GapSums::default(),
-        profile: 0,
-        rule: None,
-        rules_version: 0,
         first_seen_ns: 1,
         last_seen_ns: 1,
+        ..FlowSample::new(slot, key)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::model::flow::{Direction, FlowKey, Protocol};
+use crate::model::flow::{FlowKey, Protocol};
 
 /// What one sender has sent so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,17 +41,12 @@ pub struct LedgerEntry {
 impl LedgerEntry {
     /// The key of this flow on the watched interface.
     pub fn key(&self, ifindex: u32) -> FlowKey {
-        FlowKey {
+        FlowKey::incoming(
             ifindex,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol: self.protocol,
-            source: self.source,
-            destination: self.destination,
-            source_port: self.source_port,
-            destination_port: self.destination_port,
-        }
+            self.protocol,
+            (self.source, self.source_port),
+            (self.destination, self.destination_port),
+        )
     }
 }
 

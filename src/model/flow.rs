@@ -106,6 +106,26 @@ pub struct FlowKey {
 }
 
 impl FlowKey {
+    /// That of untagged packets, outside of any tunnel, that came in from an address and a port and went to another one.
+    pub fn incoming(
+        ifindex: u32,
+        protocol: Protocol,
+        from: (impl Into<IpAddr>, u16),
+        to: (impl Into<IpAddr>, u16),
+    ) -> FlowKey {
+        FlowKey {
+            ifindex,
+            direction: Direction::In,
+            vlan: None,
+            tunnel: None,
+            protocol,
+            source: from.0.into(),
+            destination: to.0.into(),
+            source_port: from.1,
+            destination_port: to.1,
+        }
+    }
+
     /// The end of the source address and both ports: equal keys have equal ones, and few others do. Quick to compare.
     pub fn brief(&self) -> u64 {
         let source = match self.source {

@@ -194,7 +194,6 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::flow::Direction;
 
     /// Any flow.
     fn any() -> Rule {
@@ -212,17 +211,7 @@ mod tests {
     }
 
     fn flow(protocol: Protocol) -> FlowKey {
-        FlowKey {
-            ifindex: 7,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol,
-            source: [10, 0, 0, 2].into(),
-            destination: [10, 0, 9, 1].into(),
-            source_port: 4000,
-            destination_port: 2048,
-        }
+        FlowKey::incoming(7, protocol, ([10, 0, 0, 2], 4000), ([10, 0, 9, 1], 2048))
     }
 
     fn nets(texts: &[&str]) -> Vec<IpNet> {

@@ -35,6 +35,25 @@ pub struct FlowSample {
     pub last_seen_ns: u64,
 }
 
+impl FlowSample {
+    /// The first life of a slot, before anything of it is counted.
+    pub fn new(slot: u32, key: FlowKey) -> FlowSample {
+        FlowSample {
+            slot,
+            generation: 1,
+            key,
+            counts: Counts::default(),
+            epoch: 1,
+            gaps: GapSums::default(),
+            profile: 0,
+            rule: None,
+            rules_version: 0,
+            first_seen_ns: 0,
+            last_seen_ns: 0,
+        }
+    }
+}
+
 /// Why a packet was malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

@@ -7,7 +7,7 @@ use super::flows::{flows, put_flows};
 use super::histograms::{histogram, put_histogram};
 use super::interfaces::{interfaces, put_interfaces};
 use super::known_flows::KnownFlows;
-use crate::model::counts::{Counts, GapSums, TableCounts};
+use crate::model::counts::{Counts, TableCounts};
 use crate::model::snapshot::{FlowSample, InterfaceSample};
 use crate::model::tracker::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
 
@@ -134,17 +134,12 @@ fn read_interfaces(input: &mut Input<'_>) -> Result<Vec<CarriedInterface>, Bad> 
 /// The flow as if it were one of the table, with these totals.
 fn sample_of((flow, slot): (&CarriedFlow, u32)) -> FlowSample {
     FlowSample {
-        slot,
         generation: 0,
-        key: flow.key,
         counts: flow.counts,
         epoch: flow.jitter_epochs,
-        gaps: GapSums::default(),
-        profile: 0,
-        rule: None,
-        rules_version: 0,
         first_seen_ns: flow.first_seen_ns,
         last_seen_ns: flow.last_seen_ns,
+        ..FlowSample::new(slot, flow.key)
     }
 }
 

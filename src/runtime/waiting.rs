@@ -76,39 +76,30 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::model::flow::{Direction, FlowKey, Protocol};
-    use crate::model::snapshot::{Counts, FlowSample, GapSums, InterfaceSample};
+    use crate::model::flow::{FlowKey, Protocol};
+    use crate::model::snapshot::{Counts, FlowSample, InterfaceSample};
     use crate::model::tracker::Intervals;
 
     const SECOND: u64 = 1_000_000_000;
 
     fn sample(port: u16, packets: u64, first_seen_ns: u64) -> FlowSample {
         FlowSample {
-            slot: port.into(),
-            generation: 1,
-            key: FlowKey {
-                ifindex: 7,
-                direction: Direction::In,
-                vlan: None,
-                tunnel: None,
-                protocol: Protocol::Udp,
-                source: Ipv4Addr::LOCALHOST.into(),
-                destination: Ipv4Addr::LOCALHOST.into(),
-                source_port: 1,
-                destination_port: port,
-            },
             counts: Counts {
                 packets,
                 bytes: packets * 100,
                 ..Counts::default()
             },
-            epoch: 1,
-            gaps: GapSums::default(),
-            profile: 0,
-            rule: None,
-            rules_version: 0,
             first_seen_ns,
             last_seen_ns: first_seen_ns,
+            ..FlowSample::new(
+                port.into(),
+                FlowKey::incoming(
+                    7,
+                    Protocol::Udp,
+                    (Ipv4Addr::LOCALHOST, 1),
+                    (Ipv4Addr::LOCALHOST, port),
+                ),
+            )
         }
     }
 

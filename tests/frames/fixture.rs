@@ -1,11 +1,12 @@
 //! Reports made by hand, without a clock, and frames of them as text.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use flowtop::app::{App, Msg, Preferences};
 use flowtop::keymap::parse_chord;
 use flowtop::model::event::TimeOfDay;
-use flowtop::model::flow::{Direction, FlowKey, Protocol};
+use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::snapshot::{Counts, Hook, InterfaceSample, LinkState, Sequence, Volume};
 use flowtop::model::tracker::{
     Flow, Interarrival, Interface, Rates, RecentLoss, Report, RuleReport, Watched,
@@ -29,17 +30,12 @@ pub const CLOCK: TimeOfDay = TimeOfDay {
 pub fn flow(protocol: Protocol, source: &str, sport: u16, destination: &str, dport: u16) -> Flow {
     let packets = 5000;
     Flow {
-        key: FlowKey {
-            ifindex: 7,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
+        key: FlowKey::incoming(
+            7,
             protocol,
-            source: source.parse().expect("an address"),
-            destination: destination.parse().expect("an address"),
-            source_port: sport,
-            destination_port: dport,
-        },
+            (source.parse::<IpAddr>().expect("an address"), sport),
+            (destination.parse::<IpAddr>().expect("an address"), dport),
+        ),
         interface: Arc::from("veth1"),
         counts: Counts {
             packets,

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::model::counts::Volume;
-use crate::model::flow::{Direction, FlowKey, Protocol};
-use crate::model::snapshot::{FlowSample, GapSums, InterfaceSample, LinkState, Sequence, Snapshot};
+use crate::model::flow::{FlowKey, Protocol};
+use crate::model::snapshot::{FlowSample, InterfaceSample, LinkState, Sequence, Snapshot};
 use crate::model::tracker::{FlowTracker, Intervals};
 
 pub const SECOND: u64 = 1_000_000_000;
@@ -40,17 +40,12 @@ pub struct World {
 }
 
 pub fn key(port: u16) -> FlowKey {
-    FlowKey {
-        ifindex: 7 + u32::from(port % 2),
-        direction: Direction::In,
-        vlan: None,
-        tunnel: None,
-        protocol: Protocol::Udp,
-        source: Ipv4Addr::LOCALHOST.into(),
-        destination: Ipv4Addr::LOCALHOST.into(),
-        source_port: port,
-        destination_port: 9,
-    }
+    FlowKey::incoming(
+        7 + u32::from(port % 2),
+        Protocol::Udp,
+        (Ipv4Addr::LOCALHOST, port),
+        (Ipv4Addr::LOCALHOST, 9),
+    )
 }
 
 impl World {
@@ -76,9 +71,7 @@ impl World {
         let port = slot as u16 + SLOTS as u16 * self.random.below(3) as u16;
         let rule = [Some(0), Some(1), None][usize::from(port % 3)];
         FlowSample {
-            slot,
             generation,
-            key: key(port),
             counts: Counts {
                 sequence: (!port.is_multiple_of(5)).then(|| Sequence {
                     duplicates: Some(0),
@@ -86,13 +79,11 @@ impl World {
                 }),
                 ..Counts::default()
             },
-            epoch: 1,
-            gaps: GapSums::default(),
-            profile: 0,
             rule,
             rules_version: self.rules_version,
             first_seen_ns: self.second * SECOND,
             last_seen_ns: self.second * SECOND,
+            ..FlowSample::new(slot, key(port))
         }
     }
 

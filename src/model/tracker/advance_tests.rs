@@ -3,44 +3,34 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::model::flow::{Direction, Protocol};
+use crate::model::flow::Protocol;
 use crate::model::snapshot::LinkState::{self, Gone, Up};
 use crate::model::snapshot::{Counts, GapSums, InterfaceSample, Sequence, Volume};
 
 pub const SECOND: u64 = 1_000_000_000;
 
 fn key(port: u16) -> FlowKey {
-    FlowKey {
-        ifindex: 7,
-        direction: Direction::In,
-        vlan: None,
-        tunnel: None,
-        protocol: Protocol::Udp,
-        source: Ipv4Addr::LOCALHOST.into(),
-        destination: Ipv4Addr::LOCALHOST.into(),
-        source_port: port,
-        destination_port: 9,
-    }
+    FlowKey::incoming(
+        7,
+        Protocol::Udp,
+        (Ipv4Addr::LOCALHOST, port),
+        (Ipv4Addr::LOCALHOST, 9),
+    )
 }
 
 pub fn sample(slot: u32, generation: u32, port: u16, packets: u64) -> FlowSample {
     FlowSample {
-        slot,
         generation,
-        key: key(port),
         counts: Counts {
             packets,
             bytes: packets * 100,
             payload_bytes: packets * 58,
             ..Counts::default()
         },
-        epoch: 1,
-        gaps: GapSums::default(),
-        profile: 0,
-        rule: None,
         rules_version: 1,
         first_seen_ns: 1,
         last_seen_ns: 2,
+        ..FlowSample::new(slot, key(port))
     }
 }
 

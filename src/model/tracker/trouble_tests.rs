@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::counts::{Counts, GapSums, Sequence};
-use crate::model::flow::{Direction, FlowKey};
+use crate::model::flow::FlowKey;
 use crate::model::snapshot::{FlowSample, Snapshot};
 use crate::model::tracker::{FlowTracker, Intervals, Watched};
 
@@ -64,18 +64,8 @@ struct Sender {
 
 impl Sender {
     fn new(port: u16, dice: &mut Dice) -> Sender {
-        let address = std::net::Ipv4Addr::new(10, 0, 0, 1).into();
-        let key = FlowKey {
-            ifindex: 1,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol: Protocol::Udp,
-            source: address,
-            destination: address,
-            source_port: port,
-            destination_port: 1,
-        };
+        let address = std::net::Ipv4Addr::new(10, 0, 0, 1);
+        let key = FlowKey::incoming(1, Protocol::Udp, (address, port), (address, 1));
         let sequence = Some(Sequence {
             duplicates: Some(0),
             ..Sequence::default()
@@ -85,17 +75,10 @@ impl Sender {
             ..Counts::default()
         };
         let sample = FlowSample {
-            slot: port.into(),
-            generation: 1,
-            key,
             counts,
-            epoch: 1,
-            gaps: GapSums::default(),
-            profile: 0,
-            rule: None,
             rules_version: 1,
             first_seen_ns: 1,
-            last_seen_ns: 0,
+            ..FlowSample::new(port.into(), key)
         };
         Sender {
             sample,

@@ -5,7 +5,7 @@
 use super::viewer::Viewer;
 use super::*;
 use crate::model::counts::{Counts, GapSums, Sequence};
-use crate::model::flow::{Direction, FlowKey, Protocol};
+use crate::model::flow::{FlowKey, Protocol};
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 use crate::model::tracker::{FlowTracker, Intervals};
 use crate::recording::{Encoder, Entry};
@@ -21,30 +21,24 @@ const INTERVALS: Intervals = Intervals {
 
 fn flow(slot: u32) -> FlowSample {
     FlowSample {
-        slot,
-        generation: 1,
-        key: FlowKey {
-            ifindex: 1,
-            direction: Direction::In,
-            vlan: None,
-            tunnel: None,
-            protocol: Protocol::Udp,
-            source: [10, 0, (slot >> 8) as u8, slot as u8].into(),
-            destination: [10, 1, 0, 1].into(),
-            source_port: (slot % 50_000) as u16 + 1024,
-            destination_port: 5004,
-        },
         counts: Counts {
             sequence: Some(Sequence::default()),
             ..Counts::default()
         },
-        epoch: 1,
-        gaps: GapSums::default(),
-        profile: 0,
-        rule: None,
-        rules_version: 0,
         first_seen_ns: SECOND_NS,
         last_seen_ns: SECOND_NS,
+        ..FlowSample::new(
+            slot,
+            FlowKey::incoming(
+                1,
+                Protocol::Udp,
+                (
+                    [10, 0, (slot >> 8) as u8, slot as u8],
+                    (slot % 50_000) as u16 + 1024,
+                ),
+                ([10, 1, 0, 1], 5004),
+            ),
+        )
     }
 }
 

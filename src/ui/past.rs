@@ -30,10 +30,12 @@ pub fn state(pen: &Pen, place: &Place, ago_ns: u64) -> Vec<Segment> {
     if place.is_rough {
         segments.push(Segment::new(" gathering...", theme.dim, 4));
     }
-    segments.push(match (place.is_at_end, place.pace.is_held) {
+    let pace = place.pace;
+    segments.push(match (place.is_at_end, pace.is_held) {
         (true, _) => Segment::new(" at its end", theme.warn, 2),
-        (_, true) => Segment::new(" held", theme.warn, 2),
-        _ => Segment::new(format!(" {}", place.pace.name()), theme.good, 2),
+        (_, true) if pace.speed == Some(1) => Segment::new(" held", theme.warn, 2),
+        (_, true) => Segment::new(format!(" held, then {}", pace.name()), theme.warn, 2),
+        _ => Segment::new(format!(" {}", pace.name()), theme.good, 2),
     });
     segments
 }

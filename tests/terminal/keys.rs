@@ -170,8 +170,8 @@ fn the_keys_of_the_past_lead_into_it_and_back_to_now_while_counting_goes_on() {
             Shows("no loss and no alert began before"),
         ),
         ("slower", "[", Hides("no loss and no alert began before")),
-        ("faster", "]", Shows(" held")),
-        ("faster", "]", Shows(" held")),
+        ("faster", "]", Shows(" held, then 10x")),
+        ("faster", "]", Shows(" held, then fastest")),
         // As fast as it can, it comes to now.
         ("hold", ".", Hides("past: ")),
         ("event_on", "a", Shows("this is now")),

@@ -72,6 +72,4 @@ pub enum Travel {
     Start,
     /// To the end; of a run that goes on, to now.
     End,
-    /// On at this pace.
-    Pace(Pace),
 }

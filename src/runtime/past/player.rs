@@ -112,11 +112,7 @@ impl<S: Source> Player<S> {
             Begin::End => {
                 self.look();
                 self.go(Goal::Time(i64::MAX));
-                let pace = Pace {
-                    is_held: false,
-                    ..HELD
-                };
-                self.travel(Travel::Pace(pace), 1);
+                self.travel(Travel::Hold, 1);
             }
         }
     }
@@ -256,7 +252,6 @@ impl<S: Source> Player<S> {
             self.make_whole();
         }
         match travel {
-            Travel::Pace(pace) => self.set_pace(pace),
             Travel::Hold => {
                 let pace = self.clock.pace();
                 let is_held = pace.is_held ^ (times % 2 == 1);

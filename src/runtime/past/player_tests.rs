@@ -257,7 +257,9 @@ fn from_the_past_of_a_run_all_ways_on_lead_to_now() {
     }
     // Played as fast as it can, it comes to now, too.
     viewer.place(Travel::Start);
-    viewer.player.travel(Travel::Pace(Pace::FASTEST), 1);
+    viewer.player.travel(Travel::Speed(Way::On), 2);
+    assert_eq!(viewer.player.clock.pace().speed, None);
+    viewer.player.travel(Travel::Hold, 1);
     let mut is_now = false;
     while !is_now {
         let updates = viewer.inlet.receive();

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::past::visit::{Shows, Visit};
@@ -130,11 +129,11 @@ impl Dashboard {
         // The terminal may go away meanwhile.
         let mut out = std::io::stdout().lock();
         let mut tell = |line: &str| _ = writeln!(out, "{}", look.legible(&harmless(line)));
-        if session.is_recorded() {
+        let has_summary = is_there && !session.arguments().output.quiet;
+        if has_summary || session.is_recorded() {
             session.finish();
         }
-        if is_there && !session.arguments().output.quiet {
-            session.finish();
+        if has_summary {
             let seconds = session.packet_seconds();
             let seconds = seconds.unwrap_or_else(|| began.elapsed().as_secs_f64());
             let lines = summary::lines(session.report(), seconds, app.reset_at());
@@ -224,10 +223,8 @@ impl Dashboard {
     }
 
     fn export(&mut self) {
-        let past = self.screen.app.past();
-        let past = past.map(|place| Timestamp::from_nanosecond(place.wall_ns.into()));
         let about = files::About {
-            time: past.and_then(Result::ok).unwrap_or(self.session.time()),
+            now: self.session.time(),
             config: self.session.config_state(),
             privileges: self.session.privileges(),
             ipfix: self.session.ipfix_counts(),

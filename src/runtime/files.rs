@@ -16,8 +16,8 @@ use crate::model::tracker::Report;
 
 /// What is to be said beside what is shown.
 pub struct About<'a> {
-    /// When that was.
-    pub time: Timestamp,
+    /// The time of the present; a moment of the past has its own.
+    pub now: Timestamp,
     /// The configuration in force.
     pub config: ConfigState<'a>,
     /// What the run may still do.
@@ -39,8 +39,10 @@ pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<Strin
         View::Events => scene.events().items().cloned().collect(),
         _ => app.shown_log().events().to_vec(),
     };
+    let past = app.past();
+    let past = past.and_then(|place| Timestamp::from_nanosecond(place.wall_ns.into()).ok());
     let record = Record {
-        time: &format!("{:.3}", about.time),
+        time: &format!("{:.3}", past.unwrap_or(about.now)),
         intervals: 1,
         report: &shown,
         config: about.config,

@@ -28,7 +28,7 @@ use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
 use crate::recording::{Header, INDEX_HEADER, SegmentName, index_record};
 
-pub use self::found::Holding;
+pub use self::found::{Holding, file_names};
 
 /// A segment is at most this part of all that is kept: that much goes at once.
 const PARTS: u64 = 16;

@@ -24,17 +24,13 @@ impl Found {
     /// What is in this folder now; other files are left out.
     pub fn in_folder(folder: &File) -> io::Result<Found> {
         let (mut segments, mut indices) = (Vec::new(), Vec::new());
-        for entry in Dir::openat(folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
-            let entry = entry?;
-            let Ok(text) = entry.file_name().to_str() else {
-                continue;
-            };
-            let (segment, index) = (SegmentName::parse(text), SegmentName::parse_index(text));
+        for file in file_names(folder)? {
+            let (segment, index) = (SegmentName::parse(&file), SegmentName::parse_index(&file));
             if segment.or(index).is_none() {
                 continue;
             }
             let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-            if let Ok(stat) = fstatat(folder.as_fd(), entry.file_name(), flags) {
+            if let Ok(stat) = fstatat(folder.as_fd(), file.as_str(), flags) {
                 let size = stat.st_size as u64;
                 segments.extend(segment.map(|name| (name, size)));
                 indices.extend(index.map(|name| (name, size)));
@@ -50,6 +46,15 @@ impl Found {
         }
         Ok(Found { segments, strays })
     }
+}
+
+/// The names of all files in a folder, but for those that are no text: none of ours is called so.
+pub fn file_names(folder: &File) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::openat(folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
+        names.extend(entry?.file_name().to_str().ok().map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// How much a folder holds.

@@ -210,10 +210,8 @@ impl Viewer<'_> {
     }
 
     fn export(&mut self) {
-        let place = self.screen.app.past();
-        let time = place.map(|place| Timestamp::from_nanosecond(place.wall_ns.into()));
         let about = files::About {
-            time: time.and_then(Result::ok).unwrap_or_default(),
+            now: Timestamp::now(),
             config: ConfigState::default(),
             privileges: &self.privileges,
             ipfix: None,

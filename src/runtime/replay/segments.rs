@@ -9,13 +9,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use crate::model::past::Mark;
 use crate::recording::{self, SegmentName};
 use crate::runtime::past::{LEAD_NS, Source};
+use crate::runtime::recording_folder::file_names;
 
 /// No segment is so large: of one that is, nothing is read.
 const LARGEST: u64 = 2 << 30;
@@ -52,11 +52,9 @@ impl Segments {
 
     /// All segments, the oldest first.
     pub fn list(&self) -> io::Result<Vec<SegmentName>> {
-        let mut names = Vec::new();
-        for entry in Dir::openat(&self.folder, ".", OFlag::O_DIRECTORY, Mode::empty())?.iter() {
-            let entry = entry?;
-            names.extend(entry.file_name().to_str().ok().and_then(SegmentName::parse));
-        }
+        let files = file_names(&self.folder)?;
+        let names = files.iter().filter_map(|file| SegmentName::parse(file));
+        let mut names: Vec<SegmentName> = names.collect();
         names.sort();
         Ok(names)
     }

@@ -1,7 +1,7 @@
 """Mutants of what needs no root, by cargo-mutants: all of src/model/tracker, and a sample of the modules beside it.
 
-They are made in lean copies of the library, each one crate with its tests: what the tracker knows of the model, for the tracker; the
-pure modules with the tests of tests/ that need no more for the others. A mutant then takes seconds.
+They are made in lean copies of the library, each one crate with its tests: the model, for the tracker; the pure modules with the
+tests of tests/ that need no more for the others. A mutant then takes seconds.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import subprocess
 from outcome import CAUGHT, ROOT, SURVIVED, UNVIABLE, Ledger, name_all
 
 MODEL = (["model"], [])
-KNOWN_TO_TRACKER = ["counts", "flow", "histogram", "preferences", "rule", "snapshot", "tracker", "units"]
 SLOW_OF_TRACKER = [
     "advance::churn::an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go",
     "trouble::tests::a_thousand_steady_flows_are_in_no_trouble",
@@ -26,6 +25,8 @@ ALL_OF = "src/model/tracker"
 SAMPLED = ("src/model", "src/config", "src/app", "src/export")
 SAMPLE, SEED = 340, "flowtop"
 ALLOWED = 0.03
+# So many are tried before what became of them is written down: a run that is cut off goes on there.
+SLICE = 120
 # What waits for the file system is asked about these alone.
 WATCHES = "src/config/watch"
 # Another version may give mutants other names.
@@ -42,10 +43,10 @@ def write_lean_tree(tree, modules, tests):
     for name in ("Cargo.lock", "config.json", "config.schema.json", "README.md"):
         shutil.copy2(ROOT / name, tree / name)
     manifest = (ROOT / "Cargo.toml").read_text()
-    for section in (r"build-dependencies", r"features", r"lib", r"\[bin\]", r"\[bench\]", r"lints\.\w+"):
+    for section in (r"build-dependencies", r"features", r"lib", r"\[example\]", r"\[bin\]", r"\[bench\]", r"lints\.\w+"):
         manifest = re.sub(rf"^\[{section}\]\n(?:(?!\[).*\n)*", "", manifest, flags=re.M)
     manifest = re.sub(r"^libbpf-rs = .*\n", "", manifest, flags=re.M)
-    manifest = manifest.replace("[dependencies]", "build = false\nautotests = false\nautobins = false\n\n[dependencies]", 1)
+    manifest = manifest.replace("[package]", "[package]\nbuild = false\nautotests = false\nautobins = false", 1)
     (tree / "Cargo.toml").write_text(manifest)
     lines = ["extern crate self as flowtop;"] + [f"pub mod {name};" for name in modules]
     lines += [f'#[cfg(test)]\n#[path = "../tests/{name}.rs"]\nmod tests_{name};' for name in tests]
@@ -131,7 +132,6 @@ def run(folder, only):
     for name, (modules, tests) in (("model", MODEL), ("pure", PURE)):
         trees[name] = folder / name
         write_lean_tree(trees[name], modules, tests)
-    (trees["model"] / "src/model.rs").write_text("".join(f"pub mod {name};\n" for name in KNOWN_TO_TRACKER))
     listed = list_mutants(trees["pure"])
     names = name_all(listed.values())
     chosen = choose({mutant: names[place] for mutant, place in listed.items()}, only)
@@ -141,17 +141,22 @@ def run(folder, only):
     of_watch = [mutant for mutant in chosen if mutant.startswith(WATCHES)]
     others = [mutant for mutant in chosen if not mutant.startswith((ALL_OF, WATCHES))]
 
-    def try_all(tree, mutants, arguments):
-        outcomes = dict(try_mutants(trees[tree], mutants, arguments))
-        return {mutant: outcomes[mutant] for mutant in mutants if mutant in outcomes}
+    def try_all(tree, mutants, arguments, keeps=lambda _: True):
+        """Notes what became of them, a slice at a time; returns those whose outcome was not to be kept."""
+        others = []
+        for at in range(0, len(mutants), SLICE):
+            for mutant, outcome in try_mutants(trees[tree], mutants[at : at + SLICE], arguments):
+                if keeps(outcome):
+                    ledger.note(names[listed[mutant]], outcome)
+                else:
+                    others.append(mutant)
+        return others
 
     # Slow ones see what all others do not notice.
-    tried = try_all("model", of_tracker, ["model::tracker", *itertools.chain(*(["--skip", name] for name in SLOW_OF_TRACKER))])
-    survivors = [mutant for mutant, outcome in tried.items() if outcome == SURVIVED]
-    tried |= try_all("model", survivors, ["model::tracker"])
-    tried |= try_all("pure", others, ["--skip", "tests_config::watch"])
-    tried |= try_all("pure", of_watch, ["config", "--test-threads", "64"])
-    for mutant, outcome in tried.items():
-        ledger.note(names[listed[mutant]], outcome)
+    quick = ["model::tracker", *itertools.chain(*(["--skip", name] for name in SLOW_OF_TRACKER))]
+    survivors = try_all("model", of_tracker, quick, lambda outcome: outcome != SURVIVED)
+    try_all("model", survivors, ["model::tracker"])
+    try_all("pure", others, ["--skip", "tests_config::watch"])
+    try_all("pure", of_watch, ["config", "--test-threads", "64"])
     is_rust = lambda file: file.endswith(".rs")
     return ledger.close(lambda file: 0 if file.startswith(ALL_OF) else ALLOWED, is_rust)

@@ -390,26 +390,36 @@ fn completed(shell: &str, script: &str) -> Option<Vec<String>> {
     Some(offered)
 }
 
+/// A completion that finds interfaces in this folder, not where those of the machine come and go.
+fn completion_of(folder: &Path, file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/completions");
+    let text = fs::read_to_string(path.join(file)).expect("the completion");
+    let own = text.replace("/sys/class/net", folder.to_str().expect("UTF-8"));
+    assert_ne!(own, text);
+    own
+}
+
 #[test]
 fn interfaces_are_completed_also_behind_a_comma() {
-    let entries = fs::read_dir("/sys/class/net")
-        .expect("interfaces")
-        .flatten();
-    let interfaces = entries.filter(|entry| entry.path().is_dir());
-    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-    let mut all: Vec<String> = interfaces.map(name).collect();
-    all.sort();
-    let listed: Vec<String> = all.iter().map(|name| format!("lo,{name}")).collect();
-    for (word, expected) in [("", &all), ("lo,", &listed)] {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = ["eth0", "lo", "wlan0"];
+    for name in names {
+        fs::create_dir(folder.path().join(name)).expect("an interface");
+    }
+    // As where the driver of bonds is loaded.
+    fs::write(folder.path().join("bonding_masters"), "").expect("a file");
+    let bash = completion_of(folder.path(), "flowtop.bash");
+    let fish = completion_of(folder.path(), "flowtop.fish");
+    for before in ["", "lo,"] {
+        let expected: Vec<String> = names.iter().map(|name| format!("{before}{name}")).collect();
         let bash = format!(
-            "source packaging/completions/flowtop.bash; COMP_WORDS=(flowtop -i '{word}'); COMP_CWORD=2; \
-             _flowtop flowtop '{word}' -i; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+            "{bash}\nCOMP_WORDS=(flowtop -i '{before}'); COMP_CWORD=2; \
+             _flowtop flowtop '{before}' -i; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
-        assert_eq!(completed("bash", &bash).as_ref(), Some(expected), "bash");
-        let fish =
-            format!("source packaging/completions/flowtop.fish; complete -C 'flowtop -i {word}'");
+        assert_eq!(completed("bash", &bash).as_ref(), Some(&expected), "bash");
+        let fish = format!("{fish}\ncomplete -C 'flowtop -i {before}'");
         if let Some(offered) = completed("fish", &fish) {
-            assert_eq!(&offered, expected, "fish");
+            assert_eq!(offered, expected, "fish");
         }
     }
 }

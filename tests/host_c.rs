@@ -124,6 +124,9 @@ host_tests! { table:
     few_flows_are_in_their_second_set_and_all_are_found
     a_displaced_flow_is_found_when_its_first_set_has_room_again
     of_two_full_sets_the_flow_idle_longest_gives_way
+    a_flow_that_is_there_already_is_found_and_not_brought_in_again
+    a_flow_gives_way_after_the_limit_and_not_before
+    a_flow_that_is_held_or_was_not_read_or_has_a_packet_is_not_replaced
     a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted
     a_flow_that_was_changed_is_looked_at_anew_and_may_still_go
     a_packet_knows_whether_its_flow_still_is_in_the_slot
@@ -186,6 +189,7 @@ host_tests! { groups:
     a_long_number_adds_up_over_both_of_its_words
     what_another_cpu_adds_meanwhile_is_carried
     cpus_that_count_at_once_lose_nothing
+    the_longest_gap_is_kept_whoever_comes_between
 }
 
 fn compile(name: &str) -> PathBuf {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-/* groups.h: words that say whose they are, and that no two CPUs change at once. */
+/* groups.h: words that say whose they are, and that no two CPUs change at once; and the longest gap of histogram.h. */
 #include <pthread.h>
 
 #include "program.h"
@@ -21,6 +21,7 @@ static __u64 compare_and_swap(__u64 *word, __u64 expected, __u64 next)
 
 #define __sync_val_compare_and_swap compare_and_swap
 #include "groups.h"
+#include "histogram.h"
 #undef __sync_val_compare_and_swap
 
 /* There is no slot. */
@@ -209,6 +210,30 @@ static void cpus_that_count_at_once_lose_nothing(void)
 	expect_word("two at once", word, 7, 2 * ROUNDS);
 }
 
+static void set_90(__u64 *word)
+{
+	*word = 90;
+}
+
+static void set_110(__u64 *word)
+{
+	*word = 110;
+}
+
+static void the_longest_gap_is_kept_whoever_comes_between(void)
+{
+	__u64 longest = 50;
+
+	keep_longest(&longest, 40);
+	expect("a shorter one", "the longest", longest, 50);
+	meanwhile = set_90;
+	keep_longest(&longest, 100);
+	expect("a longer one, beside another", "the longest", longest, 100);
+	meanwhile = set_110;
+	keep_longest(&longest, 105);
+	expect("a longer one comes between", "the longest", longest, 110);
+}
+
 static const struct test TESTS[] = {
 	{ TEST(numbers_add_up_in_their_own_width) },
 	{ TEST(the_latest_value_stays) },
@@ -219,6 +244,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_long_number_adds_up_over_both_of_its_words) },
 	{ TEST(what_another_cpu_adds_meanwhile_is_carried) },
 	{ TEST(cpus_that_count_at_once_lose_nothing) },
+	{ TEST(the_longest_gap_is_kept_whoever_comes_between) },
 };
 
 int main(int argc, char **argv)

@@ -252,6 +252,7 @@ static void an_aggregate_stands_for_its_packets(void)
 /* Devices without Ethernet header may leave others' headers in front of the packet: nothing of these counts. */
 static void what_is_pushed_in_front_of_a_packet_is_passed_over(void)
 {
+	enabled_groups = GROUP_IP;
 	for (int i = 0; i < COUNT(FLOWS); i++) {
 		struct bytes bytes = bytes_of(ETH("ffff"));
 		struct bytes inside = bytes_of(FLOWS[i].hex);
@@ -273,6 +274,7 @@ static void what_is_pushed_in_front_of_a_packet_is_passed_over(void)
 		expect(FLOWS[i].name, "key differs", memcmp(&facts.key, &plain.key, sizeof(facts.key)), 0);
 		expect(FLOWS[i].name, "payload", facts.payload_bytes, plain.payload_bytes);
 		expect(FLOWS[i].name, "offset", facts.payload_offset, bytes.count + plain.payload_offset);
+		expect(FLOWS[i].name, "bytes in front of IP", facts.link_bytes, plain.link_bytes);
 		release(&buffer);
 	}
 }

@@ -229,6 +229,47 @@ static void of_two_full_sets_the_flow_idle_longest_gives_way(void)
 	expect("after one was read", "its life", generation_of(slots[11].control), 12);
 }
 
+static void a_flow_that_is_there_already_is_found_and_not_brought_in_again(void)
+{
+	make_table(64, 3);
+	fill(0, 64);
+	for (__u32 at = 0; at < slot_count; at++) {
+		struct newcomer newcomer = { .key = slots[at].key, .hash = hash_flow(&slots[at].key), .now = 2 };
+		__u64 control = slots[at].control;
+
+		if ((control & FLOW_STATE) != FLOW_LIVE)
+			continue;
+		expect("a flow that is there", "its place", claim_slot(&newcomer), at);
+		expect("a flow that is there", "brought in", newcomer.published, 0);
+		expect("a flow that is there", "control", slots[at].control, control);
+	}
+}
+
+/* A table in which one flow may go, which had its last packet at 500. */
+static void make_table_with_one_idle_flow(void)
+{
+	make_small_table();
+	for (__u32 at = 0; at < slot_count; at++)
+		slots[at].control = FLOW_RETIRED;
+	slots[4].control = 6ULL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+	slots[4].last_arrival = 500;
+	settings.scanned_at = 1000;
+}
+
+static void a_flow_gives_way_after_the_limit_and_not_before(void)
+{
+	make_table_with_one_idle_flow();
+	settings.evict_idle_ns = 400;
+	for (__u64 now = 900; now < 902; now++) {
+		struct newcomer newcomer = { .key = key_of(0, 0), .now = now };
+
+		newcomer.hash = hash_flow(&newcomer.key);
+		expect("a newcomer", "its place", claim_slot(&newcomer), now == 900 ? NO_SLOT : 4);
+		expect("a newcomer", "evicted", newcomer.evicted, now == 901);
+		expect("a newcomer", "brought in", newcomer.published, now == 901);
+	}
+}
+
 static void arrive(struct flow_slot *slot)
 {
 	slot->last_arrival = 2000;
@@ -258,12 +299,7 @@ static struct flow_slot *want_place(void (*others)(struct flow_slot *slot))
 {
 	struct flow_key key;
 
-	make_small_table();
-	for (__u32 at = 0; at < slot_count; at++)
-		slots[at].control = FLOW_RETIRED;
-	slots[4].control = 6ULL << FLOW_EPOCH_SHIFT | 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
-	slots[4].last_arrival = 500;
-	settings.scanned_at = 1000;
+	make_table_with_one_idle_flow();
 	key = key_of(0, 0);
 	meanwhile = others;
 	expect("a newcomer", "its place", bring_in(&key, 1000000), others == focus ? 4 : NO_SLOT);
@@ -287,6 +323,32 @@ static void a_flow_that_was_changed_is_looked_at_anew_and_may_still_go(void)
 
 	expect("the newcomer", "control", slot->control, 10 << FLOW_GENERATION_SHIFT | FLOW_LIVE);
 	expect("the newcomer", "last arrival", slot->last_arrival, 1000000);
+}
+
+static void a_flow_that_is_held_or_was_not_read_or_has_a_packet_is_not_replaced(void)
+{
+	const __u64 idle = 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE, claimed = 10 << FLOW_GENERATION_SHIFT | FLOW_CLAIMED;
+	const struct {
+		const char *what;
+		__u64 control, last_arrival;
+		void (*others)(struct flow_slot *slot);
+		int is_replaced;
+	} cases[] = {
+		{ "idle", idle, 999, NULL, 1 },
+		{ "held", idle | FLOW_LOCKED, 999, NULL, 0 },
+		{ "not read since its last packet", idle, 1000, NULL, 0 },
+		{ "a packet comes", idle, 999, arrive, 0 },
+	};
+
+	make_small_table();
+	settings.scanned_at = 1000;
+	for (int i = 0; i < COUNT(cases); i++) {
+		struct flow_slot slot = { .control = cases[i].control, .last_arrival = cases[i].last_arrival };
+
+		meanwhile = cases[i].others;
+		expect(cases[i].what, "replaced", replace_flow(&slot, slot.control, claimed), cases[i].is_replaced);
+		expect(cases[i].what, "control", slot.control, cases[i].is_replaced ? claimed : cases[i].control);
+	}
 }
 
 static void a_packet_knows_whether_its_flow_still_is_in_the_slot(void)
@@ -383,6 +445,9 @@ static void keys_differ_in_each_of_their_bits(void)
 static const struct test TESTS[] = {
 	{ TEST(a_displaced_flow_is_found_when_its_first_set_has_room_again) },
 	{ TEST(of_two_full_sets_the_flow_idle_longest_gives_way) },
+	{ TEST(a_flow_that_is_there_already_is_found_and_not_brought_in_again) },
+	{ TEST(a_flow_gives_way_after_the_limit_and_not_before) },
+	{ TEST(a_flow_that_is_held_or_was_not_read_or_has_a_packet_is_not_replaced) },
 	{ TEST(a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted) },
 	{ TEST(a_flow_that_was_changed_is_looked_at_anew_and_may_still_go) },
 	{ TEST(a_packet_knows_whether_its_flow_still_is_in_the_slot) },

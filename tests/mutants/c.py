@@ -31,6 +31,7 @@ IN_KERNEL = [
     ["bpf_run", "listed", "in_force"],
     ["bpf_run", "arrivals", "conservation", "contended", "tunnels", "without_ethernet"],
     ["bpf_run", "settled", "truncated", "wire"],
+    ["bpf_run", "groups", "owners", "readmitted", "room"],
     ["bpf_run", "a_hundred_thousand"],
 ]
 BINARY = {

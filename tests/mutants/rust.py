@@ -155,7 +155,7 @@ def run(folder, only):
     # Slow ones see what all others do not notice.
     quick = ["model::tracker", *itertools.chain(*(["--skip", name] for name in SLOW_OF_TRACKER))]
     survivors = try_all("model", of_tracker, quick, lambda outcome: outcome != SURVIVED)
-    try_all("model", survivors, ["model::tracker"])
+    try_all("model", survivors, [])
     try_all("pure", others, ["--skip", "tests_config::watch"])
     try_all("pure", of_watch, ["config", "--test-threads", "64"])
     is_rust = lambda file: file.endswith(".rs")

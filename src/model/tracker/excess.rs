@@ -26,6 +26,7 @@ impl Excess {
 
 #[cfg(test)]
 mod tests {
+    use super::Excess;
     use crate::model::snapshot::{FlowSample, GapSums};
     use crate::model::tracker::advance::tests::{sample, snapshot, tracker};
 
@@ -63,6 +64,16 @@ mod tests {
         assert!(comes_in_aggregates((1..11).map(in_pairs)));
         let once = |second: u64| (1000 * second + 200, 1000 * second - 1, 1);
         assert!(comes_in_aggregates((1..100).map(once)));
+    }
+
+    #[test]
+    fn a_little_more_than_what_is_certain_is_remembered() {
+        let mut excess = Excess::default();
+        excess.add(1000, 0);
+        excess.add(0, 99);
+        assert!(excess.is_certain());
+        excess.add(0, 2);
+        assert!(!excess.is_certain());
     }
 
     #[test]

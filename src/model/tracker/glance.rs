@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_flow_is_uneventful_until_anything_happens_that_events_tell_of() {
-        let changes: [fn(&mut Sequence, &mut u32); 8] = [
+        let changes: [fn(&mut Sequence, &mut u32); 12] = [
             |_, _| (),
             |numbers, _| (numbers.received, numbers.absent) = (9, 3),
             |numbers, _| numbers.lost = 1,
@@ -68,6 +68,10 @@ mod tests {
             |numbers, _| numbers.reverse_errors = 1,
             |numbers, _| numbers.restarts = 1,
             |_, epoch| *epoch = 2,
+            |numbers, _| (numbers.small_errors, numbers.big_errors) = (1, 1),
+            |numbers, _| (numbers.big_errors, numbers.lost) = (1, 1),
+            |numbers, _| (numbers.lost, numbers.restarts) = (1, 1),
+            |numbers, _| (numbers.restarts, numbers.reverse_errors) = (1, 1),
         ];
         for (which, change) in changes.into_iter().enumerate() {
             let mut tracker = tracker();

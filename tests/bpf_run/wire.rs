@@ -176,6 +176,24 @@ fn frames_on_a_link_are_judged_as_the_definitions_say() {
     );
 }
 
+/// Sends a payload of this length with the pattern at this position.
+fn show_pattern(
+    duel: &mut Duel<Wire>,
+    profile: &SequenceProfile,
+    number: u16,
+    length: u16,
+    at: u16,
+) {
+    let mut spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), length);
+    spec.payload.pattern_at = Some(at);
+    spec.payload.filler = 200;
+    let bytes = frame(&spec, Place(1), Link::Ethernet, profile, number.into());
+    let shown = duel.show(0, Link::Ethernet, &bytes, Gso::default());
+    shown.expect("a run").expect("a frame that fits");
+    duel.compare()
+        .unwrap_or_else(|error| panic!("at {at} of {length}: {error:#}"));
+}
+
 #[test]
 fn a_pattern_counts_up_to_position_4999_wherever_the_data_lies() {
     if !support::root() {
@@ -188,21 +206,10 @@ fn a_pattern_counts_up_to_position_4999_wherever_the_data_lies() {
         ..SequenceProfile::OFF
     };
     duel.configure(vec![], profile).expect("no rules");
-    for (number, at) in (4985..5010)
-        .chain(0..8)
-        .chain((4930..5005).rev())
-        .enumerate()
-    {
+    let places = (4985..5010).chain(0..8).chain((4930..5005).rev());
+    for (number, at) in (0..).zip(places) {
         // Of every second length only the beginning is in the linear part.
-        let length = 7500 + number as u16 % 2;
-        let mut spec = FrameSpec::plain(Transport::Udp(UdpLength::Right), length);
-        spec.payload.pattern_at = Some(at);
-        spec.payload.filler = 200;
-        let bytes = frame(&spec, Place(1), Link::Ethernet, &profile, number as u32);
-        let shown = duel.show(0, Link::Ethernet, &bytes, Gso::default());
-        shown.expect("a run").expect("a frame that fits");
-        duel.compare()
-            .unwrap_or_else(|error| panic!("at {at}: {error:#}"));
+        show_pattern(&mut duel, &profile, number, 7500 + number % 2, at);
     }
     let state = duel.world.flows.values().next().expect("one flow");
     let sequence = state.sequence().expect("tracked");
@@ -210,4 +217,25 @@ fn a_pattern_counts_up_to_position_4999_wherever_the_data_lies() {
         sequence.received > 90 && sequence.absent == 15,
         "{sequence:?}"
     );
+}
+
+#[test]
+fn a_pattern_at_the_end_of_a_payload_counts_up_to_position_4999() {
+    if !support::root() {
+        return;
+    }
+    let mut duel = Wire::begin();
+    // The pattern is the number.
+    let profile = SequenceProfile {
+        pattern: Some(0x4711_0815),
+        offset: Some(0),
+        ..SequenceProfile::OFF
+    };
+    duel.configure(vec![], profile).expect("no rules");
+    for (number, at) in (0..).zip(4990..5010) {
+        show_pattern(&mut duel, &profile, number, at + 4, at);
+    }
+    let state = duel.world.flows.values().next().expect("one flow");
+    let sequence = state.sequence().expect("tracked");
+    assert_eq!((sequence.received, sequence.absent), (10, 10));
 }

@@ -1,7 +1,7 @@
 """Mutants of what needs no root, by cargo-mutants: all of src/model/tracker, and a sample of the modules beside it.
 
-They are made in lean copies of the library, each one crate with its tests: the model, for the tracker; the pure modules with the
-tests of tests/ that need no more for the others. A mutant then takes seconds.
+They are made in lean copies of the library, each one crate with its tests: for the tracker the model and who records it; for the
+others the pure modules, with the tests of tests/ that need no more. A mutant then takes seconds.
 """
 
 import hashlib
@@ -15,10 +15,13 @@ import subprocess
 
 from outcome import CAUGHT, ROOT, SURVIVED, UNVIABLE, Ledger, name_all
 
-MODEL = (["model"], [])
-SLOW_OF_TRACKER = [
+MODEL = (["model", "recording"], ["checks"])
+# They see what all others do not notice.
+SLOW = [
     "advance::churn::an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go",
     "trouble::tests::a_thousand_steady_flows_are_in_no_trouble",
+    "tests_config",
+    "tests_frames",
 ]
 PURE = (["app", "config", "export", "keymap", "model", "ui"], ["app", "config", "export", "frames", "judgements", "query"])
 ALL_OF = "src/model/tracker"
@@ -141,7 +144,7 @@ def run(folder, only):
     of_watch = [mutant for mutant in chosen if mutant.startswith(WATCHES)]
     others = [mutant for mutant in chosen if not mutant.startswith((ALL_OF, WATCHES))]
 
-    def try_all(tree, mutants, arguments, keeps=lambda _: True):
+    def try_slices(tree, mutants, arguments, keeps=lambda _: True):
         """Notes what became of them, a slice at a time; returns those whose outcome was not to be kept."""
         others = []
         for at in range(0, len(mutants), SLICE):
@@ -152,11 +155,13 @@ def run(folder, only):
                     others.append(mutant)
         return others
 
-    # Slow ones see what all others do not notice.
-    quick = ["model::tracker", *itertools.chain(*(["--skip", name] for name in SLOW_OF_TRACKER))]
-    survivors = try_all("model", of_tracker, quick, lambda outcome: outcome != SURVIVED)
-    try_all("model", survivors, [])
-    try_all("pure", others, ["--skip", "tests_config::watch"])
-    try_all("pure", of_watch, ["config", "--test-threads", "64"])
+    def try_all(tree, mutants, quick, arguments):
+        quick = [*quick, *itertools.chain(*(["--skip", name] for name in SLOW))]
+        survivors = try_slices(tree, mutants, quick, lambda outcome: outcome != SURVIVED)
+        try_slices(tree, survivors, arguments)
+
+    try_all("model", of_tracker, ["model::tracker", "tests_checks"], [])
+    try_all("pure", others, [], ["--skip", "tests_config::watch"])
+    try_slices("pure", of_watch, ["config", "--test-threads", "64"])
     is_rust = lambda file: file.endswith(".rs")
     return ledger.close(lambda file: 0 if file.startswith(ALL_OF) else ALLOWED, is_rust)

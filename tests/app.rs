@@ -15,6 +15,7 @@ use flowtop::app::{
 use flowtop::keymap::{Action, BINDINGS, Key, Keymap, parse_chord};
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::appearance::Appearance;
+use flowtop::model::capture::CaptureSample;
 use flowtop::model::column::{Sort, by_id};
 use flowtop::model::event::EventKind;
 use flowtop::model::histogram::{Histogram, bucket_of};
@@ -1293,6 +1294,31 @@ fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_troubl
     assert!(is_shown(&mut app, &report).0);
     press(&mut app, &report, "i");
     assert_eq!(is_shown(&mut app, &report), (true, all));
+}
+
+#[test]
+fn keys_of_a_capture_ask_for_a_way_through_it_whatever_pace_is_shown() {
+    let mut live = mixed();
+    live.capture = Some(CaptureSample::default());
+    let mut app = dashboard(&live, SIZE, "");
+    for (pressed, travel) in [
+        (".", Travel::Hold),
+        ("[", Travel::Speed(Way::Back)),
+        ("]", Travel::Speed(Way::On)),
+        ("]", Travel::Speed(Way::On)),
+        ("E", Travel::End),
+    ] {
+        assert_eq!(key(&mut app, &live, pressed), [Effect::Travel(travel)]);
+    }
+    live.capture = Some(CaptureSample {
+        is_over: true,
+        ..CaptureSample::default()
+    });
+    for (pressed, said) in [("]", "at its end"), ("(", "only goes on")] {
+        assert_eq!(key(&mut app, &live, pressed), []);
+        let notice = app.notices().notice().unwrap_or_default();
+        assert!(notice.contains(said), "{pressed}: {notice}");
+    }
 }
 
 #[test]

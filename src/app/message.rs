@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{Moment, Mouse, Preferences};
 use crate::keymap::KeyChord;
-use crate::model::capture::Pace;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::past::Travel;
@@ -54,9 +53,7 @@ pub enum Effect {
     ResetBaseline,
     /// Use this throughput interval, s.
     SetInterval(f64),
-    /// Play the capture at this pace.
-    SetPace(Pace),
-    /// Go through the past; answered by `Msg::Past`.
+    /// Go through the past, which is answered by `Msg::Past`, or through the capture.
     Travel(Travel),
     /// Read the configuration file again, now.
     Reload,

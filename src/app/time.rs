@@ -1,7 +1,6 @@
 //! Keys that go through time: of a capture its pace, of a recording and of what a run keeps in memory also the way back.
 
 use super::{Action, App, Effect};
-use crate::model::capture::Pace;
 use crate::model::past::{Travel, Way};
 use crate::model::tracker::Report;
 
@@ -47,34 +46,12 @@ impl App {
                     .say("a capture only goes on; read it again to see its beginning");
                 Vec::new()
             }
-            (None, Some(_)) => self.change_pace(action, live),
+            (None, Some(capture)) if capture.is_over => {
+                self.notices.say("the capture is at its end");
+                Vec::new()
+            }
+            (None, Some(_)) => vec![Effect::Travel(travel(action))],
         }
-    }
-
-    fn change_pace(&mut self, action: Action, live: &Report) -> Vec<Effect> {
-        let Some(capture) = live.capture.filter(|capture| !capture.is_over) else {
-            self.notices.say("the capture is at its end");
-            return Vec::new();
-        };
-        let pace = match action {
-            Action::ToEnd => Pace::FASTEST,
-            action => changed(capture.pace, action),
-        };
-        self.notices.say(match pace.is_held {
-            true => format!("the capture is held (then: {})", pace.name()),
-            false => format!("the capture goes on: {}", pace.name()),
-        });
-        vec![Effect::SetPace(pace)]
-    }
-}
-
-fn changed(pace: Pace, action: Action) -> Pace {
-    match action {
-        Action::Hold => Pace {
-            is_held: !pace.is_held,
-            ..pace
-        },
-        _ => pace.beside(action == Action::Faster),
     }
 }
 

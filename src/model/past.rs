@@ -55,7 +55,7 @@ pub enum Way {
     On,
 }
 
-/// What to do in the past.
+/// What to do in the past, or with a capture, which only goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travel {
     /// To the interval beside.
@@ -72,4 +72,18 @@ pub enum Travel {
     Start,
     /// To the end; of a run that goes on, to now.
     End,
+}
+
+impl Travel {
+    /// What it makes of a pace when it is asked for so many times; nothing, where it is another way to go.
+    pub fn pace(self, from: Pace, times: usize) -> Pace {
+        match self {
+            Travel::Hold => Pace {
+                is_held: from.is_held ^ (times % 2 == 1),
+                ..from
+            },
+            Travel::Speed(way) => (0..times).fold(from, |pace, _| pace.beside(way == Way::On)),
+            _ => from,
+        }
+    }
 }

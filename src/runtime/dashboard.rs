@@ -103,7 +103,6 @@ impl Dashboard {
                     self.refresh();
                 }
                 Effect::SetInterval(seconds) => self.session.set_interval(seconds),
-                Effect::SetPace(pace) => self.session.set_pace(pace),
                 Effect::Focus(keys) => self.session.focus(keys),
                 Effect::Travel(travel) => {
                     if !self.session.travel(travel) {

@@ -22,8 +22,8 @@ use anyhow::{Context, Result, anyhow};
 use super::panics;
 use super::updates::Outlet;
 use super::wake;
-use crate::model::capture::Pace;
 use crate::model::flow::FlowKey;
+use crate::model::past::Travel;
 use crate::model::privileges::Privileges;
 use crate::model::rule::{Rule, SequenceProfile};
 use crate::model::snapshot::Snapshot;
@@ -60,8 +60,8 @@ enum Request {
     Focus(Vec<FlowKey>),
     ResetHistograms,
     Recycle(Box<Snapshot>),
-    /// Of a capture.
-    SetPace(Pace),
+    /// Through a capture.
+    Travel(Travel),
     Finish,
 }
 
@@ -196,9 +196,9 @@ impl Sampler {
         }
     }
 
-    /// Changes how fast a capture is played.
-    pub fn set_pace(&self, pace: Pace) {
-        self.requests.send(Request::SetPace(pace));
+    /// Holds a capture, lets it go on, or changes how fast it is played.
+    pub fn travel(&self, travel: Travel) {
+        self.requests.send(Request::Travel(travel));
     }
 
     /// Stops counting and returns the last numbers.

@@ -100,6 +100,12 @@ fn state_of_capture(pen: &Pen, app: &App, capture: &CaptureSample) -> Vec<Segmen
         _ if !is_file && capture.pace.speed.is_none() => Segment::new("as it comes", theme.good, 0),
         _ => Segment::new(capture.pace.name(), theme.good, 0),
     });
+    // A stream comes as it comes.
+    let is_usual = capture.pace.speed == is_file.then_some(1);
+    if capture.pace.is_held && !is_usual && !capture.is_over {
+        let then = format!(" then {}", capture.pace.name());
+        segments.push(Segment::new(then, theme.dim, 1));
+    }
     if let Some(progress) = capture.progress() {
         let filled = (progress * CELLS as f64) as usize;
         let cell = |at| if at < filled { '█' } else { '░' };

@@ -45,12 +45,21 @@ fn the_keys_of_captures_hold_them_and_change_their_pace() {
     for (id, key, sign) in [
         ("hold", ".", Shows(" HELD ")),
         ("hold", ".", Hides(" HELD ")),
-        ("faster", "]", Shows("goes on: 10x")),
-        ("slower", "[", Shows("goes on: 1x")),
-        ("to_end", "E", Shows("at its end")),
+        ("faster", "]", Shows(" 10x ")),
+        ("slower", "[", Shows(" 1x ")),
+        ("hold", ".", Shows(" HELD ")),
     ] {
         dashboard.press(id, key, sign);
     }
+    // Of keys that come together each counts, although the pace that they change is not shown yet.
+    for (keys, sign) in [
+        ("]]", Shows(" then fastest ")),
+        ("[", Shows(" then 10x ")),
+        ("[].[[", Shows(" 1x ")),
+    ] {
+        dashboard.press_together(keys, sign);
+    }
+    dashboard.press("to_end", "E", Shows("at its end"));
 }
 
 #[test]

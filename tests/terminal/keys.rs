@@ -185,7 +185,18 @@ impl Dashboard {
     pub fn press(&mut self, id: &str, key: &str, sign: Sign) {
         let before = order(&self.pty.text());
         self.pty.press(key);
-        self.pty.wait_for(&format!("{id}: {key}: {sign:?}"), |pty| {
+        self.wait_for(&format!("{id}: {key}"), sign, before);
+    }
+
+    /// Presses keys, each of one letter, so fast that the program reads them together.
+    pub fn press_together(&mut self, keys: &str, sign: Sign) {
+        let before = order(&self.pty.text());
+        self.pty.send(keys.as_bytes());
+        self.wait_for(keys, sign, before);
+    }
+
+    fn wait_for(&mut self, what: &str, sign: Sign, before: Option<String>) {
+        self.pty.wait_for(&format!("{what}: {sign:?}"), |pty| {
             let text = pty.text();
             match sign {
                 Shows(part) => text.contains(part),

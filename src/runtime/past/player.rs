@@ -252,15 +252,7 @@ impl<S: Source> Player<S> {
             self.make_whole();
         }
         match travel {
-            Travel::Hold => {
-                let pace = self.clock.pace();
-                let is_held = pace.is_held ^ (times % 2 == 1);
-                self.set_pace(Pace { is_held, ..pace });
-            }
-            Travel::Speed(way) => {
-                let beside = |pace: Pace, _| pace.beside(way == Way::On);
-                self.set_pace((0..times).fold(self.clock.pace(), beside));
-            }
+            Travel::Hold | Travel::Speed(_) => {}
             Travel::Interval(Way::On) => self.step_on(times),
             Travel::Interval(Way::Back) => self.step_back(times),
             Travel::Minute(way) => {
@@ -283,7 +275,7 @@ impl<S: Source> Player<S> {
             Travel::Event(way) => return self.search_for_event(way),
         }
         // From here on it goes on at its pace.
-        self.set_pace(self.clock.pace());
+        self.set_pace(travel.pace(self.clock.pace(), times));
         self.show();
     }
 

@@ -79,7 +79,7 @@ impl Counts for Worker {
                     Request::ResetHistograms => self.probe.reset_histograms(),
                     Request::Recycle(snapshot) => self.probe.recycle(*snapshot),
                     // Only captures have one.
-                    Request::SetPace(_) => {}
+                    Request::Travel(_) => {}
                     Request::Assign(assignment) => {
                         let began = Instant::now();
                         self.reassign(*assignment);

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::Session;
-use crate::model::capture::Pace;
 use crate::runtime::happening::Happening;
 use crate::runtime::updates::Update;
 
@@ -25,11 +24,6 @@ impl Session {
         let report = self.tracker.report();
         let played_ns = report.taken_ns.saturating_sub(self.sampler.began_ns);
         report.capture.map(|_| played_ns as f64 / 1e9)
-    }
-
-    /// Plays the capture at another pace.
-    pub fn set_pace(&self, pace: Pace) {
-        self.sampler.set_pace(pace);
     }
 
     /// What is to be handled now; `has_read`: a reading was.

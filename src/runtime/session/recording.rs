@@ -79,8 +79,12 @@ impl Session {
         self.kept.note_alerts(count);
     }
 
-    /// Goes through what is kept in memory; false where nothing is.
+    /// Goes through the capture, or through what is kept in memory; false where nothing is.
     pub fn travel(&self, travel: Travel) -> bool {
+        if self.is_capture() {
+            self.sampler.travel(travel);
+            return true;
+        }
         self.kept.travel(travel)
     }
 

@@ -7,6 +7,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Player;
 use crate::model::capture::Pace;
+use crate::model::past::Travel;
 use crate::runtime::panics;
 use crate::runtime::sampler::{Assignment, Request, heads};
 use crate::runtime::updates::Update;
@@ -80,13 +81,17 @@ impl Player {
                     self.native.recycle(*snapshot);
                 }
                 Request::Assign(assignment) => self.reassign(*assignment),
-                Request::SetPace(pace) => self.set_pace(pace),
+                Request::Travel(travel) => self.travel(travel),
             }
         }
     }
 
-    /// A reading shows that it is so.
-    fn set_pace(&mut self, pace: Pace) {
+    /// Changes the pace, and shows by a reading that it is so.
+    fn travel(&mut self, travel: Travel) {
+        let pace = match travel {
+            Travel::End => Pace::FASTEST,
+            key => key.pace(self.clock.pace(), 1),
+        };
         let now_ns = self.timeline.latest_ns().max(self.read_ns);
         self.clock.set(pace, now_ns);
         self.sample.pace = pace;

@@ -1,7 +1,7 @@
 //! Recordings: what a run's tracker took in, so that another one takes the same in later and reports the same.
 //!
 //! A recording is a folder of segments. A segment has a header and then blocks, each with a checksum: key frames, at which
-//! reading may begin, about three times a minute and at the beginning of each segment, and frames between them, which say what
+//! reading may begin, three times a minute at least and at the beginning of each segment, and frames between them, which say what
 //! changed. Pure: bytes come from somewhere and go somewhere.
 //!
 //! What is recorded are readings ([`crate::model::snapshot::Snapshot`]) and whatever else changes a tracker
@@ -17,6 +17,7 @@ mod frame;
 mod histograms;
 mod index;
 mod interfaces;
+mod key_frames;
 mod known_flows;
 mod names;
 mod reader;
@@ -29,6 +30,7 @@ pub use bytes::Bad;
 pub use encoder::Encoder;
 pub use entry::Entry;
 pub use index::{INDEX_HEADER, index_record, read_index};
+pub use key_frames::{KEY_EVERY_NS, KeyFrames};
 pub use names::SegmentName;
 pub use reader::{Event, Reader};
 

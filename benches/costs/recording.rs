@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use flowtop::model::snapshot::{FlowSample, Snapshot, TableSample};
 use flowtop::model::tracker::{FlowTracker, Intervals};
-use flowtop::recording::{Encoder, Entry, Event, Header, Reader};
+use flowtop::recording::{Encoder, Entry, Event, Header, KeyFrames, Reader};
 
 use crate::model::{ROUNDS, add, sample};
 use crate::sample::{Stopwatch, Summary};
@@ -18,22 +18,19 @@ const INTERVALS: Intervals = Intervals {
     refresh_ns: SECOND,
     jitter_ns: SECOND,
 };
-/// Frames from one key frame to the next, which come every 20 s.
-const FRAMES: u64 = 20;
-
 /// The same flows with one in ten, and then all of them active.
 pub fn measure(table: &mut Table) -> Result<()> {
     table.begin(
         "Recordings",
         "65,536 flows, a reading a second, of sizes and gaps that are no two alike; CPU time and bytes of a second are those \
-         of 20 s with their key frame, shared out.",
+         from one key frame to the next, shared out.",
     );
     for (what, share, most_ms, most_mb) in [
         ("a tenth active", 10, 10.0, 0.2),
         ("all active", 1, 30.0, 1.5),
     ] {
         let part = Part::of(share)?;
-        let per_second = part.bytes / FRAMES as f64;
+        let per_second = part.bytes / part.seconds as f64;
         let mut line = |of: &str, unit, value, target| {
             add(table, &format!("{of}, {what}"), unit, None, value, target);
         };
@@ -45,7 +42,7 @@ pub fn measure(table: &mut Table) -> Result<()> {
             megabytes,
             Target::Most(most_mb),
         );
-        let of_a_flow = Summary::once(part.bytes_of_frames / (FRAMES * part.active) as f64);
+        let of_a_flow = Summary::once(part.bytes_of_frames / (part.seconds * part.active) as f64);
         line(
             "Written for an active flow and second",
             "bytes",
@@ -66,6 +63,8 @@ pub fn measure(table: &mut Table) -> Result<()> {
 struct Part {
     segment: Vec<u8>,
     active: u64,
+    /// From this key frame to the next.
+    seconds: u64,
     /// ms of a second.
     took: Summary,
     bytes: f64,
@@ -78,6 +77,7 @@ impl Part {
         let mut encoder = Encoder::new(0, INTERVALS, Arc::from("{}"))?;
         let mut tracker = FlowTracker::new(INTERVALS, 0);
         let mut dice = Dice(1);
+        let mut key_frames = KeyFrames::begin(0);
         let mut snapshot = Snapshot {
             flows: (0..FLOWS).map(sample).collect(),
             table: TableSample {
@@ -98,9 +98,10 @@ impl Part {
                 closes: 1,
             };
             entry.apply(&mut tracker);
-            (now, entry, tracker.carried())
+            let is_last = key_frames.are_due(&entry, tracker.report(), now == SECOND);
+            (now, entry, tracker.carried(), is_last)
         };
-        let (now, all, carried) = entry(&mut snapshot);
+        let (now, all, carried, _) = entry(&mut snapshot);
         encoder.frame(now as i64, &all)?;
         let mut active = 0;
         snapshot.flows.retain(|_| {
@@ -119,14 +120,22 @@ impl Part {
         let key_ms = watch.ms();
         let before = segment.len();
         let mut samples = Vec::new();
-        for _ in 0..FRAMES {
-            let (now, entry, _) = entry(&mut snapshot);
+        loop {
+            let (now, entry, _, is_last) = entry(&mut snapshot);
             let watch = Stopwatch::start();
             segment.extend(encoder.frame(now as i64, &entry)?);
-            samples.push(watch.ms() + key_ms / FRAMES as f64);
+            samples.push(watch.ms());
+            if is_last {
+                break;
+            }
+        }
+        let seconds = samples.len() as u64;
+        for sample in &mut samples {
+            *sample += key_ms / seconds as f64;
         }
         Ok(Part {
             active: snapshot.flows.len() as u64,
+            seconds,
             took: Summary::of(samples),
             bytes: segment.len() as f64,
             bytes_of_frames: (segment.len() - before) as f64,
@@ -150,7 +159,10 @@ impl Part {
                 }
             }
             let taken_ns = tracker.context("no tracker")?.report().taken_ns;
-            anyhow::ensure!(taken_ns == (FRAMES + 1) * SECOND, "it ends at {taken_ns}");
+            anyhow::ensure!(
+                taken_ns == (self.seconds + 1) * SECOND,
+                "it ends at {taken_ns}"
+            );
             Ok(watch.ms())
         });
         Ok(Summary::of(samples.collect::<Result<_>>()?))

@@ -67,7 +67,27 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// One of up to eight bytes is put together at once, seven bits and seven bits, then fourteen and fourteen.
     fn long_number(&mut self) -> Result<u64, Bad> {
+        const ENDS: u64 = 0x8080_8080_8080_8080;
+        let word = u64::from_le_bytes(match self.0.first_chunk() {
+            Some(bytes) => *bytes,
+            None => return self.longest_number(),
+        });
+        let length = match !word & ENDS {
+            0 => return self.longest_number(),
+            ends => ends.trailing_zeros() as usize / 8 + 1,
+        };
+        let word = word & !ENDS & u64::MAX >> (64 - 8 * length);
+        let word = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+        let word = word & 0x0000_3fff_0000_3fff | (word & 0x3fff_0000_3fff_0000) >> 2;
+        let word = word & 0x0fff_ffff | (word & 0x0fff_ffff_0000_0000) >> 4;
+        self.0 = &self.0[length..];
+        Ok(word)
+    }
+
+    #[cold]
+    fn longest_number(&mut self) -> Result<u64, Bad> {
         let mut number = 0;
         for (at, byte) in self.0.iter().enumerate().take(10) {
             number |= u64::from(byte & 0x7f) << (7 * at);

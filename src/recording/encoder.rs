@@ -38,6 +38,11 @@ impl Encoder {
         })
     }
 
+    /// When the latest reading was made, CLOCK_MONOTONIC ns.
+    pub fn taken_ns(&self) -> u64 {
+        self.state.taken_ns
+    }
+
     /// Flows that had lost something since the reading before, if the entry is a reading.
     pub fn losing(&self, entry: &Entry) -> u32 {
         let Entry::Snapshot { snapshot, .. } = entry else {

@@ -172,11 +172,16 @@ impl Reader {
 
     fn begin(&mut self, mut input: Input<'_>, carried: &Carried) -> Result<FlowTracker, Bad> {
         let mut state = State::default();
+        let mut reading = None;
         while !input.is_empty() {
             let entry = read_entry(&mut input, &state)?;
             state.take_in(&entry);
+            if let Entry::Snapshot { snapshot, .. } = entry {
+                reading = Some(snapshot);
+            }
         }
-        let tracker = state.resume(carried);
+        let reading = reading.ok_or(Bad("a key frame lacks its reading"))?;
+        let tracker = state.resume(&reading, carried);
         self.state = Some(state);
         Ok(tracker)
     }

@@ -1,5 +1,7 @@
 //! Rows of words, column by column: what is alike stands together, and a column of zeros takes a bit.
 
+use std::iter;
+
 use super::bytes::{Bad, Input, put};
 
 /// So many rows have their columns together: they fit into the cache.
@@ -35,23 +37,24 @@ pub fn rows<const N: usize>(
         return Err(Bad("there are more rows than there can be"));
     }
     let mut ids = [0; AT_A_TIME];
-    let mut rows = Vec::new();
+    let mut columns = Vec::new();
     while left > 0 {
         let count = left.min(AT_A_TIME);
         left -= count;
         let mask = input.up_to((1 << N) - 1)?;
-        for id in &mut ids[..count] {
-            *id = input.number()?;
-        }
-        rows.clear();
-        rows.resize(count, [0; N]);
-        for at in (0..N).filter(|at| mask >> at & 1 == 1) {
-            for row in &mut rows {
-                row[at] = input.number()?;
+        let used: Vec<usize> = (0..N).filter(|at| mask >> at & 1 == 1).collect();
+        columns.resize(used.len(), [0; AT_A_TIME]);
+        for column in iter::once(&mut ids).chain(&mut columns) {
+            for number in &mut column[..count] {
+                *number = input.number()?;
             }
         }
-        for (id, row) in ids.iter().zip(&rows) {
-            visit(*id, row)?;
+        let mut row = [0; N];
+        for (place, id) in ids[..count].iter().enumerate() {
+            for (at, column) in used.iter().zip(&columns) {
+                row[*at] = column[place];
+            }
+            visit(*id, &row)?;
         }
     }
     Ok(())

@@ -95,8 +95,8 @@ impl State {
         all.into_iter().flatten().collect()
     }
 
-    /// A tracker that goes on from here.
-    pub fn resume(&self, carried: &super::Carried) -> FlowTracker {
+    /// A tracker that goes on from here; `all` is its last entry, the reading.
+    pub fn resume(&self, all: &Snapshot, carried: &super::Carried) -> FlowTracker {
         let nothing_yet = Intervals {
             refresh_ns: 1_000_000_000,
             jitter_ns: 1_000_000_000,
@@ -107,7 +107,7 @@ impl State {
             tracker.set_rules(*version, rules.iter().cloned());
         }
         if self.has_read() {
-            tracker.resume(&self.snapshot(), carried);
+            tracker.resume(all, carried);
         }
         tracker
     }

@@ -25,10 +25,8 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
-use crate::recording::{Encoder, Entry, Header};
+use crate::recording::{Encoder, Entry, Header, KeyFrames};
 
-/// How often there is a key frame, at which reading may begin. A jump reads what is behind one.
-pub const KEY_EVERY_NS: u64 = 20_000_000_000;
 /// Entries that wait for the disk at most.
 const MOST_WAITING: usize = 64;
 /// How long the end of a run waits for the disk.
@@ -61,7 +59,7 @@ pub struct Recorder {
     wants_key: Arc<AtomicBool>,
     /// Says that the thread has ended.
     is_done: Receiver<()>,
-    latest_key_ns: u64,
+    key_frames: KeyFrames,
     outlet: Outlet,
 }
 
@@ -121,7 +119,7 @@ impl Recorder {
             waiting,
             wants_key,
             is_done,
-            latest_key_ns: began_ns,
+            key_frames: KeyFrames::begin(began_ns),
             outlet: outlet.try_clone()?,
         })
     }
@@ -129,7 +127,6 @@ impl Recorder {
     /// Hands over what the tracker has taken in at `wall_ns`, ns since 1970, and a key frame if one is due. A disk that takes
     /// nothing and says nothing ends the recording: it must not fill the memory.
     pub fn record(&mut self, wall_ns: i64, entry: Entry, tracker: &FlowTracker) {
-        let taken_ns = tracker.report().taken_ns;
         let Some(messages) = &self.messages else {
             return;
         };
@@ -140,10 +137,10 @@ impl Recorder {
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let is_reading = matches!(entry, Entry::Snapshot { .. });
+        let is_wanted = is_reading && self.wants_key.swap(false, Ordering::Relaxed);
+        let are_due = self.key_frames.are_due(&entry, tracker.report(), is_wanted);
         let _ = messages.send(Message::Entry(wall_ns, entry));
-        let is_due = taken_ns.saturating_sub(self.latest_key_ns) >= KEY_EVERY_NS;
-        if is_reading && (self.wants_key.swap(false, Ordering::Relaxed) || is_due) {
-            self.latest_key_ns = taken_ns;
+        if are_due {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             let _ = messages.send(Message::Key(wall_ns, Box::new(tracker.carried())));
         }

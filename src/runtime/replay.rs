@@ -8,7 +8,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use self::segments::Segments;
+pub use self::segments::Segments;
 use super::listing::Listing;
 use super::rights;
 use crate::cli::{Exit, Failure, Moment, Replay};

@@ -4,13 +4,15 @@
 
 use super::viewer::Viewer;
 use super::*;
+use crate::config::Record;
 use crate::model::counts::{Counts, GapSums, Sequence};
 use crate::model::flow::{FlowKey, Protocol};
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 use crate::model::tracker::{FlowTracker, Intervals};
-use crate::recording::{Encoder, Entry};
+use crate::recording::{Encoder, Entry, Header, KeyFrames};
 use crate::runtime::past::memory::Memory;
-use crate::runtime::recorder::KEY_EVERY_NS;
+use crate::runtime::recording_folder::RecordingFolder;
+use crate::runtime::replay::Segments;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const BEGAN_WALL_NS: i64 = 1_764_000_000_000_000_000;
@@ -62,22 +64,59 @@ fn count(sample: &mut FlowSample, second: u64) {
     sample.last_seen_ns = second * SECOND_NS + noise % SECOND_NS;
 }
 
-/// Eleven minutes of them, and what making it took a second: time and bytes.
-fn keep(flows: u32, active: u32) -> (Memory, Duration, usize) {
-    const SECONDS: u32 = 660;
-    let mut memory = Memory::default();
+/// Takes the blocks of a recording.
+trait Keeps {
+    fn put_key(&mut self, taken_ns: u64, wall_ns: i64, block: &[u8]);
+    fn put_frame(&mut self, wall_ns: i64, block: &[u8]);
+}
+
+impl Keeps for Memory {
+    fn put_key(&mut self, taken_ns: u64, wall_ns: i64, block: &[u8]) {
+        self.begin(taken_ns, wall_ns, block);
+    }
+
+    fn put_frame(&mut self, wall_ns: i64, block: &[u8]) {
+        self.append(wall_ns, block);
+    }
+}
+
+/// A folder, and the number of its next segment.
+impl Keeps for (RecordingFolder, u64) {
+    fn put_key(&mut self, _: u64, wall_ns: i64, block: &[u8]) {
+        let (folder, number) = self;
+        if folder.has_room((wall_ns / 1_000_000) as u64) {
+            return folder.append(block).expect("room");
+        }
+        let header = Header {
+            run: 1,
+            number: *number,
+            began_wall_ns: wall_ns,
+        };
+        folder.begin(&header, block).expect("room");
+        *number += 1;
+    }
+
+    fn put_frame(&mut self, _: i64, block: &[u8]) {
+        self.0.append(block).expect("room");
+    }
+}
+
+/// So many seconds of them, and what making them took a second: time and bytes.
+fn keep(keeper: &mut impl Keeps, flows: u32, active: u32, seconds: u32) -> (Duration, usize) {
     let mut encoder = Encoder::new(SECOND_NS, INTERVALS, "{}".into()).expect("zstd");
     let mut tracker = FlowTracker::new(INTERVALS, SECOND_NS);
     let mut samples: Vec<FlowSample> = (0..flows).map(flow).collect();
     let (mut took, mut bytes) = (Duration::ZERO, 0);
-    for second in 1..=u64::from(SECONDS) {
+    let mut key_frames = KeyFrames::begin(SECOND_NS);
+    let mut is_key_due = true;
+    for second in 1..=u64::from(seconds) {
         let wall_ns = BEGAN_WALL_NS + (second * SECOND_NS) as i64;
-        if (second * SECOND_NS - SECOND_NS).is_multiple_of(KEY_EVERY_NS) {
+        if is_key_due {
             let began = Instant::now();
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");
             took += began.elapsed();
             bytes += key.len();
-            memory.begin(wall_ns, &key);
+            keeper.put_key(encoder.taken_ns(), wall_ns, &key);
         }
         let counted = if second == 1 { flows } else { active } as usize;
         let counting = samples.iter_mut().take(counted);
@@ -96,41 +135,69 @@ fn keep(flows: u32, active: u32) -> (Memory, Duration, usize) {
             closes: 1,
         };
         entry.apply(&mut tracker);
+        is_key_due = key_frames.are_due(&entry, tracker.report(), false);
         let began = Instant::now();
         encoder.losing(&entry);
         let frame = encoder.frame(wall_ns, &entry).expect("zstd");
         took += began.elapsed();
         bytes += frame.len();
-        memory.append(wall_ns, &frame);
+        keeper.put_frame(wall_ns, &frame);
     }
-    (memory, took / SECONDS, bytes / SECONDS as usize)
+    (took / seconds, bytes / seconds as usize)
+}
+
+fn look_around(source: impl Source) {
+    let kept_ms = source.end_ns() / 1_000_000 - source.names()[0].began_ms as i64;
+    println!("  {} s kept", kept_ms / 1000);
+    let mut viewer = Viewer::of(source, false);
+    viewer.player.patience = PATIENCE;
+    for (what, travel, times) in [
+        ("to the end", Travel::End, 1),
+        ("a minute back", Travel::Minute(Way::Back), 1),
+        ("an interval back", Travel::Interval(Way::Back), 1),
+        ("two minutes back", Travel::Minute(Way::Back), 2),
+        ("to the beginning", Travel::Start, 1),
+        ("a minute on", Travel::Minute(Way::On), 1),
+    ] {
+        let began = Instant::now();
+        viewer.player.travel(travel, times);
+        let first = began.elapsed();
+        viewer.settle();
+        println!(
+            "  {what}: shown after {first:?}, whole after {:?}",
+            began.elapsed()
+        );
+        viewer.inlet.receive();
+    }
+}
+
+const FLOWS: [(u32, u32); 4] = [(14, 14), (4096, 4096), (65_536, 6_554), (65_536, 65_536)];
+
+#[test]
+#[ignore = "it takes minutes and asserts nothing"]
+fn what_it_costs_in_memory() {
+    for (flows, active) in FLOWS {
+        let mut memory = Memory::default();
+        let (took, bytes) = keep(&mut memory, flows, active, 660);
+        println!("{flows} flows, {active} active: {took:?} and {bytes} bytes a second");
+        look_around(memory);
+    }
 }
 
 #[test]
 #[ignore = "it takes minutes and asserts nothing"]
-fn what_it_costs() {
-    for (flows, active) in [(14, 14), (4096, 4096), (65_536, 6_554), (65_536, 65_536)] {
-        let (memory, took, bytes) = keep(flows, active);
-        println!(
-            "{flows} flows, {active} active: {took:?} and {bytes} bytes a second, {} s kept",
-            (memory.names().len() as u64 - 1) * KEY_EVERY_NS / SECOND_NS
-        );
-        let mut viewer = Viewer::of(memory, false);
-        viewer.player.patience = PATIENCE;
-        for (what, travel) in [
-            ("to the end", Travel::End),
-            ("a minute back", Travel::Minute(Way::Back)),
-            ("an interval back", Travel::Interval(Way::Back)),
-            ("a minute on", Travel::Minute(Way::On)),
-        ] {
-            let began = Instant::now();
-            viewer.player.travel(travel, 1);
-            let first = began.elapsed();
-            viewer.settle();
-            println!(
-                "  {what}: shown after {first:?}, whole after {:?}",
-                began.elapsed()
-            );
-        }
+fn what_it_costs_in_a_folder() {
+    for (flows, active) in FLOWS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        let record = Record::to(path);
+        let kept = RecordingFolder::open(&record, false, None);
+        let mut kept = (kept.expect("a folder"), 0);
+        kept.0.prepare().expect("a list");
+        let (took, bytes) = keep(&mut kept, flows, active, 660);
+        println!("{flows} flows, {active} active: {took:?} and {bytes} bytes a second");
+        let (mut segments, _) = Segments::open(path).expect("a folder");
+        segments.refresh().expect("a list");
+        look_around(segments);
     }
 }

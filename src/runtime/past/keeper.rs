@@ -15,9 +15,9 @@ use crate::model::past::{Mark, Travel};
 use crate::model::privileges::Privileges;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::privileges::confine::{Duty, Identity};
-use crate::recording::{Encoder, Entry};
+use crate::recording::{Encoder, Entry, KeyFrames};
 use crate::runtime::confined::start_confined;
-use crate::runtime::recorder::{KEY_EVERY_NS, now_ns};
+use crate::runtime::recorder::now_ns;
 use crate::runtime::rights;
 use crate::runtime::sampler::{Recycler, Sampler};
 use crate::runtime::updates::Outlet;
@@ -44,7 +44,7 @@ pub struct Keeper {
     /// What its thread may still do.
     pub privileges: Privileges,
     messages: Sender<Message>,
-    latest_key_ns: u64,
+    key_frames: KeyFrames,
 }
 
 impl Keeper {
@@ -79,17 +79,15 @@ impl Keeper {
         Ok(Keeper {
             privileges,
             messages,
-            latest_key_ns: began_ns,
+            key_frames: KeyFrames::begin(began_ns),
         })
     }
 
     /// Hands over what the tracker has taken in at `wall_ns`, ns since 1970, and a key frame if one is due.
     pub fn keep(&mut self, wall_ns: i64, entry: Entry, tracker: &FlowTracker) {
-        let is_reading = matches!(entry, Entry::Snapshot { .. });
+        let are_due = self.key_frames.are_due(&entry, tracker.report(), false);
         let _ = self.messages.send(Message::Entry(wall_ns, entry));
-        let taken_ns = tracker.report().taken_ns;
-        if is_reading && taken_ns.saturating_sub(self.latest_key_ns) >= KEY_EVERY_NS {
-            self.latest_key_ns = taken_ns;
+        if are_due {
             let carried = Box::new(tracker.carried());
             let _ = self.messages.send(Message::Key(wall_ns, carried));
         }
@@ -164,7 +162,8 @@ impl Work {
 
     fn put_key(&mut self, wall_ns: i64, carried: &Carried) {
         if let Ok(block) = self.encoder.key(wall_ns, carried) {
-            self.player.source.begin(wall_ns, &block);
+            let taken_ns = self.encoder.taken_ns();
+            self.player.source.begin(taken_ns, wall_ns, &block);
             self.encoder.has_key();
         }
     }

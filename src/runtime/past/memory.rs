@@ -8,10 +8,7 @@ use super::LEAD_NS;
 use super::source::Source;
 use crate::model::past::Mark;
 use crate::recording::{HEADER, Header, SegmentName};
-use crate::runtime::recorder::KEY_EVERY_NS;
 
-/// Segments of what a moment needs before it, beside the one that goes on.
-const MOST_SEGMENTS: usize = (LEAD_NS as u64 / KEY_EVERY_NS) as usize;
 /// Bytes that are kept: what 4,096 flows need for that long that all send all the time.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -19,16 +16,24 @@ const MOST_BYTES: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub struct Memory {
     names: Vec<SegmentName>,
-    segments: VecDeque<Vec<u8>>,
+    segments: VecDeque<Segment>,
     bytes: usize,
     marks: VecDeque<Mark>,
     end_ns: i64,
     begun: u64,
 }
 
+#[derive(Debug)]
+struct Segment {
+    /// When it was begun, by the clock of the run, ns.
+    began_ns: u64,
+    bytes: Vec<u8>,
+}
+
 impl Memory {
-    /// Begins a segment with a key frame that was made at `wall_ns`, ns since 1970.
-    pub fn begin(&mut self, wall_ns: i64, key: &[u8]) {
+    /// Begins a segment with a key frame of the reading at `taken_ns`, CLOCK_MONOTONIC, which came at `wall_ns`, ns since
+    /// 1970.
+    pub fn begin(&mut self, taken_ns: u64, wall_ns: i64, key: &[u8]) {
         let header = Header {
             run: 0,
             number: self.begun,
@@ -43,7 +48,10 @@ impl Memory {
             number: header.number,
         });
         self.begun += 1;
-        self.segments.push_back(header.bytes().to_vec());
+        self.segments.push_back(Segment {
+            began_ns: taken_ns,
+            bytes: header.bytes().to_vec(),
+        });
         self.bytes += HEADER;
         self.append(wall_ns, key);
     }
@@ -54,15 +62,18 @@ impl Memory {
         let Some(latest) = self.segments.back_mut() else {
             return;
         };
-        latest.extend_from_slice(frame);
+        latest.bytes.extend_from_slice(frame);
         self.bytes += frame.len();
-        let is_too_much = |it: &Memory| {
-            it.segments.len() > MOST_SEGMENTS + 1 || it.bytes > MOST_BYTES && it.segments.len() > 1
-        };
-        while is_too_much(self) {
+        // Those that begin later are enough before the latest one.
+        let lead_ns = latest.began_ns.saturating_sub(LEAD_NS as u64);
+        while let Some(second) = self.segments.get(1)
+            && (self.bytes > MOST_BYTES || second.began_ns <= lead_ns)
+        {
             let oldest = self.segments.pop_front();
             self.names.remove(0);
-            self.bytes = self.bytes.saturating_sub(oldest.map_or(0, |it| it.len()));
+            self.bytes = self
+                .bytes
+                .saturating_sub(oldest.map_or(0, |it| it.bytes.len()));
         }
         let from_ms = self.names.first().map_or(0, |name| name.began_ms);
         let is_gone = |mark: &Mark| mark.to_ns / 1_000_000 < from_ms as i64;
@@ -101,7 +112,7 @@ impl Source for Memory {
     fn read_on(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<bool> {
         let at = self.names.binary_search(name);
         let at = at.map_err(|_| io::Error::new(ErrorKind::NotFound, "it is not kept any more"))?;
-        let kept = self.segments.get(at).map_or(&[][..], Vec::as_slice);
+        let kept = self.segments.get(at).map_or(&[][..], |it| &it.bytes);
         let behind = kept.get(bytes.len()..).unwrap_or_default();
         bytes.extend_from_slice(behind);
         Ok(!behind.is_empty())
@@ -122,23 +133,23 @@ mod tests {
 
     #[test]
     fn ten_minutes_are_kept_or_as_many_as_have_room() {
-        for (bytes, kept) in [(1000, 30..=31), (MOST_BYTES / 4, 3..=4)] {
+        for (seconds, bytes, kept) in [(20, 1000, 31), (5, 1000, 121), (20, MOST_BYTES / 4, 3)] {
             let mut memory = Memory::default();
-            for segment in 0..60 {
-                let wall_ns = segment * KEY_EVERY_NS as i64;
-                memory.begin(wall_ns, &vec![1; bytes / 2]);
+            for segment in 0..180 {
+                let wall_ns = segment * seconds * 1_000_000_000;
+                memory.begin(wall_ns as u64, wall_ns, &vec![1; bytes / 2]);
                 memory.append(wall_ns + 1, &vec![2; bytes / 2]);
                 memory.note(Mark {
                     from_ns: wall_ns,
                     to_ns: wall_ns + 1,
                     ..Mark::default()
                 });
-                let held: usize = memory.segments.iter().map(Vec::len).sum();
+                let held: usize = memory.segments.iter().map(|it| it.bytes.len()).sum();
                 assert!(held <= MOST_BYTES);
             }
-            assert!(kept.contains(&memory.names.len()), "{:?}", memory.names);
+            assert_eq!(memory.names.len(), kept, "{:?}", memory.names);
             assert_eq!(memory.names.len(), memory.segments.len());
-            assert_eq!(memory.names.last().map(|it| it.number), Some(59));
+            assert_eq!(memory.names.last().map(|it| it.number), Some(179));
             assert_eq!(memory.marks().len(), memory.names.len());
             let mut first = Vec::new();
             let name = memory.names[0];

@@ -88,7 +88,7 @@ pub fn run(script: &[[u8; 4]], is_drawn: bool) -> Run {
     let key = encoder
         .key(BEGAN_WALL_NS, &tracker.carried())
         .expect("zstd");
-    memory.begin(BEGAN_WALL_NS, &key);
+    memory.begin(BEGAN_NS, BEGAN_WALL_NS, &key);
     app.update(Msg::Refreshed(time_of(BEGAN_WALL_NS)), tracker.report());
     for (at, step) in script.iter().enumerate() {
         let [what, rest @ ..] = *step;
@@ -121,23 +121,23 @@ pub fn run(script: &[[u8; 4]], is_drawn: bool) -> Run {
         }
         if at % 60 == 59 && matches!(entry, Entry::Snapshot { .. }) {
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");
-            memory.begin(wall_ns, &key);
+            memory.begin(encoder.taken_ns(), wall_ns, &key);
         }
     }
     Run { memory, shown }
 }
 
 /// Goes through the past of a run.
-pub struct Viewer {
-    pub player: Player<Memory>,
+pub struct Viewer<S> {
+    pub player: Player<S>,
     pub inlet: Inlet,
     app: App,
 }
 
-impl Viewer {
-    pub fn of(memory: Memory, is_of_run: bool) -> Viewer {
+impl<S: Source> Viewer<S> {
+    pub fn of(source: S, is_of_run: bool) -> Viewer<S> {
         let (outlet, inlet) = Inlet::pair().expect("a socket pair");
-        let mut player = Player::new(memory, TimeZone::UTC, outlet, is_of_run);
+        let mut player = Player::new(source, TimeZone::UTC, outlet, is_of_run);
         player.patience = Duration::from_secs(60);
         Viewer {
             player,

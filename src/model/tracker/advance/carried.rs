@@ -8,7 +8,7 @@ use crate::model::counts::{CounterSet, Counts, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::snapshot::{InterfaceSample, Snapshot};
-use crate::model::tracker::keys::finder;
+use crate::model::tracker::keys::{finder, hash};
 use crate::model::tracker::rules::rule_of;
 
 /// What goes from one tracker to another.
@@ -109,6 +109,7 @@ impl FlowTracker {
     /// rules are in force. Nothing of it came in this interval, nor in the jitter window.
     pub fn resume(&mut self, all: &Snapshot, carried: &Carried) {
         self.table_baseline = carried.table;
+        self.make_room(all.flows.len());
         self.advance(all);
         for state in &mut self.states {
             state.window.clear();
@@ -133,6 +134,15 @@ impl FlowTracker {
         }
         self.interval_began_ns = all.taken_ns;
         self.step_began_ns = all.taken_ns;
+    }
+
+    /// So many more flows are listed soon.
+    fn make_room(&mut self, flows: usize) {
+        self.report.flows.reserve_exact(flows);
+        self.states.reserve_exact(flows);
+        let listed = &self.report.flows;
+        let hash_of = |index: &u32| hash(&listed[*index as usize].key);
+        self.by_key.reserve(flows, hash_of);
     }
 
     fn resume_flow(&mut self, of_flow: &CarriedFlow) {

@@ -25,11 +25,11 @@ mod rows;
 mod state;
 mod words;
 
-pub use block::{HEADER, Header, Unreadable, VERSION};
+pub use block::{HEADER, Header, ReadAt, Unreadable, VERSION};
 pub use bytes::Bad;
 pub use encoder::Encoder;
 pub use entry::Entry;
-pub use index::{INDEX_HEADER, index_record, read_index};
+pub use index::{INDEX_HEADER, Marking, index_record, read_index};
 pub use key_frames::{KEY_EVERY_NS, KeyFrames};
 pub use names::SegmentName;
 pub use reader::{Event, Reader};

@@ -78,14 +78,7 @@ impl Part {
         let mut tracker = FlowTracker::new(INTERVALS, 0);
         let mut dice = Dice(1);
         let mut key_frames = KeyFrames::begin(0);
-        let mut snapshot = Snapshot {
-            flows: (0..FLOWS).map(sample).collect(),
-            table: TableSample {
-                capacity: u64::from(2 * FLOWS),
-                ..TableSample::default()
-            },
-            ..Snapshot::default()
-        };
+        let mut snapshot = all_flows();
         let mut entry = |snapshot: &mut Snapshot| {
             snapshot.taken_ns += SECOND;
             let now = snapshot.taken_ns;
@@ -166,6 +159,17 @@ impl Part {
             Ok(watch.ms())
         });
         Ok(Summary::of(samples.collect::<Result<_>>()?))
+    }
+}
+
+fn all_flows() -> Snapshot {
+    Snapshot {
+        flows: (0..FLOWS).map(sample).collect(),
+        table: TableSample {
+            capacity: u64::from(2 * FLOWS),
+            ..TableSample::default()
+        },
+        ..Snapshot::default()
     }
 }
 

@@ -3,7 +3,7 @@
 //! A segment begins with a header that says which version wrote it and of which run it is. Each block behind it has its
 //! kind, its lengths and a checksum of all that in front of its bytes, which are compressed by zstd.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::bytes::Bad;
 
@@ -18,12 +18,19 @@ const MARK: [u8; 4] = [0xf1, b'b', b'l', b'k'];
 pub const HEADER: usize = 40;
 /// Length of a block's header.
 const BLOCK_HEADER: usize = 17;
+/// What is decompressed at once has so many bytes at most, those that it is told by included.
+const LARGEST_STEP: usize = (128 << 10) + 64;
 /// The largest block, before it is compressed.
 const MOST_RAW: usize = 1 << 30;
 /// So many places are looked at for the next key frame.
 const MOST_GUESSES: usize = 4096;
 /// The level at which one more costs more time than it saves room.
 const LEVEL: i32 = 1;
+
+/// Reads a segment from a place on, so many bytes or less: all that there are.
+pub trait ReadAt: Fn(usize, usize) -> io::Result<Vec<u8>> {}
+
+impl<F: Fn(usize, usize) -> io::Result<Vec<u8>>> ReadAt for F {}
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +224,29 @@ impl<'a> Block<'a> {
         })
     }
 
+    /// The kind of the block at this place of a segment that is `read` in pieces, each from a place on and of so many bytes at
+    /// most, and where the next one begins, as it says; `None`: there is none that is whole. Nothing of it is checked.
+    pub fn outline(read: &impl ReadAt, at: usize) -> io::Result<Option<(Kind, usize)>> {
+        let head = read(at, BLOCK_HEADER)?;
+        let is_whole = head.len() == BLOCK_HEADER && head.starts_with(&MARK);
+        let kind = match head.get(4) {
+            Some(1) if is_whole => Kind::Key,
+            Some(2) if is_whole => Kind::Frame,
+            _ => return Ok(None),
+        };
+        let end = at + BLOCK_HEADER + u32::from_le_bytes(array(&head[5..9])) as usize;
+        Ok((!read(end - 1, 1)?.is_empty()).then_some((kind, end)))
+    }
+
+    /// The first bytes of the block at this place as they were, at most so many of a few; not checked, either.
+    pub fn beginning(read: &impl ReadAt, at: usize, most: u64) -> io::Result<Vec<u8>> {
+        let stored = read(at + BLOCK_HEADER, LARGEST_STEP)?;
+        let mut bytes = Vec::new();
+        let decoder = zstd::stream::read::Decoder::with_buffer(&stored[..])?;
+        decoder.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// The first whole block of a wanted kind, at this place or behind it. Where much looks like a block and is none, it is not
     /// looked for to the end.
     pub fn next(segment: &'a [u8], from: usize, is_wanted: impl Fn(Kind) -> bool) -> Option<usize> {
@@ -234,15 +264,6 @@ impl<'a> Block<'a> {
             at = next.max(at + 1);
         }
         None
-    }
-
-    /// The first bytes of it as they were, at most so many.
-    pub fn beginning(&self, most: u64) -> Result<Vec<u8>, Bad> {
-        let mut bytes = Vec::new();
-        let decoder = zstd::stream::read::Decoder::with_buffer(self.stored);
-        let read = decoder.and_then(|it| it.take(most).read_to_end(&mut bytes));
-        read.map(|_| bytes)
-            .map_err(|_| Bad("it cannot be decompressed"))
     }
 
     /// Its bytes as they were.

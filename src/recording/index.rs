@@ -22,6 +22,44 @@ pub fn index_record(mark: &Mark) -> [u8; INDEX_RECORD] {
     bytes
 }
 
+/// There are readings each second: where none came for longer, the clock was set, or nothing ran.
+const LONGEST_STEP_NS: i64 = 60_000_000_000;
+
+/// Makes the marks of an index, one after the other. Within each the clock only goes on: where it was set, another one
+/// begins, so that marks say exactly when there is something.
+#[derive(Debug, Default)]
+pub struct Marking(Option<Mark>);
+
+impl Marking {
+    /// The clock shows this moment, ns since 1970. Returns the mark that ended before, if it was set.
+    pub fn pass_to(&mut self, wall_ns: i64) -> Option<Mark> {
+        let open = self.0.as_mut()?;
+        let goes_on = open.to_ns..=open.to_ns.saturating_add(LONGEST_STEP_NS);
+        if !goes_on.contains(&wall_ns) {
+            return self.begin(wall_ns);
+        }
+        open.to_ns = wall_ns;
+        None
+    }
+
+    /// Begins a mark at this moment. Returns the one before.
+    pub fn begin(&mut self, wall_ns: i64) -> Option<Mark> {
+        self.0.replace(Mark {
+            from_ns: wall_ns,
+            to_ns: wall_ns,
+            ..Mark::default()
+        })
+    }
+
+    /// Notes what happened.
+    pub fn note(&mut self, losing: u32, alerts: u32) {
+        if let Some(open) = &mut self.0 {
+            open.losing += losing;
+            open.alerts += alerts;
+        }
+    }
+}
+
 /// The records of an index; `None`: it is none, or one of them is damaged. One at its end that is not whole is being written.
 pub fn read_index(bytes: &[u8]) -> Option<Vec<Mark>> {
     let records = bytes.strip_prefix(&INDEX_HEADER)?;

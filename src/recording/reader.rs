@@ -2,7 +2,9 @@
 //!
 //! Reading begins at a key frame, and again behind whatever cannot be read.
 
-use super::block::{Block, Found, HEADER, Header, Kind, Unreadable};
+use std::io;
+
+use super::block::{Block, Found, HEADER, Header, Kind, ReadAt, Unreadable};
 use super::bytes::{Bad, Input, unfold};
 use super::carried::read_carried;
 use super::entry::Entry;
@@ -65,38 +67,49 @@ impl Reader {
         Ok(header)
     }
 
-    /// Where to [skip to](Self::skip_to) in a segment for what came at this moment, ns since 1970: to the last key frame that is
-    /// not later, else to the first one.
-    pub fn place_of(segment: &[u8], wall_ns: i64) -> Option<usize> {
-        let (mut at, mut place) = (HEADER, None);
-        while at < segment.len() {
-            match Block::at(segment, at) {
-                Found::Block(block) => {
-                    if block.kind == Kind::Key {
-                        let is_later = wall_of(&block).is_none_or(|wall| wall > wall_ns);
-                        match (place, is_later) {
-                            (None, _) | (_, false) => place = Some(at),
-                            (Some(_), true) => return place,
-                        }
-                    }
-                    at = block.end;
-                }
-                Found::End | Found::Bad => match Block::next(segment, at + 1, |it| it == Kind::Key)
-                {
-                    Some(next) => at = next,
-                    None => return place,
-                },
+    /// Where in a segment to [begin](Self::skip_to) for what came at this moment, ns since 1970: at the last key frame that is
+    /// not later, else at the first one. Little of the segment is read.
+    pub fn place_of(read: &impl ReadAt, wall_ns: i64) -> io::Result<Option<usize>> {
+        let (mut first, mut place) = (None, None);
+        walk(read, |kind, at| {
+            if kind == Kind::Frame {
+                return Ok(true);
             }
-        }
-        place
+            first.get_or_insert(at);
+            // Where the clock was set back, it may be that later ones come first.
+            match wall_of(read, at)?.is_none_or(|wall| wall > wall_ns) {
+                true => Ok(place.is_none()),
+                false => {
+                    place = Some(at);
+                    Ok(true)
+                }
+            }
+        })?;
+        Ok(place.or(first))
     }
 
-    /// Skips what comes before this place: the next event is a [`Event::Begin`].
+    /// When what a segment has came: from when to when, ns since 1970, and more than once where the clock was set back.
+    /// Little of the segment is read.
+    pub fn times_of(read: &impl ReadAt) -> io::Result<Vec<(i64, i64)>> {
+        let mut times: Vec<(i64, i64)> = Vec::new();
+        walk(read, |_, at| {
+            if let Some(wall_ns) = wall_of(read, at)? {
+                match times.last_mut() {
+                    Some((_, to_ns)) if *to_ns <= wall_ns => *to_ns = wall_ns,
+                    _ => times.push((wall_ns, wall_ns)),
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(times)
+    }
+
+    /// Skips what comes before this place of what it is shown: the next event is a [`Event::Begin`], or what is wrong there.
     pub fn skip_to(&mut self, at: usize) {
         (self.state, self.at) = (None, at);
     }
 
-    /// How far the segment was read.
+    /// How far what it is shown was read.
     pub fn at(&self) -> usize {
         self.at
     }
@@ -187,11 +200,37 @@ impl Reader {
     }
 }
 
-/// When a block was made, ns since 1970.
-fn wall_of(block: &Block<'_>) -> Option<i64> {
+/// Goes from block to block, as they say of themselves, and from what is damaged on to the next key frame; `visit` is told
+/// what is where, and says whether to go on.
+fn walk(
+    read: &impl ReadAt,
+    mut visit: impl FnMut(Kind, usize) -> io::Result<bool>,
+) -> io::Result<()> {
+    let mut at = HEADER;
+    loop {
+        if let Some((kind, end)) = Block::outline(read, at)? {
+            if !visit(kind, at)? {
+                return Ok(());
+            }
+            at = end;
+            continue;
+        }
+        let rest = read(at, usize::MAX)?;
+        match Block::next(&rest, 1, |it| it == Kind::Key) {
+            Some(next) => at += next,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// When the block at this place was made, ns since 1970.
+fn wall_of(read: &impl ReadAt, at: usize) -> io::Result<Option<i64>> {
     const LONGEST: u64 = 10;
-    let bytes = block.beginning(LONGEST).ok()?;
-    Some(unfold(Input(&bytes).number().ok()?) as i64)
+    match Block::beginning(read, at, LONGEST) {
+        Ok(bytes) => Ok(Input(&bytes).number().ok().map(|it| unfold(it) as i64)),
+        // It is damaged, as whoever reads it finds out.
+        Err(_) => Ok(None),
+    }
 }
 
 fn end(input: Input<'_>) -> Result<(), Bad> {

@@ -44,6 +44,14 @@ fn record(script: &[[u8; 4]], keys: &[usize]) -> (Vec<u8>, Vec<Entry>, Vec<usize
     (segment, entries, ends, reports)
 }
 
+fn place_of(segment: &[u8], wall_ns: i64) -> Option<usize> {
+    let read = |from: usize, most: usize| {
+        let behind = segment.get(from..).unwrap_or_default();
+        Ok(behind[..behind.len().min(most)].to_vec())
+    };
+    Reader::place_of(&read, wall_ns).expect("it can be read")
+}
+
 fn entries_of(events: &[Event]) -> Vec<Entry> {
     let entry = |event: &Event| match event {
         Event::Entry { entry, .. } => Some(entry.clone()),
@@ -108,7 +116,12 @@ proptest! {
         let (segment, _, ends, reports) = record(&script, &[key]);
         let mut reader = Reader::default();
         reader.open(&segment).expect("a segment");
-        reader.skip_to(if key == 0 { HEADER } else { ends[key - 1] });
+        let place = if key == 0 { HEADER } else { ends[key - 1] };
+        prop_assert_eq!(place_of(&segment, key as i64), Some(place));
+        prop_assert_eq!(place_of(&segment, i64::MAX), Some(place));
+        prop_assert_eq!(place_of(&segment, key as i64 - 1), Some(HEADER));
+        prop_assert_eq!(place_of(&segment[..place], i64::MAX), (key > 0).then_some(HEADER));
+        reader.skip_to(place);
         let Some(Event::Begin { mut tracker, .. }) = reader.next(&segment) else {
             panic!("no key frame");
         };
@@ -129,6 +142,8 @@ proptest! {
         let (mut segment, entries, ends, _) = record(&script, &[key]);
         let at = HEADER + at.index(segment.len() - HEADER);
         segment[at] ^= 1 << bit;
+        let places: Vec<usize> = [HEADER].into_iter().chain(ends.iter().copied()).collect();
+        prop_assert!(place_of(&segment, i64::MAX).is_none_or(|it| places.contains(&it)));
         let events = read(&segment);
         // In the last frame, it may be that more of it was to come.
         let is_last = ends.iter().rev().nth(1).is_none_or(|end| at >= *end);

@@ -16,5 +16,8 @@ pub use player::{Begin, Player};
 pub use requests::play;
 pub use source::Source;
 
+/// A minute, ns.
+const MINUTE_NS: i64 = 60_000_000_000;
+
 /// What a moment needs before it, so that its windows, histories and alerts are those of the run, ns.
 pub const LEAD_NS: i64 = 600_000_000_000;

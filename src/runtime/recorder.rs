@@ -19,13 +19,12 @@ use super::recording_folder::RecordingFolder;
 use super::rights;
 use super::sampler::Sampler;
 use super::updates::{Outlet, Update};
-use crate::model::past::Mark;
 use crate::model::privileges::Privileges;
 use crate::model::snapshot::Snapshot;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
-use crate::recording::{Encoder, Entry, Header, KeyFrames};
+use crate::recording::{Encoder, Entry, Header, KeyFrames, Marking};
 
 /// Entries that wait for the disk at most.
 const MOST_WAITING: usize = 64;
@@ -84,7 +83,7 @@ impl Recorder {
             run: u64::from_ne_bytes(run),
             segments: 0,
             wants_key: Arc::clone(&wants_key),
-            mark: Mark::default(),
+            marking: Marking::default(),
             outlet: outlet.try_clone()?,
             is_paused: false,
         };
@@ -110,7 +109,7 @@ impl Recorder {
                 }
                 written.fetch_sub(1, Ordering::Relaxed);
             }
-            work.end_mark(now_ns());
+            work.begin_mark(now_ns());
             let _ = done.send(());
         })?;
         Ok(Recorder {
@@ -182,7 +181,7 @@ struct Work {
     /// Asks the main thread for a key frame.
     wants_key: Arc<AtomicBool>,
     /// What happened since the latest key frame.
-    mark: Mark,
+    marking: Marking,
     outlet: Outlet,
     is_paused: bool,
 }
@@ -224,13 +223,15 @@ impl Work {
                 let put = self.put_key(wall_ns, &carried);
                 self.tell(put);
             }
-            Message::Alerts(count) => self.mark.alerts += count,
+            Message::Alerts(count) => self.marking.note(0, count),
         }
         None
     }
 
     fn put_entry(&mut self, wall_ns: i64, entry: &Entry) {
-        self.mark.losing += self.encoder.losing(entry);
+        let ended = self.marking.pass_to(wall_ns);
+        ended.iter().for_each(|mark| self.folder.note(mark));
+        self.marking.note(self.encoder.losing(entry), 0);
         if !self.folder.is_open() {
             self.encoder.miss(entry);
             return self.want_key();
@@ -253,7 +254,7 @@ impl Work {
     /// Puts a key frame into the open segment, or into a new one if that has no room.
     fn put_key(&mut self, wall_ns: i64, carried: &Carried) -> io::Result<()> {
         let block = self.encoder.key(wall_ns, carried)?;
-        self.end_mark(wall_ns);
+        self.begin_mark(wall_ns);
         if self.folder.has_room(wall_ms(wall_ns)) {
             self.folder.append(&block)?;
         } else {
@@ -269,17 +270,10 @@ impl Work {
         Ok(())
     }
 
-    /// Notes in the index what happened in what ends here.
-    fn end_mark(&mut self, wall_ns: i64) {
-        let next = Mark {
-            from_ns: wall_ns,
-            ..Mark::default()
-        };
-        let mark = std::mem::replace(&mut self.mark, next);
-        if mark.from_ns != 0 {
-            let to_ns = wall_ns;
-            self.folder.note(&Mark { to_ns, ..mark });
-        }
+    /// Notes in the index what happened until now, and begins with what happens from this moment on.
+    fn begin_mark(&mut self, wall_ns: i64) {
+        let ended = self.marking.begin(wall_ns);
+        ended.iter().for_each(|mark| self.folder.note(mark));
     }
 
     /// Says once that nothing can be written, and once that it can again.

@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod segments;
+mod span;
 
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 use std::path::Path;
@@ -130,7 +131,7 @@ struct Player<'a> {
 
 impl Player<'_> {
     fn play(&mut self, segments: &Segments, all: &[SegmentName]) -> io::Result<()> {
-        for name in segments::needed(all, self.span) {
+        for name in &span::needed(segments, all, self.span) {
             let read = segments.read(name).map_err(|error| error.to_string());
             let opened = read.and_then(|bytes| match self.reader.open(&bytes) {
                 Ok(_) => Ok(bytes),
@@ -151,6 +152,7 @@ impl Player<'_> {
                     tracker, missed, ..
                 } => {
                     self.tracker = Some(tracker);
+                    self.alerts = Alerts::new(Vec::new());
                     let config = self.reader.config().map(str::to_owned);
                     self.configure(config.as_deref());
                     if missed > 0 {

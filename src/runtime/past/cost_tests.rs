@@ -2,6 +2,8 @@
 //!
 //! `cargo test --release --lib past::player::tests::cost -- --ignored --nocapture`
 
+use nix::time::{ClockId, clock_gettime};
+
 use super::viewer::Viewer;
 use super::*;
 use crate::config::Record;
@@ -146,6 +148,12 @@ fn keep(keeper: &mut impl Keeps, flows: u32, active: u32, seconds: u32) -> (Dura
     (took / seconds, bytes / seconds as usize)
 }
 
+/// Of this thread.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock");
+    Duration::new(time.tv_sec() as u64, time.tv_nsec() as u32)
+}
+
 fn look_around(source: impl Source) {
     let kept_ms = source.end_ns() / 1_000_000 - source.names()[0].began_ms as i64;
     println!("  {} s kept", kept_ms / 1000);
@@ -159,13 +167,14 @@ fn look_around(source: impl Source) {
         ("to the beginning", Travel::Start, 1),
         ("a minute on", Travel::Minute(Way::On), 1),
     ] {
-        let began = Instant::now();
+        let (began, began_cpu) = (Instant::now(), cpu_time());
         viewer.player.travel(travel, times);
-        let first = began.elapsed();
+        let (first, first_cpu) = (began.elapsed(), cpu_time() - began_cpu);
         viewer.settle();
         println!(
-            "  {what}: shown after {first:?}, whole after {:?}",
-            began.elapsed()
+            "  {what}: shown after {first:?} ({first_cpu:?} of a CPU), whole after {:?} ({:?})",
+            began.elapsed(),
+            cpu_time() - began_cpu
         );
         viewer.inlet.receive();
     }

@@ -13,15 +13,18 @@ use crate::config::Config;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::past::Place;
 use crate::model::tracker::FlowTracker;
-use crate::recording::{Entry, Event, Reader, SegmentName};
+use crate::recording::{Entry, Event, HEADER, Reader, SegmentName};
 
+/// So much of a segment is read at once: what a jump among many flows needs is hardly more.
+const PIECE: usize = 8 << 20;
 /// Ends of intervals that are remembered.
 const MOST_CLOSINGS: usize = 4096;
 
 /// Where in a recording the end of an interval is. In order by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
-    segment: SegmentName,
+    /// In which segment.
+    pub segment: SegmentName,
     byte: usize,
 }
 
@@ -46,7 +49,9 @@ pub struct Closing {
 pub struct Course {
     reader: Reader,
     segment: SegmentName,
+    /// What was read of the segment, and where in it that begins.
     bytes: Vec<u8>,
+    first: usize,
     /// What was read of the next interval.
     ahead: Vec<Event>,
     is_ahead_whole: bool,
@@ -71,14 +76,12 @@ impl Course {
     /// Begins at the last key frame that is not later than this moment, ns since 1970, or else at the first one; `None` if there
     /// is nothing to read.
     pub fn begin(source: &impl Source, zone: &TimeZone, wall_ns: i64) -> Option<Course> {
-        let names = source.names();
-        let ms = (wall_ns / 1_000_000).max(0) as u64;
-        let behind = names.partition_point(|name| name.began_ms <= ms);
-        let segment = *names.get(behind.saturating_sub(1))?;
+        let segment = source.segment_of(wall_ns)?;
         let mut course = Course {
             reader: Reader::default(),
             segment,
             bytes: Vec::new(),
+            first: 0,
             ahead: Vec::new(),
             is_ahead_whole: false,
             tracker: None,
@@ -92,18 +95,28 @@ impl Course {
             is_hurried: false,
             faults: Vec::new(),
         };
-        if course.open(source, segment)
-            && let Some(place) = Reader::place_of(&course.bytes, wall_ns)
+        if course.open(source, segment, HEADER)
+            && let Ok(Some(place)) = source.place_of(&segment, wall_ns)
         {
-            course.reader.skip_to(place);
+            course.bytes.clear();
+            course.first = place;
+            course.reader.skip_to(0);
         }
         Some(course)
     }
 
-    /// Goes on with this segment; false if it cannot be read.
-    fn open(&mut self, source: &impl Source, segment: SegmentName) -> bool {
+    /// How far it was read.
+    pub fn spot(&self) -> Spot {
+        Spot {
+            segment: self.segment,
+            byte: self.first + self.reader.at(),
+        }
+    }
+
+    /// Goes on with this segment, of which so much is read at first; false if it cannot be read.
+    fn open(&mut self, source: &impl Source, segment: SegmentName, most: usize) -> bool {
         let mut bytes = Vec::new();
-        let read = source.read_on(&segment, &mut bytes);
+        let read = source.read_on(&segment, 0, most, &mut bytes);
         let opened = read.map_err(|error| error.to_string()).and_then(|_| {
             let opened = self.reader.open(&bytes);
             opened.map_err(|error| error.to_string())
@@ -112,8 +125,15 @@ impl Course {
             self.faults.push(format!("{segment}: {why}"));
             bytes.clear();
         }
-        (self.segment, self.bytes) = (segment, bytes);
+        (self.segment, self.bytes, self.first) = (segment, bytes, 0);
         opened.is_ok()
+    }
+
+    /// Reads more of the segment, so many bytes at most; false if there is no more, or none yet.
+    fn read_on(&mut self, source: &impl Source, most: usize) -> bool {
+        let end = self.first + self.bytes.len();
+        let read = source.read_on(&self.segment, end, most, &mut self.bytes);
+        read.unwrap_or(false)
     }
 
     /// Reads the next interval; false if there is none, or none yet.
@@ -121,7 +141,7 @@ impl Course {
         while !self.is_ahead_whole {
             match self.reader.next(&self.bytes) {
                 None | Some(Event::CutOff { .. }) => {
-                    if let Ok(true) = source.read_on(&self.segment, &mut self.bytes) {
+                    if self.read_on(source, PIECE) {
                         continue;
                     }
                     let names = source.names();
@@ -129,9 +149,14 @@ impl Course {
                     let Some(next) = names.get(behind) else {
                         return false;
                     };
-                    self.open(source, *next);
+                    self.open(source, *next, PIECE);
+                }
+                // Where it goes on is looked for in all of the segment.
+                Some(Event::Damage { at, .. }) if self.read_on(source, usize::MAX) => {
+                    self.reader.skip_to(at);
                 }
                 Some(Event::Damage { at, why }) => {
+                    let at = self.first + at;
                     let text = format!("{}: at byte {at}: {why}", self.segment);
                     self.faults.push(text);
                 }
@@ -231,9 +256,19 @@ impl Course {
     /// From here on leaves out what happened on the way, or looks at it again.
     pub fn hurry(&mut self, is_hurried: bool) {
         self.is_hurried = is_hurried;
-        if let Some(here) = self.latest() {
-            self.look_at(here.wall_ns);
+        let is_losing = self.is_losing();
+        if let Some(here) = self.closings.back_mut() {
+            here.is_losing = is_losing;
+            self.was_losing = is_losing;
+            let wall_ns = here.wall_ns;
+            self.look_at(wall_ns);
         }
+    }
+
+    /// Whether flows lost something in the latest interval; nobody asks in a hurry.
+    fn is_losing(&self) -> bool {
+        let mut flows = self.tracker.iter().flat_map(|it| &it.report().flows);
+        !self.is_hurried && flows.any(|flow| flow.is_losing())
     }
 
     /// Finds what happened.
@@ -248,8 +283,7 @@ impl Course {
     }
 
     fn close(&mut self, wall_ns: i64) {
-        let flows = self.tracker.iter().flat_map(|it| &it.report().flows);
-        let is_losing = flows.into_iter().any(|flow| flow.is_losing());
+        let is_losing = self.is_losing();
         let was_losing = std::mem::replace(&mut self.was_losing, is_losing);
         let begins = is_losing && !was_losing;
         if self.closings.len() == MOST_CLOSINGS {
@@ -263,10 +297,7 @@ impl Course {
         };
         let before = self.latest().filter(|_| is_known);
         self.closings.push_back(Closing {
-            spot: Spot {
-                segment: self.segment,
-                byte: self.reader.at(),
-            },
+            spot: self.spot(),
             wall_ns,
             from_ns: before.map_or(wall_ns, |before| before.wall_ns),
             is_losing,

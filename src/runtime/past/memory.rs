@@ -18,7 +18,6 @@ pub struct Memory {
     names: Vec<SegmentName>,
     segments: VecDeque<Segment>,
     bytes: usize,
-    marks: VecDeque<Mark>,
     end_ns: i64,
     begun: u64,
 }
@@ -28,6 +27,8 @@ struct Segment {
     /// When it was begun, by the clock of the run, ns.
     began_ns: u64,
     bytes: Vec<u8>,
+    /// What happened in it.
+    marks: Vec<Mark>,
 }
 
 impl Memory {
@@ -51,6 +52,7 @@ impl Memory {
         self.segments.push_back(Segment {
             began_ns: taken_ns,
             bytes: header.bytes().to_vec(),
+            marks: Vec::new(),
         });
         self.bytes += HEADER;
         self.append(wall_ns, key);
@@ -75,28 +77,27 @@ impl Memory {
                 .bytes
                 .saturating_sub(oldest.map_or(0, |it| it.bytes.len()));
         }
-        let from_ms = self.names.first().map_or(0, |name| name.began_ms);
-        let is_gone = |mark: &Mark| mark.to_ns / 1_000_000 < from_ms as i64;
-        while self.marks.front().is_some_and(is_gone) {
-            self.marks.pop_front();
-        }
     }
 
     /// Notes what happened in an interval.
     pub fn note(&mut self, mark: Mark) {
-        self.marks.push_back(mark);
+        if let Some(latest) = self.segments.back_mut() {
+            latest.marks.push(mark);
+        }
     }
 
     /// Notes that the latest interval raised alerts.
     pub fn note_alerts(&mut self, count: u32) {
-        if let Some(mark) = self.marks.back_mut() {
+        let mut latest_first = self.segments.iter_mut().rev();
+        if let Some(mark) = latest_first.find_map(|it| it.marks.last_mut()) {
             mark.alerts += count;
         }
     }
 
     /// When the latest interval that was noted ended.
     pub fn noted_ns(&self) -> Option<i64> {
-        self.marks.back().map(|mark| mark.to_ns)
+        let latest = self.segments.iter().rev().find_map(|it| it.marks.last());
+        latest.map(|mark| mark.to_ns)
     }
 }
 
@@ -105,17 +106,33 @@ impl Source for Memory {
         &self.names
     }
 
+    fn indices(&self) -> impl Iterator<Item = (&SegmentName, &[Mark])> {
+        let marks = self.segments.iter().map(|it| it.marks.as_slice());
+        self.names.iter().zip(marks)
+    }
+
     fn refresh(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    fn read_on(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    fn read_on(
+        &self,
+        name: &SegmentName,
+        from: usize,
+        most: usize,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<bool> {
         let at = self.names.binary_search(name);
         let at = at.map_err(|_| io::Error::new(ErrorKind::NotFound, "it is not kept any more"))?;
         let kept = self.segments.get(at).map_or(&[][..], |it| &it.bytes);
-        let behind = kept.get(bytes.len()..).unwrap_or_default();
+        let behind = kept.get(from..).unwrap_or_default();
+        let behind = &behind[..behind.len().min(most)];
         bytes.extend_from_slice(behind);
         Ok(!behind.is_empty())
+    }
+
+    fn place_of(&self, _: &SegmentName, _: i64) -> io::Result<Option<usize>> {
+        Ok(Some(HEADER))
     }
 
     fn end_ns(&self) -> i64 {
@@ -123,7 +140,8 @@ impl Source for Memory {
     }
 
     fn marks(&mut self) -> Arc<Vec<Mark>> {
-        Arc::new(self.marks.iter().copied().collect())
+        let marks = self.segments.iter().flat_map(|it| &it.marks);
+        Arc::new(marks.copied().collect())
     }
 }
 
@@ -153,11 +171,15 @@ mod tests {
             assert_eq!(memory.marks().len(), memory.names.len());
             let mut first = Vec::new();
             let name = memory.names[0];
-            assert!(memory.read_on(&name, &mut first).is_ok_and(|more| more));
-            assert_eq!(first.len(), 40 + bytes / 2 * 2);
-            assert!(memory.read_on(&name, &mut first).is_ok_and(|more| !more));
+            let length = 40 + bytes / 2 * 2;
+            for (from, most, more) in [(0, 40, 40), (40, usize::MAX, length - 40), (length, 1, 0)] {
+                let before = first.len();
+                let read = memory.read_on(&name, from, most, &mut first);
+                assert_eq!(read.ok(), Some(more > 0));
+                assert_eq!(first.len() - before, more);
+            }
             let gone = SegmentName { number: 0, ..name };
-            assert!(memory.read_on(&gone, &mut first).is_err());
+            assert!(memory.read_on(&gone, 0, 1, &mut first).is_err());
         }
     }
 }

@@ -13,20 +13,18 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use self::search::Search;
-use super::LEAD_NS;
 use super::course::{Closing, Course};
 use super::goal::{self, Goal, Reached};
 use super::source::Source;
 use super::visit::Shows;
 use super::words;
+use super::{LEAD_NS, MINUTE_NS};
 use crate::config::Config;
 use crate::model::capture::Pace;
 use crate::model::past::{Travel, Way};
 use crate::runtime::sampler::pace::Clock;
 use crate::runtime::updates::Outlet;
 
-/// A minute, ns.
-const MINUTE_NS: i64 = 60_000_000_000;
 /// How long somebody waits for a moment that is whole, before one is shown that is not.
 const PATIENCE: Duration = Duration::from_millis(30);
 /// How long nothing is heard of requests.
@@ -326,8 +324,13 @@ impl<S: Source> Player<S> {
     /// When what is known begins and ends, ns since 1970.
     fn span(&self) -> (i64, i64) {
         let first = self.source.names().first();
-        let from = first.map_or(0, |name| name.began_ms as i64 * 1_000_000);
-        (from, self.source.end_ns().max(from))
+        let first = first.map_or(0, |name| name.began_ms as i64 * 1_000_000);
+        let span = (first, self.source.end_ns().max(first));
+        // Where the clock was set, that is not all.
+        let marks = self.source.indices().flat_map(|(_, marks)| marks);
+        marks.fold(span, |(from, to), mark| {
+            (from.min(mark.from_ns), to.max(mark.to_ns))
+        })
     }
 
     fn come_to_now(&mut self) {

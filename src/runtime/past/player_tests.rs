@@ -3,10 +3,9 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use self::viewer::{Run, Shown, Viewer, run};
+use self::viewer::{Crumbs, Run, SECOND_NS, Shown, Viewer, run, run_by, second};
 use super::*;
 use crate::app::Moment;
-use crate::model::past::Mark;
 use crate::model::tracker::{Flow, Report};
 use crate::runtime::past::visit::Visit;
 use crate::runtime::updates::Update;
@@ -77,7 +76,7 @@ fn every_way_to_a_moment_leads_to_the_same_report() {
     let check = |(script, ways): (Vec<[u8; 4]>, Vec<u8>)| {
         let Run { memory, shown } = run(&script, false);
         prop_assume!(shown.len() > 2);
-        let mut viewer = Viewer::of(memory, false);
+        let mut viewer = Viewer::of(Crumbs(memory), false);
         let mut at = 0;
         assert_eq!(viewer.place(Travel::Start), shown[0].wall_ns);
         for way in ways {
@@ -169,18 +168,8 @@ fn events(shown: &[Shown]) -> Vec<i64> {
 fn keys_find_each_event_and_no_other_with_marks_and_without() {
     let check = |script: Vec<[u8; 4]>| {
         for has_marks in [false, true] {
-            let Run { mut memory, shown } = run(&script, false);
+            let Run { memory, shown } = run_by(second, &script, false, has_marks);
             let expected = events(&shown);
-            for pair in shown.windows(2).filter(|_| has_marks) {
-                let [from_ns, to_ns] = [pair[0].wall_ns, pair[1].wall_ns];
-                let is_event = expected.contains(&to_ns);
-                memory.note(Mark {
-                    from_ns,
-                    to_ns,
-                    losing: is_event.into(),
-                    alerts: 0,
-                });
-            }
             let mut viewer = Viewer::of(memory, false);
             for (start, way) in [(Travel::Start, Way::On), (Travel::End, Way::Back)] {
                 let from = viewer.place(start);
@@ -274,5 +263,29 @@ fn from_the_past_of_a_run_all_ways_on_lead_to_now() {
         });
         drop(updates);
         viewer.player.work();
+    }
+}
+
+#[test]
+fn moments_on_both_sides_of_a_clock_that_was_set_back_are_found() {
+    // For 110 s, and then on from a minute before the first of them.
+    let clock = |at: usize| match at {
+        0..110 => second(at),
+        _ => second(at - 110) - 60 * SECOND_NS,
+    };
+    let script = [[8, 3, 5, 2]; 170];
+    let Run { memory, shown } = run_by(clock, &script, false, true);
+    let mut viewer = Viewer::of(memory, false);
+    for at in [100, 130, 160, 5, 59, 125, 108] {
+        let then = &shown[at];
+        for patience in [0, 60] {
+            viewer.player.patience = Duration::from_secs(patience);
+            viewer.player.begin(Begin::At(then.wall_ns));
+            let moment = viewer.latest().expect("a moment");
+            let place = moment.place().expect("of the past");
+            assert_eq!((place.wall_ns, place.is_rough), (then.wall_ns, false));
+            let report = viewer.report(moment);
+            assert_eq!(without_past(&report), without_past(&then.report), "{at}");
+        }
     }
 }

@@ -11,11 +11,39 @@ pub trait Source {
     /// Those that there were when it was last looked, the oldest first.
     fn names(&self) -> &[SegmentName];
 
+    /// What their indices say of them, as far as it is known, the oldest first.
+    fn indices(&self) -> impl Iterator<Item = (&SegmentName, &[Mark])>;
+
     /// Looks which there are now.
     fn refresh(&mut self) -> io::Result<()>;
 
-    /// Appends what a segment has behind these bytes, its first ones; returns whether that was something.
-    fn read_on(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<bool>;
+    /// Appends what a segment has from this place on, so many bytes at most; returns whether that was something.
+    fn read_on(
+        &self,
+        name: &SegmentName,
+        from: usize,
+        most: usize,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<bool>;
+
+    /// The place in a segment where to begin to read for what came at this moment, ns since 1970, if there is one.
+    fn place_of(&self, name: &SegmentName, wall_ns: i64) -> io::Result<Option<usize>>;
+
+    /// The segment in which to look for what came at this moment, ns since 1970: the first one that has it, or else by when they
+    /// were begun, which is no help where the clock was set back.
+    fn segment_of(&self, wall_ns: i64) -> Option<SegmentName> {
+        let has_it = |mark: &Mark| (mark.from_ns..=mark.to_ns).contains(&wall_ns);
+        let mut indices = self.indices();
+        if let Some((name, _)) = indices.find(|(_, marks)| marks.iter().any(has_it)) {
+            return Some(*name);
+        }
+        if wall_ns >= self.end_ns() {
+            return self.names().last().copied();
+        }
+        let ms = (wall_ns / 1_000_000).max(0) as u64;
+        let behind = self.names().partition_point(|name| name.began_ms <= ms);
+        self.names().get(behind.saturating_sub(1)).copied()
+    }
 
     /// When the latest of it was written, ns since 1970.
     fn end_ns(&self) -> i64;

@@ -1,5 +1,8 @@
 //! A run on a screen, and somebody who goes through its past.
 
+use std::io;
+use std::sync::Arc;
+
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -7,9 +10,10 @@ use super::super::*;
 use crate::app::{App, Moment, Msg, Preferences};
 use crate::keymap::parse_chord;
 use crate::model::event::TimeOfDay;
+use crate::model::past::Mark;
 use crate::model::tracker::{FlowTracker, Report};
 use crate::recording::world::{BEGAN_NS, INTERVALS, World};
-use crate::recording::{Encoder, Entry};
+use crate::recording::{Encoder, Entry, SegmentName};
 use crate::runtime::past::memory::Memory;
 use crate::runtime::updates::{Inlet, Update};
 use crate::ui::{self, Look};
@@ -79,7 +83,23 @@ pub fn frames(app: &mut App, live: &Report) -> Vec<String> {
     .to_vec()
 }
 
+/// A run whose clock goes on; nobody has noted what happened in it.
 pub fn run(script: &[[u8; 4]], is_drawn: bool) -> Run {
+    run_by(second, script, is_drawn, false)
+}
+
+/// So many seconds after all of these began, ns since 1970.
+pub fn second(at: usize) -> i64 {
+    BEGAN_WALL_NS + at as i64 * SECOND_NS
+}
+
+/// A run by this clock, and where there were events if these are noted.
+pub fn run_by(
+    clock: impl Fn(usize) -> i64,
+    script: &[[u8; 4]],
+    is_drawn: bool,
+    is_noted: bool,
+) -> Run {
     let mut memory = Memory::default();
     let mut encoder = Encoder::new(BEGAN_NS, INTERVALS, CONFIG.into()).expect("zstd");
     let mut tracker = FlowTracker::new(INTERVALS, BEGAN_NS);
@@ -95,7 +115,7 @@ pub fn run(script: &[[u8; 4]], is_drawn: bool) -> Run {
         // A live screen tells of a configuration in its own words.
         let what = if what % 32 == 4 { 5 } else { what };
         let entry = world.step([what, rest[0], rest[1], rest[2]]);
-        let wall_ns = BEGAN_WALL_NS + (at as i64 + 1) * SECOND_NS;
+        let wall_ns = clock(at + 1);
         memory.append(wall_ns, &encoder.frame(wall_ns, &entry).expect("zstd"));
         if let Entry::Reset = entry {
             app.update(Msg::Reset, tracker.report());
@@ -119,12 +139,63 @@ pub fn run(script: &[[u8; 4]], is_drawn: bool) -> Run {
                 raised: app.live_alerts().raised_now(),
             });
         }
+        if is_noted
+            && entry.closes() > 0
+            && let [.., before, here] = &shown[..]
+        {
+            let events = super::events(&shown[shown.len() - 2..]);
+            memory.note(Mark {
+                from_ns: before.wall_ns,
+                to_ns: here.wall_ns,
+                losing: events.len() as u32,
+                alerts: 0,
+            });
+        }
         if at % 60 == 59 && matches!(entry, Entry::Snapshot { .. }) {
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");
             memory.begin(encoder.taken_ns(), wall_ns, &key);
         }
     }
     Run { memory, shown }
+}
+
+/// The same in pieces, however much is asked for.
+pub struct Crumbs(pub Memory);
+
+impl Source for Crumbs {
+    fn names(&self) -> &[SegmentName] {
+        self.0.names()
+    }
+
+    fn indices(&self) -> impl Iterator<Item = (&SegmentName, &[Mark])> {
+        self.0.indices()
+    }
+
+    fn refresh(&mut self) -> io::Result<()> {
+        self.0.refresh()
+    }
+
+    fn read_on(
+        &self,
+        name: &SegmentName,
+        from: usize,
+        most: usize,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        self.0.read_on(name, from, most.min(100), bytes)
+    }
+
+    fn place_of(&self, name: &SegmentName, wall_ns: i64) -> io::Result<Option<usize>> {
+        self.0.place_of(name, wall_ns)
+    }
+
+    fn end_ns(&self) -> i64 {
+        self.0.end_ns()
+    }
+
+    fn marks(&mut self) -> Arc<Vec<Mark>> {
+        self.0.marks()
+    }
 }
 
 /// Goes through the past of a run.
@@ -157,6 +228,11 @@ impl<S: Source> Viewer<S> {
     /// The moment that is shown then; `None`: it is the present.
     pub fn go(&mut self, travel: Travel) -> Option<Moment> {
         self.player.travel(travel, 1);
+        self.latest()
+    }
+
+    /// The same, where it was led to otherwise.
+    pub fn latest(&mut self) -> Option<Moment> {
         self.settle();
         let mut latest = None;
         for update in self.inlet.receive() {

@@ -13,8 +13,8 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use crate::model::past::Mark;
-use crate::recording::{self, SegmentName};
-use crate::runtime::past::{LEAD_NS, Source};
+use crate::recording::{self, ReadAt, Reader, SegmentName};
+use crate::runtime::past::Source;
 use crate::runtime::recording_folder::file_names;
 
 /// No segment is so large: of one that is, nothing is read.
@@ -61,21 +61,24 @@ impl Segments {
 
     /// The bytes of a segment.
     pub fn read(&self, name: &SegmentName) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.read_behind(name, &mut bytes)?;
+        let (file, metadata) = self.open_file(&name.to_string())?;
+        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        file.take(LARGEST).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    /// Appends what the segment has behind these bytes.
-    fn read_behind(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let (mut file, metadata) = self.open_file(&name.to_string())?;
-        file.seek(SeekFrom::Start(bytes.len() as u64))?;
-        bytes.reserve((metadata.len() as usize).saturating_sub(bytes.len()));
-        file.take(LARGEST).read_to_end(bytes)?;
-        Ok(())
+    /// Reads it part by part.
+    pub fn in_parts(&self, name: &SegmentName) -> io::Result<impl ReadAt> {
+        let (file, _) = self.open_file(&name.to_string())?;
+        Ok(move |at: usize, most: usize| {
+            let mut bytes = Vec::new();
+            read_part(&file, at, most, &mut bytes)?;
+            Ok(bytes)
+        })
     }
 
-    fn read_index(&self, name: &SegmentName) -> Option<Vec<Mark>> {
+    /// What its index says, if that can be read.
+    pub fn read_index(&self, name: &SegmentName) -> Option<Vec<Mark>> {
         let (file, _) = self.open_file(&name.index()).ok()?;
         let mut bytes = Vec::new();
         file.take(LARGEST_INDEX).read_to_end(&mut bytes).ok()?;
@@ -99,6 +102,11 @@ impl Source for Segments {
         &self.names
     }
 
+    fn indices(&self) -> impl Iterator<Item = (&SegmentName, &[Mark])> {
+        let known = |(name, marks)| Some((name, Option::as_deref(marks)?));
+        self.indices.iter().filter_map(known)
+    }
+
     fn refresh(&mut self) -> io::Result<()> {
         self.names = self.list()?;
         self.indices
@@ -119,10 +127,19 @@ impl Source for Segments {
         Ok(())
     }
 
-    fn read_on(&self, name: &SegmentName, bytes: &mut Vec<u8>) -> io::Result<bool> {
-        let before = bytes.len();
-        self.read_behind(name, bytes)?;
-        Ok(bytes.len() > before)
+    fn read_on(
+        &self,
+        name: &SegmentName,
+        from: usize,
+        most: usize,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let (file, _) = self.open_file(&name.to_string())?;
+        Ok(read_part(&file, from, most, bytes)? > 0)
+    }
+
+    fn place_of(&self, name: &SegmentName, wall_ns: i64) -> io::Result<Option<usize>> {
+        Reader::place_of(&self.in_parts(name)?, wall_ns)
     }
 
     fn end_ns(&self) -> i64 {
@@ -150,37 +167,8 @@ impl Source for Segments {
     }
 }
 
-/// The segments that a span of time needs, ns since 1970: those that begin in it, and of what is before it the last ones.
-pub fn needed(all: &[SegmentName], (from, to): (i64, i64)) -> &[SegmentName] {
-    let ms = |ns: i64| (ns / 1_000_000).max(0) as u64;
-    let lead = ms(from.saturating_sub(LEAD_NS));
-    let first = all.partition_point(|name| name.began_ms <= lead);
-    let end = all.partition_point(|name| name.began_ms <= ms(to));
-    all.get(first.saturating_sub(1)..end).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_needs_the_segments_that_it_touches_and_some_time_before_it() {
-        let segment = |hour: u64| SegmentName {
-            began_ms: hour * 3_600_000,
-            run: 1,
-            number: hour,
-        };
-        let all: Vec<SegmentName> = (100..110).map(segment).collect();
-        let hours = |from: f64, to: f64| {
-            let ns = |hour: f64| (hour * 3.6e12) as i64;
-            let needed = needed(&all, (ns(from), ns(to)));
-            (needed.first().map(|it| it.number), needed.len())
-        };
-        assert_eq!(needed(&all, (i64::MIN, i64::MAX)).len(), 10);
-        assert_eq!(hours(105.5, 106.5), (Some(105), 2));
-        assert_eq!(hours(105.1, 105.2), (Some(104), 2));
-        assert_eq!(hours(120.0, 130.0), (Some(109), 1));
-        assert_eq!(hours(10.0, 20.0), (None, 0));
-        assert_eq!(hours(106.0, 103.0), (None, 0));
-    }
+/// Appends what a file has from this place on, so many bytes at most; returns how many that were.
+fn read_part(mut file: &File, from: usize, most: usize, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    file.seek(SeekFrom::Start(from as u64))?;
+    file.take(LARGEST.min(most as u64)).read_to_end(bytes)
 }

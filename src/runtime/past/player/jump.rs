@@ -3,23 +3,28 @@
 use std::time::Instant;
 
 use super::{LEAD_NS, Making, Player};
-use crate::runtime::past::course::Course;
+use crate::runtime::past::course::{Closing, Course};
 use crate::runtime::past::goal::{self, Goal, Reached};
 use crate::runtime::past::source::Source;
 
 impl<S: Source> Player<S> {
     /// Shows this interval: on from the one that is shown if that leads there, else from some time before it.
     pub(super) fn go(&mut self, goal: Goal) {
-        let (from, to) = self.span();
         let wall_ns = match goal {
             Goal::Spot(there) => there.wall_ns,
-            Goal::Time(wall_ns) => wall_ns.clamp(from, to),
+            Goal::Time(wall_ns) => wall_ns,
             Goal::Next | Goal::Event(_) => return,
         };
+        let (_, end_ns) = self.span();
         let here_ns = self.here().map_or(i64::MAX, |here| here.wall_ns);
+        let soon = here_ns..here_ns.saturating_add(LEAD_NS);
+        // Not where the clock was set back, and it is before this one that it came.
+        let is_ahead = |here: Closing| self.source.segment_of(wall_ns) >= Some(here.spot.segment);
         let deadline = Some(Instant::now() + self.patience);
         let on_from_here = match goal {
-            Goal::Time(_) if (0..LEAD_NS).contains(&wall_ns.saturating_sub(here_ns)) => {
+            Goal::Time(_)
+                if soon.contains(&wall_ns.min(end_ns)) && self.here().is_some_and(is_ahead) =>
+            {
                 self.shown.take()
             }
             _ => None,
@@ -35,42 +40,48 @@ impl<S: Source> Player<S> {
         }
         self.making = None;
         let begin = |wall_ns| Course::begin(&self.source, &self.zone, wall_ns);
-        let Some(mut whole) = whole.or_else(|| begin(wall_ns - LEAD_NS)) else {
-            self.notice = Some("no interval is recorded yet".to_owned());
-            return;
-        };
-        let hurry = |wall_ns| {
-            let mut rough = begin(wall_ns)?;
-            rough.hurry(true);
-            goal::run(&mut rough, &self.source, goal, None);
-            rough.hurry(false);
-            Some((rough.latest()?, rough))
-        };
-        let rough = match hurry(wall_ns) {
+        let rough = match self.hurry(goal, wall_ns) {
             // The interval that is wanted ended just before this key frame.
             Some((here, rough)) if here.wall_ns > wall_ns && rough.began_ns() <= wall_ns => {
-                hurry(rough.began_ns() - 1)
+                self.hurry(goal, rough.began_ns() - 1)
             }
             rough => rough,
         };
+        let before_ns = |wall_ns: i64| wall_ns.min(end_ns).saturating_sub(LEAD_NS);
+        let Some((here, rough)) = rough else {
+            // There is no interval behind that key frame.
+            let Some(mut whole) = begin(before_ns(wall_ns)) else {
+                self.notice = Some("no interval is recorded yet".to_owned());
+                return;
+            };
+            goal::run(&mut whole, &self.source, goal, None);
+            return self.put(whole, false);
+        };
+        // Where the clock was set back, what is before this moment by the clock may have come later.
+        let is_before = |it: &Course| it.spot() <= here.spot;
+        let whole = whole.or_else(|| begin(before_ns(here.wall_ns)).filter(is_before));
+        let Some(mut whole) = whole.or_else(|| begin(wall_ns)) else {
+            return self.put(rough, false);
+        };
+        let goal = Goal::Spot(here);
         // Where the last key frame alone took that long, all before it takes far longer.
         let is_time_up = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        match rough {
-            Some((here, rough))
-                if is_time_up
-                    || goal::run(&mut whole, &self.source, goal, deadline) == Reached::NotYet =>
-            {
-                self.put(rough, true);
-                let goal = Goal::Spot(here);
-                let course = whole;
-                self.making = Some(Making { course, goal });
-            }
-            Some(_) => self.put(whole, false),
-            None => {
-                goal::run(&mut whole, &self.source, goal, None);
-                self.put(whole, false);
-            }
+        if is_time_up || goal::run(&mut whole, &self.source, goal, deadline) == Reached::NotYet {
+            self.put(rough, true);
+            let course = whole;
+            self.making = Some(Making { course, goal });
+        } else {
+            self.put(whole, false);
         }
+    }
+
+    /// A course from the last key frame before this moment to the goal, and the interval that it came to.
+    fn hurry(&self, goal: Goal, wall_ns: i64) -> Option<(Closing, Course)> {
+        let mut rough = Course::begin(&self.source, &self.zone, wall_ns)?;
+        rough.hurry(true);
+        goal::run(&mut rough, &self.source, goal, None);
+        rough.hurry(false);
+        Some((rough.latest()?, rough))
     }
 
     /// Begins to make what is shown whole, if it is not.

@@ -80,14 +80,24 @@ fn a_stream_is_shown_as_it_comes_and_keys_come_from_the_terminal() {
     let mut stream = File::options().write(true).open(fifo).expect("the FIFO");
     stream.write_all(&head()).expect("write");
     for (half, port) in (0..).zip(5201..5204) {
-        stream.write_all(&packet(port, half)).expect("write");
-        // Nothing comes behind it.
-        dashboard.pty.wait_for_text(&format!("10.0.0.1:{port}"));
+        // As a connection brings it: a piece that ends anywhere, and the rest whenever it comes.
+        let packet = packet(port, half);
+        let (piece, rest) = packet.split_at([7, 16, 40][half as usize]);
+        stream.write_all(piece).expect("write");
         dashboard.press("help", "?", Shows("a row up"));
         dashboard.press("help", "Esc", Hides("a row up"));
+        let shown = format!("10.0.0.1:{port}");
+        assert!(!dashboard.pty.text().contains(&shown), "{shown}");
+        stream.write_all(rest).expect("write");
+        // Nothing comes behind it.
+        dashboard.pty.wait_for_text(&shown);
     }
+    // The connection breaks.
+    stream.write_all(&packet(5204, 3)[..20]).expect("write");
     drop(stream);
     dashboard.pty.wait_for_text("at its end");
+    let cut_off = Shows("packet 3 is the last one: it ends within a packet");
+    dashboard.press("view_events", "4", cut_off);
     dashboard.pty.press("q");
     let status = dashboard.pty.wait_for_exit(PATIENCE);
     assert_eq!(status.code(), Some(0));

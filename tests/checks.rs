@@ -9,7 +9,7 @@ use flowtop::model::preferences::Unit;
 use flowtop::model::snapshot::{
     Counts, FlowSample, GapSums, HistogramSample, InterfaceSample, Sequence, Snapshot, Volume,
 };
-use flowtop::model::tracker::{FlowTracker, Intervals};
+use flowtop::model::tracker::{FlowTracker, FormerRuns, Intervals};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -67,7 +67,7 @@ impl Run {
             jitter_ns: SECOND,
         };
         let mut tracker = FlowTracker::new(second, 0);
-        tracker.keep_flows(0, room, Box::new(|_| true));
+        tracker.keep_flows(room, Box::new(|_| true));
         Run {
             tracker,
             seconds: 0,
@@ -431,6 +431,142 @@ fn counts_of_interfaces_are_those_of_the_run() {
     run.interface.device_drops = None;
     run.read(&[], &[]);
     assert!(!run.holds("=> drops=0") && !run.holds("=> not drops>0"));
+}
+
+/// What a check comes to over runs that are over, of which this is said to be missing.
+fn judge_former(runs: &FormerRuns, text: &str, missing: &[&'static str]) -> Outcome {
+    let check = Check::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+    let outcomes = judge(&[check], &runs.whole(missing), Unit::Bytes);
+    outcomes.into_iter().next().expect("one outcome")
+}
+
+#[test]
+fn a_run_that_is_kept_from_its_midst_begins_there() {
+    let gap = 1_000_000;
+    let with_gaps = |packets: u64, longest| {
+        let mut histogram = Histogram::default();
+        histogram.counts[bucket_of(gap)] = packets - 2;
+        histogram.counts[bucket_of(longest)] += 1;
+        histogram.longest = longest;
+        let sample = FlowSample {
+            gaps: GapSums {
+                count: packets - 1,
+                sum: (packets - 2) * gap + longest,
+                squares: u128::from(packets - 2) * u128::from(gap).pow(2)
+                    + u128::from(longest).pow(2),
+            },
+            ..sample(0, 1, 1, packets, Some(packets / 10))
+        };
+        let of_it = HistogramSample {
+            key: key(1),
+            is_last: false,
+            histogram,
+        };
+        (sample, of_it)
+    };
+    let mut run = Run::new();
+    run.interface.untracked.packets = 7;
+    run.interface.device_drops = Some(50);
+    let (flow, histogram) = with_gaps(100, 50 * gap);
+    run.read_with(&[flow], &[], &[histogram]);
+    run.tracker.keep_flows(1000, Box::new(|_| true));
+    run.interface.device_drops = Some(53);
+    let (flow, histogram) = with_gaps(150, 50 * gap);
+    run.read_with(&[flow], &[], std::slice::from_ref(&histogram));
+    assert!(run.holds("=> flows=1 packets=50 lost=5 rate=5000 samples=50 jitter=0 iat=1"));
+    assert!(run.holds("=> untracked=0 drops=3 packets=50"));
+    // The longest gap came before: at most a bucket more than there was is said of the others.
+    assert!(run.holds("=> iat_p50<1.02 iat_p99<1.02 iat_max>=1 iat_max<1.04"));
+    let last = HistogramSample {
+        is_last: true,
+        ..histogram
+    };
+    run.read_with(&[], &[0], &[last]);
+    assert!(run.holds("=> packets=50 iat_p99<1.02 iat_max<1.04"));
+    // One that begins anew has nothing of before in it.
+    let (flow, histogram) = with_gaps(20, 30 * gap);
+    let flow = FlowSample {
+        generation: 2,
+        ..flow
+    };
+    run.read_with(&[flow], &[], &[histogram]);
+    assert!(run.holds("=> packets=70 iat_p50<1.02 iat_max=30"));
+}
+
+/// Two runs. The clock of the second one begins anew, and the interface has another index.
+fn two_runs() -> [Run; 2] {
+    let gap_of = |ms: u64| GapSums {
+        count: 1,
+        sum: ms * 1_000_000,
+        squares: u128::from(ms * 1_000_000).pow(2),
+    };
+    let mut first = Run::new();
+    first.interface.seen.packets = 100;
+    first.interface.device_drops = Some(9);
+    first.interface.drops_before = Some(5);
+    let mut of_first = sample(0, 1, 1, 90, Some(10));
+    of_first.gaps = gap_of(1);
+    first.read(&[of_first, sample(1, 1, 2, 10, None)], &[]);
+    first.read(&[], &[1]);
+    let mut second = Run::new();
+    second.interface.ifindex = 9;
+    second.interface.seen.packets = 300;
+    second.interface.device_drops = Some(1);
+    let again = |port, packets, lost| {
+        let flow = sample(port, 1, port as u16, packets, lost);
+        FlowSample {
+            key: FlowKey {
+                ifindex: 9,
+                ..flow.key
+            },
+            gaps: gap_of(3),
+            ..flow
+        }
+    };
+    second.read(&[again(1, 110, Some(0)), again(3, 190, Some(0))], &[]);
+    (0..2).for_each(|_| second.read(&[], &[]));
+    [first, second]
+}
+
+#[test]
+fn runs_one_after_the_other_are_judged_as_one() {
+    let [mut first, mut second] = two_runs();
+    let day = 86_400 * SECOND as i64;
+    let mut runs = first.tracker.end_run(day).expect("flows are kept");
+    runs.add(second.tracker.end_run(2 * day).expect("flows are kept"));
+    for (text, expected) in [
+        ("=> flows=3 packets>0", true),
+        (
+            "port:1 => flows=1 packets=200 lost=10 loss<=4.77 loss>4.76",
+            true,
+        ),
+        // Over the five seconds of both, and not the day between them.
+        (
+            "port:1 => rate=4000 iat=2 samples=2 age>86000s idle=2",
+            true,
+        ),
+        ("port:2 => packets=10", true),
+        ("=> seen=400 packets=400 drops=5", true),
+        ("=> seen=400 veth1", true),
+        ("=> loss<1", false),
+    ] {
+        let outcome = judge_former(&runs, text, &[]);
+        let is_expected = (outcome.verdict == Verdict::Holds) == expected;
+        assert!(is_expected, "{text}: {outcome:?}");
+    }
+    assert_eq!(judge_former(&runs, "=> seen>0", &[]).taken, 1);
+    assert_eq!(runs.whole(&[]).seconds(), 5.0);
+    // What is missing may have been anything.
+    for text in ["=> packets>0", "=> untracked=0"] {
+        let outcome = judge_former(&runs, text, &["a part is missing"]);
+        assert_eq!(outcome.verdict, Verdict::Unsure, "{text}");
+        assert_eq!(outcome.remarks, ["a part is missing"]);
+    }
+    let outcome = judge_former(&runs, "=> seen=0", &["a part is missing"]);
+    assert_eq!(outcome.verdict, Verdict::Fails);
+    let none = FormerRuns::none();
+    let outcome = judge_former(&none, "=> flows=0", &["nothing was there"]);
+    assert_eq!(outcome.verdict, Verdict::Unsure);
 }
 
 #[test]

@@ -69,6 +69,20 @@ impl Histogram {
         (self.total() > 0).then_some(self.longest as f64 / 1e6)
     }
 
+    /// Takes away what an earlier histogram of the same gaps has, and from that one what it takes away here. Where the longest gap may
+    /// have been among it, the end of the last bucket that is left is taken for it.
+    pub fn deduct(&mut self, earlier: &mut Histogram) {
+        for (count, earlier) in self.counts.iter_mut().zip(&mut earlier.counts) {
+            let both = (*count).min(*earlier);
+            *count -= both;
+            *earlier -= both;
+        }
+        if self.longest == earlier.longest {
+            let last = self.occupied().last().map_or(0, |(_, high, _)| high);
+            self.longest = self.longest.min(last);
+        }
+    }
+
     /// The buckets that hold something: the smallest and the largest gap that would be in it, ns, and how many are.
     pub fn occupied(&self) -> impl Iterator<Item = (u64, u64, u64)> + Clone + '_ {
         let numbered = self.counts.iter().enumerate();

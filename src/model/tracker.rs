@@ -5,6 +5,7 @@
 mod advance;
 mod closing;
 mod excess;
+mod former_runs;
 mod gaps;
 mod glance;
 mod interfaces;
@@ -23,6 +24,7 @@ mod window;
 
 pub use advance::FlowTracker;
 pub use advance::carried::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
+pub use former_runs::FormerRuns;
 pub use glance::Glance;
 pub use kept::Wanted;
 pub use series::{Series, Trace, Traces};

@@ -53,6 +53,8 @@ pub struct Reader {
     run: u64,
     number: u64,
     at: usize,
+    /// The segment ends in the middle of a frame, as far as it was read.
+    is_cut_off: bool,
 }
 
 impl Reader {
@@ -60,10 +62,11 @@ impl Reader {
     pub fn open(&mut self, segment: &[u8]) -> Result<Header, Unreadable> {
         let header = Header::read(segment)?;
         let follows = header.run == self.run && header.number == self.number.wrapping_add(1);
-        if !follows {
+        if !follows || self.is_cut_off {
             self.state = None;
         }
         (self.run, self.number, self.at) = (header.run, header.number, HEADER);
+        self.is_cut_off = false;
         Ok(header)
     }
 
@@ -119,18 +122,27 @@ impl Reader {
         self.state.as_ref()?.config.as_deref()
     }
 
+    /// Another tracker that goes on from where the latest [`Event::Begin`] has just begun, with this one.
+    pub fn beside(&self, begun: &FlowTracker) -> Option<FlowTracker> {
+        let state = self.state.as_ref()?;
+        Some(state.resume(&state.snapshot(), &begun.carried()))
+    }
+
     /// What comes next in the segment; at its end none, and where more was written meanwhile, what that is.
     pub fn next(&mut self, segment: &[u8]) -> Option<Event> {
         loop {
             let at = self.at;
             let read = match Block::at(segment, at) {
                 Found::Block(block) => {
-                    self.at = block.end;
+                    (self.at, self.is_cut_off) = (block.end, false);
                     self.read(block)
                 }
                 Found::End if at >= segment.len() => return None,
                 Found::End => match Block::next(segment, at + 1, |_| true) {
-                    None => return Some(Event::CutOff { at }),
+                    None => {
+                        self.is_cut_off = true;
+                        return Some(Event::CutOff { at });
+                    }
                     Some(_) => Err(Bad("a length is wrong")),
                 },
                 Found::Bad => Err(Bad("its checksum is wrong")),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::frame::{put_entry, read_entry};
 use super::world::{BEGAN_NS, INTERVALS, World};
 use super::*;
-use crate::model::tracker::{FlowTracker, Report};
+use crate::model::tracker::{FlowTracker, Report, WholeRun};
 
 /// The first place from here on that is right behind a reading, where a run puts its key frames; else the beginning.
 fn behind_a_reading(script: &[[u8; 4]], from: usize) -> usize {
@@ -135,6 +135,38 @@ proptest! {
     }
 
     #[test]
+    fn what_is_kept_from_a_key_frame_on_is_what_the_run_would_have_kept(
+        script in scripts(60),
+        key in 1_usize..60,
+    ) {
+        let key = behind_a_reading(&script, key);
+        let (segment, entries, ends, _) = record(&script, &[key]);
+        let keep = |tracker: &mut FlowTracker| tracker.keep_flows(1000, Box::new(|_| true));
+        let mut live = FlowTracker::new(INTERVALS, BEGAN_NS);
+        entries[..key].iter().for_each(|entry| entry.apply(&mut live));
+        keep(&mut live);
+        let mut reader = Reader::default();
+        reader.open(&segment).expect("a segment");
+        reader.skip_to(if key == 0 { HEADER } else { ends[key - 1] });
+        let Some(Event::Begin { mut tracker, .. }) = reader.next(&segment) else {
+            panic!("no key frame");
+        };
+        let mut beside = reader.beside(&tracker).expect("another one");
+        keep(&mut tracker);
+        keep(&mut beside);
+        for entry in &entries[key..] {
+            for it in [&mut live, &mut *tracker, &mut beside] {
+                entry.apply(it);
+            }
+        }
+        let expected = kept(&live);
+        prop_assert_eq!(kept(&tracker), &*expected);
+        prop_assert_eq!(kept(&beside), &*expected);
+        let ended = live.end_run(0).expect("flows are kept");
+        prop_assert_eq!(told(&ended.whole(&[])), expected);
+    }
+
+    #[test]
     fn damage_is_told_and_what_is_behind_the_next_key_frame_is_read(
         script in scripts(40), at in any::<prop::sample::Index>(), bit in 0_u32..8,
     ) {
@@ -211,6 +243,62 @@ fn totals(report: &Report) -> String {
     });
     let all = flows.into_iter().chain(interfaces).chain(rules);
     format!("{}\n{:?}", all.collect::<Vec<_>>().join("\n"), report.table)
+}
+
+/// What is kept of a whole run.
+fn kept(tracker: &FlowTracker) -> String {
+    told(&tracker.whole_run().expect("flows are kept"))
+}
+
+fn told(run: &WholeRun) -> String {
+    let mut flows: Vec<_> = run.flows().collect();
+    flows.sort_by_key(|flow| flow.key);
+    let mut text = format!("{} {}\n", run.seconds(), run.ended_ns());
+    for flow in flows {
+        let seen = (flow.first_seen_ns, flow.last_seen_ns);
+        let counts = (flow.counts, flow.rates, flow.interarrival);
+        let names = (flow.rule, flow.interface, flow.histogram);
+        text += &format!("{:?} {seen:?} {counts:?} {names:?}\n", flow.key);
+    }
+    let mut interfaces: Vec<_> = run.interfaces().collect();
+    interfaces.sort_by_key(|it| it.ifindex);
+    for it in interfaces {
+        let counted = (
+            it.counted.outside_flows(),
+            it.counted.seen,
+            it.counted.device_drops,
+        );
+        text += &format!(
+            "{} {:?} {counted:?} {:?}\n",
+            it.ifindex, it.counts, it.rates
+        );
+    }
+    text
+}
+
+#[test]
+fn a_segment_behind_one_that_was_cut_off_begins_anew() {
+    let script: Vec<[u8; 4]> = (0..20_u8).map(|at| [9, at, at * 3 + 1, 7]).collect();
+    let (first, ..) = record(&script, &[]);
+    let next = Header {
+        run: 5,
+        number: 1,
+        began_wall_ns: 0,
+    };
+    let second = [&next.bytes(), &first[HEADER..]].concat();
+    let begins = |cut: usize| {
+        let mut reader = Reader::default();
+        reader.open(&first).expect("a segment");
+        let of_first = &first[..first.len() - cut];
+        while let Some(event) = reader.next(of_first) {
+            if matches!(event, Event::CutOff { .. }) {
+                break;
+            }
+        }
+        reader.open(&second).expect("a segment");
+        matches!(reader.next(&second), Some(Event::Begin { .. }))
+    };
+    assert!(begins(1) && !begins(0));
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl State {
     }
 
     /// All of it as one reading.
-    fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             taken_ns: self.taken_ns,
             flows: self.flows.samples(),

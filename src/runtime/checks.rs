@@ -21,7 +21,7 @@ use crate::export::junit;
 use crate::model::check::{self, Check, Outcome};
 use crate::model::flow::FlowKey;
 use crate::model::preferences::Unit;
-use crate::model::tracker::FlowTracker;
+use crate::model::tracker::{FlowTracker, WholeRun};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
 
@@ -59,12 +59,12 @@ impl Checks {
     }
 
     /// The tracker keeps what they will ask for.
-    pub fn begin(&self, tracker: &mut FlowTracker, began_ns: u64, config: &Config) {
+    pub fn begin(&self, tracker: &mut FlowTracker, config: &Config) {
         if !self.list.is_empty() {
             let checks = self.list.clone();
             let wanted = move |key: &FlowKey| checks.iter().any(|check| check.may_take(key));
             let room = config.max_flows as usize * FLOWS_KEPT;
-            tracker.keep_flows(began_ns, room, Box::new(wanted));
+            tracker.keep_flows(room, Box::new(wanted));
         }
     }
 
@@ -77,14 +77,11 @@ impl Checks {
     /// hold, in words; `None` where all do.
     pub fn judge(
         &mut self,
-        tracker: &FlowTracker,
+        run: &WholeRun,
         unit: Unit,
         tell: impl FnMut(&String),
     ) -> Result<Option<String>, Failure> {
-        let Some(run) = tracker.whole_run() else {
-            return Ok(None);
-        };
-        let outcomes = check::judge(&self.list, &run, unit);
+        let outcomes = check::judge(&self.list, run, unit);
         check::table(&outcomes, run.seconds()).iter().for_each(tell);
         if let Some(report) = self.report.take() {
             report.write(&outcomes, run.seconds())?;

@@ -125,7 +125,7 @@ impl Session {
         let launched = launched.map_err(|error| failure("", &error))?;
         let began_ns = launched.sampler.began_ns;
         let mut tracker = publish::tracker(timing, began_ns, &opened.config);
-        checks.begin(&mut tracker, began_ns, &opened.config);
+        checks.begin(&mut tracker, &opened.config);
         Ok(Session {
             alerts: Alerts::new(opened.config.alerts.clone()),
             ends: end_of(&arguments),

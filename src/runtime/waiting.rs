@@ -110,7 +110,7 @@ mod tests {
             jitter_ns: SECOND,
         };
         let mut tracker = FlowTracker::new(intervals, 0);
-        tracker.keep_flows(0, 10, Box::new(|_| true));
+        tracker.keep_flows(10, Box::new(|_| true));
         let waiting = Waiting::of("port:5201".to_owned());
         let reading = |second: u64, seen: u64, flows: &[FlowSample]| Snapshot {
             taken_ns: second * SECOND,

@@ -193,16 +193,16 @@ impl Check {
         }
     }
 
-    /// Why more flows than are known may have been to be taken.
+    /// Why more than is known may have been to be taken.
     fn doubts(&self, run: &WholeRun) -> Vec<String> {
+        let mut doubts: Vec<String> = run.missing().iter().map(|it| (*it).to_owned()).collect();
         if self.is_of_interfaces {
-            return Vec::new();
+            return doubts;
         }
         let concerned = run
             .interfaces()
             .filter(|it| it.ifindex == 0 || self.selection.may_match_on(&it.name));
         let untracked: u64 = concerned.map(|it| it.counted.untracked.packets).sum();
-        let mut doubts = Vec::new();
         if untracked > 0 {
             let packets = units::exact(untracked);
             doubts.push(format!(

@@ -46,7 +46,7 @@ pub struct FlowTracker {
     /// The current step of the jitter window, and when it began.
     step: u64,
     step_began_ns: u64,
-    interval_began_ns: u64,
+    pub(super) interval_began_ns: u64,
     /// When the latest snapshot was taken.
     counted_ns: u64,
 }
@@ -147,7 +147,7 @@ impl FlowTracker {
         self.report.taken_ns = snapshot.taken_ns;
         Histograms::end(&snapshot.histograms, &mut self.report, finder(&self.by_key));
         let kept = self.kept.iter_mut();
-        kept.for_each(|kept| kept.end_histograms(&snapshot.histograms));
+        kept.for_each(|kept| kept.count_histograms(&snapshot.histograms));
         self.report.table = TableSample {
             counts: snapshot.table.counts.since(&self.table_baseline),
             ..snapshot.table

@@ -3,8 +3,13 @@
 //! Its memory is bounded by a number of flows. Those beyond it are counted, so that whoever asks knows that some are
 //! missing.
 
+mod histograms;
+mod joined;
+
 use std::fmt;
 use std::sync::Arc;
+
+use histograms::HistogramsThen;
 
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
@@ -19,10 +24,6 @@ use super::{
 use crate::model::counts::{Counts, GapSums};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
-use crate::model::snapshot::HistogramSample;
-
-/// Histograms of flows that have left, at most: 7 KB each.
-const MOST_HISTOGRAMS: usize = 4096;
 
 /// Says which flows are to be kept.
 pub type Wanted = Box<dyn Fn(&FlowKey) -> bool + Send>;
@@ -38,6 +39,7 @@ pub struct KeptFlows {
     flows: Vec<Kept>,
     by_key: HashTable<u32>,
     histograms: usize,
+    histograms_then: HistogramsThen,
     /// What devices had dropped when all totals were set to zero.
     drops_then: FxHashMap<u32, u64>,
 }
@@ -79,6 +81,7 @@ impl KeptFlows {
             flows: Vec::new(),
             by_key: HashTable::new(),
             histograms: 0,
+            histograms_then: HistogramsThen::default(),
             drops_then: FxHashMap::default(),
         }
     }
@@ -126,10 +129,7 @@ impl KeptFlows {
         if gaps.count > 0
             && let Some(at) = self.find(key)
         {
-            let all = &mut self.flows[at].gaps;
-            all.count += gaps.count;
-            all.sum = all.sum.wrapping_add(gaps.sum);
-            all.squares += gaps.squares;
+            self.flows[at].add_gaps(gaps);
         }
     }
 
@@ -147,25 +147,6 @@ impl KeptFlows {
         }
     }
 
-    /// Flows that leave have these histograms.
-    pub fn end_histograms(&mut self, samples: &[HistogramSample]) {
-        for sample in samples.iter().filter(|sample| sample.is_last) {
-            let Some(at) = self.find(&sample.key) else {
-                continue;
-            };
-            let kept = &mut self.flows[at];
-            kept.has_left_histogram = true;
-            match &mut kept.histogram {
-                Some(histogram) => **histogram += &sample.histogram,
-                None if self.histograms < MOST_HISTOGRAMS => {
-                    self.histograms += 1;
-                    kept.histogram = Some(Box::new(sample.histogram.clone()));
-                }
-                None => kept.lacks_histogram = true,
-            }
-        }
-    }
-
     /// All totals were set to zero: the run begins anew, with what is listed.
     pub fn reset(&mut self, report: &Report) {
         self.began_ns = report.taken_ns;
@@ -173,6 +154,7 @@ impl KeptFlows {
         self.flows.clear();
         self.by_key.clear();
         self.histograms = 0;
+        self.histograms_then = HistogramsThen::default();
         for interface in &report.interfaces {
             if let Some(drops) = interface.counted.device_drops {
                 self.drops_then.insert(interface.ifindex, drops);
@@ -187,7 +169,11 @@ impl KeptFlows {
         seconds: f64,
         listed: impl Fn(&FlowKey) -> Option<&'a Flow> + 'a,
     ) -> impl Iterator<Item = Flow> + 'a {
-        let whole = move |kept: &'a Kept| kept.whole(listed(&kept.key), seconds);
+        let whole = move |kept: &'a Kept| {
+            let listed = listed(&kept.key);
+            let histogram = self.whole_histogram(kept, listed);
+            kept.whole(listed, histogram, seconds)
+        };
         let all = self.flows.iter().map(whole);
         all.filter(|flow| flow.counts.packets > 0)
     }
@@ -196,18 +182,34 @@ impl KeptFlows {
     pub fn interface(&self, interface: &Interface, seconds: f64) -> Interface {
         let mut whole = interface.clone();
         whole.rates = Some(Rates::of(&whole.counts.metered(), seconds));
-        let then = self.drops_then.get(&whole.ifindex).copied();
-        let then = then.or(whole.counted.drops_before);
+        whole.counted.device_drops = self.drops_of(interface);
+        whole
+    }
+
+    /// What a device dropped in the run, if it says so.
+    fn drops_of(&self, interface: &Interface) -> Option<u64> {
+        let then = self.drops_then.get(&interface.ifindex).copied();
+        let then = then.or(interface.counted.drops_before);
         // A device that counts fewer than before counts anew.
         let since = |now: u64| now.checked_sub(then.unwrap_or(0)).unwrap_or(now);
-        whole.counted.device_drops = whole.counted.device_drops.map(since);
-        whole
+        interface.counted.device_drops.map(since)
     }
 }
 
 impl Kept {
+    fn add_gaps(&mut self, gaps: GapSums) {
+        self.gaps.count += gaps.count;
+        self.gaps.sum = self.gaps.sum.wrapping_add(gaps.sum);
+        self.gaps.squares += gaps.squares;
+    }
+
     /// The flow over a run of so many seconds: the run is its interval, and its window.
-    fn whole(&self, listed: Option<&Flow>, seconds: f64) -> Flow {
+    fn whole(
+        &self,
+        listed: Option<&Flow>,
+        histogram: Option<Box<Histogram>>,
+        seconds: f64,
+    ) -> Flow {
         let mut counts = self.past;
         counts += listed.map_or_else(Counts::default, |flow| flow.counts);
         let metered = counts.metered();
@@ -229,25 +231,13 @@ impl Kept {
             counts,
             history: History::default(),
             watched: Watched::default(),
-            histogram: self.whole_histogram(listed),
+            histogram,
             jitter_epochs: self.past_epochs + listed.map_or(0, |flow| flow.jitter_epochs),
             key: self.key,
             glance: Glance::default(),
             rule,
             interface,
         }
-    }
-
-    fn whole_histogram(&self, listed: Option<&Flow>) -> Option<Box<Histogram>> {
-        let of_listed = listed.and_then(|flow| flow.histogram.as_deref());
-        if self.lacks_histogram || of_listed.is_none() && listed.is_some_and(has_gaps) {
-            return None;
-        }
-        let mut all = self.histogram.clone();
-        if let Some(listed) = of_listed {
-            **all.get_or_insert_default() += listed;
-        }
-        all
     }
 }
 

@@ -22,10 +22,12 @@ impl Session {
         }
         let unit = self.config().appearance.unit;
         let tell = |line: &String| tell(line);
-        let judged = self.checks.judge(&self.tracker, unit, tell);
+        let run = self.tracker.whole_run();
+        let judged = run.map(|run| self.checks.judge(&run, unit, tell));
         ended?;
         let in_vain = self.waiting.map(|waiting| waiting.in_vain());
-        let unmet: Vec<String> = in_vain.into_iter().chain(judged?).collect();
+        let judged = judged.transpose()?.flatten();
+        let unmet: Vec<String> = in_vain.into_iter().chain(judged).collect();
         match unmet.is_empty() {
             true => Ok(()),
             false => Err(Failure::new(Exit::Unmet, unmet.join("; "))),

@@ -74,7 +74,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         });
     }
     if let Some(Command::Replay(wanted)) = &arguments.command {
-        return replay::run(wanted);
+        return replay::run(wanted, &surroundings);
     }
     crate::terminal::restore_before_panic();
     panics::end_with_any_thread();

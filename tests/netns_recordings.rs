@@ -2,11 +2,14 @@
 
 mod support;
 
+#[path = "netns_recordings/judged.rs"]
+mod judged;
+
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -61,7 +64,8 @@ impl Run {
         // All runs are the same user, who may go on in a folder of before.
         command.args(["--user", "63111"]).stdin(Stdio::null());
         let errors = fs::File::create(path.join("errors")).expect("create");
-        let child = Background::spawn(command.stderr(errors));
+        let told = fs::File::create(path.join("told")).expect("create");
+        let child = Background::spawn(command.stdout(told).stderr(errors));
         Run { child, folder }
     }
 
@@ -97,13 +101,17 @@ impl Run {
     }
 
     fn end(&mut self, signal: Signal) {
-        kill(self.pid(), signal).expect("kill");
-        let status = self.child.0.wait().expect("wait");
+        let status = self.stop(signal);
         assert!(
             signal == Signal::SIGKILL || status.success(),
             "{:?}",
             self.errors()
         );
+    }
+
+    fn stop(&mut self, signal: Signal) -> ExitStatus {
+        kill(self.pid(), signal).expect("kill");
+        self.child.0.wait().expect("wait")
     }
 
     fn errors(&self) -> String {

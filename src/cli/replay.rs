@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::words::{filter, order};
+use super::words::{check, filter, order};
 use super::{ColorChoice, Moment};
+use crate::model::check::Check;
 use crate::model::column::Sort;
 
 /// What to show of a recording, or to say again.
@@ -18,7 +19,7 @@ pub struct Replay {
     /// Open the dashboard at this moment: a time such as '2026-11-25 03:10', or how long ago, such as -2h.
     /// [default: the end, and on with what comes, where the run goes on; else the beginning]
     #[arg(long, value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true,
-          conflicts_with_all = ["json", "text"])]
+          conflicts_with_all = ["json", "text", "checks", "report"])]
     pub at: Option<Moment>,
 
     /// No screen: one JSON object per interval on standard output.
@@ -52,9 +53,19 @@ pub struct Replay {
     #[arg(long, value_name = "COLUMN", value_parser = order, allow_hyphen_values = true)]
     pub sort: Option<Sort>,
 
+    /// Check, such as 'port:5201 => loss<0.1 and flows>=1': each flow that the filter before the arrow takes has to satisfy the
+    /// condition behind it, over the span of --from and --to; repeatable; exit code 3 if one does not hold. Without --json
+    /// and --text there are no records, and no screen. [default: ASSERT of the recording, with --json, --text or --report]
+    #[arg(long = "assert", value_name = "CHECK", value_parser = check, allow_hyphen_values = true)]
+    pub checks: Vec<Check>,
+
+    /// Write what the checks came to into this file, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
     /// Folder that the key `e` writes to; if missing, it is made, and given to the user that the replay goes on as.
     /// [default: the working folder]
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "text"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "text", "checks", "report"])]
     pub export_dir: Option<PathBuf>,
 
     /// When to use colours. `NO_COLOR` is honoured.

@@ -14,7 +14,7 @@ use super::confined::start_confined;
 use super::error::failure;
 use super::rights;
 use super::sink::Destination;
-use crate::cli::{Arguments, Exit, Failure};
+use crate::cli::{Arguments, Exit, Failure, Replay};
 use crate::config::Config;
 use crate::config::source::Surroundings;
 use crate::export::junit;
@@ -46,9 +46,7 @@ impl Checks {
         let list = config.checks.clone();
         let path = arguments.output.report.as_deref();
         if path.is_some() && list.is_empty() {
-            let text = "command line: --report: there is no check to report \
-                        (--assert 'port:5201 => loss<0.1', or ASSERT in the configuration)";
-            return Err(Failure::new(Exit::Usage, text));
+            return Err(nothing_to_report());
         }
         // Root who is nobody else, neither by sudo nor by choice, names the file as root.
         let is_own = surroundings.invoking_user.is_none() && arguments.user.is_none();
@@ -56,6 +54,37 @@ impl Checks {
         let open = |path| ReportFile::open(path, user);
         let report = path.map(open).transpose()?;
         Ok(Checks { list, report })
+    }
+
+    /// Those of the command line of a replay; where that has none, they [are found](Self::find) in the recording.
+    pub fn of_replay(arguments: &Replay, surroundings: &Surroundings) -> Result<Checks, Failure> {
+        let open = |path: &PathBuf| {
+            let user = surroundings.invoking_user;
+            let user = user
+                .map(|_| rights::identity(surroundings, None))
+                .transpose()?;
+            ReportFile::open(path, user.flatten().as_ref())
+        };
+        Ok(Checks {
+            list: arguments.checks.clone(),
+            report: arguments.report.as_ref().map(open).transpose()?,
+        })
+    }
+
+    /// Those of a recording's configuration are judged, if no others are.
+    pub fn find(&mut self, config: &Config) -> Result<(), Failure> {
+        if self.list.is_empty() {
+            self.list.clone_from(&config.checks);
+        }
+        match self.list.is_empty() && self.report.is_some() {
+            true => Err(nothing_to_report()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether these are the checks.
+    pub fn are(&self, checks: &[Check]) -> bool {
+        self.list == checks
     }
 
     /// The tracker keeps what they will ask for.
@@ -88,6 +117,19 @@ impl Checks {
         }
         Ok(check::unmet(&outcomes))
     }
+}
+
+#[cfg(test)]
+impl From<Vec<Check>> for Checks {
+    fn from(list: Vec<Check>) -> Checks {
+        Checks { list, report: None }
+    }
+}
+
+fn nothing_to_report() -> Failure {
+    let text = "command line: --report: there is no check to report \
+                (--assert 'port:5201 => loss<0.1', or ASSERT in the configuration)";
+    Failure::new(Exit::Usage, text)
 }
 
 /// The file of `--report`, which is open from the start on.

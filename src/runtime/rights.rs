@@ -176,10 +176,10 @@ pub fn of_recorder(identity: Option<Identity>, folder: &Path) -> Keeps {
     }
 }
 
-/// Gives up all rights of this process but to read a folder, as its owner if it can become that.
-pub fn become_reader(folder: &Path, owner: u32) -> anyhow::Result<Privileges> {
+/// Gives up all rights of this thread but to read a folder.
+pub fn become_reader(folder: &Path, identity: Option<Identity>) -> anyhow::Result<Privileges> {
     confine(&Keeps {
-        identity: reader(owner)?,
+        identity,
         readable: vec![folder.to_path_buf()],
         duty: Some(Duty::Main { has_screen: false }),
         ..Keeps::default()

@@ -37,6 +37,12 @@ pub fn run(
     goal: Goal,
     deadline: Option<Instant>,
 ) -> Reached {
+    // It may have come there when time was up, without knowing.
+    if let Goal::Spot(there) = goal
+        && course.latest().is_some_and(|it| it.spot >= there.spot)
+    {
+        return Reached::Goal;
+    }
     loop {
         if !course.look_ahead(source) {
             return Reached::End;

@@ -289,3 +289,16 @@ fn moments_on_both_sides_of_a_clock_that_was_set_back_are_found() {
         }
     }
 }
+
+#[test]
+fn a_course_that_is_where_it_is_to_come_to_does_not_go_on() {
+    let Run { memory, .. } = run(&[[8, 0, 1, 7]; 5], false);
+    let mut course = Course::begin(&memory, &TimeZone::UTC, i64::MIN).expect("a course");
+    for _ in 0..2 {
+        let reached = goal::run(&mut course, &memory, Goal::Next, None);
+        assert_eq!(reached, Reached::Goal);
+    }
+    let here = course.latest().expect("an interval");
+    let reached = goal::run(&mut course, &memory, Goal::Spot(here), None);
+    assert_eq!((reached, course.latest()), (Reached::Goal, Some(here)));
+}

@@ -4,6 +4,8 @@ mod support;
 
 #[path = "netns_recordings/judged.rs"]
 mod judged;
+#[path = "netns_recordings/served.rs"]
+mod served;
 
 use std::collections::HashMap;
 use std::fs;

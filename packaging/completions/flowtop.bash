@@ -248,7 +248,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__replay)
-            opts="-h --at --json --text --from --to --filter --top --sort --assert --report --export-dir --color --ascii --help"
+            opts="-h --at --json --text --from --to --filter --top --sort --assert --report --listen --export-dir --color --ascii --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -283,6 +283,10 @@ _flowtop() {
                     return 0
                     ;;
                 --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

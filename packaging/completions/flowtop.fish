@@ -81,6 +81,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l top -d 'Witho
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: as it was recorded]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l assert -d 'Check, such as \'port:5201 => loss<0.1 and flows>=1\': each flow that the filter before the arrow takes has to satisfy the condition behind it, over the span of --from and --to; repeatable; exit code 3 if one does not hold. Without --json and --text there are no records, and no screen. [default: ASSERT of the recording, with --json, --text or --report]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l report -d 'Write what the checks came to into this file, as JUnit XML' -r -F
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l listen -d 'Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only: of the moment that is shown, or of the records' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l export-dir -d 'Folder that the key `e` writes to; if missing, it is made, and given to the user that the replay goes on as. [default: the working folder]' -r -F
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l color -d 'When to use colours. `NO_COLOR` is honoured' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'

@@ -1,10 +1,11 @@
 //! `flowtop replay`: what to show of a recording, or to say again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::words::{check, filter, order};
+use super::words::{check, filter, listen_address, order};
 use super::{ColorChoice, Moment};
 use crate::model::check::Check;
 use crate::model::column::Sort;
@@ -62,6 +63,11 @@ pub struct Replay {
     /// Write what the checks came to into this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+
+    /// Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only: of the moment
+    /// that is shown, or of the records.
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
 
     /// Folder that the key `e` writes to; if missing, it is made, and given to the user that the replay goes on as.
     /// [default: the working folder]

@@ -323,14 +323,18 @@ pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&De
 
 /// What metrics tell of flows with this configuration; `None`: nobody asked for metrics.
 pub fn bounds(config: &Config) -> Option<Bounds> {
-    config.listen?;
+    config.listen.map(|_| bounds_of(config))
+}
+
+/// What metrics tell of flows with this configuration, where somebody asks for metrics.
+pub fn bounds_of(config: &Config) -> Bounds {
     let exported = config.rules.iter().filter(|rule| rule.export > 0);
-    Some(Bounds {
+    Bounds {
         rules: exported
             .map(|rule| (rule.name.clone(), rule.export))
             .collect(),
         series: config.max_series,
-    })
+    }
 }
 
 /// Whether the run shows what it found without a screen.

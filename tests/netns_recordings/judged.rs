@@ -313,4 +313,5 @@ fn mistakes_are_told_before_anything_is_read() {
         "write the report to ",
     );
     refused(&check, 2, "there is no recording");
+    refused(&["--listen", "70000"], 2, "not a port");
 }

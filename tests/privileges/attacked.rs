@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -460,12 +461,20 @@ fn no_thread_of_a_replay_has_calls_that_it_does_not_need() {
     command.current_dir(folder.path()).env_remove("SUDO_UID");
     let recorded = command.output().expect("run flowtop");
     assert!(recorded.status.success());
+    let its_own = ["flowtop", "names", "replay", "signals"];
+    assert_threads_of_a_replay(folder.path(), &[], &its_own);
+    // A thread that nobody asks for is not there.
+    let all = [&its_own[..], &["metrics"]].concat();
+    assert_threads_of_a_replay(folder.path(), &["--listen", "0.0.0.0:9788"], &all);
+}
+
+fn assert_threads_of_a_replay(folder: &Path, arguments: &[&str], threads: &[&str]) {
     let mut command = Command::new(PROGRAM);
-    command.args(["replay", "past"]).current_dir(folder.path());
+    command.args(["replay", "past"]).args(arguments);
+    command.current_dir(folder);
     let mut pty = Pty::start(&mut command, (160, 40), Control::Controlling);
     pty.wait_for_text("192.0.2.2:40010");
-    let attacked = attack_all(pty.pid(), "");
-    assert_eq!(attacked, named(&["flowtop", "names", "replay", "signals"]));
+    assert_eq!(attack_all(pty.pid(), ""), named(threads));
     pty.press("E");
     pty.wait_for_text("at its end");
     pty.press("q");

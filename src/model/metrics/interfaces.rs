@@ -71,7 +71,8 @@ impl InterfaceLedger {
         for interface in devices(report) {
             self.readings
                 .insert(interface.ifindex, Reading::of(interface));
-            let (_, latest_ns) = self.series.entry(interface.name.clone()).or_default();
+            let (series, latest_ns) = self.series.entry(interface.name.clone()).or_default();
+            series.flows += interface.flows as u64;
             *latest_ns = report.taken_ns;
         }
     }

@@ -26,18 +26,23 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads these files, if there are any; the error says what is wrong.
-    pub fn read(
-        files: Option<TlsFiles>,
-        surroundings: &Surroundings,
-    ) -> Result<Certificates, String> {
-        let mut certificates = Certificates {
+    /// None: TLS is not wanted.
+    pub fn none() -> Certificates {
+        Certificates {
             files: None,
             config: None,
             read: Vec::new(),
             seen: Vec::new(),
             next_look: Instant::now(),
-        };
+        }
+    }
+
+    /// Reads these files, if there are any; the error says what is wrong.
+    pub fn read(
+        files: Option<TlsFiles>,
+        surroundings: &Surroundings,
+    ) -> Result<Certificates, String> {
+        let mut certificates = Certificates::none();
         certificates.choose(files);
         certificates.read_again(surroundings)?;
         Ok(certificates)

@@ -1,6 +1,8 @@
 //! A way through a recording, one interval after the other: a tracker takes in again what the run's tracker took in, and
 //! events and alerts are found as they were found then.
 
+mod metered;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::past::Place;
 use crate::model::tracker::FlowTracker;
 use crate::recording::{Entry, Event, HEADER, Reader, SegmentName};
+use crate::runtime::metrics::replayed;
 
 /// So much of a segment is read at once: what a jump among many flows needs is hardly more.
 const PIECE: usize = 8 << 20;
@@ -68,6 +71,8 @@ pub struct Course {
     is_begun: bool,
     /// Nobody asks what happened on the way.
     is_hurried: bool,
+    /// Metrics count what it comes through.
+    is_metered: bool,
     /// What could not be read.
     faults: Vec<String>,
 }
@@ -93,6 +98,7 @@ impl Course {
             was_losing: false,
             is_begun: false,
             is_hurried: false,
+            is_metered: false,
             faults: Vec::new(),
         };
         if course.open(source, segment, HEADER)
@@ -213,6 +219,9 @@ impl Course {
         let text = self.reader.config().map(str::to_owned);
         self.config = Arc::new(load(text.as_deref()));
         self.is_begun = false;
+        if self.is_metered {
+            self.begin_metrics();
+        }
         if let Some(tracker) = &self.tracker {
             let at = time_of_day(wall_ns, &self.zone);
             let alerts = self.config.alerts.clone();
@@ -238,6 +247,7 @@ impl Course {
         match entry {
             Entry::Config(text) => {
                 self.config = Arc::new(load(Some(text)));
+                replayed::configure(tracker, &self.config);
                 if self.journal.alerts().rules() != self.config.alerts {
                     self.journal.set_alert_rules(self.config.alerts.clone());
                 }
@@ -283,6 +293,9 @@ impl Course {
     }
 
     fn close(&mut self, wall_ns: i64) {
+        if let Some(tracker) = self.tracker.as_mut().filter(|_| self.is_metered) {
+            replayed::choose(tracker);
+        }
         let is_losing = self.is_losing();
         let was_losing = std::mem::replace(&mut self.was_losing, is_losing);
         let begins = is_losing && !was_losing;

@@ -74,6 +74,8 @@ pub struct Player<S> {
     ticket: Arc<()>,
     /// How long somebody waits for a moment that is whole.
     patience: Duration,
+    /// When the last page was made for scrapers, where anybody may come.
+    paged: Option<Instant>,
 }
 
 impl<S: Source> Player<S> {
@@ -94,7 +96,13 @@ impl<S: Source> Player<S> {
             looked: Instant::now(),
             ticket: Arc::default(),
             patience: PATIENCE,
+            paged: None,
         }
+    }
+
+    /// Makes pages for scrapers.
+    pub fn serve(&mut self) {
+        self.paged = Some(Instant::now());
     }
 
     /// Shows the first moment.
@@ -173,9 +181,12 @@ impl<S: Source> Player<S> {
     }
 
     /// Another course has come where it was to come.
-    fn arrive(&mut self, course: Course, reached: Reached) {
+    fn arrive(&mut self, mut course: Course, reached: Reached) {
         if self.search.is_some() {
             return self.go_on_searching(course, reached);
+        }
+        if self.paged.is_some() {
+            course.go_on_with_metrics(self.shown.as_mut());
         }
         self.put(course, false);
         self.show();
@@ -336,7 +347,7 @@ impl<S: Source> Player<S> {
     fn come_to_now(&mut self) {
         (self.shown, self.making, self.search) = (None, None, None);
         self.clock.set(HELD, 0);
-        self.send(Shows::ThePresent, None);
+        self.send(Shows::ThePresent, None, None);
     }
 }
 

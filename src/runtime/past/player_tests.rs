@@ -302,3 +302,45 @@ fn a_course_that_is_where_it_is_to_come_to_does_not_go_on() {
     let reached = goal::run(&mut course, &memory, Goal::Spot(here), None);
     assert_eq!((reached, course.latest()), (Reached::Goal, Some(here)));
 }
+
+#[test]
+fn metrics_count_what_is_played_since_the_latest_jump() {
+    const ON: Travel = Travel::Interval(Way::On);
+    // An interval a second, in each of which something comes.
+    let script: Vec<[u8; 4]> = (0..200_u8).map(|at| [8, at, 1, 7]).collect();
+    for patience in [Duration::ZERO, Duration::from_secs(60)] {
+        let Run { memory, shown } = run(&script, false);
+        let mut viewer = Viewer::of(memory, false);
+        viewer.player.patience = patience;
+        viewer.player.serve();
+        // Where each way leads to, and where what is counted there began.
+        let ways: [(&[Travel], usize, usize); 6] = [
+            (&[Travel::Start, ON, ON], 2, 0),
+            (&[Travel::Minute(Way::On)], 62, 62),
+            (&[ON, ON, ON], 65, 62),
+            (&[Travel::Interval(Way::Back)], 64, 64),
+            (&[Travel::End], 199, 199),
+            // While it is made whole, what is shown goes on.
+            (&[Travel::Minute(Way::Back), ON, ON], 141, 139),
+        ];
+        for (travels, at, began) in ways {
+            for travel in travels {
+                viewer.player.travel(*travel, 1);
+            }
+            viewer.settle();
+            let pages = viewer.inlet.receive().into_iter();
+            let page = pages.filter_map(|update| match update {
+                Update::Past(visit) => visit.page,
+                _ => None,
+            });
+            let page = page.last().expect("a page").exposition;
+            let counted: u64 = page.interfaces.iter().map(|(_, it)| it.all.packets).sum();
+            let came = |at: usize| -> u64 {
+                let interfaces = &shown[at].report.interfaces;
+                interfaces.iter().map(|it| it.counts.packets).sum()
+            };
+            assert_eq!(counted, came(at) - came(began), "{travels:?}");
+            assert!(came(at) > came(began) || at == began);
+        }
+    }
+}

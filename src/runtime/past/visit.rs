@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::Moment;
 use crate::config::Config;
+use crate::export::openmetrics::Page;
 
 /// Something to show.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Visit {
     pub shows: Shows,
     /// The configuration of that moment, where it is another one than before.
     pub config: Option<Arc<Config>>,
+    /// The numbers of that moment for scrapers, where anybody may come.
+    pub page: Option<Box<Page>>,
     /// What there is to say.
     pub notice: Option<String>,
     /// Dropped with it: whoever has another one knows that this was taken.

@@ -22,6 +22,7 @@ use crate::model::tracker::Report;
 use crate::probe::privileges::confine::{Duty, Identity, confine};
 use crate::runtime::confined::start_confined;
 use crate::runtime::export_folder::ExportFolder;
+use crate::runtime::metrics::{Metrics, replayed};
 use crate::runtime::names::Resolver;
 use crate::runtime::past::visit::{Shows, Visit};
 use crate::runtime::past::{Begin, Player, Source, play};
@@ -57,8 +58,19 @@ pub fn run(
     let mut config = Config::default();
     let preferences = setup::preferences_of_then(&config);
     list(folder, &segments)?;
-    let launched = launch(folder, segments, identity, &exports, (caught, outlet), at);
+    let served = outlet.try_clone().map_err(ended)?;
+    let (metrics, of_metrics) =
+        replayed::serve(arguments.listen, identity.clone(), served)?.unzip();
+    let mut player = Player::new(
+        segments,
+        TimeZone::system(),
+        outlet.try_clone().map_err(ended)?,
+        false,
+    );
+    metrics.iter().for_each(|_| player.serve());
+    let launched = launch(folder, player, identity, &exports, (caught, outlet), at);
     let (travels, names, privileges) = launched.map_err(failed)?;
+    let privileges = of_metrics.into_iter().fold(privileges, Privileges::and);
     config.appearance.sort = arguments.sort.unwrap_or(config.appearance.sort);
     let look = setup::look(arguments.color, arguments.ascii, &config);
     let screen = Screen::open(preferences, look)?;
@@ -69,6 +81,7 @@ pub fn run(
         travels,
         names,
         exports,
+        metrics,
         privileges,
         nothing: Report::default(),
         config: Arc::new(config),
@@ -85,15 +98,13 @@ pub fn run(
 /// Starts the threads, each of which gives up what it needs no more, and then gives up the rest.
 fn launch(
     folder: &Path,
-    segments: Segments,
+    player: Player<Segments>,
     identity: Option<Identity>,
     exports: &ExportFolder,
     (caught, outlet): (Signals, Outlet),
     at: Option<i64>,
 ) -> anyhow::Result<(Sender<Travel>, Resolver, Privileges)> {
     let (travels, requests) = channel();
-    let zone = TimeZone::system();
-    let player = Player::new(segments, zone, outlet.try_clone()?, false);
     let keeps = rights::of_player(identity.clone(), folder);
     let (_, of_player) = start_confined(
         "replay",
@@ -127,6 +138,8 @@ struct Viewer<'a> {
     travels: Sender<Travel>,
     names: Resolver,
     exports: ExportFolder,
+    /// Who serves the numbers of the moment that is shown, if anybody does.
+    metrics: Option<Metrics>,
     privileges: Privileges,
     /// There is no present.
     nothing: Report,
@@ -190,6 +203,9 @@ impl Viewer<'_> {
         }
         if let Shows::Moment(moment) = visit.shows {
             self.send(Msg::Past(Some(moment)));
+        }
+        if let (Some(metrics), Some(page)) = (&self.metrics, visit.page) {
+            metrics.publish(*page);
         }
         if let Some(text) = visit.notice {
             self.send(Msg::Notice(text));

@@ -16,7 +16,9 @@ use crate::model::harmless::harmless;
 use crate::model::tracker::FlowTracker;
 use crate::recording::{Entry, Event, Reader, SegmentName};
 use crate::runtime::checks::Checks;
+use crate::runtime::metrics::{Metrics, replayed};
 use crate::runtime::rights;
+use crate::runtime::updates::Inlet;
 
 /// The state of a replay without a screen.
 pub struct Player<'a> {
@@ -31,6 +33,7 @@ pub struct Player<'a> {
     alerts: Alerts,
     records: Option<Records>,
     has_records: bool,
+    metrics: Option<Metrics>,
     judgement: Option<Judgement>,
     /// Checks are those of the recording.
     finds_checks: bool,
@@ -53,6 +56,8 @@ impl Player<'_> {
         let folder = arguments.folder.as_path();
         let failed = |error: anyhow::Error| about(folder, Exit::Failed, format!("{error:#}"));
         let identity = rights::reader(owner).map_err(failed)?;
+        let (outlet, _) = Inlet::pair().map_err(|error| failed(error.into()))?;
+        let metrics = replayed::serve(arguments.listen, identity.clone(), outlet)?;
         let privileges = rights::become_reader(folder, identity).map_err(failed)?;
         let records = Records::asked_for(arguments, privileges)?;
         Ok(Player {
@@ -65,6 +70,7 @@ impl Player<'_> {
             alerts: Alerts::new(Vec::new()),
             has_records: records.is_some(),
             records,
+            metrics: metrics.map(|(metrics, _)| metrics),
             judgement: Some(Judgement::new(checks, span)),
             finds_checks: arguments.checks.is_empty(),
             is_damaged: false,
@@ -215,6 +221,9 @@ impl Player<'_> {
         let Some(tracker) = &mut self.tracker else {
             return ControlFlow::Continue(());
         };
+        if is_in_span && self.metrics.is_some() && !tracker.meter().0.is_on() {
+            replayed::begin(tracker, &self.config);
+        }
         entry.apply(tracker);
         match entry {
             Entry::Config(text) => self.configure(Some(text)),
@@ -231,6 +240,9 @@ impl Player<'_> {
         if *self.alerts.rules() != self.config.alerts {
             self.alerts = Alerts::new(self.config.alerts.clone());
         }
+        if let Some(tracker) = &mut self.tracker {
+            replayed::configure(tracker, &self.config);
+        }
     }
 
     /// An interval is over.
@@ -242,6 +254,13 @@ impl Player<'_> {
         self.alerts.advance(tracker.report());
         if !is_in_span {
             return ControlFlow::Continue(());
+        }
+        if let Some(metrics) = &mut self.metrics {
+            replayed::choose(tracker);
+            if metrics.is_due(tracker.report().taken_ns) {
+                let page = replayed::page(tracker, &self.alerts);
+                page.into_iter().for_each(|page| metrics.publish(page));
+            }
         }
         let Some(records) = &mut self.records else {
             return ControlFlow::Continue(());

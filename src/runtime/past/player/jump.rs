@@ -8,8 +8,16 @@ use crate::runtime::past::goal::{self, Goal, Reached};
 use crate::runtime::past::source::Source;
 
 impl<S: Source> Player<S> {
-    /// Shows this interval: on from the one that is shown if that leads there, else from some time before it.
+    /// Shows this interval. Metrics begin anew there: nothing between here and there is played.
     pub(super) fn go(&mut self, goal: Goal) {
+        self.go_there(goal);
+        if self.paged.is_some() {
+            self.shown.iter_mut().for_each(Course::begin_metrics);
+        }
+    }
+
+    /// Shows this interval: on from the one that is shown if that leads there, else from some time before it.
+    fn go_there(&mut self, goal: Goal) {
         let wall_ns = match goal {
             Goal::Spot(there) => there.wall_ns,
             Goal::Time(wall_ns) => wall_ns,

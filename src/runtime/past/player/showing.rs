@@ -1,9 +1,11 @@
 //! What the main thread gets to show.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Player;
 use crate::config::Config;
+use crate::export::openmetrics::Page;
 use crate::model::past::{Mark, Place};
 use crate::runtime::past::course::Course;
 use crate::runtime::past::source::Source;
@@ -11,13 +13,16 @@ use crate::runtime::past::visit::{Shows, Visit};
 use crate::runtime::past::words;
 use crate::runtime::updates::Update;
 
+/// While it is played, scrapers get other numbers no more often.
+const PAGE_EVERY: Duration = Duration::from_millis(900);
+
 impl<S: Source> Player<S> {
     /// Hands over what is shown.
     pub(super) fn show(&mut self) {
         let (from, to) = self.span();
         let is_at_end = !self.can_go_on() && !self.is_of_run;
         let Some(course) = &mut self.shown else {
-            return self.send(Shows::TheSame, None);
+            return self.send(Shows::TheSame, None, None);
         };
         let mut faults = course.faults();
         faults.extend(self.source.fault());
@@ -49,15 +54,27 @@ impl<S: Source> Player<S> {
         let is_new = !Arc::ptr_eq(&self.config, course.config()) && self.config != *course.config();
         self.config = Arc::clone(course.config());
         let config = is_new.then(|| Arc::clone(&self.config));
+        let is_still = self.clock.pace().is_held || is_at_end;
+        let is_due = |paged: &&mut Instant| is_still || paged.elapsed() >= PAGE_EVERY;
+        let page = self.paged.as_mut().filter(is_due).and_then(|paged| {
+            *paged = Instant::now();
+            course.page().map(Box::new)
+        });
         if let Some(moment) = course.moment(place) {
-            self.send(Shows::Moment(Box::new(moment)), config);
+            self.send(Shows::Moment(Box::new(moment)), config, page);
         }
     }
 
-    pub(super) fn send(&mut self, shows: Shows, config: Option<Arc<Config>>) {
+    pub(super) fn send(
+        &mut self,
+        shows: Shows,
+        config: Option<Arc<Config>>,
+        page: Option<Box<Page>>,
+    ) {
         let visit = Visit {
             shows,
             config,
+            page,
             notice: self.notice.take(),
             _ticket: Arc::clone(&self.ticket),
         };

@@ -179,7 +179,8 @@ pub struct Overrides {
 pub enum Command {
     /// Say what flowtop finds on this machine: to be sent with a bug report.
     Doctor(Doctor),
-    /// Go through a run that was recorded: the dashboard at any moment of it; or its records, of all of it or of a span of time.
+    /// Go through a run that was recorded: the dashboard at any moment of it; or its records, and what
+    /// checks come to, of all of it or of a span of time.
     Replay(Box<Replay>),
 }
 

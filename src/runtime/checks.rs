@@ -59,11 +59,11 @@ impl Checks {
     /// Those of the command line of a replay; where that has none, they [are found](Self::find) in the recording.
     pub fn of_replay(arguments: &Replay, surroundings: &Surroundings) -> Result<Checks, Failure> {
         let open = |path: &PathBuf| {
-            let user = surroundings.invoking_user;
-            let user = user
-                .map(|_| rights::identity(surroundings, None))
-                .transpose()?;
-            ReportFile::open(path, user.flatten().as_ref())
+            let user = match surroundings.invoking_user {
+                Some(_) => rights::identity(surroundings, None)?,
+                None => None,
+            };
+            ReportFile::open(path, user.as_ref())
         };
         Ok(Checks {
             list: arguments.checks.clone(),

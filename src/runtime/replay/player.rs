@@ -13,6 +13,7 @@ use crate::cli::{Exit, Failure, Replay};
 use crate::config::Config;
 use crate::model::alert::Alerts;
 use crate::model::harmless::harmless;
+use crate::model::privileges::Privileges;
 use crate::model::tracker::FlowTracker;
 use crate::recording::{Entry, Event, Reader, SegmentName};
 use crate::runtime::checks::Checks;
@@ -33,6 +34,8 @@ pub struct Player<'a> {
     alerts: Alerts,
     records: Option<Records>,
     has_records: bool,
+    /// Nobody reads them any more, or they cannot be written.
+    is_unread: bool,
     metrics: Option<Metrics>,
     judgement: Option<Judgement>,
     /// Checks are those of the recording.
@@ -57,8 +60,10 @@ impl Player<'_> {
         let failed = |error: anyhow::Error| about(folder, Exit::Failed, format!("{error:#}"));
         let identity = rights::reader(owner).map_err(failed)?;
         let (outlet, _) = Inlet::pair().map_err(|error| failed(error.into()))?;
-        let metrics = replayed::serve(arguments.listen, identity.clone(), outlet)?;
+        let served = replayed::serve(arguments.listen, identity.clone(), outlet)?;
+        let (metrics, its_own) = served.unzip();
         let privileges = rights::become_reader(folder, identity).map_err(failed)?;
+        let privileges = its_own.into_iter().fold(privileges, Privileges::and);
         let records = Records::asked_for(arguments, privileges)?;
         Ok(Player {
             folder,
@@ -69,8 +74,9 @@ impl Player<'_> {
             config: Config::default(),
             alerts: Alerts::new(Vec::new()),
             has_records: records.is_some(),
+            is_unread: false,
             records,
-            metrics: metrics.map(|(metrics, _)| metrics),
+            metrics,
             judgement: Some(Judgement::new(checks, span)),
             finds_checks: arguments.checks.is_empty(),
             is_damaged: false,
@@ -86,18 +92,29 @@ impl Player<'_> {
             self.find_checks()?;
         }
         if let Some(Err(error)) = self.records.take().map(Records::end) {
-            self.failure = records::failure(&error);
+            self.end_records(&error);
         }
+        let is_asked = self.is_asked();
         // What checks came to is told however the rest ended, which decides.
         let judged = self.conclude();
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        if self.is_damaged {
+        if self.is_damaged && is_asked {
             let text = "not all of the recording could be read";
             return Err(about(self.folder, Exit::Failed, text));
         }
         judged
+    }
+
+    /// Whether anybody wants to know how it goes on: checks are judged over all of the span, whoever reads its records.
+    fn is_asked(&self) -> bool {
+        self.judgement.is_some() || !self.is_unread
+    }
+
+    fn end_records(&mut self, error: &io::Error) {
+        (self.records, self.is_unread) = (None, true);
+        self.failure = records::failure(error);
     }
 
     /// What checks came to goes where no records do.
@@ -268,14 +285,12 @@ impl Player<'_> {
         let of = (wall_ns, intervals);
         let written = records.write(of, tracker.report(), &self.config, &self.alerts);
         if let Err(error) = written {
-            self.records = None;
-            self.failure = records::failure(&error);
-            // Checks are judged over all of the span, whoever reads its records.
-            if self.judgement.is_none() {
-                return ControlFlow::Break(());
-            }
+            self.end_records(&error);
         }
-        ControlFlow::Continue(())
+        match self.is_asked() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
     }
 
     /// Says what of a segment cannot be read.

@@ -267,6 +267,8 @@ impl Work {
             self.segments += 1;
         }
         self.encoder.has_key();
+        // Whatever asked for it came before it.
+        self.wants_key.store(false, Ordering::Relaxed);
         Ok(())
     }
 

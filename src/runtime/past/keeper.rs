@@ -11,11 +11,11 @@ use jiff::tz::TimeZone;
 use super::memory::Memory;
 use super::player::Player;
 use super::requests::{go, receive};
-use crate::model::past::{Mark, Travel};
+use crate::model::past::Travel;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::privileges::confine::{Duty, Identity};
-use crate::recording::{Encoder, Entry, KeyFrames};
+use crate::recording::{Encoder, Entry, KeyFrames, Marking};
 use crate::runtime::confined::start_confined;
 use crate::runtime::recorder::now_ns;
 use crate::runtime::rights;
@@ -64,7 +64,7 @@ impl Keeper {
             encoder: encoder.context("keep what is counted in memory")?,
             player: Player::new(memory, zone, outlet.try_clone()?, true),
             recycler: sampler.recycler.clone(),
-            losing: 0,
+            marking: Marking::default(),
         };
         let keeps = rights::without_files(identity, Duty::Past);
         let (_, privileges) = start_confined(
@@ -72,7 +72,9 @@ impl Keeper {
             keeps,
             |_| Ok(()),
             move |()| {
-                work.put_key(now_ns(), &Carried::default());
+                let wall_ns = now_ns();
+                work.marking.begin(wall_ns);
+                work.put_key(wall_ns, &Carried::default());
                 work.run(&receiver);
             },
         )?;
@@ -112,7 +114,7 @@ struct Work {
     player: Player<Memory>,
     recycler: Recycler,
     /// Of the interval that goes on.
-    losing: u32,
+    marking: Marking,
 }
 
 impl Work {
@@ -141,19 +143,15 @@ impl Work {
     }
 
     fn put_entry(&mut self, wall_ns: i64, entry: Entry) {
-        self.losing += self.encoder.losing(&entry);
+        let memory = &mut self.player.source;
+        memory.note(self.marking.pass_to(wall_ns));
+        self.marking.note(self.encoder.losing(&entry), 0);
         // It fails where there is no memory, which ends the run anyway.
         if let Ok(block) = self.encoder.frame(wall_ns, &entry) {
             self.player.source.append(wall_ns, &block);
         }
         if entry.closes() > 0 {
-            let memory = &mut self.player.source;
-            memory.note(Mark {
-                from_ns: memory.noted_ns().unwrap_or(wall_ns),
-                to_ns: wall_ns,
-                losing: std::mem::take(&mut self.losing),
-                alerts: 0,
-            });
+            self.player.source.note(self.marking.begin(wall_ns));
         }
         if let Entry::Snapshot { snapshot, .. } = entry {
             self.recycler.recycle(snapshot);

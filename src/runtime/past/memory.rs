@@ -79,10 +79,10 @@ impl Memory {
         }
     }
 
-    /// Notes what happened in an interval.
-    pub fn note(&mut self, mark: Mark) {
+    /// Notes what happened in a stretch that has ended, if one has.
+    pub fn note(&mut self, ended: Option<Mark>) {
         if let Some(latest) = self.segments.back_mut() {
-            latest.marks.push(mark);
+            latest.marks.extend(ended);
         }
     }
 
@@ -92,12 +92,6 @@ impl Memory {
         if let Some(mark) = latest_first.find_map(|it| it.marks.last_mut()) {
             mark.alerts += count;
         }
-    }
-
-    /// When the latest interval that was noted ended.
-    pub fn noted_ns(&self) -> Option<i64> {
-        let latest = self.segments.iter().rev().find_map(|it| it.marks.last());
-        latest.map(|mark| mark.to_ns)
     }
 }
 
@@ -157,11 +151,11 @@ mod tests {
                 let wall_ns = segment * seconds * 1_000_000_000;
                 memory.begin(wall_ns as u64, wall_ns, &vec![1; bytes / 2]);
                 memory.append(wall_ns + 1, &vec![2; bytes / 2]);
-                memory.note(Mark {
+                memory.note(Some(Mark {
                     from_ns: wall_ns,
                     to_ns: wall_ns + 1,
                     ..Mark::default()
-                });
+                }));
                 let held: usize = memory.segments.iter().map(|it| it.bytes.len()).sum();
                 assert!(held <= MOST_BYTES);
             }

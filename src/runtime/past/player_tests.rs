@@ -267,25 +267,41 @@ fn from_the_past_of_a_run_all_ways_on_lead_to_now() {
 }
 
 #[test]
-fn moments_on_both_sides_of_a_clock_that_was_set_back_are_found() {
+fn moments_on_both_sides_of_a_clock_that_was_set_are_found() {
     // For 110 s, and then on from a minute before the first of them.
-    let clock = |at: usize| match at {
+    let set_back = |at: usize| match at {
         0..110 => second(at),
         _ => second(at - 110) - 60 * SECOND_NS,
     };
+    // For a minute it is an hour later.
+    let was_wrong = |at: usize| match at {
+        60..120 => second(at) + 3600 * SECOND_NS,
+        _ => second(at),
+    };
     let script = [[8, 3, 5, 2]; 170];
-    let Run { memory, shown } = run_by(clock, &script, false, true);
-    let mut viewer = Viewer::of(memory, false);
-    for at in [100, 130, 160, 5, 59, 125, 108] {
-        let then = &shown[at];
-        for patience in [0, 60] {
-            viewer.player.patience = Duration::from_secs(patience);
-            viewer.player.begin(Begin::At(then.wall_ns));
-            let moment = viewer.latest().expect("a moment");
-            let place = moment.place().expect("of the past");
-            assert_eq!((place.wall_ns, place.is_rough), (then.wall_ns, false));
-            let report = viewer.report(moment);
-            assert_eq!(without_past(&report), without_past(&then.report), "{at}");
+    for (run, moments) in [
+        (
+            run_by(set_back, &script, false, true),
+            [100, 130, 160, 5, 59, 125, 108],
+        ),
+        (
+            run_by(was_wrong, &script, false, true),
+            [100, 130, 160, 5, 58, 118, 60],
+        ),
+    ] {
+        let Run { memory, shown } = run;
+        let mut viewer = Viewer::of(memory, false);
+        for at in moments {
+            let then = &shown[at];
+            for patience in [0, 60] {
+                viewer.player.patience = Duration::from_secs(patience);
+                viewer.player.begin(Begin::At(then.wall_ns + 1));
+                let moment = viewer.latest().expect("a moment");
+                let place = moment.place().expect("of the past");
+                assert_eq!((place.wall_ns, place.is_rough), (then.wall_ns, false));
+                let report = viewer.report(moment);
+                assert_eq!(without_past(&report), without_past(&then.report), "{at}");
+            }
         }
     }
 }

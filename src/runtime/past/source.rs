@@ -29,20 +29,30 @@ pub trait Source {
     /// The place in a segment where to begin to read for what came at this moment, ns since 1970, if there is one.
     fn place_of(&self, name: &SegmentName, wall_ns: i64) -> io::Result<Option<usize>>;
 
-    /// The segment in which to look for what came at this moment, ns since 1970: the first one that has it, or else by when they
-    /// were begun, which is no help where the clock was set back.
+    /// The segment in which to look for what came at this moment, ns since 1970: the first one that has it, else the one that
+    /// has what came next before it. The names say when segments were begun, which is no help where the clock was set.
     fn segment_of(&self, wall_ns: i64) -> Option<SegmentName> {
+        let names = self.names();
+        if wall_ns == i64::MAX {
+            return names.last().copied();
+        }
         let has_it = |mark: &Mark| (mark.from_ns..=mark.to_ns).contains(&wall_ns);
         let mut indices = self.indices();
         if let Some((name, _)) = indices.find(|(_, marks)| marks.iter().any(has_it)) {
             return Some(*name);
         }
-        if wall_ns >= self.end_ns() {
-            return self.names().last().copied();
-        }
         let ms = (wall_ns / 1_000_000).max(0) as u64;
-        let behind = self.names().partition_point(|name| name.began_ms <= ms);
-        self.names().get(behind.saturating_sub(1)).copied()
+        let behind = names.partition_point(|name| name.began_ms <= ms);
+        let named = names.get(behind.saturating_sub(1))?;
+        let is_noted = |(name, marks): (&SegmentName, &[Mark])| name == named && !marks.is_empty();
+        let ends = self.indices().flat_map(|(name, marks)| {
+            let before = marks.iter().filter(|mark| mark.to_ns <= wall_ns);
+            before.map(move |mark| (mark.to_ns, *name))
+        });
+        match ends.max() {
+            Some((_, nearest)) if self.indices().any(is_noted) => Some(nearest),
+            _ => Some(*named),
+        }
     }
 
     /// When the latest of it was written, ns since 1970.

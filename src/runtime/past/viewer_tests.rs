@@ -13,7 +13,7 @@ use crate::model::event::TimeOfDay;
 use crate::model::past::Mark;
 use crate::model::tracker::{FlowTracker, Report};
 use crate::recording::world::{BEGAN_NS, INTERVALS, World};
-use crate::recording::{Encoder, Entry, SegmentName};
+use crate::recording::{Encoder, Entry, Marking, SegmentName};
 use crate::runtime::past::memory::Memory;
 use crate::runtime::updates::{Inlet, Update};
 use crate::ui::{self, Look};
@@ -104,6 +104,7 @@ pub fn run_by(
     let mut encoder = Encoder::new(BEGAN_NS, INTERVALS, CONFIG.into()).expect("zstd");
     let mut tracker = FlowTracker::new(INTERVALS, BEGAN_NS);
     let (mut world, mut shown) = (World::new(), Vec::new());
+    let mut marking = Marking::default();
     let mut app = App::new(preferences(), SIZE);
     let key = encoder
         .key(BEGAN_WALL_NS, &tracker.carried())
@@ -139,17 +140,11 @@ pub fn run_by(
                 raised: app.live_alerts().raised_now(),
             });
         }
-        if is_noted
-            && entry.closes() > 0
-            && let [.., before, here] = &shown[..]
-        {
-            let events = super::events(&shown[shown.len() - 2..]);
-            memory.note(Mark {
-                from_ns: before.wall_ns,
-                to_ns: here.wall_ns,
-                losing: events.len() as u32,
-                alerts: 0,
-            });
+        if is_noted && entry.closes() > 0 {
+            memory.note(marking.pass_to(wall_ns));
+            let latest = shown.len().saturating_sub(2);
+            marking.note(super::events(&shown[latest..]).len() as u32, 0);
+            memory.note(marking.begin(wall_ns));
         }
         if at % 60 == 59 && matches!(entry, Entry::Snapshot { .. }) {
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");

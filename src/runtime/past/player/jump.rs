@@ -68,7 +68,7 @@ impl<S: Source> Player<S> {
         // Where the clock was set back, what is before this moment by the clock may have come later.
         let is_before = |it: &Course| it.spot() <= here.spot;
         let whole = whole.or_else(|| begin(before_ns(here.wall_ns)).filter(is_before));
-        let Some(mut whole) = whole.or_else(|| begin(wall_ns)) else {
+        let Some(mut whole) = whole.or_else(|| begin(rough.began_ns())) else {
             return self.put(rough, false);
         };
         let goal = Goal::Spot(here);

@@ -238,7 +238,9 @@ fn a_replay_says_what_the_run_said() {
 fn assert_exported(run: &Run, live: &[Value]) {
     let folder = run.folder.path();
     let mut command = Command::new(PROGRAM);
-    command.args(["replay", "past"]).current_dir(folder);
+    // At a moment that stands still: the end of a run that ended just now would be followed.
+    command.args(["replay", "past", "--at"]).current_dir(folder);
+    command.arg(live[0]["time"].as_str().expect("a time"));
     let mut pty = Pty::start(&mut command, (120, 40), Control::Controlling);
     pty.wait_for_text("replay");
     let begins = (live[0].clone(), "S");

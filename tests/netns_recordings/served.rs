@@ -53,7 +53,7 @@ fn metrics_are_those_of_the_moment_that_is_shown_and_count_what_is_played() {
     let mut pty = Pty::start(&mut command, (120, 40), Control::Controlling);
     pty.wait_for_text("replay");
     let health = || scrape::get(&pair.receiver, "/healthz", "").status;
-    wait_for("a page", || health() == 200);
+    pty.wait_for("a page", |_| health() == 200);
     assert_eq!(counted(&pair), [0; 3]);
     let listed = |record: &Value| number(&interface(record, RECEIVER_LINK)["flows"]) as f64;
     let gauge = format!("flowtop_interface_flows{{interface=\"{RECEIVER_LINK}\"}}");
@@ -63,15 +63,15 @@ fn metrics_are_those_of_the_moment_that_is_shown_and_count_what_is_played() {
     for on in began + 1..began + 6 {
         pty.press(")");
         let came = packets(&live[on]) - packets(&live[began]);
-        wait_for("an interval", || counted(&pair) == [came; 3]);
+        pty.wait_for("an interval", |_| counted(&pair) == [came; 3]);
     }
     // A jump adds nothing: counters begin at zero.
     pty.press("(");
-    wait_for("a reset", || counted(&pair) == [0; 3]);
+    pty.wait_for("a reset", |_| counted(&pair) == [0; 3]);
     pty.press("E");
     let last = live.last().expect("a record");
     pty.wait_for_text("at its end");
-    wait_for("the end", || {
+    pty.wait_for("the end", |_| {
         shown() == listed(last) && counted(&pair) == [0; 3]
     });
     // Played to the end, all but what the first moment shows has come.
@@ -82,7 +82,7 @@ fn metrics_are_those_of_the_moment_that_is_shown_and_count_what_is_played() {
     pty.press(".");
     pty.wait_for_text("at its end");
     let came = packets(last) - packets(&live[0]);
-    wait_for("all of it", || counted(&pair) == [came; 3]);
+    pty.wait_for("all of it", |_| counted(&pair) == [came; 3]);
     // Nothing comes any more.
     assert_eq!(scrape::get(&pair.receiver, "/", "").status, 200);
     pty.press("q");

@@ -273,6 +273,16 @@ fn a_recording_pauses_while_there_is_no_room_and_goes_on_with_all_that_was_count
     let last = all.last().expect("a record");
     assert_eq!(number(&interface(last, RECEIVER_LINK)["packets"]), 510);
     program::assert_adds_up(last);
+    // No check is sure of what is missing, and that is no failure of the replay.
+    let output = replay.args(["--assert", "=> untracked=0"]).output();
+    let output = output.expect("run flowtop");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    let told = "a part of the recording is missing, or could not be read";
+    assert!(
+        errors.contains("\nunsure ") && errors.contains(told),
+        "{errors}"
+    );
 }
 
 #[test]

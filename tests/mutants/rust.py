@@ -29,7 +29,7 @@ SAMPLED = ("src/model", "src/config", "src/app", "src/export")
 SAMPLE, SEED = 340, "flowtop"
 ALLOWED = 0.03
 # So many are tried before what became of them is written down: a run that is cut off goes on there.
-SLICE = 120
+SLICE = 40
 # What waits for the file system is asked about these alone.
 WATCHES = "src/config/watch"
 # Another version may give mutants other names.

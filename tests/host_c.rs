@@ -169,6 +169,7 @@ host_tests! { account:
     a_flow_that_no_rule_admits_any_more_is_retired
     a_number_that_finds_the_flow_locked_is_contended
     the_next_number_needs_no_lock
+    no_number_passes_beside_a_series_that_is_closed
     who_comes_too_late_is_told_by_the_slot
     other_cpus_than_the_owner_share_their_counters
     each_datagram_of_an_aggregate_has_its_number

@@ -739,6 +739,20 @@ static __u32 judge_late(struct flow_slot *slot, __u64 found)
 	return judge_again(&skb, slot, &facts, &interface_at[IFINDEX], &seen);
 }
 
+static void no_number_passes_beside_a_series_that_is_closed(void)
+{
+	struct flow_slot slot = { .flags = SEQUENCE_STARTED, .expected = 8 };
+
+	open_series(&slot);
+	expect("an open series", "passed", pass_number(&slot, 8, 0), 1);
+	for (int times = 1; times < 3; times++) {
+		close_series(&slot);
+		expect("a series that is closed, and again", "passed", pass_number(&slot, 9, 0), 0);
+	}
+	open_series(&slot);
+	expect("a series that was opened again", "passed", pass_number(&slot, 9, 0), 1);
+}
+
 static void who_comes_too_late_is_told_by_the_slot(void)
 {
 	const __u64 found = 9ULL << FLOW_GENERATION_SHIFT | 1 << FLOW_VERSION_SHIFT | FLOW_SEQUENCED | FLOW_LIVE;
@@ -942,6 +956,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_flow_that_no_rule_admits_any_more_is_retired) },
 	{ TEST(a_number_that_finds_the_flow_locked_is_contended) },
 	{ TEST(the_next_number_needs_no_lock) },
+	{ TEST(no_number_passes_beside_a_series_that_is_closed) },
 	{ TEST(who_comes_too_late_is_told_by_the_slot) },
 	{ TEST(other_cpus_than_the_owner_share_their_counters) },
 	{ TEST(each_datagram_of_an_aggregate_has_its_number) },

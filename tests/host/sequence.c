@@ -106,6 +106,7 @@ static void a_number_seen_already_is_a_duplicate_and_nothing_else(void)
 		{ "the first of all", "7 7", "duplicates 1 expected 8" },
 		{ "twice", "1 2 1 1", "duplicates 2 expected 3" },
 		{ "as far back as is known", "1..64 1", "duplicates 1 expected 65" },
+		{ "within a run of any length", "1..129 100", "duplicates 1 expected 130" },
 		{ "across the widest gap that the window spans", "1 64 1", "lost 62 big 1 duplicates 1 expected 65" },
 		{ "behind a wider one", "1 65 65", "lost 63 big 1 duplicates 1 expected 66" },
 		{ "across it, not known any more", "1 65 1", "lost 62 big 1 reverse 1 expected 66" },

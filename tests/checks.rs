@@ -235,8 +235,12 @@ fn percentiles_are_those_of_all_lives_and_what_no_histogram_has_is_said() {
         "{outcome:?}"
     );
     assert_eq!(run.judge("=> samples=15").remarks, [""; 0]);
+    // There is no time between packets of a life with one.
+    run.read_with(&[], &[0], &[histogram_of(5, key(1))(true)]);
+    run.read_with(&[life(3, 0)], &[], &[]);
+    assert!(run.holds("=> iat_max=1"));
     // A life without a histogram: what the others have says nothing of the whole.
-    run.read_with(&[life(2, 5)], &[], &[]);
+    run.read_with(&[life(3, 5)], &[], &[]);
     assert!(!run.holds("=> iat_max=1"));
     run.read_with(&[], &[0], &[]);
     assert!(!run.holds("=> iat_max=1"));

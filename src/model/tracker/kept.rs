@@ -17,10 +17,7 @@ use rustc_hash::FxHashMap;
 use super::keys::hash;
 use super::state::push_lean;
 use super::window::statistics;
-use super::{
-    Flow, Glance, History, Interarrival, Interface, Rates, RecentLoss, Report, Watched,
-    loss_percent,
-};
+use super::{Flow, Glance, History, Interface, Rates, RecentLoss, Report, Watched, loss_percent};
 use crate::model::counts::{Counts, GapSums};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
@@ -223,10 +220,7 @@ impl Kept {
             last_seen_ns: listed.map_or(self.last_seen_ns, |flow| flow.last_seen_ns),
             first_seen_ns: self.first_seen_ns,
             rates: Some(Rates::of(&metered, seconds)),
-            interarrival: match self.gaps.count {
-                0 => Interarrival::default(),
-                _ => statistics(self.gaps),
-            },
+            interarrival: statistics(self.gaps),
             recent_loss: RecentLoss::new(loss, loss),
             counts,
             history: History::default(),

@@ -133,6 +133,7 @@ host_tests! { table:
     a_new_flow_begins_with_its_first_packet_and_nothing_else
     of_an_epoch_that_begins_nothing_is_shared_yet
     keys_differ_in_each_of_their_bits
+    the_way_back_has_another_hash
 }
 
 host_tests! { payload:

@@ -442,6 +442,19 @@ static void keys_differ_in_each_of_their_bits(void)
 	}
 }
 
+/* Whoever could have them all in one set would send both ways. */
+static void the_way_back_has_another_hash(void)
+{
+	make_small_table();
+	for (__u32 kind = 0; kind < 4; kind += 3) {
+		struct flow_key key = key_of(kind, 0), back = key;
+
+		memcpy(back.source, key.destination, sizeof(key.source));
+		memcpy(back.destination, key.source, sizeof(key.source));
+		expect("addresses that change places", "same hash", hash_flow(&key) == hash_flow(&back), 0);
+	}
+}
+
 static const struct test TESTS[] = {
 	{ TEST(a_displaced_flow_is_found_when_its_first_set_has_room_again) },
 	{ TEST(of_two_full_sets_the_flow_idle_longest_gives_way) },
@@ -454,6 +467,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_new_flow_begins_with_its_first_packet_and_nothing_else) },
 	{ TEST(of_an_epoch_that_begins_nothing_is_shared_yet) },
 	{ TEST(keys_differ_in_each_of_their_bits) },
+	{ TEST(the_way_back_has_another_hash) },
 	{ TEST(few_flows_are_in_their_second_set_and_all_are_found) },
 	{ TEST(there_is_room_in_small_tables_and_in_large_ones) },
 	{ TEST(there_is_room_for_as_many_flows_as_the_table_is_made_for) },

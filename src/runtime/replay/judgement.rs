@@ -1,6 +1,6 @@
 //! Checks of a recording: judged by what came within the span, of all runs in it, and by that alone.
 //!
-//! A tracker of its own takes in what the records' tracker does, as the totals of that one are those since the start of the
+//! Where there are records, too, a tracker of its own takes in what theirs does, whose totals are those since the start of the
 //! run. What was counted before the span, or while nothing could be read, is in neither: totals begin at zero where the
 //! span does, and again behind each hole.
 
@@ -90,7 +90,7 @@ impl Judgement {
     }
 
     /// Reading begins here, or anew, with what this run had counted at `wall_ns`.
-    pub fn begin(&mut self, run: u64, wall_ns: i64, tracker: FlowTracker) {
+    pub fn begin(&mut self, run: u64, wall_ns: i64, tracker: Box<FlowTracker>) {
         self.leave_span();
         let is_first = self.tracker.is_none();
         let is_amid = tracker.report().taken_ns > 0;
@@ -104,7 +104,7 @@ impl Judgement {
         }
         self.is_damaged = false;
         (self.run, self.latest_ns) = (run, wall_ns);
-        self.tracker = Some(Box::new(tracker));
+        self.tracker = Some(tracker);
     }
 
     /// Nothing is known up to this moment: whether that matters.
@@ -213,12 +213,12 @@ mod tests {
     }
 
     /// A tracker that goes on after this second.
-    fn since(second: u64) -> FlowTracker {
+    fn since(second: u64) -> Box<FlowTracker> {
         let intervals = Intervals {
             refresh_ns: SECOND,
             jitter_ns: SECOND,
         };
-        let mut tracker = FlowTracker::new(intervals, 0);
+        let mut tracker = Box::new(FlowTracker::new(intervals, 0));
         if second > 0 {
             reading(second).apply(&mut tracker);
         }

@@ -28,7 +28,10 @@ pub struct Player<'a> {
     span: (i64, i64),
     reader: Reader,
     run: u64,
+    /// Whose reports records and metrics are made of, where there are such.
     tracker: Option<Box<FlowTracker>>,
+    /// A run was found.
+    is_begun: bool,
     /// That of the recording.
     config: Config,
     alerts: Alerts,
@@ -71,6 +74,7 @@ impl Player<'_> {
             reader: Reader::default(),
             run: 0,
             tracker: None,
+            is_begun: false,
             config: Config::default(),
             alerts: Alerts::new(Vec::new()),
             has_records: records.is_some(),
@@ -88,7 +92,7 @@ impl Player<'_> {
     pub fn play(mut self, segments: &Segments) -> Result<(), Failure> {
         let all = list(self.folder, segments)?;
         self.play_span(segments, &all)?;
-        if self.tracker.is_none() {
+        if !self.is_begun {
             self.find_checks()?;
         }
         if let Some(Err(error)) = self.records.take().map(Records::end) {
@@ -194,16 +198,24 @@ impl Player<'_> {
         self.alerts = Alerts::new(Vec::new());
         let config = self.reader.config().map(str::to_owned);
         self.configure(config.as_deref());
-        match self.tracker {
-            None => self.find_checks()?,
-            Some(_) => self.compare_checks(name),
+        match std::mem::replace(&mut self.is_begun, true) {
+            false => self.find_checks()?,
+            true => self.compare_checks(name),
         }
-        if let Some(judgement) = &mut self.judgement
-            && let Some(beside) = self.reader.beside(&tracker)
-        {
-            judgement.begin(self.run, wall_ns, beside);
-        }
-        self.tracker = Some(tracker);
+        let is_judged_alone = self.records.is_none() && self.metrics.is_none();
+        self.tracker = match &mut self.judgement {
+            Some(judgement) if is_judged_alone => {
+                judgement.begin(self.run, wall_ns, tracker);
+                None
+            }
+            Some(judgement) => {
+                if let Some(beside) = self.reader.beside(&tracker) {
+                    judgement.begin(self.run, wall_ns, Box::new(beside));
+                }
+                Some(tracker)
+            }
+            None => Some(tracker),
+        };
         Ok(())
     }
 
@@ -235,13 +247,12 @@ impl Player<'_> {
             judgement.take_in(wall_ns, entry, &self.config);
         }
         let is_in_span = (self.span.0..=self.span.1).contains(&wall_ns);
-        let Some(tracker) = &mut self.tracker else {
-            return ControlFlow::Continue(());
-        };
-        if is_in_span && self.metrics.is_some() && !tracker.meter().0.is_on() {
-            replayed::begin(tracker, &self.config);
+        if let Some(tracker) = &mut self.tracker {
+            if is_in_span && self.metrics.is_some() && !tracker.meter().0.is_on() {
+                replayed::begin(tracker, &self.config);
+            }
+            entry.apply(tracker);
         }
-        entry.apply(tracker);
         match entry {
             Entry::Config(text) => self.configure(Some(text)),
             entry if entry.closes() > 0 => return self.close(wall_ns, is_in_span, entry.closes()),

@@ -20,15 +20,13 @@ impl FlowTracker {
     /// Keeps from here on what comes of each flow, for so many flows at most, and only of wanted ones. Totals of a run that is under
     /// way are set to zero: what came before is not among it.
     pub fn keep_flows(&mut self, room: usize, wanted: Wanted) {
-        let kept = KeptFlows::new(self.interval_began_ns, room, wanted);
-        self.kept = Some(Box::new(kept));
+        let mut kept = Box::new(KeptFlows::new(self.interval_began_ns, room, wanted));
         if self.report().taken_ns > 0 {
             self.reset();
-            if let Some(mut kept) = self.kept.take() {
-                kept.begin_amid(self.report());
-                self.kept = Some(kept);
-            }
+            kept.reset(self.report());
+            kept.begin_amid(self.report());
         }
+        self.kept = Some(kept);
     }
 
     /// The run began at this moment, CLOCK_MONOTONIC ns, as far as rates are concerned.

@@ -67,7 +67,9 @@ pub fn run(
         outlet.try_clone().map_err(ended)?,
         false,
     );
-    metrics.iter().for_each(|_| player.serve());
+    if metrics.is_some() {
+        player.serve();
+    }
     let launched = launch(folder, player, identity, &exports, (caught, outlet), at);
     let (travels, names, privileges) = launched.map_err(failed)?;
     let privileges = of_metrics.into_iter().fold(privileges, Privileges::and);

@@ -188,6 +188,7 @@ host_tests! { groups:
     a_new_flow_begins_where_the_former_one_left_off
     a_packet_of_a_former_flow_changes_nothing
     what_another_cpu_changes_meanwhile_stays
+    who_always_comes_second_is_counted
     a_long_number_adds_up_over_both_of_its_words
     what_another_cpu_adds_meanwhile_is_carried
     cpus_that_count_at_once_lose_nothing

@@ -28,22 +28,32 @@ static __always_inline __u64 changed_word(__u64 word, __u32 generation, enum cha
 	return (__u64)generation << 32 | number;
 }
 
-/* Another CPU changed the word at the same moment. Global, so that the verifier looks at it once, and out of the way of all others. */
+/* Another CPU changed the word at the same moment. Global, so that the verifier looks at it once, and out of the way of all others.
+ * A try begins with what the last one found, while the word still is in this CPU's cache: who reads it again gives it away, and may
+ * come second any number of times. To those of its own flow that always come first, it adds or exchanges, which cannot fail.
+ */
 __noinline __u64 swap_contended(__u64 *word, __u32 generation, enum change change, __u32 number)
 {
-	__u64 now = 0;
+	__u64 now = 0, next = 0;
 
 	if (!word)
 		return 0;
+	now = READ_ONCE(*word);
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		__u64 next;
+		__u64 expected = now;
 
-		now = READ_ONCE(*word);
-		next = changed_word(now, generation, change, number);
-		if (next == now || __sync_val_compare_and_swap(word, now, next) == now)
-			break;
+		next = changed_word(expected, generation, change, number);
+		if (next == expected)
+			return expected;
+		now = __sync_val_compare_and_swap(word, expected, next);
+		if (now == expected)
+			return expected;
 	}
-	return now;
+	if (now >> 32 != generation)
+		return now;
+	if (change == KEEP_LATEST)
+		return __sync_lock_test_and_set(word, next);
+	return (__u64)generation << 32 | __sync_fetch_and_add((__u32 *)word, number);
 }
 
 /* Returns what the word was before. */

@@ -4,14 +4,18 @@
 
 #include "program.h"
 
-/* What another CPU does just before the next compare-and-swap. */
+/* What another CPU does just before the next compare-and-swap, and before how many more. */
 static _Thread_local void (*meanwhile)(__u64 *word);
+static _Thread_local int again;
 
 static __u64 compare_and_swap(__u64 *word, __u64 expected, __u64 next)
 {
 	void (*others)(__u64 * word) = meanwhile;
 
-	meanwhile = NULL;
+	if (again)
+		again--;
+	else
+		meanwhile = NULL;
 	if (others)
 		others(word);
 	return __sync_val_compare_and_swap(word, expected, next);
@@ -137,6 +141,25 @@ static void what_another_cpu_changes_meanwhile_stays(void)
 	expect_word("a new flow came meanwhile", word, 8, 3);
 }
 
+/* As often as a CPU tries, others come first. */
+static void expect_others_first(const char *of, enum change change, __u32 generation, int changed, __u32 number)
+{
+	__u64 word = 7ULL << 32 | 3;
+
+	meanwhile = add_one;
+	again = LOCK_TRIES;
+	expect(of, "changed", change_word(&word, generation, change, 500), changed);
+	expect(of, "tries left", again, 0);
+	expect_word(of, word, 7, number);
+}
+
+static void who_always_comes_second_is_counted(void)
+{
+	expect_others_first("a sum", ADD, 7, 1, 3 + 1 + LOCK_TRIES + 500);
+	expect_others_first("the latest", KEEP_LATEST, 7, 1, 500);
+	expect_others_first("a flow that the former one still holds up", ADD, 8, 0, 3 + 1 + LOCK_TRIES);
+}
+
 static void expect_long(const char *of, __u64 low, __u64 high, __u32 generation, __u64 number)
 {
 	expect_word(of, low, generation, (__u32)number);
@@ -241,6 +264,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_new_flow_begins_where_the_former_one_left_off) },
 	{ TEST(a_packet_of_a_former_flow_changes_nothing) },
 	{ TEST(what_another_cpu_changes_meanwhile_stays) },
+	{ TEST(who_always_comes_second_is_counted) },
 	{ TEST(a_long_number_adds_up_over_both_of_its_words) },
 	{ TEST(what_another_cpu_adds_meanwhile_is_carried) },
 	{ TEST(cpus_that_count_at_once_lose_nothing) },

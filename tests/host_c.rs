@@ -127,6 +127,7 @@ host_tests! { table:
     a_flow_that_is_there_already_is_found_and_not_brought_in_again
     a_flow_gives_way_after_the_limit_and_not_before
     a_flow_that_is_held_or_was_not_read_or_has_a_packet_is_not_replaced
+    a_flow_that_another_cpu_holds_is_waited_for
     a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted
     a_flow_that_was_changed_is_looked_at_anew_and_may_still_go
     a_packet_knows_whether_its_flow_still_is_in_the_slot

@@ -18,7 +18,20 @@ static __u64 compare_and_swap(__u64 *word, __u64 expected, __u64 next)
 	return before;
 }
 
+/* A word that another CPU has, and changes by these bits before it is looked at for so many times more. */
+static struct {
+	__u64 *word, change;
+	int looks;
+} of_another;
+
+static void look(const volatile void *word)
+{
+	if (word == of_another.word && !--of_another.looks)
+		*of_another.word ^= of_another.change;
+}
+
 #define __sync_val_compare_and_swap compare_and_swap
+#define READ_ONCE(x) (look(&(x)), *(volatile __typeof__(x) *)&(x))
 
 #include "claim.h"
 
@@ -306,6 +319,28 @@ static struct flow_slot *want_place(void (*others)(struct flow_slot *slot))
 	return &slots[4];
 }
 
+/* Of a flow that another CPU holds for so many looks. */
+static int lock_held_flow(int looks)
+{
+	make_table_with_one_idle_flow();
+	slots[4].control |= FLOW_LOCKED;
+	of_another.word = &slots[4].control;
+	of_another.change = FLOW_LOCKED;
+	of_another.looks = looks;
+	return lock_flow(&slots[4]);
+}
+
+static void a_flow_that_another_cpu_holds_is_waited_for(void)
+{
+	/* The first look is the one that finds it held. */
+	for (int looks = 2; looks <= 1 + PATIENCE * PATIENCE; looks++) {
+		expect("a flow that is let go", "is locked", lock_held_flow(looks), 1);
+		expect("a flow that is let go", "looks left", of_another.looks, 0);
+	}
+	expect("a flow that is held too long", "is locked", lock_held_flow(2 + PATIENCE * PATIENCE), 0);
+	expect("a flow that is held too long", "looks left", of_another.looks, 1);
+}
+
 static void a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted(void)
 {
 	struct flow_slot *slot = want_place(change_all);
@@ -461,6 +496,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_flow_that_is_there_already_is_found_and_not_brought_in_again) },
 	{ TEST(a_flow_gives_way_after_the_limit_and_not_before) },
 	{ TEST(a_flow_that_is_held_or_was_not_read_or_has_a_packet_is_not_replaced) },
+	{ TEST(a_flow_that_another_cpu_holds_is_waited_for) },
 	{ TEST(a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted) },
 	{ TEST(a_flow_that_was_changed_is_looked_at_anew_and_may_still_go) },
 	{ TEST(a_packet_knows_whether_its_flow_still_is_in_the_slot) },

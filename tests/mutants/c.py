@@ -89,9 +89,10 @@ def programs_that_see(header):
         waiting, reached = includes(path), set()
         while waiting:
             name = waiting.pop()
-            if name not in reached and (FOLDER / name).exists():
+            found = [folder / name for folder in (FOLDER, path.parent) if (folder / name).exists()]
+            if name not in reached and found:
                 reached.add(name)
-                waiting += includes(FOLDER / name)
+                waiting += includes(found[0])
         # Others are asked by programs, and have no tests of their own.
         if "run_tests(TESTS" in path.read_text() and header in reached:
             seen.append(path.stem)

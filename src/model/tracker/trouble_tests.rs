@@ -277,6 +277,25 @@ fn changes_that_are_planted_are_found_within_three_intervals_and_in_words() {
 }
 
 #[test]
+fn a_slow_flow_that_stops_is_told_when_no_gap_of_its_own_was_as_long() {
+    let mut run = Run::new(1, 3);
+    let mut told = Vec::new();
+    for second in 0..50 {
+        // 500 ms apart: four times as long is over in the second second without a packet.
+        let rate = if second < 40 { 2.0 } else { 0.0 };
+        run.pass(|_| Manner {
+            rate,
+            jitter: 0.0,
+            ..CALM
+        });
+        if run.troubles().next().is_some() {
+            told.push(second);
+        }
+    }
+    assert_eq!(told, Vec::from_iter(41..50));
+}
+
+#[test]
 fn what_came_once_or_stays_changed_is_in_no_trouble() {
     let paced = |rate| Manner { rate, ..CALM };
     let mut run = Run::new(2, 5);
@@ -295,13 +314,17 @@ fn what_came_once_or_stays_changed_is_in_no_trouble() {
     assert!((25..=NEW_PAST).contains(&lasted), "{lasted} intervals");
 }
 
+/// No packet comes.
+const SILENT: [u8; 2] = [1, 0];
+
 /// When a flow is in trouble whose packets have these hop limits in these seconds.
 fn told_of_path(ttl: impl Fn(u64) -> [u8; 2], seconds: u64) -> Vec<u64> {
     let mut run = Run::new(1, 3);
     let mut told = Vec::new();
     for second in 0..seconds {
         let ttl = ttl(second);
-        run.pass(|_| Manner { ttl, ..CALM });
+        let rate = if ttl == SILENT { 0.0 } else { CALM.rate };
+        run.pass(|_| Manner { rate, ttl, ..CALM });
         if run.troubles().next().is_some() {
             told.push(second);
         }
@@ -326,7 +349,13 @@ fn another_path_is_told_until_it_is_the_usual_one_or_none_is() {
         told.len() < IN_A_ROW && told.iter().all(|at| *at < 33),
         "{told:?}"
     );
-    // Too short for anything to be usual.
+    // Too short for anything to be usual, and what is silent has no path meanwhile.
+    let pauses = |second| match second {
+        30.. => [62, 62],
+        odd if odd % 2 == 1 => SILENT,
+        _ => [64, 64],
+    };
+    assert_eq!(told_of_path(pauses, 40), [0; 0]);
     let soon = |second| if second < 10 { [64, 64] } else { [62, 62] };
     assert_eq!(told_of_path(soon, 120), [0; 0]);
 }

@@ -62,11 +62,15 @@ struct Run {
 
 impl Run {
     fn with_room(room: usize) -> Run {
+        Run::beginning_at(0, room)
+    }
+
+    fn beginning_at(began_ns: u64, room: usize) -> Run {
         let second = Intervals {
             refresh_ns: SECOND,
             jitter_ns: SECOND,
         };
-        let mut tracker = FlowTracker::new(second, 0);
+        let mut tracker = FlowTracker::new(second, began_ns);
         tracker.keep_flows(room, Box::new(|_| true));
         Run {
             tracker,
@@ -495,6 +499,19 @@ fn a_run_that_is_kept_from_its_midst_begins_there() {
     };
     run.read_with(&[flow], &[], &[histogram]);
     assert!(run.holds("=> packets=70 iat_p50<1.02 iat_max=30"));
+}
+
+#[test]
+fn a_run_begins_with_its_first_interval_or_when_it_is_said_to_have_begun() {
+    let mut run = Run::beginning_at(5 * SECOND, 10);
+    run.seconds = 6;
+    run.read(&[sample(0, 1, 5001, 100, None)], &[]);
+    let seconds = |run: &Run| run.tracker.whole_run().expect("flows are kept").seconds();
+    assert_eq!(seconds(&run), 2.0);
+    assert!(run.holds("=> pps=50"));
+    run.tracker.set_run_began(6_500_000_000);
+    assert_eq!(seconds(&run), 0.5);
+    assert!(run.holds("=> pps=200"));
 }
 
 /// Two runs. The clock of the second one begins anew, and the interface has another index.

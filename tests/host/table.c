@@ -5,9 +5,16 @@
 /* What others do behind the next compare-and-swap that succeeds. */
 static void (*meanwhile)(struct flow_slot *slot);
 
+/* Bits that others change just before the next one. */
+static __u64 first;
+
 static __u64 compare_and_swap(__u64 *word, __u64 expected, __u64 next)
 {
-	__u64 before = __sync_val_compare_and_swap(word, expected, next);
+	__u64 before;
+
+	*word ^= first;
+	first = 0;
+	before = __sync_val_compare_and_swap(word, expected, next);
 
 	if (before == expected && meanwhile) {
 		void (*others)(struct flow_slot * slot) = meanwhile;
@@ -415,6 +422,21 @@ static void a_packet_knows_whether_its_flow_still_is_in_the_slot(void)
 	}
 }
 
+static void a_packet_knows_what_became_of_its_flow_while_it_kept_it(void)
+{
+	const __u64 found = 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+	const __u64 marked = found ^ FLOW_LIVE ^ FLOW_CLAIMED, next = 10 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+	struct flow_slot slot = { .control = marked };
+
+	first = FLOW_FOCUSED;
+	expect("focused meanwhile", "still there", is_still(&slot, found), 1);
+	expect("focused meanwhile", "control", slot.control, found | FLOW_FOCUSED);
+	slot.control = marked;
+	first = marked ^ next;
+	expect("replaced meanwhile", "still there", is_still(&slot, found), 0);
+	expect("replaced meanwhile", "control", slot.control, next);
+}
+
 /* A table of one pair of sets in which something was counted in each slot, and shared where the slot says so. */
 static void make_used_table(__u64 left_behind)
 {
@@ -499,6 +521,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_flow_that_another_cpu_holds_is_waited_for) },
 	{ TEST(a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted) },
 	{ TEST(a_flow_that_was_changed_is_looked_at_anew_and_may_still_go) },
+	{ TEST(a_packet_knows_what_became_of_its_flow_while_it_kept_it) },
 	{ TEST(a_packet_knows_whether_its_flow_still_is_in_the_slot) },
 	{ TEST(a_new_flow_begins_with_its_first_packet_and_nothing_else) },
 	{ TEST(of_an_epoch_that_begins_nothing_is_shared_yet) },

@@ -297,3 +297,11 @@ impl Past {
 #[cfg(test)]
 #[path = "trouble_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "trouble_bounds_tests.rs"]
+mod bounds;
+
+#[cfg(test)]
+#[path = "trouble_definition_tests.rs"]
+mod definition;

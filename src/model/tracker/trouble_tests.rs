@@ -9,10 +9,10 @@ use crate::model::tracker::{FlowTracker, Intervals, Watched};
 const SECOND: u64 = 1_000_000_000;
 
 /// Numbers by chance: xorshift64* (Vigna, An experimental exploration of Marsaglia's xorshift generators).
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

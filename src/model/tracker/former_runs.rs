@@ -84,3 +84,7 @@ fn add(sum: &mut Interface, next: Interface) {
     sum.counted.device_drops = drops.map(|(before, more)| before + more);
     (sum.ifindex, sum.state, sum.hook) = (next.ifindex, next.state, next.hook);
 }
+
+#[cfg(test)]
+#[path = "former_runs_tests.rs"]
+mod tests;

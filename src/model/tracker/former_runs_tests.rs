@@ -1,0 +1,116 @@
+//! What is kept of flows of several runs: who is who, for how many there is room, and what of their gaps is known.
+
+use super::*;
+use crate::model::counts::GapSums;
+use crate::model::histogram::{Histogram, bucket_of};
+use crate::model::snapshot::{FlowSample, HistogramSample, Snapshot};
+use crate::model::tracker::Flow;
+use crate::model::tracker::advance::tests::{sample, snapshot, tracker};
+
+const GAP: u64 = 1_000_000;
+
+/// A run of one reading, with room for so many flows.
+fn run_of(room: usize, interface: &str, reading: Snapshot) -> FormerRuns {
+    let mut tracker = tracker();
+    tracker.keep_flows(room, Box::new(|_| true));
+    let mut reading = reading;
+    reading.interfaces[0].name = interface.into();
+    tracker.advance_and_close(&reading);
+    tracker.end_run(0).expect("flows are kept")
+}
+
+/// A reading of flows from these ports, each of 10 packets.
+fn of_ports(ports: &[u16]) -> Snapshot {
+    let of_port = |(slot, port): (usize, &u16)| sample(slot as u32, 1, *port, 10);
+    let flows: Vec<FlowSample> = ports.iter().enumerate().map(of_port).collect();
+    snapshot(1, &flows, &[])
+}
+
+/// The same, with gaps; those of flows `with` have a histogram.
+fn with_gaps(ports: &[u16], with: &[u16]) -> Snapshot {
+    let mut reading = of_ports(ports);
+    for flow in &mut reading.flows {
+        flow.gaps = GapSums {
+            count: 9,
+            sum: 9 * GAP,
+            squares: 9 * u128::from(GAP).pow(2),
+        };
+        if with.contains(&flow.key.source_port) {
+            let mut histogram = Histogram::default();
+            histogram.counts[bucket_of(GAP)] = 9;
+            histogram.longest = GAP;
+            reading.histograms.push(HistogramSample {
+                key: flow.key,
+                is_last: false,
+                histogram,
+            });
+        }
+    }
+    reading
+}
+
+fn packets(runs: &FormerRuns) -> Vec<(String, u16, u64)> {
+    let of_flow = |flow: Flow| {
+        let name = flow.interface.to_string();
+        (name, flow.key.source_port, flow.counts.packets)
+    };
+    runs.whole(&[]).flows().map(of_flow).collect()
+}
+
+#[test]
+fn a_flow_is_known_again_by_its_interface_and_others_are_kept_as_far_as_there_is_room() {
+    let veth1 = |port, packets| ("veth1".to_owned(), port, packets);
+    let mut runs = run_of(2, "veth1", of_ports(&[1, 2, 3]));
+    assert_eq!(runs.whole(&[]).unkept(), 1);
+    // Of the second run 5 and 6 found no room in itself, and 4 beside the first one.
+    runs.add(run_of(2, "veth1", of_ports(&[2, 4, 5, 6])));
+    assert_eq!(packets(&runs), [veth1(1, 10), veth1(2, 20)]);
+    assert_eq!(runs.whole(&[]).unkept(), 4);
+    // A run with more room; the same addresses on another interface are another flow, also the second time.
+    runs.add(run_of(3, "veth2", of_ports(&[1])));
+    runs.add(run_of(1, "veth2", of_ports(&[1])));
+    let veth2 = ("veth2".to_owned(), 1, 20);
+    assert_eq!(packets(&runs), [veth1(1, 10), veth1(2, 20), veth2]);
+    assert_eq!(runs.whole(&[]).unkept(), 4);
+}
+
+#[test]
+fn jitter_epochs_of_all_runs_add_up() {
+    let mut runs = run_of(9, "veth1", of_ports(&[1]));
+    (0..3).for_each(|_| runs.add(run_of(9, "veth1", of_ports(&[1]))));
+    let epochs: Vec<u32> = runs.whole(&[]).flows().map(|it| it.jitter_epochs).collect();
+    assert_eq!(epochs, [4]);
+}
+
+/// How many gaps there are in the histogram of each flow, where it has all.
+fn in_histograms(runs: &FormerRuns) -> Vec<Option<u64>> {
+    let flows = runs.whole(&[]).flows();
+    flows
+        .map(|flow| Some(flow.histogram.as_ref()?.total()))
+        .collect()
+}
+
+#[test]
+fn a_histogram_is_that_of_all_runs_or_is_not_known() {
+    let mut runs = run_of(9, "veth1", with_gaps(&[1, 2, 3], &[1, 2]));
+    assert_eq!(in_histograms(&runs), [Some(9), Some(9), None]);
+    // Of the first flow again, not of the second, now of the third, and of new ones.
+    runs.add(run_of(9, "veth1", with_gaps(&[1, 2, 3, 4, 5], &[1, 3, 4])));
+    let expected = [Some(18), None, None, Some(9), None];
+    assert_eq!(in_histograms(&runs), expected);
+    // A flow of single packets has no gaps.
+    let mut single = of_ports(&[4]);
+    single.flows[0].counts.packets = 1;
+    runs.add(run_of(9, "veth1", single));
+    assert_eq!(in_histograms(&runs), expected);
+}
+
+#[test]
+fn as_many_histograms_are_kept_as_the_documents_say_and_beyond_that_none_is_half_known() {
+    let ports: Vec<u16> = (1..=4100).collect();
+    let mut runs = run_of(5000, "veth1", with_gaps(&ports, &ports));
+    let known = |runs: &FormerRuns| in_histograms(runs).into_iter().flatten().count();
+    assert_eq!(known(&runs), 4096);
+    runs.add(run_of(5000, "veth1", with_gaps(&ports, &ports)));
+    assert_eq!(known(&runs), 4096);
+}

@@ -314,10 +314,9 @@ fn what_came_once_or_stays_changed_is_in_no_trouble() {
     assert!((25..=NEW_PAST).contains(&lasted), "{lasted} intervals");
 }
 
-/// No packet comes.
 const SILENT: [u8; 2] = [1, 0];
 
-/// When a flow is in trouble whose packets have these hop limits in these seconds.
+/// When a flow is in trouble whose packets have these hop limits in these seconds, or do not come.
 fn told_of_path(ttl: impl Fn(u64) -> [u8; 2], seconds: u64) -> Vec<u64> {
     let mut run = Run::new(1, 3);
     let mut told = Vec::new();

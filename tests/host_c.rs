@@ -130,6 +130,7 @@ host_tests! { table:
     a_flow_that_another_cpu_holds_is_waited_for
     a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted
     a_flow_that_was_changed_is_looked_at_anew_and_may_still_go
+    epochs_that_wrap_are_carried
     a_packet_knows_what_became_of_its_flow_while_it_kept_it
     a_packet_knows_whether_its_flow_still_is_in_the_slot
     a_new_flow_begins_with_its_first_packet_and_nothing_else

@@ -422,6 +422,22 @@ static void a_packet_knows_whether_its_flow_still_is_in_the_slot(void)
 	}
 }
 
+static void epochs_that_wrap_are_carried(void)
+{
+	const __u32 cases[][2] = { { 0, 0 }, { 0xfffd, 0 }, { 0xfffe, 0 }, { 0xffff, 1 } };
+	const __u64 found = 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
+
+	for (int i = 0; i < COUNT(cases); i++) {
+		struct flow_slot slot = { .control = (__u64)cases[i][0] << FLOW_EPOCH_SHIFT | found, .epochs_high = 4 };
+		struct flow_shared shared = {};
+
+		next_epoch(&slot, &shared, found);
+		expect("an epoch", "its lower half", epoch_of(slot.control), (cases[i][0] + 1) & 0xffff);
+		expect("an epoch", "its upper half", slot.epochs_high, 4 + cases[i][1]);
+		expect("an epoch", "the rest", slot.control & ~(0xffffULL << FLOW_EPOCH_SHIFT), found);
+	}
+}
+
 static void a_packet_knows_what_became_of_its_flow_while_it_kept_it(void)
 {
 	const __u64 found = 9 << FLOW_GENERATION_SHIFT | FLOW_LIVE;
@@ -521,6 +537,7 @@ static const struct test TESTS[] = {
 	{ TEST(a_flow_that_another_cpu_holds_is_waited_for) },
 	{ TEST(a_flow_that_stays_keeps_what_changed_while_its_place_was_wanted) },
 	{ TEST(a_flow_that_was_changed_is_looked_at_anew_and_may_still_go) },
+	{ TEST(epochs_that_wrap_are_carried) },
 	{ TEST(a_packet_knows_what_became_of_its_flow_while_it_kept_it) },
 	{ TEST(a_packet_knows_whether_its_flow_still_is_in_the_slot) },
 	{ TEST(a_new_flow_begins_with_its_first_packet_and_nothing_else) },

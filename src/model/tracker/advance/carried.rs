@@ -171,3 +171,7 @@ impl FlowTracker {
         self.interfaces.count(Some(flow.key.ifindex), added);
     }
 }
+
+#[cfg(test)]
+#[path = "carried_tests.rs"]
+mod tests;

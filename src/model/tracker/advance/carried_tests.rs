@@ -1,0 +1,182 @@
+//! A tracker that goes on where another one was says from then on what that one says.
+
+use super::*;
+use crate::model::counts::Volume;
+use crate::model::snapshot::{FlowSample, Hook, LinkState};
+use crate::model::tracker::advance::tests::{SECOND, sample, tracker};
+use crate::model::tracker::{History, Interarrival, RecentLoss, Report, Series};
+
+/// Two trackers, one of which has seen all, and what both read.
+struct Pair {
+    whole: FlowTracker,
+    resumed: Option<FlowTracker>,
+    table: Vec<FlowSample>,
+    interfaces: Vec<InterfaceSample>,
+    seconds: u64,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let interface = |ifindex: u32| InterfaceSample {
+            ifindex,
+            name: format!("veth{ifindex}"),
+            state: LinkState::Up,
+            hook: Some(Hook::Tcx),
+            ..InterfaceSample::default()
+        };
+        Pair {
+            whole: tracker(),
+            resumed: None,
+            table: Vec::new(),
+            interfaces: vec![interface(7), interface(9)],
+            seconds: 0,
+        }
+    }
+
+    fn set_rules(&mut self, version: u8, names: [&str; 2]) {
+        for tracker in [Some(&mut self.whole), self.resumed.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            tracker.set_rules(version, names.map(|name| (name.into(), false)));
+        }
+    }
+
+    /// A slot has counted so many packets more, by this rule.
+    fn count(
+        &mut self,
+        slot: u32,
+        (ifindex, port): (u32, u16),
+        rule: (u8, Option<u8>),
+        packets: u64,
+    ) {
+        let known = self.table.iter().position(|it| it.slot == slot);
+        let at = known.unwrap_or_else(|| {
+            let mut new = sample(slot, 1, port, 0);
+            new.key.ifindex = ifindex;
+            new.first_seen_ns = self.seconds * SECOND;
+            self.table.push(new);
+            self.table.len() - 1
+        });
+        let it = &mut self.table[at];
+        it.counts.packets += packets;
+        it.counts.bytes += 100 * packets;
+        it.counts.payload_bytes += 58 * packets;
+        (it.rules_version, it.rule) = rule;
+        it.last_seen_ns = (self.seconds + 1) * SECOND - u64::from(slot);
+        let interface = self.interfaces.iter_mut().find(|it| it.ifindex == ifindex);
+        if let Some(interface) = interface {
+            for volume in [&mut interface.seen, &mut interface.other] {
+                let (packets, bytes) = (packets + volume.packets, packets * 90 + volume.bytes);
+                *volume = Volume { packets, bytes };
+            }
+        }
+    }
+
+    /// All of it as one reading.
+    fn reading(&self) -> Snapshot {
+        Snapshot {
+            taken_ns: self.seconds * SECOND,
+            flows: self.table.clone(),
+            interfaces: self.interfaces.clone(),
+            ..Snapshot::default()
+        }
+    }
+
+    fn read(&mut self, freed: &[u32], forgotten: &[u32]) {
+        self.seconds += 1;
+        let snapshot = Snapshot {
+            freed: freed.to_vec(),
+            forgotten: forgotten.to_vec(),
+            ..self.reading()
+        };
+        self.table.retain(|it| !freed.contains(&it.slot));
+        self.whole.advance_and_close(&snapshot);
+        if let Some(resumed) = &mut self.resumed {
+            resumed.advance_and_close(&snapshot);
+        }
+        self.interfaces
+            .retain(|it| !forgotten.contains(&it.ifindex));
+    }
+
+    fn expect_same(&self, when: &str) {
+        let resumed = self.resumed.as_ref().expect("it goes on");
+        assert_eq!(totals(resumed), totals(&self.whole), "{when}");
+    }
+}
+
+/// What is told but for rates and what else takes an interval to be known.
+fn totals(tracker: &FlowTracker) -> Report {
+    let mut report = tracker.report().clone();
+    (report.revision, report.interval_s) = (0, 0.0);
+    for flow in &mut report.flows {
+        flow.rates = None;
+        flow.recent_loss = RecentLoss::default();
+        flow.interarrival = Interarrival::default();
+        flow.history = History::default();
+        flow.glance = Default::default();
+    }
+    for interface in &mut report.interfaces {
+        interface.rates = None;
+        interface.throughput_history = Series::default();
+    }
+    report.flows.sort_by_key(|flow| flow.key);
+    report
+}
+
+#[test]
+fn whoever_goes_on_says_the_same_of_flows_interfaces_and_rules() {
+    const VOICE: (u8, Option<u8>) = (1, Some(0));
+    const REST: (u8, Option<u8>) = (1, Some(1));
+    let mut pair = Pair::new();
+    pair.set_rules(1, ["voice", "rest"]);
+    // The first flow has two slots; that on 9 ends; 11 is an interface of which nothing is known but a flow.
+    pair.count(0, (7, 1), VOICE, 10);
+    pair.count(1, (7, 1), VOICE, 5);
+    pair.count(2, (7, 2), REST, 20);
+    pair.count(3, (9, 3), REST, 30);
+    pair.count(4, (11, 4), REST, 40);
+    pair.count(5, (11, 5), REST, 50);
+    pair.count(6, (7, 6), VOICE, 60);
+    pair.read(&[], &[]);
+    pair.read(&[3, 5], &[]);
+    pair.whole.reset();
+    pair.count(2, (7, 2), REST, 7);
+    pair.count(6, (7, 6), VOICE, 6);
+    pair.read(&[], &[]);
+    // Other rules, which some flows have met; another one of a name that there was; flows without a rule.
+    pair.set_rules(2, ["rest", "video"]);
+    pair.count(2, (7, 2), (2, Some(0)), 3);
+    pair.count(7, (7, 7), (2, Some(1)), 70);
+    pair.count(8, (7, 8), (2, None), 80);
+    pair.count(9, (7, 1), (2, Some(0)), 90);
+    (pair.interfaces[1].state, pair.interfaces[1].hook) = (LinkState::Gone, None);
+    pair.read(&[], &[9]);
+
+    let mut resumed = tracker();
+    resumed.set_rules(2, ["rest", "video"].map(|name| (name.into(), false)));
+    resumed.resume(&pair.reading(), &pair.whole.carried());
+    pair.resumed = Some(resumed);
+    pair.expect_same("at once");
+
+    // 9 is there again, the kernel counts from zero; 11 gets a name.
+    let mut interfaces = Pair::new().interfaces;
+    (interfaces[0].ifindex, interfaces[0].name) = (11, "veth11".into());
+    pair.interfaces.append(&mut interfaces);
+    pair.count(3, (9, 3), (2, Some(0)), 4);
+    for slot in [0, 1, 9] {
+        pair.count(slot, (7, 1), (2, Some(0)), 2);
+    }
+    pair.count(4, (11, 4), (2, Some(0)), 5);
+    pair.count(7, (7, 7), (2, Some(1)), 1);
+    pair.read(&[], &[]);
+    pair.expect_same("behind the next reading");
+    pair.read(&[0, 1, 2, 4, 6, 7, 8], &[]);
+    pair.expect_same("when flows have ended");
+    let tracker = pair.resumed.as_mut().expect("it goes on");
+    tracker.reset();
+    pair.whole.reset();
+    pair.count(9, (7, 1), (2, Some(0)), 3);
+    pair.read(&[], &[]);
+    pair.expect_same("behind a reset");
+}

@@ -34,7 +34,8 @@ static __always_inline __u64 changed_word(__u64 word, __u32 generation, enum cha
  */
 __noinline __u64 swap_contended(__u64 *word, __u32 generation, enum change change, __u32 number)
 {
-	__u64 now = 0, next = 0;
+	__u64 now, next = 0;
+	__u32 before;
 
 	if (!word)
 		return 0;
@@ -53,7 +54,9 @@ __noinline __u64 swap_contended(__u64 *word, __u32 generation, enum change chang
 		return now;
 	if (change == KEEP_LATEST)
 		return __sync_lock_test_and_set(word, next);
-	return (__u64)generation << 32 | __sync_fetch_and_add((__u32 *)word, number);
+	before = __sync_fetch_and_add((__u32 *)word, number);
+	KEEP(before);
+	return (__u64)generation << 32 | before;
 }
 
 /* Returns what the word was before. */

@@ -106,6 +106,41 @@ fn a_histogram_is_that_of_all_runs_or_is_not_known() {
 }
 
 #[test]
+fn a_slot_without_a_histogram_leaves_that_of_the_other_one_half_known() {
+    let both = with_gaps(&[1, 1], &[1]);
+    let mut last = snapshot(2, &[], &[0]);
+    last.histograms.push(HistogramSample {
+        is_last: true,
+        ..both.histograms[0].clone()
+    });
+    let mut tracker = tracker();
+    tracker.keep_flows(9, Box::new(|_| true));
+    tracker.advance_and_close(&Snapshot {
+        histograms: Vec::new(),
+        ..both
+    });
+    tracker.advance_and_close(&last);
+    let runs = tracker.end_run(0).expect("flows are kept");
+    assert_eq!(in_histograms(&runs), [None]);
+}
+
+#[test]
+fn what_was_in_a_histogram_before_the_run_is_not_in_one_that_has_begun_anew() {
+    let mut tracker = tracker();
+    tracker.advance_and_close(&with_gaps(&[1, 2], &[1, 2]));
+    tracker.keep_flows(9, Box::new(|_| true));
+    let mut next = with_gaps(&[1, 2], &[1, 2]);
+    next.taken_ns *= 2;
+    next.flows.iter_mut().for_each(|it| it.counts.packets += 9);
+    for (flow, gaps) in next.histograms.iter_mut().zip([4, 20]) {
+        flow.histogram.counts[bucket_of(GAP)] = gaps;
+    }
+    tracker.advance_and_close(&next);
+    let runs = tracker.end_run(0).expect("flows are kept");
+    assert_eq!(in_histograms(&runs), [Some(4), Some(11)]);
+}
+
+#[test]
 fn as_many_histograms_are_kept_as_the_documents_say_and_beyond_that_none_is_half_known() {
     let ports: Vec<u16> = (1..=4100).collect();
     let mut runs = run_of(5000, "veth1", with_gaps(&ports, &ports));

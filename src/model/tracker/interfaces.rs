@@ -171,11 +171,9 @@ impl InterfaceLedger {
             is_former: state.is_former,
         };
         let of_row = |interface: &Interface| {
+            // The row that some share has no sample with its name.
             let counted = InterfaceSample {
-                ifindex: interface.ifindex,
                 name: interface.name.clone(),
-                state: interface.state,
-                hook: interface.hook,
                 ..interface.counted.clone()
             };
             Some(carried(counted, self.states.get(&interface.ifindex)?))

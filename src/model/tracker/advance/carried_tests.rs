@@ -99,6 +99,16 @@ impl Pair {
             .retain(|it| !forgotten.contains(&it.ifindex));
     }
 
+    /// From here on another one goes on, too.
+    fn resume(&mut self) {
+        let mut resumed = tracker();
+        let names = self.whole.report().rules.iter();
+        let names: Vec<_> = names.map(|rule| (rule.name.clone(), false)).collect();
+        resumed.set_rules(self.whole.rules_version, names);
+        resumed.resume(&self.reading(), &self.whole.carried());
+        self.resumed = Some(resumed);
+    }
+
     fn expect_same(&self, when: &str) {
         let resumed = self.resumed.as_ref().expect("it goes on");
         assert_eq!(totals(resumed), totals(&self.whole), "{when}");
@@ -119,6 +129,7 @@ fn totals(tracker: &FlowTracker) -> Report {
     for interface in &mut report.interfaces {
         interface.rates = None;
         interface.throughput_history = Series::default();
+        interface.counted.name.clone_from(&interface.name);
     }
     report.flows.sort_by_key(|flow| flow.key);
     report
@@ -143,6 +154,7 @@ fn whoever_goes_on_says_the_same_of_flows_interfaces_and_rules() {
     pair.whole.reset();
     pair.count(2, (7, 2), REST, 7);
     pair.count(6, (7, 6), VOICE, 6);
+    pair.count(10, (7, 10), REST, 100);
     pair.read(&[], &[]);
     // Other rules, which some flows have met; another one of a name that there was; flows without a rule.
     pair.set_rules(2, ["rest", "video"]);
@@ -153,10 +165,7 @@ fn whoever_goes_on_says_the_same_of_flows_interfaces_and_rules() {
     (pair.interfaces[1].state, pair.interfaces[1].hook) = (LinkState::Gone, None);
     pair.read(&[], &[9]);
 
-    let mut resumed = tracker();
-    resumed.set_rules(2, ["rest", "video"].map(|name| (name.into(), false)));
-    resumed.resume(&pair.reading(), &pair.whole.carried());
-    pair.resumed = Some(resumed);
+    pair.resume();
     pair.expect_same("at once");
 
     // 9 is there again, the kernel counts from zero; 11 gets a name.
@@ -179,4 +188,31 @@ fn whoever_goes_on_says_the_same_of_flows_interfaces_and_rules() {
     pair.count(9, (7, 1), (2, Some(0)), 3);
     pair.read(&[], &[]);
     pair.expect_same("behind a reset");
+}
+
+#[test]
+fn interfaces_that_share_a_row_still_do() {
+    let mut pair = Pair::new();
+    for ifindex in 20..20 + 102 {
+        pair.interfaces[1].ifindex = ifindex;
+        pair.interfaces[1].name = format!("veth{ifindex}");
+        pair.count(ifindex, (ifindex, 1), (1, None), 5);
+        pair.read(&[], &[]);
+        pair.interfaces[1].state = LinkState::Gone;
+        let gone = pair.interfaces[1].clone();
+        pair.read(&[ifindex], &[ifindex]);
+        pair.interfaces.push(InterfaceSample {
+            state: LinkState::Up,
+            ..gone
+        });
+    }
+    pair.interfaces.truncate(1);
+    pair.resume();
+    pair.expect_same("at once");
+    let shared = pair.whole.report().interfaces.last().expect("a row");
+    assert_eq!((shared.ifindex, shared.name.as_str()), (0, "former ones"));
+    assert_eq!(shared.ended.packets, 10);
+    pair.count(0, (7, 1), (1, None), 5);
+    pair.read(&[], &[]);
+    pair.expect_same("behind the next reading");
 }

@@ -229,10 +229,9 @@ impl FlowState {
         let loss = loss_percent(lost, gained(came.arrived as i64));
         flow.recent_loss = RecentLoss::new(loss, window_loss);
         flow.rates = Some(rates);
-        let came_before = flow.history.throughput().latest() > Some(0.0);
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);
-        let is_silent = came.packets == 0 && (came_before || flow.glance.awaits_packets);
+        let is_silent = came.packets == 0;
         let is_noted = came.packets > 0 && flow.record_ip();
         let is_due = is_silent || is_noted || is_suspect(&flow.history);
         if is_due || flow.trouble().is_some() {

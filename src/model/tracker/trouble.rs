@@ -305,3 +305,7 @@ mod bounds;
 #[cfg(test)]
 #[path = "trouble_definition_tests.rs"]
 mod definition;
+
+#[cfg(test)]
+#[path = "trouble_silence_tests.rs"]
+mod silence;

@@ -273,3 +273,29 @@ fn every_figure_of_a_long_run_is_that_of_its_bursts() {
         }
     }
 }
+
+#[test]
+fn what_is_found_missing_a_reading_behind_its_packet_is_of_one_interval() {
+    let mut tracker = tracker();
+    // The jitter window is over when the interval ends.
+    tracker.set_intervals(Intervals {
+        refresh_ns: 3 * SECOND,
+        jitter_ns: SECOND,
+    });
+    for at in 1..=12 {
+        let numbers = Sequence {
+            received: 9,
+            lost: if at < 4 { 0 } else { 3 },
+            ..Sequence::default()
+        };
+        let flow = with_numbers(sample(0, 1, 5, 9), Some(numbers));
+        let flows = if at <= 4 { vec![flow] } else { Vec::new() };
+        tracker.advance(&snapshot(at, &flows, &[]));
+        if at % 3 == 0 {
+            tracker.close_interval();
+        }
+    }
+    let lost = tracker.report().flows[0].history.lost.all();
+    let known: Vec<_> = lost.iter().flatten().collect();
+    assert_eq!(known, [0.0, 3.0, 0.0, 0.0]);
+}

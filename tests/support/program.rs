@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -28,10 +29,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Flowtop {
     child: Background,
     records: Receiver<Value>,
+    /// Bytes of records so far: of a full table they are many megabytes.
+    written: Arc<AtomicU64>,
     errors: Option<JoinHandle<()>>,
     said: Arc<Mutex<String>>,
     folder: TempDir,
     latest: Value,
+}
+
+/// Standard output of a run, and how much came of it.
+struct Output(ChildStdout, Arc<AtomicU64>);
+
+impl Read for Output {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 /// How a run ended.
@@ -109,7 +123,9 @@ impl Flowtop {
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Background::spawn(command);
-        let output = BufReader::new(child.0.stdout.take().expect("standard output"));
+        let written = Arc::new(AtomicU64::new(0));
+        let output = child.0.stdout.take().expect("standard output");
+        let output = BufReader::new(Output(output, written.clone()));
         let mut errors = child.0.stderr.take().expect("standard error");
         let (sender, records) = channel();
         std::thread::spawn(move || {
@@ -132,6 +148,7 @@ impl Flowtop {
         Flowtop {
             child,
             records,
+            written,
             errors: Some(errors),
             said,
             folder,
@@ -234,10 +251,22 @@ impl Flowtop {
         self.finish().record
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself, and for all that it has written until then.
     pub fn wait(mut self) -> Ended {
-        while let Ok(record) = self.records.recv_timeout(PATIENCE) {
-            self.latest = record;
+        let mut written = 0;
+        loop {
+            match self.records.recv_timeout(PATIENCE) {
+                Ok(record) => self.latest = record,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let before =
+                        std::mem::replace(&mut written, self.written.load(Ordering::Relaxed));
+                    if before == written && self.child.0.try_wait().expect("wait").is_none() {
+                        let _ = self.child.0.kill();
+                        panic!("the run does not end: {}", self.take_errors());
+                    }
+                }
+            }
         }
         let status = self.child.0.wait().expect("wait");
         Ended {

@@ -299,3 +299,27 @@ fn what_is_found_missing_a_reading_behind_its_packet_is_of_one_interval() {
     let known: Vec<_> = lost.iter().flatten().collect();
     assert_eq!(known, [0.0, 3.0, 0.0, 0.0]);
 }
+
+#[test]
+fn what_comes_while_a_reading_is_taken_is_not_lost_by_a_reset() {
+    let mut tracker = tracker();
+    // Readings of one flow that is sent all the time: the hook is read behind the flow, and has more.
+    for (at, packets, meanwhile) in [(1, 100, 50), (2, 200, 7), (3, 300, 0), (4, 310, 0)] {
+        let mut reading = snapshot(at, &[sample(0, 1, 5, packets)], &[]);
+        let hook = &mut reading.interfaces[0];
+        hook.seen.packets = 20 + packets + meanwhile;
+        hook.seen.bytes = 100 * hook.seen.packets;
+        (hook.other.packets, hook.other.bytes) = (20, 2000);
+        tracker.advance_and_close(&reading);
+        let interface = &tracker.report().interfaces[0];
+        let seen = interface.counted.seen;
+        assert_eq!(seen.packets, interface.counts.packets + meanwhile, "{at}");
+        assert_eq!(seen.bytes, interface.counts.bytes + 100 * meanwhile, "{at}");
+        if at < 3 {
+            tracker.reset();
+            let interface = &tracker.report().interfaces[0];
+            assert_eq!(interface.counted.seen, Volume::default());
+        }
+    }
+    assert_eq!(tracker.report().interfaces[0].counts.packets, 110);
+}

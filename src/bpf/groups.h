@@ -34,16 +34,15 @@ static __always_inline __u64 changed_word(__u64 word, __u32 generation, enum cha
  */
 __noinline __u64 swap_contended(__u64 *word, __u32 generation, enum change change, __u32 number)
 {
-	__u64 now, next = 0;
 	__u32 before;
+	__u64 now;
 
 	if (!word)
 		return 0;
 	now = READ_ONCE(*word);
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		__u64 expected = now;
+		__u64 expected = now, next = changed_word(expected, generation, change, number);
 
-		next = changed_word(expected, generation, change, number);
 		if (next == expected)
 			return expected;
 		now = __sync_val_compare_and_swap(word, expected, next);
@@ -53,7 +52,7 @@ __noinline __u64 swap_contended(__u64 *word, __u32 generation, enum change chang
 	if (now >> 32 != generation)
 		return now;
 	if (change == KEEP_LATEST)
-		return __sync_lock_test_and_set(word, next);
+		return __sync_lock_test_and_set(word, changed_word(now, generation, change, number));
 	before = __sync_fetch_and_add((__u32 *)word, number);
 	KEEP(before);
 	return (__u64)generation << 32 | before;

@@ -268,19 +268,18 @@ static __always_inline struct shared_gaps *shared_gaps_of(struct flow_shared *sh
  */
 __noinline int next_epoch(struct flow_slot *slot, struct flow_shared *shared, __u64 control)
 {
-	__u64 now, expected;
+	__u64 now;
 
 	if (!slot || !shared)
 		return 0;
 	now = READ_ONCE(slot->control);
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		__u64 next = now + (1ULL << FLOW_EPOCH_SHIFT);
+		__u64 expected = now, next = expected + (1ULL << FLOW_EPOCH_SHIFT);
 
 		if (generation_of(now) != generation_of(control))
 			return 0;
 		if (now & FLOW_SHARED)
 			*shared_gaps_of(shared, next) = (struct shared_gaps){};
-		expected = now;
 		now = __sync_val_compare_and_swap(&slot->control, expected, next);
 		if (now == expected) {
 			slot->epochs_high += epoch_of(now) == 0xffff;

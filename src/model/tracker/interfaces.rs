@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{CarriedInterface, Flow, Interface, Rates, Report, Series};
-use crate::model::counts::{CounterSet, Counts, Metered, Volume};
+use crate::model::counts::{CounterSet, Counts, Metered};
 use crate::model::snapshot::{InterfaceSample, LinkState};
 
 /// So many interfaces that are gone keep a row of their own; older ones share one.
@@ -239,13 +239,8 @@ impl InterfaceLedger {
         for interface in &mut report.interfaces {
             let state = self.states.entry(interface.ifindex).or_default();
             // The hook was read behind the flows. What came between is not among the parts yet, so it is not before the reset.
-            let counts = &interface.counts;
-            let seen = Volume {
-                packets: counts.packets,
-                bytes: counts.bytes,
-            };
             let counted = InterfaceSample {
-                seen,
+                seen: interface.counts.volume(),
                 ..interface.counted.clone()
             };
             state.baseline = counted.counted_beside(&state.baseline);

@@ -232,7 +232,7 @@ impl FlowState {
         flow.history.record(flow.rates, &flow.interarrival);
         flow.history.lost.push(newly_lost);
         let is_silent = came.packets == 0;
-        let is_noted = came.packets > 0 && flow.record_ip();
+        let is_noted = !is_silent && flow.record_ip();
         let is_due = is_silent || is_noted || is_suspect(&flow.history);
         if is_due || flow.trouble().is_some() {
             flow.hold_against_past(ended);

@@ -191,6 +191,15 @@ impl Run {
         let flows = self.tracker.report().flows.iter();
         flows.filter_map(|flow| Some((flow.key.source_port, flow.trouble()?)))
     }
+
+    /// In which of so many seconds anything is the matter, where `manner` says of each how all flows are sent.
+    pub fn seconds_of_trouble(&mut self, seconds: u64, manner: impl Fn(u64) -> Manner) -> Vec<u64> {
+        let is_told = |second: &u64| {
+            self.pass(|_| manner(*second));
+            self.troubles().next().is_some()
+        };
+        (0..seconds).filter(is_told).collect()
+    }
 }
 
 /// Of all kinds: slow and fast, paced and by chance, some with losses and marks, or on two ways, which is nothing new.
@@ -299,17 +308,11 @@ const SILENT: [u8; 2] = [1, 0];
 
 /// When a flow is in trouble whose packets have these hop limits in these seconds, or do not come.
 fn told_of_path(ttl: impl Fn(u64) -> [u8; 2], seconds: u64) -> Vec<u64> {
-    let mut run = Run::new(1, 3);
-    let mut told = Vec::new();
-    for second in 0..seconds {
+    Run::new(1, 3).seconds_of_trouble(seconds, |second| {
         let ttl = ttl(second);
         let rate = if ttl == SILENT { 0.0 } else { CALM.rate };
-        run.pass(|_| Manner { rate, ttl, ..CALM });
-        if run.troubles().next().is_some() {
-            told.push(second);
-        }
-    }
-    told
+        Manner { rate, ttl, ..CALM }
+    })
 }
 
 #[test]

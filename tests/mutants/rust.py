@@ -5,7 +5,6 @@ others the pure modules, with the tests of tests/ that need no more. A mutant th
 """
 
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -16,14 +15,17 @@ import subprocess
 from outcome import CAUGHT, ROOT, SURVIVED, UNVIABLE, Ledger, name_all
 
 MODEL = (["model", "recording"], ["checks"])
-# They see what all others do not notice.
+# They are asked about what no other notices.
 SLOW = [
     "advance::churn::an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go",
     "trouble::tests::a_thousand_steady_flows_are_in_no_trouble",
     "tests_config",
     "tests_frames",
 ]
-PURE = (["app", "config", "export", "keymap", "model", "ui"], ["app", "config", "export", "frames", "judgements", "query"])
+PURE = (
+    ["app", "config", "export", "keymap", "model", "ui"],
+    ["app", "config", "export", "frames", "groups", "judgements", "query"],
+)
 ALL_OF = "src/model/tracker"
 SAMPLED = ("src/model", "src/config", "src/app", "src/export")
 SAMPLE, SEED = 340, "flowtop"
@@ -32,6 +34,12 @@ ALLOWED = 0.03
 SLICE = 40
 # What waits for the file system is asked about these alone.
 WATCHES = "src/config/watch"
+# By one build, some tests and then, if these notice nothing, others.
+RUNNER = """#!/bin/sh
+"$1" $FLOWTOP_FIRST && exec "$1" $FLOWTOP_THEN
+"""
+# Of generated tests fewer cases than the suite has: what these notice, it notices.
+CASES = "32"
 # Another version may give mutants other names.
 VERSION = "27.1.0"
 OUTCOMES = {"CaughtMutant": CAUGHT, "Timeout": CAUGHT, "MissedMutant": SURVIVED, "Unviable": UNVIABLE}
@@ -65,7 +73,13 @@ def install_tool(folder):
         subprocess.run(command, check=True)
 
 
-def mutants_cargo(tree, *arguments, **options):
+def write_runner(folder):
+    runner = folder / "runner"
+    runner.write_text(RUNNER)
+    runner.chmod(0o755)
+
+
+def mutants_cargo(tree, *arguments, tests=("", ""), **options):
     environment = {
         **os.environ,
         "PATH": f"{tree.parent / 'tool/bin'}:{os.environ['PATH']}",
@@ -74,8 +88,17 @@ def mutants_cargo(tree, *arguments, **options):
         "CARGO_PROFILE_DEV_DEBUG": "0",
         "CARGO_INCREMENTAL": "1",
         "INSTA_UPDATE": "no",
+        "PROPTEST_CASES": CASES,
+        f"CARGO_TARGET_{host()}_RUNNER": str(tree.parent / "runner"),
+        "FLOWTOP_FIRST": tests[0],
+        "FLOWTOP_THEN": tests[1],
     }
     return subprocess.run(["cargo", "mutants", *arguments], cwd=tree, env=environment, **options)
+
+
+def host():
+    said = subprocess.run(["rustc", "-vV"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return re.search(r"^host: (.*)", said, re.M)[1].upper().replace("-", "_")
 
 
 def list_mutants(tree):
@@ -100,8 +123,8 @@ def choose(names, only):
     return in_all + sorted(others, key=digest)[:SAMPLE]
 
 
-def try_mutants(tree, mutants, arguments):
-    """Yields each mutant by its name there, and what became of it."""
+def try_mutants(tree, mutants, tests):
+    """Yields each mutant by its name there, and what became of it: the arguments of the first tests, and of those behind them."""
     if not mutants:
         return
     (tree / ".cargo").mkdir(exist_ok=True)
@@ -117,8 +140,8 @@ def try_mutants(tree, mutants, arguments):
     folder.mkdir()
     # What goes on for ever is ended by its time on a CPU: a busy machine is no reason to fail.
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
-    command = ["--in-place", "--timeout", "1200", "-o", str(folder), "--", "--lib", "--", *arguments]
-    mutants_cargo(tree, *command, preexec_fn=limit)
+    command = ["--in-place", "--timeout", "1200", "-o", str(folder), "--", "--lib"]
+    mutants_cargo(tree, *command, tests=tests, preexec_fn=limit)
     (tree / ".cargo/mutants.toml").unlink()
     outcomes = json.loads((folder / "mutants.out/outcomes.json").read_text())["outcomes"]
     for outcome in outcomes:
@@ -131,6 +154,7 @@ def try_mutants(tree, mutants, arguments):
 
 def run(folder, only):
     install_tool(folder / "tool")
+    write_runner(folder)
     trees = {}
     for name, (modules, tests) in (("model", MODEL), ("pure", PURE)):
         trees[name] = folder / name
@@ -144,24 +168,15 @@ def run(folder, only):
     of_watch = [mutant for mutant in chosen if mutant.startswith(WATCHES)]
     others = [mutant for mutant in chosen if not mutant.startswith((ALL_OF, WATCHES))]
 
-    def try_slices(tree, mutants, arguments, keeps=lambda _: True):
-        """Notes what became of them, a slice at a time; returns those whose outcome was not to be kept."""
-        others = []
+    def try_all(tree, mutants, *tests):
+        """Notes what became of them, a slice at a time."""
         for at in range(0, len(mutants), SLICE):
-            for mutant, outcome in try_mutants(trees[tree], mutants[at : at + SLICE], arguments):
-                if keeps(outcome):
-                    ledger.note(names[listed[mutant]], outcome)
-                else:
-                    others.append(mutant)
-        return others
+            for mutant, outcome in try_mutants(trees[tree], mutants[at : at + SLICE], tests):
+                ledger.note(names[listed[mutant]], outcome)
 
-    def try_all(tree, mutants, quick, arguments):
-        quick = [*quick, *itertools.chain(*(["--skip", name] for name in SLOW))]
-        survivors = try_slices(tree, mutants, quick, lambda outcome: outcome != SURVIVED)
-        try_slices(tree, survivors, arguments)
-
-    try_all("model", of_tracker, ["model::tracker", "tests_checks"], [])
-    try_all("pure", others, [], ["--skip", "tests_config::watch"])
-    try_slices("pure", of_watch, ["config", "--test-threads", "64"])
+    quick = " ".join(f"--skip {name}" for name in SLOW)
+    try_all("model", of_tracker, f"model::tracker tests_checks {quick}", "")
+    try_all("pure", others, quick, " ".join([*SLOW, "--skip tests_config::watch"]))
+    try_all("pure", of_watch, "config::watch --test-threads 64", "config --test-threads 64")
     is_rust = lambda file: file.endswith(".rs")
     return ledger.close(lambda file: 0 if file.startswith(ALL_OF) else ALLOWED, is_rust)

@@ -45,9 +45,7 @@ impl Disk {
 
     /// A file on the disk, for the processes of the test.
     fn file(&self, name: &str) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.holder.0.id()));
-        let inside = self.mounted_on.path().strip_prefix("/").expect("absolute");
-        root.join(inside).join(name)
+        self.holder.path(self.mounted_on.path()).join(name)
     }
 
     /// Leaves no room.

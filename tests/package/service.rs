@@ -1,7 +1,6 @@
 //! What the service writes, by the command line of its unit: records and files of a bounded size, as another user.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -76,13 +75,8 @@ fn a_flood_of_flows_fills_so_many_files_and_no_more_and_nothing_is_missing() {
         ("OPTIONS", &options),
     ]));
     let mut run = Background::spawn(command.stdin(Stdio::null()));
-    let file = |name: &str| {
-        let root = format!(
-            "/proc/{}/root/var/log/private/flowtop",
-            machine.holder.0.id()
-        );
-        PathBuf::from(root).join(name)
-    };
+    let logs = machine.holder.path("/var/log/private/flowtop".as_ref());
+    let file = |name: &str| logs.join(name);
     let names = ["flowtop.jsonl.2", "flowtop.jsonl.1", "flowtop.jsonl"];
     // A record is of a hook that is there.
     support::clock::wait_for("a record", || {

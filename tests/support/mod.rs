@@ -166,6 +166,13 @@ impl Background {
                 .unwrap_or_else(|error| panic!("{command:?}: {error}")),
         )
     }
+
+    /// What the child has at this absolute path, which may be in mounts of its own.
+    pub fn path(&self, inside: &Path) -> PathBuf {
+        let process = PathBuf::from(format!("/proc/{}", self.0.id()));
+        let inside = inside.strip_prefix("/").expect("absolute");
+        process.join("root").join(inside)
+    }
 }
 
 impl Drop for Background {

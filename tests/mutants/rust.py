@@ -34,10 +34,6 @@ ALLOWED = 0.03
 SLICE = 40
 # What waits for the file system is asked about these alone.
 WATCHES = "src/config/watch"
-# By one build, some tests and then, if these notice nothing, others.
-RUNNER = """#!/bin/sh
-"$1" $FLOWTOP_FIRST && exec "$1" $FLOWTOP_THEN
-"""
 # Of generated tests fewer cases than the suite has: what these notice, it notices.
 CASES = "32"
 # Another version may give mutants other names.
@@ -62,6 +58,8 @@ def write_lean_tree(tree, modules, tests):
     lines = ["extern crate self as flowtop;"] + [f"pub mod {name};" for name in modules]
     lines += [f'#[cfg(test)]\n#[path = "../tests/{name}.rs"]\nmod tests_{name};' for name in tests]
     (tree / "src/lib.rs").write_text("\n".join(lines) + "\n")
+    (tree / ".cargo").mkdir(exist_ok=True)
+    (tree / ".cargo/config.toml").write_text("[target.'cfg(all())']\nrunner = './runner'\n")
     # They are called after the crate and the module.
     for snapshot in (tree / "tests/snapshots").glob("frames__*.snap"):
         snapshot.rename(snapshot.with_name(f"flowtop__tests_{snapshot.name}"))
@@ -73,13 +71,14 @@ def install_tool(folder):
         subprocess.run(command, check=True)
 
 
-def write_runner(folder):
-    runner = folder / "runner"
-    runner.write_text(RUNNER)
+def write_runner(tree, first, then):
+    """By one build, the tests of some arguments and, if these notice nothing, those of others."""
+    runner = tree / "runner"
+    runner.write_text(f'#!/bin/sh\n"$1" {first} && exec "$1" {then}\n')
     runner.chmod(0o755)
 
 
-def mutants_cargo(tree, *arguments, tests=("", ""), **options):
+def mutants_cargo(tree, *arguments, **options):
     environment = {
         **os.environ,
         "PATH": f"{tree.parent / 'tool/bin'}:{os.environ['PATH']}",
@@ -89,16 +88,8 @@ def mutants_cargo(tree, *arguments, tests=("", ""), **options):
         "CARGO_INCREMENTAL": "1",
         "INSTA_UPDATE": "no",
         "PROPTEST_CASES": CASES,
-        f"CARGO_TARGET_{host()}_RUNNER": str(tree.parent / "runner"),
-        "FLOWTOP_FIRST": tests[0],
-        "FLOWTOP_THEN": tests[1],
     }
     return subprocess.run(["cargo", "mutants", *arguments], cwd=tree, env=environment, **options)
-
-
-def host():
-    said = subprocess.run(["rustc", "-vV"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return re.search(r"^host: (.*)", said, re.M)[1].upper().replace("-", "_")
 
 
 def list_mutants(tree):
@@ -123,11 +114,10 @@ def choose(names, only):
     return in_all + sorted(others, key=digest)[:SAMPLE]
 
 
-def try_mutants(tree, mutants, tests):
-    """Yields each mutant by its name there, and what became of it: the arguments of the first tests, and of those behind them."""
+def try_mutants(tree, mutants):
+    """Yields each mutant by its name there, and what became of it."""
     if not mutants:
         return
-    (tree / ".cargo").mkdir(exist_ok=True)
     # Mutants of fields are tried whatever the expressions say: their files are named, too.
     chosen = {
         "examine_globs": sorted({mutant.split(":", 1)[0] for mutant in mutants}),
@@ -141,7 +131,7 @@ def try_mutants(tree, mutants, tests):
     # What goes on for ever is ended by its time on a CPU: a busy machine is no reason to fail.
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
     command = ["--in-place", "--timeout", "1200", "-o", str(folder), "--", "--lib"]
-    mutants_cargo(tree, *command, tests=tests, preexec_fn=limit)
+    mutants_cargo(tree, *command, preexec_fn=limit)
     (tree / ".cargo/mutants.toml").unlink()
     outcomes = json.loads((folder / "mutants.out/outcomes.json").read_text())["outcomes"]
     for outcome in outcomes:
@@ -154,7 +144,6 @@ def try_mutants(tree, mutants, tests):
 
 def run(folder, only):
     install_tool(folder / "tool")
-    write_runner(folder)
     trees = {}
     for name, (modules, tests) in (("model", MODEL), ("pure", PURE)):
         trees[name] = folder / name
@@ -168,15 +157,16 @@ def run(folder, only):
     of_watch = [mutant for mutant in chosen if mutant.startswith(WATCHES)]
     others = [mutant for mutant in chosen if not mutant.startswith((ALL_OF, WATCHES))]
 
-    def try_all(tree, mutants, *tests):
+    def try_all(tree, mutants, first, then):
         """Notes what became of them, a slice at a time."""
+        write_runner(trees[tree], first, then)
         for at in range(0, len(mutants), SLICE):
-            for mutant, outcome in try_mutants(trees[tree], mutants[at : at + SLICE], tests):
+            for mutant, outcome in try_mutants(trees[tree], mutants[at : at + SLICE]):
                 ledger.note(names[listed[mutant]], outcome)
 
     quick = " ".join(f"--skip {name}" for name in SLOW)
     try_all("model", of_tracker, f"model::tracker tests_checks {quick}", "")
     try_all("pure", others, quick, " ".join([*SLOW, "--skip tests_config::watch"]))
-    try_all("pure", of_watch, "config::watch --test-threads 64", "config --test-threads 64")
+    try_all("pure", of_watch, "config::watch --test-threads 64", "config --skip config::watch --test-threads 64")
     is_rust = lambda file: file.endswith(".rs")
     return ledger.close(lambda file: 0 if file.startswith(ALL_OF) else ALLOWED, is_rust)

@@ -521,6 +521,13 @@ fn enter_on_an_event_opens_its_flow_and_that_view_is_the_one_to_be_saved() {
     assert_eq!(app.preferences().appearance.view, View::Flows);
     let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
     assert_eq!(selected, Some(report.flows[2].key));
+    // One that is there no more leads nowhere, and says so.
+    let mut left = report.clone();
+    left.flows.remove(2);
+    left.revision += 1;
+    press(&mut app, &left, "Esc 4 Enter");
+    assert_eq!((app.view(), app.mode()), (View::Events, Mode::View));
+    assert_eq!(app.notices().notice(), Some("this flow has left the table"));
 }
 
 /// The texts of the events that are shown.

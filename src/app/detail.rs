@@ -327,3 +327,65 @@ fn place_lines(facts: Vec<Fact>, width: usize) -> Vec<Vec<Fact>> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charts_lie_apart_on_the_sheet_and_none_is_too_small_to_read() {
+        let (least_width, least) = SMALLEST_CHART;
+        let top = 3;
+        for (width, left) in (least_width..200).flat_map(|it| (0..60).map(move |left| (it, left))) {
+            let charts = place_charts(width, top, left);
+            let what = format!("{width} by {left}: {charts:?}");
+            assert_eq!(charts.len(), usize::from(CURVES) + 1, "{what}");
+            let places: Vec<_> = charts.iter().map(|(_, place)| place).collect();
+            for (at, place) in places.iter().enumerate() {
+                let end = place.x + place.width;
+                assert!(place.y >= top && end <= width, "{what}");
+                assert!(
+                    place.width >= least_width && place.height >= least,
+                    "{what}"
+                );
+                let is_apart = |other: &&Place| {
+                    let is_beside = other.x >= end + GAP || place.x >= other.x + other.width + GAP;
+                    let is_below = |one: &Place, other: &Place| one.y >= other.y + other.height;
+                    is_beside || is_below(place, other) || is_below(other, place)
+                };
+                assert!(places[at + 1..].iter().all(is_apart), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_has_as_many_facts_as_fit_with_a_gap_between_them() {
+        let facts: Vec<Fact> = [
+            "veth1",
+            "voice",
+            "4",
+            "a very long name of something",
+            "rtp",
+        ]
+        .into_iter()
+        .cycle()
+        .zip(["on", "rule", "vlan"].into_iter().cycle())
+        .map(|(text, name)| (name, text.to_owned()))
+        .take(15)
+        .collect();
+        let text = |(name, text): &Fact| format!("{name} {text}");
+        for width in 40..150 {
+            let lines = place_lines(facts.clone(), width);
+            assert_eq!(lines.concat(), facts);
+            let drawn =
+                |facts: &[Fact]| facts.iter().map(text).collect::<Vec<_>>().join("   ").len();
+            for (at, line) in lines.iter().enumerate() {
+                assert!(drawn(line) <= width, "{width}: {lines:?}");
+                if let Some(next) = lines.get(at + 1) {
+                    let with_next = [line.as_slice(), &next[..1]].concat();
+                    assert!(drawn(&with_next) > width, "{width}: {lines:?}");
+                }
+            }
+        }
+    }
+}

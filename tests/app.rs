@@ -422,13 +422,39 @@ fn host_names_stay_within_limits_and_those_on_the_screen_stay() {
     let mut app = dashboard(&report, SIZE, "n");
     let on_screen = "10.0.0.1".parse().expect("an address");
     app.update(Msg::Name(on_screen, "srv".into()), &report);
+    let elsewhere = "192.0.2.9".parse().expect("an address");
+    app.update(Msg::Name(elsewhere, "far".into()), &report);
     for number in 0..20_000_u32 {
         let address = (0x0b00_0000 + number).to_be_bytes().into();
         app.update(Msg::Name(address, "other".into()), &report);
         let names = app.names().expect("names are shown");
         assert!(names.len() <= MOST_NAMES && names.contains_key(&on_screen));
+        let had_room = number as usize + 2 < MOST_NAMES;
+        assert_eq!(names.contains_key(&elsewhere), had_room, "{number}");
     }
     assert!(!app.scene(&report).unnamed().contains(&on_screen));
+}
+
+#[test]
+fn the_title_of_a_detail_has_addresses_also_where_names_are_shown() {
+    let report = mixed();
+    let mut app = dashboard(&report, (200, 50), "n");
+    let key = report.flows[0].key;
+    app.update(Msg::Name(key.destination, "srv".into()), &report);
+    assert!(frame(&mut app, &report).contains("srv"));
+    let filter = format!("/ {}", key.source_port).replace("", " ");
+    press(&mut app, &report, &format!("{filter} Enter Home Enter"));
+    assert_eq!(
+        app.scene(&report).selected_flow().map(|flow| flow.key),
+        Some(key)
+    );
+    let (from, to) = (
+        (key.source, key.source_port),
+        (key.destination, key.destination_port),
+    );
+    let title = format!("{} {}:{} → {}:{}", key.protocol, from.0, from.1, to.0, to.1);
+    let drawn = frame(&mut app, &report);
+    assert!(drawn.contains(&title), "{title}\n{drawn}");
 }
 
 #[test]
@@ -558,6 +584,24 @@ fn each_view_has_a_filter_of_its_own() {
     // Earlier ones come back in any of them.
     press(&mut app, &report, "3 / Up Up");
     assert_eq!(app.filter().text(), "tcp");
+}
+
+#[test]
+fn interfaces_are_sorted_by_the_column_and_in_the_direction_that_keys_choose() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "3");
+    let ifindexes = |app: &mut App| {
+        let scene = app.scene(&report);
+        let interfaces = scene.interfaces().items();
+        interfaces.map(|it| it.ifindex).collect::<Vec<_>>()
+    };
+    assert!(frame(&mut app, &report).contains("interface▲"));
+    let by_name = ifindexes(&mut app);
+    press(&mut app, &report, "r");
+    assert!(frame(&mut app, &report).contains("interface▼"));
+    assert!(ifindexes(&mut app).iter().eq(by_name.iter().rev()));
+    press(&mut app, &report, "Right");
+    assert!(frame(&mut app, &report).contains("state▲"));
 }
 
 #[test]
@@ -1292,6 +1336,9 @@ fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_troubl
         (false, all - ended(&report).len())
     );
     assert!(frame(&mut app, &report).contains(&format!("{} hidden", ended(&report).len())));
+    press(&mut app, &report, "i");
+    assert_eq!(is_shown(&mut app, &report), (true, all));
+    press(&mut app, &report, "i");
     report.flows[at].watched.set_trouble(Some(Trouble {
         severity: 5012.0,
         words: "silent for 12 s".to_owned(),

@@ -94,6 +94,16 @@ fn alerts(report: &Report) -> Alerts {
 }
 
 fn written(name: &str, report: &Report, config: ConfigState, events: Option<&[Event]>) -> String {
+    written_in(Unit::Bytes, name, report, config, events)
+}
+
+fn written_in(
+    unit: Unit,
+    name: &str,
+    report: &Report,
+    config: ConfigState,
+    events: Option<&[Event]>,
+) -> String {
     let privileges = Privileges {
         user: "nobody".into(),
         uid: 65534,
@@ -110,7 +120,7 @@ fn written(name: &str, report: &Report, config: ConfigState, events: Option<&[Ev
         report,
         config,
         privileges: &privileges,
-        unit: Unit::Bytes,
+        unit,
         events,
         alerts: &alerts(report),
         top: None,
@@ -331,6 +341,15 @@ fn text_is_a_table_with_the_busiest_flows_first() {
     assert_eq!(ends(lines[4], "2.00 MB/s"), ends(titles, "thruput"));
     assert_eq!(ends(lines[5], "500 kB/s"), ends(titles, "thruput"));
     assert_eq!((lines[7], lines.len()), ("", 8));
+}
+
+#[test]
+fn text_has_rates_in_the_unit_that_is_chosen() {
+    let text = written_in(Unit::Bits, "txt", &small(), ConfigState::default(), None);
+    let lines: Vec<&str> = text.lines().collect();
+    for (line, rate) in [(1, "9.88 Mbit/s"), (4, "16.0 Mbit/s"), (5, "4.00 Mbit/s")] {
+        assert!(lines[line].contains(rate), "{}", lines[line]);
+    }
 }
 
 #[test]

@@ -195,6 +195,25 @@ fn a_record_has_what_came_since_the_one_before() {
 }
 
 #[test]
+fn an_interval_is_over_in_its_turn_however_late_that_is_noticed() {
+    let mut exporter = Exporter::new(&settings(), 5 * SECOND);
+    for (now_s, is_due) in [
+        (5, false),
+        (14, false),
+        (15, true),
+        (16, false),
+        (29, true),
+        (34, false),
+        (35, true),
+        (77, true),
+        (84, false),
+        (85, true),
+    ] {
+        assert_eq!(exporter.is_due(now_s * SECOND), is_due, "after {now_s} s");
+    }
+}
+
+#[test]
 fn what_is_not_known_is_not_in_the_template() {
     let mut session = Session::new(&settings());
     let flow = sample(0, Protocol::Udp, counts(5));

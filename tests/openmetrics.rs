@@ -1,6 +1,8 @@
 //! Pages of metrics: what each family says, in both formats, read by a parser of the tests' own.
 
-mod support;
+#[path = "support/exposition.rs"]
+#[allow(dead_code)]
+mod exposition;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -14,7 +16,6 @@ use flowtop::model::metrics::{
     RuleSeries, SERIES_OF_A_FLOW, Spread,
 };
 use flowtop::model::snapshot::{TableCounts, TableSample, Volume};
-use support::exposition;
 
 /// A name that has to be escaped.
 const RULE: &str = "voice \"x\\\nüber";

@@ -60,7 +60,7 @@ impl Filters {
         }
     }
 
-    /// Filters this view by that.
+    /// Filters this view by that, without spaces around it.
     pub(super) fn set(&mut self, view: View, text: &str) {
         let line = &mut self.lines[view as usize];
         line.set(text.trim());

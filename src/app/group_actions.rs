@@ -55,7 +55,6 @@ impl App {
         let its = self.group_by(shown).filter(&group.key);
         let own = self.filter();
         let filter = match own.query() {
-            query if query.is_empty() => its,
             query if query.is_choice() => format!("{its} ({})", own.text()),
             _ => format!("{} {its}", own.text()),
         };

@@ -244,6 +244,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sorted_is_the_screen_and_two_more_each_way_and_what_lies_beyond_is_known() {
+        const ROWS: u32 = 1000;
+        const HEIGHT: usize = 10;
+        let mut table = table(ROWS);
+        for position in [0, 5, 15, 25, 400, 985, 999] {
+            table.step(Step::First, HEIGHT, |row| row);
+            table.step(Step::By(position), HEIGHT, |row| row);
+            let part = table.part_to_sort(ROWS as usize, None, HEIGHT);
+            let (top, end) = (table.offset(), table.offset() + HEIGHT);
+            let expected = top.saturating_sub(20)..(end + 20).min(ROWS as usize);
+            assert_eq!(part, expected, "{position}");
+            table.set_sorted((0..ROWS).collect(), part.clone(), HEIGHT, |row| row);
+            assert!(!table.has_order());
+            for by in (-40..40).filter(|by| (0..1000).contains(&(position + by))) {
+                let at = (position + by) as usize;
+                // Wherever on the screen that row comes to stand.
+                let mut screens = at.saturating_sub(HEIGHT)..(at + HEIGHT).min(ROWS as usize);
+                let are_sorted = screens.all(|row| part.contains(&row));
+                let step = Step::By(by);
+                assert_eq!(
+                    table.has_order_for(step, HEIGHT),
+                    are_sorted,
+                    "{position} {by}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_row_that_goes_leaves_the_selection_in_its_place() {
         let mut table = table(5);
         table.step(Step::Last, 10, |row| row);

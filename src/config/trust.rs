@@ -187,5 +187,16 @@ mod tests {
         assert!(me == 0 || others.expect("a way").is_some());
         symlink("circle", folder.path().join("circle")).expect("a link");
         assert!(strange_part(&folder.path().join("circle"), |_| true).is_err());
+        // As many links as the kernel would follow, and no more.
+        let link = |number: usize| folder.path().join(format!("link{number}"));
+        symlink("inner", link(1)).expect("a link");
+        for number in 2..=MOST_LINKS + 1 {
+            symlink(link(number - 1), link(number)).expect("a link");
+        }
+        assert!(
+            fs::metadata(link(MOST_LINKS)).is_ok() && fs::metadata(link(MOST_LINKS + 1)).is_err()
+        );
+        assert_eq!(strange_part(&link(MOST_LINKS), |_| true).ok(), Some(None));
+        assert!(strange_part(&link(MOST_LINKS + 1), |_| true).is_err());
     }
 }

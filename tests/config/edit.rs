@@ -32,6 +32,10 @@ fn a_new_key_comes_last_and_is_indented_like_the_others() {
         ),
         ("{\"OFFSET\": 4}", "{\"OFFSET\": 4, \"UNIT\": \"bits\"}"),
         (
+            "{\n  \"OFFSET\": 4, \"MAX_FLOWS\": 9\n}",
+            "{\n  \"OFFSET\": 4, \"MAX_FLOWS\": 9, \"UNIT\": \"bits\"\n}",
+        ),
+        (
             "\u{feff}{\r\n  \"OFFSET\": 4\r\n}\r\n",
             "\u{feff}{\r\n  \"OFFSET\": 4,\r\n  \"UNIT\": \"bits\"\r\n}\r\n",
         ),

@@ -106,6 +106,27 @@ fn what_is_no_trusted_regular_file_is_refused() {
 }
 
 #[test]
+fn a_file_to_which_others_may_lead_the_way_is_read_only_if_it_is_named() {
+    let root = tempfile::tempdir().expect("folder");
+    let surroundings = surroundings(root.path());
+    let place = &surroundings.places()[1];
+    write(place, "{\"OFFSET\": 4}");
+    assert_eq!(
+        open(None, &surroundings).map(|it| it.path),
+        Ok(Some(place.clone()))
+    );
+    let bytes = surroundings.read(place).expect("trusted").into_bytes();
+    assert_eq!(bytes, b"{\"OFFSET\": 4}");
+    let folder = place.parent().expect("a folder");
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).expect("mode");
+    let error = open(None, &surroundings).expect_err("refused");
+    let why = format!("everybody may write to {}, on its way", folder.display());
+    assert!(error.contains(&why), "{error}");
+    let named = open(Some(place), &surroundings);
+    assert_eq!(named.map(|it| it.path), Ok(Some(place.clone())));
+}
+
+#[test]
 fn bytes_that_are_no_text_have_a_place_too() {
     let root = tempfile::tempdir().expect("folder");
     let surroundings = surroundings(root.path());

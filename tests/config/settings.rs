@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flowtop::config::{Applies, Config, Diagnostic, SETTINGS, Setting};
+use flowtop::config::{Applies, Config, Diagnostic, Record, SETTINGS, Setting};
 
 use super::valid_configs;
 
@@ -129,6 +129,34 @@ fn two_different_configurations_always_differ_in_words() {
             assert_eq!(difference.is_empty(), old == new, "{paths}: {difference}");
         }
     }
+}
+
+#[test]
+fn a_folder_to_record_to_has_a_name() {
+    for folder in ["", "a\\u0000b"] {
+        let text = format!("{{\"RECORD\": {{\"folder\": \"{folder}\"}}}}");
+        let errors = Config::load(&text, "").expect_err(folder);
+        let [error] = errors.as_slice() else {
+            panic!("{errors:?}");
+        };
+        assert_eq!(error.message, "RECORD.folder: no folder is called so");
+    }
+}
+
+#[test]
+fn a_folder_of_the_command_line_keeps_as_much_as_the_one_of_the_file() {
+    let of_file = Record {
+        folder: "past".into(),
+        bytes: 50_000_000,
+        days: 2,
+    };
+    let folder = Path::new("elsewhere");
+    let moved = Record {
+        folder: folder.into(),
+        ..of_file.clone()
+    };
+    assert_eq!(Record::moved_to(folder, Some(of_file)), moved);
+    assert_eq!(Record::moved_to(folder, None), Record::to(folder));
 }
 
 #[test]

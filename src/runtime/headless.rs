@@ -69,7 +69,7 @@ impl Headless {
             }
             self.session.hold_intervals(self.writer.is_busy());
             let mut happenings = self.session.pump();
-            // An interval that closed at the very end of the run has its record before the last one.
+            // What came with the end of the run is told before it.
             let is_last = |happening: &Happening| {
                 matches!(happening, Happening::End { .. } | Happening::Played)
             };

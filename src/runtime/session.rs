@@ -276,8 +276,9 @@ impl Session {
         if intervals.is_some() {
             self.choose_series();
         }
-        happenings.extend(intervals.map(Happening::IntervalClosed));
-        happenings
+        // It was over before a reset that came meanwhile, as a recording has it.
+        let closed = intervals.map(Happening::IntervalClosed);
+        closed.into_iter().chain(happenings).collect()
     }
 
     /// Counts a snapshot, if there is one, and ends so many intervals, as one.

@@ -339,6 +339,56 @@ fn a_pause_is_told_with_its_length() {
 }
 
 #[test]
+fn a_pause_across_totals_set_to_zero_is_told_with_its_length_and_none_twice() {
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
+    let stream = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
+    let mut now = report(vec![stream]);
+    let mut at = |ms: u64, last_seen_ms: u64, epochs: u32, gaps: (f64, u64), resets: bool| {
+        let told = log.events().len();
+        now.taken_ns = NOW + ms * 1_000_000;
+        let flow = &mut now.flows[0];
+        flow.last_seen_ns = NOW + last_seen_ms * 1_000_000;
+        flow.jitter_epochs = epochs;
+        flow.counts.packets += 20;
+        flow.interarrival = Interarrival::new(Some(gaps.0), None, gaps.1);
+        observer.observe(&now, CLOCK, &mut log);
+        if resets {
+            observer.start_at_zero();
+            now.flows[0].counts.packets = 0;
+        }
+        texts(&log).split_off(told)
+    };
+    at(0, 0, 3, (50.0, 9), false);
+    at(1000, 500, 3, (50.0, 9), false);
+    at(2000, 500, 3, (50.0, 9), true);
+    at(3000, 500, 3, (50.0, 9), false);
+    let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
+    let text = format!("resumed: goes on after a pause of 3.2 s: {flow}");
+    assert_eq!(at(4000, 3950, 4, (125.0, 2), true), [text]);
+    assert!(at(5000, 4950, 4, (50.0, 9), false).is_empty());
+}
+
+#[test]
+fn numbers_are_doubted_that_mostly_repeat_one_or_often_jump() {
+    let read = |duplicates, big_errors, restarts| Sequence {
+        received: 100,
+        duplicates: Some(duplicates),
+        big_errors,
+        restarts,
+        ..Sequence::default()
+    };
+    for (doubted, sure) in [
+        (read(51, 0, 0), read(50, 0, 0)),
+        (read(0, 26, 0), read(0, 25, 0)),
+        (read(0, 0, 26), read(0, 0, 25)),
+        (read(0, 13, 13), read(0, 13, 12)),
+    ] {
+        assert!(doubt::are_no_numbers(&doubted), "{doubted:?}");
+        assert!(!doubt::are_no_numbers(&sure), "{sure:?}");
+    }
+}
+
+#[test]
 fn a_rule_that_falls_silent_is_told_once_until_it_matches_again() {
     let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = ruled(report(Vec::new()), 1);

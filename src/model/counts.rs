@@ -258,6 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn what_adds_up_over_flows_is_neither_a_number_nor_the_latest_of_one() {
+        let counts = Counts {
+            packets: 3,
+            bytes: 300,
+            payload_bytes: 100,
+            sequence: Some(total(3)),
+            ip: Some(IpMetrics::default()),
+        };
+        let expected = Counts {
+            packets: 3,
+            bytes: 300,
+            payload_bytes: 100,
+            ..Counts::default()
+        };
+        assert_eq!(counts.across_flows(), expected);
+    }
+
+    #[test]
     fn numbers_that_come_late_are_lost_no_more_and_a_total_stays_above_zero() {
         let lost = |lost| Sequence {
             lost,

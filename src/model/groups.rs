@@ -54,3 +54,15 @@ impl FromIterator<Group> for Groups {
         Groups(bits.fold(0, |all, bit| all | bit))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_groups_are_those_that_there_are_and_none_is_in_an_empty_set() {
+        assert!(Groups::all().iter().eq(Group::ALL));
+        let none: Groups = [].into_iter().collect();
+        assert_eq!((none, none.iter().count()), (Groups::default(), 0));
+    }
+}

@@ -180,6 +180,16 @@ mod tests {
             assert_eq!(collector.to_string(), text);
         }
         let udp = Collector::parse("udp://localhost:4739").unwrap();
+        let own = Ipfix {
+            domain: 7,
+            ..Ipfix::to(Collector::parse("tcp://[::1]:65535").unwrap())
+        };
+        let redirected = Ipfix {
+            collector: udp.clone(),
+            ..own.clone()
+        };
+        assert_eq!(Ipfix::redirected(Some(own), &udp), redirected);
+        assert_eq!(Ipfix::redirected(None, &udp), Ipfix::to(udp.clone()));
         assert_eq!(udp.transport, Transport::Udp);
         assert_eq!(udp.to_string(), "localhost:4739");
     }

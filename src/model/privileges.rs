@@ -105,6 +105,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_threads_may_do_what_either_may_and_are_limited_as_the_freer_one() {
+        let strict = Privileges {
+            user: "nobody".into(),
+            uid: 65534,
+            groups: vec!["adm".into(), "video".into()],
+            capabilities: vec![("bpf".into(), "maps"), ("net_admin".into(), "clsact")],
+            stays_root: None,
+            no_new_privileges: true,
+            landlock: Landlock::Full,
+            seccomp: true,
+        };
+        let free = Privileges {
+            groups: vec!["video".into(), "audio".into()],
+            capabilities: vec![("net_admin".into(), "clsact"), ("perfmon".into(), "maps")],
+            no_new_privileges: false,
+            landlock: Landlock::Partial,
+            seccomp: false,
+            ..strict.clone()
+        };
+        let both = strict.clone().and(free.clone());
+        assert_eq!(both.groups, ["adm", "video", "audio"]);
+        let capabilities = both.capabilities.iter().map(|(name, _)| name.as_str());
+        assert!(capabilities.eq(["bpf", "net_admin", "perfmon"]));
+        for both in [both, free.and(strict)] {
+            let limits = (both.no_new_privileges, both.landlock, both.seccomp);
+            assert_eq!(limits, (false, Landlock::Partial, false));
+        }
+    }
+
+    #[test]
     fn a_user_without_a_name_has_a_number_and_has_it_once() {
         let nobody_else = Privileges {
             user: "64836".into(),

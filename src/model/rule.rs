@@ -31,11 +31,6 @@ impl SequenceWidth {
             SequenceWidth::Bits32 => 32,
         }
     }
-
-    /// Number of bytes in the payload.
-    pub const fn bytes(self) -> usize {
-        self.bits() as usize / 8
-    }
 }
 
 /// The order of the bytes of a payload's sequence number.

@@ -24,7 +24,7 @@ pub fn read_number(payload: &[u8], profile: &SequenceProfile) -> Option<u32> {
 
 /// The number at a position, if all of it is there.
 fn word(payload: &[u8], at: usize, profile: &SequenceProfile) -> Option<u32> {
-    let bytes = payload.get(at..at + profile.width.bytes())?;
+    let bytes = payload.get(at..at + profile.width.bits() as usize / 8)?;
     let read = match (profile.width, profile.byte_order) {
         (SequenceWidth::Bits32, ByteOrder::Big) => u32::from_be_bytes(bytes.try_into().ok()?),
         (SequenceWidth::Bits32, ByteOrder::Little) => u32::from_le_bytes(bytes.try_into().ok()?),

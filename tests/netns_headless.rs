@@ -19,6 +19,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::Background;
+use support::clock::wait_for;
 use support::frames::{FrameSender, Udp};
 use support::pair::{Pair, RECEIVER_LINK};
 use support::program::{self, Ended, Flowtop, flows, interface, number, volume};
@@ -118,16 +119,26 @@ fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
         assert_eq!(outcome, 0);
         bytes as usize
     };
-    // Until there is no room for a further record, and several intervals longer.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let (mut bytes, mut since) = (0, Instant::now());
-    while bytes < room / 2 || since.elapsed() < Duration::from_millis(700) {
-        assert!(Instant::now() < deadline, "{bytes} of {room} bytes");
-        std::thread::sleep(Duration::from_millis(5));
+    // Until there is no room for a further record, and several intervals longer: the program has waited for something ten times
+    // more, and written nothing.
+    let status = format!("/proc/{}/status", child.0.id());
+    let waits = || {
+        let status = std::fs::read_to_string(&status).expect("status");
+        let line = status
+            .lines()
+            .find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
+        line.expect("a number")
+            .trim()
+            .parse::<u64>()
+            .expect("a number")
+    };
+    let (mut bytes, mut waits_then) = (0, 0);
+    wait_for("a full pipe", || {
         if waiting() != bytes {
-            (bytes, since) = (waiting(), Instant::now());
+            (bytes, waits_then) = (waiting(), waits());
         }
-    }
+        bytes >= room / 2 && waits() > waits_then + 10
+    });
     let mut output = Vec::new();
     let read = std::fs::File::from(reader).read_to_end(&mut output);
     read.expect("records");

@@ -2,6 +2,8 @@
 
 use super::world::{SECOND, World, bounds, choose, exposition, key, set, tracker};
 use super::*;
+use crate::model::alert::{AlertRule, Alerts, Side};
+use crate::model::column::by_id;
 use crate::model::snapshot::{GapSums, Sequence, Snapshot};
 use crate::model::tracker::FlowTracker;
 
@@ -35,6 +37,8 @@ fn growing(tracker: &mut FlowTracker, snapshot: &Snapshot) -> Vec<u16> {
         then.is_some_and(|then| then.growth != flow.growth)
     };
     let now = exposition(tracker).flows;
+    // It is named, and another one of its name is the same to whoever reads.
+    assert!(now.iter().all(|flow| flow.identity.key.ifindex == 0));
     let now = now.iter().filter(|flow| grew(flow));
     let mut ports: Vec<u16> = now.map(|flow| flow.identity.key.source_port / 2).collect();
     ports.sort_unstable();
@@ -157,7 +161,8 @@ fn figures_are_spread_over_the_flows_of_a_rule() {
         sample.gaps = GapSums {
             count: 2,
             sum: 2 * gap,
-            squares: 2 * u128::from(gap).pow(2),
+            // One of none and one of twice as much.
+            squares: u128::from(2 * gap).pow(2),
         };
     }
     tracker.advance_and_close(&snapshot);
@@ -167,6 +172,17 @@ fn figures_are_spread_over_the_flows_of_a_rule() {
         .find(|row| row.rule.as_deref() == Some("few"));
     let spread = few.and_then(|row| row.interarrival).expect("it is known");
     assert_eq!((spread.median, spread.p95, spread.max), (0.01, 0.019, 0.02));
+    let spread = few.and_then(|row| row.jitter).expect("it is known");
+    for (found, gap) in [
+        (spread.median, 0.01),
+        (spread.p95, 0.019),
+        (spread.max, 0.02),
+    ] {
+        assert!(
+            (found - gap * std::f64::consts::SQRT_2).abs() < 1e-12,
+            "{spread:?}"
+        );
+    }
     let none = figures
         .iter()
         .find(|row| row.rule.as_deref() == Some("none"));
@@ -174,4 +190,28 @@ fn figures_are_spread_over_the_flows_of_a_rule() {
         none.map(|row| (row.jitter, row.interarrival)),
         Some((None, None))
     );
+}
+
+#[test]
+fn flows_and_those_beyond_a_threshold_are_counted_by_rule_however_they_are_mixed() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(Bounds::default()));
+    let packets: Vec<u64> = (1..=20).collect();
+    let mut snapshot = reading(1, &packets);
+    for sample in snapshot.flows.iter_mut().step_by(2) {
+        sample.rule = None;
+    }
+    tracker.advance_and_close(&snapshot);
+    let above_six = AlertRule::new(by_id("packets").expect("a column"), Side::Above, 6.0);
+    let mut alerts = Alerts::new(vec![above_six]);
+    alerts.advance(tracker.report());
+    let (meter, report) = tracker.meter();
+    let exposition = meter.exposition(report, &alerts).expect("it is on");
+    let listed = exposition.rules.iter().filter(|row| row.flows > 0);
+    let mut listed: Vec<_> = listed.map(|row| (row.rule.as_deref(), row.flows)).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [(None, 10), (Some("few"), 10)]);
+    let beyond = exposition.alerts.iter().filter(|row| row.flows > 0);
+    let beyond: Vec<_> = beyond.map(|row| (row.rule.as_deref(), row.flows)).collect();
+    assert_eq!(beyond, [(None, 7), (Some("few"), 7)]);
 }

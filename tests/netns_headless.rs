@@ -7,6 +7,8 @@ mod metrics;
 #[path = "netns_headless/reload.rs"]
 mod reload;
 mod support;
+#[path = "netns_headless/top.rs"]
+mod top;
 #[path = "netns_headless/withdrawn.rs"]
 mod withdrawn;
 

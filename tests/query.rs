@@ -205,6 +205,7 @@ fn what_tcpdump_takes_means_what_it_says() {
         ("dst host 10.0.0.2", false),
         ("src 10.0.0.2 and dst 10.1.0.1", true),
         ("src port 5004", false),
+        ("src port 40000", true),
         ("dst port 5004", true),
         ("udp dst portrange 5000-5010", true),
         ("net 10.0.0.0/8", true),

@@ -384,18 +384,6 @@ mod tests {
     }
 
     #[test]
-    fn values_are_compared_as_what_they_are() {
-        let (few, many) = (Value::Seconds(2.0), Value::Seconds(10.0));
-        assert!(few.compare(&many).is_lt() && many.compare(&few).is_gt());
-        assert!(few.compare(&few).is_eq() && few.compare(&Value::Unknown).is_eq());
-        assert!(
-            Value::Text("2".into())
-                .compare(&Value::Text("10".into()))
-                .is_gt()
-        );
-    }
-
-    #[test]
     fn titles_fit_into_their_columns_with_a_direction_mark() {
         fn check<T>(column: &Column<T>) {
             let width = column.min_width(Unit::Bytes);

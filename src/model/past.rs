@@ -87,3 +87,31 @@ impl Travel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_an_event_where_anything_was_lost_or_an_alert_raised() {
+        let is_event = |losing, alerts| {
+            let mark = Mark {
+                losing,
+                alerts,
+                ..Mark::default()
+            };
+            mark.is_event()
+        };
+        let found = [(0, 0), (1, 0), (0, 1)].map(|(losing, alerts)| is_event(losing, alerts));
+        assert_eq!(found, [false, true, true]);
+    }
+
+    #[test]
+    fn a_pace_is_held_and_goes_on_by_turns() {
+        let pace = Pace::default();
+        for times in 0..4 {
+            let held = Travel::Hold.pace(pace, times);
+            assert_eq!(held.is_held, pace.is_held ^ (times % 2 == 1), "{times}");
+        }
+    }
+}

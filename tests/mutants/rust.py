@@ -34,7 +34,7 @@ SLOW = [
 ]
 PURE = (
     ["app", "config", "export", "keymap", "model", "ui"],
-    ["app", "checks", "config", "export", "frames", "groups", "ipfix", "judgements", "openmetrics", "query"],
+    ["app", "checks", "config", "export", "frames", "groups", "ipfix", "judgements", "openmetrics", "query", "top"],
 )
 ALL_OF = "src/model/tracker"
 SAMPLED = ("src/model", "src/config", "src/app", "src/export")

@@ -15,6 +15,7 @@ pub mod ipfix;
 pub mod pair;
 pub mod program;
 pub mod pty;
+pub mod record;
 pub mod relay;
 pub mod scrape;
 pub mod seccomp;

@@ -266,4 +266,13 @@ mod tests {
         assert_eq!(Value::Unknown.text(&Context::default()), "-");
         assert!(!Value::Count(0).is_unknown());
     }
+
+    #[test]
+    fn values_are_compared_as_what_they_are() {
+        let (few, many) = (Value::Seconds(2.0), Value::Seconds(10.0));
+        assert!(few.compare(&many).is_lt() && many.compare(&few).is_gt());
+        assert!(few.compare(&few).is_eq() && few.compare(&Value::Unknown).is_eq());
+        let text = |text: &'static str| Value::Text(text.into());
+        assert!(text("2").compare(&text("10")).is_gt());
+    }
 }

@@ -1,6 +1,6 @@
 //! Which flows are shown, and how figures are spread, on hand-made readings.
 
-use super::world::{SECOND, World, bounds, choose, exposition, key, set, tracker};
+use super::world::{RULES, SECOND, World, bounds, choose, exposition, key, set, tracker};
 use super::*;
 use crate::model::alert::{AlertRule, Alerts, Side};
 use crate::model::column::by_id;
@@ -152,6 +152,38 @@ fn narrower_bounds_hold_from_the_next_choice_on() {
 }
 
 #[test]
+fn as_many_again_linger_and_no_more_of_them_go_than_have_to() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(bounds(3, 100)));
+    let mut totals = [0; 6];
+    let mut step = |tracker: &mut FlowTracker, second, packets: [u64; 6]| {
+        totals
+            .iter_mut()
+            .zip(packets)
+            .for_each(|(sum, more)| *sum += more);
+        growing(tracker, &reading(second, &totals))
+    };
+    for second in 1..3 {
+        step(&mut tracker, second, [10, 10, 10, 0, 0, 0]);
+    }
+    step(&mut tracker, 3, [0, 0, 0, 900, 900, 900]);
+    step(&mut tracker, 4, [0, 0, 0, 900, 900, 900]);
+    assert_eq!(step(&mut tracker, 5, [0, 0, 0, 900, 900, 900]), [3, 4, 5]);
+    let ports = |tracker: &mut FlowTracker| {
+        let flows = exposition(tracker).flows;
+        let ports = flows.iter().map(|flow| flow.identity.key.source_port / 2);
+        let mut ports: Vec<u16> = ports.collect();
+        ports.sort_unstable();
+        ports
+    };
+    assert_eq!(ports(&mut tracker), [0, 1, 2, 3, 4, 5]);
+    set(&mut tracker, Some(bounds(3, 5)));
+    choose(&mut tracker);
+    let left = ports(&mut tracker);
+    assert!(left.len() == 5 && left.ends_with(&[3, 4, 5]), "{left:?}");
+}
+
+#[test]
 fn figures_are_spread_over_the_flows_of_a_rule() {
     let mut tracker = tracker();
     set(&mut tracker, Some(Bounds::default()));
@@ -211,6 +243,11 @@ fn flows_and_those_beyond_a_threshold_are_counted_by_rule_however_they_are_mixed
     let mut listed: Vec<_> = listed.map(|row| (row.rule.as_deref(), row.flows)).collect();
     listed.sort_unstable();
     assert_eq!(listed, [(None, 10), (Some("few"), 10)]);
+    // Whoever reads differences misses nothing of those that have not begun.
+    for rule in RULES {
+        let is_its = |row: &&RuleSeries| row.rule.as_deref() == Some(rule);
+        assert!(exposition.rules.iter().any(|row| is_its(&row)), "{rule}");
+    }
     let beyond = exposition.alerts.iter().filter(|row| row.flows > 0);
     let beyond: Vec<_> = beyond.map(|row| (row.rule.as_deref(), row.flows)).collect();
     assert_eq!(beyond, [(None, 7), (Some("few"), 7)]);

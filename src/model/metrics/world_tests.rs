@@ -12,7 +12,7 @@ use crate::model::tracker::{FlowTracker, Intervals};
 pub const SECOND: u64 = 1_000_000_000;
 const SLOTS: u32 = 24;
 /// Rules by the remainder of a flow's port; the last flows are of no rule.
-const RULES: [&str; 2] = ["few", "none"];
+pub const RULES: [&str; 2] = ["few", "none"];
 const FEW: u32 = 3;
 
 pub struct Random(u64);

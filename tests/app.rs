@@ -1216,7 +1216,7 @@ fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
             lasted: 3,
         })
     };
-    let mut begin = |at: usize, found| report.flows[at].watched.set_trouble(found);
+    let mut begin = |at: usize, found| report.flows[at].set_trouble(found);
     begin(3, trouble(2008.0, "jitter 8.00 x its usual"));
     begin(4, trouble(4009.0, "loss 9.00%, 40 in 3.0 s"));
     let (jittery, lossy) = (report.flows[3].key, report.flows[4].key);
@@ -1339,7 +1339,7 @@ fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_troubl
     press(&mut app, &report, "i");
     assert_eq!(is_shown(&mut app, &report), (true, all));
     press(&mut app, &report, "i");
-    report.flows[at].watched.set_trouble(Some(Trouble {
+    report.flows[at].set_trouble(Some(Trouble {
         severity: 5012.0,
         words: "silent for 12 s".to_owned(),
         lasted: 3,

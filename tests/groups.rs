@@ -452,7 +452,7 @@ fn groups_with_trouble_come_first_and_those_beyond_a_threshold_before_all() {
         words: "silent for 3.0 s".to_owned(),
         lasted: 3,
     };
-    report.flows[5].watched.set_trouble(Some(trouble));
+    report.flows[5].set_trouble(Some(trouble));
     let alerts = vec![AlertRule::new(
         by_id("loss_percent").expect("a column"),
         Side::Above,

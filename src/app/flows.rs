@@ -196,19 +196,31 @@ impl FlowRows {
         self.ranking = ranking;
     }
 
-    /// The only pass over all flows: which of them are shown, what they are sorted by, how many lose, how wide they are.
+    /// The row of the selected flow, which mostly is the one that it had.
+    fn find_selected(&self, criteria: &Criteria) -> Option<u32> {
+        let (flows, table) = (&criteria.shown.flows, self.table(criteria.view));
+        let key = table.selected()?;
+        let is_it = |flow: &Flow| flow.key == key;
+        let former = table.position().and_then(|at| table.rows().get(at));
+        let is_still_it = |row: &u32| flows.get(*row as usize).is_some_and(is_it);
+        let found = || flows.iter().position(is_it).map(|row| row as u32);
+        former.copied().filter(is_still_it).or_else(found)
+    }
+
+    /// The only pass over all flows: which of them are shown, what they are sorted by, how many lose, how wide they are. Of each
+    /// it touches one cache line, unless it is asked for more.
     fn rank(&mut self, criteria: &Criteria) -> Ranking {
         let mut ranking = std::mem::take(&mut self.ranking).emptied();
         let (shown, query, context) = (criteria.shown, criteria.query, &criteria.context);
         let session = criteria.session.filter(|_| self.hides_session);
         let table = self.table(criteria.view);
-        let (sort, selected) = (table.sort(), table.selected());
-        let selected = selected.map(|key| (key.brief(), key));
+        let (sort, selected) = (table.sort(), self.find_selected(criteria));
         let mut scratch = String::new();
         if context.names.is_some() {
             self.widest.cells = Width::ENDPOINT_MAX;
         }
         let measured_ns = self.widest.begin(shown.taken_ns);
+        let has_new = shown.newest_ns.is_none_or(|newest| newest >= measured_ns);
         (self.losing, self.in_trouble) = (0, 0);
         let hides_some = !query.is_empty() || session.is_some() || self.hides_ended;
         self.shown_rates = hides_some.then(Rates::default);
@@ -221,7 +233,7 @@ impl FlowRows {
             self.losing += usize::from(flow.is_losing());
             let trouble = verdict(flow, context).number();
             self.in_trouble += usize::from(trouble.is_some());
-            if flow.first_seen_ns >= measured_ns {
+            if has_new && flow.first_seen_ns >= measured_ns {
                 self.widest.measure(flow);
             }
             if (query.is_empty() || query.matches(flow, context, &self.pinned, &mut scratch))
@@ -232,14 +244,13 @@ impl FlowRows {
                     *sum += rates;
                 }
                 let cell = sort.column.value(flow, context);
-                let brief = flow.key.brief();
-                ranking.add(row, &sort, &cell, brief);
+                ranking.add(row, &sort, &cell);
                 if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
                     ranking.put_before(PINNED);
                 } else if let Some(severity) = trouble.filter(|_| puts_trouble_first) {
                     ranking.put_before(Ranking::level_of(severity));
                 }
-                if selected.is_some_and(|(its, key)| its == brief && key == flow.key) {
+                if selected == Some(row) {
                     ranking.want();
                 }
             }

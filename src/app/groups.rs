@@ -352,7 +352,7 @@ fn ordered<T, K: Ord>(
     let mut ranking = Ranking::default();
     for row in rows {
         let item = &items[row as usize];
-        ranking.add(row, sort, &sort.column.value(item, context), tie(item).0);
+        ranking.add(row, sort, &sort.column.value(item, context));
         if let Some(level) = level(item) {
             ranking.put_before(level);
         }

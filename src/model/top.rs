@@ -48,7 +48,7 @@ impl Top {
                 continue;
             }
             let cell = sort.column.value(flow, context);
-            ranking.add(row, sort, &cell, flow.key.brief());
+            ranking.add(row, sort, &cell);
         }
         let mut rows = Vec::new();
         let tie = |flow: &Flow| (flow.key.brief(), flow.key);

@@ -272,11 +272,6 @@ impl Flow {
         loss_percent(self.counts.sequence?.lost, self.counts.arrived())
     }
 
-    /// How the flow is far from its own past; `None` where it is not.
-    pub fn trouble(&self) -> Option<&Trouble> {
-        self.watched.trouble()
-    }
-
     /// Whether numbers went missing in the latest interval.
     #[inline]
     pub fn is_losing(&self) -> bool {
@@ -367,6 +362,8 @@ pub struct Report {
     pub interval_s: f64,
     /// All listed flows, in no particular order.
     pub flows: Vec<Flow>,
+    /// When the newest flow began, listed or ended, CLOCK_MONOTONIC ns; `None` where that is not known.
+    pub newest_ns: Option<u64>,
     /// All interfaces that are or were watched in this run; those that are gone come last, and the oldest of them share
     /// one row, with index 0.
     pub interfaces: Vec<Interface>,

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::select::sort_part;
+use super::select::{sort_part, sort_part_by_class};
 use super::{Column, Context, FLOW_COLUMNS, Value, by_id};
 use crate::model::tracker::Flow;
 
@@ -90,7 +90,7 @@ impl<T> Sort<T> {
         let mut ranking = Ranking::default();
         for row in rows.iter() {
             let item = &items[*row as usize];
-            ranking.add(*row, self, &self.column.value(item, context), tie(item).0);
+            ranking.add(*row, self, &self.column.value(item, context));
         }
         let all = 0..rows.len();
         ranking.sort(rows, self, items, context, tie, |_| all);
@@ -114,19 +114,19 @@ pub struct Ranking {
     is_exact: bool,
 }
 
-/// What a row is compared by before anything else is looked at.
+/// What a row is compared by before anything else is looked at: there may be a million of them.
 #[derive(Debug, Clone, Copy)]
 struct Ranked {
+    rank: u64,
+    row: u32,
     /// The lower, the further in front, whatever the rank.
     level: u16,
-    rank: u64,
-    brief: u64,
-    row: u32,
 }
 
 impl Ranked {
-    fn quick(&self) -> u128 {
-        u128::from(self.rank) << 64 | u128::from(self.brief)
+    /// In one number: nearly always decided by one comparison without a branch.
+    fn class(&self) -> u128 {
+        u128::from(self.level) << 64 | u128::from(self.rank)
     }
 }
 
@@ -160,14 +160,13 @@ impl Ranking {
         self.entries.is_empty()
     }
 
-    /// Adds a row with its cell and the first part of what breaks ties.
-    pub fn add<T>(&mut self, row: u32, sort: &Sort<T>, cell: &Value, brief: u64) {
+    /// Adds a row with its cell.
+    pub fn add<T>(&mut self, row: u32, sort: &Sort<T>, cell: &Value) {
         self.is_exact &= is_amount(cell);
         self.entries.push(Ranked {
-            level: u16::MAX,
             rank: rank(cell, sort.descending),
-            brief,
             row,
+            level: u16::MAX,
         });
     }
 
@@ -202,30 +201,34 @@ impl Ranking {
         let is_exact = self.is_exact;
         let item = |entry: &Ranked| &items[entry.row as usize];
         let value = |entry: &Ranked| sort.column.value(item(entry), context);
-        let compare = |a: &Ranked, b: &Ranked| {
-            let cells = || match is_exact {
+        let with_tie = |entry: &Ranked| (tie(item(entry)).0, *entry);
+        // Those of one class. Their items are looked at once, as far as that will do.
+        let compare = |(brief, a): &(u64, Ranked), (other, b): &(u64, Ranked)| {
+            let cells = match is_exact {
                 true => Ordering::Equal,
                 false => sort.order(&value(a), &value(b)),
             };
             let keys = || tie(item(a)).1.cmp(&tie(item(b)).1);
-            if a.level != b.level {
-                return a.level.cmp(&b.level);
-            }
-            // Nearly always decided by one comparison without a branch.
-            if is_exact && a.quick() != b.quick() {
-                return a.quick().cmp(&b.quick());
-            }
-            let ranks = a.rank.cmp(&b.rank).then_with(cells);
-            ranks.then(a.brief.cmp(&b.brief)).then_with(keys)
+            cells.then(brief.cmp(other)).then_with(keys)
         };
         let before = |wanted: &Ranked| {
-            self.entries
-                .iter()
-                .filter(|e| compare(e, wanted).is_lt())
-                .count()
+            let its = with_tie(wanted);
+            let is_before = |entry: &&Ranked| match entry.class().cmp(&wanted.class()) {
+                Ordering::Equal => compare(&with_tie(entry), &its).is_lt(),
+                order => order.is_lt(),
+            };
+            self.entries.iter().filter(is_before).count()
         };
         let place = self.wanted.as_ref().map(before);
-        sort_part(&mut self.entries, part(place), compare);
+        let sort_within = |its: &mut [Ranked], part: Range<usize>| {
+            let mut with_ties: Vec<_> = its.iter().map(with_tie).collect();
+            sort_part(&mut with_ties, part, compare);
+            let sorted = with_ties.into_iter().map(|(_, entry)| entry);
+            its.iter_mut()
+                .zip(sorted)
+                .for_each(|(at, entry)| *at = entry);
+        };
+        sort_part_by_class(&mut self.entries, part(place), Ranked::class, sort_within);
         rows.clear();
         rows.extend(self.entries.iter().map(|entry| entry.row));
     }

@@ -20,7 +20,7 @@ use super::rules::{count_for_rule, rename, rule_of};
 use super::slots::Slots;
 use super::state::{Ended, FlowState, Increase, push_lean};
 use super::window::Intervals;
-use super::{Flow, Glance, History, Interarrival, RecentLoss, Report, Watched};
+use super::{Flow, Report};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::metrics::Meter;
@@ -41,6 +41,8 @@ pub struct FlowTracker {
     pub(super) kept: Option<Box<KeptFlows>>,
     meter: Meter,
     rules_version: u8,
+    /// Rules are in force, or were: a flow may have one.
+    has_had_rules: bool,
     table_baseline: TableCounts,
     intervals: Intervals,
     /// The current step of the jitter window, and when it began.
@@ -68,6 +70,7 @@ impl FlowTracker {
             kept: None,
             meter: Meter::default(),
             rules_version: 0,
+            has_had_rules: false,
             table_baseline: TableCounts::default(),
             intervals,
             step: 0,
@@ -86,6 +89,7 @@ impl FlowTracker {
     /// histograms. A rule that keeps its name keeps its totals.
     pub fn set_rules(&mut self, version: u8, rules: impl IntoIterator<Item = (Arc<str>, bool)>) {
         rename(&mut self.report, rules);
+        self.has_had_rules |= !self.report.rules.is_empty();
         self.report.revision += 1;
         self.rules_version = version;
     }
@@ -284,10 +288,9 @@ impl FlowTracker {
         let came = increase.counts.metered();
         state.window.add(self.step, increase.gaps, &came);
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
-        flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         flow.update_glance();
-        if sample.rules_version == self.rules_version {
+        if self.has_had_rules && sample.rules_version == self.rules_version {
             let counts = increase.counts.across_flows();
             count_for_rule(&mut self.report.rules, flow, sample, counts);
         }
@@ -305,6 +308,7 @@ impl FlowTracker {
             Some(index) => {
                 let flow = &mut self.report.flows[index as usize];
                 self.states[index as usize].join(flow, sample);
+                flow.first_seen_ns = flow.first_seen_ns.min(sample.first_seen_ns);
                 // There is no gap in front of its first packet.
                 flow.glance.excess.add(0, 1);
             }
@@ -332,22 +336,9 @@ impl FlowTracker {
 
     fn list(&mut self, sample: &FlowSample) {
         let index = self.report.flows.len() as u32;
-        let flow = Flow {
-            key: sample.key,
-            interface: self.interfaces.name(sample.key.ifindex),
-            counts: Counts::default(),
-            rates: None,
-            interarrival: Interarrival::default(),
-            recent_loss: RecentLoss::default(),
-            jitter_epochs: sample.epoch,
-            rule: None,
-            first_seen_ns: sample.first_seen_ns,
-            last_seen_ns: sample.last_seen_ns,
-            history: History::default(),
-            watched: Watched::default(),
-            histogram: None,
-            glance: Glance::default(),
-        };
+        let flow = Flow::of(sample, self.interfaces.name(sample.key.ifindex));
+        let newest_ns = &mut self.report.newest_ns;
+        *newest_ns = (*newest_ns).max(Some(flow.first_seen_ns));
         self.interfaces.begin(&flow);
         self.kept.iter_mut().for_each(|kept| kept.begin(&flow));
         push_lean(&mut self.report.flows, flow);

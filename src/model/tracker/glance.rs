@@ -1,7 +1,7 @@
 //! What a glance at a flow tells: for nearly all of a million flows it will do.
 
-use super::Flow;
 use super::excess::Excess;
+use super::{Flow, Trouble};
 use crate::model::counts::Sequence;
 
 /// What is told of a flow without looking further.
@@ -13,6 +13,8 @@ pub struct Glance {
     pub(super) is_settled: bool,
     /// It is silent, and may come to be so for too long.
     pub(super) awaits_packets: bool,
+    /// Something is the matter with it.
+    is_in_trouble: bool,
     /// Packets came one after the other, and nothing else has happened. False: it is not known.
     is_uneventful: bool,
 }
@@ -28,6 +30,18 @@ impl Flow {
     #[inline]
     pub fn is_uneventful(&self) -> bool {
         self.glance.is_uneventful
+    }
+
+    /// How the flow is far from its own past; `None` where it is not.
+    #[inline]
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.glance.is_in_trouble.then(|| self.watched.trouble())?
+    }
+
+    /// Says what is the matter with the flow now.
+    pub fn set_trouble(&mut self, trouble: Option<Trouble>) {
+        self.glance.is_in_trouble = trouble.is_some();
+        self.watched.set_trouble(trouble);
     }
 
     /// Looks whether it is uneventful so far.

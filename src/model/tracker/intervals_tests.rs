@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::model::tracker::Rates;
+use crate::model::tracker::{History, Rates};
 use world::{Burst, INTERFACES, UNTRACKED, World, share, volume_of};
 
 #[path = "world_tests.rs"]

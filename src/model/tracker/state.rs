@@ -3,9 +3,13 @@
 //! Nearly every flow has had a single slot since it was listed and since the last reset. Its totals are then the slot's
 //! last reading, which is not stored a second time.
 
+use std::sync::Arc;
+
 use super::trouble::{assess, is_suspect};
 use super::window::{PackedGaps, Window};
-use super::{Flow, Rates, RecentLoss, gained, loss_percent};
+use super::{
+    Flow, Glance, History, Interarrival, Rates, RecentLoss, Watched, gained, loss_percent,
+};
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
 use crate::model::snapshot::FlowSample;
 
@@ -106,6 +110,26 @@ impl Reading {
 }
 
 impl Flow {
+    /// A new flow on an interface of this name, whose totals are zero.
+    pub(super) fn of(sample: &FlowSample, interface: Arc<str>) -> Flow {
+        Flow {
+            key: sample.key,
+            interface,
+            counts: Counts::default(),
+            rates: None,
+            interarrival: Interarrival::default(),
+            recent_loss: RecentLoss::default(),
+            jitter_epochs: sample.epoch,
+            rule: None,
+            first_seen_ns: sample.first_seen_ns,
+            last_seen_ns: sample.last_seen_ns,
+            history: History::default(),
+            watched: Watched::default(),
+            histogram: None,
+            glance: Glance::default(),
+        }
+    }
+
     /// Appends what the IP headers of an interval with packets said, if that is counted. Whether the past has to be looked at.
     fn record_ip(&mut self) -> bool {
         let ip = self.counts.ip.as_ref();
@@ -115,7 +139,7 @@ impl Flow {
     fn hold_against_past(&mut self, ended: &Ended) {
         let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
         self.glance.awaits_packets = is_silent;
-        self.watched.set_trouble(trouble);
+        self.set_trouble(trouble);
     }
 }
 

@@ -156,7 +156,7 @@ impl Course {
         }
         let trouble = Trouble::new(0, 0.0, String::new());
         let before = |lasted| Trouble { lasted, ..trouble };
-        flow.watched.set_trouble(self.trouble.map(before));
+        flow.set_trouble(self.trouble.map(before));
         flow
     }
 

@@ -17,7 +17,7 @@ pub struct Watched(Option<Box<Watch>>);
 
 impl Watched {
     /// What is the matter with the flow.
-    pub fn trouble(&self) -> Option<&Trouble> {
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
         self.0.as_ref()?.trouble.as_ref()
     }
 
@@ -27,7 +27,7 @@ impl Watched {
     }
 
     /// Says what is the matter with the flow now.
-    pub fn set_trouble(&mut self, trouble: Option<Trouble>) {
+    pub(super) fn set_trouble(&mut self, trouble: Option<Trouble>) {
         if trouble.is_some() {
             self.0.get_or_insert_default().trouble = trouble;
         } else if let Some(watch) = &mut self.0 {

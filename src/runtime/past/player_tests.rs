@@ -21,6 +21,7 @@ fn without_past(report: &Report) -> Report {
     report.revision = 0;
     for flow in &mut report.flows {
         flow.history = Default::default();
+        flow.set_trouble(None);
         flow.watched = Default::default();
     }
     report

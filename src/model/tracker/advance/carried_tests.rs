@@ -118,6 +118,8 @@ impl Pair {
 /// What is told but for rates and what else takes an interval to be known.
 fn totals(tracker: &FlowTracker) -> Report {
     let mut report = tracker.report().clone();
+    // Of a flow that has ended, maybe.
+    report.newest_ns = None;
     (report.revision, report.interval_s) = (0, 0.0);
     for flow in &mut report.flows {
         flow.rates = None;

@@ -339,6 +339,21 @@ fn a_pause_is_told_with_its_length() {
 }
 
 #[test]
+fn how_long_a_pause_was_is_not_told_where_nobody_saw_it_begin() {
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
+    let mut now = report(vec![flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5)]);
+    for (second, epochs) in [(0, 1), (1, 2)] {
+        now.taken_ns = NOW + second * 1_000_000_000;
+        let flow = &mut now.flows[0];
+        (flow.last_seen_ns, flow.jitter_epochs) = (now.taken_ns, epochs);
+        flow.counts.packets += 20;
+        observer.observe(&now, CLOCK, &mut log);
+    }
+    let text = "resumed: goes on after a pause of more than 2 s: udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
+    assert_eq!(texts(&log).last().map(String::as_str), Some(text));
+}
+
+#[test]
 fn a_pause_across_totals_set_to_zero_is_told_with_its_length_and_none_twice() {
     let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let stream = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);

@@ -21,6 +21,7 @@ SLOW = [
     "column::select::tests::a_part_is_as_if_all_were_sorted",
     "former_runs::tests::as_many_histograms_are_kept_as_the_documents_say_and_beyond_that_none_is_half_known",
     "harmless::tests::the_ranges_are_those_of_unicode",
+    "metrics::tests::of_too_many_series_that_are_gone_the_older_half_begins_anew",
     "metrics::world::whoever_reads_now_and_then_has_all_that_came_exactly_once",
     "of_thousands_of_interfaces_that_are_gone_the_oldest_share_a_row_and_no_packet_is_lost",
     "trouble::bounds::what_is_told_by_chance_is_what_the_definition_says",

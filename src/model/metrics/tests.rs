@@ -4,7 +4,7 @@ use super::world::{RULES, SECOND, World, bounds, choose, exposition, key, set, t
 use super::*;
 use crate::model::alert::{AlertRule, Alerts, Side};
 use crate::model::column::by_id;
-use crate::model::snapshot::{GapSums, Sequence, Snapshot};
+use crate::model::snapshot::{FlowSample, GapSums, Sequence, Snapshot};
 use crate::model::tracker::FlowTracker;
 
 /// A reading with so many packets of each of these flows, a second after the one before.
@@ -251,4 +251,42 @@ fn flows_and_those_beyond_a_threshold_are_counted_by_rule_however_they_are_mixed
     let beyond = exposition.alerts.iter().filter(|row| row.flows > 0);
     let beyond: Vec<_> = beyond.map(|row| (row.rule.as_deref(), row.flows)).collect();
     assert_eq!(beyond, [(None, 7), (Some("few"), 7)]);
+}
+
+#[test]
+fn of_too_many_series_that_are_gone_the_older_half_begins_anew() {
+    const FLOWS: usize = 10_002;
+    const ENDS: [std::ops::Range<usize>; 3] = [0..3_000, 3_000..6_000, 6_000..FLOWS];
+    let mut tracker = tracker();
+    set(&mut tracker, Some(bounds(20_000, 20_000)));
+    let read = |tracker: &mut FlowTracker, snapshot: &Snapshot| {
+        tracker.advance_and_close(snapshot);
+        choose(tracker);
+    };
+    for second in 1..4 {
+        read(&mut tracker, &reading(second, &[second; FLOWS]));
+    }
+    for (second, ended) in (4..).zip(ENDS) {
+        let mut snapshot = reading(second, &[second; FLOWS]);
+        snapshot.flows.drain(..ended.end);
+        snapshot.freed = ended.map(|slot| slot as u32).collect();
+        read(&mut tracker, &snapshot);
+    }
+    assert_eq!(exposition(&mut tracker).flows.len(), FLOWS);
+    read(&mut tracker, &reading(200, &[]));
+    assert!(exposition(&mut tracker).flows.is_empty());
+    // One of each of them comes again.
+    for (second, packets) in [(201, 1), (202, 2), (203, 3)] {
+        let mut snapshot = reading(second, &[packets; FLOWS]);
+        for sample in &mut snapshot.flows {
+            (sample.generation, sample.first_seen_ns) = (2, 201 * SECOND);
+        }
+        let is_first = |sample: &FlowSample| ENDS.iter().any(|it| it.start == sample.slot as usize);
+        snapshot.flows.retain(is_first);
+        read(&mut tracker, &snapshot);
+    }
+    let mut flows = exposition(&mut tracker).flows;
+    flows.sort_by_key(|flow| flow.identity.key.source_port);
+    let packets: Vec<u64> = flows.iter().map(|flow| flow.growth.packets).collect();
+    assert_eq!(packets, [1, 1, 4]);
 }

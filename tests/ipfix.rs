@@ -416,6 +416,16 @@ fn only_flows_of_the_rules_that_are_named_are_exported() {
         (records[0].number(SOURCE_PORT), records[0].text(RULE)),
         (40_001, "voice".into())
     );
+    // What came under rules that are not known any more came under the latest one that was.
+    let flow = FlowSample {
+        rule: None,
+        ..sample(1, Protocol::Udp, counts(9))
+    };
+    session.observe(&reading(4, &[flow]));
+    session.end_interval();
+    let records = session.flows();
+    let of_voice = records.iter().map(|it| (it.number(PACKETS), it.text(RULE)));
+    assert!(of_voice.eq([(4, "voice".into())]));
 }
 
 /// Slots whose flows come, count, wrap their narrow counters, pause, and give way: what all records of a slot's lives say adds

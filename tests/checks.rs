@@ -102,9 +102,13 @@ impl Run {
     }
 
     fn judge(&self, text: &str) -> Outcome {
+        self.judge_in(Unit::Bytes, text)
+    }
+
+    fn judge_in(&self, unit: Unit, text: &str) -> Outcome {
         let check = Check::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
         let run = self.tracker.whole_run().expect("flows are kept");
-        let [outcome] = &judge(&[check], &run, Unit::Bytes)[..] else {
+        let [outcome] = &judge(&[check], &run, unit)[..] else {
             panic!("one outcome");
         };
         outcome.clone()
@@ -120,6 +124,22 @@ impl Run {
             Verdict::Fails => false,
             Verdict::Unsure => panic!("{:?}", self.judge(text)),
         }
+    }
+}
+
+#[test]
+fn rates_without_a_unit_of_their_own_are_in_the_one_that_is_chosen() {
+    let mut run = Run::new();
+    run.read(&[sample(0, 1, 5201, 10, None)], &[]);
+    run.read(&[], &[]);
+    for (unit, condition) in [
+        (Unit::Bytes, "=> rate=500"),
+        (Unit::Bits, "=> rate=4000"),
+        (Unit::Bytes, "=> rate=4kbps"),
+        (Unit::Bits, "=> rate=4kbps"),
+    ] {
+        let outcome = run.judge_in(unit, condition);
+        assert_eq!(outcome.verdict, Verdict::Holds, "{outcome:?}");
     }
 }
 

@@ -179,6 +179,7 @@ fn a_record_has_what_came_since_the_one_before() {
     assert_eq!(first[0].number(END_REASON), 2, "it goes on");
     assert_eq!(first[0].text(82), "eth0");
     assert_eq!((first[0].domain, first[0].number(10)), (7, 3));
+    assert_eq!(first[0].number(61), 0, "it came in");
 
     session.observe(&reading(4, &[]));
     session.end_interval();

@@ -202,7 +202,7 @@ fn an_interval_is_over_in_its_turn_however_late_that_is_noticed() {
         (3, false),
         (12, false),
         (13, true),
-        (14, false),
+        (18, false),
         (27, true),
         (32, false),
         (33, true),

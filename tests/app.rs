@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use fixture::{CLOCK, dashboard, frame, many, mixed, press, ruled};
 use flowtop::app::{
-    App, Effect, Journal, MOST_NAMES, Mode, Moment, Mouse, MouseKind, Msg, Preferences, SshSession,
-    View,
+    App, Effect, HELP_KEYS, HelpLine, Journal, MOST_NAMES, Mode, Moment, Mouse, MouseKind, Msg,
+    Preferences, SshSession, View, help_lines,
 };
 use flowtop::keymap::{Action, BINDINGS, Key, Keymap, parse_chord};
 use flowtop::model::alert::{AlertRule, Side};
@@ -448,11 +448,9 @@ fn the_title_of_a_detail_has_addresses_also_where_names_are_shown() {
         app.scene(&report).selected_flow().map(|flow| flow.key),
         Some(key)
     );
-    let (from, to) = (
-        (key.source, key.source_port),
-        (key.destination, key.destination_port),
-    );
-    let title = format!("{} {}:{} → {}:{}", key.protocol, from.0, from.1, to.0, to.1);
+    let from = format!("{}:{}", key.source, key.source_port);
+    let to = format!("{}:{}", key.destination, key.destination_port);
+    let title = format!("{} {from} → {to}", key.protocol);
     let drawn = frame(&mut app, &report);
     assert!(drawn.contains(&title), "{title}\n{drawn}");
 }
@@ -980,6 +978,19 @@ fn earlier_filters_come_back_by_the_arrow_keys() {
     // One that is used again is the latest one, and there once. The one that stands is passed over.
     assert_eq!(after(&mut app, "Up Up Enter / Up"), "tcp");
     assert_eq!(after(&mut app, "Up"), "tcp");
+}
+
+#[test]
+fn nothing_in_the_help_is_cut_off_at_the_edge() {
+    for width in [40, 60, 80, 120] {
+        for line in help_lines(&Keymap::default(), width) {
+            let end = match &line {
+                HelpLine::Heading(text) => 1 + text.chars().count(),
+                HelpLine::Entry(_, text) => 3 + HELP_KEYS + text.chars().count(),
+            };
+            assert!(end < width, "{width}: {line:?}");
+        }
+    }
 }
 
 #[test]

@@ -29,8 +29,8 @@ const FLAGS: [(&str, &str); 5] = [
 /// A line of the help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HelpLine {
-    /// The title of a group.
-    Heading(&'static str),
+    /// A line of the title of a group.
+    Heading(String),
     /// Keys, or whatever is explained, and a line of its explanation.
     Entry(String, String),
 }
@@ -39,6 +39,9 @@ pub enum HelpLine {
 pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
     let mut lines = Vec::new();
     let room = width - HELP_KEYS - 4;
+    let heading = |lines: &mut Vec<HelpLine>, title: &str| {
+        lines.extend(wrap(title, width - 2).into_iter().map(HelpLine::Heading));
+    };
     let entry = |lines: &mut Vec<HelpLine>, keys: String, text: &str| {
         let mut keys = keys;
         for part in wrap(text, room) {
@@ -46,13 +49,13 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
         }
     };
     for group in KeyGroup::ALL {
-        lines.push(HelpLine::Heading(group.title()));
+        heading(&mut lines, group.title());
         for row in BINDINGS.iter().filter(|row| row.group == group) {
             let keys = keymap.keys_text(row.action);
             entry(&mut lines, keys, row.help);
         }
     }
-    lines.push(HelpLine::Heading("Filter (and, or, not or !, brackets)"));
+    heading(&mut lines, "Filter (and, or, not or !, brackets)");
     for (field, help) in FIELDS {
         entry(&mut lines, format!("{field}:"), help);
     }
@@ -62,7 +65,7 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
     let habit =
         "as tcpdump has it: src host 10.0.0.1, dst port 443, net 10.0.0.0/8, port 80 or 443";
     entry(&mut lines, "port 53".to_owned(), habit);
-    lines.push(HelpLine::Heading("Columns"));
+    heading(&mut lines, "Columns");
     for (flag, help) in FLAGS {
         entry(&mut lines, flag.to_owned(), help);
     }
@@ -73,7 +76,7 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
         };
         entry(&mut lines, column.title.to_owned(), &text);
     }
-    lines.push(HelpLine::Heading("Columns of groups"));
+    heading(&mut lines, "Columns of groups");
     for column in &GROUP_COLUMNS {
         let text = format!("{} ({})", column.help, column.id);
         entry(&mut lines, column.title.to_owned(), &text);

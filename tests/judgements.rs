@@ -293,32 +293,59 @@ fn gaps_are_told_at_once_and_then_once_a_minute_though_the_flow_has_ended() {
     assert_eq!(at(300, (1, 1), true), [text]);
 }
 
-#[test]
-fn a_pause_is_told_with_its_length() {
-    let (mut observer, mut log) = (Observer::default(), EventLog::default());
-    let mut stream = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
-    stream.rule = Some("voice".into());
-    let mut now = report(vec![stream]);
-    let mut at = |ms: u64, last_seen_ms: u64, epochs: u32, gaps_ms: &[f64]| {
-        let told = log.events().len();
-        now.taken_ns = NOW + ms * 1_000_000;
-        let flow = &mut now.flows[0];
+/// A stream that pauses, and what is told of it.
+struct Stream {
+    now: Report,
+    observer: Observer,
+    log: EventLog,
+}
+
+impl Stream {
+    const NAME: &str = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1 (rule voice)";
+
+    fn new() -> Stream {
+        let mut stream = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
+        stream.rule = Some("voice".into());
+        Stream {
+            now: report(vec![stream]),
+            observer: Observer::default(),
+            log: EventLog::default(),
+        }
+    }
+
+    /// What is told at a reading, of 20 packets more of which the latest came then.
+    fn at(&mut self, ms: u64, last_seen_ms: u64, epochs: u32, gaps_ms: &[f64]) -> Vec<String> {
+        let told = self.log.events().len();
+        self.now.taken_ns = NOW + ms * 1_000_000;
+        let flow = &mut self.now.flows[0];
         flow.last_seen_ns = NOW + last_seen_ms * 1_000_000;
         flow.jitter_epochs = epochs;
         flow.counts.packets += 20;
         let mean = gaps_ms.iter().sum::<f64>() / gaps_ms.len() as f64;
         let mean = (!gaps_ms.is_empty()).then_some(mean);
         flow.interarrival = Interarrival::new(mean, None, gaps_ms.len() as u64);
-        observer.observe(&now, CLOCK, &mut log);
-        texts(&log).split_off(told)
-    };
+        self.observer.observe(&self.now, CLOCK, &mut self.log);
+        texts(&self.log).split_off(told)
+    }
+
+    fn reset(&mut self) {
+        self.observer.start_at_zero();
+        self.now.flows[0].counts.packets = 0;
+    }
+}
+
+#[test]
+fn a_pause_is_told_with_its_length() {
+    let mut stream = Stream::new();
+    let mut at =
+        |ms, last_seen_ms, epochs, gaps_ms: &[f64]| stream.at(ms, last_seen_ms, epochs, gaps_ms);
     at(0, 0, 1, &[]);
     assert!(at(1000, 500, 1, &[]).is_empty());
     for second in 2..4 {
         assert!(at(1000 * second, 500, 1, &[]).is_empty());
     }
     // Its first packet came at 3700 ms, and two more.
-    let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1 (rule voice)";
+    let flow = Stream::NAME;
     let text = format!("resumed: goes on after a pause of 3.2 s: {flow}");
     assert_eq!(at(4000, 3950, 2, &[200.0, 50.0]), [text]);
     assert!(at(5000, 4950, 2, &[]).is_empty());
@@ -340,47 +367,27 @@ fn a_pause_is_told_with_its_length() {
 
 #[test]
 fn how_long_a_pause_was_is_not_told_where_nobody_saw_it_begin() {
-    let (mut observer, mut log) = (Observer::default(), EventLog::default());
-    let mut now = report(vec![flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5)]);
-    for (second, epochs) in [(0, 1), (1, 2)] {
-        now.taken_ns = NOW + second * 1_000_000_000;
-        let flow = &mut now.flows[0];
-        (flow.last_seen_ns, flow.jitter_epochs) = (now.taken_ns, epochs);
-        flow.counts.packets += 20;
-        observer.observe(&now, CLOCK, &mut log);
-    }
-    let text = "resumed: goes on after a pause of more than 2 s: udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
-    assert_eq!(texts(&log).last().map(String::as_str), Some(text));
+    let mut stream = Stream::new();
+    stream.at(0, 0, 1, &[]);
+    let text = format!(
+        "resumed: goes on after a pause of more than 2 s: {}",
+        Stream::NAME
+    );
+    assert_eq!(stream.at(1000, 1000, 2, &[]), [text]);
 }
 
 #[test]
 fn a_pause_across_totals_set_to_zero_is_told_with_its_length_and_none_twice() {
-    let (mut observer, mut log) = (Observer::default(), EventLog::default());
-    let stream = flow(Protocol::Udp, "10.0.0.2", 4, "10.0.0.1", 5);
-    let mut now = report(vec![stream]);
-    let mut at = |ms: u64, last_seen_ms: u64, epochs: u32, gaps: (f64, u64), resets: bool| {
-        let told = log.events().len();
-        now.taken_ns = NOW + ms * 1_000_000;
-        let flow = &mut now.flows[0];
-        flow.last_seen_ns = NOW + last_seen_ms * 1_000_000;
-        flow.jitter_epochs = epochs;
-        flow.counts.packets += 20;
-        flow.interarrival = Interarrival::new(Some(gaps.0), None, gaps.1);
-        observer.observe(&now, CLOCK, &mut log);
-        if resets {
-            observer.start_at_zero();
-            now.flows[0].counts.packets = 0;
-        }
-        texts(&log).split_off(told)
-    };
-    at(0, 0, 3, (50.0, 9), false);
-    at(1000, 500, 3, (50.0, 9), false);
-    at(2000, 500, 3, (50.0, 9), true);
-    at(3000, 500, 3, (50.0, 9), false);
-    let flow = "udp 10.0.0.2:4 > 10.0.0.1:5 veth1";
-    let text = format!("resumed: goes on after a pause of 3.2 s: {flow}");
-    assert_eq!(at(4000, 3950, 4, (125.0, 2), true), [text]);
-    assert!(at(5000, 4950, 4, (50.0, 9), false).is_empty());
+    let mut stream = Stream::new();
+    stream.at(0, 0, 3, &[50.0; 9]);
+    stream.at(1000, 500, 3, &[50.0; 9]);
+    stream.at(2000, 500, 3, &[50.0; 9]);
+    stream.reset();
+    stream.at(3000, 500, 3, &[50.0; 9]);
+    let text = format!("resumed: goes on after a pause of 3.2 s: {}", Stream::NAME);
+    assert_eq!(stream.at(4000, 3950, 4, &[200.0, 50.0]), [text]);
+    stream.reset();
+    assert!(stream.at(5000, 4950, 4, &[50.0; 9]).is_empty());
 }
 
 #[test]

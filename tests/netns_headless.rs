@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use serde_json::Value;
 use support::Background;
 use support::clock::wait_for;
@@ -123,17 +124,8 @@ fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
     };
     // Until there is no room for a further record, and several intervals longer: the program has waited for something ten times
     // more, and written nothing.
-    let status = format!("/proc/{}/status", child.0.id());
-    let waits = || {
-        let status = std::fs::read_to_string(&status).expect("status");
-        let line = status
-            .lines()
-            .find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
-        line.expect("a number")
-            .trim()
-            .parse::<u64>()
-            .expect("a number")
-    };
+    let process = Pid::from_raw(child.0.id() as i32);
+    let waits = || support::status(process, "voluntary_ctxt_switches");
     let (mut bytes, mut waits_then) = (0, 0);
     wait_for("a full pipe", || {
         if waiting() != bytes {

@@ -5,7 +5,7 @@
 mod fixture;
 #[path = "support/record.rs"]
 #[allow(dead_code)]
-mod its;
+mod record;
 
 use fixture::{at_rate, flow, losing, report};
 use flowtop::export::{self, ConfigState, Record};
@@ -17,7 +17,7 @@ use flowtop::model::privileges::{Landlock, Privileges};
 use flowtop::model::query::Query;
 use flowtop::model::top::Top;
 use flowtop::model::tracker::{Flow, Report};
-use its::{flows, interfaces, number, volume};
+use record::{flows, interfaces, number, volume};
 use serde_json::Value;
 
 /// Flows of three protocols on two interfaces, with numbers, without, and without a rate yet.

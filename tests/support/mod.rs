@@ -129,11 +129,18 @@ pub fn raise_loopback(namespace: &Namespace) {
 
 /// Memory of a process that is in use, KiB.
 pub fn resident_kib(process: Pid) -> u64 {
+    status(process, "VmRSS")
+}
+
+/// A number that the kernel tells of a process by this name (proc_pid_status(5)); memory is in KiB.
+pub fn status(process: Pid, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let mut words = line.expect("a figure").split_whitespace();
-    let number = words.next().and_then(|number| number.parse().ok());
-    number.expect("a number")
+    let mut values = status
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let value = values.next().expect("a figure");
+    let number = value.split_whitespace().next().map(str::parse);
+    number.and_then(Result::ok).expect("a number")
 }
 
 /// Puts a copy of a program, by default flowtop, into a folder, to be run at once by anybody. A process of its own writes it: of a file

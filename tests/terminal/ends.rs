@@ -248,12 +248,7 @@ fn a_terminal_that_hangs_up_ends_the_run_with_and_without_a_signal() {
 
 /// Memory that the program can write to, bytes.
 fn data_of(pty: &Pty) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pty.pid())).expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    1024 * kilobytes
-        .and_then(|text| text.parse::<u64>().ok())
-        .expect("VmData")
+    1024 * crate::support::status(pty.pid(), "VmData")
 }
 
 #[test]

@@ -39,10 +39,30 @@ fn growing(tracker: &mut FlowTracker, snapshot: &Snapshot) -> Vec<u16> {
     let now = exposition(tracker).flows;
     // It is named, and another one of its name is the same to whoever reads.
     assert!(now.iter().all(|flow| flow.identity.key.ifindex == 0));
-    let now = now.iter().filter(|flow| grew(flow));
-    let mut ports: Vec<u16> = now.map(|flow| flow.identity.key.source_port / 2).collect();
-    ports.sort_unstable();
+    let ports = ports(now.iter().filter(|flow| grew(flow)));
     choose(tracker);
+    ports
+}
+
+/// The same where so many packets more of each flow have come.
+fn grow<const FLOWS: usize>(
+    tracker: &mut FlowTracker,
+    second: u64,
+    totals: &mut [u64; FLOWS],
+    packets: [u64; FLOWS],
+) -> Vec<u16> {
+    for (total, more) in totals.iter_mut().zip(packets) {
+        *total += more;
+    }
+    growing(tracker, &reading(second, totals))
+}
+
+/// By which the flows of a reading are told apart, in order.
+fn ports<'a>(flows: impl Iterator<Item = &'a FlowSeries>) -> Vec<u16> {
+    let mut ports: Vec<u16> = flows
+        .map(|flow| flow.identity.key.source_port / 2)
+        .collect();
+    ports.sort_unstable();
     ports
 }
 
@@ -51,13 +71,8 @@ fn the_largest_flows_are_shown_until_another_one_is_more_than_twice_as_large() {
     let mut tracker = tracker();
     set(&mut tracker, Some(bounds(2, 100)));
     let mut totals = [0; 4];
-    let mut step = |tracker: &mut FlowTracker, second, packets: [u64; 4]| {
-        totals
-            .iter_mut()
-            .zip(packets)
-            .for_each(|(sum, more)| *sum += more);
-        growing(tracker, &reading(second, &totals))
-    };
+    let mut step =
+        |tracker: &mut FlowTracker, second, packets| grow(tracker, second, &mut totals, packets);
     // In the first second nothing has lasted for one.
     assert!(step(&mut tracker, 1, [10, 20, 30, 40]).is_empty());
     assert!(step(&mut tracker, 2, [10, 20, 30, 40]).is_empty());
@@ -156,30 +171,19 @@ fn as_many_again_linger_and_no_more_of_them_go_than_have_to() {
     let mut tracker = tracker();
     set(&mut tracker, Some(bounds(3, 100)));
     let mut totals = [0; 6];
-    let mut step = |tracker: &mut FlowTracker, second, packets: [u64; 6]| {
-        totals
-            .iter_mut()
-            .zip(packets)
-            .for_each(|(sum, more)| *sum += more);
-        growing(tracker, &reading(second, &totals))
-    };
+    let mut step =
+        |tracker: &mut FlowTracker, second, packets| grow(tracker, second, &mut totals, packets);
     for second in 1..3 {
         step(&mut tracker, second, [10, 10, 10, 0, 0, 0]);
     }
     step(&mut tracker, 3, [0, 0, 0, 900, 900, 900]);
     step(&mut tracker, 4, [0, 0, 0, 900, 900, 900]);
     assert_eq!(step(&mut tracker, 5, [0, 0, 0, 900, 900, 900]), [3, 4, 5]);
-    let ports = |tracker: &mut FlowTracker| {
-        let flows = exposition(tracker).flows;
-        let ports = flows.iter().map(|flow| flow.identity.key.source_port / 2);
-        let mut ports: Vec<u16> = ports.collect();
-        ports.sort_unstable();
-        ports
-    };
-    assert_eq!(ports(&mut tracker), [0, 1, 2, 3, 4, 5]);
+    let shown = |tracker: &mut FlowTracker| ports(exposition(tracker).flows.iter());
+    assert_eq!(shown(&mut tracker), [0, 1, 2, 3, 4, 5]);
     set(&mut tracker, Some(bounds(3, 5)));
     choose(&mut tracker);
-    let left = ports(&mut tracker);
+    let left = shown(&mut tracker);
     assert!(left.len() == 5 && left.ends_with(&[3, 4, 5]), "{left:?}");
 }
 

@@ -132,6 +132,18 @@ impl Counts {
     }
 }
 
+impl Metered {
+    /// What adds up over flows of all kinds, as [`Counts::across_flows`] has it.
+    pub fn across_flows(self) -> Counts {
+        Counts {
+            packets: self.packets,
+            bytes: self.bytes,
+            payload_bytes: self.payload_bytes,
+            ..Counts::default()
+        }
+    }
+}
+
 impl From<Volume> for Counts {
     /// Of packets in no flow, whose payload nobody looks at.
     fn from(volume: Volume) -> Counts {

@@ -25,13 +25,6 @@ pub use growth::Growth;
 use interfaces::InterfaceLedger;
 pub use interfaces::InterfaceSeries;
 
-/// What has to be known of a flow before a reading is added to it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Before {
-    /// What was missing of it.
-    lost: u64,
-}
-
 /// The counters of a run, if somebody asked for them.
 #[derive(Debug, Default)]
 pub struct Meter(Option<Box<Ledger>>);
@@ -63,23 +56,17 @@ impl Meter {
         self.0.is_some()
     }
 
-    /// To be asked of a flow before a reading is added to it.
+    /// The totals of a flow before a reading is added to it, where they will be asked for.
     #[inline]
-    pub fn look(&self, flow: &Flow) -> Before {
-        match &self.0 {
-            Some(_) => Before {
-                lost: flow.counts.sequence.map_or(0, |sequence| sequence.lost),
-            },
-            None => Before::default(),
-        }
+    pub fn look(&self, flow: &Flow) -> Option<Counts> {
+        self.is_on().then_some(flow.counts)
     }
 
-    /// Counts what a reading added to this flow, whose totals have it already.
+    /// Counts what a reading added to this flow, whose totals have it already, beyond those before.
     #[inline]
-    pub fn count(&mut self, flow: &Flow, came: &Counts, before: Before) {
-        if let Some(ledger) = &mut self.0 {
-            let growth = Growth::of(&flow.counts, came, before.lost);
-            ledger.count(flow, &growth);
+    pub fn count(&mut self, flow: &Flow, before: Option<&Counts>) {
+        if let (Some(ledger), Some(before)) = (&mut self.0, before) {
+            ledger.count(flow, &Growth::between(before, &flow.counts));
         }
     }
 

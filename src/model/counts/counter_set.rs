@@ -7,14 +7,20 @@ pub trait CounterSet: Copy + Default + AddAssign {
     /// What came between `earlier` and this, readings of the same counters; `earlier` may as well be a total that is wider.
     fn since(&self, earlier: &Self) -> Self;
 
+    /// Brings a total up to this reading, where the reading before is in it: adds what came since.
+    fn advance(&mut self, now: &Self);
+
     /// The same with all counts zero; what is no count, such as the latest number, stays.
     fn emptied(&self) -> Self;
 }
 
 /// How a counter is told apart in time, added up, and set to zero.
-pub trait CounterKind<T> {
+pub trait CounterKind<T: Copy> {
     fn since(now: T, earlier: T) -> T;
     fn add(total: T, newly: T) -> T;
+    fn advance(total: &mut T, now: &T) {
+        *total = Self::add(*total, Self::since(*now, *total));
+    }
     fn emptied(total: T) -> T;
 }
 
@@ -93,7 +99,7 @@ impl<K: CounterKind<u64>> CounterKind<Option<u64>> for K {
     }
 }
 
-impl<T> CounterKind<Option<T>> for LatestValue {
+impl<T: Copy> CounterKind<Option<T>> for LatestValue {
     fn since(now: Option<T>, _: Option<T>) -> Option<T> {
         now
     }
@@ -118,6 +124,12 @@ impl<R: CounterSet> CounterKind<Option<R>> for NestedSet {
             *total.get_or_insert_default() += newly;
         }
         total
+    }
+    #[inline]
+    fn advance(total: &mut Option<R>, now: &Option<R>) {
+        if let Some(now) = now {
+            total.get_or_insert_default().advance(now);
+        }
     }
     fn emptied(total: Option<R>) -> Option<R> {
         total.map(|total| total.emptied())
@@ -145,6 +157,11 @@ macro_rules! counter_set {
             #[inline]
             fn since(&self, earlier: &$name) -> $name {
                 $name { $($field: $kind::since(self.$field, earlier.$field),)* }
+            }
+
+            #[inline]
+            fn advance(&mut self, now: &$name) {
+                $($kind::advance(&mut self.$field, &now.$field);)*
             }
 
             fn emptied(&self) -> $name {

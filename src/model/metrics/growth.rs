@@ -29,8 +29,9 @@ counter_set! {
 }
 
 impl Growth {
-    /// What a reading added to a flow whose totals are `now` and have it already; `lost` was missing before.
-    pub fn of(now: &Counts, came: &Counts, lost: u64) -> Growth {
+    /// What came between two totals of a flow.
+    pub fn between(before: &Counts, now: &Counts) -> Growth {
+        let came = now.since(before);
         let mut growth = Growth {
             packets: came.packets,
             bytes: came.bytes,
@@ -40,6 +41,7 @@ impl Growth {
         let (Some(total), Some(sequence)) = (&now.sequence, &came.sequence) else {
             return growth;
         };
+        let lost = before.sequence.map_or(0, |sequence| sequence.lost);
         let newly_lost = total.lost.saturating_sub(lost);
         let recovered = lost.saturating_sub(total.lost);
         growth.reverse_errors = sequence.reverse_errors;

@@ -230,7 +230,7 @@ impl FlowTracker {
         let mut closing = closing.map(|seconds| Closing::new(self.ended(seconds), listed));
         let mut pass = self.locality.begin(samples.len(), listed);
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
-        let (mut ifindex, mut counts) = (None, Counts::default());
+        let (mut ifindex, mut came) = (None, Metered::default());
         for samples in samples.chunks(AT_A_TIME) {
             pass.read_ahead(samples, &self.slots, &self.report.flows, &self.states);
             for sample in samples {
@@ -245,13 +245,13 @@ impl FlowTracker {
                     closing.close_after_sample(index, flow, &mut self.states[index]);
                 }
                 if ifindex != Some(sample.key.ifindex) {
-                    self.interfaces.count(ifindex, counts);
-                    (ifindex, counts) = (Some(sample.key.ifindex), Counts::default());
+                    self.interfaces.count(ifindex, came.across_flows());
+                    (ifindex, came) = (Some(sample.key.ifindex), Metered::default());
                 }
-                counts += increase.counts.across_flows();
+                came += increase.came;
             }
         }
-        self.interfaces.count(ifindex, counts);
+        self.interfaces.count(ifindex, came.across_flows());
         if let Some(closing) = closing {
             closing.close_others(&mut self.report.flows, &mut self.states);
         }
@@ -280,21 +280,20 @@ impl FlowTracker {
         if increase.is_new_epoch {
             state.window.forget_gaps();
         } else {
-            let packets = increase.counts.packets;
+            let packets = increase.came.packets;
             flow.glance.excess.add(packets, increase.gaps.count);
         }
         let kept = self.kept.iter_mut();
         kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
-        let came = increase.counts.metered();
-        state.window.add(self.step, increase.gaps, &came);
+        state.window.add(self.step, increase.gaps, &increase.came);
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         flow.update_glance();
         if self.has_had_rules && sample.rules_version == self.rules_version {
-            let counts = increase.counts.across_flows();
+            let counts = increase.came.across_flows();
             count_for_rule(&mut self.report.rules, flow, sample, counts);
         }
-        self.meter.count(flow, &increase.counts, before);
+        self.meter.count(flow, before.as_ref());
         increase
     }
 

@@ -45,11 +45,11 @@ struct Share {
 struct Shares(Vec<Share>);
 
 impl Shares {
-    fn advance(&mut self, sample: &FlowSample) -> Increase {
+    fn advance(&mut self, sample: &FlowSample, total: &mut Counts) -> Increase {
         let own = self.0.iter_mut().find(|share| share.slot == sample.slot);
         match own {
-            Some(share) => share.reading.advance(sample),
-            None => Reading::default().advance(sample),
+            Some(share) => share.reading.advance(sample, total),
+            None => Reading::default().advance(sample, total),
         }
     }
 }
@@ -76,16 +76,16 @@ pub struct FlowState {
 /// The difference between a sample and the last reading of its slot.
 #[derive(Debug, Clone, Copy)]
 pub struct Increase {
-    pub counts: Counts,
+    pub came: Metered,
     /// All gaps of the epoch, if a new jitter epoch has begun.
     pub gaps: GapSums,
     pub is_new_epoch: bool,
 }
 
 impl Reading {
-    /// Replaces the reading by the sample and returns the difference. A sample without sequence numbers leaves the known
-    /// ones.
-    fn advance(&mut self, sample: &FlowSample) -> Increase {
+    /// Replaces the reading by the sample; returns the difference, and adds it to the total. A sample without sequence numbers
+    /// leaves the known ones.
+    fn advance(&mut self, sample: &FlowSample, total: &mut Counts) -> Increase {
         let before = std::mem::replace(
             self,
             Reading {
@@ -98,8 +98,10 @@ impl Reading {
             },
         );
         let is_new_epoch = before.epoch != self.epoch;
+        let counts = sample.counts.since(&before.counts);
+        *total += counts;
         Increase {
-            counts: sample.counts.since(&before.counts),
+            came: counts.metered(),
             gaps: match is_new_epoch {
                 true => sample.gaps,
                 false => sample.gaps.since(before.gaps),
@@ -219,7 +221,7 @@ impl FlowState {
     #[inline]
     pub fn count(&mut self, flow: &mut Flow, sample: &FlowSample) -> Increase {
         let increase = match &mut self.shares {
-            Some(shares) => shares.advance(sample),
+            Some(shares) => shares.advance(sample, &mut flow.counts),
             // The totals are the last reading, only wider.
             None => {
                 let is_new_epoch = self.epoch != sample.epoch as u16;
@@ -228,14 +230,15 @@ impl FlowState {
                     false => self.gaps.until(sample.gaps),
                 };
                 (self.epoch, self.gaps) = (sample.epoch as u16, PackedGaps::of(sample.gaps));
+                let came = sample.counts.since(&flow.counts).metered();
+                flow.counts.advance(&sample.counts);
                 Increase {
-                    counts: sample.counts.since(&flow.counts),
+                    came,
                     gaps,
                     is_new_epoch,
                 }
             }
         };
-        flow.counts += increase.counts;
         self.rules_version = sample.rules_version;
         increase
     }

@@ -229,7 +229,7 @@ impl FlowRows {
             let stays = is_in_trouble || self.pinned.contains(&flow.key);
             !stays && has_ended(flow, shown.taken_ns, criteria.interval_s)
         };
-        for (row, flow) in (0_u32..).zip(&shown.flows) {
+        for (row, flow) in (0_u32..).zip(shown.glances()) {
             self.losing += usize::from(flow.is_losing());
             let trouble = verdict(flow, context).number();
             self.in_trouble += usize::from(trouble.is_some());

@@ -86,7 +86,7 @@ impl Observer {
         let mut late_told = 0;
         let mut untold = 0;
         let are_due = self.folds.are_due(report.taken_ns);
-        for flow in &report.flows {
+        for flow in report.glances() {
             if flow.last_seen_ns < self.taken_ns {
                 self.note_silence(flow);
                 if !are_due {

@@ -275,7 +275,15 @@ impl Flow {
     /// Whether numbers went missing in the latest interval.
     #[inline]
     pub fn is_losing(&self) -> bool {
-        self.recent_loss.interval() > Some(0.0) && self.counts.sequence.is_some()
+        self.recent_loss.interval() > Some(0.0) && self.is_tracked()
+    }
+
+    /// Whether sequence numbers are tracked. Not inlined: its cache line would be read of every flow, whether it is asked for
+    /// or not.
+    #[cold]
+    #[inline(never)]
+    fn is_tracked(&self) -> bool {
+        self.counts.sequence.is_some()
     }
 }
 

@@ -35,7 +35,17 @@ impl Flow {
     /// How the flow is far from its own past; `None` where it is not.
     #[inline]
     pub fn trouble(&self) -> Option<&Trouble> {
-        self.glance.is_in_trouble.then(|| self.watched.trouble())?
+        match self.glance.is_in_trouble {
+            true => self.its_trouble(),
+            false => None,
+        }
+    }
+
+    /// Not inlined: what is not told at a glance would be read of every flow, whether it is asked for or not.
+    #[cold]
+    #[inline(never)]
+    fn its_trouble(&self) -> Option<&Trouble> {
+        self.watched.trouble()
     }
 
     /// Says what is the matter with the flow now.

@@ -5,13 +5,30 @@
 
 use hashbrown::HashTable;
 
-use super::Flow;
 use super::slots::Slots;
 use super::state::FlowState;
+use super::{Flow, Report};
 use crate::model::snapshot::FlowSample;
 
 /// Samples whose flows are read ahead together.
 pub const AT_A_TIME: usize = 16;
+
+/// Flows whose glances are waited for together.
+const GLANCES_AT_A_TIME: usize = 32;
+
+impl Report {
+    /// All flows, for who needs no more of most of them than what is told at a glance. That is one cache line of seven, which
+    /// no processor asks for by itself: the next flows' are read ahead, so that they are waited for at once.
+    pub fn glances(&self) -> impl Iterator<Item = &Flow> {
+        self.flows.chunks(GLANCES_AT_A_TIME).flat_map(|flows| {
+            let words = flows
+                .iter()
+                .fold(0, |words, flow| words ^ flow.last_seen_ns);
+            std::hint::black_box(words);
+            flows
+        })
+    }
+}
 
 /// Whether samples come in the order in which their flows are listed.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use flowtop::netns::Namespace;
 use libc::c_long;
 use nix::unistd::Pid;
 
@@ -469,7 +470,9 @@ fn no_thread_of_a_replay_has_calls_that_it_does_not_need() {
 }
 
 fn assert_threads_of_a_replay(folder: &Path, arguments: &[&str], threads: &[&str]) {
-    let mut command = Command::new(PROGRAM);
+    // In a network of the test's own: there may be another run of the same test on this machine.
+    let namespace = Namespace::create().expect("a namespace");
+    let mut command = support::command(&namespace, PROGRAM);
     command.args(["replay", "past"]).args(arguments);
     command.current_dir(folder);
     let mut pty = Pty::start(&mut command, (160, 40), Control::Controlling);

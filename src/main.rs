@@ -5,6 +5,10 @@ use std::process::ExitCode;
 
 use flowtop::cli::Exit;
 use flowtop::model::harmless::harmless;
+use flowtop::probe::large_pages::LargePages;
+
+#[global_allocator]
+static ALLOCATOR: LargePages = LargePages;
 
 fn main() -> ExitCode {
     match flowtop::runtime::run(std::env::args_os()) {

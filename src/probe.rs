@@ -15,6 +15,7 @@ mod focus;
 pub mod group;
 mod groups;
 pub mod interfaces;
+pub mod large_pages;
 mod load;
 mod maps;
 pub mod memory;

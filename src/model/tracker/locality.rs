@@ -129,3 +129,21 @@ pub fn sort_by_slot(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::GLANCES_AT_A_TIME;
+    use crate::model::tracker::advance::tests::{sample, snapshot, tracker};
+
+    #[test]
+    fn glances_are_at_all_flows_in_their_order() {
+        let most = 2 * GLANCES_AT_A_TIME as u32 + 1;
+        for flows in [0, 1, most - 2, most - 1, most] {
+            let samples: Vec<_> = (0..flows).map(|i| sample(i, 1, i as u16, 1)).collect();
+            let mut tracker = tracker();
+            tracker.advance(&snapshot(1, &samples, &[]));
+            let report = tracker.report();
+            assert!(report.glances().eq(&report.flows), "{flows}");
+        }
+    }
+}

@@ -124,11 +124,7 @@ impl Counts {
 
     /// What adds up over flows of all kinds: numbers do not, as TCP's are bytes; nor does what is the latest of a flow.
     pub fn across_flows(self) -> Counts {
-        Counts {
-            sequence: None,
-            ip: None,
-            ..self
-        }
+        self.metered().across_flows()
     }
 }
 

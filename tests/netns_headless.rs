@@ -92,13 +92,16 @@ fn a_run_ends_after_its_count_and_after_its_duration() {
     let (counted, took) = run(&["0.5", "--count", "3"]);
     assert_eq!(counted.len(), 3);
     assert!(took > Duration::from_millis(1400), "{took:?}");
-    let (lasted, took) = run(&["0.3", "--duration", "1"]);
+    // So long that a machine that stands still for seconds leaves time for more intervals than usual ones would be.
+    let (lasted, took) = run(&["0.3", "--duration", "6.1"]);
     let seconds = |record: &Value| record["interval_s"].as_f64().expect("seconds");
     let sum: f64 = lasted.iter().map(seconds).sum();
-    assert!(took > Duration::from_secs(1) && sum > 0.8, "{took:?} {sum}");
+    assert!(
+        took > Duration::from_millis(6100) && sum > 5.9,
+        "{took:?} {sum}"
+    );
     assert!(sum < took.as_secs_f64(), "{took:?} {sum}");
-    // Of a machine that stands still one interval is longer, and has the place of others.
-    assert!(lasted.len() <= 4, "{lasted:#?}");
+    assert!((8..=21).contains(&lasted.len()), "{lasted:#?}");
 }
 
 #[test]

@@ -26,7 +26,9 @@ counter_set! {
 }
 
 counter_set! {
-    /// All that is counted of a flow, or of many: from the slots of the table to the exports.
+    /// All that is counted of a flow, or of many: from the slots of the table to the exports. In this order in memory: what is
+    /// mostly off comes last.
+    #[repr(C)]
     Counts {
         /// Packets as they were on the wire; an aggregate counts as the packets it stands for.
         packets: u64 = Sum64,

@@ -288,7 +288,7 @@ impl FlowTracker {
         state.window.add(self.step, increase.gaps, &increase.came);
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
-        flow.update_glance();
+        flow.update_glance(sample.counts.ip.is_some());
         if self.has_had_rules && sample.rules_version == self.rules_version {
             let counts = increase.came.across_flows();
             count_for_rule(&mut self.report.rules, flow, sample, counts);

@@ -4,19 +4,44 @@ use super::excess::Excess;
 use super::{Flow, Trouble};
 use crate::model::counts::Sequence;
 
-/// What is told of a flow without looking further.
+/// What is told of a flow without looking further, in half a word: its cache line has no more room.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Glance {
     /// Packets beyond arrivals, since the start or the latest reset.
     pub(super) excess: Excess,
+    /// Which [`Mark`]s there are, a bit each.
+    marks: u8,
+}
+
+/// What holds of a flow or does not.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Mark {
     /// The latest interval was empty, and as long as no packet comes, so are the next ones.
-    pub(super) is_settled: bool,
+    Settled = 1,
     /// It is silent, and may come to be so for too long.
-    pub(super) awaits_packets: bool,
+    AwaitsPackets = 2,
     /// Something is the matter with it.
-    is_in_trouble: bool,
-    /// Packets came one after the other, and nothing else has happened. False: it is not known.
-    is_uneventful: bool,
+    InTrouble = 4,
+    /// Packets came one after the other, and nothing else has happened. Without it: it is not known.
+    Uneventful = 8,
+    /// What its IP headers say is counted.
+    IpCounted = 16,
+}
+
+impl Glance {
+    /// Whether this holds.
+    #[inline]
+    pub(super) fn has(self, mark: Mark) -> bool {
+        self.marks & mark as u8 != 0
+    }
+
+    /// Says whether this holds.
+    #[inline]
+    pub(super) fn set(&mut self, mark: Mark, holds: bool) {
+        let bit = if holds { mark as u8 } else { 0 };
+        self.marks = self.marks & !(mark as u8) | bit;
+    }
 }
 
 impl Flow {
@@ -29,13 +54,13 @@ impl Flow {
     /// no pause, nothing late. False: it may have.
     #[inline]
     pub fn is_uneventful(&self) -> bool {
-        self.glance.is_uneventful
+        self.glance.has(Mark::Uneventful)
     }
 
     /// How the flow is far from its own past; `None` where it is not.
     #[inline]
     pub fn trouble(&self) -> Option<&Trouble> {
-        match self.glance.is_in_trouble {
+        match self.glance.has(Mark::InTrouble) {
             true => self.its_trouble(),
             false => None,
         }
@@ -50,28 +75,31 @@ impl Flow {
 
     /// Says what is the matter with the flow now.
     pub fn set_trouble(&mut self, trouble: Option<Trouble>) {
-        self.glance.is_in_trouble = trouble.is_some();
+        self.glance.set(Mark::InTrouble, trouble.is_some());
         self.watched.set_trouble(trouble);
     }
 
-    /// Looks whether it is uneventful so far.
+    /// Looks whether it is uneventful so far, after a sample with or without what its IP headers said.
     #[inline]
-    pub(super) fn update_glance(&mut self) {
+    pub(super) fn update_glance(&mut self, counts_ip: bool) {
         let in_order = |s: &Sequence| {
             s.small_errors | s.big_errors | s.lost | s.restarts | s.reverse_errors == 0
         };
         let sequence = self.counts.sequence.as_ref();
-        self.glance.is_settled = false;
-        self.glance.is_uneventful = self.jitter_epochs == 1 && sequence.is_none_or(in_order);
+        let is_uneventful = self.jitter_epochs == 1 && sequence.is_none_or(in_order);
+        self.glance.set(Mark::Settled, false);
+        self.glance.set(Mark::Uneventful, is_uneventful);
+        self.glance.set(Mark::IpCounted, counts_ip);
     }
 
     /// Appends another interval without a packet; false: it is not known what it would come to.
     pub(super) fn repeat_if_settled(&mut self) -> bool {
-        if self.glance.is_settled {
+        let is_settled = self.glance.has(Mark::Settled);
+        if is_settled {
             self.history.motion.repeat();
             self.history.lost.repeat();
         }
-        self.glance.is_settled
+        is_settled
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::glance::Mark;
 use super::trouble::{assess, is_suspect};
 use super::window::{PackedGaps, Window};
 use super::{
@@ -134,13 +135,19 @@ impl Flow {
 
     /// Appends what the IP headers of an interval with packets said, if that is counted. Whether the past has to be looked at.
     fn record_ip(&mut self) -> bool {
+        self.glance.has(Mark::IpCounted) && self.record_its_ip()
+    }
+
+    /// Not inlined: its cache line would be read of every flow, whether it is counted or not.
+    #[inline(never)]
+    fn record_its_ip(&mut self) -> bool {
         let ip = self.counts.ip.as_ref();
         ip.is_some_and(|ip| self.watched.record_ip(ip))
     }
 
     fn hold_against_past(&mut self, ended: &Ended) {
         let (trouble, is_silent) = assess(self, ended.now_ns, ended.seconds);
-        self.glance.awaits_packets = is_silent;
+        self.glance.set(Mark::AwaitsPackets, is_silent);
         self.set_trouble(trouble);
     }
 }
@@ -264,11 +271,12 @@ impl FlowState {
         if is_due || flow.trouble().is_some() {
             flow.hold_against_past(ended);
         }
-        flow.glance.is_settled = rates == Rates::default()
+        let is_settled = rates == Rates::default()
             && self.window.is_empty()
             && lost == 0
-            && !flow.glance.awaits_packets
+            && !flow.glance.has(Mark::AwaitsPackets)
             && flow.trouble().is_none();
+        flow.glance.set(Mark::Settled, is_settled);
         self.then = now;
     }
 }

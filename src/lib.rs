@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod ahead;
 pub mod app;
 pub mod capture;
 pub mod cli;

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of the library, and those of its modules that each may name.
-const KNOWS: [(&str, &[&str]); 15] = [
-    ("model", &[]),
+const KNOWS: [(&str, &[&str]); 16] = [
+    ("ahead", &[]),
+    ("model", &["ahead"]),
     ("capture", &[]),
     ("keymap", &[]),
     ("netlink", &[]),
@@ -16,7 +17,7 @@ const KNOWS: [(&str, &[&str]); 15] = [
     ("export", &["model"]),
     ("recording", &["model"]),
     ("config", &["model", "keymap"]),
-    ("probe", &["model", "netlink"]),
+    ("probe", &["ahead", "model", "netlink"]),
     ("app", &["model", "keymap"]),
     ("ui", &["model", "keymap", "app"]),
     ("terminal", &["keymap", "app"]),
@@ -46,7 +47,7 @@ const KNOWS: [(&str, &[&str]); 15] = [
 /// What only some modules may name. A name that ends with `_` stands for all that begin with it.
 const RESERVED: [(&[&str], &[&str]); 13] = [
     (&["libbpf_"], &["probe"]),
-    (&["unsafe", "allow(unsafe_code"], &["probe"]),
+    (&["unsafe", "allow(unsafe_code"], &["ahead", "probe"]),
     (&["ratatui"], &["ui", "terminal"]),
     (&["crossterm"], &["terminal"]),
     (&["clap"], &["cli"]),

@@ -77,10 +77,10 @@ impl GroupRecords {
     }
 
     /// Asks for what [`read`](Self::read) will look at.
-    pub fn prefetch(&self, slot: usize) {
+    pub fn ask_for(&self, slot: usize) {
         let GroupRecords { ip } = self;
         if let Some(records) = ip {
-            records.prefetch(slot, 0);
+            records.ask_for(slot, 0);
         }
     }
 

@@ -17,6 +17,8 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use nix::time::{ClockId, clock_gettime};
 use plain::Plain;
 
+use crate::ahead;
+
 /// Of asm-generic/mman-common.h.
 const MADV_COLLAPSE: i32 = 25;
 
@@ -130,11 +132,9 @@ impl<T: Plain + Copy> MappedArray<T> {
     }
 
     fn at(&self, index: usize) -> *mut T {
-        assert!(
-            index < self.len,
-            "index {index} of {} mapped values",
-            self.len
-        );
+        if index >= self.len {
+            out_of_bounds(index, self.len);
+        }
         // SAFETY: within the mapping, by the line above.
         unsafe { self.memory.cast::<T>().as_ptr().add(index) }
     }
@@ -155,16 +155,11 @@ impl<T: Plain + Copy> MappedArray<T> {
         unsafe { value.assume_init() }
     }
 
-    /// Asks for one of a value's cache lines before it is needed; beyond the end for nothing.
-    pub fn prefetch(&self, index: usize, line: usize) {
-        #[cfg(target_arch = "x86_64")]
-        if index < self.len && line * 64 < size_of::<T>() {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: within the mapping, by the line above.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.at(index).cast::<i8>().add(line * 64)) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (index, line);
+    /// Asks for one of a value's cache lines before it is needed; beyond the end for nothing that is used.
+    #[inline]
+    pub fn ask_for(&self, index: usize, line: usize) {
+        let start = self.memory.cast::<T>().as_ptr().wrapping_add(index);
+        ahead::ask_for_line(start.cast::<u8>().wrapping_add(line * 64));
     }
 
     /// Replaces one value that no program writes.
@@ -207,6 +202,13 @@ impl<T: Plain + Copy> Drop for MappedArray<T> {
             let _ = unsafe { munmap(self.memory, self.bytes) };
         }
     }
+}
+
+/// Apart from where values are read: its arguments would be kept ready there.
+#[cold]
+#[inline(never)]
+fn out_of_bounds(index: usize, len: usize) -> ! {
+    panic!("index {index} of {len} mapped values")
 }
 
 fn page_size() -> usize {

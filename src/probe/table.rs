@@ -19,6 +19,7 @@ use super::abi::{
 use super::control::{Control, SlotState};
 use super::groups::GroupRecords;
 use super::sys::MappedArray;
+use crate::ahead;
 use crate::model::snapshot::{FlowSample, Newcomers, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
@@ -31,6 +32,9 @@ const JUDGED_NS: u64 = 10_000_000;
 
 /// Slots that are looked at together: a set of them, which divides their number.
 const AT_A_TIME: usize = FLOWS_PER_SET;
+
+/// How many slots before its turn the beginning of one is asked for: a page, beyond which the processor does not go by itself.
+const SLOTS_AHEAD: usize = 4 * AT_A_TIME;
 
 /// What a slot looked like when it was read last.
 #[derive(Debug, Clone, Copy, Default)]
@@ -196,22 +200,25 @@ impl FlowTable {
     }
 
     fn scan_set(&mut self, start: usize, settled_ns: u64, snapshot: &mut Snapshot) {
-        self.prefetch(start);
+        self.ask_ahead(start + AT_A_TIME, &snapshot.flows);
         for index in start..start + AT_A_TIME {
             self.scan_slot(index, settled_ns, snapshot);
         }
     }
 
-    /// Asks for the beginnings of the next slots, and for all of those that come now and changed: they wait for each
-    /// other less.
-    fn prefetch(&self, start: usize) {
-        for index in start..start + AT_A_TIME {
-            self.slots.prefetch(index + AT_A_TIME, 0);
+    /// Asks for what will be read of a set's flows that have changed, for room for it behind these flows and those of the set before, and
+    /// for the beginnings of the slots behind the set: all of that is on its way while the set before is read.
+    fn ask_ahead(&self, start: usize, flows: &[FlowSample]) {
+        let mut room = flows.as_ptr().wrapping_add(flows.len() + AT_A_TIME);
+        for index in start..(start + AT_A_TIME).min(self.slots.len()) {
+            self.slots.ask_for(index + SLOTS_AHEAD, 0);
             let last_arrival = self.slots.word(index, LAST_ARRIVAL);
             if last_arrival.load(Ordering::Relaxed) != self.known[index].last_arrival {
-                self.slots.prefetch(index, 1);
-                self.of_owners.prefetch(index, 0);
-                self.groups.prefetch(index);
+                self.slots.ask_for(index, 1);
+                self.of_owners.ask_for(index, 0);
+                self.groups.ask_for(index);
+                ahead::ask_for_place(room);
+                room = room.wrapping_add(1);
             }
         }
     }

@@ -15,7 +15,7 @@ use super::gaps::Histograms;
 use super::interfaces::InterfaceLedger;
 use super::kept::KeptFlows;
 use super::keys::{finder, hash};
-use super::locality::{AT_A_TIME, Locality, sort_by_slot};
+use super::locality::{Course, ask_ahead, sort_by_slot};
 use super::rules::{count_for_rule, rename, rule_of};
 use super::slots::Slots;
 use super::state::{Ended, FlowState, Increase, push_lean};
@@ -34,7 +34,6 @@ pub struct FlowTracker {
     /// Indices in the report, where the keys are.
     by_key: HashTable<u32>,
     slots: Slots,
-    locality: Locality,
     interfaces: InterfaceLedger,
     histograms: Histograms,
     /// What checks judge at the end, where there are any.
@@ -64,7 +63,6 @@ impl FlowTracker {
             states: Vec::new(),
             by_key: HashTable::new(),
             slots: Slots::default(),
-            locality: Locality::default(),
             interfaces: InterfaceLedger::default(),
             histograms: Histograms::default(),
             kept: None,
@@ -228,34 +226,32 @@ impl FlowTracker {
         let oldest_step = self.oldest_step();
         let listed = self.report.flows.len();
         let mut closing = closing.map(|seconds| Closing::new(self.ended(seconds), listed));
-        let mut pass = self.locality.begin(samples.len(), listed);
+        let mut course = Course::default();
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
         let (mut ifindex, mut came) = (None, Metered::default());
-        for samples in samples.chunks(AT_A_TIME) {
-            pass.read_ahead(samples, &self.slots, &self.report.flows, &self.states);
-            for sample in samples {
-                let Some(index) = self.slots.flow_of(sample) else {
-                    unannounced.push(*sample);
-                    continue;
-                };
-                pass.visit(index);
-                let increase = self.count(index, sample, oldest_step);
-                if let Some(closing) = &mut closing {
-                    let flow = &mut self.report.flows[index];
-                    closing.close_after_sample(index, flow, &mut self.states[index]);
-                }
-                if ifindex != Some(sample.key.ifindex) {
-                    self.interfaces.count(ifindex, came.across_flows());
-                    (ifindex, came) = (Some(sample.key.ifindex), Metered::default());
-                }
-                came += increase.came;
+        for (at, sample) in samples.iter().enumerate() {
+            ask_ahead(samples, at, &self.slots, &self.report.flows, &self.states);
+            let Some(index) = self.slots.flow_of(sample) else {
+                unannounced.push(*sample);
+                continue;
+            };
+            course.visit(index);
+            let increase = self.count(index, sample, oldest_step);
+            if let Some(closing) = &mut closing {
+                let flow = &mut self.report.flows[index];
+                closing.close_after_sample(index, flow, &mut self.states[index]);
             }
+            if ifindex != Some(sample.key.ifindex) {
+                self.interfaces.count(ifindex, came.across_flows());
+                (ifindex, came) = (Some(sample.key.ifindex), Metered::default());
+            }
+            came += increase.came;
         }
         self.interfaces.count(ifindex, came.across_flows());
         if let Some(closing) = closing {
             closing.close_others(&mut self.report.flows, &mut self.states);
         }
-        if self.locality.end(&pass) {
+        if course.wants_order(samples.len(), listed) {
             let flows = &mut self.report.flows;
             sort_by_slot(&mut self.slots, &mut self.by_key, flows, &mut self.states);
         }

@@ -37,9 +37,11 @@ impl Closing {
             if closed == u64::MAX {
                 continue;
             }
+            let is_open = |at: usize| closed >> at & 1 == 0;
+            let open = flows.iter().enumerate().filter(|(at, _)| is_open(*at));
+            open.for_each(|(_, flow)| flow.ask_ahead_if_settled());
             for (at, (flow, state)) in flows.iter_mut().zip(states).enumerate() {
-                // An idle flow costs one cache line.
-                if closed >> at & 1 == 0 && !flow.repeat_if_settled() {
+                if is_open(at) && !flow.repeat_if_settled() {
                     state.close_interval(flow, &self.ended);
                 }
             }

@@ -1,81 +1,81 @@
 //! The order in which a refresh goes through memory: speed alone, no figure depends on it.
 //!
-//! Where most flows have a sample, and in the order in which they are listed, memory is gone through from one end to the
-//! other, and the processor asks for it by itself. Elsewhere it is asked for ahead, and the list is sorted now and then.
+//! What comes is asked for ahead. Where most flows have a sample, they are listed in the order of their slots, in which samples
+//! come: then memory is gone through from one end to the other.
 
 use hashbrown::HashTable;
 
 use super::slots::Slots;
 use super::state::FlowState;
 use super::{Flow, Report};
+use crate::ahead;
 use crate::model::snapshot::FlowSample;
 
-/// Samples whose flows are read ahead together.
-pub const AT_A_TIME: usize = 16;
+/// How many flows before its turn one is asked for: memory takes as long as one or two take to be counted.
+const AHEAD: usize = 16;
 
-/// Flows whose glances are waited for together.
-const GLANCES_AT_A_TIME: usize = 32;
+/// The same where one line of each will do.
+const GLANCES_AHEAD: usize = 32;
 
 impl Report {
-    /// All flows, for who needs no more of most of them than what is told at a glance. That is one cache line of seven, which
-    /// no processor asks for by itself: the next flows' are read ahead, so that they are waited for at once.
+    /// All flows, for who needs no more of most of them than what is told at a glance: one cache line of seven.
     pub fn glances(&self) -> impl Iterator<Item = &Flow> {
-        self.flows.chunks(GLANCES_AT_A_TIME).flat_map(|flows| {
-            let words = flows
-                .iter()
-                .fold(0, |words, flow| words ^ flow.last_seen_ns);
-            std::hint::black_box(words);
-            flows
+        let flows = &self.flows;
+        flows.iter().enumerate().map(|(at, flow)| {
+            if let Some(soon) = flows.get(at + GLANCES_AHEAD) {
+                ahead::ask_for(&soon.last_seen_ns);
+            }
+            flow
         })
     }
 }
 
-/// Whether samples come in the order in which their flows are listed.
-#[derive(Debug)]
-pub struct Locality {
-    /// The latest ones did, nearly.
-    is_sorted: bool,
-}
+impl Flow {
+    /// Asks for what a sample and the end of an interval change: five cache lines, which these are in.
+    #[inline]
+    fn ask_ahead(&self) {
+        ahead::ask_for(&self.last_seen_ns);
+        ahead::ask_for(&self.history);
+        ahead::ask_for(&self.counts.sequence);
+    }
 
-impl Default for Locality {
-    fn default() -> Locality {
-        Locality { is_sorted: true }
+    /// Asks for what the end of an interval changes of a flow to which nothing happens any more.
+    #[inline]
+    pub(super) fn ask_ahead_if_settled(&self) {
+        ahead::ask_for(&self.last_seen_ns);
+        ahead::ask_for(&self.history);
     }
 }
 
-/// What is found out of it in one pass.
-#[derive(Debug)]
-pub struct Pass {
-    is_dense: bool,
-    reads_ahead: bool,
-    samples: usize,
+/// Asks for the samples and for the flows that will be counted soon when it is the turn of the sample at this place. A slot's flow
+/// may be anywhere in the list, and its older history anywhere in memory.
+#[inline]
+pub fn ask_ahead(
+    samples: &[FlowSample],
+    at: usize,
+    slots: &Slots,
+    flows: &[Flow],
+    states: &[FlowState],
+) {
+    ahead::ask_for_item(samples, at + 2 * AHEAD);
+    let flow_of = |at| samples.get(at).and_then(|sample| slots.flow_of(sample));
+    if let Some(index) = flow_of(at + AHEAD) {
+        flows[index].ask_ahead();
+        ahead::ask_for_item(states, index);
+    }
+    if let Some(index) = flow_of(at + AHEAD / 2) {
+        flows[index].history.motion.ask_ahead();
+    }
+}
+
+/// Whether samples come in the order in which their flows are listed: what one pass finds out of it.
+#[derive(Debug, Default)]
+pub struct Course {
     latest: usize,
     steps_back: usize,
 }
 
-impl Locality {
-    /// Begins a pass over so many samples, of a list of so many flows.
-    pub fn begin(&self, samples: usize, flows: usize) -> Pass {
-        let is_dense = samples > flows / 4;
-        Pass {
-            is_dense,
-            reads_ahead: !is_dense || !self.is_sorted,
-            samples,
-            latest: 0,
-            steps_back: 0,
-        }
-    }
-
-    /// Ends a pass; whether the list should be sorted.
-    pub fn end(&mut self, pass: &Pass) -> bool {
-        let is_sorted = pass.steps_back <= pass.samples / 8;
-        let sorts = pass.is_dense && !is_sorted;
-        self.is_sorted = is_sorted || sorts;
-        sorts
-    }
-}
-
-impl Pass {
+impl Course {
     /// A sample of the flow at this place came.
     #[inline]
     pub fn visit(&mut self, index: usize) {
@@ -83,29 +83,9 @@ impl Pass {
         self.latest = index;
     }
 
-    /// Reads a word of each cache line that these samples will change, where that is worth it. A slot's flow may be anywhere in
-    /// the list; this way all of them are waited for at once, and not one after the other.
-    pub fn read_ahead(
-        &self,
-        samples: &[FlowSample],
-        slots: &Slots,
-        flows: &[Flow],
-        states: &[FlowState],
-    ) {
-        if !self.reads_ahead {
-            return;
-        }
-        let mut words = 0;
-        for sample in samples {
-            let index = slots.flow_of(sample).unwrap_or(usize::MAX);
-            if let (Some(flow), Some(state)) = (flows.get(index), states.get(index)) {
-                let numbers = flow.counts.sequence.as_ref();
-                let numbers = numbers.map_or(0, |s| s.received ^ s.absent);
-                words ^= flow.last_seen_ns ^ numbers ^ u64::from(flow.jitter_epochs);
-                words ^= state.window.latest_step() ^ state.then.lost;
-            }
-        }
-        std::hint::black_box(words);
+    /// Whether the list of so many flows should be sorted, after so many samples.
+    pub fn wants_order(&self, samples: usize, flows: usize) -> bool {
+        samples > flows / 4 && self.steps_back > samples / 8
     }
 }
 
@@ -132,12 +112,12 @@ pub fn sort_by_slot(
 
 #[cfg(test)]
 mod tests {
-    use super::GLANCES_AT_A_TIME;
+    use super::GLANCES_AHEAD;
     use crate::model::tracker::advance::tests::{sample, snapshot, tracker};
 
     #[test]
     fn glances_are_at_all_flows_in_their_order() {
-        let most = 2 * GLANCES_AT_A_TIME as u32 + 1;
+        let most = 2 * GLANCES_AHEAD as u32 + 1;
         for flows in [0, 1, most - 2, most - 1, most] {
             let samples: Vec<_> = (0..flows).map(|i| sample(i, 1, i as u16, 1)).collect();
             let mut tracker = tracker();

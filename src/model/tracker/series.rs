@@ -3,6 +3,8 @@
 //! What is told together is kept together: one place in memory for each interval. Where nothing changes, it is only
 //! counted: a flow that is silent costs no memory. Knows nothing of what the values mean.
 
+use crate::ahead;
+
 /// Values that go into the ring together: a ring is a place in memory that nothing else is asked for at that moment.
 const TOGETHER: usize = 6;
 /// So many before the latest one are at hand without it.
@@ -60,6 +62,7 @@ impl<const N: usize> Default for Traces<N> {
 
 impl<const N: usize> Traces<N> {
     /// Appends a value of each; the oldest make room. NaN stands for an interval without a value.
+    #[inline]
     pub fn record(&mut self, values: [f64; N]) {
         let values = values.map(|value| value as f32);
         if values.map(f32::to_bits) != self.latest.map(f32::to_bits) {
@@ -83,6 +86,18 @@ impl<const N: usize> Traces<N> {
         // Nothing was gathered yet: its places say so.
         let place = TOGETHER + usize::from(self.next) - 1 - behind;
         self.gathered[place % TOGETHER].map(|code| decode(code).unwrap_or(f32::NAN))
+    }
+
+    /// Asks for the place in the ring where the next value will go, if it takes those that wait with it.
+    #[inline]
+    pub fn ask_ahead(&self) {
+        let at = usize::from(self.next);
+        if (at + 1).is_multiple_of(TOGETHER)
+            && let Some(ring) = &self.ring
+        {
+            ahead::ask_for(&ring[at + 1 - TOGETHER]);
+            ahead::ask_for(&ring[at]);
+        }
     }
 
     /// The quantity at this place of the set.

@@ -122,6 +122,7 @@ impl Window {
     }
 
     /// Adds the gaps and the numbers that came in a step.
+    #[inline]
     pub fn add(&mut self, step: u64, gaps: GapSums, counted: &Metered) {
         let came = Came {
             gaps: PackedGaps::of(gaps),
@@ -144,11 +145,6 @@ impl Window {
         (self.step, self.latest) = (step, came);
     }
 
-    /// The number of the latest step.
-    pub fn latest_step(&self) -> u64 {
-        self.step
-    }
-
     /// Whether nothing came in its steps.
     pub fn is_empty(&self) -> bool {
         let has_older = self.older.as_ref().is_some_and(|older| !older.0.is_empty());
@@ -168,6 +164,7 @@ impl Window {
     }
 
     /// The statistics of gaps, and the loss in percent, over the steps from `oldest` on; older ones are dropped.
+    #[inline]
     pub fn statistics(&mut self, oldest: u64) -> (Interarrival, Option<f64>) {
         self.forget_before(oldest);
         let mut gaps = self.latest.gaps.sums();

@@ -39,8 +39,10 @@ impl Glance {
     /// Says whether this holds.
     #[inline]
     pub(super) fn set(&mut self, mark: Mark, holds: bool) {
-        let bit = if holds { mark as u8 } else { 0 };
-        self.marks = self.marks & !(mark as u8) | bit;
+        match holds {
+            true => self.marks |= mark as u8,
+            false => self.marks &= !(mark as u8),
+        }
     }
 }
 

@@ -72,11 +72,13 @@ impl PackedGaps {
     }
 }
 
-/// What came in a step: sums of gaps, and numbers.
+/// What came in a step: sums of gaps, and numbers. In this order: side by side, the numbers would be read as a pair where they have
+/// just been written one by one, and a processor waits for that.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
 struct Came {
-    gaps: PackedGaps,
     lost: i64,
+    gaps: PackedGaps,
     arrived: i64,
 }
 

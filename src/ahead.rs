@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 /// Bytes that memory comes in.
-const CACHE_LINE: usize = 64;
+pub const CACHE_LINE: usize = 64;
 
 /// Asks for a value: for a cache line at its beginning and behind each 64 bytes of it. Where it does not begin with a line, its last
 /// bytes may be in one more, which is the first one of what comes next.

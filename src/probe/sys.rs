@@ -159,7 +159,7 @@ impl<T: Plain + Copy> MappedArray<T> {
     #[inline]
     pub fn ask_for(&self, index: usize, line: usize) {
         let start = self.memory.cast::<T>().as_ptr().wrapping_add(index);
-        ahead::ask_for_line(start.cast::<u8>().wrapping_add(line * 64));
+        ahead::ask_for_line(start.cast::<u8>().wrapping_add(line * ahead::CACHE_LINE));
     }
 
     /// Replaces one value that no program writes.

@@ -175,12 +175,15 @@ impl FlowTable {
         match self.marks.take() {
             None => {
                 for start in (0..self.slots.len()).step_by(AT_A_TIME) {
+                    self.ask_ahead(start + AT_A_TIME, &snapshot.flows);
                     self.scan_set(start, settled_ns, &mut snapshot);
                 }
             }
             Some(mut marks) => {
                 marks.retain(|set| {
                     let start = set * AT_A_TIME;
+                    // Not of the next set, which may never have been touched: its memory would be made for that.
+                    self.ask_ahead(start, &snapshot.flows);
                     self.scan_set(start, settled_ns, &mut snapshot);
                     let mut set = start..start + AT_A_TIME;
                     set.any(|index| self.control(index).state() != SlotState::Free)
@@ -200,14 +203,13 @@ impl FlowTable {
     }
 
     fn scan_set(&mut self, start: usize, settled_ns: u64, snapshot: &mut Snapshot) {
-        self.ask_ahead(start + AT_A_TIME, &snapshot.flows);
         for index in start..start + AT_A_TIME {
             self.scan_slot(index, settled_ns, snapshot);
         }
     }
 
     /// Asks for what will be read of a set's flows that have changed, for room for it behind these flows and those of the set before, and
-    /// for the beginnings of the slots behind the set: all of that is on its way while the set before is read.
+    /// for the beginnings of the slots behind the set.
     fn ask_ahead(&self, start: usize, flows: &[FlowSample]) {
         let mut room = flows.as_ptr().wrapping_add(flows.len() + AT_A_TIME);
         for index in start..(start + AT_A_TIME).min(self.slots.len()) {

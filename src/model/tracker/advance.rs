@@ -200,9 +200,10 @@ impl FlowTracker {
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             state.keep_apart(flow);
             flow.counts = flow.counts.emptied();
-            flow.watched.begin_at_zero();
+            // What came before in this interval stays in it: figures of an interval are those of all of it.
+            state.then = state.then.since(&flow.counts.metered());
+            flow.watched.begin_at_zero(flow.counts.ip.as_ref());
             flow.glance.excess = Excess::default();
-            state.then = Metered::default();
         }
         for rule in &mut self.report.rules {
             rule.counts = Counts::default();

@@ -244,7 +244,9 @@ impl InterfaceLedger {
                 ..interface.counted.clone()
             };
             state.baseline = counted.counted_beside(&state.baseline);
-            (state.ended, state.then) = Default::default();
+            // What came before in this interval stays in it.
+            state.then = state.then.since(&interface.counts.metered());
+            state.ended = Counts::default();
             interface.counted = interface.counted.counted_since(&interface.counted);
         }
         for state in self.states.values_mut() {

@@ -13,15 +13,20 @@ mod world;
 #[derive(Default)]
 struct Remembered {
     lost: u64,
-    lost_then: u64,
+    /// The same when the interval began; below zero where totals began anew since.
+    lost_then: i64,
     /// Throughput, goodput, mean inter-arrival time, jitter; losses.
     history: VecDeque<[Option<f64>; 5]>,
 }
 
 impl Remembered {
+    fn newly_lost(&self) -> i64 {
+        self.lost as i64 - self.lost_then
+    }
+
     fn close(&mut self, motion: [Option<f64>; 4], is_tracked: bool) {
-        let newly_lost = self.lost.saturating_sub(self.lost_then) as f64;
-        self.lost_then = self.lost;
+        let newly_lost = self.newly_lost().max(0) as f64;
+        self.lost_then = self.lost as i64;
         let [throughput, goodput, mean, jitter] = motion;
         let lost = is_tracked.then_some(newly_lost);
         let values = [throughput, goodput, mean, jitter, lost];
@@ -224,14 +229,8 @@ impl Run {
             let loss = share(self.world.numbers(port, window));
             expect_near(flow.recent_loss.window(), loss, 1e-9, "loss, window");
             let remembered = &mut self.remembered[usize::from(port)];
-            let arrived = self
-                .world
-                .numbers(port, self.closed_at.max(self.reset_at))
-                .1;
-            let loss = share((
-                remembered.lost as f64 - remembered.lost_then as f64,
-                arrived,
-            ));
+            let arrived = self.world.numbers(port, self.closed_at).1;
+            let loss = share((remembered.newly_lost() as f64, arrived));
             expect_near(flow.recent_loss.interval(), loss, 1e-9, "loss, interval");
             let speed = [Some(rates.throughput), Some(rates.goodput)];
             remembered.close([speed[0], speed[1], mean, deviation], port != UNTRACKED);
@@ -244,7 +243,8 @@ impl Run {
         self.tracker.reset();
         self.reset_at = self.world.second;
         for remembered in &mut self.remembered {
-            (remembered.lost, remembered.lost_then) = (0, 0);
+            remembered.lost_then -= remembered.lost as i64;
+            remembered.lost = 0;
         }
         for flow in &self.tracker.report().flows {
             self.expect_totals(flow);
@@ -261,14 +261,15 @@ fn every_figure_of_a_long_run_is_that_of_its_bursts() {
     let windows = [1, 3, 16, 5, 2];
     for second in 1..250 {
         run.pass();
-        if run.world.random.one_in(3) {
-            continue;
+        let closes = !run.world.random.one_in(3);
+        if closes {
+            run.close();
         }
-        run.close();
+        // At the end of an interval as well as within one.
         if second % 100 > 90 && run.world.random.one_in(4) {
             run.reset();
         }
-        if run.world.random.one_in(50) {
+        if closes && run.world.random.one_in(50) {
             run.set_window(windows[second % windows.len()]);
         }
     }

@@ -45,8 +45,28 @@ impl IpPast {
         (usual != now).then_some((usual, now))
     }
 
-    /// All totals have been set to zero.
-    pub fn begin_at_zero(&mut self) {
-        self.then = self.then.emptied();
+    /// All totals are about to be set to zero, and are these now: what came in this interval stays in it.
+    pub fn begin_at_zero(&mut self, now: &IpMetrics) {
+        self.then = self.then.since(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_before_a_reset_are_of_their_interval() {
+        let marked = |ce| IpMetrics {
+            ce,
+            ttl: Some(64),
+            ..IpMetrics::default()
+        };
+        let mut past = IpPast::default();
+        past.record(&marked(7));
+        past.begin_at_zero(&marked(10));
+        assert!(past.record(&marked(2)));
+        assert_eq!(past.marked.latest(), Some(5.0));
+        assert!(!past.record(&marked(2)));
     }
 }

@@ -44,10 +44,11 @@ impl Watched {
         watch.ip.get_or_insert_default().record(now)
     }
 
-    /// All totals have been set to zero.
-    pub(super) fn begin_at_zero(&mut self) {
-        if let Some(Watch { ip: Some(ip), .. }) = self.0.as_deref_mut() {
-            ip.begin_at_zero();
+    /// All totals are about to be set to zero; this is what the flow's IP headers have said, if that is counted.
+    pub(super) fn begin_at_zero(&mut self, counted: Option<&IpMetrics>) {
+        if let Some(counted) = counted {
+            let watch = self.0.get_or_insert_default();
+            watch.ip.get_or_insert_default().begin_at_zero(counted);
         }
     }
 }

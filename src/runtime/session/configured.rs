@@ -51,8 +51,10 @@ impl Session {
 
     /// Adopts what was just written to the configuration file.
     pub fn adopt(&mut self, path: &Path, text: &FileText) {
-        if self.reload.adopt(path, text) {
-            self.reassign();
+        match self.reload.adopt(path, text) {
+            true => self.reassign(),
+            // What keys chose is in force, and is what the file says from here on.
+            false => self.configured = Timing::of(self.reload.config()),
         }
     }
 

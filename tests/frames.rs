@@ -237,6 +237,41 @@ fn a_capture_says_how_fast_it_is_played_how_far_it_is_and_by_which_keys() {
 }
 
 #[test]
+fn interfaces_of_a_capture_are_on_the_screen_or_counted_however_narrow_it_is() {
+    let capture = Report {
+        capture: Some(CaptureSample {
+            size: Some(1000),
+            ..CaptureSample::default()
+        }),
+        ..mixed()
+    };
+    for width in 40..80 {
+        for height in [14, 20, 29, 30] {
+            let drawn = frame(&mut dashboard(&capture, (width, height), ""), &capture);
+            let line = drawn.lines().nth(1).unwrap_or_default();
+            let is_told = ["veth1", "+2 more"].iter().any(|text| line.contains(text));
+            assert!(is_told, "{width}x{height}:\n{drawn}");
+        }
+    }
+}
+
+#[test]
+fn the_axis_of_time_is_that_of_the_intervals_that_are_drawn() {
+    let mut report = mixed();
+    for seconds in [1.0; 40].into_iter().chain([2.0; 20]) {
+        report.lengths.push(Some(seconds));
+    }
+    // 20 of 2 s and 39 of 1 s; half of them are 29.5.
+    let drawn = frame(&mut dashboard(&report, (120, 40), "Down Enter"), &report);
+    assert!(
+        drawn.contains("-1m19s") && drawn.contains("-50 s"),
+        "{drawn}"
+    );
+    let drawn = frame(&mut dashboard(&report, (120, 40), "3 Down Enter"), &report);
+    assert!(drawn.contains("-1m19s"), "{drawn}");
+}
+
+#[test]
 fn help_is_made_from_the_bindings() {
     frame_is!("help_80x24", mixed(), (80, 24), "?");
     frame_is!("help_120x40", mixed(), (120, 40), "? PgDn");

@@ -371,6 +371,8 @@ pub struct Report {
     pub taken_ns: u64,
     /// True length of the latest interval, s; 0 before the first one is over.
     pub interval_s: f64,
+    /// The same of the latest intervals.
+    pub lengths: Series,
     /// All listed flows, in no particular order.
     pub flows: Vec<Flow>,
     /// When the newest flow began, listed or ended, CLOCK_MONOTONIC ns; `None` where that is not known.

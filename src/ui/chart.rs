@@ -25,12 +25,13 @@ pub struct Curve<'a> {
     pub style: Style,
 }
 
-/// Draws curves over the latest intervals, above an axis of time and beside one of values.
+/// Draws curves over the latest intervals, above an axis of time and beside one of values. `span_s` says how long so many of them
+/// were together.
 pub fn draw_curves(
     pen: &mut Pen,
     area: Rect,
     curves: &[Curve],
-    interval_s: f64,
+    span_s: impl Fn(f64) -> f64,
     label: impl Fn(f64) -> String,
 ) {
     if area.width < SMALLEST_CHART.0 || area.height < SMALLEST_CHART.1 {
@@ -64,7 +65,7 @@ pub fn draw_curves(
         ..plot
     };
     draw_plot(pen, grid, curves, &points, top);
-    draw_time_axis(pen, grid, interval_s);
+    draw_time_axis(pen, grid, span_s);
     draw_value_axis(pen, grid, gutter.map(|width| (width, &marks)));
     if top > 0.0 && gutter.is_none() {
         draw_largest(pen, area, x, &format!("max {}", label(top)));
@@ -114,14 +115,14 @@ fn draw_plot(pen: &mut Pen, grid: Rect, curves: &[Curve], points: &[Vec<(f64, f6
 
 /// The axis of all intervals that a series remembers, below the grid, with a tick at each quarter of it; the latest is at
 /// the right end.
-fn draw_time_axis(pen: &mut Pen, grid: Rect, interval_s: f64) {
+fn draw_time_axis(pen: &mut Pen, grid: Rect, span_s: impl Fn(f64) -> f64) {
     let (y, last) = (grid.bottom(), grid.width - 1);
     let line = "─".repeat(grid.width.into());
     pen.text(grid.x, y, grid.width, &line, pen.theme.dim);
     for quarter in 0..=4 {
         pen.text(grid.x + last * quarter / 4, y, 1, "┴", pen.theme.dim);
     }
-    let ago = |share| format!("-{}", units::duration(span() * interval_s * share));
+    let ago = |share| format!("-{}", units::duration(span_s(span() * share)));
     let y = y + 1;
     let end = pen.text(grid.x, y, grid.width, &ago(1.0), pen.theme.dim);
     pen.text_right(grid.x, y, grid.width, "now", pen.theme.dim);

@@ -7,7 +7,7 @@ use super::distribution::{draw_distribution, time};
 use super::pen::Pen;
 use crate::app::layout::Screen;
 use crate::app::{App, Chart, Detail, Numbers, Scene, Subject};
-use crate::model::tracker::{Flow, Interface, Report};
+use crate::model::tracker::{Flow, Interface};
 use crate::model::units;
 
 /// Draws the detail of the selected row, scrolled down this many lines.
@@ -90,23 +90,22 @@ fn draw_chart(pen: &mut Pen, scene: &Scene, detail: &Detail, chart: Chart, area:
     let app = scene.app();
     match (detail.subject, chart) {
         (Subject::Flow(flow), Chart::Curve(number)) => {
-            draw_curve_panel(pen, app, flow, number, area);
+            draw_curve_panel(pen, scene, flow, number, area);
         }
         (Subject::Flow(flow), Chart::Distribution) => {
             draw_distribution(pen, app, area, flow);
         }
         (Subject::Interface(interface), _) => {
-            draw_throughput(pen, app, scene.shown(), interface, area);
+            draw_throughput(pen, scene, interface, area);
         }
         (Subject::Gone, _) => {}
     }
 }
 
 /// Over time: gaps; throughput; losses, which come before throughput if there are any, as there may be no room for three.
-fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rect) {
+fn draw_curve_panel(pen: &mut Pen, scene: &Scene, flow: &Flow, panel: u16, area: Rect) {
     let theme = pen.theme;
     let history = &flow.history;
-    let interval_s = app.preferences().interval_s;
     let curve = |name, values, style| Curve {
         name,
         values,
@@ -119,18 +118,18 @@ fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rec
                 curve("IAT mean", history.interarrival_mean(), theme.good),
                 curve("jitter (sd)", history.jitter(), theme.warn),
             ];
-            draw_curves(pen, area, &curves, interval_s, time);
+            draw_curves(pen, area, &curves, span_of(scene), time);
         }
         1 | 2 if loses == (panel == 2) => {
             let curves = [
                 curve("throughput", history.throughput(), theme.spark),
                 curve("goodput", history.goodput(), theme.good),
             ];
-            draw_curves(pen, area, &curves, interval_s, rates_of(app));
+            draw_curves(pen, area, &curves, span_of(scene), rates_of(scene.app()));
         }
         _ => {
             let curves = [curve("lost", history.lost.all(), theme.bad)];
-            draw_curves(pen, area, &curves, interval_s, |n| match n.fract() {
+            draw_curves(pen, area, &curves, span_of(scene), |n| match n.fract() {
                 0.0 => units::count(n as u64),
                 _ => format!("{n:.1}"),
             });
@@ -138,14 +137,20 @@ fn draw_curve_panel(pen: &mut Pen, app: &App, flow: &Flow, panel: u16, area: Rec
     }
 }
 
-fn draw_throughput(pen: &mut Pen, app: &App, shown: &Report, interface: &Interface, area: Rect) {
+fn draw_throughput(pen: &mut Pen, scene: &Scene, interface: &Interface, area: Rect) {
     let curves = [Curve {
         name: "throughput",
         values: interface.throughput_history.all(),
         style: pen.theme.spark,
     }];
-    let interval_s = shown.interval_s.max(app.preferences().interval_s);
-    draw_curves(pen, area, &curves, interval_s, rates_of(app));
+    draw_curves(pen, area, &curves, span_of(scene), rates_of(scene.app()));
+}
+
+/// How long so many of the latest intervals were together, s. Those that are not remembered have no points.
+fn span_of<'a>(scene: &Scene<'a>) -> impl Fn(f64) -> f64 + use<'a> {
+    let lengths = scene.shown().lengths.all();
+    let usual_s = scene.app().preferences().interval_s;
+    move |intervals| lengths.sum_of_latest(intervals, usual_s)
 }
 
 /// How rates are written, in the unit that is shown.

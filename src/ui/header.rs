@@ -149,7 +149,12 @@ fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
             let segments = interface_in_short(pen, interface, shown, unit);
             let wanted = segments_width(&segments);
             let more = if last && !behind.is_empty() { 12 } else { 0 };
-            if x + wanted + more > width && x > 1 {
+            // The first one is drawn as far as there is room, if that is enough for its name.
+            let least = match x {
+                1 => segments[0].width() as u16,
+                _ => wanted,
+            };
+            if x + least + more > width {
                 break;
             }
             x = pen.line(x, line, width - x - more, segments) + 3;

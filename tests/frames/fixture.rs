@@ -145,6 +145,7 @@ pub fn report(flows: Vec<Flow>) -> Report {
         revision: 1,
         taken_ns: NOW,
         interval_s: 1.0,
+        lengths: Default::default(),
         newest_ns: flows.iter().map(|flow| flow.first_seen_ns).max(),
         flows,
         interfaces: vec![veth1],

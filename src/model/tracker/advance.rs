@@ -140,8 +140,10 @@ impl FlowTracker {
             return None;
         }
         self.interval_began_ns = now;
-        self.report.interval_s = elapsed as f64 / 1e9;
-        Some(self.report.interval_s)
+        let seconds = elapsed as f64 / 1e9;
+        self.report.interval_s = seconds;
+        self.report.lengths.push(Some(seconds));
+        Some(seconds)
     }
 
     fn count_snapshot(&mut self, snapshot: &Snapshot, closing: Option<f64>) {

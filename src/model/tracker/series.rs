@@ -166,6 +166,17 @@ impl<'a> Trace<'a> {
         (self.run > 0 && !self.latest.is_nan()).then_some(self.latest)
     }
 
+    /// What the latest so many values come to, the last of them in part: each that is not known is `usual`.
+    pub fn sum_of_latest(self, count: f64, usual: f64) -> f64 {
+        let known = self
+            .iter()
+            .rev()
+            .map(|value| value.map_or(usual, f64::from));
+        let values = known.chain(std::iter::repeat(usual));
+        let parts = (0..count.ceil() as usize).map(|at| (count - at as f64).min(1.0));
+        parts.zip(values).map(|(part, value)| part * value).sum()
+    }
+
     fn len(self) -> usize {
         // What is gathered and not in the ring yet.
         let waiting = usize::from(self.next) % TOGETHER;
@@ -262,6 +273,25 @@ mod tests {
         (0..100).for_each(|_| series.push(Some(0.0)));
         assert!(series.ring.is_none());
         assert_eq!(series.iter().len(), Series::CAPACITY);
+    }
+
+    #[test]
+    fn the_latest_values_are_added_up_and_what_is_not_known_is_usual() {
+        let mut series = Series::default();
+        assert_eq!(series.all().sum_of_latest(2.5, 4.0), 10.0);
+        for value in [Some(1.0), Some(1.0), None, Some(2.0), Some(5.0)] {
+            series.push(value);
+        }
+        for (count, sum) in [
+            (0.0, 0.0),
+            (1.0, 5.0),
+            (1.5, 6.0),
+            (3.0, 17.0),
+            (5.0, 19.0),
+            (6.5, 34.0),
+        ] {
+            assert_eq!(series.all().sum_of_latest(count, 10.0), sum, "{count}");
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ fn totals(tracker: &FlowTracker) -> Report {
     // Of a flow that has ended, maybe.
     report.newest_ns = None;
     (report.revision, report.interval_s) = (0, 0.0);
+    report.lengths = Series::default();
     for flow in &mut report.flows {
         flow.rates = None;
         flow.recent_loss = RecentLoss::default();

@@ -165,6 +165,31 @@ fn events_tell_what_changed_and_nothing_twice() {
 }
 
 #[test]
+fn a_full_table_stays_so_over_totals_set_to_zero() {
+    let (mut observer, mut log) = (Observer::default(), EventLog::default());
+    let mut now = report(vec![]);
+    now.interfaces.clear();
+    let mut told = |observer: &mut Observer, insert_failures| {
+        now.table.counts.insert_failures = insert_failures;
+        let before = log.events().len();
+        observer.observe(&now, CLOCK, &mut log);
+        log.events().len() - before
+    };
+    assert_eq!(told(&mut observer, 5), 1, "no room");
+    assert_eq!(told(&mut observer, 9), 0);
+    observer.start_at_zero();
+    // The same reading, whose totals begin at zero; then the next ones.
+    assert_eq!(
+        [0, 3, 7].map(|failures| told(&mut observer, failures)),
+        [0; 3]
+    );
+    assert_eq!(told(&mut observer, 7), 1, "room again");
+    observer.start_at_zero();
+    assert_eq!([0, 0].map(|failures| told(&mut observer, failures)), [0; 2]);
+    assert_eq!(told(&mut observer, 1), 1, "no room");
+}
+
+#[test]
 fn an_interface_is_waited_for_until_one_of_its_name_is_there_again() {
     let (mut observer, mut log) = (Observer::default(), EventLog::default());
     let mut now = report(vec![]);

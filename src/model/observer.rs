@@ -58,7 +58,8 @@ pub struct Observer {
     taken_ns: u64,
     /// When the report before that one was taken.
     taken_before_ns: u64,
-    insert_failures: u64,
+    /// Packets that had found no room; `None` where totals have begun at zero since, or nothing was observed yet.
+    insert_failures: Option<u64>,
     full: bool,
 }
 
@@ -275,7 +276,11 @@ impl Observer {
 
     fn observe_table(&mut self, report: &Report, at: TimeOfDay, log: &mut EventLog) {
         let table = &report.table;
-        let full = table.counts.insert_failures > self.insert_failures;
+        let failures = table.counts.insert_failures;
+        let full = match self.insert_failures.replace(failures) {
+            Some(before) => failures > before,
+            None => failures > 0 || self.full,
+        };
         if full && !self.full {
             let text = format!(
                 "the flow table has no room ({} of {} slots in use): packets are not tracked (see --max-flows)",
@@ -288,7 +293,6 @@ impl Observer {
             log.push(at, EventKind::Table, None, text);
         }
         self.full = full;
-        self.insert_failures = table.counts.insert_failures;
     }
 
     /// Tells that all totals start at zero: what was remembered of them means nothing any more.
@@ -301,6 +305,7 @@ impl Observer {
             };
         }
         self.folds = Folds::default();
+        self.insert_failures = None;
     }
 
     /// Drops what is remembered of flows that are gone, once that is the larger part.

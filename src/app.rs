@@ -91,8 +91,9 @@ pub struct App {
     interfaces: InterfaceRows,
     events: EventRows,
     groups: GroupRows,
-    /// What the rows were made from: the revision of a report and the latest event. `None`: they are out of date.
-    arranged: Option<(u64, u64)>,
+    /// What the rows were made from: the revision of a report, the latest event, and whether a detail was open. `None`: they are
+    /// out of date.
+    arranged: Option<(u64, u64, bool)>,
     journal: Journal,
     notices: Notices,
     names: HostNames,

@@ -22,7 +22,7 @@ use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::past::{Place, Travel, Way};
 use flowtop::model::preferences::{ThemeName, Unit};
 use flowtop::model::query::Query;
-use flowtop::model::tracker::{Flow, Report, Trouble};
+use flowtop::model::tracker::{Flow, RecentLoss, Report, Trouble};
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -508,6 +508,51 @@ fn the_selection_goes_from_the_interfaces_to_the_rules_and_back() {
     app.update(Msg::Refreshed(CLOCK), &without_rules);
     app.scene(&without_rules);
     assert!(!app.in_rules(), "the rules are gone");
+}
+
+#[test]
+fn the_detail_of_an_interface_leads_to_other_interfaces_and_to_no_rule() {
+    let report = ruled(mixed(), 3);
+    let mut app = dashboard(&report, SIZE, "3 Down Enter");
+    for (keys, place) in [("Down", 1), ("Down", 1), ("Home", 0), ("End", 1), ("Up", 0)] {
+        press(&mut app, &report, keys);
+        let found = (app.in_rules(), app.selection());
+        assert_eq!(found, (false, Some((place, 2))), "after {keys}");
+        assert!(app.scene(&report).selected_interface().is_some());
+    }
+}
+
+#[test]
+fn an_open_detail_stays_with_its_flow_whatever_becomes_of_that() {
+    let mut report = mixed();
+    let mut app = dashboard(&report, SIZE, "/ i s : l o s i n g Enter Down Enter");
+    let key = report.flows[2].key;
+    let opened = |app: &mut App, report: &Report| {
+        app.update(Msg::Refreshed(CLOCK), report);
+        app.scene(report).selected_flow().map(|flow| flow.key)
+    };
+    assert_eq!(opened(&mut app, &report), Some(key));
+    // The filter leaves it out, and lets another one in.
+    report.flows[2].recent_loss = RecentLoss::default();
+    report.flows[0].recent_loss = RecentLoss::new(Some(0.1), None);
+    report.revision += 1;
+    assert_eq!(opened(&mut app, &report), Some(key));
+    press(&mut app, &report, "Esc");
+    let selected = app.scene(&report).selected_flow().map(|flow| flow.key);
+    assert_eq!(selected, Some(report.flows[0].key));
+    // It leaves the table.
+    press(&mut app, &report, "Enter");
+    let gone = report.flows.remove(0);
+    report.flows[0].recent_loss = RecentLoss::new(Some(0.1), None);
+    report.revision += 1;
+    assert_eq!(opened(&mut app, &report), None);
+    assert_eq!(app.selection(), None);
+    assert!(frame(&mut app, &report).contains("This flow is not in the table."));
+    // And comes again.
+    report.flows.push(gone);
+    report.revision += 1;
+    let again = report.flows.last().map(|flow| flow.key);
+    assert_eq!(opened(&mut app, &report), again);
 }
 
 #[test]
@@ -1319,6 +1364,37 @@ fn a_column_that_does_not_fit_says_so_and_what_it_takes_the_place_of() {
         &("Home ".to_owned() + &"Down ".repeat(place) + "Enter"),
     );
     assert!(shown(&app).contains(&"idle"));
+}
+
+#[test]
+fn the_key_of_loss_columns_says_only_what_is_so() {
+    let report = mixed();
+    for (size, keys, said) in [
+        // Some take the places of others.
+        ((120, 40), "l", None),
+        ((200, 50), "l", None),
+        (
+            (80, 24),
+            "l",
+            Some("no room for more loss columns; the Loss view has them"),
+        ),
+        ((80, 24), "l Esc l", None),
+        (
+            (120, 40),
+            "2 l",
+            Some("the Flows view shows all loss columns that it has room for"),
+        ),
+        (
+            (120, 40),
+            "5 l l",
+            Some("the Flows view has its own columns again"),
+        ),
+        // The columns of the Loss view are its own.
+        ((120, 40), "2 c Home Space Down Space", None),
+    ] {
+        let app = dashboard(&report, size, keys);
+        assert_eq!(app.notices().notice(), said, "{keys} at {size:?}");
+    }
 }
 
 #[test]

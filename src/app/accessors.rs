@@ -135,6 +135,12 @@ impl App {
         self.flow_columns_at(self.size.0)
     }
 
+    /// Which flow columns fit.
+    pub(super) fn placed_flow_ids(&self) -> Vec<&'static str> {
+        let placed = self.placed_flow_columns();
+        placed.iter().map(|placed| placed.column.id).collect()
+    }
+
     /// The interface columns that fit, with their places.
     pub fn placed_interface_columns(&self) -> Vec<Placed<Interface>> {
         self.place(

@@ -4,6 +4,7 @@ use super::reorder::Reorder;
 use super::step::Step;
 use super::time::is_of_time;
 use super::{Action, App, Effect, Journal, Mode, Moment, View};
+use crate::model::column::LOSS;
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{GroupBy, GroupKey};
 use crate::model::tracker::{Flow, Report};
@@ -83,7 +84,7 @@ impl App {
 
     /// Opens the detail of the selected row; without a selection, of the first row on the screen.
     fn open(&mut self, shown: &Report) {
-        if matches!(self.mode, Mode::Detail(_)) {
+        if self.mode.is_detail() {
             return;
         }
         if self.selection().is_none() {
@@ -256,13 +257,21 @@ impl App {
     }
 
     fn toggle_loss(&mut self) {
-        let shown = |app: &App| app.placed_flow_columns().len();
-        let before = shown(self);
+        let before = self.placed_flow_ids();
         self.choices.toggle_packet_loss();
-        if self.choices.current().appearance.packet_loss && shown(self) == before {
-            self.notices
-                .say("no room for more loss columns; the Loss view has them");
-        }
+        let is_on = self.choices.current().appearance.packet_loss;
+        let placed = self.placed_flow_ids();
+        let notice = match (self.view(), is_on) {
+            (View::Flows, true)
+                if placed == before && !LOSS.iter().all(|id| placed.contains(id)) =>
+            {
+                "no room for more loss columns; the Loss view has them"
+            }
+            (View::Flows, _) => return,
+            (_, true) => "the Flows view shows all loss columns that it has room for",
+            (_, false) => "the Flows view has its own columns again",
+        };
+        self.notices.say(notice);
     }
 
     fn toggle_scale(&mut self) {

@@ -108,7 +108,7 @@ impl<'a> Scene<'a> {
             },
             _ => match self.selected_flow() {
                 Some(flow) => self.detail_of_flow(flow, width),
-                None => Detail::gone("This flow has left the table. Esc goes back.", width),
+                None => Detail::gone("This flow is not in the table. Esc goes back.", width),
             },
         }
     }

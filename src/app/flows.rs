@@ -59,6 +59,8 @@ pub(super) struct Criteria<'a> {
     pub interval_s: f64,
     /// Rows on the screen.
     pub page: usize,
+    /// The detail of the selected flow is open.
+    pub is_open: bool,
 }
 
 impl Criteria<'_> {
@@ -76,9 +78,8 @@ pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
     idle_s > interval_s.max(2.0)
 }
 
-/// Breaks ties between flows with equal cells.
-pub(super) fn tie(flow: &Flow) -> (u64, FlowKey) {
-    (flow.key.brief(), flow.key)
+fn tie(flow: &Flow) -> (u64, FlowKey) {
+    flow.key.tie()
 }
 
 impl FlowRows {
@@ -160,6 +161,7 @@ impl FlowRows {
         let (shown, page, key) = (criteria.shown, criteria.page, criteria.keys());
         let (pinned, held) = (&self.pinned, &self.held);
         let table = self.tables.of_mut(criteria.view);
+        table.keep_selected(criteria.is_open);
         let (mut rows, sort) = (table.reuse_rows(), table.sort());
         let (count, mut sorted) = (ranking.len(), 0..0);
         let part = |found| {

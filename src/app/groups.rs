@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::flows::{PINNED, tie};
+use super::flows::PINNED;
 use super::layout::Placed;
 use super::reorder::Reorder;
 use super::step::Step;
@@ -184,6 +184,7 @@ impl GroupRows {
             lines.push(Line::Group(place));
             let mut its = std::mem::take(&mut members[place as usize]);
             if its.len() > 1 {
+                let tie = |flow: &Flow| flow.key.tie();
                 its = ordered(&shown.flows, its.into_iter(), &sort, context, level, tie);
                 let key = |row: u32| RowKey::Flow(shown.flows[row as usize].key);
                 self.hold(&mut its, key);

@@ -120,6 +120,11 @@ impl InterfaceRows {
         }
     }
 
+    /// Whether the selection stays with its interface, also where that is not among the rows: its detail is open.
+    pub(super) fn keep_selected(&mut self, is_open: bool) {
+        self.interfaces.keep_selected(is_open);
+    }
+
     /// Lets go of what the flows of the rules come to: nobody looks at it.
     pub(super) fn forget(&mut self) {
         self.of_rules = FlowGroups::default();

@@ -116,17 +116,19 @@ impl App {
 
     /// Shows or hides the column at this place, and says so where it does not fit, or takes the room of others.
     fn toggle_column(&mut self, place: usize) -> usize {
-        let ids =
-            |placed: Vec<Placed<Flow>>| placed.iter().map(|p| p.column.id).collect::<Vec<_>>();
-        let before = ids(self.placed_flow_columns());
+        let before = self.placed_flow_ids();
         let place = self.choices.toggle_column(place);
         let Some((column, true)) = self.choices.column_choice().get(place).copied() else {
             return place;
         };
-        let after = ids(self.placed_flow_columns());
+        if self.view() == View::Loss {
+            // It has columns of its own, which say nothing of those of the Flows view.
+            return place;
+        }
+        let after = self.placed_flow_ids();
         if !after.contains(&column.id) {
             let (width, fits) = (self.size.0, |placed: Vec<Placed<Flow>>| {
-                ids(placed).contains(&column.id)
+                placed.iter().any(|it| it.column.id == column.id)
             });
             let missing =
                 (1..=u16::MAX - width).find(|more| fits(self.flow_columns_at(width + more)));

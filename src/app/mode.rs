@@ -23,6 +23,11 @@ pub enum Mode {
 const PAGE: usize = 10;
 
 impl Mode {
+    /// Whether the detail of the selected row is open.
+    pub(super) fn is_detail(self) -> bool {
+        matches!(self, Mode::Detail(_))
+    }
+
     /// Whether something else is drawn in place of the table.
     pub(super) fn covers_table(self) -> bool {
         !matches!(self, Mode::View | Mode::Filter)

@@ -48,7 +48,8 @@ impl App {
 
     /// Remakes the rows, unless they are up to date with this report and the log.
     pub(super) fn refresh_rows(&mut self, shown: &Report) {
-        let made_of = Some((shown.revision, self.shown_log().latest()));
+        let is_open = self.mode.is_detail();
+        let made_of = Some((shown.revision, self.shown_log().latest(), is_open));
         if self.arranged != made_of {
             self.arrange(shown);
             self.arranged = made_of;
@@ -75,6 +76,7 @@ impl App {
             View::Flows | View::Loss => {}
             View::Interfaces => {
                 let query = self.filters.of(View::Interfaces).query();
+                self.interfaces.keep_selected(self.mode.is_detail());
                 self.interfaces.arrange(shown, query, &context, pages);
             }
             View::Events => {
@@ -118,6 +120,7 @@ impl App {
             session: preferences.session,
             interval_s: preferences.interval_s,
             page,
+            is_open: self.mode.is_detail(),
         };
         (&mut self.flows, criteria)
     }
@@ -151,6 +154,9 @@ impl App {
             View::Flows | View::Loss => {
                 let (flows, criteria) = self.flows_by(shown);
                 flows.step(step, &criteria);
+            }
+            View::Interfaces if self.mode.is_detail() => {
+                self.interfaces.step_in(false, step, shown, pages);
             }
             View::Interfaces => self.interfaces.step(step, shown, pages),
             View::Events => {

@@ -130,11 +130,15 @@ impl<'a> Scene<'a> {
         self.app.groups().page(self.shown(), height)
     }
 
-    /// The selected flow, as long as it is listed.
+    /// The selected flow, as long as it is listed; also where a filter leaves it out, if its detail is open.
     pub fn selected_flow(&self) -> Option<&'a Flow> {
         let flows = self.flows();
-        let selected = flows.items().nth(flows.table.position()?)?;
-        (Some(selected.key) == flows.table.selected()).then_some(selected)
+        let key = flows.table.selected()?;
+        let is_it = |flow: &&Flow| flow.key == key;
+        let position = flows.table.position();
+        let in_its_row = position.and_then(|at| flows.items().nth(at)).filter(is_it);
+        let anywhere = || self.shown().flows.iter().find(is_it);
+        in_its_row.or_else(|| anywhere().filter(|_| self.app.mode().is_detail()))
     }
 
     /// The selected interface, as long as it is listed.

@@ -18,6 +18,10 @@ pub struct Table<K, T: 'static> {
     /// The sorted part of the rows. What is in front of it sorts before it, and what is behind it sorts after it.
     sorted: Range<usize>,
     selected: Option<K>,
+    /// The selection stays with its key also where that is gone: somebody looks at what it is about.
+    keeps_selected: bool,
+    /// It did, and no row is its own.
+    is_rowless: bool,
     cursor: usize,
     offset: usize,
     /// The keys of the rows that were on the screen when it was drawn last.
@@ -32,6 +36,8 @@ impl<K: Clone + PartialEq, T> Table<K, T> {
             rows: Vec::new(),
             sorted: 0..0,
             selected: None,
+            keeps_selected: false,
+            is_rowless: false,
             cursor: 0,
             offset: 0,
             page: Vec::new(),
@@ -65,7 +71,8 @@ impl<K: Clone + PartialEq, T> Table<K, T> {
 
     /// The position of the selected row.
     pub fn position(&self) -> Option<usize> {
-        self.selected.as_ref().map(|_| self.cursor)
+        let selected = self.selected.as_ref().filter(|_| !self.is_rowless);
+        selected.map(|_| self.cursor)
     }
 
     /// Remembers the rows on a page of this height, which are drawn now: a click means one of them, whatever changes
@@ -74,6 +81,11 @@ impl<K: Clone + PartialEq, T> Table<K, T> {
         let page = self.rows.iter().skip(self.offset).take(height);
         self.page.clear();
         self.page.extend(page.map(|row| key(*row)));
+    }
+
+    /// Whether the next rows leave the selection with its key also where that is not among them.
+    pub(super) fn keep_selected(&mut self, keeps: bool) {
+        self.keeps_selected = keeps;
     }
 
     /// Hands out the old rows, so that their memory can be used again.
@@ -123,8 +135,11 @@ impl<K: Clone + PartialEq, T> Table<K, T> {
     ) {
         self.rows = rows;
         self.sorted = sorted;
-        if self.selected.is_some() {
+        if self.selected.is_some() && !self.keeps_selected {
             self.settle(height, key);
+        } else {
+            let of_cursor = self.rows.get(self.cursor).map(|row| key(*row));
+            self.is_rowless = self.selected.is_some() && of_cursor != self.selected;
         }
     }
 
@@ -184,6 +199,7 @@ impl<K: Clone + PartialEq, T> Table<K, T> {
 
     /// Selects this key; its row is found when rows are next set.
     pub(super) fn select(&mut self, key: K) {
+        self.is_rowless = false;
         self.selected = Some(key);
     }
 
@@ -193,6 +209,7 @@ impl<K: Clone + PartialEq, T> Table<K, T> {
     }
 
     fn settle(&mut self, height: usize, key: impl Fn(u32) -> K) {
+        self.is_rowless = false;
         self.scroll_to_cursor(self.rows.len(), height);
         self.selected = match self.rows.get(self.cursor) {
             Some(row) => Some(key(*row)),

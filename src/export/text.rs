@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Exporter, Record};
 use crate::model::column::{Align, Column, Context, DEFAULT, LOSS, TROUBLE, by_id};
+use crate::model::harmless::harmless;
 use crate::model::top::Remainder;
 use crate::model::tracker::{Flow, Interface};
 use crate::model::units;
@@ -55,7 +56,7 @@ fn summary(interface: &Interface, context: &Context) -> String {
     });
     let mut line = format!(
         "{}  {}  {hook}  {}  {} flows  {} packets",
-        interface.name,
+        harmless(&interface.name),
         interface.state.name(),
         rate.trim_start(),
         interface.flows,
@@ -106,7 +107,7 @@ fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::R
         .map(|flow| {
             columns
                 .iter()
-                .map(|c| c.value(flow, context).text(context).trim().to_owned())
+                .map(|c| harmless(c.value(flow, context).text(context).trim()).into_owned())
                 .collect()
         })
         .collect();

@@ -1,7 +1,10 @@
 //! Numbers and texts as bytes: seven bits of a number in each byte, the lowest first (LEB128), and texts behind their
 //! length.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::model::harmless::harmless;
 
 /// Why bytes are no recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +120,15 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The next text, which is a name that is shown: that of a run is harmless from its beginning.
+    pub fn name(&mut self) -> Result<&'a str, Bad> {
+        let name = self.text()?;
+        match harmless(name) {
+            Cow::Borrowed(name) => Ok(name),
+            Cow::Owned(_) => Err(Bad("a name has characters that no terminal may be sent")),
+        }
+    }
+
     /// The next text.
     pub fn text(&mut self) -> Result<&'a str, Bad> {
         let length = self.up_to(LONGEST_TEXT)? as usize;
@@ -148,6 +160,17 @@ mod tests {
             }
             prop_assert_eq!(input.text(), Ok(text.as_str()));
             prop_assert!(input.is_empty());
+        }
+
+        #[test]
+        fn a_name_has_nothing_in_it_that_a_terminal_obeys(
+            before in "[a-z0-9@:.]{0,9}", between in "[\\x00-\\x1f\\x7f-\\u{9f}\u{202e}]?", behind in "[a-z0-9]{0,9}",
+        ) {
+            let text = before + &between + &behind;
+            let mut bytes = Vec::new();
+            put_text(&mut bytes, &text);
+            let read = Input(&bytes).name();
+            prop_assert_eq!(read.ok(), between.is_empty().then_some(text.as_str()));
         }
 
         #[test]

@@ -89,7 +89,7 @@ pub fn read_carried(input: &mut Input<'_>) -> Result<Carried, Bad> {
         let told = input.up_to(2)?;
         let rule = match told {
             0 => None,
-            _ => Some(Arc::from(input.text()?)),
+            _ => Some(Arc::from(input.name()?)),
         };
         Ok(CarriedFlow {
             key,

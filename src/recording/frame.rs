@@ -66,7 +66,7 @@ pub fn read_entry(input: &mut Input<'_>, state: &State) -> Result<Entry, Bad> {
         RULES => {
             let version = input.up_to(u8::MAX.into())? as u8;
             let count = input.up_to(MOST_RULES)?;
-            let mut rule = || Ok((Arc::from(input.text()?), input.up_to(1)? == 1));
+            let mut rule = || Ok((Arc::from(input.name()?), input.up_to(1)? == 1));
             let rules: Result<_, Bad> = (0..count).map(|_| rule()).collect();
             Entry::Rules(version, rules?)
         }

@@ -122,7 +122,7 @@ pub fn interfaces(
         let words = std::array::from_fn(|at| known[at].wrapping_add(unfold(residues[at])));
         let name = match (residues[0], before) {
             (0, Some(before)) => before.name.clone(),
-            _ => input.text()?.to_owned(),
+            _ => input.name()?.to_owned(),
         };
         sample_of(ifindex, name, &words)
     };

@@ -25,7 +25,8 @@ pub fn open(
     if arguments.read.is_some() {
         return Ok(ToKeep::default());
     }
-    let (intervals, config_text) = (Timing::of(config).intervals(), text_of(config)?);
+    let text = text_of(config).map_err(|error| failure("write the configuration", &error))?;
+    let (intervals, config_text) = (Timing::of(config).intervals(), text);
     let is_of_file = arguments.overrides.record.is_none();
     let record_to = |record| -> Result<Recording, Failure> {
         Ok(Recording {
@@ -45,10 +46,13 @@ pub fn open(
     })
 }
 
-fn text_of(config: &Config) -> Result<Arc<str>, Failure> {
-    let text = config.to_json();
-    let text = text.map_err(|error| failure("write the configuration", &error))?;
-    Ok(Arc::from(text))
+/// The configuration as a recording has it: without the hashes of passwords, which are of no use to who looks at it.
+fn text_of(config: &Config) -> anyhow::Result<Arc<str>> {
+    let config = Config {
+        listen_users: Vec::new(),
+        ..config.clone()
+    };
+    Ok(Arc::from(config.to_json()?))
 }
 
 impl Session {
@@ -91,14 +95,31 @@ impl Session {
     /// Records the configuration that is in force now.
     pub(super) fn record_config(&mut self) {
         if self.kept.is_on()
-            && let Ok(text) = self.reload.config().to_json()
+            && let Ok(text) = text_of(self.reload.config())
         {
-            self.record(Entry::Config(Arc::from(text)));
+            self.record(Entry::Config(text));
         }
     }
 
     /// Whether all that it counts is recorded.
     pub fn is_recorded(&self) -> bool {
         self.kept.is_recorded()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_has_the_configuration_and_no_password() {
+        let users = vec![("prometheus".to_owned(), "$2y$10$RRqKk6ZXq3pv".to_owned())];
+        let config = Config {
+            listen_users: users,
+            flow_timeout: std::time::Duration::from_secs(77),
+            ..Config::default()
+        };
+        let text = text_of(&config).expect("JSON");
+        assert!(text.contains("77") && !text.contains("$2y$"), "{text}");
     }
 }

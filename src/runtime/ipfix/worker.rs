@@ -1,7 +1,8 @@
 //! The thread that makes messages of readings and sends them.
 //!
 //! It never waits for the collector but in poll(2): readings are taken in as ever. While the collector is away, flows that go on
-//! have no records and lose nothing by it, as their next ones have it all; last records are kept, so many of them.
+//! have no records and lose nothing by it, as their next ones have it all; last records are kept, so many of them. So they are
+//! while it takes records more slowly than flows end.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -23,7 +24,8 @@ use crate::runtime::sampler::Recycler;
 use crate::runtime::updates::{Outlet, Update};
 use crate::runtime::wake;
 
-/// Records of flows that are kept while nobody takes them.
+/// Records of flows that are kept while nobody takes them; while somebody does, as many more as the table has slots, whose
+/// flows may all end at once.
 const MOST_KEPT: u32 = 65_536;
 /// Templates go out again after this where nobody says whether they came (RFC 7011, section 8.1).
 const INTRODUCE_EVERY: Duration = Duration::from_secs(30);
@@ -63,6 +65,8 @@ pub struct Session {
     queue: VecDeque<Body>,
     /// Flow records in the queue.
     kept: u32,
+    /// Slots of the table.
+    slots: u32,
     /// A part of it is on its way.
     begun: Option<Body>,
     /// Data records of this session so far, by subject.
@@ -138,11 +142,10 @@ impl Worker {
         if self.link.is_open() && self.exporter.is_due(snapshot.taken_ns) {
             self.exporter.begin_interval(&self.session.counts);
         }
+        self.session.slots = snapshot.table.capacity.min(1 << 30) as u32;
         self.recycler.recycle(snapshot);
         self.exporter.close();
-        if !self.link.is_open() {
-            self.keep();
-        }
+        self.keep();
     }
 
     /// Takes over what the exporter has made, and drops the oldest where there is too much of it.
@@ -152,16 +155,20 @@ impl Worker {
             session.kept += body.content.flows;
             session.queue.push_back(body);
         }
-        while session.kept > MOST_KEPT
+        let (most, why) = match self.link.is_open() {
+            true => (MOST_KEPT + session.slots, "takes records too slowly"),
+            false => (MOST_KEPT, "is away"),
+        };
+        while session.kept > most
             && let Some(oldest) = session.queue.pop_front()
         {
             session.kept -= oldest.content.flows;
             session.lose(oldest.content);
             if !session.has_dropped {
                 session.has_dropped = true;
-                let kept = units::exact(MOST_KEPT.into());
+                let most = units::exact(most.into());
                 let text = format!(
-                    "ipfix: {} is away: more than {kept} flows have ended meanwhile, and records are lost",
+                    "ipfix: {} {why}: more than {most} flows have ended meanwhile, and records are lost",
                     self.settings.collector
                 );
                 self.outlet.send(Update::Notice(text));
@@ -386,3 +393,7 @@ fn since_1970() -> Duration {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
@@ -26,8 +26,13 @@ use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
 use crate::recording::{Encoder, Entry, Header, KeyFrames, Marking};
 
-/// Entries that wait for the disk at most.
-const MOST_WAITING: usize = 64;
+/// A disk that takes nothing for so long ends the recording.
+const LONGEST_STALL: Duration = Duration::from_secs(60);
+/// So much counts of the time from one look to the next: the process may have been stopped meanwhile.
+const LONGEST_STEP: Duration = Duration::from_secs(15);
+/// Samples of flows that wait for the disk at most: 60 readings of a table as it is without `--max-flows`, all of whose slots
+/// have packets.
+const MOST_WAITING: usize = 60 << 17;
 /// How long the end of a run waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,6 +40,71 @@ enum Message {
     Entry(i64, Entry),
     Key(i64, Box<Carried>),
     Alerts(u32),
+}
+
+impl Message {
+    /// Samples of flows in it, and one for the rest.
+    fn size(&self) -> usize {
+        1 + match self {
+            Message::Entry(_, Entry::Snapshot { snapshot, .. }) => snapshot.flows.len(),
+            Message::Key(_, carried) => carried.flows.len(),
+            Message::Entry(..) | Message::Alerts(_) => 0,
+        }
+    }
+}
+
+/// What waits for the thread.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The sizes of all messages that wait.
+    size: AtomicUsize,
+    /// Messages that have been taken.
+    taken: AtomicUsize,
+}
+
+/// The same as the main thread sees it.
+#[derive(Debug)]
+struct Backlog {
+    waiting: Arc<Waiting>,
+    /// Messages that had been taken at the latest look.
+    taken: usize,
+    looked: Instant,
+    /// For how long there have been no more, though some wait.
+    stalled: Duration,
+}
+
+impl Backlog {
+    fn new(now: Instant) -> Backlog {
+        Backlog {
+            waiting: Arc::default(),
+            taken: 0,
+            looked: now,
+            stalled: Duration::ZERO,
+        }
+    }
+
+    fn add(&self, message: &Message) {
+        self.waiting
+            .size
+            .fetch_add(message.size(), Ordering::Relaxed);
+    }
+
+    /// What the disk does, where too much waits for it or it has taken nothing for too long.
+    fn look(&mut self, now: Instant) -> Option<&'static str> {
+        let waits = self.waiting.size.load(Ordering::Relaxed);
+        let taken = self.waiting.taken.load(Ordering::Relaxed);
+        let step = now.duration_since(self.looked).min(LONGEST_STEP);
+        self.looked = now;
+        self.stalled = match waits == 0 || taken != self.taken {
+            true => Duration::ZERO,
+            false => self.stalled + step,
+        };
+        self.taken = taken;
+        if self.stalled >= LONGEST_STALL {
+            return Some("takes nothing");
+        }
+        (waits >= MOST_WAITING).then_some("is too slow")
+    }
 }
 
 /// Where a run is recorded, and what the recording begins with.
@@ -54,7 +124,7 @@ pub struct Recorder {
     /// What its thread may still do.
     pub privileges: Privileges,
     messages: Option<Sender<Message>>,
-    waiting: Arc<AtomicUsize>,
+    backlog: Backlog,
     wants_key: Arc<AtomicBool>,
     /// Says that the thread has ended.
     is_done: Receiver<()>,
@@ -70,11 +140,11 @@ impl Recorder {
         identity: Option<Identity>,
         outlet: &Outlet,
     ) -> Result<Recorder> {
-        let (messages, receiver) = channel();
+        let (messages, receiver) = channel::<Message>();
         let (done, is_done) = channel();
         let mut run = [0; 8];
         getrandom::fill(&mut run).context("draw a number for the recording")?;
-        let (waiting, wants_key) = (Arc::new(AtomicUsize::new(0)), Arc::default());
+        let (backlog, wants_key) = (Backlog::new(Instant::now()), Arc::default());
         let keeps = rights::of_recorder(identity, recording.folder.path());
         let (began_ns, recycler) = (sampler.began_ns, sampler.recycler.clone());
         let mut work = Work {
@@ -101,13 +171,15 @@ impl Recorder {
             })?;
             Ok(work)
         };
-        let written = Arc::clone(&waiting);
+        let written = Arc::clone(&backlog.waiting);
         let (_, privileges) = start_confined("recorder", keeps, make, move |mut work| {
             for message in receiver {
+                let size = message.size();
                 if let Some(snapshot) = work.take_in(message) {
                     recycler.recycle(snapshot);
                 }
-                written.fetch_sub(1, Ordering::Relaxed);
+                written.size.fetch_sub(size, Ordering::Relaxed);
+                written.taken.fetch_add(1, Ordering::Relaxed);
             }
             work.begin_mark(now_ns());
             let _ = done.send(());
@@ -115,7 +187,7 @@ impl Recorder {
         Ok(Recorder {
             privileges,
             messages: Some(messages),
-            waiting,
+            backlog,
             wants_key,
             is_done,
             key_frames: KeyFrames::begin(began_ns),
@@ -126,32 +198,34 @@ impl Recorder {
     /// Hands over what the tracker has taken in at `wall_ns`, ns since 1970, and a key frame if one is due. A disk that takes
     /// nothing and says nothing ends the recording: it must not fill the memory.
     pub fn record(&mut self, wall_ns: i64, entry: Entry, tracker: &FlowTracker) {
-        let Some(messages) = &self.messages else {
+        if self.messages.is_none() {
             return;
-        };
-        if self.waiting.load(Ordering::Relaxed) >= MOST_WAITING {
-            self.messages = None;
-            let text = "the recording ends here: the disk takes nothing (counting goes on)";
-            return self.outlet.send(Update::Notice(text.to_owned()));
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Some(why) = self.backlog.look(Instant::now()) {
+            self.messages = None;
+            let text = format!("the recording ends here: the disk {why} (counting goes on)");
+            return self.outlet.send(Update::Notice(text));
+        }
         let is_reading = matches!(entry, Entry::Snapshot { .. });
         let is_wanted = is_reading && self.wants_key.swap(false, Ordering::Relaxed);
         let are_due = self.key_frames.are_due(&entry, tracker.report(), is_wanted);
-        let _ = messages.send(Message::Entry(wall_ns, entry));
+        self.send(Message::Entry(wall_ns, entry));
         if are_due {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-            let _ = messages.send(Message::Key(wall_ns, Box::new(tracker.carried())));
+            self.send(Message::Key(wall_ns, Box::new(tracker.carried())));
         }
     }
-}
 
-impl Recorder {
     /// So many alerts were raised.
     pub fn note_alerts(&self, count: usize) {
-        if let Some(messages) = self.messages.as_ref().filter(|_| count > 0) {
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-            let _ = messages.send(Message::Alerts(count as u32));
+        if count > 0 {
+            self.send(Message::Alerts(count as u32));
+        }
+    }
+
+    fn send(&self, message: Message) {
+        if let Some(messages) = &self.messages {
+            self.backlog.add(&message);
+            let _ = messages.send(message);
         }
     }
 }
@@ -301,3 +375,7 @@ pub fn now_ns() -> i64 {
 fn wall_ms(wall_ns: i64) -> u64 {
     (wall_ns / 1_000_000).max(0) as u64
 }
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

@@ -11,12 +11,16 @@ const BEGIN: u64 = 1_700_000_000_250_000_000;
 
 /// A capture of packets of one flow at these times, ns.
 fn at_times(times: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    frames_at(&udp((4000, 5000), &[7; 20]), times)
+}
+
+/// A capture of this frame at these times, ns.
+fn frames_at(frame: &[u8], times: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let order = Order::Little;
     let mut file = pcap(order, 0xa1b2_3c4d, 1);
-    let frame = udp((4000, 5000), &[7; 20]);
     for ns in times {
         let time = ((ns / SECOND) as u32, (ns % SECOND) as u32);
-        file.extend(record(order, time, frame.len() as u32, &frame, 0));
+        file.extend(record(order, time, frame.len() as u32, frame, 0));
     }
     file
 }
@@ -79,6 +83,17 @@ fn jitter_is_that_of_the_time_stamps() {
     let figure = |name: &str| flow[name].as_f64().expect("a figure");
     assert!((figure("interarrival_mean_ms") - mean / 1e6).abs() < 1e-9);
     assert!((figure("jitter_ms") - deviation / 1e6).abs() < 1e-6);
+}
+
+#[test]
+fn a_duration_is_over_where_there_is_no_flow_and_nothing_comes_for_hours() {
+    let mut arp = udp((4000, 5000), &[7; 20]);
+    arp[12..14].copy_from_slice(&[0x08, 0x06]);
+    let file = File::of(&frames_at(&arp, [BEGIN, BEGIN + 7200 * SECOND]));
+    let records = Run::of(&["-r", file.path(), "--json", "--duration", "10"]).records;
+    let last = records.last().expect("a record");
+    assert_eq!(time_of(last) / 1_000_000, (BEGIN + 10 * SECOND) / 1_000_000);
+    assert_eq!(last["interfaces"][0]["other"]["packets"], 1);
 }
 
 #[test]

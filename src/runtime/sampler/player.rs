@@ -253,7 +253,7 @@ impl Player {
         while self.due_ns <= until_ns {
             self.is_time_up = self.due_ns == self.ends_ns;
             let (mut mark_ns, mut periods) = (self.due_ns, 1);
-            if self.is_empty && until_ns - mark_ns > LONG_PAUSE_NS {
+            if self.is_empty && !self.is_time_up && until_ns - mark_ns > LONG_PAUSE_NS {
                 let more = (until_ns.min(self.ends_ns - 1) - mark_ns) / self.refresh_ns();
                 periods += more.min(MOST_PERIODS);
                 mark_ns += (periods - 1) * self.refresh_ns();

@@ -192,7 +192,8 @@ impl FlowLedger {
         }
     }
 
-    /// Keeps narrower bounds: of each rule its largest stay; of what is left, what has ended goes first, then the smallest.
+    /// Keeps narrower bounds: of each rule its largest stay, and twice as many with those that have ended; of what is left, what has
+    /// ended goes first, then the smallest.
     fn shrink(&mut self, report: &Report) {
         let is_shown = |flow: &&Flow| self.shown.contains_key(&flow.key);
         let mut shown: Vec<&Flow> = report.flows.iter().filter(is_shown).collect();
@@ -206,6 +207,18 @@ impl FlowLedger {
                 self.end(&flow.key, report.taken_ns);
             }
         }
+        let mut beyond: FxHashMap<Option<Arc<str>>, usize> = FxHashMap::default();
+        for name in self.series.keys() {
+            *beyond.entry(name.rule.clone()).or_default() += 1;
+        }
+        for (rule, count) in &mut beyond {
+            *count = count.saturating_sub(2 * self.bounds.of(rule.as_deref()));
+        }
+        self.gone.extend(self.series.extract_if(|name, held| {
+            let beyond = beyond.get_mut(&name.rule).filter(|beyond| **beyond > 0);
+            let beyond = beyond.filter(|_| held.ended_ns.is_some());
+            beyond.map(|beyond| *beyond -= 1).is_some()
+        }));
         let mut over = self.series.len().saturating_sub(self.bounds.flows());
         self.gone.extend(self.series.extract_if(|_, held| {
             let goes = over > 0 && held.ended_ns.is_some();

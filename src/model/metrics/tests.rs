@@ -159,6 +159,7 @@ fn narrower_bounds_hold_from_the_next_choice_on() {
     );
     set(&mut tracker, Some(bounds(0, 2)));
     choose(&mut tracker);
+    assert!(exposition(&mut tracker).flows.is_empty(), "at once");
     let totals = [1, 2, 3, 4].map(|n| n * 5);
     assert!(growing(&mut tracker, &reading(5, &totals)).is_empty());
     set(&mut tracker, None);

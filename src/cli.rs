@@ -33,8 +33,8 @@ use crate::model::preferences::Unit;
 pub use failure::{Exit, Failure};
 use usage::usage_failure;
 use words::{
-    check, collector, duration, filter, group, jitter_interval, listen_address, order, rotation,
-    throughput_interval,
+    check, collector, duration, filter, first_flow, group, jitter_interval, listen_address, order,
+    rotation, throughput_interval,
 };
 
 /// When to use colours.
@@ -230,7 +230,7 @@ pub struct Output {
 
     /// Begin when the first flow comes that matches, such as 'port:5201': totals, records and times count from there.
     /// `--duration` limits the wait, and then the run.
-    #[arg(long, value_name = "EXPR", value_parser = filter, allow_hyphen_values = true)]
+    #[arg(long, value_name = "EXPR", value_parser = first_flow, allow_hyphen_values = true)]
     pub wait_for: Option<String>,
 
     /// Write what the checks came to into this file, as JUnit XML.
@@ -285,6 +285,21 @@ impl Arguments {
                 _ => Err(usage_failure(&error)),
             },
         }
+    }
+}
+
+impl Arguments {
+    /// Whether there is more than a subcommand and a configuration: options of a run.
+    pub fn has_options_of_a_run(&self) -> bool {
+        let bare = Arguments::try_parse_from(["flowtop"]);
+        bare.is_ok_and(|bare| {
+            let bare = Arguments {
+                command: self.command.clone(),
+                config: self.config.clone(),
+                ..bare
+            };
+            bare != *self
+        })
     }
 }
 

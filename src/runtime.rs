@@ -74,6 +74,11 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         });
     }
     if let Some(Command::Replay(wanted)) = &arguments.command {
+        if arguments.has_options_of_a_run() {
+            let text = "command line: options of a run stand in front of replay, which has its own behind it \
+                        (flowtop replay --help)";
+            return Err(Failure::new(Exit::Usage, text));
+        }
         return replay::run(wanted, &surroundings);
     }
     crate::terminal::restore_before_panic();

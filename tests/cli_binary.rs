@@ -98,6 +98,42 @@ fn usage_errors_are_one_line_and_2() {
 }
 
 #[test]
+fn what_would_be_passed_over_or_waited_for_in_vain_is_refused() {
+    for (arguments, told) in [
+        (
+            &["--json", "replay", "night"][..],
+            "stand in front of replay",
+        ),
+        (
+            &["--assert", "=> loss<1", "replay", "night"],
+            "stand in front of replay",
+        ),
+        (
+            &["--wait-for", "is:alert or port:5201"],
+            "no flow is alert before the run begins",
+        ),
+        (
+            &["--wait-for", "kind:alert"],
+            "no flow is of a kind before the run begins",
+        ),
+        (
+            &["--wait-for", "not is:pinned"],
+            "no flow is pinned before the run begins",
+        ),
+    ] {
+        let output = run(arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {output:?}");
+        assert!(
+            errors(&output, 1).contains(told),
+            "{arguments:?}: {output:?}"
+        );
+    }
+    // The configuration is that of everything.
+    let output = run(&["-c", "config.json", "replay", "night"]);
+    assert!(errors(&output, 1).contains("replay night: "), "{output:?}");
+}
+
+#[test]
 fn a_report_without_a_check_or_a_place_is_told_before_anything_is_started() {
     let output = run(&["--text", "--report", "report.xml"]);
     assert_eq!(code(&output), 2);

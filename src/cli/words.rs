@@ -37,6 +37,17 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Checks a filter of flows that a run waits for.
+pub(super) fn first_flow(text: &str) -> Result<String, String> {
+    let query = Query::parse(text).map_err(|error| error.told_of(text))?;
+    match query.word_of_later() {
+        Some(word) => Err(format!(
+            "no flow is {word} before the run begins (wait for its ends, rule or figures)"
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
 /// Reads a check; the error says where the mistake is.
 pub(super) fn check(text: &str) -> Result<Check, String> {
     Check::parse(text).map_err(|error| error.told_of(text))

@@ -41,18 +41,18 @@ impl Waiting {
     }
 
     /// Counts a snapshot. If it has a flow that is waited for, the run begins with what came since the snapshot before:
-    /// returns when that flow's first packet came, CLOCK_MONOTONIC ns. If not, all totals are zero again.
+    /// returns when, CLOCK_MONOTONIC ns: with that flow's first packet, if that was since then. If not, all totals are zero
+    /// again.
     pub fn sift(&self, tracker: &mut FlowTracker, snapshot: &Snapshot, unit: Unit) -> Option<u64> {
         tracker.advance(snapshot);
-        let began = self.first_packet(tracker.report(), unit);
-        match began {
-            Some(began_ns) => tracker.set_run_began(began_ns),
+        match self.first_packet(tracker.report(), unit) {
+            Some(began_ns) => Some(tracker.set_run_began(began_ns)),
             None => {
                 tracker.close_interval();
                 tracker.reset();
+                None
             }
         }
-        began
     }
 
     fn first_packet(&self, report: &Report, unit: Unit) -> Option<u64> {
@@ -101,6 +101,32 @@ mod tests {
                 ),
             )
         }
+    }
+
+    #[test]
+    fn a_run_that_waits_for_a_figure_begins_behind_the_reading_before_it() {
+        let intervals = Intervals {
+            refresh_ns: SECOND,
+            jitter_ns: SECOND,
+        };
+        let mut tracker = FlowTracker::new(intervals, 0);
+        tracker.keep_flows(10, Box::new(|_| true));
+        let waiting = Waiting::of("packets>15".to_owned());
+        // The flow has been there for a minute.
+        for (second, packets, begins) in [(58, 10, false), (59, 20, false), (61, 40, true)] {
+            let snapshot = Snapshot {
+                taken_ns: second * SECOND,
+                flows: vec![sample(80, packets, 5)],
+                ..Snapshot::default()
+            };
+            let began = waiting.sift(&mut tracker, &snapshot, Unit::Bytes);
+            assert_eq!(began, begins.then_some(59 * SECOND));
+        }
+        let run = tracker.whole_run().expect("flows are kept");
+        assert_eq!(run.seconds(), 2.0);
+        let flows: Vec<_> = run.flows().collect();
+        let rate = flows[0].rates.map(|rates| rates.packet_rate);
+        assert_eq!((flows[0].counts.packets, rate), (20, Some(10.0)));
     }
 
     #[test]

@@ -82,6 +82,22 @@ impl Query {
         self.may(|test| test.of_interface(interface))
     }
 
+    /// A word of it that is true of no flow of a run that has not begun: thresholds, pins and events come later.
+    pub fn word_of_later(&self) -> Option<&'static str> {
+        let mut found = None;
+        self.for_each_test(&mut |test| match test {
+            Test::Is(states) => {
+                let names = states.iter().map(|state| state.name);
+                found = names
+                    .chain(found)
+                    .find(|name| ["alert", "pinned"].contains(name));
+            }
+            Test::Kind(_) => found = Some("of a kind"),
+            _ => {}
+        });
+        found
+    }
+
     /// Whether the number of flows is asked for.
     pub fn counts_flows(&self) -> bool {
         let counts = |term: &Term| matches!(term.test, Test::Taken(..));

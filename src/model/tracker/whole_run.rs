@@ -29,11 +29,13 @@ impl FlowTracker {
         self.kept = Some(kept);
     }
 
-    /// The run began at this moment, CLOCK_MONOTONIC ns, as far as rates are concerned.
-    pub fn set_run_began(&mut self, began_ns: u64) {
-        if let Some(kept) = &mut self.kept {
-            kept.began_ns = began_ns;
-        }
+    /// The run began at this moment, CLOCK_MONOTONIC ns, as far as rates are concerned; but not before its totals did. Returns when.
+    pub fn set_run_began(&mut self, began_ns: u64) -> u64 {
+        let Some(kept) = &mut self.kept else {
+            return began_ns.max(self.interval_began_ns);
+        };
+        kept.began_ns = kept.began_ns.max(began_ns);
+        kept.began_ns
     }
 
     /// The whole run, where its flows are kept.

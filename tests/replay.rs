@@ -42,14 +42,25 @@ struct Segment {
 
 impl Run {
     fn record(&self) -> Vec<Segment> {
+        self.record_behind(0, "{}")
+    }
+
+    /// The same with this configuration, behind so many readings that found no room.
+    fn record_behind(&self, missed: u64, config: &str) -> Vec<Segment> {
         let intervals = Intervals {
             refresh_ns: SECOND_NS as u64,
             jitter_ns: SECOND_NS as u64,
         };
-        let mut encoder = Encoder::new(0, intervals, Arc::from("{}")).expect("zstd");
+        let mut encoder = Encoder::new(0, intervals, Arc::from(config)).expect("zstd");
         let mut tracker = FlowTracker::new(intervals, 0);
         let (mut marking, mut made) = (Marking::default(), Vec::<Segment>::new());
         let (mut readings, mut named_ms) = (0, 0);
+        for _ in 0..missed {
+            readings += 1;
+            let entry = reading(readings, self.first + readings - 1);
+            entry.apply(&mut tracker);
+            encoder.miss(&entry);
+        }
         let mut latest_ns = (MIDNIGHT + self.segments[0][0]) * SECOND_NS;
         for (number, times) in (0..).zip(&self.segments) {
             if let (Some(ended), Some(before)) = (marking.begin(latest_ns), made.last_mut()) {
@@ -312,4 +323,30 @@ fn a_minute_is_found_without_reading_what_has_nothing_of_it() {
     let text = String::from_utf8(output.stderr).expect("text");
     assert!(text.contains(&segments[3].name.to_string()), "{text}");
     assert!(!text.contains(&segments[2].name.to_string()), "{text}");
+}
+
+#[test]
+fn checks_of_a_recording_are_unsure_where_something_was_not_recorded() {
+    const CHECKED: &str = r#"{"ASSERT": ["=> packets>0"]}"#;
+    let run = Run {
+        number: 1,
+        first: 1,
+        segments: vec![seconds(0, 30)],
+    };
+    let whole = folder();
+    write(whole.path(), &run.record_behind(0, CHECKED), Indices::Whole);
+    let late = folder();
+    write(late.path(), &run.record_behind(7, CHECKED), Indices::Whole);
+    for (folder, span, code, said) in [
+        (&whole, (5, 10), 0, "holds"),
+        (&whole, (100, 110), 3, "nothing was recorded then"),
+        (&whole, (10, 5), 2, "is later than --to"),
+        (&late, (0, 30), 3, "a part of the recording is missing"),
+        (&late, (5, 10), 0, "holds"),
+    ] {
+        let output = replay(folder.path(), span.0, span.1);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{span:?}: {errors}");
+        assert!(errors.contains(said), "{span:?}: {errors}");
+    }
 }

@@ -34,6 +34,17 @@ pub fn run(arguments: &Replay, surroundings: &Surroundings) -> Result<(), Failur
         when(&arguments.from)?,
         when(&arguments.to)?,
     );
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        let name = |ns: i64| Timestamp::from_nanosecond(ns.into()).unwrap_or_default();
+        let text = format!(
+            "--from {:.0} is later than --to {:.0}: times of day are the latest ones (name the day, too)",
+            name(from),
+            name(to)
+        );
+        return Err(misused(&text));
+    }
     let opened = Segments::open(&arguments.folder);
     let (segments, owner) = opened.map_err(|error| about(&arguments.folder, Exit::Usage, error))?;
     let has_records = arguments.json || arguments.text;

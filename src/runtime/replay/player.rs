@@ -93,6 +93,8 @@ impl Player<'_> {
         let all = list(self.folder, segments)?;
         self.play_span(segments, &all)?;
         if !self.is_begun {
+            // Nothing of the span was recorded: that is so of the checks of the recording as well.
+            self.configure_by_latest(segments, &all);
             self.find_checks()?;
         }
         if let Some(Err(error)) = self.records.take().map(Records::end) {
@@ -167,6 +169,8 @@ impl Player<'_> {
                     if missed > 0 {
                         let text = format!("{missed} readings before this found no room");
                         self.warn(name, &text);
+                        let judgement = self.judgement.iter_mut();
+                        judgement.for_each(Judgement::damage);
                     }
                     self.begin(name, wall_ns, tracker)?;
                 }
@@ -217,6 +221,20 @@ impl Player<'_> {
             None => Some(tracker),
         };
         Ok(())
+    }
+
+    /// Takes over the configuration that the latest segment begins with.
+    fn configure_by_latest(&mut self, segments: &Segments, all: &[SegmentName]) {
+        let began = |reader: &mut Reader, name| {
+            let bytes = segments.read(name).ok()?;
+            reader.open(&bytes).ok()?;
+            matches!(reader.next(&bytes)?, Event::Begin { .. }).then_some(())
+        };
+        let mut latest_first = all.iter().rev();
+        if latest_first.any(|name| began(&mut self.reader, name).is_some()) {
+            let config = self.reader.config().map(str::to_owned);
+            self.configure(config.as_deref());
+        }
     }
 
     /// There are checks from here on, or there are none.

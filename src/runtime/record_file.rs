@@ -58,8 +58,13 @@ impl RecordFile {
 
     /// The open file, or another one if it was removed.
     fn latest(&mut self) -> io::Result<&mut OpenFile> {
-        let is_there = |latest: &OpenFile| latest.file.metadata().is_ok_and(|it| it.nlink() > 0);
-        let latest = match self.latest.take().filter(is_there) {
+        let as_it_is = |mut latest: OpenFile| {
+            let metadata = latest.file.metadata().ok()?;
+            // Somebody may have made it shorter.
+            latest.size = latest.size.min(metadata.size());
+            (metadata.nlink() > 0).then_some(latest)
+        };
+        let latest = match self.latest.take().and_then(as_it_is) {
             Some(latest) => latest,
             None => OpenFile::open(&self.path)?,
         };
@@ -198,6 +203,16 @@ mod tests {
             folder.path(),
             &[("log", "f\n"), ("log.1", "e\nhalf\n"), ("log.2", long)],
         );
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_emptied_has_room_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut file = open(folder.path()).expect("a file");
+        file.write(b"aaaaaa\n").expect("written");
+        fs::write(folder.path().join("log"), "").expect("emptied");
+        file.write(b"bb\n").expect("written");
+        has(folder.path(), &[("log", "bb\n")]);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use flowtop::model::flow::{FlowKey, Protocol};
 use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::preferences::Unit;
 use flowtop::model::snapshot::{
-    Counts, FlowSample, GapSums, HistogramSample, InterfaceSample, Sequence, Snapshot, Volume,
+    Counts, FlowSample, GapSums, HistogramSample, InterfaceSample, LinkState, Sequence, Snapshot,
+    Volume,
 };
 use flowtop::model::tracker::{FlowTracker, FormerRuns, Intervals};
 
@@ -411,6 +412,38 @@ fn no_check_is_sure_of_flows_that_found_no_room() {
     );
     assert!(!run.holds("=> untracked=0"));
     assert!(run.holds("=> untracked=1234"));
+}
+
+#[test]
+fn interfaces_that_share_a_row_are_none_that_is_asked_for_by_name() {
+    let mut run = Run::new();
+    let gone = |number: u32| InterfaceSample {
+        ifindex: 100 + number,
+        name: format!("gone{number}"),
+        state: LinkState::Gone,
+        other: Volume {
+            packets: 10,
+            bytes: 1000,
+        },
+        ..InterfaceSample::default()
+    };
+    let gone: Vec<_> = (0..120).map(gone).collect();
+    run.tracker.advance(&Snapshot {
+        taken_ns: SECOND / 2,
+        forgotten: gone.iter().map(|it| it.ifindex).collect(),
+        interfaces: gone,
+        ..Snapshot::default()
+    });
+    run.read(&[], &[]);
+    let shared = run.tracker.report().interfaces.iter();
+    let shared: Vec<_> = shared.filter(|it| it.ifindex == 0).collect();
+    assert_eq!(shared[0].counts.packets, 200, "twenty of them");
+    let outcome = run.judge("iface:wan0 => other>=100");
+    assert_eq!((outcome.verdict, outcome.taken), (Verdict::Fails, 0));
+    let outcome = run.judge("iface:veth1 => other<=10");
+    assert_eq!((outcome.verdict, outcome.taken), (Verdict::Unsure, 1));
+    assert_eq!(run.verdict("iface:veth1 => other<=200"), Verdict::Holds);
+    assert_eq!(run.judge("=> other<=200").taken, 102);
 }
 
 #[test]

@@ -60,6 +60,8 @@ struct Tally {
     worst: Vec<(Standing, String)>,
     /// Gaps that are not in the histograms.
     unseen_gaps: u64,
+    /// Interfaces that are not known one by one may be taken, too, and do not satisfy the condition together.
+    may_lack_some: bool,
 }
 
 impl Tally {
@@ -124,7 +126,11 @@ impl Check {
             let row = Row::Interface(&interface);
             // Who shares this row is not known any more.
             let is_shared = interface.ifindex == 0;
-            if is_shared || self.selection.standing(row, 0, context, scratch).is_met {
+            let is_taken = self.selection.standing(row, 0, context, scratch).is_met;
+            if is_shared && !self.selection.is_empty() {
+                let standing = self.condition.standing(row, 0, context, scratch);
+                tally.may_lack_some |= !standing.is_met;
+            } else if is_shared || is_taken {
                 tally.taken += 1;
                 let standing = self.condition.standing(row, 0, context, scratch);
                 tally.add(standing, || self.told(row, &interface.name, context));
@@ -169,7 +175,12 @@ impl Check {
         tally
             .worst
             .retain(|(standing, _)| standing.is_met == is_met);
-        let doubts = self.doubts(run);
+        let mut doubts = self.doubts(run);
+        if tally.may_lack_some {
+            let text =
+                "interfaces that are gone and share a row may be some of those that are asked for";
+            doubts.push(text.to_owned());
+        }
         let verdict = match (is_met, doubts.is_empty()) {
             (false, _) => Verdict::Fails,
             (true, true) => Verdict::Holds,

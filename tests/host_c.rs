@@ -170,6 +170,7 @@ host_tests! { account:
     what_no_rule_matches_is_filtered_and_remembered
     what_finds_no_place_is_untracked_and_who_gives_way_is_counted
     rules_that_change_keep_a_flow_whose_profile_stays
+    a_stream_keeps_its_numbers_under_another_profile
     a_flow_that_no_rule_admits_any_more_is_retired
     a_number_that_finds_the_flow_locked_is_contended
     the_next_number_needs_no_lock

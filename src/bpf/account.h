@@ -100,11 +100,13 @@ __noinline int reconsider_flow(const struct flow_key *key, struct flow_slot *slo
 	profile = profile_of(ACTIVE_BANK(active), rule < 0 ? 0 : rule);
 	if (!profile || !lock_flow(slot))
 		return 1;
-	if (rule < 0 || slot->profile != profile->id) {
+	/* A stream's numbers are where they are, whatever a profile says. */
+	if (rule < 0 || (slot->profile != profile->id && key->protocol != IPPROTO_TCP)) {
 		change_control(slot, FLOW_RETIRED);
 		return 0;
 	}
 	slot->rule = rule;
+	slot->profile = profile->id;
 	change_control(slot, FLOW_LIVE | flags_of_profile(key, profile) |
 				     (__u64)ACTIVE_VERSION(active) << FLOW_VERSION_SHIFT);
 	return 1;

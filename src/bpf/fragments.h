@@ -3,7 +3,7 @@
 #ifndef FLOWTOP_FRAGMENTS_H
 #define FLOWTOP_FRAGMENTS_H
 
-#include "packet.h"
+#include "parse.h"
 
 /* Key: what all fragments of a packet share. Written and read by this program. When it is full, the entry used
  * least recently goes, and later fragments of that packet are unmatched: counted in the flow with ports 0.
@@ -51,8 +51,11 @@ __noinline int resolve_fragment(struct packet_facts *facts)
 	if (facts->key.protocol == IPPROTO_TCP)
 		facts->sequence = SEQUENCE_UNPLACED;
 	else if (facts->key.protocol != IPPROTO_UDP &&
-		 facts->key.protocol != (facts->key.family == FAMILY_IPV4 ? IPPROTO_ICMP : NEXT_ICMPV6))
+		 facts->key.protocol != (facts->key.family == FAMILY_IPV4 ? IPPROTO_ICMP : NEXT_ICMPV6)) {
+		/* There is no first one to be known of a protocol that no flow has; behind an extension header may be one. */
+		facts->is_unmatched &= is_extension(facts, facts->key.protocol);
 		return PARSED_OTHER;
+	}
 	return PARSED_FLOW;
 }
 

@@ -188,7 +188,8 @@ __noinline __u32 judge_single(struct __sk_buff *skb, struct flow_slot *slot, con
  * rules in force, and its slot still is its own. Returns the packets whose number was readable; NOT_JUDGED where it has to be
  * judged with the lock held, whoever they are of.
  *
- * Another CPU may change the flow's rule meanwhile, but not its profile: one of the same id is the same.
+ * Another CPU may change the flow's rule meanwhile, but not its profile: one of the same id is the same. (That of a stream it may:
+ * nothing of a stream depends on it here.)
  */
 static __always_inline __u32 judge_next(struct __sk_buff *skb, const struct packet_facts *facts, struct flow_slot *slot,
 					const struct observation *seen, __u64 control)

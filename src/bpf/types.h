@@ -105,7 +105,7 @@ struct flow_slot {
 	__u8 epochs_high; /* carry of the 16-bit epoch in control: 24 bits in all, of pauses */
 	__u8 rule; /* index of its first matching rule, or RULE_NONE */
 	__u8 base_age; /* numbers from the base of the series to expected - 1, at most 65; older ones were never missed, unless that many */
-	__u8 profile; /* id of the sequence profile that its state was made with */
+	__u8 profile; /* id of the sequence profile that its state was made with; of a stream: of the latest one */
 };
 
 /* What the CPU that brought the flow in counted of it: plain stores, no atomics, but for `owner`, which is set when all that it makes

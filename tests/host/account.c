@@ -345,6 +345,9 @@ static void later_fragments_have_the_ports_of_their_first_one(void)
 		expect("one of another packet", "parsed", resolve_fragment(&later),
 		       CASES[i].named == NEXT_AH ? PARSED_OTHER : PARSED_FLOW);
 		expect("one of another packet", "unmatched", later.is_unmatched, 1);
+		later.key.protocol = IPPROTO_GRE;
+		expect("one of no flow", "parsed", resolve_fragment(&later), PARSED_OTHER);
+		expect("one of no flow", "unmatched", later.is_unmatched, 0);
 	}
 }
 
@@ -637,6 +640,28 @@ static void rules_that_change_keep_a_flow_whose_profile_stays(void)
 	arrive(&facts, 1300, 1, 0);
 	expect("another profile", "the former slot", slot->control & FLOW_STATE, FLOW_RETIRED);
 	expect("another profile", "packets of the new slot", counters_of(&facts)->packets, 1);
+}
+
+static void a_stream_keeps_its_numbers_under_another_profile(void)
+{
+	struct packet_facts facts = facts_of(IPPROTO_TCP, SEQUENCE_TCP);
+	struct flow_slot *slot;
+
+	begin();
+	arrive(&facts, 1000, 1, 0);
+	slot = slot_of(&facts);
+	for (__u32 rule = 0; rule < PROFILES; rule++) {
+		profiles[PROFILES + rule] = profiles[RULE_NONE];
+		profiles[PROFILES + rule].id += 1;
+	}
+	settings.rules[1] = 0;
+	settings.active = ACTIVE(2, 1);
+	arrive(&facts, 1100, 1, 0);
+	expect("another profile", "slot", slot_of(&facts) == slot, 1);
+	expect("another profile", "state", slot->control & FLOW_STATE, FLOW_LIVE);
+	expect("another profile", "version", version_of(slot->control), 2);
+	expect("another profile", "id", slot->profile, profiles[PROFILES + RULE_NONE].id);
+	expect("another profile", "packets", counters_of(&facts)->packets, 2);
 }
 
 static void a_flow_that_no_rule_admits_any_more_is_retired(void)
@@ -974,6 +999,7 @@ static const struct test TESTS[] = {
 	{ TEST(what_no_rule_matches_is_filtered_and_remembered) },
 	{ TEST(what_finds_no_place_is_untracked_and_who_gives_way_is_counted) },
 	{ TEST(rules_that_change_keep_a_flow_whose_profile_stays) },
+	{ TEST(a_stream_keeps_its_numbers_under_another_profile) },
 	{ TEST(a_flow_that_no_rule_admits_any_more_is_retired) },
 	{ TEST(a_number_that_finds_the_flow_locked_is_contended) },
 	{ TEST(the_next_number_needs_no_lock) },

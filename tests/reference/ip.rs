@@ -179,7 +179,7 @@ pub fn walk_extensions(frame: &[u8], datagram: &mut Datagram) -> Result<(), Stop
 }
 
 /// Of the extension headers only AH exists in IPv4.
-fn is_extension(next: u8, v6: bool) -> bool {
+pub fn is_extension(next: u8, v6: bool) -> bool {
     match IpNumber(next) {
         ip_number::AUTH => true,
         ip_number::IPV6_HOP_BY_HOP

@@ -10,7 +10,9 @@ use flowtop::model::flow::Protocol;
 use flowtop::model::snapshot::{Malformed, Volume};
 
 use super::aggregate;
-use super::ip::{Datagram, Stop, read_ethernet, read_ipv4, read_ipv6, walk_extensions};
+use super::ip::{
+    Datagram, Stop, is_extension, read_ethernet, read_ipv4, read_ipv6, walk_extensions,
+};
 use super::transport;
 
 /// What a frame of a device starts with.
@@ -228,7 +230,10 @@ fn read(
         identification: datagram.identification,
     };
     if datagram.piece == Piece::Later {
-        *is_unmatched = !fragments.contains_key(&key);
+        // Of a protocol that no flow has there is no first one to be known.
+        let may_be_a_flow = transport::protocol(&datagram).is_some()
+            || is_extension(datagram.next, datagram.source.is_ipv6());
+        *is_unmatched = may_be_a_flow && !fragments.contains_key(&key);
         return later_fragment(&datagram, fragments.get(&key));
     }
     let packet = transport::read(frame, &datagram)?;

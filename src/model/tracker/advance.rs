@@ -22,7 +22,7 @@ use super::state::{Ended, FlowState, Increase, push_lean};
 use super::window::Intervals;
 use super::{Flow, Report};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
-use crate::model::flow::FlowKey;
+use crate::model::flow::{FlowKey, Protocol};
 use crate::model::metrics::Meter;
 use crate::model::snapshot::{FlowSample, Snapshot, TableSample};
 
@@ -201,10 +201,10 @@ impl FlowTracker {
         self.report.revision += 1;
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             state.keep_apart(flow);
-            flow.counts = flow.counts.emptied();
             // What came before in this interval stays in it: figures of an interval are those of all of it.
             state.then = state.then.since(&flow.counts.metered());
             flow.watched.begin_at_zero(flow.counts.ip.as_ref());
+            flow.counts = flow.counts.emptied();
             flow.glance.excess = Excess::default();
         }
         for rule in &mut self.report.rules {
@@ -317,7 +317,8 @@ impl FlowTracker {
             return;
         };
         let state = &mut self.states[index as usize];
-        if state.profile != sample.profile || sample.counts.sequence.is_none() {
+        let is_stream = sample.key.protocol == Protocol::Tcp;
+        if state.profile != sample.profile && !is_stream || sample.counts.sequence.is_none() {
             // Sequence numbers found under another profile say nothing about these.
             state.profile = sample.profile;
             (state.then.lost, state.then.arrived) = (0, 0);

@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::model::flow::Protocol;
 use crate::model::snapshot::LinkState::{self, Gone, Up};
 use crate::model::snapshot::{Counts, GapSums, InterfaceSample, Sequence, Volume};
 
@@ -360,6 +359,22 @@ fn an_interface_that_is_gone_keeps_its_row_while_it_has_flows() {
     assert_eq!(row(&tracker), None);
     let former = tracker.report().interfaces.last().unwrap();
     assert_eq!((former.ifindex, former.ended.packets), (0, 10));
+}
+
+#[test]
+fn the_numbers_of_a_stream_go_on_under_another_profile() {
+    let mut tracker = tracker();
+    for (second, profile, lost, total) in [(1, 1, 5, 5), (2, 2, 2, 7), (3, 3, 3, 10)] {
+        let numbers = Sequence {
+            lost,
+            ..Sequence::default()
+        };
+        let mut stream = with_numbers(sample(second, 1, 1, 10), Some(numbers));
+        (stream.key.protocol, stream.profile) = (Protocol::Tcp, profile);
+        tracker.advance_and_close(&snapshot(second.into(), &[stream], &[]));
+        let sequence = tracker.report().flows[0].counts.sequence;
+        assert_eq!(sequence.map(|sequence| sequence.lost), Some(total));
+    }
 }
 
 #[path = "intervals_tests.rs"]

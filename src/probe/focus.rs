@@ -27,7 +27,7 @@ const SIZE: usize = size_of::<gap_histogram>();
 struct Focused {
     key: FlowKey,
     generation: u32,
-    /// Its rule asks for it.
+    /// It is one of those that their rules have room for.
     is_ruled: bool,
 }
 
@@ -76,9 +76,17 @@ impl Focus {
         self.rules = asks.fold(0, |mask, (index, _)| mask | 1 << index);
         self.version = version;
         let wanted = &self.wanted;
+        let asks = |key: &FlowKey| {
+            let rule = rules.iter().find(|rule| rule.matches(key));
+            rule.is_some_and(|rule| rule.histogram)
+        };
+        // Those that have a place of their rules' keep it.
+        let keep = |its: &&Focused| its.is_ruled && asks(&its.key);
+        let mut ruled = self.by_slot.values().filter(keep).count();
         self.by_slot.retain(|slot, its| {
-            let rule = rules.iter().find(|rule| rule.matches(&its.key));
-            its.is_ruled = rule.is_some_and(|rule| rule.histogram);
+            let (asks, had_room) = (asks(&its.key), its.is_ruled);
+            its.is_ruled = asks && (had_room || ruled < OF_EACH_KIND);
+            ruled += usize::from(its.is_ruled && !had_room);
             let stays = its.is_ruled || wanted.binary_search(&its.key).is_ok();
             stays || remove(&self.histograms, *slot, its, table)
         });
@@ -136,26 +144,28 @@ impl Focus {
         }
         let mut ruled = self.by_slot.values().filter(|its| its.is_ruled).count();
         for sample in samples {
-            let is_ruled = self.is_ruled(sample);
-            let has_room = is_ruled && ruled < OF_EACH_KIND;
+            let has_room = ruled < OF_EACH_KIND && self.is_ruled(sample);
             if !has_room && self.wanted.binary_search(&sample.key).is_err() {
+                continue;
+            }
+            if let Some(its) = self.by_slot.get_mut(&sample.slot) {
+                // Somebody looks at it, and now its rule has room for it as well.
+                ruled += usize::from(has_room && !its.is_ruled);
+                its.is_ruled |= has_room;
                 continue;
             }
             if self.by_slot.len() == FOCUSED_FLOWS {
                 return Ok(());
-            }
-            if self.by_slot.contains_key(&sample.slot) {
-                continue;
             }
             self.begin(sample.slot)?;
             table.set_focused(sample.slot, sample.generation, true);
             let its = Focused {
                 key: sample.key,
                 generation: sample.generation,
-                is_ruled,
+                is_ruled: has_room,
             };
             self.by_slot.insert(sample.slot, its);
-            ruled += usize::from(is_ruled);
+            ruled += usize::from(has_room);
         }
         Ok(())
     }

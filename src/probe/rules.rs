@@ -90,7 +90,7 @@ impl RuleTable {
 
     /// Puts rules and the global profile in force, all at once from one packet to the next; nothing can fail after
     /// that. Before the idle bank is written, no packet may still be reading it: the caller waits for running programs
-    /// between two calls. Returns the version that flows carry from now on, and whether versions begin anew with it.
+    /// between two calls. Returns the version that flows carry from now on, and whether flows are to forget all others.
     pub fn apply(
         &mut self,
         rules: &[Rule],
@@ -117,7 +117,9 @@ impl RuleTable {
             Ordering::Release,
         );
         self.serial = serial;
-        Ok((version, serial.is_multiple_of(VERSIONS)))
+        // Half a round later once more: those that carried this very version all the time are forgotten then.
+        let begins_anew = [0, VERSIONS / 2].contains(&(serial % VERSIONS));
+        Ok((version, begins_anew))
     }
 
     fn write_addresses(&mut self, bank: u32, rules: &[Rule]) -> Result<()> {

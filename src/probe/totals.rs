@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::offset_of;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use anyhow::Result;
 
@@ -58,7 +58,11 @@ impl InterfaceTotals {
         };
         let (mut sample, incidents) = abi::decode_interface(&self.interfaces.read(place));
         for at in self.on_each_cpu(place) {
-            abi::add_totals(&mut sample, &self.of_cpus.read(at));
+            let parts = self.of_cpus.read(at);
+            fence(Ordering::Acquire);
+            // Read last: a packet that comes meanwhile may be in it and in none of the parts yet, but not the other way round.
+            let seen = self.of_cpus.read(at).seen;
+            abi::add_totals(&mut sample, &interface_totals { seen, ..parts });
         }
         (sample, incidents)
     }

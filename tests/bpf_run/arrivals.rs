@@ -211,6 +211,12 @@ fn the_first_256_flows_of_a_rule_keep_histograms_and_others_if_somebody_looks_at
     probe.focus(vec![left_out]);
     let third = show_300(&mut probe);
     assert!(third.histograms.len() == 257 && keeps(&third, left_out));
+    // Its rule has no room for it, whether somebody has looked at it or not.
+    probe.focus(Vec::new());
+    let without_it = show_300(&mut probe);
+    assert!(without_it.histograms.len() == 256 && !keeps(&without_it, left_out));
+    probe.focus(vec![left_out]);
+    show_300(&mut probe);
 
     change(&mut probe, any(false));
     let fourth = show_300(&mut probe);

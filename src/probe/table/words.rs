@@ -71,7 +71,7 @@ impl FlowTable {
     }
 
     /// Makes every flow be considered anew at its next packet that other rules than those of `version` admitted:
-    /// versions are about to be used again.
+    /// before versions are used again, and halfway to that.
     pub fn forget_versions_before(&self, version: u8) {
         for slot in 0..self.slots.len() {
             let word = self.slots.word(slot, CONTROL);

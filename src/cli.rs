@@ -286,9 +286,7 @@ impl Arguments {
             },
         }
     }
-}
 
-impl Arguments {
     /// Whether there is more than a subcommand and a configuration: options of a run.
     pub fn has_options_of_a_run(&self) -> bool {
         let bare = Arguments::try_parse_from(["flowtop"]);

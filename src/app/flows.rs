@@ -78,10 +78,6 @@ pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
     idle_s > interval_s.max(2.0)
 }
 
-fn tie(flow: &Flow) -> (u64, FlowKey) {
-    flow.key.tie()
-}
-
 impl FlowRows {
     /// No rows yet; the Flows view will be in this order.
     pub(super) fn new(sort: Sort) -> FlowRows {
@@ -171,7 +167,7 @@ impl FlowRows {
             };
             sorted.clone()
         };
-        let context = &criteria.context;
+        let (context, tie) = (&criteria.context, Flow::tie);
         ranking.sort(&mut rows, &sort, &shown.flows, context, tie, part);
         if let Some(ranks) = held {
             let rank = |key: &FlowKey| ranks.get(key).copied().unwrap_or(u32::MAX);
@@ -193,7 +189,8 @@ impl FlowRows {
         let table = self.tables.of_mut(criteria.view);
         let (mut rows, sort) = (table.reuse_rows(), table.sort());
         let (flows, all) = (&criteria.shown.flows, 0..ranking.len());
-        ranking.sort(&mut rows, &sort, flows, &criteria.context, tie, |_| all);
+        let (context, tie) = (&criteria.context, Flow::tie);
+        ranking.sort(&mut rows, &sort, flows, context, tie, |_| all);
         table.set_rows(rows, criteria.page, criteria.keys());
         self.ranking = ranking;
     }

@@ -184,8 +184,14 @@ impl GroupRows {
             lines.push(Line::Group(place));
             let mut its = std::mem::take(&mut members[place as usize]);
             if its.len() > 1 {
-                let tie = |flow: &Flow| flow.key.tie();
-                its = ordered(&shown.flows, its.into_iter(), &sort, context, level, tie);
+                its = ordered(
+                    &shown.flows,
+                    its.into_iter(),
+                    &sort,
+                    context,
+                    level,
+                    Flow::tie,
+                );
                 let key = |row: u32| RowKey::Flow(shown.flows[row as usize].key);
                 self.hold(&mut its, key);
             }

@@ -31,16 +31,18 @@ pub(super) fn order(text: &str) -> Result<Sort, String> {
     })
 }
 
+fn query(text: &str) -> Result<Query, String> {
+    Query::parse(text).map_err(|error| error.told_of(text))
+}
+
 /// Checks a filter; the error says where the mistake is.
 pub(super) fn filter(text: &str) -> Result<String, String> {
-    Query::parse(text).map_err(|error| error.told_of(text))?;
-    Ok(text.to_owned())
+    query(text).map(|_| text.to_owned())
 }
 
 /// Checks a filter of flows that a run waits for.
 pub(super) fn first_flow(text: &str) -> Result<String, String> {
-    let query = Query::parse(text).map_err(|error| error.told_of(text))?;
-    match query.word_of_later() {
+    match query(text)?.word_of_later() {
         Some(word) => Err(format!(
             "no flow is {word} before the run begins (wait for its ends, rule or figures)"
         )),

@@ -136,11 +136,6 @@ impl FlowKey {
             | u64::from(self.source_port) << 16
             | u64::from(self.destination_port)
     }
-
-    /// What breaks ties between flows with equal cells.
-    pub fn tie(&self) -> (u64, FlowKey) {
-        (self.brief(), *self)
-    }
 }
 
 #[cfg(test)]

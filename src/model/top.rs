@@ -51,9 +51,8 @@ impl Top {
             ranking.add(row, sort, &cell);
         }
         let mut rows = Vec::new();
-        let tie = |flow: &Flow| flow.key.tie();
         let part = 0..most.min(ranking.len());
-        ranking.sort(&mut rows, sort, flows, context, tie, |_| part.clone());
+        ranking.sort(&mut rows, sort, flows, context, Flow::tie, |_| part.clone());
         for row in rows.drain(part.end..) {
             top.leave_out(&flows[row as usize]);
         }

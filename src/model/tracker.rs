@@ -269,6 +269,11 @@ const _: () = {
 };
 
 impl Flow {
+    /// What breaks ties between flows with equal cells.
+    pub fn tie(&self) -> (u64, FlowKey) {
+        (self.key.brief(), self.key)
+    }
+
     /// Share of what is missing in what was sent, percent: 100 * lost / (lost + received - duplicates),
     /// for TCP 100 * lost bytes / (lost bytes + payload bytes). Unknown where nothing is tracked or nothing came yet.
     pub fn loss_percent(&self) -> Option<f64> {

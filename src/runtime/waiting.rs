@@ -103,14 +103,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_run_that_waits_for_a_figure_begins_behind_the_reading_before_it() {
+    /// One that keeps its flows.
+    fn tracker() -> FlowTracker {
         let intervals = Intervals {
             refresh_ns: SECOND,
             jitter_ns: SECOND,
         };
         let mut tracker = FlowTracker::new(intervals, 0);
         tracker.keep_flows(10, Box::new(|_| true));
+        tracker
+    }
+
+    #[test]
+    fn a_run_that_waits_for_a_figure_begins_behind_the_reading_before_it() {
+        let mut tracker = tracker();
         let waiting = Waiting::of("packets>15".to_owned());
         // The flow has been there for a minute.
         for (second, packets, begins) in [(58, 10, false), (59, 20, false), (61, 40, true)] {
@@ -131,12 +137,7 @@ mod tests {
 
     #[test]
     fn nothing_is_counted_but_from_the_reading_on_in_which_the_first_such_flow_came() {
-        let intervals = Intervals {
-            refresh_ns: SECOND,
-            jitter_ns: SECOND,
-        };
-        let mut tracker = FlowTracker::new(intervals, 0);
-        tracker.keep_flows(10, Box::new(|_| true));
+        let mut tracker = tracker();
         let waiting = Waiting::of("port:5201".to_owned());
         let reading = |second: u64, seen: u64, flows: &[FlowSample]| Snapshot {
             taken_ns: second * SECOND,

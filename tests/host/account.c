@@ -611,6 +611,17 @@ static void what_finds_no_place_is_untracked_and_who_gives_way_is_counted(void)
 	expect("a place", "first arrival", slot_of(&facts)->first_arrival, 7000);
 }
 
+/* The other bank is in force, without rules, and with the same profile under this id. */
+static void change_rules(__u8 id)
+{
+	for (__u32 rule = 0; rule < PROFILES; rule++) {
+		profiles[PROFILES + rule] = profiles[RULE_NONE];
+		profiles[PROFILES + rule].id = id;
+	}
+	settings.rules[1] = 0;
+	settings.active = ACTIVE(2, 1);
+}
+
 static void rules_that_change_keep_a_flow_whose_profile_stays(void)
 {
 	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
@@ -620,10 +631,7 @@ static void rules_that_change_keep_a_flow_whose_profile_stays(void)
 	arrive(&facts, 1000, 1, 0);
 	slot = slot_of(&facts);
 	slot->control |= FLOW_FOCUSED | 7ULL << FLOW_EPOCH_SHIFT;
-	for (__u32 rule = 0; rule < PROFILES; rule++)
-		profiles[PROFILES + rule] = profiles[RULE_NONE];
-	settings.rules[1] = 0;
-	settings.active = ACTIVE(2, 1);
+	change_rules(profiles[RULE_NONE].id);
 	arrive(&facts, 1100, 1, 0);
 	expect("the same profile", "slot", slot_of(&facts) == slot, 1);
 	expect("the same profile", "control", slot->control,
@@ -650,12 +658,7 @@ static void a_stream_keeps_its_numbers_under_another_profile(void)
 	begin();
 	arrive(&facts, 1000, 1, 0);
 	slot = slot_of(&facts);
-	for (__u32 rule = 0; rule < PROFILES; rule++) {
-		profiles[PROFILES + rule] = profiles[RULE_NONE];
-		profiles[PROFILES + rule].id += 1;
-	}
-	settings.rules[1] = 0;
-	settings.active = ACTIVE(2, 1);
+	change_rules(profiles[RULE_NONE].id + 1);
 	arrive(&facts, 1100, 1, 0);
 	expect("another profile", "slot", slot_of(&facts) == slot, 1);
 	expect("another profile", "state", slot->control & FLOW_STATE, FLOW_LIVE);

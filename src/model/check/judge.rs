@@ -126,13 +126,14 @@ impl Check {
             let row = Row::Interface(&interface);
             // Who shares this row is not known any more.
             let is_shared = interface.ifindex == 0;
-            let is_taken = self.selection.standing(row, 0, context, scratch).is_met;
+            if !is_shared && !self.selection.standing(row, 0, context, scratch).is_met {
+                continue;
+            }
+            let standing = self.condition.standing(row, 0, context, scratch);
             if is_shared && !self.selection.is_empty() {
-                let standing = self.condition.standing(row, 0, context, scratch);
                 tally.may_lack_some |= !standing.is_met;
-            } else if is_shared || is_taken {
+            } else {
                 tally.taken += 1;
-                let standing = self.condition.standing(row, 0, context, scratch);
                 tally.add(standing, || self.told(row, &interface.name, context));
             }
         }

@@ -4,6 +4,7 @@
 #![allow(missing_docs)]
 
 mod captures;
+mod counted;
 mod drive;
 mod frames;
 mod groups;
@@ -28,13 +29,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use counted::Counted;
 use drive::Driver;
-use flowtop::probe::large_pages::LargePages;
 use table::Table;
 
-/// The program's.
 #[global_allocator]
-static ALLOCATOR: LargePages = LargePages;
+static ALLOCATOR: Counted = Counted;
 
 const ABOUT: &str = "# What flowtop costs\n\n\
     Written by `make bench`: medians of interleaved samples (A B A B ...), each baseline measured in the same run, in CPU time of the measuring thread (start: by the clock). \

@@ -14,6 +14,7 @@ use flowtop::ui::{self, Look};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use crate::counted::allocated;
 use crate::sample::{Stopwatch, Summary, interleaved};
 use crate::table::{Line, Table, Target};
 
@@ -196,13 +197,6 @@ pub fn add(
     });
 }
 
-/// Bytes that the allocator has given out.
-fn allocated() -> f64 {
-    // SAFETY: no arguments, and the result is made of integers.
-    let info = unsafe { libc::mallinfo2() };
-    (info.uordblks + info.hblkhd) as f64
-}
-
 fn memory(table: &mut Table) {
     const FLOWS: u32 = 100_000;
     for (share, what) in [
@@ -219,7 +213,7 @@ fn memory(table: &mut Table) {
             run.refresh();
         }
         (run.idle, run.snapshot.flows) = Default::default();
-        let bytes = (allocated() - before) / f64::from(FLOWS);
+        let bytes = (allocated() - before) as f64 / f64::from(FLOWS);
         add(
             table,
             what,

@@ -51,7 +51,7 @@ use self::maps::{GracePeriods, memory_of, seed, size};
 use self::rules::{BANKS, PORTS, RuleTable};
 use self::skeleton::{FlowtopSkel, FlowtopSkelBuilder};
 use self::sys::MappedArray;
-use self::table::{Ageing, FlowTable};
+use self::table::{Ageing, FlowTable, words_of_sets};
 use self::tables::Tables;
 use self::totals::InterfaceTotals;
 use self::watched::WatchedInterfaces;
@@ -156,7 +156,7 @@ impl Probe {
             GroupRecords::map(&skeleton, options.groups, slots)?,
             MappedArray::new(maps.data_settings.as_fd(), 1)?,
             options.ageing(),
-            None,
+            MappedArray::new(maps.claimed_sets.as_fd(), words_of_sets(slots))?,
         );
         let totals = InterfaceTotals::new(
             MappedArray::new(maps.interfaces.as_fd(), INTERFACE_SLOTS)?,

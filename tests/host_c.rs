@@ -123,6 +123,7 @@ host_tests! { table:
     there_is_room_in_small_tables_and_in_large_ones
     few_flows_are_in_their_second_set_and_all_are_found
     a_displaced_flow_is_found_when_its_first_set_has_room_again
+    user_space_is_told_of_the_sets_of_new_flows
     of_two_full_sets_the_flow_idle_longest_gives_way
     a_flow_that_is_there_already_is_found_and_not_brought_in_again
     a_flow_gives_way_after_the_limit_and_not_before

@@ -69,6 +69,16 @@ scenario! { a_new_flow_has_its_first_packet:
     needs_a_barrier_where_a_slot_is_published = Publish
 }
 
+scenario! { a_new_flow_is_visited:
+    needs_a_claim_to_be_told_behind_it = TellBehind
+}
+
+scenario! { a_new_flow_is_visited_beside_another_one_of_its_set:
+    needs_a_barrier_where_a_slot_is_claimed = Claim
+    needs_a_claim_to_be_told_behind_it = TellBehind
+    needs_a_fence_behind_what_is_taken_back = FenceBehindClaims
+}
+
 scenario! { what_the_owner_counted_stays_with_its_life:
     needs_a_barrier_where_a_flow_is_marked = Mark
     needs_a_barrier_where_an_arrival_is_exchanged = Arrival
@@ -152,9 +162,10 @@ scenario! { no_flow_is_retired_under_a_judge:
 
 /// Of an atomic operation whose result nobody uses the compiler makes one that orders nothing (an exchange always returns
 /// one). These may be such; all others keep what was there before.
-const UNORDERED: [&str; 2] = [
+const UNORDERED: [&str; 3] = [
     "__sync_fetch_and_add(&histogram->counts[bucket], 1);",
     "__sync_fetch_and_add(counter, more);",
+    "__sync_fetch_and_or(sets, bit);",
 ];
 
 #[test]

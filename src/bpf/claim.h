@@ -146,10 +146,28 @@ static __always_inline int replace_flow(struct flow_slot *slot, __u64 control, _
 	return 0;
 }
 
-/* In a process, passes over the table visit no other sets than those where there was a flow. */
-#ifndef mark_set_of
-#define mark_set_of(slot)
-#endif
+/* A bit for each set of flow_table, 64 a word: a flow was brought in there. Set by this program, taken back by user space, which
+ * visits no slot that was free before and has no such bit.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 1); /* set before the load */
+} claimed_sets SEC(".maps");
+
+/* Tells user space of a slot that has been claimed, behind the barrier of the claim: who sees the bit sees that, too. Where the bit
+ * is there already, whoever takes it back later looks at the slot behind that.
+ */
+static __always_inline void tell_claim(__u32 slot)
+{
+	__u32 set = slot / FLOWS_PER_SET, word = set / 64;
+	__u64 bit = 1ULL << (set % 64), *sets = bpf_map_lookup_elem(&claimed_sets, &word);
+
+	if (sets && !(READ_ONCE(*sets) & bit))
+		__sync_fetch_and_or(sets, bit);
+}
 
 /* Brings a new flow in. Returns its slot, or NO_SLOT where its sets are full of flows that may not go. */
 static __noinline int claim_slot(struct newcomer *newcomer)
@@ -176,12 +194,12 @@ static __noinline int claim_slot(struct newcomer *newcomer)
 				continue;
 			newcomer->evicted = 1;
 		}
+		tell_claim(at);
 		newcomer->published = 1;
 		begin_counters(counters, newcomer);
 		if (control & FLOW_SHARED)
 			*shared = (struct flow_shared){};
 		publish(slot, newcomer, claimed ^ FLOW_CLAIMED);
-		mark_set_of(at);
 		return at;
 	}
 	return NO_SLOT;

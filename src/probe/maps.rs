@@ -10,6 +10,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 
 use super::abi::{INTERFACE_SLOTS, VERDICTS};
 use super::skeleton::{FlowtopSkel, OpenFlowtopSkel};
+use super::table::words_of_sets;
 
 /// Waits until no program runs any more that began before: the kernel does that whenever user space updates an array of maps.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ pub fn size(open: &mut OpenFlowtopSkel<'static>, slots: usize, cpus: usize) -> R
         (&mut maps.flow_table, slots),
         (&mut maps.flow_counters, slots),
         (&mut maps.flow_shared, slots),
+        (&mut maps.claimed_sets, words_of_sets(slots)),
         (&mut maps.interface_totals, cpus * INTERFACE_SLOTS),
         (&mut maps.verdicts, cpus * VERDICTS),
     ] {
@@ -103,6 +105,7 @@ pub fn memory_of(skeleton: &FlowtopSkel<'_>, more: &MapHandle) -> Option<u64> {
         &maps.flow_table,
         &maps.flow_counters,
         &maps.flow_shared,
+        &maps.claimed_sets,
         &maps.interfaces,
         &maps.interface_totals,
         &maps.fragments,

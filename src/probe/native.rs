@@ -11,14 +11,14 @@ use anyhow::{Context, Result};
 use plain::Plain;
 
 use super::Options;
-use super::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, PROFILES, VERDICTS, settings};
+use super::abi::{INTERFACE_SLOTS, PROFILES, VERDICTS, settings};
 use super::entries::Entries;
 use super::focus::Focus;
 use super::groups::GroupRecords;
 use super::rules::{BANKS, PORTS, RuleTable};
 use super::stores::{self, Store};
 use super::sys::MappedArray;
-use super::table::{FlowTable, Marks};
+use super::table::{FlowTable, words_of_sets};
 use super::tables::Tables;
 use super::totals::InterfaceTotals;
 use crate::model::flow::FlowKey;
@@ -115,18 +115,13 @@ enum Array {
     Profiles,
     SearchRooms,
     IpMetrics,
+    ClaimedSets,
 }
 
 // SAFETY: these are what native.c has.
 unsafe extern "C" {
     fn flowtop_native_place(array: u32, memory: *mut c_void, entries: u32);
-    fn flowtop_native_begin(
-        keys: *const u32,
-        shift: u32,
-        groups: u32,
-        marks: *mut u64,
-        marked: *mut u64,
-    );
+    fn flowtop_native_begin(keys: *const u32, shift: u32, groups: u32);
     fn flowtop_native_settings() -> *mut settings;
     fn flowtop_native_expect(packet: *const NativePacket);
     fn flowtop_native_show(packet: *const NativePacket);
@@ -157,7 +152,8 @@ impl Native {
         if let Some(records) = groups.ip() {
             tell_place(Array::IpMetrics, records, records.len());
         }
-        let marks = begin(slots, bits)?;
+        let claimed = place(Array::ClaimedSets, words_of_sets(slots))?;
+        begin(slots, bits)?;
         // SAFETY: a function without conditions.
         let settings = NonNull::new(unsafe { flowtop_native_settings() });
         let settings = settings.context("the program has no settings")?;
@@ -170,7 +166,7 @@ impl Native {
             groups,
             settings,
             options.ageing(),
-            Some(marks),
+            claimed,
         );
         let mut tables = Tables {
             flows: table,
@@ -292,18 +288,15 @@ impl Native {
     }
 }
 
-/// Draws the seed of this run's hash, and makes the marks of the sets.
-fn begin(slots: usize, groups: u32) -> Result<Marks> {
+/// Draws the seed of this run's hash.
+fn begin(slots: usize, groups: u32) -> Result<()> {
     let mut keys = [0; HASH_KEYS];
     for key in &mut keys {
         *key = getrandom::u32().context("draw the seed of the flow table's hash")?;
     }
-    let marks = Marks::of_process(slots / FLOWS_PER_SET)?;
-    let shift = u64::BITS - slots.ilog2();
-    let [of_sets, marked] = marks.places().map(|place| place.as_ptr().cast());
-    // SAFETY: there are so many keys, and words for each set, as long as the table is there, which has the marks.
-    unsafe { flowtop_native_begin(keys.as_ptr(), shift, groups, of_sets, marked) };
-    Ok(marks)
+    // SAFETY: there are so many keys.
+    unsafe { flowtop_native_begin(keys.as_ptr(), u64::BITS - slots.ilog2(), groups) };
+    Ok(())
 }
 
 fn rule_table() -> Result<RuleTable> {

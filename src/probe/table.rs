@@ -2,7 +2,7 @@
 //!
 //! Owns the mappings and what each slot looked like last time. No system call in a pass. Knows nothing of rates.
 
-mod marks;
+mod occupied;
 mod words;
 
 use std::mem::offset_of;
@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use plain::Plain;
 
-pub use self::marks::Marks;
+pub use self::occupied::{Occupied, words_of_sets};
 
-use super::abi::{
-    self, FLOWS_PER_SET, flow_counters, flow_shared, flow_slot, settings, shared_gaps,
-};
+use super::abi::{self, flow_counters, flow_shared, flow_slot, settings, shared_gaps};
 use super::control::{Control, SlotState};
 use super::groups::GroupRecords;
 use super::sys::MappedArray;
@@ -30,11 +28,11 @@ const OWNER: usize = offset_of!(flow_counters, owner);
 /// arrival, ns, is read once more; so is one that a packet of the same time may still come of.
 const JUDGED_NS: u64 = 10_000_000;
 
-/// Slots that are looked at together: a set of them, which divides their number.
-const AT_A_TIME: usize = FLOWS_PER_SET;
+/// How many visits before its turn the beginning of a slot is asked for: a few pages, as the tables of pages are waited for, too.
+const SLOTS_AHEAD: usize = 64;
 
-/// How many slots before its turn the beginning of one is asked for: a page, beyond which the processor does not go by itself.
-const SLOTS_AHEAD: usize = 4 * AT_A_TIME;
+/// The same of all else that will be read of a flow, if it has changed.
+const FLOWS_AHEAD: usize = 8;
 
 /// What a slot looked like when it was read last.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,8 +75,9 @@ pub struct FlowTable {
     /// When the flow of a slot was found retired; 0: it is not. Apart, as few are.
     retired_at: Vec<u64>,
     ageing: Ageing,
-    /// Which sets to visit; without them, all.
-    marks: Option<Marks>,
+    occupied: Occupied,
+    /// Room for the slots that a pass visits.
+    visited: Vec<u32>,
     tracked: u64,
     /// When the latest pass began.
     scanned_ns: u64,
@@ -101,10 +100,11 @@ impl FlowTable {
         groups: GroupRecords,
         settings: MappedArray<settings>,
         ageing: Ageing,
-        marks: Option<Marks>,
+        claimed: MappedArray<u64>,
     ) -> FlowTable {
         let known = vec![Known::default(); slots.len()];
         let retired_at = vec![0; slots.len()];
+        let occupied = Occupied::new(claimed, slots.len());
         let mut table = FlowTable {
             slots,
             of_owners,
@@ -114,7 +114,8 @@ impl FlowTable {
             known,
             retired_at,
             ageing,
-            marks,
+            occupied,
+            visited: Vec::new(),
             tracked: 0,
             scanned_ns: 0,
             spare: Vec::new(),
@@ -172,25 +173,13 @@ impl FlowTable {
             ..Snapshot::default()
         };
         self.tracked = 0;
-        match self.marks.take() {
-            None => {
-                for start in (0..self.slots.len()).step_by(AT_A_TIME) {
-                    self.ask_ahead(start + AT_A_TIME, &snapshot.flows);
-                    self.scan_set(start, settled_ns, &mut snapshot);
-                }
-            }
-            Some(mut marks) => {
-                marks.retain(|set| {
-                    let start = set * AT_A_TIME;
-                    // Not of the next set, which may never have been touched: its memory would be made for that.
-                    self.ask_ahead(start, &snapshot.flows);
-                    self.scan_set(start, settled_ns, &mut snapshot);
-                    let mut set = start..start + AT_A_TIME;
-                    set.any(|index| self.control(index).state() != SlotState::Free)
-                });
-                self.marks = Some(marks);
-            }
+        let mut visited = std::mem::take(&mut self.visited);
+        self.occupied.list(&mut visited);
+        for at in 0..visited.len() {
+            self.ask_ahead(&visited[at..], &snapshot.flows);
+            self.visit(visited[at] as usize, settled_ns, &mut snapshot);
         }
+        self.visited = visited;
         // From here on a flow that has been silent since the pass began may be replaced: all of it has been read.
         self.settings
             .word(0, offset_of!(settings, scanned_at))
@@ -202,39 +191,38 @@ impl FlowTable {
         Control(self.slots.word(index, CONTROL).load(Ordering::Acquire))
     }
 
-    fn scan_set(&mut self, start: usize, settled_ns: u64, snapshot: &mut Snapshot) {
-        for index in start..start + AT_A_TIME {
-            self.scan_slot(index, settled_ns, snapshot);
+    /// Asks for what will be read of the slots whose turn comes, and for room for their flows behind these.
+    #[inline]
+    fn ask_ahead(&self, slots: &[u32], flows: &[FlowSample]) {
+        if let Some(slot) = slots.get(SLOTS_AHEAD) {
+            self.slots.ask_for(*slot as usize, 0);
+        }
+        let Some(slot) = slots.get(FLOWS_AHEAD) else {
+            return;
+        };
+        let slot = *slot as usize;
+        let last_arrival = self.slots.word(slot, LAST_ARRIVAL);
+        if last_arrival.load(Ordering::Relaxed) != self.known[slot].last_arrival {
+            self.slots.ask_for(slot, 1);
+            self.of_owners.ask_for(slot, 0);
+            self.groups.ask_for(slot);
+            let room = flows.as_ptr().wrapping_add(flows.len() + FLOWS_AHEAD);
+            ahead::ask_for_place(room);
         }
     }
 
-    /// Asks for what will be read of a set's flows that have changed, for room for it behind these flows and those of the set before, and
-    /// for the beginnings of the slots behind the set.
-    fn ask_ahead(&self, start: usize, flows: &[FlowSample]) {
-        let mut room = flows.as_ptr().wrapping_add(flows.len() + AT_A_TIME);
-        for index in start..(start + AT_A_TIME).min(self.slots.len()) {
-            self.slots.ask_for(index + SLOTS_AHEAD, 0);
-            let last_arrival = self.slots.word(index, LAST_ARRIVAL);
-            if last_arrival.load(Ordering::Relaxed) != self.known[index].last_arrival {
-                self.slots.ask_for(index, 1);
-                self.of_owners.ask_for(index, 0);
-                self.groups.ask_for(index);
-                ahead::ask_for_place(room);
-                room = room.wrapping_add(1);
-            }
-        }
-    }
-
-    fn scan_slot(&mut self, index: usize, settled_ns: u64, snapshot: &mut Snapshot) {
-        let control = self.control(index);
+    #[inline]
+    fn visit(&mut self, slot: usize, settled_ns: u64, snapshot: &mut Snapshot) {
+        let control = self.control(slot);
         match control.state() {
-            SlotState::Free | SlotState::Claimed => {}
+            SlotState::Free => self.occupied.leave(slot),
+            SlotState::Claimed => {}
             SlotState::Live => {
                 self.tracked += 1;
-                self.report_change(index, control, settled_ns, snapshot);
-                self.retire_if_idle(index, control, snapshot.taken_ns);
+                self.report_change(slot, control, settled_ns, snapshot);
+                self.retire_if_idle(slot, control, snapshot.taken_ns);
             }
-            SlotState::Retired => self.free_if_rested(index, control, settled_ns, snapshot),
+            SlotState::Retired => self.free_if_rested(slot, control, settled_ns, snapshot),
         }
     }
 

@@ -37,6 +37,7 @@ static void (*meanwhile)(void);
 static struct flow_slot slots[SLOTS];
 static struct flow_counters flow_counters_of[SLOTS];
 static struct flow_shared flow_shared_of[SLOTS];
+static __u64 claims[1];
 static struct interface interface_at[INTERFACE_SLOTS];
 static struct interface_totals totals_of_cpus[CPUS * INTERFACE_SLOTS];
 static __u64 ports[BANKS * 2 * PORTS];
@@ -91,6 +92,8 @@ static void *look_up(const void *map, const void *key)
 		return ELEMENT(flow_counters_of, key);
 	if (map == &flow_shared)
 		return ELEMENT(flow_shared_of, key);
+	if (map == &claimed_sets)
+		return ELEMENT(claims, key);
 	if (map == &interfaces)
 		return ELEMENT(interface_at, key);
 	if (map == &interface_totals)

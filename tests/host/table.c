@@ -45,12 +45,15 @@ static void look(const volatile void *word)
 static struct flow_slot *slots;
 static struct flow_counters *of_owners;
 static struct flow_shared *of_others;
+static __u64 *claims;
 static __u32 slot_count;
 
 static void *look_up(const void *map, const void *key)
 {
 	__u32 index = *(const __u32 *)key;
 
+	if (map == &claimed_sets)
+		return index * 64 < slot_count / FLOWS_PER_SET ? &claims[index] : NULL;
 	if (index >= slot_count)
 		return NULL;
 	if (map == &flow_counters)
@@ -93,6 +96,7 @@ static void make_table(__u32 flows, __u64 seed)
 	slots = make_room(slots, sizeof(*slots));
 	of_owners = make_room(of_owners, sizeof(*of_owners));
 	of_others = make_room(of_others, sizeof(*of_others));
+	claims = make_room(claims, sizeof(*claims));
 	home_shift = 64 - (bits + 1);
 	random_state = seed;
 	for (int i = 0; i < HASH_KEYS; i++)
@@ -231,6 +235,36 @@ static void a_displaced_flow_is_found_when_its_first_set_has_room_again(void)
 	expect("a displaced flow", "its set", (find(&key) ^ home_of(hash)) / FLOWS_PER_SET, 1);
 }
 
+static int is_told(__u32 set)
+{
+	return claims[set / 64] >> (set % 64) & 1;
+}
+
+/* Those of sets in which nobody was brought in are not. */
+static void user_space_is_told_of_the_sets_of_new_flows(void)
+{
+	make_table(4096, 9);
+	fill(0, 300);
+	for (__u32 round = 0; round < 2; round++) {
+		for (__u32 set = 0; set < slot_count / FLOWS_PER_SET; set++) {
+			int is_there = 0;
+
+			for (__u32 i = 0; i < FLOWS_PER_SET; i++)
+				is_there |= (slots[set * FLOWS_PER_SET + i].control & FLOW_STATE) == FLOW_LIVE;
+			expect("a set", "is told", is_told(set), is_there);
+		}
+		/* Once more, where the bit of each set is there. */
+		fill(0, 300);
+	}
+	memset(claims, 0, slot_count / FLOWS_PER_SET / 8);
+	for (__u32 at = 0; at < slot_count; at++) {
+		if ((slots[at].control & FLOW_STATE) == FLOW_LIVE)
+			bring_in(&slots[at].key, 2);
+	}
+	for (__u32 set = 0; set < slot_count / FLOWS_PER_SET; set++)
+		expect("a set of known flows", "is told", is_told(set), 0);
+}
+
 static void of_two_full_sets_the_flow_idle_longest_gives_way(void)
 {
 	struct flow_key key;
@@ -246,6 +280,7 @@ static void of_two_full_sets_the_flow_idle_longest_gives_way(void)
 	settings.scanned_at = 1001;
 	/* (at * 7 + 3) % 16 == 0 */
 	expect("after one was read", "place", bring_in(&key, 1000000), 11);
+	expect("after one was read", "its set is told", claims[0], 1 << 11 / FLOWS_PER_SET);
 	expect("after one was read", "its life", generation_of(slots[11].control), 12);
 }
 
@@ -530,6 +565,7 @@ static void the_way_back_has_another_hash(void)
 
 static const struct test TESTS[] = {
 	{ TEST(a_displaced_flow_is_found_when_its_first_set_has_room_again) },
+	{ TEST(user_space_is_told_of_the_sets_of_new_flows) },
 	{ TEST(of_two_full_sets_the_flow_idle_longest_gives_way) },
 	{ TEST(a_flow_that_is_there_already_is_found_and_not_brought_in_again) },
 	{ TEST(a_flow_gives_way_after_the_limit_and_not_before) },

@@ -143,6 +143,30 @@ pub fn a_new_flow_has_its_first_packet(weakened: Option<Step>) {
     newcomer.join().expect("a newcomer");
 }
 
+/// User space passes while a newcomer takes a free slot, and once more: one of both finds it. `is_told`: so is another flow of
+/// the set.
+fn visits_find_a_new_flow(weakened: Option<Step>, is_told: u64) {
+    let slot = shared(life(1, FREE), weakened);
+    slot.is_told.store(is_told, Relaxed);
+    let newcomer = on_another(&slot, |slot| {
+        assert!(slot.claim_and_tell(life(1, FREE)), "a free slot");
+        slot.publish(life(1, FREE), NEW_KEY);
+    });
+    let is_visited = slot.is_visited();
+    newcomer.join().expect("a newcomer");
+    assert!(is_visited || slot.is_visited(), "order: nobody visits it");
+}
+
+/// The first one of its set since the pass before.
+pub fn a_new_flow_is_visited(weakened: Option<Step>) {
+    visits_find_a_new_flow(weakened, 0);
+}
+
+/// Not the first one.
+pub fn a_new_flow_is_visited_beside_another_one_of_its_set(weakened: Option<Step>) {
+    visits_find_a_new_flow(weakened, 1);
+}
+
 /// A newcomer wants the place of an idle flow, whose owner has a packet of it.
 pub fn what_the_owner_counted_stays_with_its_life(weakened: Option<Step>) {
     let slot = shared(life(1, LIVE), weakened);

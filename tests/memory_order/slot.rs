@@ -11,6 +11,10 @@ pub enum Step {
     Dependency,
     /// `claim_slot()`: from free to claimed.
     Claim,
+    /// `tell_claim()`: behind the claim.
+    TellBehind,
+    /// `Occupied::take_claims`: slots are looked at behind what is taken back.
+    FenceBehindClaims,
     /// `publish()`: from claimed to live.
     Publish,
     /// `account_arrival()`: the last arrival is exchanged.
@@ -111,6 +115,8 @@ pub struct Shared {
 #[derive(Debug)]
 pub struct Slot {
     pub control: AtomicU64,
+    /// In `claimed_sets`.
+    pub is_told: AtomicU64,
     pub last_arrival: AtomicU64,
     pub key: [AtomicU64; 2],
     pub series: AtomicU64,
@@ -128,6 +134,7 @@ impl Slot {
     pub fn new(control: u64, key: u64, weakened: Option<Step>) -> Slot {
         Slot {
             control: AtomicU64::new(control),
+            is_told: AtomicU64::new(0),
             last_arrival: AtomicU64::new(1),
             key: [key, key].map(AtomicU64::new),
             series: AtomicU64::new(0),
@@ -239,6 +246,33 @@ impl Slot {
     pub fn claim(&self, from: u64) -> bool {
         let claimed = life(generation(from) + 1, CLAIMED);
         self.swap_if(Step::Claim, &self.control, from, claimed)
+    }
+
+    /// The same, and tells user space of it.
+    pub fn claim_and_tell(&self, from: u64) -> bool {
+        let tell = || {
+            if self.is_told.load(Relaxed) == 0 {
+                self.is_told.fetch_or(1, Relaxed);
+            }
+        };
+        if self.is_weakened(Step::TellBehind) {
+            tell();
+            return self.claim(from);
+        }
+        let is_claimed = self.claim(from);
+        tell();
+        is_claimed
+    }
+
+    /// Whether a pass of user space finds the slot not to be free, which was so before.
+    pub fn is_visited(&self) -> bool {
+        if self.is_told.swap(0, AcqRel) == 0 {
+            return false;
+        }
+        if !self.is_weakened(Step::FenceBehindClaims) {
+            fence(SeqCst);
+        }
+        self.control.load(Acquire) & STATE != FREE
     }
 
     /// Makes the slot that said `from` a flow's, with its first packet.

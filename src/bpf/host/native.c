@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct native_packet) == 40, "native_packet");
 static struct host_array *const arrays[] = {
 	&flow_table.host,        &flow_counters.host, &flow_shared.host, &interfaces.host,
 	&interface_totals.host,  &verdicts.host,      &rule_ports.host,  &rule_banks.host,
-	&sequence_profiles.host, &search_rooms.host,  &ip_metrics.host,
+	&sequence_profiles.host, &search_rooms.host,  &ip_metrics.host,  &claimed_sets.host,
 };
 
 void flowtop_native_place(__u32 array, void *memory, __u32 entries)
@@ -40,15 +40,13 @@ void flowtop_native_place(__u32 array, void *memory, __u32 entries)
 	arrays[array]->entries = entries;
 }
 
-/* What is set before the load; `of_sets` has a word for each set of the flow table, `brought_in` one more. */
-void flowtop_native_begin(const __u32 *keys, __u32 shift, __u32 groups, __u64 *of_sets, __u64 *brought_in)
+/* What is set before the load. */
+void flowtop_native_begin(const __u32 *keys, __u32 shift, __u32 groups)
 {
 	for (int i = 0; i < HASH_KEYS; i++)
 		hash_keys[i] = keys[i];
 	home_shift = shift;
 	enabled_groups = groups;
-	marks = of_sets;
-	marked = brought_in;
 	settings = (struct settings){};
 }
 

@@ -36,20 +36,6 @@ void flowtop_native_update(__u32 type, const void *key, const void *value);
 
 static __u64 host_now;
 
-/* For passes over the flow table: whether there was a flow in each set since it was found empty; and where one was brought in
- * since the latest pass: the number of such sets, then which.
- */
-static __u64 *marks, *marked;
-
-static __always_inline void host_mark(__u32 set)
-{
-	if (marks[set])
-		return;
-	marks[set] = 1;
-	marked[++marked[0]] = set;
-}
-#define mark_set_of(slot) host_mark((slot) / FLOWS_PER_SET)
-
 static __always_inline void *host_look_up(const struct host_array *array, __u32 type, const void *key, size_t size)
 {
 	__u32 index;

@@ -1,7 +1,7 @@
 //! Blocks of one size, side by side in large pages: for what each of many flows has of its own outside of the lists.
 //!
-//! A chunk of them begins at a multiple of its length with what is known of it, so that each block tells its chunk. A chunk
-//! without a block in use is given back. What few flows take lies in small pages, and takes no more of them than it fills.
+//! A chunk of them begins at a multiple of its length with what is known of it, so that each block tells its chunk. Chunks
+//! without a block in use are given back, but for one. The first one lies in small pages: few flows take no more than they fill.
 #![allow(unsafe_code)]
 
 use std::alloc::Layout;
@@ -14,7 +14,7 @@ use super::PAGE;
 
 /// Bytes of a block.
 const BLOCK: usize = 512;
-/// What leaves more than a cache line of a block unused is not put into one.
+/// What leaves a cache line of a block unused is not put into one.
 const LEAST: usize = BLOCK - 64;
 
 /// Whether a block is the place for it.
@@ -47,6 +47,8 @@ struct Pool {
     /// The first of those with room.
     with_room: *mut Chunk,
     chunks: usize,
+    /// How many of them have no block in use.
+    empty: usize,
 }
 
 // SAFETY: the chunks belong to the pool alone, whichever thread has it.
@@ -79,6 +81,7 @@ impl Pool {
     const EMPTY: Pool = Pool {
         with_room: null_mut(),
         chunks: 0,
+        empty: 0,
     };
 
     fn take(&mut self) -> *mut u8 {
@@ -90,6 +93,7 @@ impl Pool {
         let Some(known) = (unsafe { chunk.as_mut() }) else {
             return null_mut();
         };
+        self.empty -= usize::from(known.used == 0);
         known.used += 1;
         let block = match known.free.is_null() {
             true => {
@@ -121,18 +125,24 @@ impl Pool {
         unsafe { block.cast::<*mut u8>().write(known.free) };
         known.free = block;
         known.used -= 1;
-        let is_empty = known.used == 0;
         if was_full {
+            // All others of its blocks are in use.
             self.link(chunk);
+        } else if known.used == 0 {
+            self.keep_or_give_back(chunk);
         }
-        // One of them stays, for who takes a block and gives it back all the time.
-        let is_only_one = self.with_room == chunk && known.next.is_null();
-        if is_empty && !is_only_one {
-            self.unlink(chunk);
-            self.chunks -= 1;
-            // SAFETY: the mapping is of this length, and none of its blocks is in use.
-            unsafe { libc::munmap(chunk.cast(), PAGE) };
+    }
+
+    /// Of the chunks without a block in use one stays, for who takes a block and gives it back all the time.
+    fn keep_or_give_back(&mut self, chunk: *mut Chunk) {
+        if self.empty == 0 {
+            self.empty = 1;
+            return;
         }
+        self.unlink(chunk);
+        self.chunks -= 1;
+        // SAFETY: the mapping is of this length, and none of its blocks is in use.
+        unsafe { libc::munmap(chunk.cast(), PAGE) };
     }
 
     fn link(&mut self, chunk: *mut Chunk) {
@@ -166,12 +176,15 @@ impl Pool {
         if chunk.is_null() {
             return;
         }
-        if self.chunks > 0 {
-            // Refused: its pages are the usual ones.
-            // SAFETY: the mapping is of this length, and what is in it stays.
-            unsafe { libc::madvise(chunk.cast(), PAGE, libc::MADV_HUGEPAGE) };
-        }
+        let advice = match self.chunks {
+            0 => libc::MADV_NOHUGEPAGE,
+            _ => libc::MADV_HUGEPAGE,
+        };
+        // Refused: its pages are what they are by default.
+        // SAFETY: the mapping is of this length, and what is in it stays.
+        unsafe { libc::madvise(chunk.cast(), PAGE, advice) };
         self.chunks += 1;
+        self.empty += 1;
         let known = Chunk {
             before: null_mut(),
             next: null_mut(),
@@ -254,10 +267,25 @@ mod tests {
         let mut pool = Pool::EMPTY;
         for _ in 0..3 {
             let blocks = take(&mut pool, 0..5 * (BLOCKS - 1));
-            assert_eq!(pool.chunks, 5);
+            assert_eq!((pool.chunks, pool.empty), (5, 0));
             give_back(&mut pool, 0.., blocks);
-            assert_eq!(pool.chunks, 1);
+            assert_eq!((pool.chunks, pool.empty), (1, 1));
         }
+    }
+
+    #[test]
+    fn a_chunk_stays_where_blocks_come_and_go_at_its_beginning() {
+        let mut pool = Pool::EMPTY;
+        let all_but_one = take(&mut pool, 0..BLOCKS - 2);
+        let mut second = None;
+        for _ in 0..3 {
+            let two = take(&mut pool, 0..2);
+            assert_eq!(*second.get_or_insert(two[1]), two[1], "another chunk");
+            give_back(&mut pool, 0.., two);
+            assert_eq!((pool.chunks, pool.empty), (2, 1));
+        }
+        give_back(&mut pool, 0.., all_but_one);
+        assert_eq!((pool.chunks, pool.empty), (1, 1));
     }
 
     #[test]

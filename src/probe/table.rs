@@ -180,10 +180,11 @@ impl FlowTable {
             self.visit(visited[at] as usize, settled_ns, &mut snapshot);
         }
         self.visited = visited;
-        // From here on a flow that has been silent since the pass began may be replaced: all of it has been read.
+        // From here on a flow that has been silent since the pass began may be replaced: all of it has been read. A packet that came
+        // just before may not have been counted then, nor its flow brought in.
         self.settings
             .word(0, offset_of!(settings, scanned_at))
-            .store(settled_ns, Ordering::Release);
+            .store(settled_ns.saturating_sub(JUDGED_NS), Ordering::Release);
         snapshot
     }
 

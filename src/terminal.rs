@@ -22,6 +22,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
@@ -187,11 +188,21 @@ fn largest_size() -> io::Result<(u16, u16)> {
 fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
+    read_without_waiting()?;
     execute!(stdout(), EnterAlternateScreen)?;
     if mouse {
         execute!(stdout(), EnableMouseCapture)?;
     }
     Ok(())
+}
+
+/// A reading of what is not there returns at once. Where bytes make no event yet, crossterm reads on until there is nothing more:
+/// half an escape sequence would hold up everything until the next key. Raw mode's end takes this back, too.
+fn read_without_waiting() -> io::Result<()> {
+    let mut modes = tcgetattr(stdin())?;
+    modes.control_chars[SpecialCharacterIndices::VMIN as usize] = 0;
+    modes.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    Ok(tcsetattr(stdin(), SetArg::TCSANOW, &modes)?)
 }
 
 /// Restores the terminal if it is ours. On a dead terminal all of this fails, and that is fine.

@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::Result;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
@@ -13,10 +13,10 @@ use crate::probe::privileges::confine::Keeps;
 
 /// Catches them from here on; none is lost before [`forward`].
 pub fn catch() -> io::Result<Signals> {
-    Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
+    Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR2])
 }
 
-/// SIGINT, SIGTERM and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
+/// SIGINT, SIGTERM, SIGQUIT and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
 pub fn forward(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
     let (_, privileges) = start_confined(
         "signals",

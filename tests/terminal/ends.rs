@@ -65,6 +65,28 @@ fn a_run_that_is_to_be_quiet_leaves_nothing_behind() {
     assert_eq!(summary(&dashboard.pty), [""; 0]);
 }
 
+/// The beginning of a sequence, as Alt-[ and Alt-O send it, one that means nothing here, and half a letter.
+#[test]
+fn bytes_that_are_no_key_yet_hold_up_nothing() {
+    if !root() {
+        return;
+    }
+    for bytes in [&b"\x1b["[..], b"\x1bO", b"\x1b[E", b"\xc3"] {
+        let mut dashboard = Dashboard::demo((80, 24), &[]);
+        dashboard.pty.send(bytes);
+        dashboard.pty.forget_raw();
+        // One of them may have been on its way already.
+        let frames = |pty: &Pty| pty.count(b"\x1b[?2026h");
+        dashboard
+            .pty
+            .wait_for("three frames", |pty| frames(pty) >= 3);
+        dashboard.pty.signal(Signal::SIGTERM);
+        let status = dashboard.pty.wait_for_exit(PROMISED);
+        assert_eq!(status.code(), Some(0), "{bytes:?}");
+        dashboard.pty.assert_restored();
+    }
+}
+
 #[test]
 fn checks_are_told_behind_the_summary_and_decide_how_a_run_ends() {
     if !root() {
@@ -107,7 +129,13 @@ fn signals_end_the_run_in_time_and_restore_the_terminal() {
     if !root() {
         return;
     }
-    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+    let signals = [
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+    ];
+    for signal in signals {
         let mut dashboard = Dashboard::demo((80, 24), &[]);
         dashboard.pty.signal(signal);
         let status = dashboard.pty.wait_for_exit(PROMISED);

@@ -2,17 +2,19 @@
 //!
 //! It is opened before rights are given up: whom the run goes on as may write into it, and need not be able to reach it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
-use nix::sys::stat::Mode;
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::fresh::make_fresh;
+use super::rights::folder_of;
 use crate::cli::{Exit, Failure};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
@@ -93,19 +95,37 @@ impl ExportFolder {
 
 /// Opens a folder. One that is missing is made, and given to the user; one that is there stays whose it is.
 pub fn open_folder(path: &Path, user: Option<&Identity>) -> io::Result<File> {
-    let made = match fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => false,
-        Err(error) => return Err(error),
-    };
-    let mut options = OpenOptions::new();
-    let flags = match made {
-        // Nobody has put a link in its place.
-        true => OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW,
-        false => OFlag::O_DIRECTORY,
-    };
-    let folder = options.read(true).custom_flags(flags.bits()).open(path)?;
-    if let Some(user) = user.filter(|_| made) {
+    match open_if_there(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => make_folder(path, user),
+        opened => opened,
+    }
+}
+
+/// Opens a folder that is there already.
+pub fn open_if_there(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_DIRECTORY.bits();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// Makes it in the folder above, which is reached once: others may put a link in the place of any part of the path meanwhile.
+fn make_folder(path: &Path, user: Option<&Identity>) -> io::Result<File> {
+    let name = path.file_name().ok_or(ErrorKind::NotFound)?;
+    let above = open_if_there(folder_of(path))?;
+    match mkdirat(&above, name, Mode::S_IRWXU) {
+        // Somebody else has made it just now.
+        Err(Errno::EEXIST) => return open_if_there(path),
+        made => made?,
+    }
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let folder = File::from(openat(&above, name, flags, Mode::empty())?);
+    if let Some(user) = user {
+        let found = folder.metadata()?;
+        // What is not as it was made is another one, put in its place.
+        if found.uid() != geteuid().as_raw() || found.mode() & 0o077 != 0 {
+            return Err(io::Error::other(
+                "somebody else has put another folder there",
+            ));
+        }
         user.give(&folder)?;
     }
     Ok(folder)

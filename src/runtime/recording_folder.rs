@@ -19,7 +19,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use self::found::Found;
-use super::export_folder::open_folder;
+use super::export_folder::{open_folder, open_if_there};
 use crate::cli::{Exit, Failure};
 use crate::config::Record;
 use crate::model::past::Mark;
@@ -70,14 +70,16 @@ impl RecordingFolder {
         user: Option<&Identity>,
     ) -> Result<RecordingFolder, Failure> {
         let path = &record.folder;
-        let is_refused = is_of_file && user.is_some() && !path.is_dir();
-        let opened = match !is_refused {
-            true => open_folder(path, user).and_then(lock),
-            false => Err(io::Error::other(
-                "there is no such folder, and one that RECORD names is not made by root (make it, or name it with --record)",
-            )),
+        let opened = match is_of_file && user.is_some() {
+            true => open_if_there(path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => io::Error::other(
+                    "there is no such folder, and one that RECORD names is not made by root (make it, or name it with --record)",
+                ),
+                _ => error,
+            }),
+            false => open_folder(path, user),
         };
-        let folder = opened.map_err(|error| {
+        let folder = opened.and_then(lock).map_err(|error| {
             let name = display_name(path.as_os_str());
             let text = format!("record to {name}: {error}");
             Failure::new(Exit::Failed, text)

@@ -128,11 +128,18 @@ fn replace(path: &Path, text: &str, surroundings: &Surroundings) -> io::Result<(
     make_folder(folder, owner)?;
     let (beside, file) = make_file(|time| folder.join(format!(".config.json.{time}")))?;
     let written = write_safely(&file, text).and_then(|()| {
+        let mut mode = before.as_ref().map_or(0o644, |m| m.mode() & 0o7777);
         if let Some((user, group)) = owner {
             // Without the right to give files away the new one is our own.
-            let _ = chown(&beside, Some(user), group);
+            let _ = chown(&beside, Some(user), None);
+            if let Some(group) = group
+                && chown(&beside, None, Some(group)).is_err()
+                && file.metadata()?.gid() != group
+            {
+                // What its group might, another one may not.
+                mode &= !0o070;
+            }
         }
-        let mode = before.as_ref().map_or(0o644, |m| m.mode() & 0o7777);
         file.set_permissions(Permissions::from_mode(mode))?;
         fs::rename(&beside, &target)
     });

@@ -219,8 +219,9 @@ const TO_WRITE_FILES: Calls = &[
 /// No other run writes to the same file, and what found no room is taken back.
 const TO_KEEP_RECORDS: Calls = &[(libc::SYS_flock, Always), (libc::SYS_ftruncate, Always)];
 
-/// The configuration is watched: also one that appears later.
+/// The configuration is watched: also one that appears later, and where there is no way to watch it.
 const OF_MAIN: Calls = &[
+    (libc::SYS_eventfd2, Always),
     (libc::SYS_inotify_add_watch, Always),
     (libc::SYS_inotify_init1, Always),
     (libc::SYS_inotify_rm_watch, Always),

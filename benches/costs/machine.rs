@@ -2,8 +2,16 @@
 
 use std::fs;
 
-/// A line each on the machine, its kernel and its load.
-pub fn describe() -> String {
+/// What measures.
+pub struct Machine {
+    /// The model of its processor.
+    pub processor: String,
+    /// A line each on the machine, its kernel and its load.
+    pub about: String,
+}
+
+/// The machine as it is now.
+pub fn describe() -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name));
@@ -11,14 +19,15 @@ pub fn describe() -> String {
         value.map_or("unknown".to_owned(), |(_, value)| value.trim().to_owned())
     };
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    format!(
-        "- CPU: {} x {}\n- memory: {}\n- kernel: {}\n- load before the run: {}\n",
-        cpus,
-        field(&read("/proc/cpuinfo"), "model name"),
+    let processor = field(&read("/proc/cpuinfo"), "model name");
+    let about = format!(
+        "- CPU: {cpus} x {processor}\n- memory: {}\n- kernel: {}\n- load before the run: {}\n- day: {}\n",
         field(&read("/proc/meminfo"), "MemTotal"),
         read("/proc/sys/kernel/osrelease").trim(),
         read("/proc/loadavg").trim(),
-    )
+        jiff::Zoned::now().date(),
+    );
+    Machine { processor, about }
 }
 
 /// Keeps the measurements on one CPU, ahead of others where that is allowed.

@@ -17,6 +17,7 @@ mod reading;
 mod recording;
 mod records;
 mod refresh;
+mod results;
 mod sample;
 mod scrape;
 mod start;
@@ -25,9 +26,7 @@ mod support;
 mod table;
 mod wire;
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use counted::Counted;
 use drive::Driver;
@@ -36,11 +35,6 @@ use table::Table;
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
-const ABOUT: &str = "# What flowtop costs\n\n\
-    Written by `make bench`: medians of interleaved samples (A B A B ...), each baseline measured in the same run, in CPU time of the measuring thread (start: by the clock). \
-    `spread` is the distance of the quartiles as a share of the median; `noisy` where it is more than 15 %. \
-    Compare ratios rather than figures.\n\n";
-
 fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args()
         .skip(1)
@@ -48,7 +42,7 @@ fn main() -> Result<()> {
         .collect();
     let wants = |part: &str| chosen.is_empty() || chosen.iter().any(|word| word == part);
     let machine = machine::describe();
-    print!("{machine}");
+    print!("{}", machine.about);
     let cpus = support::clock::cpus();
     machine::settle_down();
     let mut table = Table::default();
@@ -87,10 +81,7 @@ fn main() -> Result<()> {
         start::measure(&mut table)?;
     }
     if chosen.is_empty() {
-        let notes = include_str!("../notes.md");
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("BENCHMARKS.md");
-        std::fs::write(&file, format!("{ABOUT}{machine}{}\n{notes}", table.text))
-            .context("write BENCHMARKS.md")?;
+        results::write(&machine, &table.text)?;
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use super::input::Input;
 
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 /// The input itself, or what is compressed in it.
 pub fn plain(mut input: Input) -> io::Result<Input> {
@@ -17,13 +16,21 @@ pub fn plain(mut input: Input) -> io::Result<Input> {
     if input.front(3) == GZIP {
         return Ok(Input::new(Box::new(MultiGzDecoder::new(input))));
     }
-    if input.front(4) == ZSTD {
+    if begins_frame(input.front(4)) {
         return Ok(Input::new(Box::new(Zstd {
             frame: None,
             rest: Some(input),
         })));
     }
     Ok(input)
+}
+
+/// Whether a frame of zstd begins so: one of data, or one that holds nothing.
+fn begins_frame(front: &[u8]) -> bool {
+    matches!(
+        front,
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18]
+    )
 }
 
 /// One frame after the other.

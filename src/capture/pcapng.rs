@@ -23,6 +23,8 @@ const TAIL: usize = 4;
 const LONGEST: u32 = LONGEST_KEPT + (1 << 19);
 /// Interfaces of a section.
 const MOST_INTERFACES: usize = 65_536;
+/// Bytes of an interface's name that are taken.
+const LONGEST_NAME: usize = 255;
 
 /// Options of interfaces and of their statistics.
 const IF_NAME: u16 = 2;
@@ -41,6 +43,8 @@ struct Local {
     resolution: Resolution,
     /// Bytes that are kept of a packet at most; 0: all.
     snap_length: u32,
+    /// Packets that were dropped, as its latest statistics say.
+    drops: u64,
 }
 
 /// A file of this format.
@@ -48,6 +52,8 @@ struct Local {
 pub struct PcapNg {
     is_big_endian: bool,
     interfaces: Vec<Local>,
+    /// Packets that were dropped on each interface of the file, in all sections.
+    drops: Vec<u64>,
     /// Blocks so far.
     blocks: u64,
 }
@@ -162,11 +168,7 @@ impl PcapNg {
         let mut checksum = 0;
         for (code, value) in body.options(8) {
             match (code, value.bytes()) {
-                (IF_NAME, text) if !text.is_empty() => {
-                    let end = text.iter().position(|byte| *byte == 0);
-                    let text = &text[..end.unwrap_or(text.len())];
-                    name = String::from_utf8_lossy(text).into_owned();
-                }
+                (IF_NAME, text) => name = name_of(text).unwrap_or(name),
                 (IF_TSRESOL, [told, ..]) => resolution.set_unit(*told),
                 (IF_FCSLEN, [length, ..]) => checksum = u32::from(*length),
                 (IF_TSOFFSET, _) => {
@@ -182,17 +184,24 @@ impl PcapNg {
             framing: Framing::new(link_type, checksum),
             resolution,
             snap_length,
+            drops: 0,
         });
+        self.drops.resize(interfaces.all().len(), 0);
         Ok((index == known).then_some(index))
     }
 
-    fn drops(&self, body: Body<'_>) -> Option<(usize, u64)> {
-        let local = self.interfaces.get(body.u32(0)? as usize)?;
+    /// Takes the statistics of an interface of the section: its index among all, and what was dropped on that one so far.
+    fn drops(&mut self, body: Body<'_>) -> Option<(usize, u64)> {
+        let local = self.interfaces.get_mut(body.u32(0)? as usize)?;
         let told = body.options(12);
         let drops = told.filter(|(code, _)| matches!(*code, ISB_IFDROP | ISB_OSDROP));
         let drops = drops.filter_map(|(_, value)| value.u64());
-        let sum = drops.reduce(u64::saturating_add)?;
-        Some((local.index, sum))
+        let latest = drops.reduce(u64::saturating_add)?;
+        let newly = latest.saturating_sub(local.drops);
+        local.drops = latest;
+        let sum = self.drops.get_mut(local.index)?;
+        *sum = sum.saturating_add(newly);
+        Some((local.index, *sum))
     }
 
     /// See [`Capture::has_packet_at_hand`](super::Capture::has_packet_at_hand).
@@ -253,6 +262,17 @@ impl PcapNg {
             offset: 4,
         })
     }
+}
+
+/// What an interface is called, up to a NUL; `None`: nothing. No character is cut in two.
+fn name_of(text: &[u8]) -> Option<String> {
+    let text = text.split(|byte| *byte == 0).next()?;
+    let mut end = text.len().min(LONGEST_NAME);
+    // At most three bytes of a character are behind its first one.
+    while LONGEST_NAME - end < 3 && text.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    (end > 0).then(|| String::from_utf8_lossy(&text[..end]).into_owned())
 }
 
 /// Of an enhanced packet, or of what was there before it.

@@ -45,9 +45,10 @@ impl Timeline {
     /// Of an interface's first packet: by the clock of the others, if that is possible.
     #[cold]
     fn begin(&mut self, interface: usize, stamp: i128) -> u64 {
-        if self.latest_ns == 0 {
-            self.latest_ns = BEGIN_NS;
-            self.offset = i128::from(BEGIN_NS) - stamp;
+        // Packets without stamps may have come before.
+        if self.offsets.iter().all(Option::is_none) {
+            self.latest_ns = self.latest_ns.max(BEGIN_NS);
+            self.offset = i128::from(self.latest_ns) - stamp;
         }
         let known = self.offsets.len().max(interface + 1);
         self.offsets.resize(known, None);
@@ -167,5 +168,18 @@ mod tests {
         assert_eq!(timeline.place(0, None), BEGIN_NS);
         timeline.pass(0, BEGIN_NS);
         assert_eq!(timeline.place(0, None), BEGIN_NS);
+    }
+
+    #[test]
+    fn the_first_stamp_makes_no_gap_behind_packets_without_a_time() {
+        let mut timeline = Timeline::default();
+        timeline.pass(0, BEGIN_NS);
+        for (interface, stamp) in [(1, 5 * HOUR), (0, 5 * HOUR + 7), (1, 6 * HOUR)] {
+            let ns = timeline.place(interface, Some(stamp));
+            timeline.pass(interface, ns);
+            assert_eq!(ns - BEGIN_NS, stamp - 5 * HOUR);
+            assert_eq!(timeline.wall_ns(ns), i128::from(stamp));
+        }
+        assert_eq!(timeline.steps(), 0);
     }
 }

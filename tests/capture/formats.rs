@@ -45,6 +45,8 @@ fn what_is_compressed_is_told_by_its_first_bytes() {
             read(&[gzip(first), gzip(second)].concat()),
         );
         expect(&format!("{name} in two frames"), read(&halves));
+        let behind = [&skippable[..], &halves].concat();
+        expect(&format!("{name} behind a frame of nothing"), read(&behind));
         let reader = Drops(Cursor::new(halves), 5);
         expect(&format!("{name} in frames and pieces"), read_from(reader));
     }
@@ -127,14 +129,31 @@ fn interfaces_without_names_are_numbered_and_packets_without_an_interface_are_co
         section(order),
         interface(order, ETHERNET, 0, &[]),
         interface(order, ETHERNET, 0, &[(2, b"")]),
+        interface(order, ETHERNET, 0, &[(2, b"\0eth0")]),
         enhanced(order, 1, 7, 60, &frame),
-        enhanced(order, 2, 7, 60, &frame),
+        enhanced(order, 3, 7, 60, &frame),
         enhanced(order, u32::MAX, 7, 60, &frame),
     ]
     .concat();
     let whole = read(&file).unwrap();
-    assert_eq!(whole.names, [("if0".to_owned(), 1), ("if1".to_owned(), 1)]);
+    let names = ["if0", "if1", "if2"].map(|name| (name.to_owned(), 1));
+    assert_eq!(whole.names, names);
     assert_eq!((whole.packets.len(), whole.unplaced), (1, 2));
+}
+
+#[test]
+fn of_a_long_name_255_bytes_are_taken_and_no_half_of_a_character() {
+    let order = Order::Little;
+    for (name, taken) in [
+        ("e".repeat(255), "e".repeat(255)),
+        ("e".repeat(60_000), "e".repeat(255)),
+        ("\u{e9}".repeat(200), "\u{e9}".repeat(127)),
+        ("\u{1f980}".repeat(64), "\u{1f980}".repeat(63)),
+    ] {
+        let described = interface(order, ETHERNET, 0, &[(2, name.as_bytes())]);
+        let whole = read(&[section(order), described].concat()).unwrap();
+        assert_eq!(whole.names, [(taken, ETHERNET)]);
+    }
 }
 
 #[test]
@@ -166,28 +185,53 @@ fn simple_packets_have_no_time_and_obsolete_ones_have_one() {
     }
 }
 
+/// The statistics of an interface of the section.
+fn statistics(order: Order, interface: u32, counts: &[(u16, u64)]) -> Vec<u8> {
+    let mut body = [interface, 0, 0].map(|number| order.u32(number)).concat();
+    for (code, count) in counts {
+        body.extend([order.u16(*code), order.u16(8)].concat());
+        body.extend(order.u64(*count));
+    }
+    block(order, 5, &body)
+}
+
 #[test]
 fn what_the_capturer_dropped_is_told_by_interface() {
     for order in ORDERS {
-        let statistics = |interface: u32, named: &[(u16, &[u8])]| {
-            let head = [interface, 0, 0].map(|number| order.u32(number)).concat();
-            block(
-                order,
-                5,
-                &[head, crate::write::options(order, named)].concat(),
-            )
-        };
-        let count = |n| order.u64(n);
         let file = [
             section(order),
             interface(order, ETHERNET, 0, &[]),
             interface(order, ETHERNET, 0, &[]),
-            statistics(1, &[(4, &count(100)), (5, &count(3)), (7, &count(4))]),
-            statistics(0, &[(4, &count(100))]),
-            statistics(9, &[(5, &count(3))]),
+            statistics(order, 1, &[(4, 100), (5, 3), (7, 4)]),
+            statistics(order, 0, &[(4, 100)]),
+            statistics(order, 9, &[(5, 3)]),
         ]
         .concat();
         let whole = read(&file).unwrap();
         assert_eq!(whole.drops, [(1, 7)]);
     }
+}
+
+#[test]
+fn drops_of_several_sections_and_of_interfaces_of_one_name_add_up() {
+    let order = Order::Little;
+    let named = |name: &[u8]| interface(order, ETHERNET, 0, &[(2, name)]);
+    let file = [
+        section(order),
+        named(b"eth0"),
+        named(b"eth1"),
+        named(b"eth0"),
+        statistics(order, 0, &[(5, 3)]),
+        statistics(order, 1, &[(5, 1)]),
+        statistics(order, 2, &[(5, 10)]),
+        // It had three before, and then no more than these.
+        statistics(order, 0, &[(5, 4)]),
+        statistics(order, 0, &[(5, 4)]),
+        section(order),
+        named(b"eth0"),
+        statistics(order, 0, &[(5, 100)]),
+    ]
+    .concat();
+    let told = [(0, 3), (1, 1), (0, 13), (0, 14), (0, 14), (0, 114)];
+    assert_eq!(read(&file).unwrap().drops, told);
 }

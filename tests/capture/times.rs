@@ -142,6 +142,19 @@ fn a_pause_of_years_is_one_record() {
 }
 
 #[test]
+fn behind_each_long_pause_is_a_record_a_second_until_the_flow_has_left() {
+    let times = [0, 2, 4].map(|hours| BEGIN + hours * 3600 * SECOND);
+    let file = File::of(&at_times(times));
+    let records = Run::of(&["-r", file.path(), "--json", "-t", "1"]).records;
+    let between = records.split(|record| record["intervals"] != 1);
+    let [first, second, last] = between.map(<[Value]>::len).collect::<Vec<_>>()[..] else {
+        panic!("{} records", records.len());
+    };
+    assert!(first > 60 && last == 1, "{first} {last}");
+    assert_eq!(second, first);
+}
+
+#[test]
 fn a_clock_that_goes_back_loses_no_packet_and_makes_no_gap() {
     let first = (0..300).map(|n| BEGIN + n * SECOND / 100);
     let second = (0..300).map(|n| BEGIN - 7200 * SECOND + n * SECOND / 100);

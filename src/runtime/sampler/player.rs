@@ -88,7 +88,7 @@ pub(super) struct Player {
     /// Readings that the main thread has not given back.
     unread: usize,
     until_attended: u32,
-    /// Nothing is left in the table.
+    /// Nothing is left in the table, and no packet has come since.
     is_empty: bool,
     sample: CaptureSample,
     /// The run has ended.
@@ -209,6 +209,7 @@ impl Player {
         let is_first_large = packet.length > LONGEST_FRAME && !known.has_large_frames;
         known.has_large_frames |= is_first_large;
         self.native.show(&shown(packet, bytes, ifindex, arrival_ns));
+        self.is_empty = false;
         if is_first_large {
             self.say_large(packet);
         }
@@ -311,7 +312,8 @@ impl Player {
         }
         self.sample.is_over = true;
         self.sample.bytes_used = self.sample.bytes_read;
-        if let Some(fault) = fault {
+        // When the time is up nothing more is read: that is no fault of the capture.
+        if let Some(fault) = fault.filter(|_| !self.is_time_up) {
             self.sample.is_truncated = true;
             let packets = self.sample.packets + self.sample.unplaced;
             self.say(&format!("packet {packets} is the last one: {fault}"));

@@ -17,7 +17,12 @@ impl Player {
     /// So many more bytes of the file have been read.
     pub(in crate::runtime::sampler) fn has_read(&mut self, bytes: usize) {
         self.sample.bytes_read += bytes as u64;
-        self.heard = (Instant::now(), self.stream_ns());
+        // Before the first packet there is no time that could go on.
+        let heard_ns = match self.due_ns {
+            0 => 0,
+            _ => self.stream_ns(),
+        };
+        self.heard = (Instant::now(), heard_ns);
     }
 
     /// The time of a stream's packets now, if it goes on like ours. Packets that were held up on their way come behind it.
@@ -39,7 +44,7 @@ impl Player {
             if goes_on {
                 let now_ns = self.stream_ns();
                 if !self.pass_marks(now_ns) {
-                    return !self.is_finished;
+                    return false;
                 }
                 patience = Some(Duration::from_nanos(self.due_ns.saturating_sub(now_ns)));
             }
@@ -127,5 +132,84 @@ impl Player {
             self.set_due_after(self.read_ns);
         }
         self.outlet.send(Update::Assigned(self.assignment.number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::capture::Fault;
+    use crate::capture::timeline::BEGIN_NS;
+    use crate::model::rule::SequenceProfile;
+    use crate::probe::Options;
+    use crate::probe::interfaces::Selection;
+    use crate::runtime::updates::Inlet;
+
+    /// Longer than it is from 0 to the first packet.
+    const LONG: Duration = Duration::from_secs(5000);
+
+    /// Who plays a stream for a second while somebody watches, and what the main thread hears of it.
+    fn player() -> (Player, Inlet) {
+        let options = Options {
+            max_flows: 64,
+            ..Options::default()
+        };
+        let assignment = Assignment {
+            number: 0,
+            selection: Selection::default(),
+            rules: Vec::new(),
+            sequence: SequenceProfile::OFF,
+            flow_timeout: options.flow_timeout,
+            refresh: options.refresh,
+        };
+        let (outlet, inlet) = Inlet::pair().unwrap();
+        let (_, requests) = channel();
+        let (_, woken) = wake::pair().unwrap();
+        let player = Player::new(
+            ("a stream".to_owned(), None),
+            (Some(Duration::from_secs(1)), true),
+            assignment,
+            &options,
+            outlet,
+            (requests, woken),
+        );
+        (player.unwrap(), inlet)
+    }
+
+    /// The first packet comes.
+    fn begin(player: &mut Player) {
+        let ns = player.timeline.place(0, Some(7));
+        assert!(player.pass_marks(ns));
+        player.timeline.pass(0, ns);
+    }
+
+    #[test]
+    fn the_wait_for_the_first_packet_is_no_time_of_the_packets() {
+        let (mut player, _inlet) = player();
+        player.heard.0 -= LONG;
+        player.has_read(24);
+        begin(&mut player);
+        assert!(player.stream_ns() < 2 * BEGIN_NS);
+        // From here on time goes on.
+        player.heard.0 -= LONG;
+        player.has_read(24);
+        assert!(player.stream_ns() > 2 * BEGIN_NS);
+    }
+
+    #[test]
+    fn a_stream_that_is_silent_when_the_time_is_up_is_waited_for_no_longer() {
+        let (mut player, mut inlet) = player();
+        begin(&mut player);
+        player.heard.0 -= LONG;
+        let (silent, _other) = wake::pair().unwrap();
+        assert!(!player.await_bytes(silent.as_fd()));
+        player.end(Some(&Fault::CutOff));
+        assert!(!player.sample.is_truncated);
+        let updates = inlet.receive();
+        assert!(matches!(updates.last(), Some(Update::Played)));
+        let is_notice = |update: &Update| matches!(update, Update::Notice(_));
+        assert!(!updates.iter().any(is_notice), "{updates:?}");
     }
 }

@@ -52,7 +52,7 @@ pub enum ColorChoice {
 const EXAMPLES: &str = "\
 Examples:
   sudo flowtop                          every interface that is up, except loopback
-  sudo flowtop -i eth0,wlan*            these interfaces; globs are for flowtop, so quote them
+  sudo flowtop -i 'eth0,wlan*'          these interfaces; globs are for flowtop, so quote them
   sudo flowtop -t 0.5 -j 10             twice a second; jitter over the last ten seconds
   sudo flowtop -l -c voip.json          loss columns; the rules of voip.json
   sudo flowtop --json --duration 60 | jq .flows
@@ -60,7 +60,7 @@ Examples:
   sudo flowtop --duration 10 --assert 'port:5201 => loss<0.1'
   flowtop --check-config -c voip.json   is the file right, and what does it mean
   flowtop -r call.pcapng                a capture, by the times of its packets
-  ssh gw sudo tcpdump -Uw - | flowtop -r -      another machine's packets, live
+  ssh gw sudo tcpdump -Uw - not port 22 | flowtop -r -  another machine's packets, live
   sudo flowtop --demo                   see it work, with traffic of its own
   sudo flowtop --record night           keep all of it; in the morning:
   sudo flowtop replay night --at 03:10          the dashboard as it was then

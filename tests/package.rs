@@ -353,6 +353,15 @@ fn assert_the_unit_is_sound(machine: &Machine) {
 }
 
 #[test]
+fn the_user_of_the_service_is_not_called_after_the_group_of_the_documents() {
+    let unit = fs::read_to_string(source("packaging/flowtop.service")).expect("the unit");
+    let user = unit.lines().find_map(|line| line.strip_prefix("User="));
+    let user = user.expect("a name, in place of the unit's");
+    // docs/rights.md has people make a group of that name: systemd makes no user beside one.
+    assert_ne!(user, "flowtop");
+}
+
+#[test]
 fn the_debian_package_is_installed_runs_beside_netsniff_ng_and_leaves_nothing() {
     if !support::root() {
         return;

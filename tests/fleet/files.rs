@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flowtop::model::metrics::SERIES_OF_A_FLOW;
 use serde_json::Value;
 
 /// The dashboard.
@@ -170,6 +171,13 @@ fn rules_and_alerts_ask_for_families_that_there_are() {
             }
         }
     }
+}
+
+#[test]
+fn room_for_flows_is_reckoned_with_as_many_series_as_one_has() {
+    let ninth = format!("/ {SERIES_OF_A_FLOW})");
+    assert!(read("packaging/prometheus/flowtop-records.yml").contains(&ninth));
+    assert!(queries().iter().any(|(_, query)| query.contains(&ninth)));
 }
 
 #[test]

@@ -107,6 +107,20 @@ fn kernel_rights_and_memory_are_those_of_the_machine() {
 }
 
 #[test]
+fn what_a_run_keeps_for_its_hooks_is_among_its_rights() {
+    if !root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut command = command(&pair.receiver, &[]);
+    command.env("FLOWTOP_CLSACT", "1");
+    let report = output(&command.output().expect("flowtop"));
+    let rights = said(&report, "once it counts");
+    let kept = ", CAP_NET_ADMIN (for the clsact hook), no new privileges, ";
+    assert!(rights.contains(kept), "{rights}");
+}
+
+#[test]
 fn what_a_device_does_before_the_hook_is_what_ethtool_says() {
     if !root() {
         return;
@@ -225,6 +239,9 @@ fn without_rights_it_says_what_it_may_not_know() {
         return;
     }
     let pair = Pair::quiet();
+    let _counts = Flowtop::start_with(&pair.receiver, "{}", &ARGUMENTS, |command| {
+        command.env("FLOWTOP_CLSACT", "1");
+    });
     let (_folder, program) = reachable();
     let report = output(&as_nobody(&pair.receiver, &program, &[]));
     assert_eq!(said(&report, "user"), "nobody (65534), no capability");
@@ -235,6 +252,10 @@ fn without_rights_it_says_what_it_may_not_know() {
     );
     assert!(said(&report, "hook").starts_with("not known: "));
     assert!(said(&report, "program").starts_with("does not load: "));
+    let about = section(&report, RECEIVER_LINK);
+    assert!(said(about, "  TCX").starts_with("not known: "), "{about}");
+    let filter = said(about, "  filter");
+    assert!(filter.ends_with(", process not known"), "{filter}");
 }
 
 #[test]

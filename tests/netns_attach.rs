@@ -10,6 +10,8 @@ mod ends;
 mod links;
 #[path = "netns_attach/others.rs"]
 mod others;
+#[path = "netns_attach/refused.rs"]
+mod refused;
 
 use flowtop::netns::Namespace;
 use serde_json::Value;

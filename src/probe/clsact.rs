@@ -83,7 +83,11 @@ impl ClsactFilter {
         let priority = first_priority(&others, handle.number);
         hook.priority(priority);
         let mut hook = hook.attach().context("add the clsact filter")?;
-        let program = hook.query().context("find the clsact filter")?;
+        let found = hook.query().inspect_err(|_| {
+            // Nobody else would take it off.
+            let _ = hook.detach();
+        });
+        let program = found.context("find the clsact filter")?;
         Ok(ClsactFilter {
             hook,
             priority,

@@ -120,11 +120,15 @@ pub fn list(ifindex: u32) -> io::Result<Vec<Filter>> {
     })
 }
 
-/// Takes one filter off.
+/// Takes one filter off, if it is still there.
 pub fn remove(ifindex: u32, filter: &Filter) -> io::Result<()> {
     let mut message = message(ifindex);
     message.header.handle = filter.handle.into();
     message.header.info = u32::from(filter.priority) << 16 | u32::from(filter.protocol.to_be());
     let request = RouteNetlinkMessage::DelTrafficFilter(message);
-    Connection::open()?.change(request, 0)
+    match Connection::open()?.change(request, 0) {
+        // Somebody else was quicker.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
 }

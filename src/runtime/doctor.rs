@@ -23,7 +23,7 @@ use crate::model::units;
 use crate::probe::clsact::{self, PROGRAM_NAME};
 use crate::probe::filters::{self, Filter};
 use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
-use crate::probe::privileges::confine::{self, Duty};
+use crate::probe::privileges::confine::{self, Duty, Keeps, Need};
 use crate::probe::survey::chain;
 use crate::probe::survey::ethtool;
 use crate::probe::{Options, Probe, privileges};
@@ -53,11 +53,11 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     say("hook", hook());
     let opened = setup::open_config(arguments, surroundings);
     let options = opened.as_ref().map(|opened| setup::options(&opened.config));
-    let (program, table) = load(&options.unwrap_or_default());
+    let (program, table, needs) = load(&options.unwrap_or_default());
     say("program", program);
     say("flow table", table);
     let user = arguments.user.as_deref();
-    say("once it counts", rights_of_a_run(surroundings, user));
+    say("once it counts", rights_of_a_run(surroundings, user, needs));
     let record = opened.as_ref().ok();
     let record = record.and_then(|opened| opened.config.record.as_ref());
     say("recordings", recordings(record.map(|it| &*it.folder)));
@@ -132,12 +132,16 @@ fn hook() -> String {
     match chain::tcx_programs(LOOPBACK) {
         Ok(_) => "TCX".to_owned(),
         Err(Errno::EINVAL) => "clsact (TCX came with Linux 6.6)".to_owned(),
-        Err(errno) => format!("{UNKNOWN}: {}", errno.desc()),
+        Err(errno) => unknown(errno),
     }
 }
 
-/// Loads the programs as a run does, and reports what that took.
-fn load(options: &Options) -> (String, String) {
+fn unknown(why: Errno) -> String {
+    format!("{UNKNOWN}: {}", why.desc())
+}
+
+/// Loads the programs as a run does, and reports what that took, and what they need further on.
+fn load(options: &Options) -> (String, String, Vec<Need>) {
     let size = format!("{} flows, {} slots", options.max_flows, options.slots());
     let began = Instant::now();
     match Probe::load(options) {
@@ -147,18 +151,27 @@ fn load(options: &Options) -> (String, String) {
                 Some(bytes) => format!("{} of memory for {size}", units::bytes(bytes)),
                 None => format!("{UNKNOWN} for {size}"),
             },
+            probe.needs(),
         ),
         Err(error) => (
             format!("does not load: {error:#}").replace('\n', " "),
             format!("{UNKNOWN} for {size}"),
+            Vec::new(),
         ),
     }
 }
 
-/// Tries in a thread what a run does; its effects end with the thread.
-fn rights_of_a_run(surroundings: &Surroundings, user: Option<&str>) -> String {
+/// Tries in a thread what a run does that keeps these capabilities for its hooks; the effects end with the thread.
+fn rights_of_a_run(
+    surroundings: &Surroundings,
+    user: Option<&str>,
+    capabilities: Vec<Need>,
+) -> String {
     let keeps = match rights::identity(surroundings, user) {
-        Ok(identity) => rights::without_files(identity, Duty::Signals),
+        Ok(identity) => Keeps {
+            capabilities,
+            ..rights::without_files(identity, Duty::Signals)
+        },
         Err(failure) => return format!("it ends: {}", failure.message),
     };
     let confined = std::thread::scope(|scope| scope.spawn(|| confine::confine(&keeps)).join());
@@ -233,11 +246,16 @@ impl Program {
             .name
             .as_deref()
             .map_or(UNKNOWN.to_owned(), display_name);
-        let process = match self.holder {
-            Ok(Some(process)) => format!(", process {process}"),
-            _ => String::new(),
-        };
-        format!("{name} (id {}{process})", self.id)
+        format!("{name} (id {}{})", self.id, held_by(self.holder))
+    }
+}
+
+/// The process that has a program, to be put behind what else is said of it.
+fn held_by(holder: Result<Option<u32>, ()>) -> String {
+    match holder {
+        Ok(Some(process)) => format!(", process {process}"),
+        Ok(None) => String::new(),
+        Err(()) => format!(", process {UNKNOWN}"),
     }
 }
 
@@ -245,7 +263,8 @@ impl Program {
 struct Surveyed {
     link: Link,
     xdp: Option<Program>,
-    tcx: Vec<Program>,
+    /// Or why they are not known.
+    tcx: Result<Vec<Program>, Errno>,
     filters: Vec<Filter>,
     /// The filters that killed runs left.
     leftovers: Vec<Filter>,
@@ -254,20 +273,23 @@ struct Surveyed {
 fn links() -> anyhow::Result<Vec<Surveyed>> {
     let names = chain::program_names();
     let xdp = chain::xdp_programs().context("ask for XDP programs")?;
-    let survey = |link: Link| {
-        let ids = chain::tcx_programs(link.ifindex).unwrap_or_default();
-        Surveyed {
-            xdp: xdp.get(&link.ifindex).map(|id| Program::find(*id, &names)),
-            tcx: ids
-                .into_iter()
-                .map(|id| Program::find(id, &names))
-                .collect(),
-            filters: filters_of(link.ifindex),
-            leftovers: clsact::leftovers(link.ifindex).unwrap_or_default(),
-            link,
-        }
+    let program = |id: u32| Program::find(id, &names);
+    let survey = |link: Link| Surveyed {
+        xdp: xdp.get(&link.ifindex).map(|id| program(*id)),
+        tcx: tcx_of(link.ifindex).map(|ids| ids.into_iter().map(program).collect()),
+        filters: filters_of(link.ifindex),
+        leftovers: clsact::leftovers(link.ifindex).unwrap_or_default(),
+        link,
     };
     Ok(interfaces::list()?.into_iter().map(survey).collect())
+}
+
+fn tcx_of(ifindex: u32) -> Result<Vec<u32>, Errno> {
+    match chain::tcx_programs(ifindex) {
+        // A kernel without TCX: nobody is on it.
+        Err(Errno::EINVAL) => Ok(Vec::new()),
+        outcome => outcome,
+    }
 }
 
 /// The kernel lists each priority twice: once for itself, with the handle 0.
@@ -315,8 +337,13 @@ impl Surveyed {
         if let Some(program) = &self.xdp {
             text += &line("  XDP", &program.describe());
         }
-        for program in &self.tcx {
-            text += &line("  TCX", &program.describe());
+        match &self.tcx {
+            Ok(programs) => {
+                for program in programs {
+                    text += &line("  TCX", &program.describe());
+                }
+            }
+            Err(errno) => text += &line("  TCX", &unknown(*errno)),
         }
         for filter in &self.filters {
             let is_left = self.leftovers.contains(filter);
@@ -340,12 +367,10 @@ fn describe(filter: &Filter, is_left: bool) -> String {
     if let Some(id) = filter.program {
         text += &format!(" (id {id})");
     }
-    let program = filter.program.filter(|_| clsact::is_ours(filter));
-    let holder = program.and_then(|program| chain::holder(program).ok().flatten());
-    match (is_left, holder) {
-        (true, _) => text += ", left over",
-        (false, Some(process)) => text += &format!(", process {process}"),
-        (false, None) => {}
+    match filter.program {
+        _ if is_left => text += ", left over",
+        Some(id) if clsact::is_ours(filter) => text += &held_by(chain::holder(id).map_err(drop)),
+        _ => {}
     }
     text
 }

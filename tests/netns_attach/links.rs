@@ -8,7 +8,7 @@ use super::support::frames::{FrameSender, Udp};
 use super::support::pair::{Pair, RECEIVER_LINK};
 use super::support::program::{self, Flowtop, PROGRAM, interface, interfaces, number, volume};
 use super::support::pty::{Control, PATIENCE, Pty};
-use super::{clsact, counted, ip, send, support};
+use super::{chain, clsact, counted, ip, send, support};
 
 /// A run on this interface of the receiver's, on both hooks in turn.
 fn on_both_hooks(pair: &Pair, mut check: impl FnMut(&Pair, Flowtop)) {
@@ -25,7 +25,7 @@ fn with_pair(near: &str, far: &str) -> Namespace {
 }
 
 /// No IPv6 on the links that come: nothing is on them but what a test sends.
-fn silence(namespace: &Namespace) {
+pub fn silence(namespace: &Namespace) {
     let file = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
     let switch_off = || match std::fs::exists(file)? {
         true => Ok(std::fs::write(file, "1")?),
@@ -34,7 +34,8 @@ fn silence(namespace: &Namespace) {
     namespace.within(switch_off).expect("switch IPv6 off");
 }
 
-fn add_pair(namespace: &Namespace, near: &str, far: &str) {
+/// Both ends are up.
+pub fn add_pair(namespace: &Namespace, near: &str, far: &str) {
     let add = format!("ip link add {near} type veth peer name {far}");
     ip(namespace, &add);
     for name in [near, far] {
@@ -49,7 +50,8 @@ fn send_on(namespace: &Namespace, link: &str, packets: usize) {
     FrameSender::open(namespace, link).send_in_step(frames.iter().map(Vec::as_slice));
 }
 
-fn all_named<'a>(record: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
+/// The interfaces that have the name, or had it when they went.
+pub fn all_named<'a>(record: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
     interfaces(record).filter(move |i| i["name"] == name)
 }
 
@@ -344,8 +346,34 @@ fn two_hundred_pairs_come_and_go_and_each_packet_is_counted() {
     assert_eq!(ended.errors, waits_for("stormA*"));
 }
 
+#[test]
+fn a_program_taken_off_its_hook_is_put_back_before_links_that_came_meanwhile() {
+    if !support::root() {
+        return;
+    }
+    const PAIRS: usize = 100;
+    let pair = Pair::quiet();
+    silence(&pair.receiver);
+    let arguments = ["-i", "veth1,stormA*", "-t", "0.1"];
+    let mut run = Flowtop::start(&pair.receiver, "{}", &arguments);
+    // Stopped meanwhile: it would begin with the first of them.
+    run.stop();
+    chain::clear(&pair);
+    add_storm(&pair.receiver, PAIRS);
+    run.signal(Signal::SIGCONT);
+    let some = run.until("one of them", |record| interfaces(record).count() > 1);
+    let count = interfaces(some).count();
+    assert!(count <= PAIRS, "the reading waited for all of them");
+    run.until("all of them", |record| {
+        let on_hook = |i: &&Value| i["hook"] == "tcx";
+        interfaces(record).filter(on_hook).count() == 1 + PAIRS
+    });
+    let taken_off = "flowtop: veth1: the program was taken off the hook; it is attached again\n";
+    assert_eq!(run.finish().errors, waits_for("stormA*") + taken_off);
+}
+
 /// What a run says of a pattern that matches no interface when it begins.
-fn waits_for(pattern: &str) -> String {
+pub fn waits_for(pattern: &str) -> String {
     format!("flowtop: watch {pattern}: no interface matches yet (waiting for one; see: ip link)\n")
 }
 
@@ -407,7 +435,8 @@ fn the_totals_of_interfaces_that_are_gone_make_room_for_others() {
     assert_eq!(ended.errors.replace(refused, ""), waits_for("same*"));
 }
 
-fn batch(namespace: &Namespace, lines: &str) {
+/// Has ip do all of these lines.
+pub fn batch(namespace: &Namespace, lines: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("batch");
     std::fs::write(&path, lines).expect("write a file");

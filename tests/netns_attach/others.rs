@@ -147,6 +147,26 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_what_a_living_one_has_i
     assert_eq!(everything(&pair.receiver), before);
 }
 
+/// As when two runs that begin at once find the same leftover.
+#[test]
+fn a_filter_that_somebody_else_has_removed_already_is_no_error() {
+    if !support::root() {
+        return;
+    }
+    let pair = shared_pair("clsact");
+    let ifindex = pair.receiver_ifindex();
+    let removed = pair.receiver.within(|| {
+        let mut found = flowtop::probe::filters::list(ifindex)?;
+        found.retain(|filter| filter.handle != 0);
+        for filter in found.iter().chain(&found) {
+            flowtop::probe::filters::remove(ifindex, filter)?;
+        }
+        Ok(found.len())
+    });
+    assert_eq!(removed.expect("nothing is left to do"), 2);
+    assert_eq!(filters(&pair.receiver).len(), 0);
+}
+
 /// Lets a stopped run go on for two readings, which are a second apart unless the kernel has it wait for others.
 fn go_on_for_two_readings(run: &mut Flowtop) {
     let begun = format!("{:.3}", jiff::Timestamp::now());
@@ -257,13 +277,13 @@ fn an_ingress_qdisc_of_others_serves_as_well() {
 
 /// Names that somebody holds. Its thread has descriptors of its own, so that no child that another test forks has them too,
 /// and they are free as soon as they are let go.
-struct Names {
+pub struct Names {
     let_go: Sender<()>,
     holder: JoinHandle<()>,
 }
 
 impl Names {
-    fn hold(namespace: &Namespace, numbers: Range<u32>) -> Names {
+    pub fn hold(namespace: &Namespace, numbers: Range<u32>) -> Names {
         let ((let_go, waits), (tell, held)) = (channel::<()>(), channel());
         let hold = move || {
             // SAFETY: plain numbers. From here on the thread has a table of descriptors of its own, with nobody else's.
@@ -283,7 +303,7 @@ impl Names {
         }
     }
 
-    fn let_go(self) {
+    pub fn let_go(self) {
         drop(self.let_go);
         self.holder.join().expect("no panic");
     }
@@ -310,16 +330,17 @@ fn names_of_runs_that_others_hold_keep_leftovers_and_new_runs_away_and_do_no_mor
     let others = Names::hold(&pair.receiver, 0xf109..0xf107 + 64);
     let taken = pair.receiver.within(|| Ok(bind(0xf108)?));
     taken.expect_err("it lives");
-    let mut command = support::command(&pair.receiver, PROGRAM);
-    command
-        .args(ARGUMENTS)
-        .arg("--json")
-        .env("FLOWTOP_CLSACT", "1");
-    let refused = command.output().expect("flowtop");
     let line = "flowtop: attach to veth1: the names of all 64 runs that there is room for on clsact \
         are taken (see: ss -xa | grep flowtop-clsact)\n";
-    assert_eq!(String::from_utf8_lossy(&refused.stderr), line);
-    assert_eq!(refused.status.code(), Some(1));
+    // By its name, and by a glob that finds nothing else.
+    for wanted in [RECEIVER_LINK, "veth*"] {
+        let mut command = support::command(&pair.receiver, PROGRAM);
+        command.args(["-i", wanted, "--json"]);
+        command.env("FLOWTOP_CLSACT", "1");
+        let refused = command.output().expect("flowtop");
+        assert_eq!(String::from_utf8_lossy(&refused.stderr), line, "{wanted}");
+        assert_eq!(refused.status.code(), Some(1));
+    }
     first.let_go();
     others.let_go();
     let next = clsact(&pair.receiver);

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 
 use super::worker::{LIST_EVERY, Worker};
 use crate::model::snapshot::LinkState;
@@ -14,15 +14,52 @@ use crate::probe::interfaces::{Link, LinkHeader, display_name};
 use crate::runtime::updates::Update;
 
 impl Worker {
+    /// Attaches to all links that are wanted at the start. Fails on one that is asked for by its name, or where there is none
+    /// that can be attached to.
+    pub(super) fn attach_first(&mut self, links: &[Link]) -> Result<()> {
+        let mut refusals = Vec::new();
+        for link in links {
+            if !self.wants(link) {
+                continue;
+            }
+            match self.try_attach(link) {
+                Err(error) if !self.named.contains(&link.ifindex) => {
+                    refusals.push((link.ifindex, error));
+                }
+                outcome => outcome?,
+            }
+        }
+        for (ifindex, error) in refusals {
+            if self.probe.watched().next().is_none() {
+                return Err(error);
+            }
+            self.refuse(ifindex, &error);
+        }
+        Ok(())
+    }
+
+    /// Looks at the links where there is news of them, or it is time to.
+    pub(super) fn follow_links(&mut self) {
+        let is_due = Instant::now() >= self.list_due;
+        if is_due {
+            self.list_due = Instant::now() + LIST_EVERY;
+            // What stood in the way may be gone.
+            self.refused.clear();
+        }
+        if self.monitor.changed().unwrap_or(true) || is_due {
+            self.update_links();
+        }
+    }
+
     /// Lists the links, and finds those to attach to and those to detach from.
-    pub(super) fn update_links(&mut self) {
-        self.list_due = Instant::now() + LIST_EVERY;
+    fn update_links(&mut self) {
         let Ok(links) = self.monitor.list() else {
             return;
         };
         self.probe.update_links(&links);
-        self.refused
-            .retain(|ifindex| links.iter().any(|link| link.ifindex == *ifindex));
+        let is_there = |ifindex: &u32| links.iter().any(|link| link.ifindex == *ifindex);
+        self.refused.retain(is_there);
+        self.told.retain(|ifindex, _| is_there(ifindex));
         self.remember_named(&links);
         let is_unsettled = |link: &Link| self.wants(link) != self.probe.is_watching(link.ifindex);
         self.pending = links.into_iter().filter(is_unsettled).collect();
@@ -48,6 +85,7 @@ impl Worker {
     /// Another selection is in force, which chooses by the names that links have now.
     pub(super) fn choose_anew(&mut self) {
         self.refused.clear();
+        self.told.clear();
         self.named.clear();
         self.update_links();
         while self.settle_next() {}
@@ -84,21 +122,38 @@ impl Worker {
             return;
         }
         if let Err(error) = self.try_attach(link) {
-            self.refused.push(link.ifindex);
-            let text = format!("attach to {}: {error:#}", link.display_name);
+            self.refuse(link.ifindex, &error);
+        }
+    }
+
+    /// Leaves a link alone until it is time to list the links, and says why, unless that was said.
+    fn refuse(&mut self, ifindex: u32, error: &Error) {
+        self.refused.push(ifindex);
+        if !self.was_told(ifindex, error) {
+            let text = format!("{error:#}");
+            self.told.insert(ifindex, text.clone());
             self.outlet.send(Update::Notice(text));
         }
     }
 
+    fn was_told(&self, ifindex: u32, error: &Error) -> bool {
+        let told = self.told.get(&ifindex);
+        told.is_some_and(|told| *told == format!("{error:#}"))
+    }
+
     /// Fails if the link exists and cannot be attached to.
-    pub(super) fn try_attach(&mut self, link: &Link) -> Result<()> {
+    fn try_attach(&mut self, link: &Link) -> Result<()> {
         let ifindex = link.ifindex;
         if let Err(error) = self.probe.attach(link) {
-            // It may have come and gone before its turn.
-            let links = self.monitor.list().unwrap_or_default();
-            let is_there = links.iter().any(|link| link.ifindex == ifindex);
+            let error = error.context(format!("attach to {}", link.display_name));
+            // It may have come and gone before its turn. Nobody has to look where nothing will be said anyway.
+            let is_there = self.was_told(ifindex, &error) || {
+                let links = self.monitor.list().unwrap_or_default();
+                links.iter().any(|link| link.ifindex == ifindex)
+            };
             return if is_there { Err(error) } else { Ok(()) };
         }
+        self.told.remove(&ifindex);
         if self.probe.is_behind_others(ifindex) {
             self.outlet.send(Update::Notice(format!(
                 "{}: filters of others come first; what they drop or redirect is not counted",
@@ -108,16 +163,21 @@ impl Worker {
         Ok(())
     }
 
-    /// Attaches again where somebody took our program off a hook, or the interface away.
+    /// Attaches again where somebody took our program off a hook, or the interface away; links that came meanwhile wait for
+    /// their turn.
     pub(super) fn reattach(&mut self) {
         let displaced = self.probe.displaced();
         if displaced.is_empty() {
             return;
         }
         self.update_links();
-        while self.settle_next() {}
-        for link in displaced {
-            if self.probe.is_watching(link.ifindex) {
+        for Link { ifindex, .. } in displaced {
+            let at = self.pending.iter().position(|l| l.ifindex == ifindex);
+            let Some(link) = at.and_then(|at| self.pending.remove(at)) else {
+                continue;
+            };
+            self.attach(&link);
+            if self.probe.is_watching(ifindex) {
                 self.outlet.send(Update::Notice(format!(
                     "{}: the program was taken off the hook; it is attached again",
                     link.display_name

@@ -1,6 +1,6 @@
 //! The live sampler: attaches to interfaces and reads what the kernel counts at a steady pace.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Receiver;
@@ -24,7 +24,7 @@ use crate::runtime::wake;
 const MOST_UNREAD: usize = 4;
 
 /// rtnetlink announces changes of links. Those that it never announces, and the devices' own counters, are found this
-/// often.
+/// often, and links that could not be attached to are tried again.
 pub(super) const LIST_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) struct Worker {
@@ -36,8 +36,10 @@ pub(super) struct Worker {
     pub(super) wake: UnixStream,
     /// Links that have a name which the selection asks for, or had it once.
     pub(super) named: BTreeSet<u32>,
-    /// Links that could not be attached to, and are not tried again while they stay as they are.
+    /// Links that could not be attached to, and are not tried again before it is time to list the links.
     pub(super) refused: Vec<u32>,
+    /// Why they could not, as it was said of each: not again while it stays like that.
+    pub(super) told: BTreeMap<u32, String>,
     /// Links to attach to or to let go of, one at a time: the kernel waits for a grace period with each, and readings
     /// must not wait for hundreds of them.
     pub(super) pending: VecDeque<Link>,
@@ -87,9 +89,7 @@ impl Counts for Worker {
                     }
                 }
             }
-            if self.monitor.changed().unwrap_or(true) || Instant::now() >= self.list_due {
-                self.update_links();
-            }
+            self.follow_links();
             self.settle_next();
             if Instant::now() >= due {
                 self.reattach();
@@ -129,18 +129,14 @@ impl Worker {
             wake,
             named: BTreeSet::new(),
             refused: Vec::new(),
+            told: BTreeMap::new(),
             pending: VecDeque::new(),
             periods: 0,
             list_due: Instant::now() + LIST_EVERY,
         };
         worker.remember_named(&links);
         worker.say_missing(&links);
-        for link in &links {
-            if worker.assignment.selection.wants(link) {
-                let attached = worker.try_attach(link);
-                attached.with_context(|| format!("attach to {}", link.display_name))?;
-            }
-        }
+        worker.attach_first(&links)?;
         Ok(worker)
     }
 
@@ -164,10 +160,6 @@ impl Worker {
 
     fn read(&mut self, periods: u32) {
         let snapshot = Box::new(self.probe.snapshot());
-        if !snapshot.forgotten.is_empty() {
-            // There is room for others now.
-            self.refused.clear();
-        }
         self.outlet.send(Update::Snapshot { snapshot, periods });
     }
 

@@ -13,8 +13,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-use super::fresh::make_fresh;
-use super::rights::folder_of;
+use super::fresh::{folder_of, make_fresh};
 use crate::cli::{Exit, Failure};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;

@@ -2,10 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many more names are tried if one is taken.
 const MOST_NAMES: usize = 16;
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
 
 /// Creates a file, never over another one, nor through a link that somebody planted.
 pub fn make_file(name: impl Fn(&str) -> PathBuf) -> io::Result<(PathBuf, File)> {

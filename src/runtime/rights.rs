@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::export_folder::ExportFolder;
+use super::fresh::folder_of;
 use super::sink::Destination;
 use crate::cli::{Exit, Failure};
 use crate::config::Config;
@@ -233,14 +234,6 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
         .flatten()
         .map(|path| folder_of(path).to_path_buf())
         .collect()
-}
-
-/// The folder that a file is in.
-pub fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 /// Describes an error of writing, and whether it comes from rights that were given up.

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::export_folder::ExportFolder;
-use super::fresh::make_file;
-use super::rights;
+use super::fresh::{folder_of, make_file};
 use super::setup::choose;
 use crate::app::Preferences;
 use crate::config::edited;
@@ -119,7 +118,7 @@ fn new_place(surroundings: &Surroundings) -> PathBuf {
 /// Puts the text in the place of the file, with the owner and the mode that it had; a link stays a link.
 fn replace(path: &Path, text: &str, surroundings: &Surroundings) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let folder = rights::folder_of(&target);
+    let folder = folder_of(&target);
     let before = fs::metadata(&target).ok();
     let owner = match &before {
         Some(metadata) => Some((metadata.uid(), Some(metadata.gid()))),

@@ -7,12 +7,14 @@
 mod input;
 
 use std::cell::Cell;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write, stdin, stdout};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write, stdin, stdout};
 use std::mem::ManuallyDrop;
+use std::os::fd::AsFd;
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
@@ -21,6 +23,7 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr};
 use ratatui::backend::CrosstermBackend;
@@ -33,6 +36,11 @@ pub use input::{Input, Wake};
 static ENTERED: AtomicBool = AtomicBool::new(false);
 /// Held while the terminal is written to. A thread that panics keeps it for good: no frame follows its last words.
 static TURN: Mutex<()> = Mutex::new(());
+/// Writes to the terminal that have begun, and those that have ended: odd while one is under way.
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
+/// How often a write under way is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The largest frame, columns and lines: frames take memory, and a terminal may claim any size.
 const LARGEST: (u16, u16) = (1000, 500);
@@ -45,7 +53,7 @@ pub const FAREWELL: &[u8] =
 pub struct Console {
     /// Never dropped: ratatui's drop prints to standard error if the terminal is gone, and that
     /// panics. [`leave`] does what is needed.
-    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Patient<Stdout>>>>>,
     mouse: bool,
     /// The screen does not show what was drawn last.
     stale: bool,
@@ -98,7 +106,7 @@ impl Console {
             let _turn = lock_turn();
             enter(mouse).inspect_err(|_| leave())?;
         }
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, stdout()));
+        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, output()));
         let made = largest_size().and_then(|(width, height)| {
             let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
             Terminal::with_options(backend, TerminalOptions { viewport })
@@ -145,8 +153,8 @@ impl Console {
         let _turn = lock_turn();
         self.mouse = on;
         match on {
-            true => execute!(stdout(), EnableMouseCapture),
-            false => execute!(stdout(), DisableMouseCapture),
+            true => execute!(output(), EnableMouseCapture),
+            false => execute!(output(), DisableMouseCapture),
         }
     }
 
@@ -189,9 +197,9 @@ fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     read_without_waiting()?;
-    execute!(stdout(), EnterAlternateScreen)?;
+    execute!(output(), EnterAlternateScreen)?;
     if mouse {
-        execute!(stdout(), EnableMouseCapture)?;
+        execute!(output(), EnableMouseCapture)?;
     }
     Ok(())
 }
@@ -210,11 +218,69 @@ fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut out = stdout();
+    let mut out = output();
     let _ = execute!(out, EndSynchronizedUpdate, DisableMouseCapture);
     let _ = disable_raw_mode();
     let _ = execute!(out, LeaveAlternateScreen, Show);
     let _ = out.flush();
+}
+
+/// Gives the terminal its modes back and writes nothing to it, as it takes nothing.
+pub fn restore_modes() {
+    let _ = disable_raw_mode();
+}
+
+/// Whether the terminal takes nothing for this long of what is written to it; looks on as long as it takes something: a
+/// signal cuts a write short, and the next one stands still as well.
+pub fn takes_nothing(patience: Duration) -> bool {
+    let (mut writes, mut since) = (WRITES.load(Ordering::SeqCst), Instant::now());
+    loop {
+        thread::sleep(LOOK_EVERY);
+        let now = WRITES.load(Ordering::SeqCst);
+        if now != writes {
+            (writes, since) = (now, Instant::now());
+        } else if now.is_multiple_of(2) {
+            return false;
+        } else if since.elapsed() >= patience {
+            return true;
+        }
+    }
+}
+
+/// Standard output, for all that is written to the terminal.
+pub fn output() -> Patient<Stdout> {
+    Patient(stdout())
+}
+
+/// Waits for room also where another process that has the same terminal has made it O_NONBLOCK.
+pub struct Patient<W>(W);
+
+impl<W: Write + AsFd> Patient<W> {
+    fn insist<T>(&mut self, write: impl Fn(&mut W) -> io::Result<T>) -> io::Result<T> {
+        WRITES.fetch_add(1, Ordering::SeqCst);
+        let written = loop {
+            match write(&mut self.0) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // If interrupted, it is tried again anyway.
+                    let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
+                    let _ = poll(&mut fds, PollTimeout::NONE);
+                }
+                written => break written,
+            }
+        };
+        WRITES.fetch_add(1, Ordering::SeqCst);
+        written
+    }
+}
+
+impl<W: Write + AsFd> Write for Patient<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.insist(|to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.insist(W::flush)
+    }
 }
 
 fn lock_turn() -> MutexGuard<'static, ()> {
@@ -248,8 +314,9 @@ pub fn restore_before_panic() {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     use crossterm::Command;
 
@@ -266,6 +333,20 @@ mod tests {
         ];
         assert!(written.iter().all(Result::is_ok));
         assert_eq!(text.as_bytes(), FAREWELL);
+    }
+
+    #[test]
+    fn what_would_block_is_written_once_there_is_room() {
+        let (near, mut far) = UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("a mode");
+        // More than fits into the pair.
+        let bytes = vec![7; 4 << 20];
+        let length = bytes.len();
+        let writer = std::thread::spawn(move || Patient(near).write_all(&bytes));
+        let mut read = Vec::new();
+        far.read_to_end(&mut read).expect("all of it");
+        writer.join().expect("no panic").expect("written");
+        assert_eq!(read.len(), length);
     }
 
     #[test]

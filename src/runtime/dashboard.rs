@@ -126,7 +126,7 @@ impl Dashboard {
         } = self;
         let (app, look) = screen.close();
         // The terminal may go away meanwhile.
-        let mut out = std::io::stdout().lock();
+        let mut out = crate::terminal::output();
         let mut tell = |line: &str| _ = writeln!(out, "{}", look.legible(&harmless(line)));
         let has_summary = is_there && !session.arguments().output.quiet;
         if has_summary || session.is_recorded() {

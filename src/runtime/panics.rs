@@ -17,9 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Whether our program is on hooks.
 static COUNTS: AtomicBool = AtomicBool::new(false);
-/// Whether a thread has panicked that does not unwind.
+/// Whether the process is about to end by a thread that does not unwind.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
-/// Whether any thread has.
+/// Whether any thread has panicked.
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 
 /// Makes a panic of any thread end the process: the others would wait for it forever.
@@ -31,14 +31,20 @@ pub fn end_with_any_thread() {
         HAS_PANICKED.store(true, Ordering::SeqCst);
         let this = thread::current();
         if this.id() != main && this.name() != Some(SAMPLER) {
-            IS_OVER.store(true, Ordering::SeqCst);
-            let end = Instant::now() + PATIENCE;
-            while COUNTS.load(Ordering::SeqCst) && Instant::now() < end {
-                thread::sleep(LOOK_EVERY);
-            }
-            process::exit(PANICKED);
+            end_for_all(PANICKED);
         }
     }));
+}
+
+/// Ends the process from a thread that is neither of the two that unwind, once the sampler has removed our program from
+/// the hooks.
+pub fn end_for_all(code: i32) -> ! {
+    IS_OVER.store(true, Ordering::SeqCst);
+    let end = Instant::now() + PATIENCE;
+    while COUNTS.load(Ordering::SeqCst) && Instant::now() < end {
+        thread::sleep(LOOK_EVERY);
+    }
+    process::exit(code)
 }
 
 /// Makes a panic of the sampler end the process once it has unwound and removed our program from the hooks.
@@ -51,7 +57,7 @@ pub fn counts(now: bool) {
     COUNTS.store(now, Ordering::SeqCst);
 }
 
-/// Whether the sampler is to stop because of another thread's panic.
+/// Whether the sampler is to stop because another thread is about to end the process.
 pub fn is_over() -> bool {
     IS_OVER.load(Ordering::SeqCst)
 }

@@ -1,15 +1,22 @@
 //! Signals: a thread of their own catches them and forwards what they ask for to the main thread.
 
 use std::io;
+use std::time::Duration;
 
 use anyhow::Result;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
+use super::panics;
 use super::updates::{Outlet, Update};
+use crate::cli::Exit;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
+use crate::terminal;
+
+/// Some senders send each signal twice (timeout(1) does): a terminal that takes something meanwhile gets an end in order.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Catches them from here on; none is lost before [`forward`].
 pub fn catch() -> io::Result<Signals> {
@@ -17,14 +24,24 @@ pub fn catch() -> io::Result<Signals> {
 }
 
 /// SIGINT, SIGTERM, SIGQUIT and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
+///
+/// The main thread cannot end while it writes to a terminal that takes nothing: a second signal ends the run for it.
 pub fn forward(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
     let (_, privileges) = start_confined(
         "signals",
         keeps,
         |_| Ok(()),
         move |()| {
+            let mut is_to_end = false;
             for signal in signals.forever() {
-                super::panics::panic_if_asked("signals");
+                panics::panic_if_asked("signals");
+                if signal != SIGUSR2
+                    && std::mem::replace(&mut is_to_end, true)
+                    && terminal::takes_nothing(STANDSTILL)
+                {
+                    terminal::restore_modes();
+                    panics::end_for_all(Exit::Failed.code().into());
+                }
                 outlet.send(match signal {
                     SIGUSR2 => Update::Reset,
                     signal => Update::End {

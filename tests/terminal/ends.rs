@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
-use super::support::pty::{Control, Pty};
+use super::support::pty::{Control, PATIENCE, Pty};
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
 
@@ -272,6 +272,46 @@ fn a_terminal_that_hangs_up_ends_the_run_with_and_without_a_signal() {
         assert_eq!(status.signal(), None, "{control:?}: {status}");
         assert_eq!(status.code(), Some(0), "{control:?}");
     }
+}
+
+/// As of a connection that stands still: the main thread waits in write(2), and hears of no signal.
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_no_second_signal() {
+    if !root() {
+        return;
+    }
+    let mut dashboard = Dashboard::demo((200, 50), &[]);
+    let call = format!("/proc/{}/syscall", dashboard.pty.pid());
+    let is_stuck = || {
+        let call = std::fs::read_to_string(&call).expect("a system call");
+        call.starts_with(&format!("{} 0x1 ", libc::SYS_write))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let pause = || {
+        assert!(Instant::now() < deadline, "still running");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    // Nobody reads the frames, each of which is a whole one.
+    let sizes = [(200, 51), (200, 50)].into_iter().cycle();
+    for size in sizes.take_while(|_| !is_stuck()) {
+        dashboard.pty.claim_size(size);
+        pause();
+    }
+    // Two of a kind may come as one.
+    dashboard.pty.signal(Signal::SIGTERM);
+    dashboard.pty.signal(Signal::SIGINT);
+    let status = loop {
+        if let Some(status) = dashboard.pty.try_exit() {
+            break status;
+        }
+        pause();
+    };
+    assert_eq!(status.code(), Some(1), "{status}");
+    let modes = dashboard.pty.modes();
+    assert!(
+        modes.contains(LocalFlags::ICANON | LocalFlags::ECHO),
+        "{modes:?}"
+    );
 }
 
 /// Memory that the program can write to, bytes.

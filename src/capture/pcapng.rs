@@ -88,9 +88,7 @@ impl PcapNg {
                 SECTION | INTERFACE | PACKET | SIMPLE_PACKET | STATISTICS | ENHANCED_PACKET
             );
             if !is_known {
-                if !input.skip(length.into())? {
-                    return Err(Fault::CutOff);
-                }
+                self.pass_over(length, input)?;
                 continue;
             }
             if length > LONGEST {
@@ -101,6 +99,7 @@ impl PcapNg {
             }
             let first = input.position();
             let block = input.take(length as usize);
+            self.check_end(length, &block[length as usize - TAIL..])?;
             if matches!(kind, ENHANCED_PACKET | PACKET | SIMPLE_PACKET) {
                 return self.packet(kind, block, first).map(Some);
             }
@@ -145,6 +144,24 @@ impl PcapNg {
             return Err(self.damaged(&format!("{length} bytes")));
         }
         Ok(Some((kind, length)))
+    }
+
+    /// Passes over a block that is not looked into.
+    fn pass_over(&self, length: u32, input: &mut Input) -> Result<(), Fault> {
+        if !input.skip(u64::from(length) - TAIL as u64)? || !input.has(TAIL)? {
+            return Err(Fault::CutOff);
+        }
+        self.check_end(length, input.take(TAIL))
+    }
+
+    /// The length stands at the end of a block, too: a wrong one at its beginning would hide the blocks behind it.
+    #[inline]
+    fn check_end(&self, length: u32, end: &[u8]) -> Result<(), Fault> {
+        let told = Body::new(end, self.is_big_endian).u32(0).unwrap_or(0);
+        match told == length {
+            true => Ok(()),
+            false => Err(self.damaged(&format!("{length} bytes by its head, {told} by its end"))),
+        }
     }
 
     fn damaged(&self, what: &str) -> Fault {

@@ -126,10 +126,11 @@ impl Surroundings {
             .collect()
     }
 
-    /// The file to read: the named one, or the first that is there.
+    /// The file to read: the named one, or the first that is there. Where nobody may look there is none.
     pub fn find(&self) -> Option<PathBuf> {
         let missing = |error: io::Error| {
-            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+            use ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+            matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
         };
         self.named.clone().or_else(|| {
             self.places()
@@ -154,7 +155,7 @@ impl Surroundings {
         let is_own = self.invoking_user.is_none_or(|user| user == metadata.uid());
         Ok(FileBytes {
             bytes: read_limited(&file)?,
-            is_foreign: !is_own,
+            is_foreign: !is_own && !is_for_everybody(path, &metadata),
         })
     }
 
@@ -180,7 +181,7 @@ pub struct FileBytes {
 pub struct FileText {
     /// What the file says.
     pub text: String,
-    /// Somebody calls sudo to read what is not theirs: no error may say what is in it.
+    /// Somebody calls sudo to read what is not theirs, nor everybody's: nothing may say what is in it.
     pub is_foreign: bool,
 }
 
@@ -204,6 +205,13 @@ impl FileBytes {
 fn own_group((user, group): (&User, &Group)) -> Option<u32> {
     let is_alone = group.name == user.name && group.mem.iter().all(|member| *member == user.name);
     is_alone.then(|| group.gid.as_raw())
+}
+
+/// Whether anybody may read the file, and reach it.
+fn is_for_everybody(path: &Path, file: &Metadata) -> bool {
+    let may_enter = |folder: &Path| folder.metadata().is_ok_and(|it| it.mode() & 0o001 != 0);
+    let real = path.canonicalize();
+    file.mode() & 0o004 != 0 && real.is_ok_and(|real| real.ancestors().skip(1).all(may_enter))
 }
 
 fn read_limited(file: &File) -> io::Result<Vec<u8>> {
@@ -241,7 +249,22 @@ pub struct Opened {
     /// The file over the defaults.
     pub config: Config,
     /// The file's text; `None` where there is no file. What a [`super::watch::FileWatch`] begins with.
-    pub text: Option<String>,
+    pub text: Option<FileText>,
+}
+
+impl Opened {
+    /// The configuration, unless no word of its file may be told.
+    pub fn told(&self) -> Result<&Config, ConfigError> {
+        let is_foreign = self.text.as_ref().is_some_and(|text| text.is_foreign);
+        match &self.config.path {
+            Some(path) if is_foreign => Err(ConfigError::Unreadable(format!(
+                "print configuration {}: the file is not yours, so under sudo it is not said what is in it \
+                (if you may read it: flowtop --print-config without sudo)",
+                harmless(&path.display().to_string())
+            ))),
+            _ => Ok(&self.config),
+        }
+    }
 }
 
 /// Finds, reads and checks the configuration.
@@ -260,7 +283,7 @@ pub fn open(surroundings: &Surroundings) -> Result<Opened, ConfigError> {
     })?;
     let text = found.decode(&file)?;
     let config = configure(&text, &path)?;
-    let text = Some(text.text);
+    let text = Some(text);
     Ok(Opened { config, text })
 }
 

@@ -52,7 +52,7 @@ impl Reload {
         is_fixed: bool,
     ) -> Reload {
         let watches = match (&opened.config.path, &opened.text) {
-            (Some(path), Some(text)) => FileWatch::new(path, &surroundings, text)
+            (Some(path), Some(text)) => FileWatch::new(path, &surroundings, &text.text)
                 .into_iter()
                 .collect(),
             _ if is_fixed => Vec::new(),

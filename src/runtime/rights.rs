@@ -18,7 +18,7 @@ use crate::config::source::Surroundings;
 use crate::model::ipfix::{Collector, Transport};
 use crate::model::privileges::Privileges;
 use crate::probe::interfaces::display_name;
-use crate::probe::privileges::confine::{Duty, Identity, Keeps, confine};
+use crate::probe::privileges::confine::{Duty, Identity, Keeps, Need, confine};
 
 /// The time zone, which is read again now and then, and the names of services.
 const OF_THE_SCREEN: [&str; 3] = ["/etc/localtime", "/usr/share/zoneinfo", "/etc/services"];
@@ -83,9 +83,12 @@ pub fn of_main(
         .into_iter()
         .map(|path| (path, "the key of LISTEN_TLS is the superuser's only"));
     let files = config_itself.into_iter().chain(tls);
+    let files: Vec<Need<PathBuf>> = files.map(|(path, why)| (path.to_path_buf(), why)).collect();
+    // By themselves, too: a folder may be `/`, which is never granted.
+    folders.extend(files.iter().map(|(path, _)| path.clone()));
     let mut keeps = Keeps {
         identity,
-        files: files.map(|(path, why)| (path.to_path_buf(), why)).collect(),
+        files,
         readable: folders,
         duty: Some(Duty::Main {
             has_screen: exports.is_some(),
@@ -249,5 +252,22 @@ pub fn explain(error: &anyhow::Error, privileges: &Privileges) -> String {
             privileges.user
         ),
         false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_in_the_root_folder_is_granted_by_itself() {
+        let path = PathBuf::from("/config.json");
+        let config = Config {
+            path: Some(path.clone()),
+            ..Config::default()
+        };
+        let keeps = of_main(&Surroundings::default(), None, &config, None);
+        assert!(keeps.readable.contains(&path), "{:?}", keeps.readable);
+        assert!(keeps.writable.is_empty());
     }
 }

@@ -53,6 +53,8 @@ pub struct Assignment {
     pub flow_timeout: Duration,
     /// Time between two readings.
     pub refresh: Duration,
+    /// Readings in a throughput interval.
+    pub refreshes: u32,
 }
 
 enum Request {

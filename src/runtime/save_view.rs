@@ -77,6 +77,10 @@ pub fn save(
         false => Ok(()),
     };
     match (written, exports) {
+        (Err(_), Some(_)) if is_foreign => bail!(
+            "{name} is not yours, so under sudo no copy of it is made (if you may read it: copy it yourself, and \
+            name that: -c)"
+        ),
         (Err(_), Some(folder)) => save_copy(folder, text),
         (written, _) => written.map(|()| Saved {
             path,
@@ -236,6 +240,33 @@ mod tests {
         assert!(fs::symlink_metadata(&link).expect("link").is_symlink());
         assert_eq!(fs::metadata(&real).expect("file").mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 2);
+    }
+
+    #[test]
+    fn of_a_file_that_is_not_the_callers_there_is_no_copy() {
+        // Only root reads the files of others.
+        if me() != 0 {
+            return;
+        }
+        let (caller, runs_as) = (61_234, 61_235);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.json");
+        fs::write(&file, "{\"OFFSET\": 4}").expect("write");
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("chmod");
+        let surroundings = Surroundings {
+            invoking_user: Some(caller),
+            ..surroundings(folder.path())
+        };
+        let exports = folder.path().join("exports");
+        let exports = ExportFolder::open(&Some(exports), None).expect("a folder");
+        let save = || save(&bits(), Some(&file), &surroundings, runs_as, Some(&exports));
+        let error = save().expect_err("refused");
+        assert!(format!("{error:#}").contains("is not yours"), "{error:#}");
+        let copies = || fs::read_dir(exports.path()).expect("a folder").count();
+        assert_eq!(copies(), 0);
+        chown(&file, Some(caller), None).expect("chown");
+        assert!(save().expect("saved").is_copy);
+        assert_eq!(copies(), 1);
     }
 
     #[test]

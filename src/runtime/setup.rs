@@ -189,10 +189,14 @@ pub fn explain_config(
     surroundings: &Surroundings,
 ) -> Result<String, Failure> {
     let opened = open_config(arguments, surroundings)?;
+    let told = opened.told();
     if arguments.check_config {
-        return Ok(opened.config.describe());
+        // That the file is valid, which is the first line, is no word of it.
+        let text = opened.config.describe();
+        let lines = text.split_inclusive('\n');
+        return Ok(lines.take(told.map_or(1, |_| usize::MAX)).collect());
     }
-    let text = opened.config.to_json();
+    let text = told?.to_json();
     text.map_err(|error| super::error::failure("write the configuration", &error))
 }
 
@@ -318,6 +322,7 @@ pub fn assignment(number: u64, config: &Config, timing: Timing, demo: Option<&De
         sequence: config.sequence(),
         flow_timeout: config.flow_timeout,
         refresh: timing.refresh,
+        refreshes: timing.refreshes,
     }
 }
 

@@ -5,8 +5,10 @@ use std::io::{self, Read};
 use flowtop::capture::{Capture, Fault};
 
 use crate::dice::Dice;
-use crate::samples::files;
-use crate::write::{Order, block, enhanced, gzip, interface, pcap, read, read_from, section, zstd};
+use crate::samples::{ETHERNET, ORDERS, files};
+use crate::write::{
+    Order, block, enhanced, gzip, interface, pcap, read, read_from, section, udp, zstd,
+};
 
 /// Files that are tried; `FLOWTOP_FUZZ_FILES` says how many.
 fn trials() -> usize {
@@ -158,6 +160,33 @@ fn a_packet_that_is_too_long_to_be_believed_ends_the_file() {
         let whole = read_from(reader).unwrap();
         assert!(matches!(whole.fault, Some(Fault::Damaged(_))));
         assert!(whole.packets.is_empty());
+    }
+}
+
+#[test]
+fn a_block_that_would_hide_the_one_behind_it_ends_the_file() {
+    for order in ORDERS {
+        let packet = enhanced(order, 0, 7, 60, &udp((1, 2), b"payload"));
+        for mut longer in [packet.clone(), block(order, 77, b"what nobody knows")] {
+            let length = longer.len() + packet.len();
+            longer[4..8].copy_from_slice(&order.u32(length as u32));
+            let file = [
+                section(order),
+                interface(order, ETHERNET, 0, &[]),
+                packet.clone(),
+                longer,
+                packet.clone(),
+                packet.clone(),
+            ]
+            .concat();
+            let whole = read(&file).unwrap();
+            assert_eq!(whole.packets.len(), 1);
+            assert!(
+                matches!(whole.fault, Some(Fault::Damaged(_))),
+                "{:?}",
+                whole.fault
+            );
+        }
     }
 }
 

@@ -340,6 +340,22 @@ fn interfaces_are_picked_by_name_and_one_that_is_not_there_is_named() {
 }
 
 #[test]
+fn interfaces_are_picked_by_the_names_that_the_file_has() {
+    let order = Order::Little;
+    let frame = udp((4000, 5000), b"payload");
+    let file = [
+        section(order),
+        interface(order, 1, 0, &[(2, br"\Device\NPF_{1}")]),
+        enhanced(order, 0, 1_000_000, frame.len() as u32, &frame),
+    ]
+    .concat();
+    let file = File::of(&file);
+    let run = Run::of(&["-r", file.path(), "--json", "-i", r"\Device\NPF_*"]);
+    assert_eq!((run.code, &*run.errors), (Some(0), ""));
+    assert_eq!(packets(run.last()), 1);
+}
+
+#[test]
 fn packets_that_were_joined_before_they_were_captured_are_told_once() {
     let order = Order::Little;
     let mut file = pcap(order, 0xa1b2_c3d4, 1);

@@ -142,6 +142,19 @@ fn a_pause_of_years_is_one_record() {
 }
 
 #[test]
+fn a_joined_record_ends_where_an_interval_does() {
+    let times = [0, 2 * 3600 + 30, 2 * 3600 + 100].map(|seconds| BEGIN + seconds * SECOND);
+    let file = File::of(&at_times(times));
+    let records = Run::of(&["-r", file.path(), "--json", "-t", "60"]).records;
+    let (last, records) = records.split_last().expect("records");
+    assert_eq!(packets(last), 3);
+    assert!(records.iter().any(|record| record["intervals"] != 1));
+    for record in records {
+        assert_eq!((time_of(record) - BEGIN) % (60 * SECOND), 0, "{record:#}");
+    }
+}
+
+#[test]
 fn behind_each_long_pause_is_a_record_a_second_until_the_flow_has_left() {
     let times = [0, 2, 4].map(|hours| BEGIN + hours * 3600 * SECOND);
     let file = File::of(&at_times(times));

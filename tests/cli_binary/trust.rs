@@ -208,6 +208,52 @@ fn sudo_says_nothing_of_what_is_in_a_file_of_somebody_else() {
 }
 
 #[test]
+fn sudo_prints_no_configuration_of_somebody_else() {
+    if !support::root() {
+        return;
+    }
+    let folder = folder();
+    let file = folder.path().join("secret");
+    let text = "{\"RULES\": {\"s3cret\": \"- - - 7 UDP\"}}";
+    write(&file, 0, 0o600, text);
+    let print = |caller: Option<u32>| {
+        let mut command = flowtop(folder.path());
+        command.envs(caller.map(|caller| ("SUDO_UID", caller.to_string())));
+        command.args(["--print-config", "-c", "secret"]);
+        command.output().expect("flowtop")
+    };
+    let output = print(Some(USER));
+    assert_eq!(code(&output), 78);
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let said = errors(&output, 1);
+    assert!(
+        said.contains("secret: the file is not yours") && !said.contains("s3cret"),
+        "{said}"
+    );
+    let output = check(folder.path(), Some(USER), &["-c", "secret"]);
+    assert_eq!(output.stdout, b"secret is valid.\n");
+    assert_eq!(code(&output), 0);
+    // What everybody may read and reach, root's own and their own are told in full.
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+    };
+    for (of_folder, of_file, is_told) in [
+        (0o755, 0o644, true),
+        (0o755, 0o640, false),
+        (0o754, 0o644, false),
+    ] {
+        mode(folder.path(), of_folder);
+        mode(&file, of_file);
+        let found = print(Some(USER)).status.success();
+        assert_eq!(found, is_told, "{of_folder:o} {of_file:o}");
+    }
+    let full = print(None);
+    assert!(String::from_utf8_lossy(&full.stdout).contains("s3cret"));
+    chown(&file, Some(USER), None).expect("chown");
+    assert_eq!(print(Some(USER)).stdout, full.stdout);
+}
+
+#[test]
 fn of_many_errors_the_first_ten_are_told_and_how_many_more_there_are() {
     let folder = folder();
     let file = folder.path().join("config.json");

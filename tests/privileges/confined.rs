@@ -8,6 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
+use flowtop::config::source::Surroundings;
 use flowtop::model::privileges::{Landlock, Privileges};
 use flowtop::probe::privileges::confine::{Identity, Keeps, confine};
 
@@ -125,6 +126,40 @@ fn a_configuration_of_the_superuser_alone_stays_readable_and_nothing_beside_it()
         assert!(privileges.capabilities.is_empty(), "{privileges:?}");
         fs::read_to_string(&config).expect("text");
     });
+}
+
+#[test]
+fn where_a_thread_may_not_look_there_is_no_configuration_and_the_next_place_counts() {
+    if !root() {
+        return;
+    }
+    let (closed, open) = (tempfile::tempdir().expect("a folder"), readable_folder());
+    let surroundings = Surroundings {
+        here: closed.path().to_owned(),
+        user_folder: Some(closed.path().join("user")),
+        system_folder: open.path().to_owned(),
+        ..Surroundings::default()
+    };
+    let keeps = Keeps {
+        identity: own_identity(),
+        readable: vec![open.path().to_owned()],
+        ..Keeps::default()
+    };
+    let found = || confined(&keeps, |_| surroundings.find());
+    assert_eq!(found(), None);
+    let folder = open.path().join("flowtop");
+    fs::create_dir(&folder).expect("a folder");
+    set_mode(&folder, 0o755);
+    let file = folder.join("config.json");
+    fs::write(&file, "{}").expect("write");
+    assert_eq!(found(), Some(file));
+    // What is named is what is read, or nothing is.
+    let named = Some(closed.path().join("config.json"));
+    let surroundings = Surroundings {
+        named: named.clone(),
+        ..surroundings
+    };
+    assert_eq!(confined(&keeps, |_| surroundings.find()), named);
 }
 
 #[test]

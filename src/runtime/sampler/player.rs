@@ -25,7 +25,8 @@ use crate::runtime::updates::{Outlet, Update};
 const MOST_UNREAD: usize = 4;
 /// Packets between two looks at what the main thread asks for.
 const ATTEND_EVERY: u32 = 1024;
-/// With nothing left in the table, marks of a pause that lasts longer than this are passed over at once, ns.
+/// With nothing left in the table, marks of a pause that lasts longer than this are passed over at once where the capture is
+/// played as fast as it can, ns.
 const LONG_PAUSE_NS: u64 = 3_600_000_000_000;
 /// Such marks that are one reading at most.
 const MOST_PERIODS: u64 = 1 << 30;
@@ -35,6 +36,7 @@ const LONGEST_FRAME: u32 = 1522;
 /// An interface of the capture.
 #[derive(Debug)]
 struct Known {
+    /// As the capture calls it.
     name: String,
     /// `None`: it is not watched.
     ifindex: Option<u32>,
@@ -76,9 +78,13 @@ pub(super) struct Player {
     name: String,
     interfaces: Vec<Known>,
     clock: Clock,
+    /// The time of the packets when the pace was last set.
+    paced_ns: u64,
     is_watched: bool,
     /// When the next reading is due, at the end of the time at the latest; 0 before the first packet.
     due_ns: u64,
+    /// When the first of all intervals of this length began.
+    intervals_ns: u64,
     /// The latest reading.
     read_ns: u64,
     ends_ns: u64,
@@ -125,8 +131,10 @@ impl Player {
             name,
             interfaces: Vec::new(),
             clock: Clock::new(pace),
+            paced_ns: 0,
             is_watched,
             due_ns: 0,
+            intervals_ns: BEGIN_NS,
             read_ns: BEGIN_NS,
             ends_ns: BEGIN_NS.saturating_add(length_ns),
             is_time_up: false,
@@ -161,7 +169,7 @@ impl Player {
             }
         }
         self.interfaces.push(Known {
-            name,
+            name: interface.name.clone(),
             ifindex,
             has_large_frames: false,
         });
@@ -221,7 +229,8 @@ impl Player {
         self.say(&format!(
             "{}: a packet of {} bytes: jumbo frames, or packets that were joined before they were captured (GRO, TSO) and \
             count as one",
-            self.interfaces[packet.interface].name, packet.length
+            display_name(self.interfaces[packet.interface].name.as_ref()),
+            packet.length
         ));
     }
 
@@ -249,27 +258,38 @@ impl Player {
     fn pass_marks(&mut self, until_ns: u64) -> bool {
         if self.due_ns == 0 {
             self.set_due_after(BEGIN_NS);
-            self.clock.set(self.clock.pace(), BEGIN_NS);
+            self.set_pace(self.clock.pace(), BEGIN_NS);
         }
         while self.due_ns <= until_ns {
-            self.is_time_up = self.due_ns == self.ends_ns;
-            let (mut mark_ns, mut periods) = (self.due_ns, 1);
-            if self.is_empty && !self.is_time_up && until_ns - mark_ns > LONG_PAUSE_NS {
-                let more = (until_ns.min(self.ends_ns - 1) - mark_ns) / self.refresh_ns();
-                periods += more.min(MOST_PERIODS);
-                mark_ns += (periods - 1) * self.refresh_ns();
-            }
-            self.keep_pace(mark_ns);
+            let due_ns = self.due_ns;
+            self.is_time_up = due_ns == self.ends_ns;
+            self.keep_pace(due_ns);
             if self.is_finished || self.is_time_up {
                 return false;
             }
             // The refresh period may be another one by now.
-            if self.due_ns <= mark_ns {
-                self.read(mark_ns, periods as u32);
+            if self.due_ns == due_ns {
+                let more = self.marks_to_join(until_ns);
+                let mark_ns = due_ns + more * self.refresh_ns();
+                self.read(mark_ns, 1 + more as u32);
                 self.set_due_after(mark_ns);
             }
         }
         !self.is_finished
+    }
+
+    /// Further marks of a pause that are one reading with the one that is due: up to the last one at which an interval ends, if
+    /// there is one. At a speed there are none: the pause takes its time.
+    fn marks_to_join(&self, until_ns: u64) -> u64 {
+        let is_long = until_ns - self.due_ns > LONG_PAUSE_NS;
+        if !is_long || !self.is_empty || self.clock.pace().speed.is_some() {
+            return 0;
+        }
+        let more = (until_ns.min(self.ends_ns - 1) - self.due_ns) / self.refresh_ns();
+        let more = more.min(MOST_PERIODS);
+        let number = (self.due_ns - self.intervals_ns) / self.refresh_ns() + more;
+        let beyond = number % u64::from(self.assignment.refreshes);
+        more.checked_sub(beyond).unwrap_or(more)
     }
 
     /// Waits until it is time for what comes then, and until the main thread has room for a reading.

@@ -97,10 +97,33 @@ impl Player {
             Travel::End => Pace::FASTEST,
             key => key.pace(self.clock.pace(), 1),
         };
-        let now_ns = self.timeline.latest_ns().max(self.read_ns);
-        self.clock.set(pace, now_ns);
+        self.set_pace(pace, self.clock_ns());
         self.sample.pace = pace;
-        self.read(now_ns, 0);
+        self.read(self.latest_ns(), 0);
+    }
+
+    /// At this pace from now on, with the packets at `ns`.
+    pub(super) fn set_pace(&mut self, pace: Pace, ns: u64) {
+        self.clock.set(pace, ns);
+        self.paced_ns = ns;
+    }
+
+    /// How far the clock is in the time of the packets: not beyond the reading that is due.
+    fn clock_ns(&self) -> u64 {
+        match (self.clock.patience(self.due_ns), self.clock.pace().speed) {
+            // It stands still.
+            (None, _) => self.paced_ns,
+            (Some(left), Some(times)) => {
+                let left_ns = left.as_nanos() as u64 * u64::from(times);
+                self.due_ns.saturating_sub(left_ns)
+            }
+            (Some(_), None) => self.latest_ns(),
+        }
+    }
+
+    /// No packet and no reading was later.
+    fn latest_ns(&self) -> u64 {
+        self.timeline.latest_ns().max(self.read_ns)
     }
 
     /// Rules come first: they may be refused, and then nothing else of the assignment is put in force.
@@ -108,7 +131,7 @@ impl Player {
         let former = &self.assignment;
         if assignment.rules != former.rules || assignment.sequence != former.sequence {
             // What was counted under the former rules is read first: it belongs to them.
-            self.read(self.timeline.latest_ns().max(self.read_ns), 0);
+            self.read(self.latest_ns(), 0);
             let changed = self
                 .native
                 .apply_rules(&assignment.rules, &assignment.sequence);
@@ -126,9 +149,11 @@ impl Player {
         }
         self.native
             .set_ageing(assignment.flow_timeout, assignment.refresh);
-        let is_retimed = assignment.refresh != self.assignment.refresh;
+        let timing = |it: &Assignment| (it.refresh, it.refreshes);
+        let is_retimed = timing(&assignment) != timing(&self.assignment);
         self.assignment = assignment;
         if is_retimed && self.due_ns > 0 {
+            self.intervals_ns = self.read_ns;
             self.set_due_after(self.read_ns);
         }
         self.outlet.send(Update::Assigned(self.assignment.number));
@@ -142,6 +167,7 @@ mod tests {
     use super::*;
     use crate::capture::Fault;
     use crate::capture::timeline::BEGIN_NS;
+    use crate::model::past::Way;
     use crate::model::rule::SequenceProfile;
     use crate::probe::Options;
     use crate::probe::interfaces::Selection;
@@ -152,6 +178,11 @@ mod tests {
 
     /// Who plays a stream for a second while somebody watches, and what the main thread hears of it.
     fn player() -> (Player, Inlet) {
+        player_of(None, Some(Duration::from_secs(1)))
+    }
+
+    /// The same of a file of this size, or for another time.
+    fn player_of(size: Option<u64>, duration: Option<Duration>) -> (Player, Inlet) {
         let options = Options {
             max_flows: 64,
             ..Options::default()
@@ -163,13 +194,14 @@ mod tests {
             sequence: SequenceProfile::OFF,
             flow_timeout: options.flow_timeout,
             refresh: options.refresh,
+            refreshes: 1,
         };
         let (outlet, inlet) = Inlet::pair().unwrap();
         let (_, requests) = channel();
         let (_, woken) = wake::pair().unwrap();
         let player = Player::new(
-            ("a stream".to_owned(), None),
-            (Some(Duration::from_secs(1)), true),
+            ("a capture".to_owned(), size),
+            (duration, true),
             assignment,
             &options,
             outlet,
@@ -183,6 +215,47 @@ mod tests {
         let ns = player.timeline.place(0, Some(7));
         assert!(player.pass_marks(ns));
         player.timeline.pass(0, ns);
+    }
+
+    /// Who plays a file with half an hour between two readings, and has nothing in the table.
+    fn player_in_a_pause() -> (Player, Inlet) {
+        let (mut player, inlet) = player_of(Some(1), None);
+        player.assignment.refresh = Duration::from_secs(1800);
+        begin(&mut player);
+        player.is_empty = true;
+        (player, inlet)
+    }
+
+    #[test]
+    fn marks_of_a_pause_are_one_reading_only_where_it_is_played_as_fast_as_it_can() {
+        for (speed, read) in [(Some(1), vec![1, 1, 1]), (None, vec![3u32])] {
+            let (mut player, mut inlet) = player_in_a_pause();
+            let end_ns = BEGIN_NS + 7_000_000_000_000;
+            let is_held = false;
+            // It is time for all of them.
+            player.set_pace(Pace { speed, is_held }, end_ns);
+            assert!(player.pass_marks(end_ns));
+            let updates = inlet.receive();
+            let periods = updates.iter().filter_map(|update| match update {
+                Update::Snapshot { periods, .. } => Some(*periods),
+                _ => None,
+            });
+            assert_eq!(periods.collect::<Vec<_>>(), read, "{speed:?}");
+        }
+    }
+
+    #[test]
+    fn another_pace_takes_nothing_of_a_pause_back() {
+        let (mut player, _inlet) = player_in_a_pause();
+        player.set_pace(player.clock.pace(), BEGIN_NS + 1_000_000_000_000);
+        let patience = |player: &Player| player.clock.patience(player.due_ns);
+        player.travel(Travel::Hold);
+        assert_eq!(patience(&player), None);
+        for (travel, most) in [(Travel::Hold, 800), (Travel::Speed(Way::On), 80)] {
+            player.travel(travel);
+            let left = patience(&player).unwrap();
+            assert!(!left.is_zero() && left <= Duration::from_secs(most));
+        }
     }
 
     #[test]

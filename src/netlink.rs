@@ -17,7 +17,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 
 /// Larger than any message of the kernel's dumps (32 KiB at most).
 const RECEIVE_BYTES: usize = 64 * 1024;
-/// A dump that the kernel calls inconsistent is asked for again this often; then it is taken as it is.
+/// A dump that the kernel calls inconsistent is asked for this often; then it is an error.
 const DUMP_ATTEMPTS: usize = 8;
 
 /// The kernel wanted more room than [`RECEIVE_BYTES`], or sent what is no netlink message.
@@ -94,20 +94,14 @@ impl Connection {
 
     /// Asks for a list and hands over each entry of it, with the type of its message.
     ///
-    /// When the list changed while the kernel wrote it, it is asked for again.
+    /// When the list changed while the kernel wrote it, it is asked for again. An error where it always did: what is missing in
+    /// such a list may be there.
     pub fn dump<T>(
         &mut self,
         message: &RouteNetlinkMessage,
         entry: impl Fn(&Incoming<'_>) -> Option<T>,
     ) -> io::Result<Vec<T>> {
-        let mut attempt = 1;
-        loop {
-            let (entries, consistent) = self.dump_once(message.clone(), &entry)?;
-            if consistent || attempt == DUMP_ATTEMPTS {
-                return Ok(entries);
-            }
-            attempt += 1;
-        }
+        consistent(|| self.dump_once(message.clone(), &entry))
     }
 
     fn dump_once<T>(
@@ -201,6 +195,17 @@ impl AsFd for Subscription {
     }
 }
 
+/// Asks until the answer is consistent, which is said beside it.
+fn consistent<T>(mut ask: impl FnMut() -> io::Result<(T, bool)>) -> io::Result<T> {
+    for _ in 0..DUMP_ATTEMPTS {
+        let (answer, is_consistent) = ask()?;
+        if is_consistent {
+            return Ok(answer);
+        }
+    }
+    Err(io::Error::other("it changed whenever it was listed"))
+}
+
 /// Whether the error says that the socket's buffer overflowed and messages were lost.
 fn is_overrun(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)
@@ -245,6 +250,18 @@ mod tests {
             Some(17)
         );
         assert!(outcome(&[1, 2]).is_err());
+    }
+
+    #[test]
+    fn what_is_inconsistent_is_asked_for_again_and_never_taken() {
+        let mut asked = 0;
+        let mut third = || {
+            asked += 1;
+            Ok((asked, asked == 3))
+        };
+        assert_eq!(consistent(&mut third).expect("the third"), 3);
+        consistent(&mut third).expect_err("no further one");
+        assert_eq!(asked, 3 + DUMP_ATTEMPTS);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use anyhow::{Context, Result, anyhow};
 use libbpf_rs::{TC_INGRESS, TcHook, TcHookBuilder};
 
-pub use super::filters::remove;
 use super::filters::{self, Filter};
+use super::interfaces;
 
 /// The handle of the first run; further ones in the same namespace have those behind it.
 const FIRST_HANDLE: u32 = 0xf107;
@@ -35,10 +35,12 @@ impl Handle {
         for number in FIRST_HANDLE..FIRST_HANDLE + RUNS {
             match hold_name(number) {
                 Ok(name) => {
-                    return Ok(Handle {
+                    let handle = Handle {
                         number,
                         _name: name,
-                    });
+                    };
+                    handle.remove_former();
+                    return Ok(handle);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(error) => return Err(error).context("take a handle for clsact filters"),
@@ -47,6 +49,22 @@ impl Handle {
         Err(anyhow!(
             "the names of all {RUNS} runs that there is room for on clsact are taken (see: ss -xa | grep flowtop-clsact)"
         ))
+    }
+
+    /// Removes what a killed run of this handle left on any link: from here on it would count as a living one's. What cannot
+    /// be removed is no reason not to count.
+    fn remove_former(&self) {
+        for link in interfaces::list().unwrap_or_default() {
+            let all = filters::list(link.ifindex).unwrap_or_default();
+            for filter in all.iter().filter(|filter| self.has(filter)) {
+                let _ = filters::remove(link.ifindex, filter);
+            }
+        }
+    }
+
+    /// Whether a filter is ours by this handle: while we hold its name, it cannot be another run's.
+    fn has(&self, filter: &Filter) -> bool {
+        filter.handle == self.number && is_ours(filter)
     }
 }
 
@@ -142,14 +160,27 @@ pub fn leftovers(ifindex: u32) -> io::Result<Vec<Filter>> {
     Ok(found)
 }
 
+/// Removes a leftover, unless it has gone or its handle is that of a run by now. Returns whether it did.
+pub fn remove_leftover(ifindex: u32, leftover: &Filter) -> io::Result<bool> {
+    // While we hold its name, no run begins with its handle.
+    let Ok(_name) = hold_name(leftover.handle) else {
+        return Ok(false);
+    };
+    let is_there = filters::list(ifindex)?.contains(leftover);
+    if is_there {
+        filters::remove(ifindex, leftover)?;
+    }
+    Ok(is_there)
+}
+
 fn remove_leftovers(ifindex: u32, own: &Handle) -> Result<()> {
     let all = filters::list(ifindex).context("list the filters")?;
-    // While we hold its name, what has our handle cannot be another run's.
-    let is_leftover = |filter: &&Filter| {
-        is_ours(filter) && (filter.handle == own.number || !is_alive(filter.handle))
-    };
-    for filter in all.iter().filter(is_leftover) {
-        remove(ifindex, filter).context("remove what a former run left on clsact")?;
+    for filter in all.iter().filter(|filter| is_ours(filter)) {
+        let outcome = match own.has(filter) {
+            true => filters::remove(ifindex, filter),
+            false => remove_leftover(ifindex, filter).map(drop),
+        };
+        outcome.context("remove what a former run left on clsact")?;
     }
     Ok(())
 }

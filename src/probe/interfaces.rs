@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -23,6 +24,8 @@ const RTM_NEWLINK: u16 = 16;
 const RTNLGRP_LINK: u32 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_STATS64: u16 = 23;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
 /// struct ifinfomsg.
 const LINK_HEADER_BYTES: usize = 16;
 
@@ -57,6 +60,8 @@ pub struct Link {
     pub ifindex: u32,
     /// The name, byte for byte.
     pub name: OsString,
+    /// Alternative names, by which it can be asked for, too.
+    pub other_names: Vec<OsString>,
     /// The name as it may be shown; different names stay different.
     pub display_name: String,
     /// Up (and able to pass packets) or down; never gone.
@@ -93,21 +98,24 @@ impl Link {
         let header = RawLinkHeader::parse(payload).ok()?;
         let device_type = u16::from_ne_bytes(*payload.get(2..)?.first_chunk()?);
         let mut name = None;
+        let mut other_names = Vec::new();
         let mut stats = None;
         for attribute in NlasIterator::new(&payload[LINK_HEADER_BYTES..]).flatten() {
             match attribute.kind() {
-                IFLA_IFNAME => name = Some(until_nul(attribute.value()).to_vec()),
+                IFLA_IFNAME => name = Some(text(attribute.value())),
+                IFLA_PROP_LIST => other_names.extend(alternative_names(attribute.value())),
                 IFLA_STATS64 => stats = Stats64::parse(attribute.value()).ok(),
                 _ => {}
             }
         }
-        let name = OsString::from_vec(name?);
+        let name = name?;
         // Running alone is not enough: the state of a new link is unknown at first, which counts as running.
         let passes_packets = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
         Some(Link {
             ifindex: header.index,
             display_name: display_name(&name),
             name,
+            other_names,
             state: match header.flags.contains(passes_packets) {
                 true => LinkState::Up,
                 false => LinkState::Down,
@@ -124,10 +132,25 @@ impl Link {
             }),
         })
     }
+
+    /// Whether one of its names matches.
+    fn matches(&self, is_it: impl Fn(&[u8]) -> bool) -> bool {
+        let mut names = iter::once(&self.name).chain(&self.other_names);
+        names.any(|name| is_it(name.as_bytes()))
+    }
 }
 
-fn until_nul(bytes: &[u8]) -> &[u8] {
-    bytes.split(|b| *b == 0).next().unwrap_or(bytes)
+/// Up to a NUL.
+fn text(bytes: &[u8]) -> OsString {
+    let text = bytes.split(|b| *b == 0).next().unwrap_or(bytes);
+    OsString::from_vec(text.to_vec())
+}
+
+/// The names in a list of properties.
+fn alternative_names(properties: &[u8]) -> impl Iterator<Item = OsString> {
+    let properties = NlasIterator::new(properties).flatten();
+    let names = properties.filter(|property| property.kind() == IFLA_ALT_IFNAME);
+    names.map(|name| text(name.value()))
 }
 
 /// A name that can go to a terminal, a log and JSON: what may not be shown and what is no UTF-8 come out as escapes, and
@@ -242,12 +265,8 @@ impl Selection {
         if self.globs.is_empty() {
             return readable && !link.is_loopback && link.state == LinkState::Up;
         }
-        let name = link.name.as_bytes();
-        readable
-            && self
-                .globs
-                .iter()
-                .any(|glob| !glob.is_plain() && glob.matches(name))
+        let mut globs = self.globs.iter().filter(|glob| !glob.is_plain());
+        readable && globs.any(|glob| link.matches(|name| glob.matches(name)))
     }
 
     /// Whether an interface of a capture is wanted, which has no more than a name: without names and globs, each.
@@ -263,10 +282,8 @@ impl Selection {
 
     /// Whether this link is asked for by its full name.
     pub fn names(&self, link: &Link) -> bool {
-        let name = link.name.as_bytes();
-        self.globs
-            .iter()
-            .any(|glob| glob.as_str().as_bytes() == name)
+        let is_it = |glob: &Glob| link.matches(|name| glob.as_str().as_bytes() == name);
+        self.globs.iter().any(is_it)
     }
 
     /// The links that are wanted, as they come.
@@ -289,7 +306,7 @@ impl Selection {
         let is_found = |glob: &Glob| {
             let mut found = links
                 .iter()
-                .filter(|link| glob.matches(link.name.as_bytes()));
+                .filter(|link| link.matches(|name| glob.matches(name)));
             found.any(|link| glob.is_plain() || is_readable(link))
         };
         self.globs.iter().filter(move |glob| !is_found(glob))

@@ -79,10 +79,12 @@ pub fn clean() -> Result<String, Failure> {
     for link in &surveyed {
         let name = &link.link.display_name;
         for filter in &link.leftovers {
-            clsact::remove(link.link.ifindex, filter)
+            let is_removed = clsact::remove_leftover(link.link.ifindex, filter)
                 .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
                 .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;
-            text += &format!("removed the filter of a killed run from {name}\n");
+            if is_removed {
+                text += &format!("removed the filter of a killed run from {name}\n");
+            }
         }
     }
     if text.is_empty() {

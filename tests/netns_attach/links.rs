@@ -121,6 +121,24 @@ fn down_and_up_a_new_name_a_new_mtu_and_a_new_address_change_no_count() {
 }
 
 #[test]
+fn a_link_is_watched_by_an_alternative_name_and_shown_by_its_own() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let name = "a-name-that-is-longer-than-others";
+    let words = format!("ip link property add dev veth1 altname {name}");
+    ip(&pair.receiver, &words);
+    let mut run = Flowtop::start(&pair.receiver, "{}", &["-i", name, "-t", "0.1"]);
+    send(&pair, 10);
+    run.settle(10);
+    let ended = run.finish();
+    assert_eq!(counted(&ended.record), 10);
+    assert_eq!(all_named(&ended.record, RECEIVER_LINK).count(), 1);
+    assert_eq!(ended.errors, "");
+}
+
+#[test]
 fn another_selection_chooses_by_the_names_that_links_have_now() {
     if !support::root() {
         return;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use flowtop::netns::Namespace;
+use flowtop::probe::clsact::{is_ours, remove_leftover};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -145,6 +146,54 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_what_a_living_one_has_i
         assert_eq!((counted(&ended.record), ended.errors.as_str()), (50, ""));
     }
     assert_eq!(everything(&pair.receiver), before);
+}
+
+/// Which would count as alive from there on.
+#[test]
+fn what_a_killed_run_left_is_removed_by_the_run_that_takes_its_handle_on_another_interface() {
+    if !support::root() {
+        return;
+    }
+    let pair = shared_pair("clsact");
+    let before = places(&pair);
+    let killed = clsact(&pair.receiver);
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+    assert_eq!(ours(&pair.receiver), 1);
+    let arguments = ["-i", "other0", "-t", "0.1"];
+    let next = Flowtop::start_with(&pair.receiver, "{}", &arguments, |command| {
+        command.env("FLOWTOP_CLSACT", "1");
+    });
+    assert_eq!(places(&pair), before);
+    assert_eq!(next.finish().errors, "");
+}
+
+/// As when a run begins while `doctor --clean` looks at the links.
+#[test]
+fn a_leftover_whose_handle_is_taken_meanwhile_stays() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let killed = clsact(&pair.receiver);
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+    let ifindex = pair.receiver_ifindex();
+    let all = pair
+        .receiver
+        .within(|| Ok(flowtop::probe::filters::list(ifindex)?));
+    let all = all.expect("the filters");
+    let left = all.iter().find(|filter| is_ours(filter)).expect("one");
+    let remove = || {
+        let removed = pair.receiver.within(|| Ok(remove_leftover(ifindex, left)?));
+        removed.expect("no error")
+    };
+    let taken = Names::hold(&pair.receiver, 0xf107..0xf108);
+    assert!(!remove());
+    assert_eq!(ours(&pair.receiver), 1);
+    taken.let_go();
+    assert_eq!([remove(), remove()], [true, false]);
+    assert_eq!(ours(&pair.receiver), 0);
 }
 
 /// As when two runs that begin at once find the same leftover.

@@ -5,6 +5,7 @@ fn link(name: &str) -> Link {
     Link {
         ifindex: 7,
         name: name.into(),
+        other_names: Vec::new(),
         display_name: name.into(),
         state: LinkState::Up,
         is_loopback: false,
@@ -44,6 +45,19 @@ fn names_and_globs_take_links_whatever_their_state() {
         ["veth1", "veth12", "eth0"]
     );
     assert_eq!(chosen(&Selection::new(["et*9", "eth0"]), &links), ["eth0"]);
+}
+
+#[test]
+fn a_link_is_asked_for_by_its_alternative_names_too() {
+    let mut links = [link("eth0"), link("eth1")];
+    links[0].other_names = vec!["enp0s3".into(), "uplink".into()];
+    for wanted in ["enp0s3", "uplink", "enp*", "eth0"] {
+        let selection = Selection::new([wanted]);
+        assert_eq!(chosen(&selection, &links), ["eth0"], "{wanted}");
+        assert_eq!(selection.require_names(&links), Ok(()));
+        assert_eq!(selection.missing(&links).count(), 0, "{wanted}");
+        assert_eq!(selection.names(&links[0]), wanted != "enp*");
+    }
 }
 
 #[test]

@@ -147,11 +147,11 @@ impl Worker {
         if let Err(error) = self.probe.attach(link) {
             let error = error.context(format!("attach to {}", link.display_name));
             // It may have come and gone before its turn. Nobody has to look where nothing will be said anyway.
-            let is_there = self.was_told(ifindex, &error) || {
-                let links = self.monitor.list().unwrap_or_default();
-                links.iter().any(|link| link.ifindex == ifindex)
+            let is_gone = !self.was_told(ifindex, &error) && {
+                let links = self.monitor.list();
+                links.is_ok_and(|links| links.iter().all(|link| link.ifindex != ifindex))
             };
-            return if is_there { Err(error) } else { Ok(()) };
+            return if is_gone { Ok(()) } else { Err(error) };
         }
         self.told.remove(&ifindex);
         if self.probe.is_behind_others(ifindex) {

@@ -72,7 +72,7 @@ fn bytes_that_are_no_key_yet_hold_up_nothing() {
         return;
     }
     for bytes in [&b"\x1b["[..], b"\x1bO", b"\x1b[E", b"\xc3"] {
-        let mut dashboard = Dashboard::demo((80, 24), &[]);
+        let mut dashboard = Dashboard::demo((80, 24), &["-t", "0.2"]);
         dashboard.pty.send(bytes);
         dashboard.pty.forget_raw();
         // One of them may have been on its way already.

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use plain::Plain;
 
-pub use self::occupied::{Occupied, words_of_sets};
+use self::occupied::Occupied;
+pub use self::occupied::words_of_sets;
 
 use super::abi::{self, flow_counters, flow_shared, flow_slot, settings, shared_gaps};
 use super::control::{Control, SlotState};

@@ -191,10 +191,12 @@ pub fn explain_config(
     let opened = open_config(arguments, surroundings)?;
     let told = opened.told();
     if arguments.check_config {
-        // That the file is valid, which is the first line, is no word of it.
         let text = opened.config.describe();
-        let lines = text.split_inclusive('\n');
-        return Ok(lines.take(told.map_or(1, |_| usize::MAX)).collect());
+        return Ok(match told {
+            Ok(_) => text,
+            // That the file is valid, which is the first line, is no word of it.
+            Err(_) => text.split_inclusive('\n').take(1).collect(),
+        });
     }
     let text = told?.to_json();
     text.map_err(|error| super::error::failure("write the configuration", &error))

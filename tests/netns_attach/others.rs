@@ -127,9 +127,7 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_what_a_living_one_has_i
     let pair = shared_pair("clsact");
     let before = everything(&pair.receiver);
     let mut living = clsact(&pair.receiver);
-    let killed = clsact(&pair.receiver);
-    killed.signal(Signal::SIGKILL);
-    killed.wait();
+    leave_filter(&pair.receiver);
     assert_eq!(
         ours(&pair.receiver),
         2,
@@ -156,9 +154,7 @@ fn what_a_killed_run_left_is_removed_by_the_run_that_takes_its_handle_on_another
     }
     let pair = shared_pair("clsact");
     let before = places(&pair);
-    let killed = clsact(&pair.receiver);
-    killed.signal(Signal::SIGKILL);
-    killed.wait();
+    leave_filter(&pair.receiver);
     assert_eq!(ours(&pair.receiver), 1);
     let arguments = ["-i", "other0", "-t", "0.1"];
     let next = Flowtop::start_with(&pair.receiver, "{}", &arguments, |command| {
@@ -175,9 +171,7 @@ fn a_leftover_whose_handle_is_taken_meanwhile_stays() {
         return;
     }
     let pair = Pair::quiet();
-    let killed = clsact(&pair.receiver);
-    killed.signal(Signal::SIGKILL);
-    killed.wait();
+    leave_filter(&pair.receiver);
     let ifindex = pair.receiver_ifindex();
     let all = pair
         .receiver
@@ -358,6 +352,21 @@ impl Names {
     }
 }
 
+/// What is said of a link where all names are taken.
+pub fn no_name_left(link: &str) -> String {
+    format!(
+        "flowtop: attach to {link}: the names of all 64 runs that there is room for on clsact are taken \
+        (see: ss -xa | grep flowtop-clsact)\n"
+    )
+}
+
+/// As a run does that is killed.
+fn leave_filter(namespace: &Namespace) {
+    let killed = clsact(namespace);
+    killed.signal(Signal::SIGKILL);
+    killed.wait();
+}
+
 fn bind(number: u32) -> std::io::Result<UnixDatagram> {
     let name = format!("flowtop-clsact-{number:x}");
     UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)
@@ -370,17 +379,14 @@ fn names_of_runs_that_others_hold_keep_leftovers_and_new_runs_away_and_do_no_mor
         return;
     }
     let pair = Pair::quiet();
-    let killed = clsact(&pair.receiver);
-    killed.signal(Signal::SIGKILL);
-    killed.wait();
+    leave_filter(&pair.receiver);
     let first = Names::hold(&pair.receiver, 0xf107..0xf108);
     let living = clsact(&pair.receiver);
     assert_eq!(ours(&pair.receiver), 2, "of the killed and of the living");
     let others = Names::hold(&pair.receiver, 0xf109..0xf107 + 64);
     let taken = pair.receiver.within(|| Ok(bind(0xf108)?));
     taken.expect_err("it lives");
-    let line = "flowtop: attach to veth1: the names of all 64 runs that there is room for on clsact \
-        are taken (see: ss -xa | grep flowtop-clsact)\n";
+    let line = no_name_left(RECEIVER_LINK);
     // By its name, and by a glob that finds nothing else.
     for wanted in [RECEIVER_LINK, "veth*"] {
         let mut command = support::command(&pair.receiver, PROGRAM);

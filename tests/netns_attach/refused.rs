@@ -4,7 +4,7 @@ use flowtop::netns::Namespace;
 use serde_json::Value;
 
 use super::links::{add_pair, all_named, batch, silence, waits_for};
-use super::others::Names;
+use super::others::{Names, no_name_left};
 use super::support::frames::{FrameSender, Udp};
 use super::support::program::{self, Flowtop, interface, interfaces};
 use super::{ip, support};
@@ -78,10 +78,9 @@ fn a_link_that_could_not_be_attached_to_is_tried_again() {
     });
     let names = Names::hold(&namespace, 0xf107..0xf107 + 64);
     add_pair(&namespace, "wan0", "far");
-    let refused = "flowtop: attach to wan0: the names of all 64 runs that there is room for on clsact \
-        are taken (see: ss -xa | grep flowtop-clsact)\n";
-    super::wait_for("a refusal", || run.said().contains(refused));
+    let refused = no_name_left("wan0");
+    super::wait_for("a refusal", || run.said().contains(&refused));
     names.let_go();
     run.until("a hook", |record| has_hook(record, "wan0"));
-    assert_eq!(run.finish().errors, waits_for("wan*") + refused);
+    assert_eq!(run.finish().errors, waits_for("wan*") + &refused);
 }

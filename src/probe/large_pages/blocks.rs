@@ -95,14 +95,11 @@ impl Pool {
         };
         self.empty -= usize::from(known.used == 0);
         known.used += 1;
-        let block = match known.free.is_null() {
-            true => {
-                known.touched += 1;
-                chunk.cast::<u8>().wrapping_add((known.touched - 1) * BLOCK)
-            }
-            false => known.free,
-        };
-        if !known.free.is_null() {
+        let mut block = known.free;
+        if block.is_null() {
+            block = chunk.cast::<u8>().wrapping_add(known.touched * BLOCK);
+            known.touched += 1;
+        } else {
             // SAFETY: a block that is not in use begins with the address of the next one.
             known.free = unsafe { block.cast::<*mut u8>().read() };
         }

@@ -129,9 +129,8 @@ impl Worker {
     /// Leaves a link alone until it is time to list the links, and says why, unless that was said.
     fn refuse(&mut self, ifindex: u32, error: &Error) {
         self.refused.push(ifindex);
-        if !self.was_told(ifindex, error) {
-            let text = format!("{error:#}");
-            self.told.insert(ifindex, text.clone());
+        let text = format!("{error:#}");
+        if self.told.insert(ifindex, text.clone()).as_ref() != Some(&text) {
             self.outlet.send(Update::Notice(text));
         }
     }

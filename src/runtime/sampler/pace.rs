@@ -32,6 +32,20 @@ impl Clock {
         self.pace
     }
 
+    /// The time of the packets, no later than `latest_ns`; `None`: it is that of whatever comes.
+    pub fn now_ns(&self, latest_ns: u64) -> Option<u64> {
+        let (since, from_ns) = self.anchor;
+        match (self.pace.is_held, self.pace.speed) {
+            (true, _) => Some(from_ns),
+            (false, None) => None,
+            (false, Some(times)) => {
+                let passed_ns = since.elapsed().as_nanos() as u64;
+                let now_ns = from_ns.saturating_add(passed_ns.saturating_mul(times.into()));
+                Some(now_ns.min(latest_ns))
+            }
+        }
+    }
+
     /// How long until it is time for what comes at `ns`; `None`: until somebody says so.
     pub fn patience(&self, ns: u64) -> Option<Duration> {
         match (self.pace.is_held, self.pace.speed) {

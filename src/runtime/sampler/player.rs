@@ -78,8 +78,6 @@ pub(super) struct Player {
     name: String,
     interfaces: Vec<Known>,
     clock: Clock,
-    /// The time of the packets when the pace was last set.
-    paced_ns: u64,
     is_watched: bool,
     /// When the next reading is due, at the end of the time at the latest; 0 before the first packet.
     due_ns: u64,
@@ -131,7 +129,6 @@ impl Player {
             name,
             interfaces: Vec::new(),
             clock: Clock::new(pace),
-            paced_ns: 0,
             is_watched,
             due_ns: 0,
             intervals_ns: BEGIN_NS,
@@ -258,7 +255,7 @@ impl Player {
     fn pass_marks(&mut self, until_ns: u64) -> bool {
         if self.due_ns == 0 {
             self.set_due_after(BEGIN_NS);
-            self.set_pace(self.clock.pace(), BEGIN_NS);
+            self.clock.set(self.clock.pace(), BEGIN_NS);
         }
         while self.due_ns <= until_ns {
             let due_ns = self.due_ns;

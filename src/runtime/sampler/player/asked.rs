@@ -97,28 +97,11 @@ impl Player {
             Travel::End => Pace::FASTEST,
             key => key.pace(self.clock.pace(), 1),
         };
-        self.set_pace(pace, self.clock_ns());
+        let now_ns = self.clock.now_ns(self.due_ns);
+        let now_ns = now_ns.unwrap_or_else(|| self.latest_ns());
+        self.clock.set(pace, now_ns);
         self.sample.pace = pace;
         self.read(self.latest_ns(), 0);
-    }
-
-    /// At this pace from now on, with the packets at `ns`.
-    pub(super) fn set_pace(&mut self, pace: Pace, ns: u64) {
-        self.clock.set(pace, ns);
-        self.paced_ns = ns;
-    }
-
-    /// How far the clock is in the time of the packets: not beyond the reading that is due.
-    fn clock_ns(&self) -> u64 {
-        match (self.clock.patience(self.due_ns), self.clock.pace().speed) {
-            // It stands still.
-            (None, _) => self.paced_ns,
-            (Some(left), Some(times)) => {
-                let left_ns = left.as_nanos() as u64 * u64::from(times);
-                self.due_ns.saturating_sub(left_ns)
-            }
-            (Some(_), None) => self.latest_ns(),
-        }
     }
 
     /// No packet and no reading was later.
@@ -233,7 +216,7 @@ mod tests {
             let end_ns = BEGIN_NS + 7_000_000_000_000;
             let is_held = false;
             // It is time for all of them.
-            player.set_pace(Pace { speed, is_held }, end_ns);
+            player.clock.set(Pace { speed, is_held }, end_ns);
             assert!(player.pass_marks(end_ns));
             let updates = inlet.receive();
             let periods = updates.iter().filter_map(|update| match update {
@@ -247,7 +230,8 @@ mod tests {
     #[test]
     fn another_pace_takes_nothing_of_a_pause_back() {
         let (mut player, _inlet) = player_in_a_pause();
-        player.set_pace(player.clock.pace(), BEGIN_NS + 1_000_000_000_000);
+        let pace = player.clock.pace();
+        player.clock.set(pace, BEGIN_NS + 1_000_000_000_000);
         let patience = |player: &Player| player.clock.patience(player.due_ns);
         player.travel(Travel::Hold);
         assert_eq!(patience(&player), None);

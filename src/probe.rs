@@ -161,6 +161,7 @@ impl Probe {
         let totals = InterfaceTotals::new(
             MappedArray::new(maps.interfaces.as_fd(), INTERFACE_SLOTS)?,
             MappedArray::new(maps.interface_totals.as_fd(), cpus * INTERFACE_SLOTS)?,
+            MappedArray::new(maps.untracked_bytes.as_fd(), cpus * INTERFACE_SLOTS)?,
         );
         let mut tables = Tables {
             flows: table,

@@ -65,7 +65,7 @@ __noinline int admit_flow(const struct packet_facts *facts, struct interface_tot
 	}
 	slot = claim_slot(&newcomer);
 	if (slot < 0) {
-		add_volume(&totals->untracked, seen->packets, seen->bytes);
+		add_untracked(seen->cpu, seen->interface, seen->packets, seen->bytes);
 		return -1;
 	}
 	seen->slot = slot;
@@ -183,12 +183,13 @@ static __always_inline int takes_part(const struct packet_facts *facts)
  * the way of most packets; global, so that the verifier looks at it once.
  */
 __noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
-			     struct interface *interface, const struct observation *seen)
+			     const struct observation *seen)
 {
+	struct interface *interface;
 	__u32 sequenced;
 	int is_locked;
 
-	if (!slot || !facts || !interface || !seen)
+	if (!slot || !facts || !seen)
 		return 0;
 	if (!is_still(slot, seen->control))
 		return NOT_THERE;
@@ -203,7 +204,9 @@ __noinline __u32 judge_again(struct __sk_buff *skb, struct flow_slot *slot, cons
 	}
 	if (is_locked)
 		unlock_flow(slot);
-	add_shared(&interface->contended, 1);
+	interface = interface_in(seen->interface);
+	if (interface)
+		add_shared(&interface->contended, 1);
 	return count_unjudged(skb, slot, facts, seen);
 }
 
@@ -240,11 +243,11 @@ static __always_inline void count_groups(const struct __sk_buff *skb, const stru
  * is left to be done.
  */
 static __always_inline struct flow_slot *bring_in(struct __sk_buff *skb, const struct packet_facts *facts,
-						  struct interface *interface, struct interface_totals *totals,
-						  struct observation *seen, __u64 hash)
+						  struct interface_totals *totals, struct observation *seen, __u64 hash)
 {
 	/* Asked for while the set is searched for a place. */
 	struct flow_counters *counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
+	struct interface *interface;
 	struct flow_slot *slot;
 	__u32 sequenced;
 
@@ -252,13 +255,14 @@ static __always_inline struct flow_slot *bring_in(struct __sk_buff *skb, const s
 		(void)READ_ONCE(counters->owner);
 	if (admit_flow(facts, totals, seen, hash))
 		return NULL;
-	if (seen->has_evicted)
+	interface = seen->has_evicted ? interface_in(seen->interface) : NULL;
+	if (interface)
 		add_shared(&interface->evicted, 1);
 	slot = bpf_map_lookup_elem(&flow_table, &seen->slot);
 	if (!seen->is_new) {
 		if (slot && is_slot_of(slot, &facts->key, &seen->control))
 			return slot;
-		add_volume(&totals->untracked, seen->packets, seen->bytes);
+		add_untracked(seen->cpu, seen->interface, seen->packets, seen->bytes);
 		return NULL;
 	}
 	counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
@@ -267,7 +271,7 @@ static __always_inline struct flow_slot *bring_in(struct __sk_buff *skb, const s
 	count_groups(skb, facts, seen, seen->control);
 	if (!(seen->control & FLOW_SEQUENCED) || !takes_part(facts))
 		return NULL;
-	sequenced = judge_again(skb, slot, facts, interface, seen);
+	sequenced = judge_again(skb, slot, facts, seen);
 	if (sequenced != NOT_THERE)
 		counters->sequenced += sequenced;
 	return NULL;
@@ -281,28 +285,31 @@ static __always_inline void end_pause(struct flow_slot *slot, __u32 index, __u64
 
 /* The packet's number is judged by the flow's series, if it takes part in one: see judge_again(). */
 static __always_inline __u32 judge_in_turn(struct __sk_buff *skb, const struct packet_facts *facts,
-					   struct flow_slot *slot, struct interface *interface,
-					   struct observation *seen, __u64 control)
+					   struct flow_slot *slot, struct observation *seen, __u64 control)
 {
 	__u32 sequenced;
 
 	if (!is_still(slot, control))
 		return NOT_THERE;
-	if (!(control & FLOW_SEQUENCED) || !takes_part(facts))
+	if (!(control & FLOW_SEQUENCED))
 		return 0;
-	if (version_of(control) == ACTIVE_VERSION(seen->active)) {
-		sequenced = judge_next(skb, facts, slot, seen, control);
+	if (facts->sequence == SEQUENCE_TCP) {
+		if (pass_segment(skb, slot, facts, seen))
+			return seen->packets;
+		if (!takes_part(facts))
+			return 0;
+	} else if (version_of(control) == ACTIVE_VERSION(seen->active)) {
+		sequenced = judge_next(skb, slot, facts, seen, control);
 		if (sequenced != NOT_JUDGED)
 			return sequenced;
 	}
 	seen->control = control;
-	return judge_again(skb, slot, facts, interface, seen);
+	return judge_again(skb, slot, facts, seen);
 }
 
 /* A packet of a known flow. */
 static __always_inline void account_known(struct __sk_buff *skb, const struct packet_facts *facts,
-					  struct flow_slot *slot, struct interface *interface,
-					  struct interface_totals *totals, struct observation *seen, __u64 control)
+					  struct flow_slot *slot, struct observation *seen, __u64 control)
 {
 	struct flow_counters *counters = bpf_map_lookup_elem(&flow_counters, &seen->slot);
 	__u32 sequenced;
@@ -315,9 +322,9 @@ static __always_inline void account_known(struct __sk_buff *skb, const struct pa
 	if (control & FLOW_SEQUENCED)
 		(void)READ_ONCE(slot->expected);
 	gap = seen->now - __sync_lock_test_and_set(&slot->last_arrival, seen->now);
-	sequenced = judge_in_turn(skb, facts, slot, interface, seen, control);
+	sequenced = judge_in_turn(skb, facts, slot, seen, control);
 	if (sequenced == NOT_THERE) {
-		add_volume(&totals->untracked, seen->packets, seen->bytes);
+		add_untracked(seen->cpu, seen->interface, seen->packets, seen->bytes);
 		return;
 	}
 	if (!count_as_owner(counters, owner_of(seen->cpu, control), increment_of(facts, seen, gap, sequenced)))
@@ -330,8 +337,7 @@ static __always_inline void account_known(struct __sk_buff *skb, const struct pa
 }
 
 static __always_inline void account_flow(struct __sk_buff *skb, const struct packet_facts *facts,
-					 struct interface *interface, struct interface_totals *totals,
-					 struct observation *seen)
+					 struct interface_totals *totals, struct observation *seen)
 {
 	__u64 hash = hash_flow(&facts->key), control;
 	struct flow_slot *slot;
@@ -344,12 +350,12 @@ static __always_inline void account_flow(struct __sk_buff *skb, const struct pac
 			add_volume(&totals->filtered, seen->packets, seen->bytes);
 			return;
 		}
-		slot = bring_in(skb, facts, interface, totals, seen, hash);
+		slot = bring_in(skb, facts, totals, seen, hash);
 		if (!slot)
 			return;
 		control = seen->control;
 	}
-	account_known(skb, facts, slot, interface, totals, seen, control);
+	account_known(skb, facts, slot, seen, control);
 }
 
 #endif

@@ -23,8 +23,13 @@ static __always_inline const __u8 *packet_header(const struct packet *packet, en
 {
 	const __u8 *header = packet->data + offset;
 
-	if (mode == FAST)
-		return (const void *)(header + size) > packet->data_end ? NULL : header;
+	if (mode == FAST) {
+		if ((const void *)(header + size) > packet->data_end)
+			return NULL;
+		if (!header)
+			__builtin_unreachable(); /* so that callers ask once */
+		return header;
+	}
 	header = bpf_skb_load_bytes(packet->context, offset, room, size) ? NULL : room;
 	KEEP(header);
 	return header;
@@ -79,7 +84,8 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 	if (!facts)
 		return PARSED_OTHER;
 	packet.pushed = pushed;
-	*facts = (struct packet_facts){ .key = { .ifindex = packet.ifindex, .vlan = packet.vlan }, .unsent = pushed };
+	begin_facts(facts, &packet);
+	facts->unsent = pushed;
 	parsed = parse_packet(&packet, COMPLETE, facts, is_bare);
 	if (parsed == PARSED_FLOW && facts->fragment != FRAGMENT_NONE)
 		parsed = resolve_fragment(facts);
@@ -92,20 +98,21 @@ __noinline int parse_completely(struct __sk_buff *skb, struct packet_facts *fact
 }
 
 /* See measure_aggregate(). Global, so that the verifier looks at it once. */
-__noinline int count_aggregate(struct __sk_buff *skb, struct packet_facts *facts, struct interface *interface,
-			       struct observation *seen)
+__noinline int count_aggregate(struct __sk_buff *skb, struct packet_facts *facts, int is_bare, struct observation *seen)
 {
 	struct packet packet = packet_of(skb);
+	struct interface *interface;
 	__u32 cut;
 
-	if (!facts || !interface || !seen)
+	if (!facts || !seen)
 		return 0;
 	packet.pushed = facts->unsent;
 	packet.gso_segments = skb->gso_segs;
 	packet.gso_size = skb->gso_size;
-	seen->packets = measure_aggregate(&packet, facts, interface->is_bare, &cut);
+	seen->packets = measure_aggregate(&packet, facts, is_bare, &cut);
 	seen->bytes = wire_bytes(&packet, seen->packets, cut, facts->unsent);
-	if (facts->is_estimated)
+	interface = facts->is_estimated ? interface_in(seen->interface) : NULL;
+	if (interface)
 		add_shared(&interface->estimated, seen->packets);
 	return 0;
 }
@@ -115,42 +122,50 @@ SEC("tc")
 int flowtop_ingress(struct __sk_buff *skb)
 {
 	struct packet packet = packet_of(skb);
-	struct packet_facts facts = { .key = { .ifindex = packet.ifindex, .vlan = packet.vlan } };
 	struct observation seen = { .cpu = bpf_get_smp_processor_id() };
 	__u32 slot;
-	struct interface *interface = interface_of(packet.ifindex, &slot);
-	struct interface_totals *totals = totals_of(seen.cpu, slot);
+	struct interface_totals *totals = totals_of(seen.cpu, packet.ifindex, &slot);
+	struct interface *interface;
+	struct packet_facts facts;
 	int parsed;
 
-	if (!interface || !totals)
+	if (!totals)
 		return TC_ACT_UNSPEC;
-	if (interface->is_bare)
+	seen.interface = slot;
+	begin_facts(&facts, &packet);
+	if (totals->is_bare)
 		packet.pushed = pushed_bytes(skb);
-	parsed = packet.pushed ? PARSED_UNREADABLE : parse_packet(&packet, FAST, &facts, interface->is_bare);
+	parsed = packet.pushed ? PARSED_UNREADABLE : parse_packet(&packet, FAST, &facts, totals->is_bare);
 	if (parsed == PARSED_UNREADABLE) {
-		parsed = parse_completely(skb, &facts, interface->is_bare, packet.pushed);
-		if (facts.is_unmatched)
+		parsed = parse_completely(skb, &facts, totals->is_bare, packet.pushed);
+		interface = facts.is_unmatched ? interface_in(slot) : NULL;
+		if (interface)
 			add_shared(&interface->fragments_unmatched, 1);
 	}
 	packet.gso_segments = skb->gso_segs;
 	packet.gso_size = skb->gso_size;
-	if (is_plain(&packet, &facts, parsed)) {
+	if (is_single(&packet)) {
+		seen.packets = 1;
+		seen.bytes = wire_bytes(&packet, 1, 0, facts.unsent);
+	} else if (is_plain(&packet, &facts, parsed)) {
 		seen.packets = wire_packets(&packet, facts.payload_bytes);
 		seen.bytes = wire_bytes(&packet, seen.packets, facts.payload_offset, facts.unsent);
 	} else {
-		count_aggregate(skb, &facts, interface, &seen);
+		count_aggregate(skb, &facts, totals->is_bare, &seen);
 	}
 	add_volume(&totals->seen, seen.packets, seen.bytes);
 	if (parsed == PARSED_FLOW) {
 		seen.active = READ_ONCE(settings.active);
-		account_flow(skb, &facts, interface, totals, &seen);
-	} else if (parsed == PARSED_MALFORMED && is_cut_off(skb)) {
-		add_shared_volume(&interface->cut_off, seen.packets, seen.bytes);
-	} else if (parsed == PARSED_MALFORMED && facts.malformed < MALFORMED_REASONS) {
-		add_shared_volume(&interface->malformed[facts.malformed], seen.packets, seen.bytes);
-	} else {
-		add_volume(&totals->other, seen.packets, seen.bytes);
+		account_flow(skb, &facts, totals, &seen);
+		return TC_ACT_UNSPEC;
 	}
+	interface = parsed == PARSED_MALFORMED ? interface_in(slot) : NULL;
+	if (interface && is_cut_off(skb))
+		add_shared_volume(&interface->cut_off, seen.packets, seen.bytes);
+	else if (interface && facts.malformed < MALFORMED_REASONS)
+		add_shared_volume(&interface->malformed[facts.malformed], seen.packets, seen.bytes);
+	else
+		add_volume(&totals->other, seen.packets, seen.bytes);
 	return TC_ACT_UNSPEC;
 }
 

@@ -73,7 +73,7 @@ struct packet {
 };
 
 struct packet_facts {
-	struct flow_key key;
+	struct flow_key key __attribute__((aligned(8)));
 	__u32 payload_offset; /* from the buffer's start */
 	__u32 payload_bytes;
 	__u32 ip_end; /* where the IP packet ends in the buffer */
@@ -155,6 +155,14 @@ static __always_inline void set_ports(struct flow_key *key, __u16 source, __u16 
 	set_word(&key->ifindex, JOIN(key->ifindex, JOIN(source, destination, 16), 32));
 }
 
+/* Those that a header begins with. */
+static __always_inline void copy_ports(struct flow_key *key, const __u8 *header)
+{
+	__u32 ports = read_u32(header);
+
+	set_ports(key, ports >> 16, ports);
+}
+
 static __always_inline void set_protocol(struct flow_key *key, __u8 protocol)
 {
 	set_word(&key->vlan, JOIN(JOIN(key->vlan, JOIN(protocol, key->family, 8), 16), key->tunnel, 32));
@@ -170,6 +178,19 @@ static __always_inline __u32 load_word(const __u8 *bytes)
 	__builtin_memcpy(&word, bytes, sizeof(word));
 	return word;
 #endif
+}
+
+/* Facts of a packet of which nothing else is known yet. Written by words for the same reason. */
+static __always_inline void begin_facts(struct packet_facts *facts, const struct packet *packet)
+{
+	__u8 *bytes = (__u8 *)facts;
+
+	set_word(&facts->key.ifindex, JOIN(packet->ifindex, 0, 32));
+	for (__u32 at = 8; at < __builtin_offsetof(struct flow_key, vlan); at += 8)
+		set_word(bytes + at, 0);
+	set_word(&facts->key.vlan, JOIN(packet->vlan, 0, 16));
+	for (__u32 at = sizeof(facts->key); at < sizeof(*facts); at += 8)
+		set_word(bytes + at, 0);
 }
 
 /* An address of 4 or 16 bytes, and zeros behind the former. */

@@ -21,6 +21,12 @@
 #define GRE_NUMBER 0x1000
 #define GRE_UNREADABLE 0x4fff /* routing, reserved bits, another version */
 
+/* Whether the buffer is one packet, as nearly all are. */
+static __always_inline int is_single(const struct packet *packet)
+{
+	return !packet->gso_size && packet->gso_segments <= 1;
+}
+
 /* Packets on the wire that the buffer stands for, `payload` bytes in all. */
 static __always_inline __u32 wire_packets(const struct packet *packet, __u32 payload)
 {

@@ -20,6 +20,7 @@ struct observation {
 	__u64 bytes;
 	__u32 slot;
 	__u32 cpu;
+	__u16 interface; /* its slot */
 	__u8 is_filtered; /* no rule matches it, as was known before */
 	__u8 is_new; /* this CPU has brought its flow in, and counted it */
 	__u8 has_evicted; /* its flow took the place of another one */
@@ -118,6 +119,15 @@ static __always_inline int reads_payload(const struct packet_facts *facts, const
 	       (facts->sequence == SEQUENCE_ECHO && profile->flags & PROFILE_EXPLICIT);
 }
 
+/* Payload bytes of each packet, the last one of an aggregate left out. */
+static __always_inline __u32 segment_of(const struct __sk_buff *skb, const struct packet_facts *facts,
+					const struct observation *seen)
+{
+	if (seen->packets > 1 && skb->gso_size && skb->gso_size < facts->payload_bytes)
+		return skb->gso_size;
+	return facts->payload_bytes;
+}
+
 /* Any packet; without a slot, and not of TCP, its numbers are only read. Returns the packets whose number was readable.
  * Global, so that the verifier looks at it once, and out of the way of the packets that judge_next() knows.
  */
@@ -128,9 +138,7 @@ __noinline __u32 judge_any(struct __sk_buff *skb, struct flow_slot *slot, const 
 
 	if (!profile || !facts || !seen)
 		return 0;
-	segment = facts->payload_bytes;
-	if (seen->packets > 1 && skb->gso_size && skb->gso_size < segment)
-		segment = skb->gso_size;
+	segment = segment_of(skb, facts, seen);
 	if (slot && facts->sequence == SEQUENCE_UNPLACED) {
 		slot->flags &= ~SEQUENCE_STARTED;
 		if (facts->key.protocol != IPPROTO_TCP)
@@ -184,32 +192,32 @@ __noinline __u32 judge_single(struct __sk_buff *skb, struct flow_slot *slot, con
 	return !is_absent;
 }
 
-/* What most packets of a flow with numbers are: the next segment of a stream, or a number in order. The flow was found under the
- * rules in force, and its slot still is its own. Returns the packets whose number was readable; NOT_JUDGED where it has to be
- * judged with the lock held, whoever they are of.
- *
- * Another CPU may change the flow's rule meanwhile, but not its profile: one of the same id is the same. (That of a stream it may:
- * nothing of a stream depends on it here.)
+/* What most segments of a stream are: the next ones in order. The flow's slot still is its own. Returns whether they were. No rule
+ * has a part in it.
  */
-static __always_inline __u32 judge_next(struct __sk_buff *skb, const struct packet_facts *facts, struct flow_slot *slot,
+static __always_inline int pass_segment(const struct __sk_buff *skb, struct flow_slot *slot,
+					const struct packet_facts *facts, const struct observation *seen)
+{
+	__u64 series = READ_ONCE(*series_of(slot));
+
+	return pass(slot, series,
+		    series_behind_segment(series, facts->number, facts->tcp_flags, facts->payload_bytes,
+					  segment_of(skb, facts, seen)));
+}
+
+/* What most other packets with numbers are: the next number in order. The flow was found under the rules in force, and its slot
+ * still is its own. Returns the packets whose number was readable; NOT_JUDGED where it has to be judged with the lock held, whoever
+ * they are of.
+ *
+ * Another CPU may change the flow's rule meanwhile, but not its profile: one of the same id is the same.
+ */
+static __always_inline __u32 judge_next(struct __sk_buff *skb, struct flow_slot *slot, const struct packet_facts *facts,
 					const struct observation *seen, __u64 control)
 {
-	__u32 segment = skb->gso_size;
 	struct sequence_profile *profile;
 
-	if (facts->sequence == SEQUENCE_TCP) {
-		__u64 series = READ_ONCE(*series_of(slot));
-
-		if (!segment || seen->packets == 1 || segment > facts->payload_bytes)
-			segment = facts->payload_bytes;
-		return pass(slot, series,
-			    series_behind_segment(series, facts->number, facts->tcp_flags, facts->payload_bytes,
-						  segment)) ?
-			       seen->packets :
-			       NOT_JUDGED;
-	}
 	profile = profile_of(ACTIVE_BANK(seen->active), READ_ONCE(slot->rule));
-	if (segment || !profile || profile->id != slot->profile)
+	if (skb->gso_size || !profile || profile->id != slot->profile)
 		return NOT_JUDGED;
 	if (reads_payload(facts, profile))
 		return judge_single(skb, slot, profile, facts, control);

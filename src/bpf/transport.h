@@ -23,10 +23,10 @@ static __always_inline int parse_tcp(const struct packet *packet, enum mode mode
 	length = (header[12] >> 4) * 4;
 	if (length < 20 || offset + length > facts->ip_end)
 		return malformed(facts, MALFORMED_TCP_OFFSET);
-	set_ports(&facts->key, read_u16(header), read_u16(header + 2));
+	copy_ports(&facts->key, header);
 	facts->number = read_u32(header + 4);
 	facts->tcp_flags = header[13];
-	facts->sequence = facts->fragment == FRAGMENT_NONE ? SEQUENCE_TCP : SEQUENCE_UNPLACED;
+	facts->sequence = mode == FAST || facts->fragment == FRAGMENT_NONE ? SEQUENCE_TCP : SEQUENCE_UNPLACED;
 	facts->payload_offset = offset + length;
 	facts->payload_bytes = facts->ip_end - offset - length;
 	return PARSED_FLOW;
@@ -51,7 +51,7 @@ static __always_inline int parse_udp(const struct packet *packet, enum mode mode
 	available = facts->ip_end - offset;
 	if (!length || length > available)
 		length = available;
-	set_ports(&facts->key, read_u16(header), read_u16(header + 2));
+	copy_ports(&facts->key, header);
 	facts->sequence = SEQUENCE_PAYLOAD;
 	facts->payload_offset = offset + 8;
 	facts->payload_bytes = length - 8;
@@ -109,7 +109,7 @@ static __always_inline int parse_transport(const struct packet *packet, enum mod
 					   __u8 protocol, __u32 offset)
 {
 	set_protocol(&facts->key, protocol);
-	if (facts->fragment == FRAGMENT_LATER)
+	if (mode == COMPLETE && facts->fragment == FRAGMENT_LATER)
 		return parse_later_fragment(facts, offset);
 	if (protocol == IPPROTO_TCP)
 		return parse_tcp(packet, mode, facts, offset);

@@ -162,11 +162,8 @@ enum malformed {
 	MALFORMED_REASONS,
 };
 
-/* An interface that is watched, and what is rare on it: counted by all CPUs, by atomic additions. */
+/* What is rare on an interface: counted by all CPUs, by atomic additions. */
 struct interface {
-	__u32 ifindex; /* written by user space; 0: free */
-	__u32 is_bare; /* written by user space; 1: the device has no Ethernet header */
-	__u64 unused_line[7]; /* so that what is read with each packet stays in each CPU's cache */
 	struct volume malformed[MALFORMED_REASONS];
 	__u64 evicted; /* flows replaced by one of this interface */
 	__u64 contended; /* sequence numbers not judged: another CPU held the flow too long */
@@ -175,12 +172,16 @@ struct interface {
 	struct volume cut_off; /* of a capture that kept less of them than their headers: never in the kernel */
 };
 
-/* What one CPU counted on one interface, in all and outside the flows. */
+/* An interface that is watched, and what one CPU counted on it, in all and outside the flows. Each CPU has its own, so that a packet
+ * needs one cache line of its interface, and no other CPU's.
+ */
 struct interface_totals {
+	__u32 ifindex; /* written by user space; 0: free */
+	__u32 is_bare; /* written by user space; 1: the device has no Ethernet header */
 	struct volume seen; /* everything, before anything was decided */
 	struct volume other;
 	struct volume filtered;
-	struct volume untracked;
+	__u64 untracked; /* packets; their bytes: untracked_bytes */
 };
 
 /* settings.active, from the lowest bit: bank (1 bit), version (8 bits, 1 to 255, as flow slots carry it; 0 is never in
@@ -287,7 +288,7 @@ _Static_assert(__builtin_offsetof(struct flow_slot, run) == __builtin_offsetof(s
 	       "flow_slot: the series ends with its run");
 _Static_assert(sizeof(struct flow_counters) == 64, "flow_counters: one cache line");
 _Static_assert(sizeof(struct flow_shared) == 128, "flow_shared: two cache lines");
-_Static_assert(sizeof(struct interface) == 256, "interface: four cache lines");
+_Static_assert(sizeof(struct interface) == 192, "interface: three cache lines");
 _Static_assert(sizeof(struct interface_totals) == 64, "interface_totals: one cache line");
 _Static_assert(sizeof(struct settings) == 32, "settings");
 _Static_assert(sizeof(struct sequence_profile) == 16, "sequence_profile");

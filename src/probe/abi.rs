@@ -24,7 +24,7 @@ pub use super::skeleton::types::{
 const _: () = assert!(size_of::<flow_slot>() == 128);
 const _: () = assert!(size_of::<flow_counters>() == 64);
 const _: () = assert!(size_of::<flow_shared>() == 128);
-const _: () = assert!(size_of::<interface>() == 256);
+const _: () = assert!(size_of::<interface>() == 192);
 const _: () = assert!(size_of::<interface_totals>() == 64);
 const _: () = assert!(size_of::<gap_histogram>() == 8 + 8 * BUCKETS);
 const _: () = assert!(size_of::<ip_metrics>() == 64);
@@ -247,11 +247,8 @@ pub struct Incidents {
 }
 
 /// What is rare on an interface, of all CPUs.
-pub fn decode_interface(of_all: &interface) -> (InterfaceSample, Incidents) {
+pub fn decode_interface(ifindex: u32, of_all: &interface) -> (InterfaceSample, Incidents) {
     let interface {
-        ifindex,
-        is_bare: _,
-        unused_line: _,
         malformed,
         evicted,
         contended,
@@ -270,9 +267,11 @@ pub fn decode_interface(of_all: &interface) -> (InterfaceSample, Incidents) {
     (sample, Incidents { evicted, contended })
 }
 
-/// Adds one CPU's totals of an interface.
-pub fn add_totals(sample: &mut InterfaceSample, of_cpu: &interface_totals) {
+/// Adds one CPU's totals of an interface, and the bytes of what found no room there.
+pub fn add_totals(sample: &mut InterfaceSample, of_cpu: &interface_totals, untracked_bytes: u64) {
     let interface_totals {
+        ifindex: _,
+        is_bare: _,
         seen,
         other,
         filtered,
@@ -281,7 +280,10 @@ pub fn add_totals(sample: &mut InterfaceSample, of_cpu: &interface_totals) {
     sample.seen += decode_volume(&seen);
     sample.other += decode_volume(&other);
     sample.filtered += decode_volume(&filtered);
-    sample.untracked += decode_volume(&untracked);
+    sample.untracked += Volume {
+        packets: untracked,
+        bytes: untracked_bytes,
+    };
 }
 
 const _: () = assert!(Malformed::ALL.len() == 9);

@@ -63,6 +63,7 @@ pub fn size(open: &mut OpenFlowtopSkel<'static>, slots: usize, cpus: usize) -> R
         (&mut maps.flow_shared, slots),
         (&mut maps.claimed_sets, words_of_sets(slots)),
         (&mut maps.interface_totals, cpus * INTERFACE_SLOTS),
+        (&mut maps.untracked_bytes, cpus * INTERFACE_SLOTS),
         (&mut maps.verdicts, cpus * VERDICTS),
     ] {
         map.set_max_entries(len as u32)?;
@@ -108,6 +109,7 @@ pub fn memory_of(skeleton: &FlowtopSkel<'_>, more: &MapHandle) -> Option<u64> {
         &maps.claimed_sets,
         &maps.interfaces,
         &maps.interface_totals,
+        &maps.untracked_bytes,
         &maps.fragments,
         &maps.search_rooms,
         &maps.rule_addresses,

@@ -116,6 +116,7 @@ enum Array {
     SearchRooms,
     IpMetrics,
     ClaimedSets,
+    UntrackedBytes,
 }
 
 // SAFETY: these are what native.c has.
@@ -180,6 +181,7 @@ impl Native {
             totals: InterfaceTotals::new(
                 place(Array::Interfaces, INTERFACE_SLOTS)?,
                 place(Array::Totals, INTERFACE_SLOTS)?,
+                place(Array::UntrackedBytes, INTERFACE_SLOTS)?,
             ),
             interfaces: Vec::new(),
             has_large_pages: false,

@@ -18,18 +18,22 @@ pub struct InterfaceTotals {
     interfaces: MappedArray<interface>,
     /// Of one CPU behind those of another.
     of_cpus: MappedArray<interface_totals>,
+    /// In the same order: bytes of what found no room in the flow table.
+    untracked_bytes: MappedArray<u64>,
     places: Places,
 }
 
 impl InterfaceTotals {
-    /// Takes both arrays.
+    /// Takes the arrays.
     pub fn new(
         interfaces: MappedArray<interface>,
         of_cpus: MappedArray<interface_totals>,
+        untracked_bytes: MappedArray<u64>,
     ) -> InterfaceTotals {
         InterfaceTotals {
             interfaces,
             of_cpus,
+            untracked_bytes,
             places: Places::default(),
         }
     }
@@ -40,10 +44,12 @@ impl InterfaceTotals {
         let Some(place) = self.places.claim(ifindex) else {
             anyhow::bail!("there is no room left for the totals of another interface");
         };
-        self.interfaces
-            .half_word(place, offset_of!(interface, is_bare))
-            .store(is_bare.into(), Ordering::Release);
-        self.name(place, ifindex);
+        for at in self.on_each_cpu(place) {
+            self.of_cpus
+                .half_word(at, offset_of!(interface_totals, is_bare))
+                .store(is_bare.into(), Ordering::Release);
+            self.name(at, ifindex);
+        }
         Ok(())
     }
 
@@ -56,13 +62,17 @@ impl InterfaceTotals {
             };
             return (nothing, Incidents::default());
         };
-        let (mut sample, incidents) = abi::decode_interface(&self.interfaces.read(place));
+        let (mut sample, incidents) = abi::decode_interface(ifindex, &self.interfaces.read(place));
         for at in self.on_each_cpu(place) {
-            let parts = self.of_cpus.read(at);
+            let (parts, untracked_bytes) = (self.of_cpus.read(at), self.untracked_bytes.read(at));
             fence(Ordering::Acquire);
             // Read last: a packet that comes meanwhile may be in it and in none of the parts yet, but not the other way round.
             let seen = self.of_cpus.read(at).seen;
-            abi::add_totals(&mut sample, &interface_totals { seen, ..parts });
+            abi::add_totals(
+                &mut sample,
+                &interface_totals { seen, ..parts },
+                untracked_bytes,
+            );
         }
         (sample, incidents)
     }
@@ -72,20 +82,21 @@ impl InterfaceTotals {
         let Some(place) = self.places.release(ifindex) else {
             return;
         };
-        self.name(place, 0);
-        self.interfaces.write(place, interface::default());
         for at in self.on_each_cpu(place) {
+            self.name(at, 0);
             self.of_cpus.write(at, interface_totals::default());
+            self.untracked_bytes.write(at, 0);
         }
+        self.interfaces.write(place, interface::default());
     }
 
     fn on_each_cpu(&self, place: usize) -> impl Iterator<Item = usize> + use<> {
         (place..self.of_cpus.len()).step_by(INTERFACE_SLOTS)
     }
 
-    fn name(&self, place: usize, ifindex: u32) {
-        self.interfaces
-            .half_word(place, offset_of!(interface, ifindex))
+    fn name(&self, at: usize, ifindex: u32) {
+        self.of_cpus
+            .half_word(at, offset_of!(interface_totals, ifindex))
             .store(ifindex, Ordering::Release);
     }
 }

@@ -40,6 +40,7 @@ static struct flow_shared flow_shared_of[SLOTS];
 static __u64 claims[1];
 static struct interface interface_at[INTERFACE_SLOTS];
 static struct interface_totals totals_of_cpus[CPUS * INTERFACE_SLOTS];
+static __u64 untracked_bytes_of_cpus[CPUS * INTERFACE_SLOTS];
 static __u64 ports[BANKS * 2 * PORTS];
 static struct rule_bank banks[BANKS];
 static struct sequence_profile profiles[BANKS * PROFILES];
@@ -98,6 +99,8 @@ static void *look_up(const void *map, const void *key)
 		return ELEMENT(interface_at, key);
 	if (map == &interface_totals)
 		return ELEMENT(totals_of_cpus, key);
+	if (map == &untracked_bytes)
+		return ELEMENT(untracked_bytes_of_cpus, key);
 	if (map == &rule_ports)
 		return ELEMENT(ports, key);
 	if (map == &rule_banks)
@@ -143,6 +146,7 @@ static void begin(void)
 	memset(flow_shared_of, 0, sizeof(flow_shared_of));
 	memset(interface_at, 0, sizeof(interface_at));
 	memset(totals_of_cpus, 0, sizeof(totals_of_cpus));
+	memset(untracked_bytes_of_cpus, 0, sizeof(untracked_bytes_of_cpus));
 	memset(ports, 0, sizeof(ports));
 	memset(banks, 0, sizeof(banks));
 	memset(profiles, 0, sizeof(profiles));
@@ -181,14 +185,14 @@ static void interfaces_are_found_in_their_place_or_one_of_seven_behind_it(void)
 		__u32 place = at && behind < INTERFACE_PROBES ? at : 0, slot;
 
 		begin();
-		interface_at[at].ifindex = ifindex;
-		expect("an interface", "its place", interface_of(ifindex, &slot) - interface_at, place);
-		expect("an interface", "its slot", slot, place);
-		expect("an interface", "its totals", totals_of(CPU, slot) - totals_of_cpus,
+		totals_of_cpus[CPU * INTERFACE_SLOTS + at].ifindex = ifindex;
+		expect("an interface", "its totals", totals_of(CPU, ifindex, &slot) - totals_of_cpus,
 		       CPU * INTERFACE_SLOTS + place);
+		expect("an interface", "its slot", slot, place);
+		expect("another CPU's", "its slot", (totals_of(!CPU, ifindex, &slot), slot), 0);
 	}
 	begin();
-	expect("a CPU that is none", "totals", totals_of(CPUS, 1) != NULL, 0);
+	expect("a CPU that is none", "totals", totals_in(CPUS, 1) != NULL, 0);
 }
 
 static void volumes_add_up(void)
@@ -441,11 +445,13 @@ static struct interface_totals *arrive_on(__u32 cpu, const struct packet_facts *
 					  __u32 gso_size)
 {
 	struct __sk_buff skb = { .len = 4000, .gso_size = gso_size };
-	struct interface_totals *totals = totals_of(cpu, IFINDEX);
-	struct observation seen = { .packets = packets, .active = settings.active, .bytes = 1000, .cpu = cpu };
+	struct interface_totals *totals = totals_in(cpu, IFINDEX);
+	struct observation seen = {
+		.packets = packets, .active = settings.active, .bytes = 1000, .cpu = cpu, .interface = IFINDEX
+	};
 
 	now = at;
-	account_flow(&skb, facts, &interface_at[IFINDEX], totals, &seen);
+	account_flow(&skb, facts, totals, &seen);
 	return totals;
 }
 
@@ -511,7 +517,7 @@ static void a_flow_without_numbers_is_counted_like_any_other(void)
 	expect("without a place", "sequenced", counters_of(&udp)->sequenced, 0);
 	expect("acknowledgements", "packets", counters_of(&tcp)->packets, 6);
 	expect("acknowledgements", "sequenced", counters_of(&tcp)->sequenced, 0);
-	expect("both", "untracked", totals->untracked.packets, 0);
+	expect("both", "untracked", totals->untracked, 0);
 }
 
 static void the_first_rule_and_the_first_slot_are_as_good_as_any(void)
@@ -527,7 +533,7 @@ static void the_first_rule_and_the_first_slot_are_as_good_as_any(void)
 	expect("a flow", "rule", slots[0].rule, 0);
 	expect("a flow", "packets", counters_of(&facts)->packets, 2);
 	expect("a flow", "filtered", totals->filtered.packets, 0);
-	expect("a flow", "untracked", totals->untracked.packets, 0);
+	expect("a flow", "untracked", totals->untracked, 0);
 }
 
 static void a_flow_that_had_stopped_begins_a_new_epoch(void)
@@ -592,7 +598,7 @@ static void what_no_rule_matches_is_filtered_and_remembered(void)
 	totals = arrive(&facts, 2000, 3, 0);
 	expect("an excluded flow", "filtered", totals->filtered.packets, 5);
 	expect("an excluded flow", "filtered bytes", totals->filtered.bytes, 2000);
-	expect("an excluded flow", "untracked", totals->untracked.packets, 0);
+	expect("an excluded flow", "untracked", totals->untracked, 0);
 }
 
 static void what_finds_no_place_is_untracked_and_who_gives_way_is_counted(void)
@@ -604,12 +610,12 @@ static void what_finds_no_place_is_untracked_and_who_gives_way_is_counted(void)
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = (struct flow_slot){ .control = FLOW_LIVE | 1 << FLOW_VERSION_SHIFT, .last_arrival = 5000 };
 	totals = arrive(&facts, 6000, 2, 0);
-	expect("no place", "untracked", totals->untracked.packets, 2);
-	expect("no place", "untracked bytes", totals->untracked.bytes, 1000);
+	expect("no place", "untracked", totals->untracked, 2);
+	expect("no place", "untracked bytes", untracked_bytes_of_cpus[totals - totals_of_cpus], 1000);
 	expect("no place", "evicted", interface_at[IFINDEX].evicted, 0);
 	settings.scanned_at = 5500;
 	arrive(&facts, 7000, 1, 0);
-	expect("a place", "untracked", totals->untracked.packets, 2);
+	expect("a place", "untracked", totals->untracked, 2);
 	expect("a place", "evicted", interface_at[IFINDEX].evicted, 1);
 	expect("a place", "first arrival", slot_of(&facts)->first_arrival, 7000);
 }
@@ -775,10 +781,15 @@ static __u32 judge_late(struct flow_slot *slot, __u64 found)
 	struct packet_facts facts = facts_of(IPPROTO_UDP, SEQUENCE_PAYLOAD);
 	struct __sk_buff skb = { .len = 4000 };
 	struct observation seen = {
-		.packets = 2, .bytes = 300, .active = ACTIVE(1, 0), .control = found, .slot = slot - slots
+		.packets = 2,
+		.bytes = 300,
+		.active = ACTIVE(1, 0),
+		.control = found,
+		.slot = slot - slots,
+		.interface = IFINDEX,
 	};
 
-	return judge_again(&skb, slot, &facts, &interface_at[IFINDEX], &seen);
+	return judge_again(&skb, slot, &facts, &seen);
 }
 
 static struct flow_slot closed;

@@ -27,9 +27,9 @@ _Static_assert(sizeof(struct native_packet) == 40, "native_packet");
 
 /* In the order of `Array` in src/probe/native.rs. */
 static struct host_array *const arrays[] = {
-	&flow_table.host,        &flow_counters.host, &flow_shared.host, &interfaces.host,
-	&interface_totals.host,  &verdicts.host,      &rule_ports.host,  &rule_banks.host,
-	&sequence_profiles.host, &search_rooms.host,  &ip_metrics.host,  &claimed_sets.host,
+	&flow_table.host, &flow_counters.host, &flow_shared.host,     &interfaces.host,        &interface_totals.host,
+	&verdicts.host,   &rule_ports.host,    &rule_banks.host,      &sequence_profiles.host, &search_rooms.host,
+	&ip_metrics.host, &claimed_sets.host,  &untracked_bytes.host,
 };
 
 void flowtop_native_place(__u32 array, void *memory, __u32 entries)
@@ -73,11 +73,12 @@ void flowtop_native_expect(const struct native_packet *packet)
 {
 	struct __sk_buff skb = buffer_of(packet);
 	struct packet parsed = packet_of(&skb);
-	struct packet_facts facts = { .key = { .ifindex = parsed.ifindex, .vlan = parsed.vlan } };
+	struct packet_facts facts;
 	const struct flow_slot *slot;
 	const struct flow_counters *counters;
 	__u32 home;
 
+	begin_facts(&facts, &parsed);
 	if (packet->link == NATIVE_UNKNOWN ||
 	    parse_packet(&parsed, FAST, &facts, packet->link == NATIVE_IP) != PARSED_FLOW)
 		return;
@@ -93,8 +94,7 @@ void flowtop_native_show(const struct native_packet *packet)
 {
 	struct __sk_buff skb = buffer_of(packet);
 	__u32 slot;
-	struct interface *interface = interface_of(packet->ifindex, &slot);
-	struct interface_totals *totals = totals_of(0, slot);
+	struct interface_totals *totals = totals_of(0, packet->ifindex, &slot);
 
 	host_now = packet->arrival;
 	if (packet->link == NATIVE_UNKNOWN) {
@@ -102,6 +102,6 @@ void flowtop_native_show(const struct native_packet *packet)
 		add_volume(&totals->other, 1, packet->length);
 		return;
 	}
-	interface->is_bare = packet->link == NATIVE_IP;
+	totals->is_bare = packet->link == NATIVE_IP;
 	flowtop_ingress(&skb);
 }

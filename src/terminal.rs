@@ -45,6 +45,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The largest frame, columns and lines: frames take memory, and a terminal may claim any size.
 const LARGEST: (u16, u16) = (1000, 500);
 
+/// What a terminal is taken for that does not know its size: columns and lines.
+const USUAL: (u16, u16) = (80, 24);
+
 /// What restores the screen where [`Console`] cannot; the same as `leave` writes.
 pub const FAREWELL: &[u8] =
     b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
@@ -187,10 +190,17 @@ impl Drop for Console {
     }
 }
 
-/// The size of the terminal, or of the part that is drawn.
+/// The size of the terminal, or of the part that is drawn. One that does not know it, as a serial line, says 0.
 fn largest_size() -> io::Result<(u16, u16)> {
     let (width, height) = crossterm::terminal::size()?;
-    Ok((width.min(LARGEST.0), height.min(LARGEST.1)))
+    let known = |told: u16, usual, largest| match told {
+        0 => usual,
+        told => told.min(largest),
+    };
+    Ok((
+        known(width, USUAL.0, LARGEST.0),
+        known(height, USUAL.1, LARGEST.1),
+    ))
 }
 
 fn enter(mouse: bool) -> io::Result<()> {

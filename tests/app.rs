@@ -1124,6 +1124,12 @@ fn names_are_asked_for_the_rows_on_the_screen_and_shown() {
     assert!(app.scene(&report).unnamed().is_empty());
     press(&mut app, &report, "n");
     assert!(app.scene(&report).unnamed().len() > 5);
+    for (keys, back) in [("3", "1"), ("4", "1"), ("h", "Esc"), ("Down Enter", "Esc")] {
+        press(&mut app, &report, keys);
+        assert!(app.scene(&report).unnamed().is_empty(), "{keys}");
+        press(&mut app, &report, back);
+        assert!(app.scene(&report).unnamed().len() > 5, "{back}");
+    }
     let address = "10.0.0.1".parse().expect("an address");
     app.update(Msg::Name(address, "srv\u{1b}[31m".into()), &report);
     assert!(!app.scene(&report).unnamed().contains(&address));

@@ -148,9 +148,11 @@ impl<'a> Scene<'a> {
         interfaces.find(|interface| interface.ifindex == selected)
     }
 
-    /// Addresses on the screen without a known name; none unless names are shown.
+    /// Addresses on the screen without a known name; none unless names are shown, and none below what covers the table, where no
+    /// names are shown.
     pub fn unnamed(&self) -> Vec<IpAddr> {
-        let Some(names) = self.app.names.known() else {
+        let names = self.app.names.known();
+        let Some(names) = names.filter(|_| !self.app.mode().covers_table()) else {
             return Vec::new();
         };
         let mut addresses = self.addresses();
@@ -160,19 +162,24 @@ impl<'a> Scene<'a> {
         addresses
     }
 
-    /// The addresses on the screen.
+    /// The addresses in the table on the screen.
     fn addresses(&self) -> Vec<IpAddr> {
         let page = self.app.screen().map_or(0, |screen| screen.pages().body);
         let ends = |key: FlowKey| [key.source, key.destination];
-        if self.app.view() == View::Groups {
-            let lines = self.groups(page);
-            let of_line = |line| match line {
-                GroupLine::Flow(flow) => ends(flow.key).to_vec(),
-                GroupLine::Group(group, _) => group.key.address().into_iter().collect(),
-            };
-            return lines.flat_map(|(_, line)| of_line(line)).collect();
+        match self.app.view() {
+            View::Flows | View::Loss => {
+                let flows = self.flows().page(page).map(|(_, flow)| flow.key);
+                flows.flat_map(ends).collect()
+            }
+            View::Groups => {
+                let lines = self.groups(page);
+                let of_line = |line| match line {
+                    GroupLine::Flow(flow) => ends(flow.key).to_vec(),
+                    GroupLine::Group(group, _) => group.key.address().into_iter().collect(),
+                };
+                lines.flat_map(|(_, line)| of_line(line)).collect()
+            }
+            View::Interfaces | View::Events => Vec::new(),
         }
-        let flows = self.flows().page(page).map(|(_, flow)| flow.key);
-        flows.flat_map(ends).collect()
     }
 }

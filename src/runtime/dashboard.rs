@@ -145,8 +145,10 @@ impl Dashboard {
     fn draw_if_due(&mut self) -> std::io::Result<Duration> {
         let (patience, live) = (self.session.patience(), self.session.report());
         let (patience, unnamed) = self.screen.draw_if_due(patience, live)?;
-        for (address, name) in self.session.recall_or_ask(&unnamed) {
-            self.send(Msg::Name(address, name));
+        if let Some(unnamed) = unnamed {
+            for (address, name) in self.session.recall_or_ask(&unnamed) {
+                self.send(Msg::Name(address, name));
+            }
         }
         Ok(patience)
     }

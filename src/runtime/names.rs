@@ -1,14 +1,17 @@
-//! Host names of addresses: a thread asks the system's resolver, and a bounded number of answers is kept.
+//! Host names of addresses: a thread asks the system's resolver, one address after the other, and a bounded number of answers is
+//! kept.
 //!
-//! Nothing is asked before [`Resolver::recall_or_ask`] is called, and that never waits. A resolver that does not answer
-//! holds up its thread and nothing else.
+//! Nothing is asked before [`Resolver::recall_or_ask`] is called, which never waits, and nothing that is not on the screen when its
+//! turn comes. A resolver that does not answer holds up its thread and nothing else.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use dns_lookup::LookupErrorKind::{NoData, NoName};
 
 use super::confined::start_confined;
 use super::updates::{Outlet, Update};
@@ -17,74 +20,107 @@ use crate::probe::privileges::confine::Keeps;
 
 /// Answers that are kept. When there are more, all are forgotten, and those on the screen are asked for again.
 const MOST_KEPT: usize = 4096;
-/// Questions that may be queued. What does not fit is asked for again while it is on the screen.
-const MOST_WAITING: usize = 64;
+/// What could not be found out is asked for again after this time.
+const PAUSE: Duration = Duration::from_secs(30);
 /// The longest name that DNS allows.
 const LONGEST: usize = 253;
 /// The longest label of a name.
 const LONGEST_LABEL: usize = 63;
 
-/// What is known of an address.
+/// What the system's resolver says of an address.
 #[derive(Debug, Clone)]
-enum Answer {
-    /// The question is under way.
-    Asked,
-    /// The answer; `None`: it has no name.
-    Known(Option<Arc<str>>),
+pub enum Answer {
+    /// Its name.
+    Name(Arc<str>),
+    /// It has none.
+    Nameless,
+    /// That could not be found out at this moment.
+    Failed(Instant),
 }
 
-/// The answers so far, and the queue of the thread that asks.
+impl Answer {
+    /// The name, if it has one.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Answer::Name(name) => Some(name),
+            Answer::Nameless | Answer::Failed(_) => None,
+        }
+    }
+
+    fn holds(&self) -> bool {
+        match self {
+            Answer::Name(_) | Answer::Nameless => true,
+            Answer::Failed(at) => at.elapsed() < PAUSE,
+        }
+    }
+}
+
+/// The answers so far, and what the thread is asked for.
 #[derive(Debug)]
 pub struct Resolver {
     answers: HashMap<IpAddr, Answer>,
-    questions: SyncSender<IpAddr>,
+    /// What is to be asked, the last one first.
+    wanted: Vec<IpAddr>,
+    /// What the thread is asking for.
+    under_way: Option<IpAddr>,
+    questions: Sender<IpAddr>,
 }
 
 impl Resolver {
     /// Starts the thread, which keeps these rights and waits for questions. Nobody joins it: it may hang in the resolver
     /// when the run ends.
     pub fn start(outlet: Outlet, keeps: Keeps) -> Result<(Resolver, Privileges)> {
-        let (questions, receiver) = sync_channel(MOST_WAITING);
+        let (questions, receiver) = channel();
         let (_, privileges) = start_confined(
             "names",
             keeps,
             |_| Ok(()),
             move |()| answer_all(&receiver, &outlet),
         )?;
-        let resolver = Resolver {
-            answers: HashMap::new(),
-            questions,
-        };
-        Ok((resolver, privileges))
+        Ok((Resolver::new(questions), privileges))
     }
 
-    /// Returns the known names of these addresses, and asks for those that were not asked for yet.
+    fn new(questions: Sender<IpAddr>) -> Resolver {
+        Resolver {
+            answers: HashMap::new(),
+            wanted: Vec::new(),
+            under_way: None,
+            questions,
+        }
+    }
+
+    /// Returns the known names of these addresses, which are all that anybody looks at now, and asks for those that are not known.
     pub fn recall_or_ask(&mut self, addresses: &[IpAddr]) -> Vec<(IpAddr, Arc<str>)> {
         let mut known = Vec::new();
-        for address in addresses {
-            match self.answers.get(address) {
-                Some(Answer::Known(Some(name))) => known.push((*address, name.clone())),
-                Some(_) => {}
-                None => self.ask(*address),
+        self.wanted.clear();
+        for address in addresses.iter().rev() {
+            match self.answers.get(address).filter(|answer| answer.holds()) {
+                Some(answer) => known.extend(answer.name().map(|name| (*address, name.clone()))),
+                None => self.wanted.push(*address),
             }
         }
+        self.ask_next();
         known
     }
 
-    /// Keeps an answer.
-    pub fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) {
-        self.answers.insert(address, Answer::Known(name));
+    /// Keeps the answer to a question, and asks the next one.
+    pub fn learn(&mut self, address: IpAddr, answer: Answer) {
+        if self.answers.len() >= MOST_KEPT {
+            self.answers.clear();
+        }
+        self.answers.insert(address, answer);
+        self.under_way = None;
+        self.wanted.retain(|wanted| *wanted != address);
+        self.ask_next();
     }
 
-    fn ask(&mut self, address: IpAddr) {
-        if self.questions.try_send(address).is_err() {
-            return;
+    fn ask_next(&mut self) {
+        if self.under_way.is_none()
+            && let Some(address) = self.wanted.pop()
+            && self.questions.send(address).is_ok()
+        {
+            self.under_way = Some(address);
         }
-        if self.answers.len() >= MOST_KEPT {
-            self.answers
-                .retain(|_, answer| matches!(answer, Answer::Asked));
-        }
-        self.answers.insert(address, Answer::Asked);
     }
 }
 
@@ -94,9 +130,13 @@ fn answer_all(questions: &Receiver<IpAddr>, outlet: &Outlet) {
     }
 }
 
-fn look_up(address: IpAddr) -> Option<Arc<str>> {
-    let name = dns_lookup::lookup_addr(&address).ok()?;
-    is_host_name(&name).then(|| Arc::from(name.as_str()))
+fn look_up(address: IpAddr) -> Answer {
+    match dns_lookup::lookup_addr(&address) {
+        Ok(name) if is_host_name(&name) => Answer::Name(name.as_str().into()),
+        Ok(_) => Answer::Nameless,
+        Err(error) if matches!(error.kind(), NoName | NoData) => Answer::Nameless,
+        Err(_) => Answer::Failed(Instant::now()),
+    }
 }
 
 /// Whoever owns an address chooses its name. Names are those of RFC 1123, section 2.1, whose last label is no number:
@@ -129,9 +169,8 @@ mod tests {
     use super::*;
 
     fn resolver() -> (Resolver, Receiver<IpAddr>) {
-        let (questions, asked) = sync_channel(1);
-        let answers = HashMap::new();
-        (Resolver { answers, questions }, asked)
+        let (questions, asked) = channel();
+        (Resolver::new(questions), asked)
     }
 
     #[test]
@@ -194,25 +233,56 @@ mod tests {
         }
     }
 
+    fn addresses<const N: usize>() -> [IpAddr; N] {
+        std::array::from_fn(|number| IpAddr::from([192, 0, 2, number as u8]))
+    }
+
     #[test]
     fn each_address_is_asked_for_once_and_the_answer_kept() {
-        let address = IpAddr::from([192, 0, 2, 1]);
+        let [address, other] = addresses();
         let (mut resolver, questions) = resolver();
-        let other = IpAddr::from([192, 0, 2, 2]);
         for _ in 0..3 {
-            // The second does not fit into the queue, and does not count as asked.
+            // The second one has to wait for its turn.
             assert!(resolver.recall_or_ask(&[address, other]).is_empty());
         }
         assert_eq!(questions.try_iter().collect::<Vec<_>>(), [address]);
-        resolver.learn(address, Some("one".into()));
+        resolver.learn(address, Answer::Name("one".into()));
+        assert_eq!(questions.try_iter().collect::<Vec<_>>(), [other]);
         assert_eq!(
             resolver.recall_or_ask(&[address, other]),
             [(address, "one".into())]
         );
-        assert_eq!(questions.try_iter().collect::<Vec<_>>(), [other]);
-        resolver.learn(other, None);
+        resolver.learn(other, Answer::Nameless);
         assert!(resolver.recall_or_ask(&[other]).is_empty());
         assert_eq!(questions.try_iter().count(), 0);
+    }
+
+    #[test]
+    fn what_nobody_looks_at_any_more_is_not_asked_for() {
+        let [first, second, third] = addresses();
+        let (mut resolver, questions) = resolver();
+        resolver.recall_or_ask(&[first, second]);
+        resolver.recall_or_ask(&[third]);
+        resolver.learn(first, Answer::Nameless);
+        assert_eq!(questions.try_iter().collect::<Vec<_>>(), [first, third]);
+        resolver.recall_or_ask(&[second]);
+        resolver.recall_or_ask(&[]);
+        resolver.learn(third, Answer::Nameless);
+        assert_eq!(questions.try_iter().count(), 0);
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_is_asked_for_again_but_not_at_once() {
+        let [address] = addresses();
+        let (mut resolver, questions) = resolver();
+        resolver.recall_or_ask(&[address]);
+        resolver.learn(address, Answer::Failed(Instant::now()));
+        resolver.recall_or_ask(&[address]);
+        assert_eq!(questions.try_iter().count(), 1);
+        let before = Instant::now().checked_sub(PAUSE);
+        resolver.learn(address, Answer::Failed(before.expect("a time before")));
+        resolver.recall_or_ask(&[address]);
+        assert_eq!(questions.try_iter().count(), 1);
     }
 
     #[test]
@@ -221,7 +291,7 @@ mod tests {
         for number in 0..20_000_u32 {
             let address = IpAddr::from(number.to_be_bytes());
             resolver.recall_or_ask(&[address]);
-            resolver.learn(address, None);
+            resolver.learn(address, Answer::Nameless);
             questions.try_recv().expect("asked");
             assert!(resolver.answers.len() <= MOST_KEPT);
         }

@@ -122,22 +122,22 @@ impl Screen {
         Ok(None)
     }
 
-    /// Draws what changed, unless the last frame is too recent. Returns how long to wait, at most `patience`, and the addresses
-    /// that were drawn whose names are not known.
+    /// Draws what changed, unless the last frame is too recent. Returns how long to wait, at most `patience`, and, if it has drawn,
+    /// the addresses on the screen whose names are not known.
     pub fn draw_if_due(
         &mut self,
         patience: Duration,
         live: &Report,
-    ) -> io::Result<(Duration, Vec<IpAddr>)> {
+    ) -> io::Result<(Duration, Option<Vec<IpAddr>>)> {
         if !self.changed {
-            return Ok((patience, Vec::new()));
+            return Ok((patience, None));
         }
         let wait = self.drawn.map_or(Duration::ZERO, |drawn| {
             let least = if self.is_awaited { PROMPT_FRAME } else { FRAME };
             least.saturating_sub(drawn.elapsed())
         });
         if !wait.is_zero() {
-            return Ok((wait.min(patience), Vec::new()));
+            return Ok((wait.min(patience), None));
         }
         self.update_size(live)?;
         let scene = self.app.scene(live);
@@ -147,7 +147,7 @@ impl Screen {
         self.drawn = Some(Instant::now());
         (self.changed, self.is_awaited) = (false, false);
         panics::panic_if_asked("dashboard");
-        Ok((patience, unnamed))
+        Ok((patience, Some(unnamed)))
     }
 
     /// Adopts the terminal's size. No signal announces a new one while the process is stopped, nor if the terminal is

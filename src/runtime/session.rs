@@ -23,7 +23,7 @@ use super::ipfix::Export;
 use super::kept::Kept;
 use super::launch::launch;
 use super::metrics::Metrics;
-use super::names::Resolver;
+use super::names::{Answer, Resolver};
 use super::recorder::now_ns;
 use super::reload::Reload;
 use super::rights;
@@ -201,7 +201,7 @@ impl Session {
         self.writer.take()
     }
 
-    /// The names of these addresses that are known; asks for the others.
+    /// The names of these addresses, which are all on the screen, that are known; asks for the others.
     pub fn recall_or_ask(&mut self, addresses: &[IpAddr]) -> Vec<(IpAddr, Arc<str>)> {
         let names = self.names.as_mut();
         names.map_or_else(Vec::new, |names| names.recall_or_ask(addresses))
@@ -244,7 +244,7 @@ impl Session {
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, rules) => self.set_rules(version, rules),
-                Update::Name(address, name) => happenings.extend(self.learn(address, name)),
+                Update::Name(address, answer) => happenings.extend(self.learn(address, answer)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
                 Update::Past(visit) => happenings.push(Happening::Past(visit)),
@@ -312,9 +312,10 @@ impl Session {
         self.take_in(Entry::Rules(version, rules));
     }
 
-    fn learn(&mut self, address: IpAddr, name: Option<Arc<str>>) -> Option<Happening> {
+    fn learn(&mut self, address: IpAddr, answer: Answer) -> Option<Happening> {
+        let name = answer.name().cloned();
         if let Some(names) = &mut self.names {
-            names.learn(address, name.clone());
+            names.learn(address, answer);
         }
         name.map(|name| Happening::Name(address, name))
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::names::Answer;
 use super::past::visit::Visit;
 use super::wake;
 use crate::model::snapshot::Snapshot;
@@ -29,8 +30,8 @@ pub enum Update {
     Unassigned(u64, String),
     /// Rules of this version and with these names are in force; later readings refer to them.
     Ruled(u8, Vec<(Arc<str>, bool)>),
-    /// The name of an address, or that it has none.
-    Name(IpAddr, Option<Arc<str>>),
+    /// The name of an address, or that there is none.
+    Name(IpAddr, Answer),
     /// Something that the user should know.
     Notice(String),
     /// The capture that is played has no more packets.

@@ -154,8 +154,10 @@ impl Viewer<'_> {
         use std::os::fd::AsFd;
         loop {
             let (patience, unnamed) = self.screen.draw_if_due(LONGEST_WAIT, &self.nothing)?;
-            for (address, name) in self.names.recall_or_ask(&unnamed) {
-                self.send(Msg::Name(address, name));
+            if let Some(unnamed) = unnamed {
+                for (address, name) in self.names.recall_or_ask(&unnamed) {
+                    self.send(Msg::Name(address, name));
+                }
             }
             if !self
                 .screen
@@ -182,8 +184,9 @@ impl Viewer<'_> {
     fn handle(&mut self, update: Update) {
         match update {
             Update::Past(visit) => self.show(visit),
-            Update::Name(address, name) => {
-                self.names.learn(address, name.clone());
+            Update::Name(address, answer) => {
+                let name = answer.name().cloned();
+                self.names.learn(address, answer);
                 if let Some(name) = name {
                     self.send(Msg::Name(address, name));
                 }

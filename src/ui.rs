@@ -8,6 +8,7 @@ mod chart;
 mod detail;
 mod distribution;
 mod empty;
+mod glyphs;
 mod groups;
 mod header;
 mod help;

@@ -1039,6 +1039,28 @@ fn nothing_in_the_help_is_cut_off_at_the_edge() {
 }
 
 #[test]
+fn many_keys_of_an_action_are_in_the_help_on_several_lines() {
+    let chord = |key| parse_chord(key).expect("a key");
+    let paging = ["PgDn", "Ctrl-F", "Space"].map(chord).to_vec();
+    let overrides = [
+        (Action::PageDown, paging),
+        (Action::Pause, vec![chord("F10")]),
+    ];
+    let keymap = Keymap::with_overrides(overrides).expect("no conflict");
+    for width in [40, 80] {
+        let mut shown = Vec::new();
+        for line in help_lines(&keymap, width) {
+            if let HelpLine::Entry(keys, _) = line {
+                assert!(keys.chars().count() <= HELP_KEYS, "{width}: {keys}");
+                shown.extend(keys.split_whitespace().map(str::to_owned));
+            }
+        }
+        let shown = shown.join(" ");
+        assert!(shown.contains("PgDn, Ctrl-F, Space"), "{width}: {shown}");
+    }
+}
+
+#[test]
 fn the_help_scrolls_back_from_its_end_at_once() {
     let report = mixed();
     for size in [(80, 24), (120, 40), (40, 10)] {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use fixture::{dashboard, frame, many, mixed, press, report, ruled};
 use flowtop::app::{App, Journal, Mode, Moment, Msg, Preferences, SshSession, View};
+use flowtop::keymap::Key;
 use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::capture::{CaptureSample, Pace};
 use flowtop::model::column::{FLOW_COLUMNS, by_id, part_of};
@@ -466,6 +467,39 @@ fn a_detail_of_an_interface_has_all_digits_of_what_was_counted() {
 }
 
 #[test]
+fn a_number_of_an_interface_is_whole_or_a_shorter_one_where_the_screen_is_narrow() {
+    let mut report = mixed();
+    let veth1 = &mut report.interfaces[0];
+    veth1.counts.packets = 1_234_567_890;
+    veth1.counts.bytes = 123_456_789_000;
+    veth1.counted.other.packets = 123_456_789_012_345_678;
+    veth1.counted.malformed[6].packets = 123_456_789_012_345_678;
+    let mut app = dashboard(&report, (40, 50), "3 Enter");
+    let drawn = frame(&mut app, &report);
+    for (name, text) in [
+        ("packets", "1,234,567,890"),
+        ("ended", "0 in 0 B"),
+        ("other", "123P"),
+        ("transport_truncated", "123P"),
+    ] {
+        let line = format!(" {name:<19} {text}");
+        assert!(drawn.lines().any(|it| it == line), "{line}\n{drawn}");
+    }
+}
+
+#[test]
+fn an_alert_stands_in_the_detail_however_wide_the_characters_before_it_are() {
+    for width in 40..100 {
+        let (mut app, mut report) = eventful((width, 24), "Down Enter");
+        for flow in &mut report.flows {
+            flow.rule = Some(Arc::from("日本語".repeat(4)));
+        }
+        let drawn = frame(&mut app, &report);
+        assert!(drawn.contains("ALERT loss > 1%"), "{width}\n{drawn}");
+    }
+}
+
+#[test]
 fn a_flag_is_explained_in_words_or_not_named_at_all() {
     let report = mixed();
     for width in 40..140 {
@@ -684,6 +718,66 @@ fn every_view_is_drawn_at_every_size() {
             }
         }
     }
+}
+
+/// The line of status or filter of a frame.
+fn status(app: &mut App, report: &Report) -> String {
+    let line = usize::from(app.size().1) - 2;
+    let drawn = frame(app, report);
+    drawn.lines().nth(line).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_filter_that_is_longer_than_the_line_is_shortened() {
+    let report = mixed();
+    for (length, width, end) in [
+        (17, 80, "udp udp"),
+        (18, 80, "…  by thruput, largest first  row 1 of 3"),
+        (50, 80, "…  by thruput, largest first  row 1 of 3"),
+        (50, 40, "udp…"),
+    ] {
+        let mut app = dashboard(&report, (width, 24), "");
+        let filter = vec!["udp"; length].join(" ");
+        app.update(Msg::Filter(filter), &report);
+        press(&mut app, &report, "Down");
+        let line = status(&mut app, &report);
+        assert!(line.starts_with(" filter: udp udp "), "{line}");
+        assert!(line.ends_with(end), "{length} at {width}: {line}");
+    }
+}
+
+#[test]
+fn a_filter_scrolls_by_cells_while_it_is_typed_and_marks_stay_on_their_characters() {
+    let report = mixed();
+    for character in ["日", "e\u{301}", "x"] {
+        let mut app = dashboard(&report, (40, 10), "/");
+        for c in format!("{}z", character.repeat(60)).chars() {
+            app.update(Msg::Key(Key::Char(c).into()), &report);
+        }
+        let line = status(&mut app, &report);
+        let line = line.replace(' ', "");
+        assert!(line.starts_with(&format!("/{character}")), "{line}");
+        assert!(line.ends_with(&format!("{character}z")), "{line}");
+    }
+}
+
+#[test]
+fn a_notice_leaves_half_of_the_line_to_the_filter_that_is_typed() {
+    let report = mixed();
+    for (keys, typed) in [
+        ("/ u d p", " /udp  reload "),
+        ("/ s p e e d > 5", " /speed>5  not a number"),
+    ] {
+        let mut app = dashboard(&report, (80, 24), keys);
+        app.update(Msg::Notice("reload ".repeat(20)), &report);
+        let line = status(&mut app, &report);
+        assert!(line.starts_with(typed), "{line}");
+    }
+    let mut app = dashboard(&report, (80, 24), &format!("/{}", " x".repeat(60)));
+    app.update(Msg::Notice("reload ".repeat(20)), &report);
+    let line = status(&mut app, &report);
+    assert!(line.starts_with(&format!(" /{}", "x".repeat(38))), "{line}");
+    assert!(line.contains(" reload reload"), "{line}");
 }
 
 #[test]

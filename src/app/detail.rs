@@ -3,9 +3,12 @@
 
 use std::ops::Range;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::facts::{self, Fact};
 use super::{Scene, View};
 use crate::model::column::{shorten_end, shorten_middle};
+use crate::model::harmless::harmless;
 use crate::model::snapshot::LinkState;
 use crate::model::tracker::{Flow, Interface};
 
@@ -17,6 +20,9 @@ const CURVES: u16 = 3;
 
 /// Cells between two charts, and between two facts on a line.
 const GAP: u16 = 2;
+
+/// Cells for the longest name of a number of an interface, with the gap behind it.
+const INTERFACE_NAME: u16 = 20;
 
 /// Whose detail it is.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +149,7 @@ impl<'a> Scene<'a> {
         };
         let condition = interface.condition(self.shown());
         let title = format!("{} {condition} {hook}", interface.name);
+        let room = usize::from(width.saturating_sub(INTERFACE_NAME + 1));
         Detail {
             subject: Subject::Interface(interface),
             title: vec![shorten_middle(title.trim_end(), usize::from(width))],
@@ -150,13 +157,13 @@ impl<'a> Scene<'a> {
             numbers: vec![
                 Numbers {
                     heading: None,
-                    facts: facts::interface(interface),
-                    least: (20, 18),
+                    facts: facts::interface(interface, room),
+                    least: (INTERFACE_NAME, 18),
                 },
                 Numbers {
                     heading: Some("malformed, by reason"),
-                    facts: facts::malformed(interface),
-                    least: (20, 6),
+                    facts: facts::malformed(interface, room),
+                    least: (INTERFACE_NAME, 6),
                 },
             ],
             relatives: Vec::new(),
@@ -177,7 +184,7 @@ impl Numbers {
 
     fn split(&self, columns: usize) -> Vec<NumberColumn<'_>> {
         let lines = self.facts.len().div_ceil(columns).max(1);
-        let wanted = |text: &str| text.chars().count() as u16 + 1;
+        let wanted = |text: &str| text.width() as u16 + 1;
         let parts = self.facts.chunks(lines);
         let columns = parts.map(|facts| NumberColumn {
             facts,
@@ -297,7 +304,7 @@ fn place_charts(width: u16, top: u16, left: u16) -> Vec<(Chart, Place)> {
 
 /// The title on one line, or broken before the arrow if it is too long.
 fn title_lines(title: &str, width: usize) -> Vec<String> {
-    if title.chars().count() <= width {
+    if title.width() <= width {
         return vec![title.to_owned()];
     }
     match title.split_once(" → ") {
@@ -314,8 +321,8 @@ fn place_lines(facts: Vec<Fact>, width: usize) -> Vec<Vec<Fact>> {
     let mut lines: Vec<Vec<Fact>> = Vec::new();
     let mut used = usize::MAX;
     for (name, text) in facts {
-        let text = shorten_end(&text, width.saturating_sub(name.len() + 1));
-        let wanted = name.len() + 1 + text.chars().count();
+        let text = shorten_end(&harmless(&text), width.saturating_sub(name.len() + 1));
+        let wanted = name.len() + 1 + text.width();
         if used.saturating_add(wanted) > width {
             lines.push(Vec::new());
             used = 0;

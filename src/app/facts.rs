@@ -164,19 +164,33 @@ pub fn relatives(flow: &Flow, shown: &Report, context: &Context) -> Vec<String> 
     shown.flows.iter().filter_map(line).take(4).collect()
 }
 
-/// What an interface's hook counted.
-pub fn interface(interface: &Interface) -> Vec<Fact> {
+/// A number in at most `room` cells: exact where there is room for that.
+fn number(count: u64, room: usize) -> String {
+    let exact = units::exact(count);
+    match exact.len() <= room {
+        true => exact,
+        false => units::count(count),
+    }
+}
+
+/// Packets in at most `room` cells, and their bytes where there is room for them.
+fn volume(volume: Volume, room: usize) -> String {
+    let (packets, bytes) = (units::exact(volume.packets), units::bytes(volume.bytes));
+    let text = format!("{packets} in {}", bytes.trim());
+    match text.len() <= room {
+        true => text,
+        false => number(volume.packets, room),
+    }
+}
+
+/// What an interface's hook counted, each text in at most `room` cells.
+pub fn interface(interface: &Interface, room: usize) -> Vec<Fact> {
     let counted = &interface.counted;
-    let volume = |v: Volume| {
-        format!(
-            "{} in {}",
-            units::exact(v.packets),
-            units::bytes(v.bytes).trim()
-        )
-    };
+    let volume = |it| volume(it, room);
+    let number = |it| number(it, room);
     let drops = counted
         .device_drops
-        .map_or(units::UNKNOWN.to_owned(), units::exact);
+        .map_or(units::UNKNOWN.to_owned(), number);
     let mut facts = vec![
         ("packets", volume(interface.counts.volume())),
         ("ended", volume(interface.ended.volume())),
@@ -184,13 +198,10 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
         ("filtered", volume(counted.filtered)),
         ("untracked", volume(counted.untracked)),
         ("malformed", volume(counted.malformed_total())),
-        (
-            "unmatched fragments",
-            units::exact(counted.fragments_unmatched),
-        ),
-        ("estimated", units::exact(counted.estimated)),
+        ("unmatched fragments", number(counted.fragments_unmatched)),
+        ("estimated", number(counted.estimated)),
         ("device drops", drops),
-        ("flows", units::exact(interface.flows as u64)),
+        ("flows", number(interface.flows as u64)),
     ];
     if counted.cut_off.packets > 0 {
         facts.push(("cut off", volume(counted.cut_off)));
@@ -198,10 +209,27 @@ pub fn interface(interface: &Interface) -> Vec<Fact> {
     facts
 }
 
-/// Its malformed packets, by reason.
-pub fn malformed(interface: &Interface) -> Vec<Fact> {
+/// Its malformed packets, by reason, each number in at most `room` cells.
+pub fn malformed(interface: &Interface, room: usize) -> Vec<Fact> {
     let by_reason = Malformed::ALL.iter().zip(&interface.counted.malformed);
-    let fact =
-        |(reason, volume): (&Malformed, &Volume)| (reason.name(), units::exact(volume.packets));
+    let fact = |(reason, it): (&Malformed, &Volume)| (reason.name(), number(it.packets, room));
     by_reason.map(fact).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_give_way_first_and_then_what_is_exact() {
+        let of = |packets| Volume {
+            packets,
+            bytes: 1_234_567,
+        };
+        assert_eq!(volume(of(5001), 16), "5,001 in 1.23 MB");
+        assert_eq!(volume(of(5001), 15), "5,001");
+        assert_eq!(volume(of(1_234_567_890), 13), "1,234,567,890");
+        assert_eq!(volume(of(1_234_567_890), 12), "1.23G");
+        assert_eq!(volume(of(u64::MAX), 17), "18.4E");
+    }
 }

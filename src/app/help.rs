@@ -31,7 +31,7 @@ const FLAGS: [(&str, &str); 5] = [
 pub enum HelpLine {
     /// A line of the title of a group.
     Heading(String),
-    /// Keys, or whatever is explained, and a line of its explanation.
+    /// A line of keys, or of whatever is explained, and a line of its explanation.
     Entry(String, String),
 }
 
@@ -43,10 +43,12 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
         lines.extend(wrap(title, width - 2).into_iter().map(HelpLine::Heading));
     };
     let entry = |lines: &mut Vec<HelpLine>, keys: String, text: &str| {
-        let mut keys = keys;
-        for part in wrap(text, room) {
-            lines.push(HelpLine::Entry(std::mem::take(&mut keys), part));
-        }
+        let (mut keys, mut text) = (wrap(&keys, HELP_KEYS), wrap(text, room));
+        let height = keys.len().max(text.len());
+        keys.resize(height, String::new());
+        text.resize(height, String::new());
+        let parts = keys.into_iter().zip(text);
+        lines.extend(parts.map(|(keys, text)| HelpLine::Entry(keys, text)));
     };
     for group in KeyGroup::ALL {
         heading(&mut lines, group.title());

@@ -4,15 +4,18 @@
 //! Nothing is asked before [`Resolver::recall_or_ask`] is called, which never waits, and nothing that is not on the screen when its
 //! turn comes. A resolver that does not answer holds up its thread and nothing else.
 
+pub mod answer;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use dns_lookup::LookupErrorKind::{NoData, NoName};
 
+use self::answer::Answer;
 use super::confined::start_confined;
 use super::updates::{Outlet, Update};
 use crate::model::privileges::Privileges;
@@ -20,40 +23,10 @@ use crate::probe::privileges::confine::Keeps;
 
 /// Answers that are kept. When there are more, all are forgotten, and those on the screen are asked for again.
 const MOST_KEPT: usize = 4096;
-/// What could not be found out is asked for again after this time.
-const PAUSE: Duration = Duration::from_secs(30);
 /// The longest name that DNS allows.
 const LONGEST: usize = 253;
 /// The longest label of a name.
 const LONGEST_LABEL: usize = 63;
-
-/// What the system's resolver says of an address.
-#[derive(Debug, Clone)]
-pub enum Answer {
-    /// Its name.
-    Name(Arc<str>),
-    /// It has none.
-    Nameless,
-    /// That could not be found out at this moment.
-    Failed(Instant),
-}
-
-impl Answer {
-    /// The name, if it has one.
-    pub fn name(&self) -> Option<&Arc<str>> {
-        match self {
-            Answer::Name(name) => Some(name),
-            Answer::Nameless | Answer::Failed(_) => None,
-        }
-    }
-
-    fn holds(&self) -> bool {
-        match self {
-            Answer::Name(_) | Answer::Nameless => true,
-            Answer::Failed(at) => at.elapsed() < PAUSE,
-        }
-    }
-}
 
 /// The answers so far, and what the thread is asked for.
 #[derive(Debug)]
@@ -167,6 +140,7 @@ fn is_number(label: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::names::answer::PAUSE;
 
     fn resolver() -> (Resolver, Receiver<IpAddr>) {
         let (questions, asked) = channel();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::names::Answer;
+use super::names::answer::Answer;
 use super::past::visit::Visit;
 use super::wake;
 use crate::model::snapshot::Snapshot;

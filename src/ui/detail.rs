@@ -37,6 +37,7 @@ pub fn draw(pen: &mut Pen, scene: &Scene, screen: &Screen, scroll: usize) {
 /// Draws all that is text, from the first line of the sheet on.
 fn draw_text(pen: &mut Pen, detail: &Detail, area: Rect) {
     let mut y = 0;
+    let room = |x| area.right().saturating_sub(x);
     let title = match detail.subject {
         Subject::Gone => pen.theme.strong,
         _ => pen.theme.accent,
@@ -53,8 +54,8 @@ fn draw_text(pen: &mut Pen, detail: &Detail, area: Rect) {
             } else {
                 pen.theme.base
             };
-            x = pen.text(x, y, area.right() - x, name, pen.theme.dim) + 1;
-            x = pen.text(x, y, area.right() - x, text, style) + 3;
+            x = pen.text(x, y, room(x), name, pen.theme.dim) + 1;
+            x = pen.text(x, y, room(x), text, style) + 3;
         }
         y += 1;
     }

@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
+use super::glyphs::{Glyph, around, glyphs};
 use super::pen::{Pen, Segment};
 use crate::app::layout::Screen;
 use crate::app::{App, Mode, View};
@@ -40,11 +41,14 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     if let Some(text) = selected_event(app) {
         return say(pen, screen, &text, theme.strong);
     }
+    draw_state(pen, app, screen);
+}
+
+/// The filter, the order, the selection, and what flags mean.
+fn draw_state(pen: &mut Pen, app: &App, screen: &Screen) {
+    let theme = pen.theme;
+    let room = screen.width - 2;
     let mut segments = Vec::new();
-    if !app.filter().is_empty() {
-        let text = format!("filter: {}  ", app.filter().text());
-        segments.push(Segment::new(text, theme.accent, 1));
-    }
     if app.in_rules() {
         let hint = "the first rule that matches counts".to_owned();
         segments.push(Segment::new(hint, theme.dim, 2));
@@ -60,6 +64,12 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         ));
     }
     let mut used: usize = segments.iter().map(Segment::width).sum();
+    if !app.filter().is_empty() {
+        let text = filter_text(&app.filter().text(), room.into(), used);
+        let filter = Segment::new(text, theme.accent, 1);
+        used += filter.width();
+        segments.insert(0, filter);
+    }
     for (flag, style, words) in flags(pen, app) {
         let flag = Segment::new(format!("  {flag}"), style, 4);
         let words = Segment::new(format!(" {words}"), theme.dim, 4);
@@ -70,6 +80,18 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         }
     }
     pen.line(1, screen.status, room, segments);
+}
+
+/// A filter that stands, in a line with so much room. One that has no room even alone is shortened to what the rest of the
+/// line leaves, if that is half of it, else to the line.
+fn filter_text(filter: &str, room: usize, rest: usize) -> String {
+    let text = format!("filter: {filter}  ");
+    if text.width() <= room {
+        return text;
+    }
+    let left = room.saturating_sub(rest);
+    let room = if left >= room / 2 { left } else { room };
+    format!("{}  ", shorten_end(text.trim_end(), room - 2))
 }
 
 /// What the flags in front of rows mean, as far as there may be any now.
@@ -160,27 +182,36 @@ fn order_text(app: &App) -> String {
 fn draw_filter(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let filter = app.filter();
-    let text: Vec<char> = filter.text().chars().chain([' ']).collect();
-    let reserved = app.notices().notice().map_or(0, |text| text.width() + 2);
-    let room = usize::from(screen.width.saturating_sub(3)).saturating_sub(reserved);
-    let skip = (filter.cursor() + 1).saturating_sub(room);
-    let mut x = pen.text(1, screen.status, 1, "/", theme.accent);
-    for (index, c) in text.iter().enumerate().skip(skip).take(room) {
-        let wrong = filter
+    let mistake = filter.error().map(|error| error.message.as_str());
+    let notice = app.notices().notice().filter(|_| mistake.is_none());
+    let room = usize::from(screen.width.saturating_sub(3));
+    let reserved = notice.map_or(0, |text| text.width() + 2).min(room / 2);
+    let text = glyphs(&format!("{} ", filter.text()));
+    let is_wrong = |glyph: &Glyph| {
+        let (start, end) = (glyph.range.start, glyph.range.end);
+        filter
             .error()
-            .is_some_and(|e| (e.start..e.end).contains(&index));
-        let mut style = if wrong {
+            .is_some_and(|e| e.start < end && start < e.end)
+    };
+    let mut x = pen.text(1, screen.status, 1, "/", theme.accent);
+    for glyph in around(&text, filter.cursor(), room - reserved) {
+        let mut style = if is_wrong(glyph) {
             underlined(theme.bad)
         } else {
             theme.base
         };
-        if index == filter.cursor() {
+        if glyph.range.contains(&filter.cursor()) {
             style = style.patch(theme.selected);
         }
-        x = pen.text(x, screen.status, 2, c.encode_utf8(&mut [0; 4]), style);
+        x = pen.text(
+            x,
+            screen.status,
+            screen.width.saturating_sub(x),
+            &glyph.text,
+            style,
+        );
     }
-    let mistake = filter.error().map(|error| error.message.as_str());
-    let Some(message) = mistake.or(app.notices().notice()) else {
+    let Some(message) = mistake.or(notice) else {
         return;
     };
     let left = usize::from(screen.width.saturating_sub(x + 2));

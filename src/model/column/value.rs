@@ -219,6 +219,7 @@ impl<'a> Value<'a> {
         if text.width() <= width {
             return text;
         }
+        let hashes = || "#".repeat(width);
         Cow::Owned(match *self {
             Value::Endpoint {
                 address,
@@ -228,7 +229,12 @@ impl<'a> Value<'a> {
             Value::Text(text) => shorten_middle(text, width),
             Value::Service(..) => shorten_end(&text, width),
             Value::Sentence(text) | Value::Verdict { words: text, .. } => shorten_end(text, width),
-            _ => "#".repeat(width),
+            // Of a span of many days the hours give way.
+            Value::Seconds(_) => match text.split_once('d') {
+                Some((days, _)) if days.len() < width => format!("{days}d"),
+                _ => hashes(),
+            },
+            _ => hashes(),
         })
     }
 }
@@ -265,6 +271,17 @@ mod tests {
         assert!(Value::Unknown.is_unknown());
         assert_eq!(Value::Unknown.text(&Context::default()), "-");
         assert!(!Value::Count(0).is_unknown());
+    }
+
+    #[test]
+    fn a_span_of_many_days_has_no_hours_where_there_is_no_room_for_them() {
+        let fit = |seconds, width| Value::Seconds(seconds).fit(width, &Context::default());
+        let days = 86_400.0;
+        assert_eq!(fit(99.9 * days, 6), "99d21h");
+        assert_eq!(fit(100.2 * days, 6), "100d");
+        assert_eq!(fit(100.2 * days, 11), "100d04h");
+        assert_eq!(fit(100.2 * days, 3), "###");
+        assert_eq!(fit(7500.0, 4), "####");
     }
 
     #[test]

@@ -4,15 +4,15 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 use serde_json::Value;
 use support::Background;
 use support::clock::wait_for;
@@ -37,16 +37,18 @@ struct Unread {
 
 impl Unread {
     fn start(pair: &Pair) -> Unread {
+        let (output, writer) = pipe2(OFlag::O_CLOEXEC).expect("a pipe");
+        // Before anything is in it: what is in use cannot be taken away.
+        let size = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(SMALL_PIPE)).expect("a small pipe");
+        assert_eq!(size, SMALL_PIPE);
         let mut command = support::command(&pair.receiver, PROGRAM);
         command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1"]);
         command.current_dir("/").stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = Background::spawn(&mut command);
-        let output = child.0.stdout.take().expect("a pipe");
-        // SAFETY: a number for a descriptor that is open.
-        let size = unsafe { libc::fcntl(output.as_raw_fd(), libc::F_SETPIPE_SZ, SMALL_PIPE) };
-        assert_eq!(size, SMALL_PIPE);
-        Unread { child, output }
+        command.stdout(Stdio::from(writer)).stderr(Stdio::piped());
+        Unread {
+            child: Background::spawn(&mut command),
+            output: output.into(),
+        }
     }
 
     /// What each of its threads is called, and the system call that it waits in.

@@ -189,7 +189,7 @@ fn two_cpus_that_meet_a_locked_flow_lose_nothing() {
     probe.attach(link.expect("the link")).expect("attach");
     let senders = [FrameSender::on(&pair), FrameSender::on(&pair)];
     senders[0].send(&Udp::to_port(6000).with_number(0, 0, 20).frame());
-    let slot = probe.snapshot().flows[0].slot;
+    let slot = settled(&mut probe, 1).0.slot;
 
     let progress = Progress {
         sent: [AtomicU32::new(0), AtomicU32::new(0)],

@@ -90,21 +90,35 @@ fn the_place_to_listen_at_changes_live_and_a_bad_one_changes_nothing() {
     wait_for_page(&pair);
     run.rename_config(r#"{"LISTEN": "127.0.0.1:9789"}"#);
     wait_for("another port", || listens(9789));
-    assert!(!listens(PORT));
-    // A port that another has, and an address that nobody has.
+    wait_for("the former port to close", || !listens(PORT));
+    // A port that another has, an address that nobody has, and a port that is for root.
     let taken = pair
         .receiver
         .within(|| Ok(std::net::TcpListener::bind("127.0.0.1:9790")?));
     let _taken = taken.expect("a listener");
-    run.rename_config(r#"{"LISTEN": 9790}"#);
-    run.rename_config(r#"{"LISTEN": "192.0.2.77:9789"}"#);
-    run.rename_config(r#"{"LISTEN": 1023}"#);
+    let is_served = || {
+        let mut stream = connect(&pair.receiver, 9789).ok()?;
+        let answer = ask(&mut stream, "GET /metrics HTTP/1.1\r\n\r\n").ok()?;
+        Some(answer.status == 200)
+    };
+    for (address, why) in [
+        ("127.0.0.1:9790", "Address already in use"),
+        ("192.0.2.77:9789", "Cannot assign requested address"),
+        ("127.0.0.1:1023", "Permission denied"),
+    ] {
+        run.rename_config(&format!(r#"{{"LISTEN": "{address}"}}"#));
+        let told = format!("listen at {address}: {why}");
+        wait_for(&told, || run.said().contains(&told));
+        wait_for("a page", || is_served() == Some(true));
+    }
     run.rename_config(r#"{"LISTEN": 9788}"#);
     wait_for("the first one again", || listens(PORT));
     run.rename_config(r#"{"LISTEN": null}"#);
     wait_for("nobody to listen", || !listens(PORT));
     let errors = run.finish().errors;
     assert!(errors.contains("LISTEN null -> 9788"), "{errors}");
+    let stays = errors.matches("; it goes on at 127.0.0.1:9789").count();
+    assert_eq!(stays, 3, "{errors}");
 }
 
 #[test]

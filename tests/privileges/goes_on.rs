@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::support::frames::{FrameSender, Udp};
 use super::support::pair::{Pair, RECEIVER_LINK};
-use super::support::program::{self, Flowtop, interface, number};
+use super::support::program::{self, Flowtop, interface, number, volume};
 use super::support::pty::{Control, Pty};
 use super::support::{self, root};
 use super::{FREE_NUMBERS, readable_folder, set_mode};
@@ -104,20 +104,23 @@ pub fn start(pair: &Pair, prepare: impl FnOnce(&mut Command)) -> Flowtop {
 fn exercise(mut run: Flowtop, pair: &Pair, hook: &str) {
     send(pair, 5000, 10);
     run.settle(10);
-    // Rules: two changes, so that both banks are written again.
-    for (nth, port) in [(2, 5001), (3, 5002), (4, 5000)] {
+    // Rules: several changes, so that both banks are written again.
+    for (nth, port) in [(2, 5001), (3, 5002), (4, 5003)] {
         run.rename_config(&rules(port));
         run.until("the new rules", |record| {
             record["config"]["generation"] == nth
         });
     }
-    send(pair, 5000, 5);
-    send(pair, 5002, 5);
-    run.settle(20);
+    // Each of those rules would leave out another number.
+    for (port, packets) in [(5000, 3), (5001, 4), (5002, 5), (5003, 7)] {
+        send(pair, port, packets);
+    }
+    run.settle(29);
     let record = run.until("what the new rules leave out", |record| {
-        interface(record, RECEIVER_LINK)["filtered"]["packets"] == 5
+        interface(record, RECEIVER_LINK)["filtered"]["packets"] == 12
     });
-    assert_eq!(number(&interface(record, RECEIVER_LINK)["packets"]), 20);
+    assert_eq!(number(&interface(record, RECEIVER_LINK)["packets"]), 29);
+    assert_eq!(volume(program::flow_to(record, "udp", 5003)), (7, 700));
     program::assert_adds_up(record);
     // An interface that comes, one that is renamed, one that goes.
     ip(pair, "link add veth7 type veth peer name other7");

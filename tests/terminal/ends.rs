@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::termios::LocalFlags;
 
-use super::support::pty::{Control, PATIENCE, Pty};
+use super::support::pty::{Control, PATIENCE, Pty, sequence};
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
 
@@ -63,6 +63,26 @@ fn a_run_that_is_to_be_quiet_leaves_nothing_behind() {
     assert!(dashboard.pty.wait_for_exit(PROMISED).success());
     dashboard.pty.assert_restored();
     assert_eq!(summary(&dashboard.pty), [""; 0]);
+}
+
+#[test]
+fn a_run_ends_by_itself_after_its_count_and_after_its_duration() {
+    if !root() {
+        return;
+    }
+    for limit in ["--count", "--duration"] {
+        let folder = folder();
+        let began = Instant::now();
+        let mut command = flowtop(&folder, &["--demo", limit, "2"]);
+        let mut pty = Pty::start(&mut command, (80, 24), Control::Controlling);
+        let status = pty.wait_for_exit(PATIENCE);
+        let took = began.elapsed();
+        assert_eq!(status.code(), Some(0), "{limit}");
+        assert!(took > Duration::from_millis(1500), "{limit}: {took:?}");
+        assert!(pty.count(sequence::ENTER) > 0, "{limit}: no screen");
+        pty.assert_restored();
+        assert!(!summary(&pty).is_empty(), "{limit}");
+    }
 }
 
 /// The beginning of a sequence, as Alt-[ and Alt-O send it, one that means nothing here, and half a letter.

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::support::root;
 use super::{Dashboard, flowtop, folder};
-use crate::support::pty::{Control, PATIENCE};
+use crate::support::pty::{Control, PATIENCE, Pty};
 
 /// From key to screen.
 const PROMISED: Duration = Duration::from_millis(50);
@@ -153,10 +153,8 @@ fn the_keys_of_the_past_lead_into_it_and_back_to_now_while_counting_goes_on() {
     dashboard.pty.wait_for_text("goes on after a pause");
     for (id, key, sign) in [
         ("interval_back", "(", Shows("past: ")),
-        ("interval_back", "(", Shows(" held")),
         // A later reset is none of then.
         ("reset", "z", Shows("the past is as it was")),
-        ("interval_on", ")", Hides("the past is as it was")),
         ("to_start", "S", Shows("past: ")),
         ("hold", ".", Hides(" held")),
         ("hold", ".", Shows(" held")),
@@ -181,6 +179,40 @@ fn the_keys_of_the_past_lead_into_it_and_back_to_now_while_counting_goes_on() {
     ] {
         dashboard.press(id, key, sign);
     }
+}
+
+/// The moment of the past that the header tells, once it stands there as a whole.
+fn moment(pty: &Pty) -> Option<String> {
+    let text = pty.text();
+    let (_, behind) = text.lines().next()?.split_once(" ago ")?;
+    let (time, _) = behind.split_once(" held")?;
+    let time = time.split(' ').next()?;
+    (time.len() == "10:38:47".len()).then(|| time.to_owned())
+}
+
+#[test]
+fn an_interval_on_is_another_moment_and_an_interval_back_the_same_one_again() {
+    if !root() {
+        return;
+    }
+    // The header tells seconds: of shorter intervals two may be in the same one.
+    let mut dashboard = Dashboard::demo((120, 40), &["-t", "2"]);
+    dashboard.pty.press("4");
+    // Two intervals are over then, and the key leads to the last but one.
+    dashboard.pty.wait_for_text("goes on after a pause");
+    dashboard.pty.press("(");
+    dashboard
+        .pty
+        .wait_for("a moment", |pty| moment(pty).is_some());
+    let before = moment(&dashboard.pty);
+    dashboard.pty.press(")");
+    dashboard.pty.wait_for("another moment", |pty| {
+        moment(pty).is_some_and(|now| before != Some(now))
+    });
+    dashboard.pty.press("(");
+    dashboard
+        .pty
+        .wait_for("the moment of before", |pty| moment(pty) == before);
 }
 
 impl Dashboard {

@@ -111,11 +111,14 @@ fn a_terminal_that_says_that_it_is_huge_is_drawn_as_far_as_anybody_looks() {
     let mut dashboard = Dashboard::demo((80, 24), &[]);
     dashboard.pty.forget_raw();
     dashboard.pty.claim_size((u16::MAX, u16::MAX));
-    // The last line that is drawn, and none behind it.
+    // The last line that is drawn, and none behind it to the frame's end.
     let row = |row: u32| format!("\x1b[{row};").into_bytes();
-    dashboard
-        .pty
-        .wait_for("line 500", |pty| pty.count(&row(500)) > 0);
+    let (last, end) = (row(500), b"\x1b[?2026l");
+    dashboard.pty.wait_for("line 500 and the end", |pty| {
+        let raw = pty.raw();
+        let line = raw.windows(last.len()).position(|bytes| bytes == last);
+        line.is_some_and(|at| raw[at..].windows(end.len()).any(|bytes| bytes == end))
+    });
     assert_eq!(dashboard.pty.count(&row(501)), 0);
     let column = |column: u32| format!(";{column}H").into_bytes();
     assert_eq!(dashboard.pty.count(&column(1001)), 0);

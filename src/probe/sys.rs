@@ -24,7 +24,16 @@ const MADV_COLLAPSE: i32 = 25;
 
 /// CLOCK_MONOTONIC of this process, ns; that of arrivals is [`super::clock`]'s.
 pub fn monotonic_ns() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| {
+    ns_of(ClockId::CLOCK_MONOTONIC)
+}
+
+/// CLOCK_BOOTTIME of this process, ns: it goes on while the machine sleeps.
+pub fn boot_ns() -> u64 {
+    ns_of(ClockId::CLOCK_BOOTTIME)
+}
+
+fn ns_of(clock: ClockId) -> u64 {
+    clock_gettime(clock).map_or(0, |now| {
         now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
     })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::bytes::{Bad, Input, put, put_text};
 use super::flows::{flows, put_flows};
+use super::frame::{CARRIES_MORE, put_slots, read_slots};
 use super::histograms::{histogram, put_histogram};
 use super::interfaces::{interfaces, put_interfaces};
 use super::known_flows::KnownFlows;
@@ -21,6 +22,8 @@ pub fn put_carried(out: &mut Vec<u8>, carried: &Carried) {
         rules,
         flows,
         table,
+        step_began_ns,
+        in_aggregates,
     } = carried;
     let of_all = |what: fn(&CarriedInterface) -> &InterfaceSample| {
         let samples: Vec<InterfaceSample> = interfaces.iter().map(what).cloned().collect();
@@ -60,6 +63,11 @@ pub fn put_carried(out: &mut Vec<u8>, carried: &Carried) {
     [evicted, insert_failures, contended]
         .iter()
         .for_each(|count| put(out, *count));
+    if let Some(began_ns) = step_began_ns {
+        put(out, CARRIES_MORE);
+        put(out, *began_ns);
+        put_slots(out, in_aggregates);
+    }
 }
 
 /// Reads it.
@@ -101,7 +109,7 @@ pub fn read_carried(input: &mut Input<'_>) -> Result<Carried, Bad> {
             is_in_force: told == 2,
         })
     });
-    Ok(Carried {
+    let carried = Carried {
         interfaces,
         rules,
         flows: flows.collect::<Result<_, Bad>>()?,
@@ -110,6 +118,22 @@ pub fn read_carried(input: &mut Input<'_>) -> Result<Carried, Bad> {
             insert_failures: input.number()?,
             contended: input.number()?,
         },
+        ..Carried::default()
+    };
+    read_more(input, carried)
+}
+
+/// Reads what older recordings have not got: in these, an entry comes next.
+fn read_more(input: &mut Input<'_>, carried: Carried) -> Result<Carried, Bad> {
+    let mut more = *input;
+    if more.number() != Ok(CARRIES_MORE) {
+        return Ok(carried);
+    }
+    *input = more;
+    Ok(Carried {
+        step_began_ns: Some(input.number()?),
+        in_aggregates: read_slots(input, MOST_FLOWS)?,
+        ..carried
     })
 }
 
@@ -164,4 +188,27 @@ fn counts(input: &mut Input<'_>) -> Result<Counts, Bad> {
         payload_bytes: input.number()?,
         ..Counts::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_recording_does_not_say_is_not_known() {
+        let newer = Carried {
+            step_began_ns: Some(77),
+            in_aggregates: vec![0, 3, 900],
+            ..Carried::default()
+        };
+        for carried in [newer, Carried::default()] {
+            let mut bytes = Vec::new();
+            put_carried(&mut bytes, &carried);
+            // The entry behind it.
+            put(&mut bytes, 4);
+            let mut input = Input(&bytes);
+            assert_eq!(read_carried(&mut input), Ok(carried));
+            assert_eq!(input.number(), Ok(4));
+        }
+    }
 }

@@ -20,6 +20,8 @@ const RULES: u64 = 3;
 const INTERVALS: u64 = 4;
 const RESET: u64 = 5;
 const CONFIG: u64 = 6;
+/// No entry: what a key frame carries goes on.
+pub const CARRIES_MORE: u64 = 7;
 
 /// Appends an entry; `state` is what was recorded before.
 pub fn put_entry(out: &mut Vec<u8>, entry: &Entry, state: &State) {
@@ -95,16 +97,21 @@ fn put_snapshot(out: &mut Vec<u8>, snapshot: &Snapshot, state: &State) {
     put(out, fold(taken_ns.wrapping_sub(state.taken_ns)));
     put_table(out, table, &state.table);
     put_flows(out, flows, *taken_ns, &state.flows);
-    put(out, freed.len() as u64);
-    let mut before = 0;
-    for slot in freed {
-        put(out, fold(u64::from(*slot).wrapping_sub(before)));
-        before = (*slot).into();
-    }
+    put_slots(out, freed);
     put_interfaces(out, interfaces, &state.interfaces);
     put(out, forgotten.len() as u64);
     forgotten.iter().for_each(|it| put(out, (*it).into()));
     put_histograms(out, histograms, &state.histograms);
+}
+
+/// Appends numbers of slots.
+pub fn put_slots(out: &mut Vec<u8>, slots: &[u32]) {
+    put(out, slots.len() as u64);
+    let mut before = 0;
+    for slot in slots {
+        put(out, fold(u64::from(*slot).wrapping_sub(before)));
+        before = (*slot).into();
+    }
 }
 
 fn read_snapshot(input: &mut Input<'_>, state: &State) -> Result<Snapshot, Bad> {
@@ -114,7 +121,7 @@ fn read_snapshot(input: &mut Input<'_>, state: &State) -> Result<Snapshot, Bad> 
         return Err(Bad("no table is so large"));
     }
     let flows = flows(input, table.capacity, taken_ns, &state.flows)?;
-    let freed = read_freed(input, table.capacity)?;
+    let freed = read_slots(input, table.capacity)?;
     let interfaces = interfaces(input, &state.interfaces)?;
     let count = input.up_to(MOST_FORGOTTEN)?;
     let forgotten = (0..count).map(|_| Ok(input.up_to(u32::MAX.into())? as u32));
@@ -131,14 +138,15 @@ fn read_snapshot(input: &mut Input<'_>, state: &State) -> Result<Snapshot, Bad> 
     })
 }
 
-fn read_freed(input: &mut Input<'_>, slots: u64) -> Result<Vec<u32>, Bad> {
+/// Reads numbers of slots of a table that has so many.
+pub fn read_slots(input: &mut Input<'_>, slots: u64) -> Result<Vec<u32>, Bad> {
     let mut slot = 0_u64;
-    let freed = (0..input.count()?).map(|_| {
+    let read = (0..input.count()?).map(|_| {
         slot = slot.wrapping_add(unfold(input.number()?));
         match slot < slots {
             true => Ok(slot as u32),
             false => Err(Bad("a slot is outside of the table")),
         }
     });
-    freed.collect()
+    read.collect()
 }

@@ -10,7 +10,8 @@ use super::carried::read_carried;
 use super::entry::Entry;
 use super::frame::read_entry;
 use super::state::State;
-use crate::model::tracker::{Carried, FlowTracker};
+use crate::model::snapshot::Snapshot;
+use crate::model::tracker::FlowTracker;
 
 /// What comes next in a recording.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ pub struct Reader {
     at: usize,
     /// The segment ends in the middle of a frame, as far as it was read.
     is_cut_off: bool,
+    /// No block of the segment was read yet.
+    is_unread: bool,
 }
 
 impl Reader {
@@ -66,7 +69,7 @@ impl Reader {
             self.state = None;
         }
         (self.run, self.number, self.at) = (header.run, header.number, HEADER);
-        self.is_cut_off = false;
+        (self.is_cut_off, self.is_unread) = (false, true);
         Ok(header)
     }
 
@@ -163,6 +166,7 @@ impl Reader {
     /// What a block says; nothing, if it is known or cannot be without the frames before it.
     fn read(&mut self, block: Block<'_>) -> Result<Option<Event>, Bad> {
         let before = self.state.take();
+        let is_first = std::mem::take(&mut self.is_unread);
         if before.is_none() && block.kind == Kind::Frame {
             return Ok(None);
         }
@@ -180,36 +184,41 @@ impl Reader {
             }
             (Kind::Key, before) => {
                 let missed = input.number()?;
-                if before.is_some() && missed == 0 {
+                let before = before.filter(|_| missed == 0);
+                if before.is_some() && !is_first {
                     self.state = before;
                     return Ok(None);
                 }
                 let carried = read_carried(&mut input)?;
-                let tracker = Box::new(self.begin(input, &carried)?);
-                Ok(Some(Event::Begin {
+                let (state, reading) = read_state(input)?;
+                // Frames that are missing at the end of the segment before leave no other trace.
+                let of = |state: &State| (state.taken_ns, state.table);
+                let goes_on = before.is_some_and(|before| of(&before) == of(&state));
+                let event = (!goes_on).then(|| Event::Begin {
                     wall_ns,
-                    tracker,
+                    tracker: Box::new(state.resume(&reading, &carried)),
                     missed,
-                }))
+                });
+                self.state = Some(state);
+                Ok(event)
             }
         }
     }
+}
 
-    fn begin(&mut self, mut input: Input<'_>, carried: &Carried) -> Result<FlowTracker, Bad> {
-        let mut state = State::default();
-        let mut reading = None;
-        while !input.is_empty() {
-            let entry = read_entry(&mut input, &state)?;
-            state.take_in(&entry);
-            if let Entry::Snapshot { snapshot, .. } = entry {
-                reading = Some(snapshot);
-            }
+/// What a key frame says was recorded before it, and the last of that, its reading.
+fn read_state(mut input: Input<'_>) -> Result<(State, Box<Snapshot>), Bad> {
+    let mut state = State::default();
+    let mut reading = None;
+    while !input.is_empty() {
+        let entry = read_entry(&mut input, &state)?;
+        state.take_in(&entry);
+        if let Entry::Snapshot { snapshot, .. } = entry {
+            reading = Some(snapshot);
         }
-        let reading = reading.ok_or(Bad("a key frame lacks its reading"))?;
-        let tracker = state.resume(&reading, carried);
-        self.state = Some(state);
-        Ok(tracker)
     }
+    let reading = reading.ok_or(Bad("a key frame lacks its reading"))?;
+    Ok((state, reading))
 }
 
 /// Goes from block to block, as they say of themselves, and from what is damaged on to the next key frame; `visit` is told

@@ -279,16 +279,17 @@ fn told(run: &WholeRun) -> String {
 #[test]
 fn a_segment_behind_one_that_was_cut_off_begins_anew() {
     let script: Vec<[u8; 4]> = (0..20_u8).map(|at| [9, at, at * 3 + 1, 7]).collect();
-    let (first, ..) = record(&script, &[]);
+    let (whole, _, ends, _) = record(&script, &[10]);
+    let (first, rest) = whole.split_at(ends[9]);
     let next = Header {
         run: 5,
         number: 1,
         began_wall_ns: 0,
     };
-    let second = [&next.bytes(), &first[HEADER..]].concat();
+    let second = [&next.bytes(), rest].concat();
     let begins = |cut: usize| {
         let mut reader = Reader::default();
-        reader.open(&first).expect("a segment");
+        reader.open(first).expect("a segment");
         let of_first = &first[..first.len() - cut];
         while let Some(event) = reader.next(of_first) {
             if matches!(event, Event::CutOff { .. }) {
@@ -299,6 +300,8 @@ fn a_segment_behind_one_that_was_cut_off_begins_anew() {
         matches!(reader.next(&second), Some(Event::Begin { .. }))
     };
     assert!(begins(1) && !begins(0));
+    // Where a frame ends, nothing else tells.
+    assert!(begins(ends[9] - ends[8]) && begins(ends[9] - ends[3]));
 }
 
 #[test]

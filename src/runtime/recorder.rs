@@ -24,6 +24,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::tracker::{Carried, FlowTracker, Intervals};
 use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::Identity;
+use crate::probe::sys::boot_ns;
 use crate::recording::{Encoder, Entry, Header, KeyFrames, Marking};
 
 /// A disk that takes nothing for so long ends the recording.
@@ -337,7 +338,7 @@ impl Work {
                 number: self.segments,
                 began_wall_ns: wall_ns,
             };
-            self.folder.begin(&header, &block)?;
+            self.folder.begin(&header, boot_ns(), &block)?;
             self.segments += 1;
         }
         self.encoder.has_key();

@@ -44,10 +44,22 @@ pub struct RecordingFolder {
     path: PathBuf,
     most_bytes: u64,
     longest: Duration,
-    /// All segments with their sizes, the oldest first; the last one is written to if `latest` is open.
-    segments: VecDeque<(SegmentName, u64)>,
+    /// All segments, the oldest first; the last one is written to if `latest` is open.
+    segments: VecDeque<Segment>,
     bytes: u64,
     latest: Option<Latest>,
+    /// How far the clock was ahead of CLOCK_BOOTTIME when the run began its first segment, ms.
+    ahead_ms: Option<u64>,
+}
+
+/// A segment that is kept.
+#[derive(Debug)]
+struct Segment {
+    name: SegmentName,
+    /// With its index.
+    bytes: u64,
+    /// When it was begun, ms since 1970, by a clock that nobody sets within the run.
+    began_ms: u64,
 }
 
 /// The segment that is written to.
@@ -92,6 +104,7 @@ impl RecordingFolder {
             segments: VecDeque::new(),
             bytes: 0,
             latest: None,
+            ahead_ms: None,
         })
     }
 
@@ -114,7 +127,12 @@ impl RecordingFolder {
         let Found { segments, strays } = Found::in_folder(&self.folder)?;
         strays.iter().for_each(|name| self.remove(&name.index()));
         self.bytes = segments.iter().map(|(_, size)| size).sum();
-        self.segments = segments.into();
+        let of_name = |(name, bytes): (SegmentName, u64)| Segment {
+            name,
+            bytes,
+            began_ms: name.began_ms,
+        };
+        self.segments = segments.into_iter().map(of_name).collect();
         Ok(())
     }
 
@@ -133,19 +151,20 @@ impl RecordingFolder {
         self.latest.is_some()
     }
 
-    /// Begins a segment with its first block, behind all those before it.
-    pub fn begin(&mut self, header: &Header, block: &[u8]) -> io::Result<()> {
+    /// Begins a segment with its first block, behind all those before it, at `boot_ns` by CLOCK_BOOTTIME.
+    pub fn begin(&mut self, header: &Header, boot_ns: u64, block: &[u8]) -> io::Result<()> {
         self.latest = None;
         let began_ms = (header.began_wall_ns / 1_000_000).max(0) as u64;
         // A clock that was set back does not put it in front of those before it.
-        let before = self.segments.back().map(|(name, _)| name);
+        let before = self.segments.back().map(|it| it.name);
         let before = before.filter(|name| name.run == header.run);
         let name = SegmentName {
             began_ms: before.map_or(began_ms, |name| began_ms.max(name.began_ms + 1)),
             run: header.run,
             number: header.number,
         };
-        self.make_room(began_ms, block.len() as u64);
+        let now_ms = self.steady_ms(began_ms, boot_ns / 1_000_000);
+        self.make_room(now_ms, block.len() as u64);
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
         let file = File::from(openat(
@@ -155,7 +174,11 @@ impl RecordingFolder {
             mode,
         )?);
         let index = openat(&*self.folder, name.index().as_str(), flags, mode);
-        self.segments.push_back((name, 0));
+        self.segments.push_back(Segment {
+            name,
+            bytes: 0,
+            began_ms: now_ms,
+        });
         self.latest = Some(Latest {
             file,
             index: index.ok().map(File::from),
@@ -198,8 +221,8 @@ impl RecordingFolder {
     /// The latest segment has become so much larger.
     fn count(&mut self, length: u64) {
         self.bytes += length;
-        if let Some((_, size)) = self.segments.back_mut() {
-            *size += length;
+        if let Some(latest) = self.segments.back_mut() {
+            latest.bytes += length;
         }
     }
 
@@ -227,26 +250,39 @@ impl RecordingFolder {
     }
 
     fn forget_latest(&mut self) {
-        if let Some((name, size)) = self.segments.pop_back() {
-            self.bytes -= size;
-            self.remove(&name.index());
+        if let Some(latest) = self.segments.pop_back() {
+            self.bytes -= latest.bytes;
+            self.remove(&latest.name.index());
         }
+    }
+
+    /// The time that segments age by, ms since 1970: what the clock said at the run's first one, and what has passed since.
+    /// A clock that is set within the run makes none older.
+    fn steady_ms(&mut self, wall_ms: u64, boot_ms: u64) -> u64 {
+        if self.ahead_ms.is_none() {
+            // Those whose clock was ahead age from here on.
+            for found in &mut self.segments {
+                found.began_ms = found.began_ms.min(wall_ms);
+            }
+        }
+        let ahead_ms = *self.ahead_ms.get_or_insert(wall_ms.wrapping_sub(boot_ms));
+        boot_ms.wrapping_add(ahead_ms)
     }
 
     /// Removes the oldest segments, but never the open one, until so much more has room, and none is too old.
     fn make_room(&mut self, now_ms: u64, more: u64) {
         let longest = self.longest.as_millis() as u64;
-        while let Some((name, size)) = self.segments.front().copied() {
-            let is_old = name.began_ms + longest < now_ms;
+        while let Some(oldest) = self.segments.front() {
+            let is_old = oldest.began_ms.saturating_add(longest) < now_ms;
             let is_open = self.segments.len() == 1 && self.latest.is_some();
             if is_open || !is_old && self.bytes + more <= self.most_bytes {
                 return;
             }
             // One without an index lacks marks; an index without a segment would stay.
-            self.remove(&name.index());
-            self.remove(&name.to_string());
+            self.remove(&oldest.name.index());
+            self.remove(&oldest.name.to_string());
+            self.bytes -= oldest.bytes;
             self.segments.pop_front();
-            self.bytes -= size;
         }
     }
 }
@@ -260,131 +296,5 @@ fn lock(folder: File) -> io::Result<Flock<File>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
-    const HOUR_MS: u64 = 3_600_000;
-
-    fn record(path: &Path, bytes: u64, days: u32) -> Record {
-        Record {
-            folder: path.to_owned(),
-            bytes,
-            days,
-        }
-    }
-
-    fn open(path: &Path, bytes: u64) -> RecordingFolder {
-        let mut folder =
-            RecordingFolder::open(&record(path, bytes, 2), false, None).expect("a folder");
-        folder.prepare().expect("a list of it");
-        folder
-    }
-
-    fn header(number: u64, hour: u64) -> Header {
-        Header {
-            run: 7,
-            number,
-            began_wall_ns: (hour * HOUR_MS * 1_000_000) as i64,
-        }
-    }
-
-    fn hours(path: &Path) -> Vec<u64> {
-        let names = fs::read_dir(path).expect("a folder").map(|entry| {
-            let name = entry.expect("an entry").file_name();
-            name.into_string().expect("a name")
-        });
-        let names: Vec<String> = names.collect();
-        let of = |parse: fn(&str) -> Option<SegmentName>| {
-            let found = names.iter().filter_map(|name| parse(name));
-            let mut hours: Vec<u64> = found.map(|name| name.began_ms / HOUR_MS).collect();
-            hours.sort_unstable();
-            hours
-        };
-        // Each has its index.
-        let hours = of(SegmentName::parse);
-        assert_eq!(of(SegmentName::parse_index), hours);
-        assert_eq!(names.len(), 2 * hours.len());
-        hours
-    }
-
-    #[test]
-    fn the_oldest_segments_go_when_there_are_too_many_or_they_are_too_old() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let path = parent.path().join("recording");
-        let mut folder = open(&path, 3000);
-        let mode = |path: &Path| {
-            fs::metadata(path)
-                .expect("it is there")
-                .permissions()
-                .mode()
-        };
-        assert_eq!(mode(&path) & 0o777, 0o700);
-        for hour in 100..106 {
-            folder.begin(&header(hour, hour), &[1; 500]).expect("begun");
-            folder.append(&[2; 100]).expect("written");
-        }
-        assert_eq!(hours(&path), [102, 103, 104, 105]);
-        for entry in fs::read_dir(&path).expect("a folder") {
-            assert_eq!(mode(&entry.expect("an entry").path()) & 0o777, 0o600);
-        }
-        // A run after it goes on with what is there; what is two days old is not there any more.
-        let other = RecordingFolder::open(&record(&path, 3000, 2), false, None);
-        assert!(other.is_err_and(|error| error.message.contains("another run records there")));
-        drop(folder);
-        fs::write(path.join("other"), "not ours").expect("written");
-        let mut folder = open(&path, 3000);
-        folder.begin(&header(0, 103 + 49), &[3; 10]).expect("begun");
-        fs::remove_file(path.join("other")).expect("it was left alone");
-        assert_eq!(hours(&path), [104, 105, 103 + 49]);
-        let held = Holding::of(&path).expect("a folder");
-        let bytes = fs::read_dir(&path).expect("a folder").map(|entry| {
-            let metadata = entry.expect("an entry").metadata();
-            metadata.expect("it is there").len()
-        });
-        assert_eq!((held.runs, held.bytes), (1, bytes.sum()));
-        assert_eq!(held.since_ms, Some(104 * HOUR_MS));
-    }
-
-    #[test]
-    fn a_segment_is_full_by_size_and_by_time() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let mut folder = open(&parent.path().join("recording"), 160_000);
-        assert!(!folder.has_room(0) && !folder.is_open());
-        folder.begin(&header(0, 50), &[1; 5000]).expect("begun");
-        let now = 50 * HOUR_MS;
-        assert!(folder.has_room(now) && folder.has_room(now + HOUR_MS - 1));
-        assert!(!folder.has_room(now + HOUR_MS));
-        assert!(!folder.has_room(now - HOUR_MS), "the clock was set back");
-        folder.append(&[1; 5000]).expect("written");
-        assert!(!folder.has_room(now));
-        folder.begin(&header(1, 30), &[1; 5000]).expect("begun");
-        assert!(folder.has_room(30 * HOUR_MS) && !folder.has_room(now));
-        let names = Found::in_folder(&folder.folder).expect("a list").segments;
-        let in_order = [(50 * HOUR_MS, 0), (50 * HOUR_MS + 1, 1)];
-        assert!(
-            names
-                .iter()
-                .map(|(it, _)| (it.began_ms, it.number))
-                .eq(in_order)
-        );
-    }
-
-    #[test]
-    fn a_segment_that_somebody_removed_takes_nothing_more() {
-        let parent = tempfile::tempdir().expect("a folder");
-        let path = parent.path().join("recording");
-        let mut folder = open(&path, 1 << 20);
-        folder.begin(&header(0, 1), &[1; 10]).expect("begun");
-        for entry in fs::read_dir(&path).expect("a folder") {
-            fs::remove_file(entry.expect("an entry").path()).expect("removed");
-        }
-        assert!(folder.append(&[1; 10]).is_err());
-        assert!(!folder.is_open() && folder.append(&[1; 10]).is_err());
-        folder.begin(&header(1, 2), &[1; 10]).expect("begun");
-        fs::remove_dir_all(&path).expect("removed");
-        assert!(folder.append(&[1; 10]).is_err());
-        assert!(folder.begin(&header(2, 3), &[1; 10]).is_err());
-    }
-}
+#[path = "recording_folder_tests.rs"]
+mod tests;

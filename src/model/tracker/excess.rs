@@ -9,10 +9,12 @@ impl Excess {
     /// A CPU that is read between counting a packet and its gap makes one more, until the next reading; so does, for good, one
     /// that is at the beginning of a pause just then. So many are no accident.
     const CERTAIN: i16 = 100;
+    /// As many as are remembered.
+    pub const MOST: Excess = Excess(2 * Excess::CERTAIN);
 
     /// Adds what came between two readings of one jitter epoch.
     pub fn add(&mut self, packets: u64, gaps: u64) {
-        let most = i64::from(2 * Excess::CERTAIN);
+        let most = i64::from(Excess::MOST.0);
         let more = packets.wrapping_sub(gaps) as i64;
         let sum = i64::from(self.0).saturating_add(more);
         self.0 = sum.clamp(-most, most) as i16;

@@ -45,6 +45,11 @@ impl IpPast {
         (usual != now).then_some((usual, now))
     }
 
+    /// Nothing of what was counted up to now came in an interval.
+    pub fn begin_at(&mut self, now: &IpMetrics) {
+        self.then = *now;
+    }
+
     /// All totals are about to be set to zero, and are these now: what came in this interval stays in it.
     pub fn begin_at_zero(&mut self, now: &IpMetrics) {
         self.then = self.then.since(now);

@@ -40,15 +40,25 @@ impl Watched {
 
     /// Appends what the IP headers of an interval with packets said. Whether the past has to be looked at.
     pub(super) fn record_ip(&mut self, now: &IpMetrics) -> bool {
-        let watch = self.0.get_or_insert_default();
-        watch.ip.get_or_insert_default().record(now)
+        self.its_ip().record(now)
+    }
+
+    /// Intervals begin here; this is what the flow's IP headers have said before, if that is counted.
+    pub(super) fn begin_at(&mut self, counted: Option<&IpMetrics>) {
+        if let Some(counted) = counted {
+            self.its_ip().begin_at(counted);
+        }
     }
 
     /// All totals are about to be set to zero; this is what the flow's IP headers have said, if that is counted.
     pub(super) fn begin_at_zero(&mut self, counted: Option<&IpMetrics>) {
         if let Some(counted) = counted {
-            let watch = self.0.get_or_insert_default();
-            watch.ip.get_or_insert_default().begin_at_zero(counted);
+            self.its_ip().begin_at_zero(counted);
         }
+    }
+
+    fn its_ip(&mut self) -> &mut IpPast {
+        let watch = self.0.get_or_insert_default();
+        watch.ip.get_or_insert_default()
     }
 }

@@ -94,7 +94,7 @@ impl Keeps for (RecordingFolder, u64) {
             number: *number,
             began_wall_ns: wall_ns,
         };
-        folder.begin(&header, block).expect("room");
+        folder.begin(&header, wall_ns as u64, block).expect("room");
         *number += 1;
     }
 

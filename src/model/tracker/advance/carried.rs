@@ -7,7 +7,8 @@ use super::{FlowTracker, Histograms};
 use crate::model::counts::{CounterSet, Counts, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
-use crate::model::snapshot::{InterfaceSample, Snapshot};
+use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
+use crate::model::tracker::excess::Excess;
 use crate::model::tracker::keys::{finder, hash};
 use crate::model::tracker::rules::rule_of;
 
@@ -22,6 +23,10 @@ pub struct Carried {
     pub flows: Vec<CarriedFlow>,
     /// What had happened to the table at the latest reset.
     pub table: TableCounts,
+    /// When the current step of the jitter window began, CLOCK_MONOTONIC ns, if it is known.
+    pub step_began_ns: Option<u64>,
+    /// A slot of each flow that comes in aggregates, in ascending order.
+    pub in_aggregates: Vec<u32>,
 }
 
 /// Of an interface.
@@ -102,7 +107,18 @@ impl FlowTracker {
                 })
                 .collect(),
             table: self.table_baseline,
+            step_began_ns: Some(self.step_began_ns),
+            in_aggregates: self.in_aggregates(),
         }
+    }
+
+    fn in_aggregates(&self) -> Vec<u32> {
+        let flows = self.report.flows.iter().zip(&self.states);
+        let in_aggregates = flows.filter(|(flow, _)| flow.comes_in_aggregates());
+        let slots = in_aggregates.filter_map(|(_, state)| state.slots().next());
+        let mut slots: Vec<u32> = slots.collect();
+        slots.sort_unstable();
+        slots
     }
 
     /// Goes on where another tracker was: `all` has every flow of the table and every interface as it had read them, and the
@@ -114,6 +130,7 @@ impl FlowTracker {
         for state in &mut self.states {
             state.window.clear();
         }
+        self.resume_excess(all, &carried.in_aggregates);
         for of_flow in &carried.flows {
             self.resume_flow(of_flow);
         }
@@ -131,9 +148,10 @@ impl FlowTracker {
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             flow.interface = self.interfaces.name(flow.key.ifindex);
             state.then = flow.counts.metered();
+            flow.watched.begin_at(flow.counts.ip.as_ref());
         }
         self.interval_began_ns = all.taken_ns;
-        self.step_began_ns = all.taken_ns;
+        self.step_began_ns = carried.step_began_ns.unwrap_or(all.taken_ns);
     }
 
     /// So many more flows are listed soon.
@@ -143,6 +161,19 @@ impl FlowTracker {
         let listed = &self.report.flows;
         let hash_of = |index: &u32| hash(&listed[*index as usize].key);
         self.by_key.reserve(flows, hash_of);
+    }
+
+    /// A reading has all packets, and only the gaps since the latest pause: it does not tell which flows come in aggregates.
+    fn resume_excess(&mut self, all: &Snapshot, in_aggregates: &[u32]) {
+        for flow in &mut self.report.flows {
+            flow.glance.excess = Excess::default();
+        }
+        let is_one = |sample: &&FlowSample| in_aggregates.binary_search(&sample.slot).is_ok();
+        for sample in all.flows.iter().filter(is_one) {
+            if let Some(index) = self.slots.flow_of(sample) {
+                self.report.flows[index].glance.excess = Excess::MOST;
+            }
+        }
     }
 
     fn resume_flow(&mut self, of_flow: &CarriedFlow) {

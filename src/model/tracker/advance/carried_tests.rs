@@ -1,10 +1,10 @@
 //! A tracker that goes on where another one was says from then on what that one says.
 
 use super::*;
-use crate::model::counts::Volume;
-use crate::model::snapshot::{FlowSample, Hook, LinkState};
+use crate::model::counts::{IpMetrics, Volume};
+use crate::model::snapshot::{Hook, LinkState};
 use crate::model::tracker::advance::tests::{SECOND, sample, tracker};
-use crate::model::tracker::{History, Interarrival, RecentLoss, Report, Series};
+use crate::model::tracker::{History, Interarrival, Intervals, RecentLoss, Report, Series};
 
 /// Two trackers, one of which has seen all, and what both read.
 struct Pair {
@@ -127,7 +127,12 @@ fn totals(tracker: &FlowTracker) -> Report {
         flow.recent_loss = RecentLoss::default();
         flow.interarrival = Interarrival::default();
         flow.history = History::default();
+        let in_aggregates = flow.comes_in_aggregates();
         flow.glance = Default::default();
+        flow.glance.excess = match in_aggregates {
+            true => Excess::MOST,
+            false => Excess::default(),
+        };
     }
     for interface in &mut report.interfaces {
         interface.rates = None;
@@ -218,4 +223,68 @@ fn interfaces_that_share_a_row_still_do() {
     pair.count(0, (7, 1), (1, None), 5);
     pair.read(&[], &[]);
     pair.expect_same("behind the next reading");
+}
+
+#[test]
+fn flows_come_in_aggregates_if_they_did_before() {
+    let mut pair = Pair::new();
+    // Of 150 packets each, one had 149 gaps, the other one 40; then both pause.
+    for (slot, gaps) in [(0, 149), (1, 40)] {
+        pair.count(slot, (7, slot as u16), (1, None), 150);
+        pair.table[slot as usize].gaps.count = gaps;
+    }
+    pair.read(&[], &[]);
+    for slot in [0, 1] {
+        pair.count(slot, (7, slot as u16), (1, None), 2);
+        let flow = &mut pair.table[slot as usize];
+        (flow.epoch, flow.gaps.count) = (2, 1);
+    }
+    pair.read(&[], &[]);
+    pair.resume();
+    pair.expect_same("at once");
+    let flows = &pair.whole.report().flows;
+    let told: Vec<bool> = flows.iter().map(|it| it.comes_in_aggregates()).collect();
+    assert_eq!(told, [false, true]);
+}
+
+#[test]
+fn marks_of_congestion_from_before_are_of_no_interval() {
+    let mut pair = Pair::new();
+    for marked in [50, 51] {
+        pair.count(0, (7, 1), (1, None), 9);
+        pair.table[0].counts.ip = Some(IpMetrics {
+            ce: marked,
+            ..IpMetrics::default()
+        });
+        pair.read(&[], &[]);
+        if pair.resumed.is_none() {
+            pair.resume();
+        }
+    }
+    let resumed = pair.resumed.expect("it goes on");
+    let past = resumed.report().flows[0].watched.ip().expect("a past");
+    assert_eq!(past.marked.latest(), Some(1.0));
+}
+
+#[test]
+fn steps_of_a_long_window_end_where_they_would_have() {
+    let long = Intervals {
+        refresh_ns: SECOND,
+        jitter_ns: 45 * SECOND,
+    };
+    let mut pair = Pair::new();
+    pair.whole.set_intervals(long);
+    // A step takes three readings.
+    (0..4).for_each(|_| pair.read(&[], &[]));
+    pair.resume();
+    let resumed = pair.resumed.as_mut().expect("it goes on");
+    resumed.set_intervals(long);
+    let mut ends = Vec::new();
+    for _ in 0..6 {
+        pair.read(&[], &[]);
+        let resumed = pair.resumed.as_ref().expect("it goes on");
+        assert_eq!(resumed.step_began_ns, pair.whole.step_began_ns);
+        ends.push(resumed.step_began_ns / SECOND);
+    }
+    assert_eq!(ends, [3, 6, 6, 6, 9, 9]);
 }

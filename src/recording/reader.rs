@@ -47,7 +47,7 @@ pub enum Event {
 }
 
 /// Reads one segment after another.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Reader {
     /// What the next frame is a difference from, if that is known.
     state: Option<State>,

@@ -1,6 +1,7 @@
 //! A way through a recording, one interval after the other: a tracker takes in again what the run's tracker took in, and
 //! events and alerts are found as they were found then.
 
+mod ahead;
 mod metered;
 
 use std::collections::VecDeque;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use self::ahead::Ahead;
 use super::source::Source;
 use crate::app::{Journal, Moment};
 use crate::config::Config;
@@ -18,8 +20,6 @@ use crate::model::tracker::FlowTracker;
 use crate::recording::{Entry, Event, HEADER, Reader, SegmentName};
 use crate::runtime::metrics::replayed;
 
-/// So much of a segment is read at once: what a jump among many flows needs is hardly more.
-const PIECE: usize = 8 << 20;
 /// Ends of intervals that are remembered.
 const MOST_CLOSINGS: usize = 4096;
 
@@ -55,12 +55,10 @@ pub struct Course {
     /// What was read of the segment, and where in it that begins.
     bytes: Vec<u8>,
     first: usize,
-    /// What was read of the next interval.
-    ahead: Vec<Event>,
-    is_ahead_whole: bool,
+    ahead: Ahead,
     tracker: Option<Box<FlowTracker>>,
     /// When the key frame was made that it began at, ns since 1970.
-    began_ns: i64,
+    began_ns: Option<i64>,
     journal: Journal,
     config: Arc<Config>,
     zone: TimeZone,
@@ -87,10 +85,9 @@ impl Course {
             segment,
             bytes: Vec::new(),
             first: 0,
-            ahead: Vec::new(),
-            is_ahead_whole: false,
+            ahead: Ahead::default(),
             tracker: None,
-            began_ns: i64::MAX,
+            began_ns: None,
             journal: Journal::new(Vec::new()),
             config: Arc::default(),
             zone: zone.clone(),
@@ -119,103 +116,20 @@ impl Course {
         }
     }
 
-    /// Goes on with this segment, of which so much is read at first; false if it cannot be read.
-    fn open(&mut self, source: &impl Source, segment: SegmentName, most: usize) -> bool {
-        let mut bytes = Vec::new();
-        let read = source.read_on(&segment, 0, most, &mut bytes);
-        let opened = read.map_err(|error| error.to_string()).and_then(|_| {
-            let opened = self.reader.open(&bytes);
-            opened.map_err(|error| error.to_string())
-        });
-        if let Err(why) = &opened {
-            self.faults.push(format!("{segment}: {why}"));
-            bytes.clear();
+    fn go_through(&mut self, event: Event) {
+        match event {
+            Event::Begin {
+                tracker,
+                missed,
+                wall_ns,
+            } => self.begin_anew(tracker, missed, wall_ns),
+            Event::Entry { wall_ns, entry } => self.take_in(wall_ns, &entry),
+            Event::Damage { .. } | Event::CutOff { .. } => {}
         }
-        (self.segment, self.bytes, self.first) = (segment, bytes, 0);
-        opened.is_ok()
-    }
-
-    /// Reads more of the segment, so many bytes at most; false if there is no more, or none yet.
-    fn read_on(&mut self, source: &impl Source, most: usize) -> bool {
-        let end = self.first + self.bytes.len();
-        let read = source.read_on(&self.segment, end, most, &mut self.bytes);
-        read.unwrap_or(false)
-    }
-
-    /// Reads the next interval; false if there is none, or none yet.
-    pub fn look_ahead(&mut self, source: &impl Source) -> bool {
-        while !self.is_ahead_whole {
-            match self.reader.next(&self.bytes) {
-                None | Some(Event::CutOff { .. }) => {
-                    if self.read_on(source, PIECE) {
-                        continue;
-                    }
-                    let names = source.names();
-                    let behind = names.partition_point(|name| *name <= self.segment);
-                    let Some(next) = names.get(behind) else {
-                        return false;
-                    };
-                    self.open(source, *next, PIECE);
-                }
-                // Where it goes on is looked for in all of the segment.
-                Some(Event::Damage { at, .. }) if self.read_on(source, usize::MAX) => {
-                    self.reader.skip_to(at);
-                }
-                Some(Event::Damage { at, why }) => {
-                    let at = self.first + at;
-                    let text = format!("{}: at byte {at}: {why}", self.segment);
-                    self.faults.push(text);
-                }
-                Some(event) => {
-                    self.is_ahead_whole =
-                        matches!(&event, Event::Entry { entry, .. } if entry.closes() > 0);
-                    self.ahead.push(event);
-                }
-            }
-        }
-        true
-    }
-
-    /// When the interval that was read ends: ns since 1970, and by the clock of the run.
-    pub fn next_end(&self) -> (i64, u64) {
-        let known = self.tracker.as_ref().map_or(0, |it| it.report().taken_ns);
-        self.ahead
-            .iter()
-            .fold((i64::MIN, known), |(_, taken_ns), event| match event {
-                Event::Entry {
-                    wall_ns,
-                    entry: Entry::Snapshot { snapshot, .. },
-                } => (*wall_ns, snapshot.taken_ns),
-                Event::Entry { wall_ns, .. } => (*wall_ns, taken_ns),
-                Event::Begin {
-                    wall_ns, tracker, ..
-                } => (*wall_ns, tracker.report().taken_ns),
-                _ => (i64::MIN, taken_ns),
-            })
-    }
-
-    /// Takes in the interval that was read.
-    pub fn step(&mut self) -> Option<Closing> {
-        self.is_ahead_whole = false;
-        for event in std::mem::take(&mut self.ahead) {
-            match event {
-                Event::Begin {
-                    tracker,
-                    missed,
-                    wall_ns,
-                } => self.begin_anew(tracker, missed, wall_ns),
-                Event::Entry { wall_ns, entry } => self.take_in(wall_ns, &entry),
-                Event::Damage { .. } | Event::CutOff { .. } => {}
-            }
-        }
-        self.latest()
     }
 
     fn begin_anew(&mut self, tracker: Box<FlowTracker>, missed: u64, wall_ns: i64) {
         let is_first = self.tracker.replace(tracker).is_none();
-        if is_first {
-            self.began_ns = wall_ns;
-        }
         let text = self.reader.config().map(str::to_owned);
         self.config = Arc::new(load(text.as_deref()));
         self.is_begun = false;
@@ -319,9 +233,27 @@ impl Course {
         });
     }
 
-    /// When the key frame was made that it began at, ns since 1970.
-    pub fn began_ns(&self) -> i64 {
+    /// When the key frame was made that it began at, ns since 1970, if there is one.
+    pub fn began_ns(&self) -> Option<i64> {
         self.began_ns
+    }
+
+    /// Where to begin instead of at `from_ns`, where it was asked to, to have more before `to_ns`: twice as far from there, as
+    /// a long interval has many key frames. `None`: there is nothing before it.
+    pub fn further_back(&self, from_ns: i64, to_ns: i64) -> Option<i64> {
+        let began_ns = self.began_ns.filter(|it| *it <= from_ns)?;
+        let length_ns = to_ns.saturating_sub(began_ns).max(0);
+        // Names of segments say no more than the millisecond.
+        Some(began_ns.saturating_sub(length_ns).saturating_sub(1_000_000))
+    }
+
+    /// Whether it is known of each interval that ended then or later, ns since 1970, what began in it: the first one may have
+    /// begun before the course, and is none to compare the second one with.
+    pub fn knows_since(&self, from_ns: i64) -> bool {
+        let is_earlier = |it: &&Closing| it.wall_ns < from_ns;
+        // Of a long way the first ones are forgotten.
+        let is_long = self.closings.len() == MOST_CLOSINGS;
+        is_long || self.closings().filter(is_earlier).count() > 1
     }
 
     /// The interval that it came to.

@@ -161,7 +161,11 @@ impl Work {
     fn put_key(&mut self, wall_ns: i64, carried: &Carried) {
         if let Ok(block) = self.encoder.key(wall_ns, carried) {
             let taken_ns = self.encoder.taken_ns();
-            self.player.source.begin(taken_ns, wall_ns, &block);
+            // Each mark is of the segment that has it; alerts are noted in the last one that is not empty.
+            let ended = self.marking.begin(wall_ns);
+            let memory = &mut self.player.source;
+            memory.note(ended.filter(|mark| mark.from_ns < mark.to_ns));
+            memory.begin(taken_ns, wall_ns, &block);
             self.encoder.has_key();
         }
     }

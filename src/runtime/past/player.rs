@@ -129,11 +129,21 @@ impl<S: Source> Player<S> {
         let when = words::day_and_time(here.wall_ns, &self.zone).join(" ");
         if here.wall_ns > wall_ns {
             self.notice = Some(format!("what is recorded begins later, at {when}"));
-        } else if wall_ns - here.wall_ns > MINUTE_NS {
+        } else if wall_ns - here.wall_ns > MINUTE_NS && !self.was_recorded(wall_ns) {
             self.notice = Some(format!(
                 "nothing was recorded then; this is the time before, {when}"
             ));
         }
+    }
+
+    /// Whether there is a key frame of about this moment, however long an interval is.
+    fn was_recorded(&self, wall_ns: i64) -> bool {
+        let course = Course::begin(&self.source, &self.zone, wall_ns);
+        let began_ns = course.and_then(|mut course| {
+            course.look_ahead(&self.source);
+            course.began_ns()
+        });
+        began_ns.is_some_and(|it| wall_ns - it <= MINUTE_NS)
     }
 
     /// How long there is nothing to do unless somebody asks for something; `None`: for good.
@@ -211,7 +221,7 @@ impl<S: Source> Player<S> {
                 break;
             }
             let before_ns = course.taken_ns();
-            course.step();
+            course.step(&self.source);
             has_come = true;
             // Another run has another clock, and what was not recorded is not waited for.
             let passed_ns = course.taken_ns().checked_sub(before_ns);
@@ -265,15 +275,7 @@ impl<S: Source> Player<S> {
             Travel::Interval(Way::On) => self.step_on(times),
             Travel::Interval(Way::Back) => self.step_back(times),
             Travel::Minute(way) => {
-                let by = if way == Way::On {
-                    MINUTE_NS
-                } else {
-                    -MINUTE_NS
-                };
-                let from = self
-                    .here()
-                    .map_or(self.source.end_ns(), |here| here.wall_ns);
-                self.go(Goal::Time(from.saturating_add(by * times as i64)));
+                self.go_by_minutes(way, times);
                 if way == Way::On && self.is_of_run && !self.can_go_on() {
                     return self.come_to_now();
                 }
@@ -312,11 +314,36 @@ impl<S: Source> Player<S> {
             // The interval that was shown until now is the last one.
             self.go(Goal::Time(i64::MAX));
         }
-        let Some(here) = self.here() else { return };
-        let before = self.shown.iter().flat_map(Course::closings).nth(times);
-        match before.copied() {
-            Some(before) => self.go(Goal::Spot(before)),
-            None => self.go(Goal::Time(here.wall_ns - 1)),
+        let mut left = times;
+        while left > 0 {
+            let known = self.shown.iter().flat_map(Course::closings);
+            let known: Vec<Closing> = known.take(left + 1).copied().collect();
+            let Some(first) = known.last() else { return };
+            if known.len() > left {
+                return self.go(Goal::Spot(*first));
+            }
+            // A moment that is not whole yet knows few that were before it.
+            self.go(Goal::Time(first.wall_ns - 1));
+            if self.here().is_none_or(|here| here.spot >= first.spot) {
+                return;
+            }
+            left -= known.len();
+        }
+    }
+
+    /// Goes as many minutes, and on by an interval at least: it may be longer than they are.
+    fn go_by_minutes(&mut self, way: Way, times: usize) {
+        let by = if way == Way::On {
+            MINUTE_NS
+        } else {
+            -MINUTE_NS
+        };
+        let before = self.here();
+        let from = before.map_or(self.source.end_ns(), |here| here.wall_ns);
+        self.go(Goal::Time(from.saturating_add(by * times as i64)));
+        let is_same = |before: Closing| self.here().is_some_and(|it| it.spot == before.spot);
+        if way == Way::On && before.is_some_and(is_same) {
+            self.step_on(1);
         }
     }
 

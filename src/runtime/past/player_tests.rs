@@ -12,6 +12,8 @@ use crate::runtime::updates::Update;
 
 #[path = "cost_tests.rs"]
 mod cost;
+#[path = "long_intervals_tests.rs"]
+mod long_intervals;
 #[path = "viewer_tests.rs"]
 mod viewer;
 

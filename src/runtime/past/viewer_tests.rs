@@ -105,6 +105,7 @@ pub fn run_by(
     let mut tracker = FlowTracker::new(INTERVALS, BEGAN_NS);
     let (mut world, mut shown) = (World::new(), Vec::new());
     let mut marking = Marking::default();
+    marking.begin(BEGAN_WALL_NS);
     let mut app = App::new(preferences(), SIZE);
     let key = encoder
         .key(BEGAN_WALL_NS, &tracker.carried())
@@ -117,6 +118,10 @@ pub fn run_by(
         let what = if what % 32 == 4 { 5 } else { what };
         let entry = world.step([what, rest[0], rest[1], rest[2]]);
         let wall_ns = clock(at + 1);
+        if is_noted {
+            memory.note(marking.pass_to(wall_ns));
+            marking.note(encoder.losing(&entry), 0);
+        }
         memory.append(wall_ns, &encoder.frame(wall_ns, &entry).expect("zstd"));
         if let Entry::Reset = entry {
             app.update(Msg::Reset, tracker.report());
@@ -141,13 +146,15 @@ pub fn run_by(
             });
         }
         if is_noted && entry.closes() > 0 {
-            memory.note(marking.pass_to(wall_ns));
-            let latest = shown.len().saturating_sub(2);
-            marking.note(super::events(&shown[latest..]).len() as u32, 0);
             memory.note(marking.begin(wall_ns));
+            memory.note_alerts(app.live_alerts().raised_now() as u32);
         }
         if at % 60 == 59 && matches!(entry, Entry::Snapshot { .. }) {
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");
+            if is_noted {
+                let ended = marking.begin(wall_ns);
+                memory.note(ended.filter(|mark| mark.from_ns < mark.to_ns));
+            }
             memory.begin(encoder.taken_ns(), wall_ns, &key);
         }
     }

@@ -21,7 +21,7 @@ impl<S: Source> Player<S> {
         let wall_ns = match goal {
             Goal::Spot(there) => there.wall_ns,
             Goal::Time(wall_ns) => wall_ns,
-            Goal::Next | Goal::Event(_) => return,
+            Goal::Next | Goal::Since(_) | Goal::Event(_) => return,
         };
         let (_, end_ns) = self.span();
         let here_ns = self.here().map_or(i64::MAX, |here| here.wall_ns);
@@ -48,13 +48,8 @@ impl<S: Source> Player<S> {
         }
         self.making = None;
         let begin = |wall_ns| Course::begin(&self.source, &self.zone, wall_ns);
-        let rough = match self.hurry(goal, wall_ns) {
-            // The interval that is wanted ended just before this key frame.
-            Some((here, rough)) if here.wall_ns > wall_ns && rough.began_ns() <= wall_ns => {
-                self.hurry(goal, rough.began_ns() - 1)
-            }
-            rough => rough,
-        };
+        let rough = self.hurry(goal, wall_ns, end_ns);
+        let rough = rough.and_then(|rough| Some((rough.latest()?, rough)));
         let before_ns = |wall_ns: i64| wall_ns.min(end_ns).saturating_sub(LEAD_NS);
         let Some((here, rough)) = rough else {
             // There is no interval behind that key frame.
@@ -68,7 +63,7 @@ impl<S: Source> Player<S> {
         // Where the clock was set back, what is before this moment by the clock may have come later.
         let is_before = |it: &Course| it.spot() <= here.spot;
         let whole = whole.or_else(|| begin(before_ns(here.wall_ns)).filter(is_before));
-        let Some(mut whole) = whole.or_else(|| begin(rough.began_ns())) else {
+        let Some(mut whole) = whole.or_else(|| begin(rough.began_ns()?)) else {
             return self.put(rough, false);
         };
         let goal = Goal::Spot(here);
@@ -83,13 +78,20 @@ impl<S: Source> Player<S> {
         }
     }
 
-    /// A course from the last key frame before this moment to the goal, and the interval that it came to.
-    fn hurry(&self, goal: Goal, wall_ns: i64) -> Option<(Closing, Course)> {
-        let mut rough = Course::begin(&self.source, &self.zone, wall_ns)?;
-        rough.hurry(true);
-        goal::run(&mut rough, &self.source, goal, None);
-        rough.hurry(false);
-        Some((rough.latest()?, rough))
+    /// A course to the goal that begins at the last key frame before this moment, or before the interval that had ended by then.
+    fn hurry(&self, goal: Goal, wall_ns: i64, end_ns: i64) -> Option<Course> {
+        let mut from_ns = wall_ns;
+        loop {
+            let mut rough = Course::begin(&self.source, &self.zone, from_ns)?;
+            rough.hurry(true);
+            goal::run(&mut rough, &self.source, goal, None);
+            rough.hurry(false);
+            let has_ended = rough.latest().is_some_and(|it| it.wall_ns <= wall_ns);
+            match rough.further_back(from_ns, wall_ns.min(end_ns)) {
+                Some(earlier_ns) if !has_ended => from_ns = earlier_ns,
+                _ => return Some(rough),
+            }
+        }
     }
 
     /// Begins to make what is shown whole, if it is not.

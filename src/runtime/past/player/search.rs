@@ -17,6 +17,8 @@ pub enum Search {
         before: Closing,
         /// The beginning of what is looked through now.
         from_ns: i64,
+        /// Where the course was to begin.
+        begun_ns: i64,
     },
 }
 
@@ -77,8 +79,18 @@ impl<S: Source> Player<S> {
         if until_ns <= self.span().0 || from_ns >= to_ns {
             return self.find_nothing("before");
         }
-        let search = Search::Back { before, from_ns };
-        self.begin_search(search, from_ns.saturating_sub(MINUTE_NS), Goal::Time(to_ns));
+        self.look_through(before, (from_ns, to_ns), from_ns.saturating_sub(MINUTE_NS));
+    }
+
+    /// Looks through a stretch on a course that begins before it. What was lost in it is seen where the interval ends, which may
+    /// be behind it.
+    fn look_through(&mut self, before: Closing, (from_ns, to_ns): (i64, i64), begun_ns: i64) {
+        let search = Search::Back {
+            before,
+            from_ns,
+            begun_ns,
+        };
+        self.begin_search(search, begun_ns, Goal::Since(to_ns));
     }
 
     fn begin_search(&mut self, search: Search, wall_ns: i64, goal: Goal) {
@@ -91,7 +103,17 @@ impl<S: Source> Player<S> {
     pub(super) fn go_on_searching(&mut self, course: Course, reached: Reached) {
         match self.search.take() {
             Some(Search::On) if reached == Reached::Goal => self.find(course.latest()),
-            Some(Search::Back { before, from_ns }) => {
+            Some(Search::Back {
+                before,
+                from_ns,
+                begun_ns,
+            }) => {
+                let to_ns = course.latest().map_or(from_ns, |it| it.wall_ns);
+                if !course.knows_since(from_ns)
+                    && let Some(earlier_ns) = course.further_back(begun_ns, to_ns)
+                {
+                    return self.look_through(before, (from_ns, to_ns), earlier_ns);
+                }
                 let is_it =
                     |it: &&Closing| it.is_event && it.spot < before.spot && it.wall_ns >= from_ns;
                 match course.closings().find(is_it) {

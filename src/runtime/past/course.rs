@@ -233,6 +233,11 @@ impl Course {
         });
     }
 
+    /// How long before a moment a course to it begins.
+    pub fn lead_ns(&self) -> i64 {
+        super::lead_ns(&self.config)
+    }
+
     /// When the key frame was made that it began at, ns since 1970, if there is one.
     pub fn began_ns(&self) -> Option<i64> {
         self.began_ns

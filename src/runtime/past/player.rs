@@ -136,6 +136,11 @@ impl<S: Source> Player<S> {
         }
     }
 
+    /// What a moment needs before it, as far as is known from the one that is shown.
+    fn lead_ns(&self) -> i64 {
+        self.shown.as_ref().map_or(LEAD_NS, Course::lead_ns)
+    }
+
     /// Whether there is a key frame of about this moment, however long an interval is.
     fn was_recorded(&self, wall_ns: i64) -> bool {
         let course = Course::begin(&self.source, &self.zone, wall_ns);

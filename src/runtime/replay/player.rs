@@ -18,6 +18,7 @@ use crate::model::tracker::FlowTracker;
 use crate::recording::{Entry, Event, Reader, SegmentName};
 use crate::runtime::checks::Checks;
 use crate::runtime::metrics::{Metrics, replayed};
+use crate::runtime::past::lead_ns;
 use crate::runtime::rights;
 use crate::runtime::updates::Inlet;
 
@@ -139,7 +140,12 @@ impl Player<'_> {
     }
 
     fn play_span(&mut self, segments: &Segments, all: &[SegmentName]) -> Result<(), Failure> {
-        for name in &span::needed(segments, all, self.span) {
+        if self.span != span::ALL {
+            // What a run looks back its settings tell; the latest ones are as good as any.
+            self.configure_by_latest(segments, all);
+        }
+        let lead_ns = lead_ns(&self.config);
+        for name in &span::needed(segments, all, self.span, lead_ns) {
             let read = segments.read(name).map_err(|error| error.to_string());
             let opened = read.and_then(|bytes| match self.reader.open(&bytes) {
                 Ok(header) => Ok((header.run, bytes)),
@@ -225,15 +231,14 @@ impl Player<'_> {
 
     /// Takes over the configuration that the latest segment begins with.
     fn configure_by_latest(&mut self, segments: &Segments, all: &[SegmentName]) {
-        let began = |reader: &mut Reader, name| {
+        let begun = |name| {
             let bytes = segments.read(name).ok()?;
+            let mut reader = Reader::default();
             reader.open(&bytes).ok()?;
-            matches!(reader.next(&bytes)?, Event::Begin { .. }).then_some(())
+            matches!(reader.next(&bytes)?, Event::Begin { .. }).then_some(reader)
         };
-        let mut latest_first = all.iter().rev();
-        if latest_first.any(|name| began(&mut self.reader, name).is_some()) {
-            let config = self.reader.config().map(str::to_owned);
-            self.configure(config.as_deref());
+        if let Some(reader) = all.iter().rev().find_map(begun) {
+            self.configure(reader.config());
         }
     }
 

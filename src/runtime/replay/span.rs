@@ -8,13 +8,20 @@ use std::collections::BTreeMap;
 use super::segments::Segments;
 use crate::model::past::Mark;
 use crate::recording::{Header, Reader, SegmentName};
-use crate::runtime::past::LEAD_NS;
+
+/// All that there is, ns since 1970.
+pub const ALL: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// Run by run, the segments of each in their order: those with something of this span, ns since 1970, and of what came before
-/// it in the same run as much as windows and thresholds look back.
-pub fn needed(segments: &Segments, all: &[SegmentName], span: (i64, i64)) -> Vec<SegmentName> {
+/// it in the same run as much as windows and thresholds look back, which `lead_ns` says.
+pub fn needed(
+    segments: &Segments,
+    all: &[SegmentName],
+    span: (i64, i64),
+    lead_ns: i64,
+) -> Vec<SegmentName> {
     let runs = by_run(all);
-    if span == (i64::MIN, i64::MAX) {
+    if span == ALL {
         return runs.concat();
     }
     let of_run = |run: &Vec<SegmentName>| {
@@ -22,7 +29,7 @@ pub fn needed(segments: &Segments, all: &[SegmentName], span: (i64, i64)) -> Vec
         let times: Vec<_> = times
             .map(|(at, name)| times_of(segments, name, run.get(at + 1)))
             .collect();
-        let needed = with_lead(&times, span);
+        let needed = with_lead(&times, span, lead_ns);
         let needed = run.iter().zip(needed).filter(|(_, is_needed)| *is_needed);
         needed.map(|(name, _)| *name).collect::<Vec<_>>()
     };
@@ -43,7 +50,7 @@ fn by_run(all: &[SegmentName]) -> Vec<Vec<SegmentName>> {
 }
 
 /// Whether each of these segments is needed, by the times of each.
-fn with_lead(times: &[Vec<(i64, i64)>], span: (i64, i64)) -> Vec<bool> {
+fn with_lead(times: &[Vec<(i64, i64)>], span: (i64, i64), lead_ns: i64) -> Vec<bool> {
     let length = |times: &[(i64, i64)]| -> i64 {
         let lengths = times.iter().map(|(from, to)| to.saturating_sub(*from));
         lengths.fold(0, i64::saturating_add)
@@ -58,7 +65,7 @@ fn with_lead(times: &[Vec<(i64, i64)>], span: (i64, i64)) -> Vec<bool> {
         let before = span.0.saturating_sub(its_times[first].0).max(0);
         let mut lead = before.saturating_add(length(&its_times[..first]));
         for before in (0..at).rev() {
-            if lead >= LEAD_NS {
+            if lead >= lead_ns {
                 break;
             }
             needed[before] = true;
@@ -128,7 +135,7 @@ mod tests {
             .iter()
             .map(|times| times.iter().map(|it| both(*it)).collect())
             .collect();
-        let needed = with_lead(&times, both(span));
+        let needed = with_lead(&times, both(span), HOUR_NS / 6);
         (0..times.len()).filter(|at| needed[*at]).collect()
     }
 

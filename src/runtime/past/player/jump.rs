@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{LEAD_NS, Making, Player};
+use super::{Making, Player};
 use crate::runtime::past::course::{Closing, Course};
 use crate::runtime::past::goal::{self, Goal, Reached};
 use crate::runtime::past::source::Source;
@@ -25,7 +25,7 @@ impl<S: Source> Player<S> {
         };
         let (_, end_ns) = self.span();
         let here_ns = self.here().map_or(i64::MAX, |here| here.wall_ns);
-        let soon = here_ns..here_ns.saturating_add(LEAD_NS);
+        let soon = here_ns..here_ns.saturating_add(self.lead_ns());
         // Not where the clock was set back, and it is before this one that it came.
         let is_ahead = |here: Closing| self.source.segment_of(wall_ns) >= Some(here.spot.segment);
         let deadline = Some(Instant::now() + self.patience);
@@ -50,10 +50,10 @@ impl<S: Source> Player<S> {
         let begin = |wall_ns| Course::begin(&self.source, &self.zone, wall_ns);
         let rough = self.hurry(goal, wall_ns, end_ns);
         let rough = rough.and_then(|rough| Some((rough.latest()?, rough)));
-        let before_ns = |wall_ns: i64| wall_ns.min(end_ns).saturating_sub(LEAD_NS);
         let Some((here, rough)) = rough else {
             // There is no interval behind that key frame.
-            let Some(mut whole) = begin(before_ns(wall_ns)) else {
+            let before_ns = wall_ns.min(end_ns).saturating_sub(self.lead_ns());
+            let Some(mut whole) = begin(before_ns) else {
                 self.notice = Some("no interval is recorded yet".to_owned());
                 return;
             };
@@ -62,7 +62,8 @@ impl<S: Source> Player<S> {
         };
         // Where the clock was set back, what is before this moment by the clock may have come later.
         let is_before = |it: &Course| it.spot() <= here.spot;
-        let whole = whole.or_else(|| begin(before_ns(here.wall_ns)).filter(is_before));
+        let before_ns = here.wall_ns.min(end_ns).saturating_sub(rough.lead_ns());
+        let whole = whole.or_else(|| begin(before_ns).filter(is_before));
         let Some(mut whole) = whole.or_else(|| begin(rough.began_ns()?)) else {
             return self.put(rough, false);
         };
@@ -100,7 +101,8 @@ impl<S: Source> Player<S> {
             return;
         };
         let goal = Goal::Spot(here);
-        let begun = Course::begin(&self.source, &self.zone, here.wall_ns - LEAD_NS);
+        let before_ns = here.wall_ns.saturating_sub(self.lead_ns());
+        let begun = Course::begin(&self.source, &self.zone, before_ns);
         self.making = begun.map(|course| Making { course, goal });
     }
 }

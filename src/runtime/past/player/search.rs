@@ -1,6 +1,6 @@
 //! The way to where a loss or an alert began: marks say in which minutes, and in a minute each interval is looked at.
 
-use super::{LEAD_NS, MINUTE_NS, Making, Player};
+use super::{MINUTE_NS, Making, Player};
 use crate::model::past::{Mark, Way};
 use crate::runtime::past::course::{Closing, Course};
 use crate::runtime::past::goal::{Goal, Reached};
@@ -58,7 +58,11 @@ impl<S: Source> Player<S> {
         // Behind the last mark nobody has looked yet.
         let next = next.or_else(|| marks.last().map(|mark| mark.to_ns));
         let next_ns = next.unwrap_or(here.wall_ns).max(here.wall_ns);
-        self.begin_search(Search::On, next_ns - LEAD_NS, Goal::Event(here.wall_ns));
+        self.begin_search(
+            Search::On,
+            next_ns.saturating_sub(self.lead_ns()),
+            Goal::Event(here.wall_ns),
+        );
     }
 
     /// Looks through the stretch before `until_ns` in which there may be something.
@@ -70,9 +74,10 @@ impl<S: Source> Player<S> {
             .rfind(|mark| mark.is_event() && mark.from_ns < until_ns);
         let (from_ns, to_ns) = match marked {
             // What nobody has looked at yet comes first.
-            _ if behind_ns < until_ns => {
-                (behind_ns.max(until_ns.saturating_sub(LEAD_NS)), until_ns)
-            }
+            _ if behind_ns < until_ns => (
+                behind_ns.max(until_ns.saturating_sub(self.lead_ns())),
+                until_ns,
+            ),
             Some(mark) => (mark.from_ns, mark.to_ns.min(until_ns)),
             None => (i64::MIN, i64::MIN),
         };

@@ -2,6 +2,7 @@
 //!
 //! The folder is opened before rights are given up: whoever becomes its owner need not be able to reach it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -31,6 +32,8 @@ pub struct Segments {
     marks: Arc<Vec<Mark>>,
     /// Indices that are missing or damaged were told.
     is_told: bool,
+    /// When the latest of a segment of so many bytes came, as far as it was looked for.
+    end: Cell<Option<(SegmentName, u64, i64)>>,
 }
 
 impl Segments {
@@ -46,6 +49,7 @@ impl Segments {
             indices: BTreeMap::new(),
             marks: Arc::default(),
             is_told: false,
+            end: Cell::new(None),
         };
         Ok((segments, owner))
     }
@@ -83,6 +87,19 @@ impl Segments {
         let mut bytes = Vec::new();
         file.take(LARGEST_INDEX).read_to_end(&mut bytes).ok()?;
         recording::read_index(&bytes)
+    }
+
+    /// When the latest of a segment came, ns since 1970: its last block says so. (The file may have been copied since.)
+    fn end_of(&self, name: &SegmentName) -> Option<i64> {
+        let (_, metadata) = self.open_file(&name.to_string()).ok()?;
+        let bytes = metadata.len();
+        if let Some((_, _, end_ns)) = self.end.get().filter(|it| (it.0, it.1) == (*name, bytes)) {
+            return Some(end_ns);
+        }
+        let times = Reader::times_of(&self.in_parts(name).ok()?).ok()?;
+        let (_, end_ns) = *times.last()?;
+        self.end.set(Some((*name, bytes, end_ns)));
+        Some(end_ns)
     }
 
     fn open_file(&self, name: &str) -> io::Result<(File, Metadata)> {
@@ -143,11 +160,8 @@ impl Source for Segments {
     }
 
     fn end_ns(&self) -> i64 {
-        let written = |name: &SegmentName| {
-            let (_, metadata) = self.open_file(&name.to_string()).ok()?;
-            Some(metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec())
-        };
-        self.names.last().and_then(written).unwrap_or(i64::MIN)
+        let end = self.names.last().and_then(|name| self.end_of(name));
+        end.unwrap_or(i64::MIN)
     }
 
     fn marks(&mut self) -> Arc<Vec<Mark>> {
@@ -171,4 +185,46 @@ impl Source for Segments {
 fn read_part(mut file: &File, from: usize, most: usize, bytes: &mut Vec<u8>) -> io::Result<usize> {
     file.seek(SeekFrom::Start(from as u64))?;
     file.take(LARGEST.min(most as u64)).read_to_end(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::tracker::Carried;
+    use crate::recording::world::{BEGAN_NS, INTERVALS, World};
+    use crate::recording::{Encoder, Header};
+
+    #[test]
+    fn a_recording_ends_when_the_latest_of_it_came_not_when_it_was_copied() {
+        const SECOND_NS: i64 = 1_000_000_000;
+        let folder = tempfile::tempdir().expect("a folder");
+        let header = Header {
+            run: 7,
+            number: 0,
+            began_wall_ns: SECOND_NS,
+        };
+        let mut encoder = Encoder::new(BEGAN_NS, INTERVALS, "{}".into()).expect("zstd");
+        let mut bytes = header.bytes().to_vec();
+        let key = encoder.key(SECOND_NS, &Carried::default()).expect("zstd");
+        bytes.extend(&key);
+        let mut world = World::new();
+        let name = SegmentName {
+            began_ms: 1000,
+            run: header.run,
+            number: header.number,
+        };
+        let mut segments = Segments::open(folder.path()).expect("the folder").0;
+        assert_eq!(segments.end_ns(), i64::MIN);
+        for second in 2..5 {
+            let wall_ns = second * SECOND_NS;
+            bytes.extend(
+                encoder
+                    .frame(wall_ns, &world.step([8, 0, 11, 3]))
+                    .expect("zstd"),
+            );
+            std::fs::write(folder.path().join(name.to_string()), &bytes).expect("a segment");
+            segments.refresh().expect("a list");
+            assert_eq!([(); 2].map(|()| segments.end_ns()), [wall_ns; 2]);
+        }
+    }
 }

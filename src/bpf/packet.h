@@ -188,7 +188,7 @@ static __always_inline void begin_facts(struct packet_facts *facts, const struct
 	set_word(&facts->key.ifindex, JOIN(packet->ifindex, 0, 32));
 	for (__u32 at = 8; at < __builtin_offsetof(struct flow_key, vlan); at += 8)
 		set_word(bytes + at, 0);
-	set_word(&facts->key.vlan, JOIN(packet->vlan, 0, 16));
+	set_word(&facts->key.vlan, JOIN(JOIN(packet->vlan, 0, 16), 0, 32));
 	for (__u32 at = sizeof(facts->key); at < sizeof(*facts); at += 8)
 		set_word(bytes + at, 0);
 }

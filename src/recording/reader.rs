@@ -58,9 +58,19 @@ pub struct Reader {
     is_cut_off: bool,
     /// No block of the segment was read yet.
     is_unread: bool,
+    /// No segment has lost anything.
+    is_whole: bool,
 }
 
 impl Reader {
+    /// A reader of segments that are in memory: they have not lost their ends.
+    pub fn of_whole() -> Reader {
+        Reader {
+            is_whole: true,
+            ..Reader::default()
+        }
+    }
+
     /// Begins with a segment, which is the one after the one before if it says so.
     pub fn open(&mut self, segment: &[u8]) -> Result<Header, Unreadable> {
         let header = Header::read(segment)?;
@@ -185,7 +195,7 @@ impl Reader {
             (Kind::Key, before) => {
                 let missed = input.number()?;
                 let before = before.filter(|_| missed == 0);
-                if before.is_some() && !is_first {
+                if before.is_some() && (self.is_whole || !is_first) {
                     self.state = before;
                     return Ok(None);
                 }

@@ -27,6 +27,13 @@ const MINUTE_NS: i64 = 60_000_000_000;
 /// What a moment needs before it at least, and what a live dashboard keeps, ns.
 const LEAD_NS: i64 = 600_000_000_000;
 
+/// The configuration that a recording says was in force; the default one where it says nothing, or what is not known here, as a
+/// newer flowtop may.
+pub fn recorded_config(text: Option<&str>) -> Config {
+    let loaded = text.map(|text| Config::load(text, "the recording's configuration"));
+    loaded.and_then(Result::ok).unwrap_or_default()
+}
+
 /// What a moment of a run with these settings needs before it, so that its windows, what is the matter with flows, and alerts are
 /// those of the run, ns.
 pub fn lead_ns(config: &Config) -> i64 {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use self::ahead::Ahead;
+use super::recorded_config;
 use super::source::Source;
 use crate::app::{Journal, Moment};
 use crate::config::Config;
@@ -81,7 +82,7 @@ impl Course {
     pub fn begin(source: &impl Source, zone: &TimeZone, wall_ns: i64) -> Option<Course> {
         let segment = source.segment_of(wall_ns)?;
         let mut course = Course {
-            reader: Reader::default(),
+            reader: source.reader(),
             segment,
             bytes: Vec::new(),
             first: 0,
@@ -131,7 +132,7 @@ impl Course {
     fn begin_anew(&mut self, tracker: Box<FlowTracker>, missed: u64, wall_ns: i64) {
         let is_first = self.tracker.replace(tracker).is_none();
         let text = self.reader.config().map(str::to_owned);
-        self.config = Arc::new(load(text.as_deref()));
+        self.config = Arc::new(recorded_config(text.as_deref()));
         self.is_begun = false;
         if self.is_metered {
             self.begin_metrics();
@@ -160,7 +161,7 @@ impl Course {
         entry.apply(tracker);
         match entry {
             Entry::Config(text) => {
-                self.config = Arc::new(load(Some(text)));
+                self.config = Arc::new(recorded_config(Some(text)));
                 replayed::configure(tracker, &self.config);
                 if self.journal.alerts().rules() != self.config.alerts {
                     self.journal.set_alert_rules(self.config.alerts.clone());
@@ -238,18 +239,22 @@ impl Course {
         super::lead_ns(&self.config)
     }
 
+    /// How long intervals are remembered at least, where they are as long as they should be.
+    pub fn remembered_ns(&self) -> i64 {
+        let ns = self.config.throughput_interval.as_nanos() * (MOST_CLOSINGS as u128 / 2);
+        i64::try_from(ns).unwrap_or(i64::MAX)
+    }
+
     /// When the key frame was made that it began at, ns since 1970, if there is one.
     pub fn began_ns(&self) -> Option<i64> {
         self.began_ns
     }
 
-    /// Where to begin instead of at `from_ns`, where it was asked to, to have more before `to_ns`: twice as far from there, as
-    /// a long interval has many key frames. `None`: there is nothing before it.
-    pub fn further_back(&self, from_ns: i64, to_ns: i64) -> Option<i64> {
+    /// Where to begin instead of at `from_ns`, where it was asked to, to have so much more before it. `None`: there is nothing.
+    pub fn further_back(&self, from_ns: i64, step_ns: i64) -> Option<i64> {
         let began_ns = self.began_ns.filter(|it| *it <= from_ns)?;
-        let length_ns = to_ns.saturating_sub(began_ns).max(0);
         // Names of segments say no more than the millisecond.
-        Some(began_ns.saturating_sub(length_ns).saturating_sub(1_000_000))
+        Some(began_ns.saturating_sub(step_ns).saturating_sub(1_000_000))
     }
 
     /// Whether it is known of each interval that ended then or later, ns since 1970, what began in it: the first one may have
@@ -291,12 +296,6 @@ impl Course {
         let tracker = self.tracker.as_ref()?;
         Some(Moment::past(tracker.report(), &self.journal, place))
     }
-}
-
-/// What a newer flowtop wrote in it may be unknown.
-fn load(text: Option<&str>) -> Config {
-    let loaded = text.map(|text| Config::load(text, "the recording's configuration"));
-    loaded.and_then(Result::ok).unwrap_or_default()
 }
 
 fn time_of_day(wall_ns: i64, zone: &TimeZone) -> TimeOfDay {

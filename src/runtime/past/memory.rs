@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::LEAD_NS;
 use super::source::Source;
 use crate::model::past::Mark;
-use crate::recording::{HEADER, Header, SegmentName};
+use crate::recording::{HEADER, Header, Reader, SegmentName};
 
 /// Bytes that are kept: what 4,096 flows need for that long that all send all the time.
 const MOST_BYTES: usize = 64 << 20;
@@ -96,6 +96,10 @@ impl Memory {
 }
 
 impl Source for Memory {
+    fn reader(&self) -> Reader {
+        Reader::of_whole()
+    }
+
     fn names(&self) -> &[SegmentName] {
         &self.names
     }

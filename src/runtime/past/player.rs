@@ -25,6 +25,10 @@ use crate::model::past::{Travel, Way};
 use crate::runtime::sampler::pace::Clock;
 use crate::runtime::updates::Outlet;
 
+/// How far back a course begins that has too little before its goal, ns; then twice as far, and so on: a long interval has many
+/// key frames.
+const FIRST_STEP_NS: i64 = 20_000_000_000;
+
 /// How long somebody waits for a moment that is whole, before one is shown that is not.
 const PATIENCE: Duration = Duration::from_millis(30);
 /// How long nothing is heard of requests.
@@ -139,6 +143,12 @@ impl<S: Source> Player<S> {
     /// What a moment needs before it, as far as is known from the one that is shown.
     fn lead_ns(&self) -> i64 {
         self.shown.as_ref().map_or(LEAD_NS, Course::lead_ns)
+    }
+
+    /// How much is looked through at once where no index says anything: no more than a course remembers.
+    fn stretch_ns(&self) -> i64 {
+        let of_course = self.shown.as_ref().map(Course::remembered_ns);
+        of_course.map_or(LEAD_NS, |it| it.min(LEAD_NS))
     }
 
     /// Whether there is a key frame of about this moment, however long an interval is.

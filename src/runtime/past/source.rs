@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::model::past::Mark;
-use crate::recording::SegmentName;
+use crate::recording::{Reader, SegmentName};
 
 /// Segments that can be read.
 pub trait Source {
@@ -13,6 +13,11 @@ pub trait Source {
 
     /// What their indices say of them, as far as it is known, the oldest first.
     fn indices(&self) -> impl Iterator<Item = (&SegmentName, &[Mark])>;
+
+    /// A reader for them.
+    fn reader(&self) -> Reader {
+        Reader::default()
+    }
 
     /// Looks which there are now.
     fn refresh(&mut self) -> io::Result<()>;

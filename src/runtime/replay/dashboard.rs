@@ -33,8 +33,6 @@ use crate::terminal;
 
 /// The longest wait: nothing is checked but what wakes.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-/// A recording that was written to so lately is still being written, ns.
-const LATELY_NS: i64 = 5_000_000_000;
 
 /// Shows the recording until the user leaves; `at`: this moment first, ns since 1970.
 pub fn run(
@@ -114,10 +112,9 @@ fn launch(
         move |_| Ok(player),
         move |mut player: Player<Segments>| {
             let _ = player.source.refresh();
-            let lately_ns = Timestamp::now().as_nanosecond() as i64 - LATELY_NS;
             let begin = match at {
                 Some(wall_ns) => Begin::At(wall_ns),
-                None if player.source.end_ns() > lately_ns => Begin::End,
+                None if player.source.goes_on() => Begin::End,
                 None => Begin::Start,
             };
             play(player, begin, &requests);

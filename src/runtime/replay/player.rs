@@ -18,7 +18,7 @@ use crate::model::tracker::FlowTracker;
 use crate::recording::{Entry, Event, Reader, SegmentName};
 use crate::runtime::checks::Checks;
 use crate::runtime::metrics::{Metrics, replayed};
-use crate::runtime::past::lead_ns;
+use crate::runtime::past::{lead_ns, recorded_config};
 use crate::runtime::rights;
 use crate::runtime::updates::Inlet;
 
@@ -95,7 +95,8 @@ impl Player<'_> {
         self.play_span(segments, &all)?;
         if !self.is_begun {
             // Nothing of the span was recorded: that is so of the checks of the recording as well.
-            self.configure_by_latest(segments, &all);
+            let latest = latest_config(segments, &all);
+            self.configure(latest.as_deref());
             self.find_checks()?;
         }
         if let Some(Err(error)) = self.records.take().map(Records::end) {
@@ -140,12 +141,11 @@ impl Player<'_> {
     }
 
     fn play_span(&mut self, segments: &Segments, all: &[SegmentName]) -> Result<(), Failure> {
-        if self.span != span::ALL {
-            // What a run looks back its settings tell; the latest ones are as good as any.
-            self.configure_by_latest(segments, all);
-        }
-        let lead_ns = lead_ns(&self.config);
-        for name in &span::needed(segments, all, self.span, lead_ns) {
+        // What a run looks back its settings tell; its latest ones are as good as any.
+        let lead_of = |run: &[SegmentName]| {
+            lead_ns(&recorded_config(latest_config(segments, run).as_deref()))
+        };
+        for name in &span::needed(segments, all, self.span, lead_of) {
             let read = segments.read(name).map_err(|error| error.to_string());
             let opened = read.and_then(|bytes| match self.reader.open(&bytes) {
                 Ok(header) => Ok((header.run, bytes)),
@@ -229,19 +229,6 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Takes over the configuration that the latest segment begins with.
-    fn configure_by_latest(&mut self, segments: &Segments, all: &[SegmentName]) {
-        let begun = |name| {
-            let bytes = segments.read(name).ok()?;
-            let mut reader = Reader::default();
-            reader.open(&bytes).ok()?;
-            matches!(reader.next(&bytes)?, Event::Begin { .. }).then_some(reader)
-        };
-        if let Some(reader) = all.iter().rev().find_map(begun) {
-            self.configure(reader.config());
-        }
-    }
-
     /// There are checks from here on, or there are none.
     fn find_checks(&mut self) -> Result<(), Failure> {
         if let Some(judgement) = &mut self.judgement
@@ -284,10 +271,9 @@ impl Player<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Takes over thresholds and units of the run; what a newer flowtop wrote in it may be unknown.
+    /// Takes over thresholds and units of the run.
     fn configure(&mut self, text: Option<&str>) {
-        let loaded = text.map(|text| Config::load(text, "the recording's configuration"));
-        self.config = loaded.and_then(Result::ok).unwrap_or_default();
+        self.config = recorded_config(text);
         if *self.alerts.rules() != self.config.alerts {
             self.alerts = Alerts::new(self.config.alerts.clone());
         }
@@ -339,4 +325,16 @@ impl Player<'_> {
         let line = about(self.folder, Exit::Failed, format!("{name}: {text}"));
         let _ = writeln!(io::stderr(), "{}", harmless(&line.to_string()));
     }
+}
+
+/// The configuration that the latest of these segments begins with.
+fn latest_config(segments: &Segments, names: &[SegmentName]) -> Option<String> {
+    let config_of = |name| {
+        let bytes = segments.read(name).ok()?;
+        let mut reader = Reader::default();
+        reader.open(&bytes).ok()?;
+        let begun = matches!(reader.next(&bytes)?, Event::Begin { .. });
+        reader.config().filter(|_| begun).map(str::to_owned)
+    };
+    names.iter().rev().find_map(config_of)
 }

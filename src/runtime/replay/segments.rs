@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
@@ -20,6 +21,8 @@ use crate::runtime::recording_folder::file_names;
 
 /// No segment is so large: of one that is, nothing is read.
 const LARGEST: u64 = 2 << 30;
+/// A recording that was written to so lately is still being written, ns.
+const LATELY_NS: i64 = 5_000_000_000;
 /// No index is so large.
 const LARGEST_INDEX: u64 = 1 << 20;
 
@@ -89,17 +92,28 @@ impl Segments {
         recording::read_index(&bytes)
     }
 
-    /// When the latest of a segment came, ns since 1970: its last block says so. (The file may have been copied since.)
+    /// When the latest of a segment came, ns since 1970. That is now where it is still written; else its last block says so, as
+    /// the file may have been copied since.
     fn end_of(&self, name: &SegmentName) -> Option<i64> {
         let (_, metadata) = self.open_file(&name.to_string()).ok()?;
+        let written_ns = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
+        if written_ns > lately_ns() {
+            return Some(written_ns);
+        }
         let bytes = metadata.len();
         if let Some((_, _, end_ns)) = self.end.get().filter(|it| (it.0, it.1) == (*name, bytes)) {
             return Some(end_ns);
         }
-        let times = Reader::times_of(&self.in_parts(name).ok()?).ok()?;
-        let (_, end_ns) = *times.last()?;
+        let times = self.in_parts(name).and_then(|it| Reader::times_of(&it));
+        let last = times.ok().and_then(|times| times.last().copied());
+        let end_ns = last.map_or(written_ns, |(_, to_ns)| to_ns);
         self.end.set(Some((*name, bytes, end_ns)));
         Some(end_ns)
+    }
+
+    /// Whether it is still being written.
+    pub fn goes_on(&self) -> bool {
+        self.end_ns() > lately_ns()
     }
 
     fn open_file(&self, name: &str) -> io::Result<(File, Metadata)> {
@@ -181,6 +195,11 @@ impl Source for Segments {
     }
 }
 
+/// What came since then may be of a run that goes on, ns since 1970.
+fn lately_ns() -> i64 {
+    (Timestamp::now().as_nanosecond() as i64).saturating_sub(LATELY_NS)
+}
+
 /// Appends what a file has from this place on, so many bytes at most; returns how many that were.
 fn read_part(mut file: &File, from: usize, most: usize, bytes: &mut Vec<u8>) -> io::Result<usize> {
     file.seek(SeekFrom::Start(from as u64))?;
@@ -189,6 +208,9 @@ fn read_part(mut file: &File, from: usize, most: usize, bytes: &mut Vec<u8>) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::time::{Duration, SystemTime};
+
     use super::*;
     use crate::model::tracker::Carried;
     use crate::recording::world::{BEGAN_NS, INTERVALS, World};
@@ -213,6 +235,7 @@ mod tests {
             run: header.run,
             number: header.number,
         };
+        let copied = SystemTime::now() - Duration::from_secs(60);
         let mut segments = Segments::open(folder.path()).expect("the folder").0;
         assert_eq!(segments.end_ns(), i64::MIN);
         for second in 2..5 {
@@ -222,7 +245,9 @@ mod tests {
                     .frame(wall_ns, &world.step([8, 0, 11, 3]))
                     .expect("zstd"),
             );
-            std::fs::write(folder.path().join(name.to_string()), &bytes).expect("a segment");
+            let mut file = File::create(folder.path().join(name.to_string())).expect("a file");
+            file.write_all(&bytes).expect("a segment");
+            file.set_modified(copied).expect("a time of its own");
             segments.refresh().expect("a list");
             assert_eq!([(); 2].map(|()| segments.end_ns()), [wall_ns; 2]);
         }

@@ -13,12 +13,12 @@ use crate::recording::{Header, Reader, SegmentName};
 pub const ALL: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// Run by run, the segments of each in their order: those with something of this span, ns since 1970, and of what came before
-/// it in the same run as much as windows and thresholds look back, which `lead_ns` says.
+/// it in the same run as much as windows and thresholds look back, which `lead_of` says of a run.
 pub fn needed(
     segments: &Segments,
     all: &[SegmentName],
     span: (i64, i64),
-    lead_ns: i64,
+    lead_of: impl Fn(&[SegmentName]) -> i64,
 ) -> Vec<SegmentName> {
     let runs = by_run(all);
     if span == ALL {
@@ -29,7 +29,7 @@ pub fn needed(
         let times: Vec<_> = times
             .map(|(at, name)| times_of(segments, name, run.get(at + 1)))
             .collect();
-        let needed = with_lead(&times, span, lead_ns);
+        let needed = with_lead(&times, span, || lead_of(run));
         let needed = run.iter().zip(needed).filter(|(_, is_needed)| *is_needed);
         needed.map(|(name, _)| *name).collect::<Vec<_>>()
     };
@@ -50,13 +50,21 @@ fn by_run(all: &[SegmentName]) -> Vec<Vec<SegmentName>> {
 }
 
 /// Whether each of these segments is needed, by the times of each.
-fn with_lead(times: &[Vec<(i64, i64)>], span: (i64, i64), lead_ns: i64) -> Vec<bool> {
+fn with_lead(
+    times: &[Vec<(i64, i64)>],
+    span: (i64, i64),
+    lead_ns: impl FnOnce() -> i64,
+) -> Vec<bool> {
     let length = |times: &[(i64, i64)]| -> i64 {
         let lengths = times.iter().map(|(from, to)| to.saturating_sub(*from));
         lengths.fold(0, i64::saturating_add)
     };
     let is_in_it = |(from, to): &(i64, i64)| *from <= span.1 && *to >= span.0;
     let mut needed = vec![false; times.len()];
+    if !times.iter().flatten().any(is_in_it) {
+        return needed;
+    }
+    let lead_ns = lead_ns();
     for (at, its_times) in times.iter().enumerate() {
         let Some(first) = its_times.iter().position(is_in_it) else {
             continue;
@@ -135,7 +143,7 @@ mod tests {
             .iter()
             .map(|times| times.iter().map(|it| both(*it)).collect())
             .collect();
-        let needed = with_lead(&times, both(span), HOUR_NS / 6);
+        let needed = with_lead(&times, both(span), || HOUR_NS / 6);
         (0..times.len()).filter(|at| needed[*at]).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Making, Player};
+use super::{FIRST_STEP_NS, Making, Player};
 use crate::runtime::past::course::{Closing, Course};
 use crate::runtime::past::goal::{self, Goal, Reached};
 use crate::runtime::past::source::Source;
@@ -48,7 +48,7 @@ impl<S: Source> Player<S> {
         }
         self.making = None;
         let begin = |wall_ns| Course::begin(&self.source, &self.zone, wall_ns);
-        let rough = self.hurry(goal, wall_ns, end_ns);
+        let rough = self.hurry(goal, wall_ns);
         let rough = rough.and_then(|rough| Some((rough.latest()?, rough)));
         let Some((here, rough)) = rough else {
             // There is no interval behind that key frame.
@@ -80,16 +80,16 @@ impl<S: Source> Player<S> {
     }
 
     /// A course to the goal that begins at the last key frame before this moment, or before the interval that had ended by then.
-    fn hurry(&self, goal: Goal, wall_ns: i64, end_ns: i64) -> Option<Course> {
-        let mut from_ns = wall_ns;
+    fn hurry(&self, goal: Goal, wall_ns: i64) -> Option<Course> {
+        let (mut from_ns, mut step_ns) = (wall_ns, FIRST_STEP_NS);
         loop {
             let mut rough = Course::begin(&self.source, &self.zone, from_ns)?;
             rough.hurry(true);
             goal::run(&mut rough, &self.source, goal, None);
             rough.hurry(false);
             let has_ended = rough.latest().is_some_and(|it| it.wall_ns <= wall_ns);
-            match rough.further_back(from_ns, wall_ns.min(end_ns)) {
-                Some(earlier_ns) if !has_ended => from_ns = earlier_ns,
+            match rough.further_back(from_ns, step_ns) {
+                Some(earlier_ns) if !has_ended => (from_ns, step_ns) = (earlier_ns, 2 * step_ns),
                 _ => return Some(rough),
             }
         }

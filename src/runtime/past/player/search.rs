@@ -1,6 +1,6 @@
 //! The way to where a loss or an alert began: marks say in which minutes, and in a minute each interval is looked at.
 
-use super::{MINUTE_NS, Making, Player};
+use super::{FIRST_STEP_NS, MINUTE_NS, Making, Player};
 use crate::model::past::{Mark, Way};
 use crate::runtime::past::course::{Closing, Course};
 use crate::runtime::past::goal::{Goal, Reached};
@@ -19,6 +19,8 @@ pub enum Search {
         from_ns: i64,
         /// Where the course was to begin.
         begun_ns: i64,
+        /// How far back the next one begins.
+        step_ns: i64,
     },
 }
 
@@ -75,7 +77,7 @@ impl<S: Source> Player<S> {
         let (from_ns, to_ns) = match marked {
             // What nobody has looked at yet comes first.
             _ if behind_ns < until_ns => (
-                behind_ns.max(until_ns.saturating_sub(self.lead_ns())),
+                behind_ns.max(until_ns.saturating_sub(self.stretch_ns())),
                 until_ns,
             ),
             Some(mark) => (mark.from_ns, mark.to_ns.min(until_ns)),
@@ -84,16 +86,23 @@ impl<S: Source> Player<S> {
         if until_ns <= self.span().0 || from_ns >= to_ns {
             return self.find_nothing("before");
         }
-        self.look_through(before, (from_ns, to_ns), from_ns.saturating_sub(MINUTE_NS));
+        let begun_ns = from_ns.saturating_sub(MINUTE_NS);
+        self.look_through(before, (from_ns, to_ns), (begun_ns, FIRST_STEP_NS));
     }
 
     /// Looks through a stretch on a course that begins before it. What was lost in it is seen where the interval ends, which may
     /// be behind it.
-    fn look_through(&mut self, before: Closing, (from_ns, to_ns): (i64, i64), begun_ns: i64) {
+    fn look_through(
+        &mut self,
+        before: Closing,
+        (from_ns, to_ns): (i64, i64),
+        (begun_ns, step_ns): (i64, i64),
+    ) {
         let search = Search::Back {
             before,
             from_ns,
             begun_ns,
+            step_ns,
         };
         self.begin_search(search, begun_ns, Goal::Since(to_ns));
     }
@@ -112,12 +121,14 @@ impl<S: Source> Player<S> {
                 before,
                 from_ns,
                 begun_ns,
+                step_ns,
             }) => {
-                let to_ns = course.latest().map_or(from_ns, |it| it.wall_ns);
                 if !course.knows_since(from_ns)
-                    && let Some(earlier_ns) = course.further_back(begun_ns, to_ns)
+                    && let Some(earlier_ns) = course.further_back(begun_ns, step_ns)
                 {
-                    return self.look_through(before, (from_ns, to_ns), earlier_ns);
+                    let to_ns = course.latest().map_or(from_ns, |it| it.wall_ns);
+                    let begin = (earlier_ns, 2 * step_ns);
+                    return self.look_through(before, (from_ns, to_ns), begin);
                 }
                 let is_it =
                     |it: &&Closing| it.is_event && it.spot < before.spot && it.wall_ns >= from_ns;

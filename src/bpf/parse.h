@@ -142,6 +142,7 @@ static __always_inline int parse_next(const struct packet *packet, enum mode mod
 {
 	if (mode == COMPLETE)
 		return parse_extensions(packet, facts, protocol, offset);
+	/* Neither is one, and nearly all packets are of these: fewer questions. */
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && is_extension(facts, protocol))
 		return PARSED_UNREADABLE;
 	return parse_transport(packet, mode, facts, protocol, offset);

@@ -48,7 +48,9 @@ impl InterfaceTotals {
             self.of_cpus
                 .half_word(at, offset_of!(interface_totals, is_bare))
                 .store(is_bare.into(), Ordering::Release);
-            self.name(at, ifindex);
+            self.of_cpus
+                .half_word(at, offset_of!(interface_totals, ifindex))
+                .store(ifindex, Ordering::Release);
         }
         Ok(())
     }
@@ -83,7 +85,6 @@ impl InterfaceTotals {
             return;
         };
         for at in self.on_each_cpu(place) {
-            self.name(at, 0);
             self.of_cpus.write(at, interface_totals::default());
             self.untracked_bytes.write(at, 0);
         }
@@ -92,12 +93,6 @@ impl InterfaceTotals {
 
     fn on_each_cpu(&self, place: usize) -> impl Iterator<Item = usize> + use<> {
         (place..self.of_cpus.len()).step_by(INTERFACE_SLOTS)
-    }
-
-    fn name(&self, at: usize, ifindex: u32) {
-        self.of_cpus
-            .half_word(at, offset_of!(interface_totals, ifindex))
-            .store(ifindex, Ordering::Release);
     }
 }
 

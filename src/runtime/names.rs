@@ -69,6 +69,7 @@ impl Resolver {
         for address in addresses.iter().rev() {
             match self.answers.get(address).filter(|answer| answer.holds()) {
                 Some(answer) => known.extend(answer.name().map(|name| (*address, name.clone()))),
+                None if self.under_way == Some(*address) => {}
                 None => self.wanted.push(*address),
             }
         }
@@ -83,7 +84,6 @@ impl Resolver {
         }
         self.answers.insert(address, answer);
         self.under_way = None;
-        self.wanted.retain(|wanted| *wanted != address);
         self.ask_next();
     }
 

@@ -5,6 +5,7 @@
 mod advance;
 mod closing;
 mod excess;
+mod figure;
 mod former_runs;
 mod gaps;
 mod glance;
@@ -24,6 +25,7 @@ mod window;
 
 pub use advance::FlowTracker;
 pub use advance::carried::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
+pub use figure::{Interarrival, Rates, RecentLoss, loss_percent};
 pub use former_runs::FormerRuns;
 pub use glance::Glance;
 pub use kept::Wanted;
@@ -33,143 +35,13 @@ pub use watch::Watched;
 pub use whole_run::WholeRun;
 pub use window::{Intervals, statistics};
 
+use figure::{float, gained};
+
 use super::capture::CaptureSample;
-use super::counts::{Counts, Metered};
+use super::counts::Counts;
 use super::flow::FlowKey;
 use super::histogram::Histogram;
 use super::snapshot::{Hook, InterfaceSample, LinkState, TableSample};
-
-/// Rates over the latest throughput interval.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Rates {
-    /// Wire bytes per second.
-    pub throughput: f64,
-    /// Payload bytes per second.
-    pub goodput: f64,
-    /// Packets per second.
-    pub packet_rate: f64,
-}
-
-impl Rates {
-    /// Of what came within so many seconds.
-    fn of(came: &Metered, seconds: f64) -> Rates {
-        Rates {
-            throughput: came.bytes as f64 / seconds,
-            goodput: came.payload_bytes as f64 / seconds,
-            packet_rate: came.packets as f64 / seconds,
-        }
-    }
-}
-
-impl std::ops::AddAssign for Rates {
-    fn add_assign(&mut self, other: Rates) {
-        self.throughput += other.throughput;
-        self.goodput += other.goodput;
-        self.packet_rate += other.packet_rate;
-    }
-}
-
-/// A figure that may not be known, in one word: there may be a million flows.
-#[derive(Debug, Clone, Copy)]
-struct Figure(f64);
-
-impl Figure {
-    const UNKNOWN: Figure = Figure(f64::NAN);
-
-    fn of(value: Option<f64>) -> Figure {
-        value.map_or(Figure::UNKNOWN, Figure)
-    }
-
-    fn known(self) -> Option<f64> {
-        (!self.0.is_nan()).then_some(self.0)
-    }
-}
-
-impl PartialEq for Figure {
-    fn eq(&self, other: &Figure) -> bool {
-        self.known() == other.known()
-    }
-}
-
-/// Inter-arrival statistics over the jitter window.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Interarrival {
-    mean_ms: Figure,
-    jitter_ms: Figure,
-    /// Number of gaps in the window.
-    pub samples: u64,
-}
-
-impl Interarrival {
-    /// Mean gap and sample standard deviation, ms, of so many gaps.
-    pub fn new(mean_ms: Option<f64>, jitter_ms: Option<f64>, samples: u64) -> Interarrival {
-        Interarrival {
-            mean_ms: Figure::of(mean_ms),
-            jitter_ms: Figure::of(jitter_ms),
-            samples,
-        }
-    }
-
-    /// Mean gap, ms; unknown without a gap.
-    pub fn mean_ms(&self) -> Option<f64> {
-        self.mean_ms.known()
-    }
-
-    /// Sample standard deviation of the gaps, ms; unknown below two gaps.
-    pub fn jitter_ms(&self) -> Option<f64> {
-        self.jitter_ms.known()
-    }
-}
-
-impl Default for Interarrival {
-    fn default() -> Interarrival {
-        Interarrival::new(None, None, 0)
-    }
-}
-
-/// Loss of late, percent of what was sent, as [`loss_percent`] has it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RecentLoss {
-    interval: Figure,
-    window: Figure,
-}
-
-impl RecentLoss {
-    /// Of the latest interval, and of the jitter window.
-    pub fn new(interval: Option<f64>, window: Option<f64>) -> RecentLoss {
-        RecentLoss {
-            interval: Figure::of(interval),
-            window: Figure::of(window),
-        }
-    }
-
-    /// Over the latest throughput interval; unknown where no number came or went missing in it.
-    pub fn interval(&self) -> Option<f64> {
-        self.interval.known()
-    }
-
-    /// The same over the jitter window.
-    pub fn window(&self) -> Option<f64> {
-        self.window.known()
-    }
-}
-
-impl Default for RecentLoss {
-    fn default() -> RecentLoss {
-        RecentLoss::new(None, None)
-    }
-}
-
-/// What a count that may go down has gained: more numbers may have come late than went missing.
-fn gained(difference: i64) -> u64 {
-    difference.max(0) as u64
-}
-
-/// Share of what is missing in what was sent, percent: 100 * lost / (lost + arrived). Unknown where nothing was sent.
-pub fn loss_percent(lost: u64, arrived: u64) -> Option<f64> {
-    let sent = lost + arrived;
-    (sent > 0).then(|| 100.0 * lost as f64 / sent as f64)
-}
 
 /// How a flow went over its latest intervals.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -190,12 +62,21 @@ impl History {
             goodput: f64::NAN,
             packet_rate: f64::NAN,
         });
-        self.motion.record([
-            rates.throughput,
-            rates.goodput,
-            interarrival.mean_ms.0,
-            interarrival.jitter_ms.0,
-        ]);
+        let [mean, jitter] = interarrival.mean_and_jitter();
+        self.motion
+            .record([rates.throughput, rates.goodput, mean, jitter]);
+    }
+
+    /// Throughput of so many intervals ago, no more than [`AT_HAND`](series::AT_HAND); NaN where it is not known.
+    #[inline]
+    fn throughput_ago(&self, intervals: usize) -> f32 {
+        self.motion.value_ago(0, intervals)
+    }
+
+    /// The same of jitter.
+    #[inline]
+    fn jitter_ago(&self, intervals: usize) -> f32 {
+        self.motion.value_ago(3, intervals)
     }
 
     /// Throughput, bytes per second.

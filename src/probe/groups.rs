@@ -85,10 +85,12 @@ impl GroupRecords {
     }
 
     /// Adds to `counts` what was counted of the flow with this generation.
+    #[inline]
     pub fn read(&self, slot: usize, generation: u32, counts: &mut Counts) {
         let GroupRecords { ip } = self;
-        let decode = |records: &MappedArray<_>| decode_ip(records.read(slot), generation);
-        counts.ip = ip.as_ref().map(decode);
+        if let Some(records) = ip {
+            counts.ip = Some(decode_ip(records, slot, generation));
+        }
     }
 }
 
@@ -110,7 +112,9 @@ fn long(low: Option<u32>, high: Option<u32>) -> u64 {
     high << 31 | rest
 }
 
-fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
+/// Not inlined: mostly it is off.
+#[inline(never)]
+fn decode_ip(records: &MappedArray<ip_metrics>, slot: usize, generation: u32) -> IpMetrics {
     let ip_metrics {
         ce,
         ttl,
@@ -119,7 +123,7 @@ fn decode_ip(record: ip_metrics, generation: u32) -> IpMetrics {
         ip_bytes,
         ip_bytes_high,
         unused: _,
-    } = record;
+    } = records.read(slot);
     let number = |word| number(word, generation);
     IpMetrics {
         ce: number(ce).unwrap_or(0).into(),
@@ -156,7 +160,8 @@ mod tests {
     fn a_number_of_another_generation_is_none() {
         let word = 7 << 32 | 9;
         assert_eq!((number(word, 7), number(word, 8)), (Some(9), None));
-        let never = decode_ip(ip_metrics::default(), 1);
+        let records = MappedArray::of_process(1).unwrap();
+        let never = decode_ip(&records, 0, 1);
         assert_eq!(never, IpMetrics::default());
     }
 }

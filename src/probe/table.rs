@@ -228,6 +228,7 @@ impl FlowTable {
         }
     }
 
+    #[inline]
     fn report_change(
         &mut self,
         index: usize,

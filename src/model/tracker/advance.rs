@@ -275,7 +275,6 @@ impl FlowTracker {
         let state = &mut self.states[index];
         let before = self.meter.look(flow);
         let increase = state.count(flow, sample);
-        state.window.forget_before(oldest_step);
         if increase.is_new_epoch {
             state.window.forget_gaps();
         } else {
@@ -284,7 +283,8 @@ impl FlowTracker {
         }
         let kept = self.kept.iter_mut();
         kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
-        state.window.add(self.step, increase.gaps, &increase.came);
+        let (step, window) = (self.step, &mut state.window);
+        window.add(step, oldest_step, increase.gaps, &increase.came);
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         flow.update_glance(sample.counts.ip.is_some());

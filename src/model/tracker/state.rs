@@ -9,7 +9,7 @@ use super::glance::Mark;
 use super::trouble::{assess, is_suspect};
 use super::window::{PackedGaps, Window};
 use super::{
-    Flow, Glance, History, Interarrival, Rates, RecentLoss, Watched, gained, loss_percent,
+    Flow, Glance, History, Interarrival, Rates, RecentLoss, Watched, float, gained, loss_percent,
 };
 use crate::model::counts::{CounterSet, Counts, GapSums, Metered};
 use crate::model::snapshot::FlowSample;
@@ -259,7 +259,7 @@ impl FlowState {
         let came = now.since(&self.then);
         let rates = Rates::of(&came, seconds);
         let lost = gained(came.lost as i64);
-        let newly_lost = flow.counts.sequence.map(|_| lost as f64);
+        let newly_lost = flow.counts.sequence.map(|_| float(lost));
         let loss = loss_percent(lost, gained(came.arrived as i64));
         flow.recent_loss = RecentLoss::new(loss, window_loss);
         flow.rates = Some(rates);

@@ -50,27 +50,26 @@ impl Trouble {
 /// Whether the latest intervals are out of place beside the last ones of the past, or something was lost: of nearly all flows
 /// neither is so, and then they are in no new trouble.
 pub fn is_suspect(history: &History) -> bool {
-    let [rate_before, _, _, jitter_before] = history.motion.set_ago(IN_A_ROW);
-    let (mut are_low, mut are_high) = (true, true);
-    let (mut highest, mut lowest) = (0.0_f32, f32::MAX);
-    for ago in 0..IN_A_ROW {
-        let [rate, _, _, jitter] = history.motion.set_ago(ago);
-        are_low &= is_low(rate, rate_before);
-        are_high &= is_high(jitter, jitter_before);
-        if !(are_low | are_high) {
-            break;
-        }
-        (highest, lowest) = (highest.max(rate), lowest.min(jitter));
+    is_out_of_place(|ago| history.throughput_ago(ago), is_low, f32::max)
+        || is_out_of_place(|ago| history.jitter_ago(ago), is_high, f32::min)
+        || history.lost.latest() > Some(0.0)
+}
+
+/// Whether the latest values are off each one before them that is at hand; what is not known says nothing. `nearest` is the one of
+/// two that is less so.
+#[inline]
+fn is_out_of_place(
+    value_ago: impl Fn(usize) -> f32,
+    is_off: impl Fn(f32, f32) -> bool,
+    nearest: impl Fn(f32, f32) -> f32,
+) -> bool {
+    let before = value_ago(IN_A_ROW);
+    if !(0..IN_A_ROW).all(|ago| is_off(value_ago(ago), before)) {
+        return false;
     }
-    if are_low | are_high {
-        // The others that are at hand; what is not known says nothing.
-        for ago in IN_A_ROW + 1..=AT_HAND {
-            let [rate, _, _, jitter] = history.motion.set_ago(ago);
-            are_low &= rate.is_nan() | is_low(highest, rate);
-            are_high &= jitter.is_nan() | is_high(lowest, jitter);
-        }
-    }
-    are_low | are_high || history.lost.latest() > Some(0.0)
+    let latest = (0..IN_A_ROW).map(&value_ago).reduce(nearest);
+    let mut others = (IN_A_ROW + 1..=AT_HAND).map(value_ago);
+    latest.is_some_and(|latest| others.all(|one| one.is_nan() || is_off(latest, one)))
 }
 
 /// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next

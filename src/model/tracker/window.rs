@@ -123,9 +123,9 @@ impl Window {
         older.for_each(|(_, came)| change(came));
     }
 
-    /// Adds the gaps and the numbers that came in a step.
+    /// Adds the gaps and the numbers that came in a step; where it is a new one, drops the steps before `oldest`.
     #[inline]
-    pub fn add(&mut self, step: u64, gaps: GapSums, counted: &Metered) {
+    pub fn add(&mut self, step: u64, oldest: u64, gaps: GapSums, counted: &Metered) {
         let came = Came {
             gaps: PackedGaps::of(gaps),
             lost: counted.lost as i64,
@@ -140,11 +140,20 @@ impl Window {
             self.latest.arrived += came.arrived;
             return;
         }
+        if self.step >= oldest && !self.latest.is_nothing() || self.older.is_some() {
+            self.keep_latest(oldest);
+        }
+        (self.step, self.latest) = (step, came);
+    }
+
+    /// Not inlined: a window of one step never keeps any.
+    #[inline(never)]
+    fn keep_latest(&mut self, oldest: u64) {
+        self.forget_before(oldest);
         if !self.is_empty() {
             let older = self.older.get_or_insert_default();
             older.0.push_back((self.step, self.latest));
         }
-        (self.step, self.latest) = (step, came);
     }
 
     /// Whether nothing came in its steps.
@@ -264,8 +273,8 @@ mod tests {
     #[test]
     fn steps_leave_the_window_as_they_age() {
         let mut window = Window::default();
-        window.add(1, gaps(&[1_000_000]), &numbers(1, 3));
-        window.add(2, gaps(&[3_000_000]), &numbers(0, 4));
+        window.add(1, 1, gaps(&[1_000_000]), &numbers(1, 3));
+        window.add(2, 1, gaps(&[3_000_000]), &numbers(0, 4));
         let mut found = |oldest| {
             let (interarrival, loss) = window.statistics(oldest);
             (interarrival.mean_ms(), loss)
@@ -278,9 +287,9 @@ mod tests {
     #[test]
     fn numbers_that_come_late_take_back_a_loss_and_no_more() {
         let mut window = Window::default();
-        window.add(1, gaps(&[]), &numbers(2, 2));
+        window.add(1, 1, gaps(&[]), &numbers(2, 2));
         assert_eq!(window.statistics(1).1, Some(50.0));
-        window.add(2, gaps(&[]), &numbers(-1, 1));
+        window.add(2, 1, gaps(&[]), &numbers(-1, 1));
         assert_eq!(window.statistics(1).1, Some(25.0));
         assert_eq!(window.statistics(2).1, Some(0.0));
     }
@@ -288,8 +297,8 @@ mod tests {
     #[test]
     fn gaps_and_numbers_are_forgotten_by_themselves() {
         let mut window = Window::default();
-        window.add(1, gaps(&[1_000_000]), &numbers(1, 3));
-        window.add(2, gaps(&[2_000_000]), &numbers(0, 0));
+        window.add(1, 1, gaps(&[1_000_000]), &numbers(1, 3));
+        window.add(2, 1, gaps(&[2_000_000]), &numbers(0, 0));
         window.forget_gaps();
         assert_eq!(window.statistics(1), (Interarrival::default(), Some(25.0)));
         window.forget_numbers();

@@ -87,7 +87,9 @@ impl Observer {
         let mut late_told = 0;
         let mut untold = 0;
         let are_due = self.folds.are_due(report.taken_ns);
-        for flow in report.glances() {
+        // What waits to be told may be of flows that are silent.
+        let seen = (!are_due).then_some([self.taken_before_ns, self.taken_ns]);
+        for flow in report.eventful_since(seen) {
             if flow.last_seen_ns < self.taken_ns {
                 self.note_silence(flow);
                 if !are_due {

@@ -4,6 +4,7 @@
 
 mod advance;
 mod closing;
+mod eventful;
 mod excess;
 mod figure;
 mod former_runs;
@@ -25,6 +26,7 @@ mod window;
 
 pub use advance::FlowTracker;
 pub use advance::carried::{Carried, CarriedFlow, CarriedInterface, CarriedRule};
+pub use eventful::Eventful;
 pub use figure::{Interarrival, Rates, RecentLoss, loss_percent};
 pub use former_runs::FormerRuns;
 pub use glance::Glance;
@@ -261,6 +263,8 @@ pub struct Report {
     pub lengths: Series,
     /// All listed flows, in no particular order.
     pub flows: Vec<Flow>,
+    /// Which of them may have something to tell.
+    pub eventful: Eventful,
     /// When the newest flow began, listed or ended, CLOCK_MONOTONIC ns; `None` where that is not known.
     pub newest_ns: Option<u64>,
     /// All interfaces that are or were watched in this run; those that are gone come last, and the oldest of them share

@@ -142,6 +142,7 @@ pub fn report(flows: Vec<Flow>) -> Report {
     let mut veth1 = interface(7, "veth1");
     veth1.flows = flows.len();
     Report {
+        eventful: Default::default(),
         revision: 1,
         taken_ns: NOW,
         interval_s: 1.0,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::closing::Closing;
+use super::eventful::Eventful;
 use super::excess::Excess;
 use super::gaps::Histograms;
 use super::interfaces::InterfaceLedger;
@@ -48,8 +49,8 @@ pub struct FlowTracker {
     step: u64,
     step_began_ns: u64,
     pub(super) interval_began_ns: u64,
-    /// When the latest snapshot was taken.
-    counted_ns: u64,
+    /// When the two latest snapshots were taken, the latest last.
+    counted_ns: [u64; 2],
 }
 
 impl FlowTracker {
@@ -74,7 +75,7 @@ impl FlowTracker {
             step: 0,
             step_began_ns: now_ns,
             interval_began_ns: now_ns,
-            counted_ns: 0,
+            counted_ns: [0; 2],
         }
     }
 
@@ -116,7 +117,8 @@ impl FlowTracker {
             return;
         };
         self.report.revision += 1;
-        let closing = Closing::new(self.ended(seconds), self.report.flows.len());
+        let listed = self.report.flows.len();
+        let closing = Closing::new(self.ended(seconds), listed, self.counted_ns);
         closing.close_others(&mut self.report.flows, &mut self.states);
         self.interfaces.close_interval(&mut self.report, seconds);
     }
@@ -165,7 +167,7 @@ impl FlowTracker {
             .interfaces
             .update(&snapshot.interfaces, &mut self.report);
         self.count_all(snapshot, closing);
-        self.counted_ns = snapshot.taken_ns;
+        self.counted_ns = [self.counted_ns[1], snapshot.taken_ns];
         for slot in &snapshot.freed {
             self.release(*slot);
         }
@@ -220,15 +222,17 @@ impl FlowTracker {
     /// Counts all samples; `closing`: they are the last of an interval of so many seconds.
     fn count_all(&mut self, snapshot: &Snapshot, closing: Option<f64>) {
         let samples = &snapshot.flows;
+        self.report.eventful = Eventful::default();
         // Slots change hands before anything is counted, so that a flow with one slot is finished by its sample.
-        for sample in snapshot.newcomers_since(self.counted_ns) {
+        for sample in snapshot.newcomers_since(self.counted_ns[1]) {
             self.place(sample);
         }
         // Newcomers of which nothing was said: their interval ends with the next one.
         let mut unannounced = Vec::new();
         let oldest_step = self.oldest_step();
         let listed = self.report.flows.len();
-        let mut closing = closing.map(|seconds| Closing::new(self.ended(seconds), listed));
+        let after = self.counted_ns;
+        let mut closing = closing.map(|s| Closing::new(self.ended(s), listed, after));
         let mut course = Course::default();
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
         let (mut ifindex, mut came) = (None, Metered::default());
@@ -252,9 +256,11 @@ impl FlowTracker {
         }
         self.interfaces.count(ifindex, came.across_flows());
         if let Some(closing) = closing {
-            closing.close_others(&mut self.report.flows, &mut self.states);
+            let flows = &mut self.report.flows;
+            self.report.eventful = closing.close_others(flows, &mut self.states);
         }
         if course.wants_order(samples.len(), listed) {
+            self.report.eventful = Eventful::default();
             let flows = &mut self.report.flows;
             sort_by_slot(&mut self.slots, &mut self.by_key, flows, &mut self.states);
         }
@@ -368,6 +374,7 @@ impl FlowTracker {
             }
         }
         self.states.swap_remove(index);
+        self.report.eventful.swap_remove(index, last);
         let flow = self.report.flows.swap_remove(index);
         self.interfaces.end(&flow);
         self.kept.iter_mut().for_each(|kept| kept.end(&flow));

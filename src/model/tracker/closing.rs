@@ -2,6 +2,7 @@
 //! after all samples.
 
 use super::Flow;
+use super::eventful::Eventful;
 use super::state::{Ended, FlowState};
 
 /// The flows for which an interval has ended.
@@ -10,14 +11,16 @@ pub struct Closing {
     ended: Ended,
     /// A bit for each flow in the list.
     closed: Vec<u64>,
+    eventful: Eventful,
 }
 
 impl Closing {
-    /// Of so many flows none is closed yet.
-    pub fn new(ended: Ended, flows: usize) -> Closing {
+    /// Of so many flows none is closed yet. `after`: when the two snapshots before were taken.
+    pub fn new(ended: Ended, flows: usize, after: [u64; 2]) -> Closing {
         Closing {
             ended,
             closed: vec![0; flows.div_ceil(64)],
+            eventful: Eventful::new(after, flows),
         }
     }
 
@@ -27,13 +30,14 @@ impl Closing {
         if state.has_one_slot() {
             state.close_interval(flow, &self.ended);
             self.closed[index / 64] |= 1 << (index % 64);
+            self.eventful.judge(index, flow);
         }
     }
 
-    /// Closes all flows that are not closed yet.
-    pub fn close_others(self, flows: &mut [Flow], states: &mut [FlowState]) {
+    /// Closes all flows that are not closed yet. Returns which ones may have something to tell.
+    pub fn close_others(mut self, flows: &mut [Flow], states: &mut [FlowState]) -> Eventful {
         let blocks = flows.chunks_mut(64).zip(states.chunks_mut(64));
-        for ((flows, states), closed) in blocks.zip(self.closed) {
+        for (block, ((flows, states), closed)) in blocks.zip(self.closed).enumerate() {
             if closed == u64::MAX {
                 continue;
             }
@@ -43,8 +47,11 @@ impl Closing {
             for (at, (flow, state)) in flows.iter_mut().zip(states).enumerate() {
                 if is_open(at) && !flow.repeat_if_settled() {
                     state.close_interval(flow, &self.ended);
+                    // It may have fallen silent.
+                    self.eventful.add(block * 64 + at);
                 }
             }
         }
+        self.eventful
     }
 }

@@ -1,0 +1,179 @@
+//! Which flows may have something to tell: of a million flows, an observer looks at these alone.
+
+use super::{Flow, Report};
+
+/// The flows to which something else happened than packets one after the other, and those that have just fallen silent; maybe a few
+/// more. Without an interval that has ended with a snapshot it is not known which ones they are.
+#[derive(Debug, Clone, Default)]
+pub struct Eventful {
+    /// When the two snapshots before were taken, the later one last: to who has not seen both of them it says nothing. `None`: it
+    /// says nothing to anybody.
+    after: Option<[u64; 2]>,
+    /// A bit for each flow in the list.
+    bits: Vec<u64>,
+}
+
+/// It says where to look, not what is there.
+impl PartialEq for Eventful {
+    fn eq(&self, _: &Eventful) -> bool {
+        true
+    }
+}
+
+impl Eventful {
+    /// None of so many flows so far.
+    pub fn new(after: [u64; 2], flows: usize) -> Eventful {
+        Eventful {
+            after: Some(after),
+            bits: vec![0; flows.div_ceil(64)],
+        }
+    }
+
+    /// Adds the flow at this place, of which a sample has come, if it is one of them.
+    #[inline]
+    pub fn judge(&mut self, index: usize, flow: &Flow) {
+        // Its packet may be from before the latest snapshot, and none have come since.
+        let latest_ns = self.after.map_or(0, |[_, latest_ns]| latest_ns);
+        let is_one = !flow.is_uneventful() || flow.last_seen_ns < latest_ns;
+        self.bits[index / 64] |= u64::from(is_one) << (index % 64);
+    }
+
+    /// Adds the flow at this place.
+    pub fn add(&mut self, index: usize) {
+        self.bits[index / 64] |= 1 << (index % 64);
+    }
+
+    /// The flow at this place leaves the list, and the last one takes its place.
+    pub fn swap_remove(&mut self, index: usize, last: usize) {
+        if self.after.is_none() {
+            return;
+        }
+        let is_last_one = self.bits[last / 64] >> (last % 64) & 1;
+        self.bits[last / 64] &= !(1 << (last % 64));
+        if index != last {
+            let word = &mut self.bits[index / 64];
+            *word = *word & !(1 << (index % 64)) | is_last_one << (index % 64);
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..).zip(&self.bits).flat_map(|(block, bits)| {
+            let next = |left: &u64| Some(left & left.wrapping_sub(1)).filter(|_| *left != 0);
+            let lefts = std::iter::successors(Some(*bits), next).take_while(|left| *left != 0);
+            lefts.map(move |left| block * 64 + left.trailing_zeros() as usize)
+        })
+    }
+}
+
+impl Report {
+    /// The flows that may have something to tell, in their order. `seen`: when the two reports before were taken, the later one
+    /// last, to who has looked through both of them. All flows where it is not, or where it is not known which ones.
+    pub fn eventful_since(&self, seen: Option<[u64; 2]>) -> impl Iterator<Item = &Flow> {
+        let eventful = Some(&self.eventful);
+        let known = eventful.filter(|it| seen.is_some() && it.after == seen);
+        let all = known.is_none().then(|| self.glances());
+        let some = known.into_iter().flat_map(Eventful::places);
+        let some = some.filter_map(|at| self.flows.get(at));
+        all.into_iter().flatten().chain(some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Eventful;
+    use crate::model::event::{EventLog, TimeOfDay};
+    use crate::model::observer::Observer;
+    use crate::model::snapshot::Sequence;
+    use crate::model::tracker::Report;
+    use crate::model::tracker::advance::tests::{SECOND, sample, snapshot, tracker, with_numbers};
+
+    const FLOWS: usize = 150;
+
+    /// What the kernel counts of one flow.
+    #[derive(Clone, Copy, Default)]
+    struct Counted {
+        generation: u32,
+        packets: u64,
+        lost: u64,
+        epoch: u32,
+        at_ns: u64,
+    }
+
+    #[test]
+    fn an_observer_of_them_tells_what_one_of_all_flows_does() {
+        let (mut tracker, mut state) = (tracker(), 3_u64);
+        let mut random = |most: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % most
+        };
+        let mut counted = [Counted::default(); FLOWS];
+        let (mut of_some, mut of_all) = (Observer::default(), Observer::default());
+        let (mut some_log, mut all_log) = (EventLog::default(), EventLog::default());
+        let (mut looked_at, mut listed) = (0, 0);
+        let mut seen = [0; 2];
+        for second in 2..3000 {
+            let now_ns = second * SECOND;
+            let (mut samples, mut freed) = (Vec::new(), Vec::new());
+            for (slot, it) in (0..).zip(&mut counted) {
+                match random(100) {
+                    0 if it.packets > 0 => freed.push(slot),
+                    0..4 => continue,
+                    _ => {}
+                }
+                it.packets += 20 + random(5);
+                it.lost += u64::from(random(2000) == 0);
+                let silence_ns = now_ns.saturating_sub(it.at_ns);
+                it.epoch += u32::from(silence_ns > 3 * SECOND);
+                // Read before it was counted, it is from before the latest snapshot.
+                it.at_ns = now_ns - random(SECOND * 21 / 20);
+                let of = sample(slot, it.generation, (slot % 140) as u16, it.packets);
+                let numbers = Sequence {
+                    received: it.packets,
+                    lost: it.lost,
+                    small_errors: it.lost,
+                    duplicates: Some(0),
+                    ..Sequence::default()
+                };
+                let mut of = with_numbers(of, (slot % 3 > 0).then_some(numbers));
+                (of.epoch, of.last_seen_ns) = (it.epoch, it.at_ns);
+                samples.push(of);
+            }
+            let snapshot = snapshot(second, &samples, &freed);
+            for slot in freed {
+                let it = &mut counted[slot as usize];
+                *it = Counted {
+                    generation: it.generation + 1,
+                    ..Counted::default()
+                };
+            }
+            match random(20) {
+                0 => tracker.advance(&snapshot),
+                _ => tracker.advance_and_close(&snapshot),
+            }
+            if random(200) == 0 {
+                tracker.reset();
+                of_some.start_at_zero();
+                of_all.start_at_zero();
+            }
+            // Now and then nobody looks.
+            if random(30) == 0 {
+                continue;
+            }
+            let report = tracker.report();
+            looked_at += report.eventful_since(Some(seen)).count();
+            listed += report.flows.len();
+            let unknowing = Report {
+                eventful: Eventful::default(),
+                ..report.clone()
+            };
+            of_some.observe(report, TimeOfDay::default(), &mut some_log);
+            of_all.observe(&unknowing, TimeOfDay::default(), &mut all_log);
+            assert_eq!(some_log.events(), all_log.events(), "{second}");
+            seen = [seen[1], now_ns];
+        }
+        assert!(all_log.latest() > 400, "{} events", all_log.latest());
+        assert!(looked_at < listed * 3 / 4, "{looked_at} of {listed}");
+    }
+}

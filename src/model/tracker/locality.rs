@@ -12,7 +12,7 @@ use crate::ahead;
 use crate::model::snapshot::FlowSample;
 
 /// How many flows before its turn one is asked for: memory takes as long as one or two take to be counted.
-const AHEAD: usize = 16;
+const AHEAD: usize = 10;
 
 /// The same where one line of each will do.
 const GLANCES_AHEAD: usize = 32;

@@ -212,12 +212,18 @@ const ZERO: u16 = 1;
 /// The bits of 2^-21, the least that is not zero, without the 13 that are left out.
 const LEAST: u32 = (127 - 21) << 10;
 
-/// Without a branch, in signed numbers: what is done to four values side by side.
+/// Without a branch, in signed numbers: so it is done to four values side by side.
 fn encode(value: f32) -> u16 {
-    let rounded = (value.to_bits() as i32 + (1 << 12)) >> 13;
+    const INFINITE: i32 = f32::INFINITY.to_bits() as i32;
+    let bits = value.to_bits() as i32;
+    let rounded = (bits + (1 << 12)) >> 13;
     let code = (rounded - LEAST as i32).max(0) + i32::from(ZERO);
-    let is_known = -i32::from(!value.is_nan());
-    (code.min(u16::MAX.into()) & is_known) as u16
+    let code = code.min(u16::MAX.into());
+    (if bits & i32::MAX > INFINITE {
+        NOTHING.into()
+    } else {
+        code
+    }) as u16
 }
 
 fn decode(code: u16) -> Option<f32> {

@@ -83,7 +83,7 @@ mod tests {
     use super::Eventful;
     use crate::model::event::{EventLog, TimeOfDay};
     use crate::model::observer::Observer;
-    use crate::model::snapshot::Sequence;
+    use crate::model::snapshot::{FlowSample, Sequence, Snapshot};
     use crate::model::tracker::Report;
     use crate::model::tracker::advance::tests::{SECOND, sample, snapshot, tracker, with_numbers};
 
@@ -99,66 +99,94 @@ mod tests {
         at_ns: u64,
     }
 
-    #[test]
-    fn an_observer_of_them_tells_what_one_of_all_flows_does() {
-        let (mut tracker, mut state) = (tracker(), 3_u64);
-        let mut random = |most: u64| {
-            state = state
+    impl Counted {
+        fn sample(&self, slot: u32) -> FlowSample {
+            let of = sample(slot, self.generation, (slot % 140) as u16, self.packets);
+            let numbers = Sequence {
+                received: self.packets,
+                lost: self.lost,
+                small_errors: self.lost,
+                duplicates: Some(0),
+                ..Sequence::default()
+            };
+            let of = with_numbers(of, (!slot.is_multiple_of(3)).then_some(numbers));
+            FlowSample {
+                epoch: self.epoch,
+                last_seen_ns: self.at_ns,
+                ..of
+            }
+        }
+    }
+
+    /// Flows that come and go, pause and lose packets.
+    struct World {
+        state: u64,
+        counted: [Counted; FLOWS],
+    }
+
+    impl World {
+        fn random(&mut self, most: u64) -> u64 {
+            self.state = self
+                .state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) % most
+            (self.state >> 33) % most
+        }
+
+        fn read(&mut self, second: u64) -> Snapshot {
+            let now_ns = second * SECOND;
+            let (mut samples, mut freed) = (Vec::new(), Vec::new());
+            for slot in 0..FLOWS {
+                let mut it = self.counted[slot];
+                match self.random(100) {
+                    0 if it.packets > 0 => {
+                        freed.push(slot as u32);
+                        it = Counted {
+                            generation: it.generation + 1,
+                            ..Counted::default()
+                        };
+                    }
+                    0..4 => continue,
+                    _ => {
+                        it.packets += 20 + self.random(5);
+                        it.lost += u64::from(self.random(2000) == 0);
+                        let silence_ns = now_ns.saturating_sub(it.at_ns);
+                        it.epoch += u32::from(silence_ns > 3 * SECOND);
+                        // Read before it was counted, it is from before the latest snapshot.
+                        it.at_ns = now_ns - self.random(SECOND * 21 / 20);
+                        samples.push(it.sample(slot as u32));
+                    }
+                }
+                self.counted[slot] = it;
+            }
+            snapshot(second, &samples, &freed)
+        }
+    }
+
+    #[test]
+    fn an_observer_of_them_tells_what_one_of_all_flows_does() {
+        let mut world = World {
+            state: 3,
+            counted: [Counted::default(); FLOWS],
         };
-        let mut counted = [Counted::default(); FLOWS];
+        let mut tracker = tracker();
         let (mut of_some, mut of_all) = (Observer::default(), Observer::default());
         let (mut some_log, mut all_log) = (EventLog::default(), EventLog::default());
         let (mut looked_at, mut listed) = (0, 0);
         let mut seen = [0; 2];
         for second in 2..3000 {
-            let now_ns = second * SECOND;
-            let (mut samples, mut freed) = (Vec::new(), Vec::new());
-            for (slot, it) in (0..).zip(&mut counted) {
-                match random(100) {
-                    0 if it.packets > 0 => freed.push(slot),
-                    0..4 => continue,
-                    _ => {}
-                }
-                it.packets += 20 + random(5);
-                it.lost += u64::from(random(2000) == 0);
-                let silence_ns = now_ns.saturating_sub(it.at_ns);
-                it.epoch += u32::from(silence_ns > 3 * SECOND);
-                // Read before it was counted, it is from before the latest snapshot.
-                it.at_ns = now_ns - random(SECOND * 21 / 20);
-                let of = sample(slot, it.generation, (slot % 140) as u16, it.packets);
-                let numbers = Sequence {
-                    received: it.packets,
-                    lost: it.lost,
-                    small_errors: it.lost,
-                    duplicates: Some(0),
-                    ..Sequence::default()
-                };
-                let mut of = with_numbers(of, (slot % 3 > 0).then_some(numbers));
-                (of.epoch, of.last_seen_ns) = (it.epoch, it.at_ns);
-                samples.push(of);
-            }
-            let snapshot = snapshot(second, &samples, &freed);
-            for slot in freed {
-                let it = &mut counted[slot as usize];
-                *it = Counted {
-                    generation: it.generation + 1,
-                    ..Counted::default()
-                };
-            }
-            match random(20) {
+            let snapshot = world.read(second);
+            match world.random(20) {
                 0 => tracker.advance(&snapshot),
                 _ => tracker.advance_and_close(&snapshot),
             }
-            if random(200) == 0 {
+            if world.random(200) == 0 {
                 tracker.reset();
                 of_some.start_at_zero();
                 of_all.start_at_zero();
             }
             // Now and then nobody looks.
-            if random(30) == 0 {
+            if world.random(30) == 0 {
                 continue;
             }
             let report = tracker.report();
@@ -171,7 +199,7 @@ mod tests {
             of_some.observe(report, TimeOfDay::default(), &mut some_log);
             of_all.observe(&unknowing, TimeOfDay::default(), &mut all_log);
             assert_eq!(some_log.events(), all_log.events(), "{second}");
-            seen = [seen[1], now_ns];
+            seen = [seen[1], report.taken_ns];
         }
         assert!(all_log.latest() > 400, "{} events", all_log.latest());
         assert!(looked_at < listed * 3 / 4, "{looked_at} of {listed}");

@@ -1,7 +1,7 @@
 //! Notices what is worth an event, by comparing each report with the one before.
 //!
-//! Runs at every refresh, paused screen or not. Flows without a packet since the last report cost a
-//! comparison and nothing else; what floods is summed up.
+//! Runs at every refresh, paused screen or not. Where a report can say which flows may have something to tell, only these are
+//! looked at; what floods is summed up.
 
 mod folds;
 mod seen;

@@ -118,7 +118,7 @@ impl FlowTracker {
         };
         self.report.revision += 1;
         let listed = self.report.flows.len();
-        let closing = Closing::new(self.ended(seconds), listed, self.counted_ns);
+        let closing = Closing::new(self.ended(seconds), listed, None);
         closing.close_others(&mut self.report.flows, &mut self.states);
         self.interfaces.close_interval(&mut self.report, seconds);
     }
@@ -231,7 +231,7 @@ impl FlowTracker {
         let mut unannounced = Vec::new();
         let oldest_step = self.oldest_step();
         let listed = self.report.flows.len();
-        let after = self.counted_ns;
+        let after = Some(self.counted_ns);
         let mut closing = closing.map(|s| Closing::new(self.ended(s), listed, after));
         let mut course = Course::default();
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.

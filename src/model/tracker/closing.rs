@@ -15,8 +15,8 @@ pub struct Closing {
 }
 
 impl Closing {
-    /// Of so many flows none is closed yet. `after`: when the two snapshots before were taken.
-    pub fn new(ended: Ended, flows: usize, after: [u64; 2]) -> Closing {
+    /// Of so many flows none is closed yet. `after`: when the two snapshots before the one that closes them were taken, if one does.
+    pub fn new(ended: Ended, flows: usize, after: Option<[u64; 2]>) -> Closing {
         Closing {
             ended,
             closed: vec![0; flows.div_ceil(64)],
@@ -45,9 +45,15 @@ impl Closing {
             let open = flows.iter().enumerate().filter(|(at, _)| is_open(*at));
             open.for_each(|(_, flow)| flow.ask_ahead_if_settled());
             for (at, (flow, state)) in flows.iter_mut().zip(states).enumerate() {
-                if is_open(at) && !flow.repeat_if_settled() {
+                if !is_open(at) {
+                    continue;
+                }
+                let is_settled = flow.repeat_if_settled();
+                if !is_settled {
                     state.close_interval(flow, &self.ended);
-                    // It may have fallen silent.
+                }
+                // It has several slots, or may have fallen silent.
+                if !is_settled || self.eventful.may_have_fallen_silent(flow) {
                     self.eventful.add(block * 64 + at);
                 }
             }

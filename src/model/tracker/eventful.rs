@@ -22,9 +22,9 @@ impl PartialEq for Eventful {
 
 impl Eventful {
     /// None of so many flows so far.
-    pub fn new(after: [u64; 2], flows: usize) -> Eventful {
+    pub fn new(after: Option<[u64; 2]>, flows: usize) -> Eventful {
         Eventful {
-            after: Some(after),
+            after,
             bits: vec![0; flows.div_ceil(64)],
         }
     }
@@ -36,6 +36,13 @@ impl Eventful {
         let latest_ns = self.after.map_or(0, |[_, latest_ns]| latest_ns);
         let is_one = !flow.is_uneventful() || flow.last_seen_ns < latest_ns;
         self.bits[index / 64] |= u64::from(is_one) << (index % 64);
+    }
+
+    /// Whether the last packet of a flow of which no sample has come may be one that the snapshot before told of. It may have come
+    /// while that was read, or the one before it, whose time is that of its beginning.
+    pub fn may_have_fallen_silent(&self, flow: &Flow) -> bool {
+        self.after
+            .is_some_and(|[earlier_ns, _]| flow.last_seen_ns >= earlier_ns)
     }
 
     /// Adds the flow at this place.
@@ -152,8 +159,8 @@ mod tests {
                         it.lost += u64::from(self.random(2000) == 0);
                         let silence_ns = now_ns.saturating_sub(it.at_ns);
                         it.epoch += u32::from(silence_ns > 3 * SECOND);
-                        // Read before it was counted, it is from before the latest snapshot.
-                        it.at_ns = now_ns - self.random(SECOND * 21 / 20);
+                        // It came while this was read, or before the latest snapshot, when it had not been counted.
+                        it.at_ns = now_ns + SECOND / 20 - self.random(SECOND * 22 / 20);
                         samples.push(it.sample(slot as u32));
                     }
                 }
@@ -203,5 +210,27 @@ mod tests {
         }
         assert!(all_log.latest() > 400, "{} events", all_log.latest());
         assert!(looked_at < listed * 3 / 4, "{looked_at} of {listed}");
+    }
+
+    #[test]
+    fn a_flow_falls_silent_after_a_packet_that_came_while_a_snapshot_was_read() {
+        let mut tracker = tracker();
+        let last_seen_ns = 2 * SECOND + 1;
+        for second in 1..=6 {
+            let flow = FlowSample {
+                last_seen_ns,
+                ..sample(0, 1, 5, 12)
+            };
+            let came = if second == 2 { &[flow][..] } else { &[] };
+            tracker.advance_and_close(&snapshot(second, came, &[]));
+            let seen = [second.saturating_sub(2), second - 1].map(|second| second * SECOND);
+            let looked_at = tracker.report().eventful_since(Some(seen)).count();
+            // Between the second snapshot and the third it had a packet, and none in the next second.
+            assert_eq!(
+                looked_at,
+                usize::from((3..=4).contains(&second)),
+                "{second}"
+            );
+        }
     }
 }

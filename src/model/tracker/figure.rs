@@ -15,7 +15,7 @@ pub struct Rates {
 
 impl Rates {
     /// Of what came within so many seconds.
-    pub fn of(came: &Metered, seconds: f64) -> Rates {
+    pub(super) fn of(came: &Metered, seconds: f64) -> Rates {
         Rates {
             throughput: float(came.bytes) / seconds,
             goodput: float(came.payload_bytes) / seconds,

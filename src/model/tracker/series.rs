@@ -216,7 +216,7 @@ const LEAST: u32 = (127 - 21) << 10;
 fn encode(value: f32) -> u16 {
     const INFINITE: i32 = f32::INFINITY.to_bits() as i32;
     let bits = value.to_bits() as i32;
-    let rounded = (bits + (1 << 12)) >> 13;
+    let rounded = bits.wrapping_add(1 << 12) >> 13;
     let code = (rounded - LEAST as i32).max(0) + i32::from(ZERO);
     let code = code.min(u16::MAX.into());
     (if bits & i32::MAX > INFINITE {

@@ -123,7 +123,7 @@ impl Window {
         older.for_each(|(_, came)| change(came));
     }
 
-    /// Adds the gaps and the numbers that came in a step; where it is a new one, drops the steps before `oldest`.
+    /// Adds the gaps and the numbers that came in a step; where these are its first, drops the steps before `oldest`.
     #[inline]
     pub fn add(&mut self, step: u64, oldest: u64, gaps: GapSums, counted: &Metered) {
         let came = Came {

@@ -50,16 +50,11 @@ impl Eventful {
         self.bits[index / 64] |= 1 << (index % 64);
     }
 
-    /// The flow at this place leaves the list, and the last one takes its place.
+    /// The flow at this place leaves the list, and the last one takes its place. That a place stays which nobody has any more, or
+    /// one flow too many is looked at, does no harm.
     pub fn swap_remove(&mut self, index: usize, last: usize) {
-        if self.after.is_none() {
-            return;
-        }
-        let is_last_one = self.bits[last / 64] >> (last % 64) & 1;
-        self.bits[last / 64] &= !(1 << (last % 64));
-        if index != last {
-            let word = &mut self.bits[index / 64];
-            *word = *word & !(1 << (index % 64)) | is_last_one << (index % 64);
+        if self.after.is_some() && self.bits[last / 64] >> (last % 64) & 1 != 0 {
+            self.add(index);
         }
     }
 
@@ -232,5 +227,32 @@ mod tests {
                 "{second}"
             );
         }
+    }
+
+    #[test]
+    fn a_flow_that_takes_the_place_of_another_is_still_one_of_them() {
+        const LAST: u32 = 69;
+        let mut tracker = tracker();
+        for second in 1..=3 {
+            let flows = (0..=LAST).map(|slot| {
+                let lost = u64::from(second == 3 && slot == LAST);
+                let numbers = Sequence {
+                    lost,
+                    small_errors: lost,
+                    ..Sequence::default()
+                };
+                let of = sample(slot, 1, slot as u16, second);
+                FlowSample {
+                    last_seen_ns: second * SECOND,
+                    ..with_numbers(of, Some(numbers))
+                }
+            });
+            let freed: &[u32] = if second == 3 { &[1] } else { &[] };
+            tracker.advance_and_close(&snapshot(second, &flows.collect::<Vec<_>>(), freed));
+        }
+        let report = tracker.report();
+        assert_eq!(report.flows[1].key.source_port, LAST as u16);
+        let some = report.eventful_since(Some([SECOND, 2 * SECOND]));
+        assert_eq!(some.collect::<Vec<_>>(), [&report.flows[1]]);
     }
 }

@@ -33,3 +33,7 @@ pub mod top;
 pub mod tracker;
 pub mod units;
 pub mod wrap;
+
+#[cfg(test)]
+#[path = "model/random_tests.rs"]
+mod random;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::model::counts::Volume;
 use crate::model::flow::{FlowKey, Protocol};
+use crate::model::random::Random;
 use crate::model::snapshot::{FlowSample, InterfaceSample, LinkState, Sequence, Snapshot};
 use crate::model::tracker::{FlowTracker, Intervals};
 
@@ -14,18 +15,6 @@ const SLOTS: u32 = 24;
 /// Rules by the remainder of a flow's port; the last flows are of no rule.
 pub const RULES: [&str; 2] = ["few", "none"];
 const FEW: u32 = 3;
-
-pub struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-}
 
 /// The kernel's side, and all that came.
 pub struct World {

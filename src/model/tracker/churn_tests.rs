@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::tests::{SECOND, sample, snapshot, tracker, with_numbers};
 use super::*;
+use crate::model::random::Random;
 use crate::model::snapshot::{Newcomers, Sequence};
 
 /// What the tracker should say, by port.
@@ -72,13 +73,8 @@ fn sums_are_right_whatever_comes_shares_slots_and_goes() {
     let mut tracker = tracker();
     tracker.set_rules(1, ["even", "odd"].map(|name| (name.into(), false)));
     let mut expected = Expected::default();
-    let (mut generations, mut state) = ([0_u32; 12], 1_u64);
-    let mut random = |most: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % most
-    };
+    let (mut generations, mut state) = ([0_u32; 12], Random(1));
+    let mut random = |most| state.below(most);
     for second in 1..2000 {
         let (mut samples, mut freed) = (Vec::new(), Vec::new());
         for slot in 0..12 {
@@ -135,13 +131,8 @@ fn unnumbered(tracker: &FlowTracker) -> Report {
 #[test]
 fn an_interval_that_ends_with_a_snapshot_is_the_same_in_one_go() {
     let mut trackers = [tracker(), tracker()];
-    let (mut packets, mut lives, mut state) = ([0_u64; 40], [None; 40], 5_u64);
-    let mut random = |most: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % most
-    };
+    let (mut packets, mut lives, mut state) = ([0_u64; 40], [None; 40], Random(5));
+    let mut random = |most| state.below(most);
     for second in 1..1500 {
         let mut samples = Vec::new();
         for slot in 0..40 {

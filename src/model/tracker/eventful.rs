@@ -71,8 +71,8 @@ impl Report {
     /// The flows that may have something to tell, in their order. `seen`: when the two reports before were taken, the later one
     /// last, to who has looked through both of them. All flows where it is not, or where it is not known which ones.
     pub fn eventful_since(&self, seen: Option<[u64; 2]>) -> impl Iterator<Item = &Flow> {
-        let eventful = Some(&self.eventful);
-        let known = eventful.filter(|it| seen.is_some() && it.after == seen);
+        let is_known = seen.is_some() && self.eventful.after == seen;
+        let known = is_known.then_some(&self.eventful);
         let all = known.is_none().then(|| self.glances());
         let some = known.into_iter().flat_map(Eventful::places);
         let some = some.filter_map(|at| self.flows.get(at));
@@ -85,6 +85,7 @@ mod tests {
     use super::Eventful;
     use crate::model::event::{EventLog, TimeOfDay};
     use crate::model::observer::Observer;
+    use crate::model::random::Random;
     use crate::model::snapshot::{FlowSample, Sequence, Snapshot};
     use crate::model::tracker::Report;
     use crate::model::tracker::advance::tests::{SECOND, sample, snapshot, tracker, with_numbers};
@@ -122,25 +123,17 @@ mod tests {
 
     /// Flows that come and go, pause and lose packets.
     struct World {
-        state: u64,
+        random: Random,
         counted: [Counted; FLOWS],
     }
 
     impl World {
-        fn random(&mut self, most: u64) -> u64 {
-            self.state = self
-                .state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (self.state >> 33) % most
-        }
-
         fn read(&mut self, second: u64) -> Snapshot {
             let now_ns = second * SECOND;
             let (mut samples, mut freed) = (Vec::new(), Vec::new());
             for slot in 0..FLOWS {
                 let mut it = self.counted[slot];
-                match self.random(100) {
+                match self.random.below(100) {
                     0 if it.packets > 0 => {
                         freed.push(slot as u32);
                         it = Counted {
@@ -150,12 +143,12 @@ mod tests {
                     }
                     0..4 => continue,
                     _ => {
-                        it.packets += 20 + self.random(5);
-                        it.lost += u64::from(self.random(2000) == 0);
+                        it.packets += 20 + self.random.below(5);
+                        it.lost += u64::from(self.random.one_in(2000));
                         let silence_ns = now_ns.saturating_sub(it.at_ns);
                         it.epoch += u32::from(silence_ns > 3 * SECOND);
                         // It came while this was read, or before the latest snapshot, when it had not been counted.
-                        it.at_ns = now_ns + SECOND / 20 - self.random(SECOND * 22 / 20);
+                        it.at_ns = now_ns + SECOND / 20 - self.random.below(SECOND * 22 / 20);
                         samples.push(it.sample(slot as u32));
                     }
                 }
@@ -168,7 +161,7 @@ mod tests {
     #[test]
     fn an_observer_of_them_tells_what_one_of_all_flows_does() {
         let mut world = World {
-            state: 3,
+            random: Random(3),
             counted: [Counted::default(); FLOWS],
         };
         let mut tracker = tracker();
@@ -178,17 +171,17 @@ mod tests {
         let mut seen = [0; 2];
         for second in 2..3000 {
             let snapshot = world.read(second);
-            match world.random(20) {
+            match world.random.below(20) {
                 0 => tracker.advance(&snapshot),
                 _ => tracker.advance_and_close(&snapshot),
             }
-            if world.random(200) == 0 {
+            if world.random.one_in(200) {
                 tracker.reset();
                 of_some.start_at_zero();
                 of_all.start_at_zero();
             }
             // Now and then nobody looks.
-            if world.random(30) == 0 {
+            if world.random.one_in(30) {
                 continue;
             }
             let report = tracker.report();

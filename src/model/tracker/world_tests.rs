@@ -1,6 +1,7 @@
 //! What a kernel counts, and each burst that it comes of.
 
 use super::*;
+use crate::model::random::Random;
 
 /// Flow by slot: the first two flows have two slots each.
 pub const PORTS: [u16; 8] = [0, 1, 2, 3, 4, 5, 0, 1];
@@ -9,22 +10,6 @@ pub const UNTRACKED: u16 = 4;
 pub const BYTE_STREAM: u16 = 5;
 /// Flows by turns.
 pub const INTERFACES: [u32; 2] = [7, 9];
-
-pub struct Random(u64);
-
-impl Random {
-    pub fn below(&mut self, most: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-
-    pub fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
-    }
-}
 
 /// What came into one slot between two snapshots.
 pub struct Burst {

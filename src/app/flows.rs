@@ -3,7 +3,12 @@
 //! They are remade at each refresh from all flows, so nothing is allocated per flow. Each view of flows has a table of its
 //! own, and they share everything else.
 
+mod rank;
+
 use rustc_hash::FxHashMap;
+
+pub(super) use rank::PINNED;
+pub use rank::has_ended;
 
 use super::View;
 use super::flow_tables::FlowTables;
@@ -14,7 +19,7 @@ use super::session::SshSession;
 use super::step::Step;
 use super::table::Table;
 use super::widest::WidestEndpoint;
-use crate::model::column::{Context, FLOW_COLUMNS, Ranking, Sort, Width, verdict};
+use crate::model::column::{Context, FLOW_COLUMNS, Ranking, Sort, verdict};
 use crate::model::flow::FlowKey;
 use crate::model::query::Query;
 use crate::model::tracker::{Flow, Rates, Report};
@@ -67,15 +72,6 @@ impl Criteria<'_> {
     fn keys(&self) -> impl Fn(u32) -> FlowKey {
         |row| self.shown.flows[row as usize].key
     }
-}
-
-/// The level of pinned rows.
-pub(super) const PINNED: u16 = 0;
-
-/// Whether a flow has had no packet for 2 s, or an interval that is longer: it may have ended.
-pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
-    let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
-    idle_s > interval_s.max(2.0)
 }
 
 impl FlowRows {
@@ -193,69 +189,6 @@ impl FlowRows {
         ranking.sort(&mut rows, &sort, flows, context, tie, |_| all);
         table.set_rows(rows, criteria.page, criteria.keys());
         self.ranking = ranking;
-    }
-
-    /// The row of the selected flow, which mostly is the one that it had.
-    fn find_selected(&self, criteria: &Criteria) -> Option<u32> {
-        let (flows, table) = (&criteria.shown.flows, self.table(criteria.view));
-        let key = table.selected()?;
-        let is_it = |flow: &Flow| flow.key == key;
-        let former = table.position().and_then(|at| table.rows().get(at));
-        let is_still_it = |row: &u32| flows.get(*row as usize).is_some_and(is_it);
-        let found = || flows.iter().position(is_it).map(|row| row as u32);
-        former.copied().filter(is_still_it).or_else(found)
-    }
-
-    /// The only pass over all flows: which of them are shown, what they are sorted by, how many lose, how wide they are. Of each
-    /// it touches one cache line, unless it is asked for more.
-    fn rank(&mut self, criteria: &Criteria) -> Ranking {
-        let mut ranking = std::mem::take(&mut self.ranking).emptied();
-        let (shown, query, context) = (criteria.shown, criteria.query, &criteria.context);
-        let session = criteria.session.filter(|_| self.hides_session);
-        let table = self.table(criteria.view);
-        let (sort, selected) = (table.sort(), self.find_selected(criteria));
-        let mut scratch = String::new();
-        if context.names.is_some() {
-            self.widest.cells = Width::ENDPOINT_MAX;
-        }
-        let measured_ns = self.widest.begin(shown.taken_ns);
-        let has_new = shown.newest_ns.is_none_or(|newest| newest >= measured_ns);
-        (self.losing, self.in_trouble) = (0, 0);
-        let hides_some = !query.is_empty() || session.is_some() || self.hides_ended;
-        self.shown_rates = hides_some.then(Rates::default);
-        let puts_trouble_first = self.puts_trouble_first(criteria.view);
-        let has_left = |flow: &Flow, is_in_trouble| {
-            let stays = is_in_trouble || self.pinned.contains(&flow.key);
-            !stays && has_ended(flow, shown.taken_ns, criteria.interval_s)
-        };
-        for (row, flow) in (0_u32..).zip(shown.glances()) {
-            self.losing += usize::from(flow.is_losing());
-            let trouble = verdict(flow, context).number();
-            self.in_trouble += usize::from(trouble.is_some());
-            if has_new && flow.first_seen_ns >= measured_ns {
-                self.widest.measure(flow);
-            }
-            if (query.is_empty() || query.matches(flow, context, &self.pinned, &mut scratch))
-                && !session.is_some_and(|session| session.carries(&flow.key))
-                && !(self.hides_ended && has_left(flow, trouble.is_some()))
-            {
-                if let (Some(sum), Some(rates)) = (&mut self.shown_rates, flow.rates) {
-                    *sum += rates;
-                }
-                let cell = sort.column.value(flow, context);
-                ranking.add(row, &sort, &cell);
-                if !self.pinned.is_empty() && self.pinned.contains(&flow.key) {
-                    ranking.put_before(PINNED);
-                } else if let Some(severity) = trouble.filter(|_| puts_trouble_first) {
-                    ranking.put_before(Ranking::level_of(severity));
-                }
-                if selected == Some(row) {
-                    ranking.want();
-                }
-            }
-        }
-        self.recent_trouble.note(shown.taken_ns, self.in_trouble);
-        ranking
     }
 
     /// Moves the selection. If that leads beyond the sorted rows, all are sorted first.

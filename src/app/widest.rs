@@ -1,7 +1,7 @@
 //! How wide endpoints are: columns of addresses get no more room than that.
 
 use crate::model::column::{Column, Context, Width, by_id};
-use crate::model::tracker::Flow;
+use crate::model::tracker::{Flow, Report};
 
 /// The widest endpoint with an IPv4 address: `255.255.255.255:65535`.
 const IPV4_ENDPOINT: u16 = 21;
@@ -22,18 +22,21 @@ impl WidestEndpoint {
         measured_ns: 0,
     };
 
-    /// Begins a pass over a report of this time; returns since when flows have not been measured.
-    pub fn begin(&mut self, taken_ns: u64) -> u64 {
-        let measured_ns = std::mem::replace(&mut self.measured_ns, taken_ns);
-        match measured_ns > taken_ns {
+    /// Begins a pass over this report. Returns since when, ns, flows have not been measured; `None` where none of them is wider.
+    pub fn begin(&mut self, shown: &Report) -> Option<u64> {
+        let measured_ns = std::mem::replace(&mut self.measured_ns, shown.taken_ns);
+        let since_ns = match measured_ns > shown.taken_ns {
             true => 0,
             false => measured_ns,
-        }
+        };
+        let newest_ns = shown.newest_ipv6_ns;
+        let has_new = newest_ns.is_none_or(|newest_ns| newest_ns >= since_ns);
+        (has_new && self.cells < Width::ENDPOINT_MAX).then_some(since_ns)
     }
 
     /// Never narrows: columns would jump with each flow that comes and goes.
     pub fn measure(&mut self, flow: &Flow) {
-        if self.cells >= Width::ENDPOINT_MAX || flow.key.source.is_ipv4() {
+        if flow.key.source.is_ipv4() {
             return;
         }
         let context = Context::default();

@@ -14,7 +14,9 @@ mod interfaces;
 mod ip_past;
 mod kept;
 mod keys;
+mod list;
 mod locality;
+mod outline;
 mod rules;
 mod series;
 mod slots;
@@ -31,6 +33,7 @@ pub use figure::{Interarrival, Rates, RecentLoss, loss_percent};
 pub use former_runs::FormerRuns;
 pub use glance::Glance;
 pub use kept::Wanted;
+pub use outline::Outline;
 pub use series::{Series, Trace, Traces};
 pub use trouble::Trouble;
 pub use watch::Watched;
@@ -166,7 +169,13 @@ impl Flow {
     /// Whether numbers went missing in the latest interval.
     #[inline]
     pub fn is_losing(&self) -> bool {
-        self.recent_loss.interval() > Some(0.0) && self.is_tracked()
+        self.may_lose() && self.is_tracked()
+    }
+
+    /// Whether it lost something in the latest interval, if it is tracked.
+    #[inline]
+    fn may_lose(&self) -> bool {
+        self.recent_loss.interval() > Some(0.0)
     }
 
     /// Whether sequence numbers are tracked. Not inlined: its cache line would be read of every flow, whether it is asked for
@@ -265,8 +274,10 @@ pub struct Report {
     pub flows: Vec<Flow>,
     /// Which of them may have something to tell.
     pub eventful: Eventful,
-    /// When the newest flow began, listed or ended, CLOCK_MONOTONIC ns; `None` where that is not known.
-    pub newest_ns: Option<u64>,
+    /// What is asked of all of them, in short.
+    pub outline: Outline,
+    /// When the newest flow over IPv6 began, listed or ended, CLOCK_MONOTONIC ns; 0 before the first, `None` where it is not known.
+    pub newest_ipv6_ns: Option<u64>,
     /// All interfaces that are or were watched in this run; those that are gone come last, and the oldest of them share
     /// one row, with index 0.
     pub interfaces: Vec<Interface>,
@@ -277,6 +288,10 @@ pub struct Report {
     /// The capture that the packets come from, if they are not live.
     pub capture: Option<CaptureSample>,
 }
+
+#[cfg(test)]
+#[path = "tracker/unsteady_tests.rs"]
+pub mod unsteady;
 
 #[cfg(test)]
 #[path = "tracker/figures_tests.rs"]

@@ -12,7 +12,7 @@ use crate::export::{self, ConfigState, Record};
 use crate::model::event::Event;
 use crate::model::ipfix::ExportCounts;
 use crate::model::privileges::Privileges;
-use crate::model::tracker::{Eventful, Report};
+use crate::model::tracker::{Eventful, Outline, Report};
 
 /// What is to be said beside what is shown.
 pub struct About<'a> {
@@ -33,6 +33,7 @@ pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<Strin
     let shown = Report {
         flows: scene.flows().items().cloned().collect(),
         eventful: Eventful::default(),
+        outline: Outline::default(),
         ..scene.shown().clone()
     };
     // The filter is the view's: if it filters flows, it filters no events.

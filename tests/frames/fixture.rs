@@ -143,11 +143,12 @@ pub fn report(flows: Vec<Flow>) -> Report {
     veth1.flows = flows.len();
     Report {
         eventful: Default::default(),
+        outline: Default::default(),
         revision: 1,
         taken_ns: NOW,
         interval_s: 1.0,
         lengths: Default::default(),
-        newest_ns: flows.iter().map(|flow| flow.first_seen_ns).max(),
+        newest_ipv6_ns: None,
         flows,
         interfaces: vec![veth1],
         rules: Vec::new(),

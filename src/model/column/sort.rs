@@ -170,6 +170,16 @@ impl Ranking {
         });
     }
 
+    /// Adds a row whose cell shows an amount; NaN where that is not known.
+    #[inline]
+    pub fn add_amount<T>(&mut self, row: u32, sort: &Sort<T>, amount: f64) {
+        self.entries.push(Ranked {
+            rank: rank_of(amount, sort.descending),
+            row,
+            level: u16::MAX,
+        });
+    }
+
     /// The latest row comes before all of a higher level; those of which this is not said have the highest.
     pub fn put_before(&mut self, level: u16) {
         if let Some(latest) = self.entries.last_mut() {
@@ -255,18 +265,21 @@ fn rank(value: &Value, descending: bool) -> u64 {
             IpAddr::V4(v4) => v4.to_bits().into(),
             IpAddr::V6(v6) => 1 << 63 | (v6.to_bits() >> 65) as u64,
         },
-        amount => {
-            let Some(number) = amount.number().filter(|n| !n.is_nan()) else {
-                return u64::MAX;
-            };
-            let bits = (number + 0.0).to_bits();
-            if bits >> 63 == 0 {
-                bits | 1 << 63
-            } else {
-                !bits
-            }
-        }
+        amount => return rank_of(amount.number().unwrap_or(f64::NAN), descending),
     };
+    if descending { !ascending } else { ascending }
+}
+
+/// The same of an amount, or NaN.
+#[inline]
+fn rank_of(amount: f64, descending: bool) -> u64 {
+    if amount.is_nan() {
+        return u64::MAX;
+    }
+    let bits = (amount + 0.0).to_bits();
+    // All bits of a negative number, the sign of another one.
+    let turned = (bits as i64 >> 63) as u64 | 1 << 63;
+    let ascending = bits ^ turned;
     if descending { !ascending } else { ascending }
 }
 

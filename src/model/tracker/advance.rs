@@ -60,7 +60,10 @@ impl FlowTracker {
     /// A tracker for a run that starts at `now_ns`, CLOCK_MONOTONIC.
     pub fn new(intervals: Intervals, now_ns: u64) -> FlowTracker {
         FlowTracker {
-            report: Report::default(),
+            report: Report {
+                newest_ipv6_ns: Some(0),
+                ..Report::default()
+            },
             states: Vec::new(),
             by_key: HashTable::new(),
             slots: Slots::default(),
@@ -117,9 +120,8 @@ impl FlowTracker {
             return;
         };
         self.report.revision += 1;
-        let listed = self.report.flows.len();
-        let closing = Closing::new(self.ended(seconds), listed, None);
-        closing.close_others(&mut self.report.flows, &mut self.states);
+        let closing = Closing::begin(self.ended(seconds), &mut self.report, None);
+        closing.finish(&mut self.report, &mut self.states);
         self.interfaces.close_interval(&mut self.report, seconds);
     }
 
@@ -232,7 +234,7 @@ impl FlowTracker {
         let oldest_step = self.oldest_step();
         let listed = self.report.flows.len();
         let after = Some(self.counted_ns);
-        let mut closing = closing.map(|s| Closing::new(self.ended(s), listed, after));
+        let mut closing = closing.map(|s| Closing::begin(self.ended(s), &mut self.report, after));
         let mut course = Course::default();
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
         let (mut ifindex, mut came) = (None, Metered::default());
@@ -256,13 +258,11 @@ impl FlowTracker {
         }
         self.interfaces.count(ifindex, came.across_flows());
         if let Some(closing) = closing {
-            let flows = &mut self.report.flows;
-            self.report.eventful = closing.close_others(flows, &mut self.states);
+            closing.finish(&mut self.report, &mut self.states);
         }
         if course.wants_order(samples.len(), listed) {
-            self.report.eventful = Eventful::default();
-            let flows = &mut self.report.flows;
-            sort_by_slot(&mut self.slots, &mut self.by_key, flows, &mut self.states);
+            let report = &mut self.report;
+            sort_by_slot(&mut self.slots, &mut self.by_key, report, &mut self.states);
         }
         if !unannounced.is_empty() {
             let flows = unannounced;
@@ -342,11 +342,9 @@ impl FlowTracker {
     fn list(&mut self, sample: &FlowSample) {
         let index = self.report.flows.len() as u32;
         let flow = Flow::of(sample, self.interfaces.name(sample.key.ifindex));
-        let newest_ns = &mut self.report.newest_ns;
-        *newest_ns = (*newest_ns).max(Some(flow.first_seen_ns));
         self.interfaces.begin(&flow);
         self.kept.iter_mut().for_each(|kept| kept.begin(&flow));
-        push_lean(&mut self.report.flows, flow);
+        self.report.list(flow);
         push_lean(&mut self.states, FlowState::of(sample));
         let flows = &self.report.flows;
         let hash_of = |index: &u32| hash(&flows[*index as usize].key);
@@ -374,8 +372,7 @@ impl FlowTracker {
             }
         }
         self.states.swap_remove(index);
-        self.report.eventful.swap_remove(index, last);
-        let flow = self.report.flows.swap_remove(index);
+        let flow = self.report.unlist(index);
         self.interfaces.end(&flow);
         self.kept.iter_mut().for_each(|kept| kept.end(&flow));
         self.meter.end(&flow, self.report.taken_ns);

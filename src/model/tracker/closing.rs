@@ -1,9 +1,10 @@
 //! The end of a throughput interval, flow by flow: right after its last sample, while the flow is in the cache, or
 //! after all samples.
 
-use super::Flow;
 use super::eventful::Eventful;
+use super::outline::Outline;
 use super::state::{Ended, FlowState};
+use super::{Flow, Report};
 
 /// The flows for which an interval has ended.
 #[derive(Debug)]
@@ -12,15 +13,18 @@ pub struct Closing {
     /// A bit for each flow in the list.
     closed: Vec<u64>,
     eventful: Eventful,
+    outline: Outline,
 }
 
 impl Closing {
-    /// Of so many flows none is closed yet. `after`: when the two snapshots before the one that closes them were taken, if one does.
-    pub fn new(ended: Ended, flows: usize, after: Option<[u64; 2]>) -> Closing {
+    /// None of the flows is closed yet. `after`: when the two snapshots before the one that closes them were taken, if one does.
+    pub fn begin(ended: Ended, report: &mut Report, after: Option<[u64; 2]>) -> Closing {
+        let flows = report.flows.len();
         Closing {
             ended,
             closed: vec![0; flows.div_ceil(64)],
             eventful: Eventful::new(after, flows),
+            outline: std::mem::take(&mut report.outline),
         }
     }
 
@@ -31,12 +35,13 @@ impl Closing {
             state.close_interval(flow, &self.ended);
             self.closed[index / 64] |= 1 << (index % 64);
             self.eventful.judge(index, flow);
+            self.outline.set(index, flow);
         }
     }
 
-    /// Closes all flows that are not closed yet. Returns which ones may have something to tell.
-    pub fn close_others(mut self, flows: &mut [Flow], states: &mut [FlowState]) -> Eventful {
-        let blocks = flows.chunks_mut(64).zip(states.chunks_mut(64));
+    /// Closes all flows that are not closed yet, and says which ones may have something to tell.
+    pub fn finish(mut self, report: &mut Report, states: &mut [FlowState]) {
+        let blocks = report.flows.chunks_mut(64).zip(states.chunks_mut(64));
         for (block, ((flows, states), closed)) in blocks.zip(self.closed).enumerate() {
             if closed == u64::MAX {
                 continue;
@@ -51,6 +56,7 @@ impl Closing {
                 let is_settled = flow.repeat_if_settled();
                 if !is_settled {
                     state.close_interval(flow, &self.ended);
+                    self.outline.set(block * 64 + at, flow);
                 }
                 // It has several slots, or may have fallen silent.
                 if !is_settled || self.eventful.may_have_fallen_silent(flow) {
@@ -58,6 +64,6 @@ impl Closing {
                 }
             }
         }
-        self.eventful
+        (report.eventful, report.outline) = (self.eventful, self.outline);
     }
 }

@@ -59,10 +59,16 @@ impl Flow {
         self.glance.has(Mark::Uneventful)
     }
 
+    /// Whether the flow is far from its own past.
+    #[inline]
+    pub(super) fn is_in_trouble(&self) -> bool {
+        self.glance.has(Mark::InTrouble)
+    }
+
     /// How the flow is far from its own past; `None` where it is not.
     #[inline]
     pub fn trouble(&self) -> Option<&Trouble> {
-        match self.glance.has(Mark::InTrouble) {
+        match self.is_in_trouble() {
             true => self.its_trouble(),
             false => None,
         }

@@ -20,13 +20,16 @@ const GLANCES_AHEAD: usize = 32;
 impl Report {
     /// All flows, for who needs no more of most of them than what is told at a glance: one cache line of seven.
     pub fn glances(&self) -> impl Iterator<Item = &Flow> {
-        let flows = &self.flows;
-        flows.iter().enumerate().map(|(at, flow)| {
-            if let Some(soon) = flows.get(at + GLANCES_AHEAD) {
-                ahead::ask_for(&soon.last_seen_ns);
-            }
-            flow
-        })
+        (0..self.flows.len()).map(|at| self.glance_at(at))
+    }
+
+    /// The flow at this place, on the way through all of them.
+    #[inline]
+    pub fn glance_at(&self, at: usize) -> &Flow {
+        if let Some(soon) = self.flows.get(at + GLANCES_AHEAD) {
+            ahead::ask_for(&soon.last_seen_ns);
+        }
+        &self.flows[at]
     }
 }
 
@@ -93,21 +96,14 @@ impl Course {
 pub fn sort_by_slot(
     slots: &mut Slots,
     by_key: &mut HashTable<u32>,
-    flows: &mut [Flow],
+    report: &mut Report,
     states: &mut [FlowState],
 ) {
-    let mut places = slots.renumber(flows.len());
+    let mut places = slots.renumber(report.flows.len());
     for index in by_key.iter_mut() {
         *index = places[*index as usize];
     }
-    for at in 0..places.len() {
-        while places[at] as usize != at {
-            let place = places[at] as usize;
-            flows.swap(at, place);
-            states.swap(at, place);
-            places.swap(at, place);
-        }
-    }
+    report.permute(&mut places, |one, other| states.swap(one, other));
 }
 
 #[cfg(test)]

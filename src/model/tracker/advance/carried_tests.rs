@@ -119,7 +119,7 @@ impl Pair {
 fn totals(tracker: &FlowTracker) -> Report {
     let mut report = tracker.report().clone();
     // Of a flow that has ended, maybe.
-    report.newest_ns = None;
+    report.newest_ipv6_ns = None;
     (report.revision, report.interval_s) = (0, 0.0);
     report.lengths = Series::default();
     for flow in &mut report.flows {

@@ -1,0 +1,178 @@
+//! The only pass over all flows at a refresh: which of them are shown, what they are sorted by, how many lose, how wide they are.
+
+use super::{Criteria, FlowRows};
+use crate::model::column::{Ranking, Sort, Width, verdict};
+use crate::model::tracker::{Flow, Rates};
+
+/// The level of pinned rows.
+pub(in crate::app) const PINNED: u16 = 0;
+
+/// Whether a flow has had no packet for 2 s, or an interval that is longer: it may have ended.
+pub fn has_ended(flow: &Flow, now_ns: u64, interval_s: f64) -> bool {
+    let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
+    idle_s > interval_s.max(2.0)
+}
+
+impl FlowRows {
+    /// Counts what there is, and gathers the rows that are shown. Of each flow it touches one cache line, unless it is asked for
+    /// more; where nobody asks for anything but the order that stands at first, it has mostly no look at the flow itself.
+    pub(super) fn rank(&mut self, criteria: &Criteria) -> Ranking {
+        let mut ranking = std::mem::take(&mut self.ranking).emptied();
+        let (shown, context) = (criteria.shown, &criteria.context);
+        let (sort, selected) = (
+            self.table(criteria.view).sort(),
+            self.find_selected(criteria),
+        );
+        let mut scratch = String::new();
+        if context.names.is_some() {
+            self.widest.cells = Width::ENDPOINT_MAX;
+        }
+        let unmeasured = self.widest.begin(shown);
+        (self.losing, self.in_trouble) = (0, 0);
+        let hides_some = self.hides_some(criteria);
+        self.shown_rates = hides_some.then(Rates::default);
+        let puts_trouble_first = self.puts_trouble_first(criteria.view);
+        let has_pinned = !self.pinned.is_empty();
+        let asks_more =
+            hides_some || has_pinned || unmeasured.is_some() || context.alerts.is_some();
+        let is_usual = !asks_more && sort.column == Sort::default().column;
+        let outline = shown.outline().filter(|_| is_usual);
+        for row in 0..shown.flows.len() {
+            if let Some(throughput) = outline.and_then(|outline| outline.throughput(row)) {
+                ranking.add_amount(row as u32, &sort, throughput);
+            } else {
+                let flow = shown.glance_at(row);
+                self.losing += usize::from(flow.is_losing());
+                let trouble = verdict(flow, context).number();
+                self.in_trouble += usize::from(trouble.is_some());
+                if unmeasured.is_some_and(|since_ns| flow.first_seen_ns >= since_ns) {
+                    self.widest.measure(flow);
+                }
+                if hides_some && !self.shows(flow, trouble.is_some(), criteria, &mut scratch) {
+                    continue;
+                }
+                if let (Some(sum), Some(rates)) = (&mut self.shown_rates, flow.rates) {
+                    *sum += rates;
+                }
+                ranking.add(row as u32, &sort, &sort.column.value(flow, context));
+                if has_pinned && self.pinned.contains(&flow.key) {
+                    ranking.put_before(PINNED);
+                } else if let Some(severity) = trouble.filter(|_| puts_trouble_first) {
+                    ranking.put_before(Ranking::level_of(severity));
+                }
+            }
+            if selected == Some(row as u32) {
+                ranking.want();
+            }
+        }
+        self.recent_trouble.note(shown.taken_ns, self.in_trouble);
+        ranking
+    }
+
+    /// The row of the selected flow, which mostly is the one that it had.
+    fn find_selected(&self, criteria: &Criteria) -> Option<u32> {
+        let (flows, table) = (&criteria.shown.flows, self.table(criteria.view));
+        let key = table.selected()?;
+        let is_it = |flow: &Flow| flow.key == key;
+        let former = table.position().and_then(|at| table.rows().get(at));
+        let is_still_it = |row: &u32| flows.get(*row as usize).is_some_and(is_it);
+        let found = || flows.iter().position(is_it).map(|row| row as u32);
+        former.copied().filter(is_still_it).or_else(found)
+    }
+
+    /// Whether a flow may be hidden.
+    fn hides_some(&self, criteria: &Criteria) -> bool {
+        let hides_session = self.hides_session && criteria.session.is_some();
+        !criteria.query.is_empty() || hides_session || self.hides_ended
+    }
+
+    fn shows(
+        &self,
+        flow: &Flow,
+        is_in_trouble: bool,
+        criteria: &Criteria,
+        scratch: &mut String,
+    ) -> bool {
+        let (query, context) = (criteria.query, &criteria.context);
+        let session = criteria.session.filter(|_| self.hides_session);
+        let has_left = || {
+            let stays = is_in_trouble || self.pinned.contains(&flow.key);
+            !stays && has_ended(flow, criteria.shown.taken_ns, criteria.interval_s)
+        };
+        (query.is_empty() || query.matches(flow, context, &self.pinned, scratch))
+            && !session.is_some_and(|session| session.carries(&flow.key))
+            && !(self.hides_ended && has_left())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::View;
+    use crate::model::column::Context;
+    use crate::model::query::Query;
+    use crate::model::tracker::unsteady::World;
+    use crate::model::tracker::{FlowTracker, Intervals, Outline, Report};
+
+    /// The rows in full order, the place of the selected one, and what is counted on the way.
+    fn arranged(rows: &mut FlowRows, shown: &Report) -> (Vec<u32>, Option<usize>, [usize; 3]) {
+        let query = Query::default();
+        let criteria = Criteria {
+            shown,
+            view: View::Flows,
+            query: &query,
+            context: Context::default(),
+            session: None,
+            interval_s: 1.0,
+            page: 20,
+            is_open: false,
+        };
+        rows.arrange(&criteria);
+        let table = rows.table(View::Flows);
+        let place = table.position();
+        let page = table.rows()[..20.min(table.rows().len())].to_vec();
+        rows.sort_all(&criteria);
+        let all = rows.table(View::Flows).rows();
+        assert!(place.is_some_and(|place| place >= 20) || all.starts_with(&page));
+        (
+            all.to_vec(),
+            place,
+            [rows.hidden(), rows.losing(), rows.in_trouble()],
+        )
+    }
+
+    #[test]
+    fn rows_are_the_same_by_the_outline_and_flow_by_flow() {
+        let mut world = World::silent();
+        let second_ns = 1_000_000_000;
+        let intervals = Intervals {
+            refresh_ns: second_ns,
+            jitter_ns: second_ns,
+        };
+        let mut tracker = FlowTracker::new(intervals, second_ns);
+        let mut by = [(); 2].map(|()| FlowRows::new(Sort::default()));
+        for second in 2..400 {
+            tracker.advance_and_close(&world.read(second));
+            let report = tracker.report();
+            let key = report.flows[world.random.below(100) as usize].key;
+            let by_packets = Sort::parse("-packets").unwrap_or_default();
+            for rows in &mut by {
+                match second % 60 {
+                    0 => rows.sort_by(by_packets),
+                    10 | 40 => rows.sort_by(Sort::default()),
+                    15 => rows.select(key),
+                    20 | 25 if second > 200 => _ = rows.toggle_ended(),
+                    30 if second > 300 => rows.toggle_pin(key),
+                    _ => {}
+                }
+            }
+            let flow_by_flow = Report {
+                outline: Outline::default(),
+                ..report.clone()
+            };
+            let [outlined, looked_at] = &mut by;
+            let expected = arranged(looked_at, &flow_by_flow);
+            assert_eq!(arranged(outlined, report), expected, "{second}");
+        }
+    }
+}

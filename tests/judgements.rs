@@ -391,6 +391,39 @@ fn a_pause_is_told_with_its_length() {
 }
 
 #[test]
+fn what_was_told_of_a_flow_is_not_of_one_that_has_its_key_later() {
+    let mut stream = Stream::new();
+    let mut at = |ms, epochs, [gaps, lost, restarts, late]: [u64; 4]| {
+        let sequence = Sequence {
+            small_errors: gaps,
+            lost,
+            restarts,
+            reverse_errors: late,
+            ..Sequence::default()
+        };
+        let flow = &mut stream.now.flows[0];
+        flow.counts.sequence = Some(sequence);
+        // The first one was there until the 20th second, the next one from the 100th on.
+        flow.first_seen_ns = NOW + if ms < 20_000 { 0 } else { 100_000_000_000 };
+        let told = stream.at(ms, ms - 10, epochs, &[]);
+        let kind = |text: &String| text.split(':').next().map(str::to_owned);
+        told.iter().filter_map(kind).collect::<Vec<_>>()
+    };
+    at(10, 1, [0; 4]);
+    assert_eq!(
+        at(1000, 2, [1, 1000, 1, 3]),
+        ["late", "gap", "restart", "resumed"]
+    );
+    assert!(at(2000, 2, [1, 1000, 1, 3]).is_empty());
+    assert!(at(101_000, 1, [0; 4]).is_empty());
+    assert_eq!(
+        at(102_000, 2, [1, 40, 1, 3]),
+        ["late", "gap", "restart", "resumed"]
+    );
+    assert!(at(103_000, 2, [1, 40, 1, 3]).is_empty());
+}
+
+#[test]
 fn how_long_a_pause_was_is_not_told_where_nobody_saw_it_begin() {
     let mut stream = Stream::new();
     stream.at(0, 0, 1, &[]);

@@ -143,9 +143,19 @@ impl Observer {
     /// Remembers a stream's latest packet, where the report before was the last one with packets of it.
     fn note_silence(&mut self, flow: &Flow) {
         if flow.last_seen_ns >= self.taken_before_ns && flow.counts.packets >= STREAM_PACKETS {
-            let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
-            slot.silent_since_ns = flow.last_seen_ns;
+            self.seen_of(flow).silent_since_ns = flow.last_seen_ns;
         }
+    }
+
+    /// What was seen of the flow. What was seen of a former one with its key is forgotten.
+    fn seen_of(&mut self, flow: &Flow) -> &mut SeenFlow {
+        let seen = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
+        if seen.is_of_former(flow) {
+            *seen = SeenFlow::UNSEEN;
+            self.folds.begin_anew(flow.key);
+        }
+        seen.first_seen_ns = flow.first_seen_ns;
+        seen
     }
 
     /// What was seen of the flow before, and what is seen now; `None` where there never was anything.
@@ -154,8 +164,9 @@ impl Observer {
         if seen == SeenFlow::UNSEEN {
             return None;
         }
-        let slot = self.flows.entry(flow.key).or_insert(SeenFlow::UNSEEN);
+        let slot = self.seen_of(flow);
         let before = *slot;
+        seen.first_seen_ns = before.first_seen_ns;
         seen.pauses = before.pauses + seen.new_pauses(&before, flow);
         (seen.packets_then, seen.silent_since_ns) = match seen.epochs == before.epochs {
             true => (before.packets_then, before.silent_since_ns),
@@ -303,6 +314,7 @@ impl Observer {
             *seen = SeenFlow {
                 epochs: seen.epochs,
                 silent_since_ns: seen.silent_since_ns,
+                first_seen_ns: seen.first_seen_ns,
                 ..SeenFlow::UNSEEN
             };
         }

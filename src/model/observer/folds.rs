@@ -12,7 +12,7 @@ const AGAIN_NS: u64 = 60_000_000_000;
 /// How often something happened to a flow, and what that came to.
 #[derive(Clone, Copy, Default)]
 pub struct Tally {
-    /// Only goes down where all totals are set to zero, or another flow has the key.
+    /// Only goes down where all totals are set to zero.
     pub times: u64,
     /// Packets, pauses or, of TCP's gaps, bytes; what turns up late takes them off again.
     pub amount: u64,
@@ -72,6 +72,14 @@ impl Folds {
         (told.tally, told.waits) = (tally, false);
         let before = told.at.replace(now);
         Some((news, before.map(|(_, at)| at)))
+    }
+
+    /// Another flow has this key: nothing of it was told. When something was told of the key stays.
+    pub fn begin_anew(&mut self, key: FlowKey) {
+        for kind in [EventKind::Late, EventKind::Gap, EventKind::Resumed] {
+            let told = self.told.get_mut(&(key, kind)).into_iter();
+            told.for_each(|told| (told.tally, told.waits) = (Tally::default(), false));
+        }
     }
 
     /// Whether something has waited long enough, of flows that may have no packets any more. What nobody has asked for a

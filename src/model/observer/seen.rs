@@ -23,6 +23,8 @@ pub struct SeenFlow {
     pub packets_then: u64,
     /// The latest packet when the flow was found silent; 0: it was not, in this jitter epoch.
     pub silent_since_ns: u64,
+    /// The first packet of the flow, as far as that is known.
+    pub first_seen_ns: u64,
 }
 
 impl SeenFlow {
@@ -36,6 +38,7 @@ impl SeenFlow {
         late: 0,
         packets_then: 0,
         silent_since_ns: 0,
+        first_seen_ns: u64::MAX,
     };
 
     pub fn of(flow: &Flow) -> SeenFlow {
@@ -48,6 +51,12 @@ impl SeenFlow {
             late: sequence.reverse_errors,
             ..SeenFlow::UNSEEN
         }
+    }
+
+    /// Whether this was of a flow that has left since: another one has come of the same key.
+    pub fn is_of_former(&self, flow: &Flow) -> bool {
+        // A flow that has two slots at once may turn out to be older, and none turns out to be younger.
+        flow.first_seen_ns > self.first_seen_ns
     }
 
     /// Whether the sender has begun a new series since `before`, in words. Totals that went down were set to zero: nothing

@@ -51,6 +51,11 @@ fn terms_by_table() {
         ("0.2:400", true),
         ("tcp", false),
         ("!tcp", true),
+        ("Udp", true),
+        ("vlan 10-20", true),
+        ("vlan 9 or 11", false),
+        ("vlan 9 or 12", true),
+        ("vlan", true),
         ("voice", true),
         ("veth1 !voice", false),
         ("src:10.0.0.0/16", true),
@@ -277,6 +282,23 @@ fn what_a_flow_is_can_be_asked_for() {
 }
 
 #[test]
+fn the_name_of_a_protocol_means_that_and_no_text() {
+    let mut flow = voice();
+    flow.rule = Some(Arc::from("no tcp or icmp"));
+    for (text, expected) in [("udp", true), ("tcp", false), ("icmp", false), ("tc", true)] {
+        assert_eq!(matches(text, &flow), expected, "{text}");
+    }
+    for (protocol, texts) in [
+        (Protocol::Icmp, [true, false, false]),
+        (Protocol::Icmpv6, [true, true, true]),
+    ] {
+        flow.key.protocol = protocol;
+        let found = ["icmp", "icmp6", "icmpv6"].map(|text| matches(text, &flow));
+        assert_eq!(found, texts, "{protocol}");
+    }
+}
+
+#[test]
 fn near_misses_are_told_what_was_meant() {
     for (text, hint) in [
         ("jiter>5", "did you mean jitter?"),
@@ -289,6 +311,15 @@ fn near_misses_are_told_what_was_meant() {
         ("colour>1", "(loss, jitter, rate"),
         ("jitter>5Mbps", "not a number"),
         ("jitter > 5 Mbps", "Mbps is no unit of jitter"),
+        ("jitter<10Mbit", "not a number"),
+        ("loss<5ms", "not a number"),
+        ("loss < 5 s", "s is no unit of loss_percent"),
+        ("rate > 5 ms", "ms is no unit of throughput"),
+        ("bytes>8Mbit", "not a number"),
+        ("packets > 5 kB", "kB is no unit of packets"),
+        ("rate>5%", "not a number"),
+        ("lost > 5 %", "% is no unit of lost"),
+        ("age>5%", "not a number"),
     ] {
         let error = Query::parse(text).expect_err(text);
         assert!(error.message.contains(hint), "{text}: {}", error.message);

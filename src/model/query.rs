@@ -104,7 +104,8 @@ enum Comparison {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
-    Word(String),
+    /// In lower case. Of flows the name of a protocol means those of it.
+    Word(String, Vec<Protocol>),
     Address(Ends, Vec<IpNet>),
     Port(Ends, Vec<RangeInclusive<u16>>),
     Protocol(Vec<Protocol>),
@@ -230,7 +231,10 @@ impl Test {
         scratch: &mut String,
     ) -> bool {
         match self {
-            Test::Word(word) => {
+            Test::Word(_, protocols) if !protocols.is_empty() => {
+                protocols.contains(&flow.key.protocol)
+            }
+            Test::Word(word, _) => {
                 if scratch.is_empty() {
                     write_shown(flow, context, scratch);
                 }

@@ -196,7 +196,7 @@ impl Term {
             (Test::Interface(globs), Row::Interface(interface)) => {
                 Standing::of(has_match(globs, &interface.name) != self.negated)
             }
-            (Test::Word(word), Row::Interface(interface)) => {
+            (Test::Word(word, _), Row::Interface(interface)) => {
                 let name = interface.name.to_ascii_lowercase();
                 Standing::of(name.contains(word) != self.negated)
             }

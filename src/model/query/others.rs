@@ -21,7 +21,7 @@ impl Query {
     ) -> bool {
         scratch.clear();
         let mut is_true = |test: &Test| match test {
-            Test::Word(word) => {
+            Test::Word(word, _) => {
                 if scratch.is_empty() {
                     let _ = write!(scratch, "{} {}", event.kind.name(), event.text);
                     scratch.make_ascii_lowercase();
@@ -67,7 +67,7 @@ impl Query {
     fn concerns(&self, text: &str, own: impl Fn(&Test) -> Option<bool>) -> bool {
         let text = text.to_ascii_lowercase();
         self.may(|test| match test {
-            Test::Word(word) => Some(text.contains(word)),
+            Test::Word(word, _) => Some(text.contains(word)),
             test => own(test),
         })
     }

@@ -1,7 +1,7 @@
 //! The grammar of the filter language. Positions in errors count characters, as a cursor does.
 
 use super::lexer::{Atom, Kind, Piece, atoms};
-use super::value::{Measure, amount, field, fields, is_plain_number, is_unit};
+use super::value::{Measure, amount, field, fields, is_plain_number, is_unit, protocol};
 use super::{Comparison, Node, Query, QueryError, Subject, Test};
 use crate::model::similar::suggestion;
 
@@ -168,7 +168,10 @@ impl<'a> Parser<'a> {
 
     /// A word, or a field with a colon; the value may stand apart.
     fn plain(&mut self, piece: Piece) -> Result<Test, QueryError> {
-        let word = || Ok(Test::Word(piece.text.to_ascii_lowercase()));
+        let word = || {
+            let text = piece.text.to_ascii_lowercase();
+            Ok(Test::Word(text, protocol(piece).unwrap_or_default()))
+        };
         let Some(byte) = piece.text.find(':') else {
             let colon = self.word(0).filter(|next| next.text == ":");
             let (Some(colon), Some(_)) = (colon, known_field(piece)) else {
@@ -208,6 +211,7 @@ impl<'a> Parser<'a> {
             ("src", _) => ("src", 0),
             ("dst", _) => ("dst", 0),
             ("host" | "net", _) => ("host", 0),
+            ("vlan", _) => ("vlan", 0),
             _ => match habit.filter(|_| is_value(piece)) {
                 Some(name) => return self.told(name, piece),
                 None => return Ok(None),

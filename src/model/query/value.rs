@@ -114,7 +114,8 @@ fn not_among(piece: Piece, what: &str, words: &[&str]) -> QueryError {
     piece.error(format!("not a {what}{hint}"))
 }
 
-fn protocol(piece: Piece) -> Result<Vec<Protocol>, QueryError> {
+/// The protocols that this name means.
+pub(super) fn protocol(piece: Piece) -> Result<Vec<Protocol>, QueryError> {
     match Protocol::ALL.into_iter().find(|p| piece.is(p.name())) {
         Some(Protocol::Icmp) => Ok(vec![Protocol::Icmp, Protocol::Icmpv6]),
         Some(protocol) => Ok(vec![protocol]),
@@ -294,28 +295,61 @@ fn number<T>(
     }
 }
 
+/// What the numbers of a column are amounts of, which decides about the units that they may be told in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quantity {
+    /// Bits or bytes per second.
+    Rate,
+    Bytes,
+    Milliseconds,
+    Seconds,
+    Percent,
+    /// Packets, or how often something happened; also per second.
+    Count,
+}
+
+impl Quantity {
+    /// The names in JSON end with the unit.
+    fn of<T>(column: &Column<T>) -> Quantity {
+        match column.json.rsplit('_').next() {
+            _ if column.width == Width::Rate => Quantity::Rate,
+            // What of TCP is lost is told in bytes.
+            Some("bytes" | "lost") => Quantity::Bytes,
+            Some("ms") => Quantity::Milliseconds,
+            Some("s") => Quantity::Seconds,
+            Some("percent") => Quantity::Percent,
+            _ => Quantity::Count,
+        }
+    }
+}
+
 /// What the unit multiplies a number of this column by, and the unit of a rate.
 fn factor<T>(suffix: &str, column: &Column<T>) -> Option<(f64, Option<Unit>)> {
-    let seconds = matches!(column.id, "age" | "idle");
-    let ms = if seconds { 1e-3 } else { 1.0 };
+    use Quantity::{Bytes, Milliseconds, Percent, Rate, Seconds};
+    let quantity = Quantity::of(column);
     let (prefix, unit) = match of_rate(suffix) {
-        Some(_) if column.width != Width::Rate => return None,
+        Some(_) if quantity != Rate => return None,
         Some((prefix, unit)) => (prefix, Some(unit)),
         None => of_bits_or_bytes(suffix),
     };
-    let factor = match prefix {
-        "" | "%" => 1.0,
-        "k" | "K" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "us" | "µs" => ms * 1e-3,
-        "ms" => ms,
-        "s" => ms * 1e3,
-        "m" if seconds => 60.0,
-        "h" if seconds => 3600.0,
-        "m" if unit.is_some() => 1e6,
-        "g" if unit.is_some() => 1e9,
+    let is_its_unit = match unit {
+        None => true,
+        Some(Unit::Bits) => quantity == Rate,
+        Some(Unit::Bytes) => matches!(quantity, Rate | Bytes),
+    };
+    let factor = match (prefix, quantity) {
+        _ if !is_its_unit => return None,
+        ("", _) | ("%", Percent) | ("ms", Milliseconds) | ("s", Seconds) => 1.0,
+        ("k" | "K", _) | ("s", Milliseconds) => 1e3,
+        ("M", _) => 1e6,
+        ("G", _) => 1e9,
+        ("T", _) => 1e12,
+        ("us" | "µs", Milliseconds) | ("ms", Seconds) => 1e-3,
+        ("us" | "µs", Seconds) => 1e-6,
+        ("m", Seconds) => 60.0,
+        ("h", Seconds) => 3600.0,
+        ("m", _) if unit.is_some() => 1e6,
+        ("g", _) if unit.is_some() => 1e9,
         _ => return None,
     };
     Some((factor, unit))

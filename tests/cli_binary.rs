@@ -296,12 +296,21 @@ fn the_printed_configuration_reads_back_to_itself() {
     let text = "{\"RULES\": {\"voice\": \"- - - 5000-5010 UDP\"}, \"SORT\": \"-loss_percent\", \"THEME\": \"light\"}";
     let first = run_with_config(
         text,
-        &["--print-config", "-b", "-t", "0.5", "-i", "eth*,lo"],
+        &[
+            "--print-config",
+            "-b",
+            "-t",
+            "0.5",
+            "-i",
+            "eth*,lo",
+            "--ascii",
+        ],
     );
     assert_eq!(code(&first), 0, "{first:?}");
     let printed = stdout(&first);
     for part in [
         "\"UNIT\": \"bits\"",
+        "\"ASCII\": true",
         "0.5",
         "\"eth*\"",
         "-loss_percent",

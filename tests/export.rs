@@ -309,6 +309,7 @@ fn csv_has_a_cell_for_each_column_that_is_no_history() {
         ("loss_percent", "0.06", ""),
         ("lost", "3", ""),
         ("rule", "voice", ""),
+        ("trouble", "lost > 2", ""),
         ("age", "4.02", "4.02"),
         ("idle", "0.0002", "0.0002"),
     ] {

@@ -63,7 +63,11 @@ pub fn help_lines(keymap: &Keymap, width: usize) -> Vec<HelpLine> {
     }
     let amounts = "any column of numbers, by id or header, with < <= = != >= >: jitter>5ms rate>10Mbps pkt/s>1k";
     entry(&mut lines, "loss>1".to_owned(), amounts);
-    entry(&mut lines, "word".to_owned(), "in addresses, ports, names, interface, VLAN, rule; udp: that protocol");
+    entry(
+        &mut lines,
+        "word".to_owned(),
+        "in addresses, ports, names, interface, VLAN, rule; udp: that protocol",
+    );
     let habit =
         "as tcpdump has it: src host 10.0.0.1, dst port 443, net 10.0.0.0/8, port 80 or 443";
     entry(&mut lines, "port 53".to_owned(), habit);

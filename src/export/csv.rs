@@ -13,6 +13,7 @@ impl Exporter for Csv {
     fn write(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
         let context = Context {
             now_ns: record.report.taken_ns,
+            alerts: Some(record.alerts),
             ..Context::default()
         };
         let columns = || FLOW_COLUMNS.iter().filter(|column| !column.is_history());

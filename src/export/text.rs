@@ -20,6 +20,7 @@ impl Exporter for Text {
         let context = Context {
             unit: record.unit,
             now_ns: record.report.taken_ns,
+            alerts: Some(record.alerts),
             ..Context::default()
         };
         writeln!(out, "{}", record.time)?;

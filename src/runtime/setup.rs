@@ -131,7 +131,7 @@ pub fn start(
     Start {
         assignment: assignment(1, config, timing, demo),
         options: match capture {
-            Some(_) => options_of_capture(config),
+            Some(_) => options_of_capture(config, arguments.overrides.max_flows),
             None => options(config),
         },
         playback: capture.map(|file| playback(file, arguments, timing)),
@@ -155,10 +155,10 @@ fn playback(file: CaptureFile, arguments: &Arguments, timing: Timing) -> Playbac
 
 /// The same as [`options`] for a capture: memory is taken as it is needed, so that there is room for more flows unless
 /// somebody said how many.
-fn options_of_capture(config: &Config) -> Options {
+fn options_of_capture(config: &Config, said: Option<u32>) -> Options {
     const FLOWS: u32 = 1 << 18;
     let options = options(config);
-    let is_chosen = config.max_flows != Options::default().max_flows;
+    let is_chosen = said.is_some() || config.max_flows != Options::default().max_flows;
     Options {
         max_flows: if is_chosen { config.max_flows } else { FLOWS },
         ..options
@@ -198,7 +198,9 @@ pub fn explain_config(
             Err(_) => text.split_inclusive('\n').take(1).collect(),
         });
     }
-    let text = told?.to_json();
+    let mut config = told?.clone();
+    config.ascii = arguments.output.ascii.then_some(true).or(config.ascii);
+    let text = config.to_json();
     text.map_err(|error| super::error::failure("write the configuration", &error))
 }
 
@@ -351,49 +353,5 @@ pub fn wants_headless(arguments: &Arguments) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Invocation, Output};
-
-    fn timing(throughput: f64, jitter: f64) -> (f64, u32) {
-        let timing = Timing::new(
-            Duration::from_secs_f64(throughput),
-            Duration::from_secs_f64(jitter),
-        );
-        (timing.refresh.as_secs_f64(), timing.refreshes)
-    }
-
-    #[test]
-    fn ascii_characters_are_asked_for_by_the_file_or_by_the_command_line() {
-        for (words, file, ascii) in [
-            (&["flowtop"][..], Some(false), false),
-            (&["flowtop"], Some(true), true),
-            (&["flowtop", "--ascii"], Some(false), true),
-            (&["flowtop", "--ascii"], None, true),
-        ] {
-            let Ok(Invocation::Run(arguments)) = Arguments::read(words.iter().map(Into::into))
-            else {
-                panic!("{words:?}");
-            };
-            let config = Config {
-                ascii: file,
-                ..Config::default()
-            };
-            let Output {
-                color,
-                ascii: wanted,
-                ..
-            } = arguments.output;
-            assert_eq!(look(color, wanted, &config).ascii, ascii, "{words:?}");
-        }
-    }
-
-    #[test]
-    fn the_sampler_reads_at_least_once_a_second_and_evenly() {
-        assert_eq!(timing(1.0, 1.0), (1.0, 1));
-        assert_eq!(timing(5.0, 5.0), (1.0, 5));
-        assert_eq!(timing(2.5, 2.5).1, 3);
-        assert_eq!(timing(0.1, 10.0), (0.1, 1));
-        assert_eq!(timing(1.0, 0.25), (0.25, 4));
-    }
-}
+#[path = "setup_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@ impl Serialize for FlowList<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let record = &self.0;
         let members: Vec<_> = MEMBERS.iter().map(find_columns).collect();
+        // Thresholds are a member of their own: trouble is how a flow is far from its own past alone.
         let context = Context {
             now_ns: record.report.taken_ns,
             ..Context::default()

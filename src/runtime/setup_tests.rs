@@ -1,3 +1,5 @@
+//! How command line and configuration become a run: timing, characters, room for flows.
+
 use super::*;
 use crate::cli::{Invocation, Output};
 

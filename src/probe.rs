@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use libbpf_rs::skel::SkelBuilder as _;
-use libbpf_rs::{MapHandle, OpenObject, ProgramInput, ProgramMut, num_possible_cpus};
+use libbpf_rs::{MapHandle, OpenObject, ProgramInput, ProgramMut};
 
 use self::abi::{FLOWS_PER_SET, INTERFACE_SLOTS, PROFILES};
 use self::attach::Ways;
@@ -99,13 +99,24 @@ impl Options {
 
     /// CPUs that may ever run the programs.
     fn cpus(&self) -> Result<usize> {
-        let cpus = num_possible_cpus().context("count the CPUs")?;
+        const POSSIBLE: &str = "/sys/devices/system/cpu/possible";
+        let list = std::fs::read_to_string(POSSIBLE)
+            .with_context(|| format!("read {POSSIBLE} (mount -t sysfs sysfs /sys)"))?;
+        let cpus =
+            numbers_of_cpus(&list).with_context(|| format!("{POSSIBLE}: no list of CPUs"))?;
         Ok(cpus.max(self.least_cpus))
     }
 
     fn ageing(&self) -> Ageing {
         Ageing::new(self.flow_timeout, self.refresh)
     }
+}
+
+/// How many numbers there are up to the last CPU of a list, which is in ascending order: `0-3,6` has seven, as a program is told
+/// the number of the CPU that it runs on.
+fn numbers_of_cpus(list: &str) -> Option<usize> {
+    let last = list.trim().rsplit([',', '-']).next()?;
+    Some(last.parse::<usize>().ok()? + 1)
 }
 
 /// What comes with a packet of a test run.
@@ -370,4 +381,17 @@ fn test_context_bytes(context: TestContext) -> [u8; 192] {
         bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers_of_cpus;
+
+    #[test]
+    fn cpus_have_numbers_up_to_the_last_one_of_the_list() {
+        for (list, numbers) in [("0\n", 1), ("0-3\n", 4), ("0,3", 4), ("0-1,3-7,11", 12)] {
+            assert_eq!(numbers_of_cpus(list), Some(numbers), "{list}");
+        }
+        assert_eq!(numbers_of_cpus("\n"), None);
+    }
 }

@@ -45,6 +45,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use nix::libc::SIGXFSZ;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use signal_hook::flag;
 
@@ -83,11 +84,19 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     }
     crate::terminal::restore_before_panic();
     panics::end_with_any_thread();
+    allow_many_files();
     let session = session::Session::start(arguments, surroundings)?;
     if session.is_headless() {
         headless::run(session)
     } else {
         dashboard::run(session)
+    }
+}
+
+/// Each interface takes a file descriptor: as many as may be had, where nobody has set the limit for good.
+fn allow_many_files() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
 }
 

@@ -259,6 +259,33 @@ fn without_rights_it_says_what_it_may_not_know() {
 }
 
 #[test]
+fn in_a_user_namespace_of_one_user_it_says_who_a_run_stays() {
+    if !root() {
+        return;
+    }
+    let namespace = Namespace::create().expect("a namespace");
+    let (_folder, program) = reachable();
+    let inside = |arguments: &[&str]| {
+        let mut command = support::command(&namespace, "unshare");
+        command.arg("--map-root-user").arg(&program).args(arguments);
+        command.current_dir("/").env("HOME", "/nonexistent");
+        output(&command.output().expect("unshare"))
+    };
+    let report = inside(&["doctor"]);
+    let user = said(&report, "user");
+    assert!(user.ends_with(" of a user namespace"), "{user}");
+    let (why, program) = (said(&report, "can measure"), said(&report, "program"));
+    assert!(why.starts_with("no: the process is in a user namespace"));
+    assert_eq!(
+        program.strip_prefix("does not load: "),
+        why.strip_prefix("no: ")
+    );
+    let rights = said(&report, "once it counts");
+    let expected = "user root (0) still: its user namespace has no other user, no capability, ";
+    assert!(rights.starts_with(expected), "{rights}");
+}
+
+#[test]
 fn names_that_others_chose_cannot_steer_a_terminal() {
     if !root() {
         return;

@@ -17,7 +17,7 @@ use std::os::fd::AsRawFd;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::Background;
@@ -106,6 +106,16 @@ fn a_run_ends_after_its_count_and_after_its_duration() {
 
 #[test]
 fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
+    read_slowly(OFlag::empty());
+}
+
+/// Another process that has the same pipe, or the same terminal, may have asked for that.
+#[test]
+fn a_slow_reader_of_an_output_that_does_not_block_gets_them_too() {
+    read_slowly(OFlag::O_NONBLOCK);
+}
+
+fn read_slowly(flags: OFlag) {
     if !support::root() {
         return;
     }
@@ -114,6 +124,7 @@ fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
     let (reader, writer) = nix::unistd::pipe().expect("a pipe");
     let smallest = FcntlArg::F_SETPIPE_SZ(1);
     let room = fcntl(&writer, smallest).expect("a small pipe") as usize;
+    fcntl(&writer, FcntlArg::F_SETFL(flags)).expect("flags");
     let mut command = support::command(&pair.receiver, program::PROGRAM);
     command.args(["--json", "-i", RECEIVER_LINK, "-t", "0.1", "--count", "12"]);
     command.args(["--listen", "9788"]);
@@ -153,6 +164,25 @@ fn a_slow_reader_gets_as_many_records_as_were_asked_for() {
     assert_eq!(records.len(), 12);
     let joined = |record: &&Value| number(&record["intervals"]) > 1;
     assert!(records.iter().any(|record| joined(&record)), "{records:#?}");
+}
+
+#[test]
+fn a_hang_up_that_is_ignored_as_by_nohup_ends_nothing() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut command = support::command(&pair.receiver, "env");
+    command.args(["--ignore-signal=HUP", program::PROGRAM, "--json"]);
+    command.args(["-i", RECEIVER_LINK, "-t", "0.1"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Flowtop::from_command(&mut command, folder);
+    run.signal(Signal::SIGHUP);
+    // More of them than may have been under way.
+    for _ in 0..10 {
+        run.record();
+    }
+    run.finish();
 }
 
 #[test]

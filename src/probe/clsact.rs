@@ -10,10 +10,11 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use anyhow::{Context, Result, anyhow};
-use libbpf_rs::{TC_INGRESS, TcHook, TcHookBuilder};
+use libbpf_rs::{ErrorKind, TC_INGRESS, TcHook, TcHookBuilder};
 
 use super::filters::{self, Filter};
 use super::interfaces;
+use super::privileges::Refusal;
 
 /// The handle of the first run; further ones in the same namespace have those behind it.
 const FIRST_HANDLE: u32 = 0xf107;
@@ -79,6 +80,14 @@ fn is_alive(handle: u32) -> bool {
     hold_name(handle).is_err()
 }
 
+/// A kernel without this kind of qdisc or filter says that it does not find it.
+fn unless_supported(error: libbpf_rs::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Unsupported => Refusal::NoClsact.into(),
+        _ => error.into(),
+    }
+}
+
 /// A filter that is removed when dropped.
 #[derive(Debug)]
 pub struct ClsactFilter {
@@ -95,12 +104,17 @@ impl ClsactFilter {
             .handle(handle.number)
             .hook(TC_INGRESS);
         // The qdisc may be there already, somebody else's or ours.
-        hook.create().context("add the clsact qdisc")?;
+        hook.create()
+            .map_err(unless_supported)
+            .context("add the clsact qdisc")?;
         remove_leftovers(ifindex, handle)?;
         let others = filters::list(ifindex).context("list the filters")?;
         let priority = first_priority(&others, handle.number);
         hook.priority(priority);
-        let mut hook = hook.attach().context("add the clsact filter")?;
+        let mut hook = hook
+            .attach()
+            .map_err(unless_supported)
+            .context("add the clsact filter")?;
         let found = hook.query().inspect_err(|_| {
             // Nobody else would take it off.
             let _ = hook.detach();
@@ -188,6 +202,20 @@ fn remove_leftovers(ifindex: u32, own: &Handle) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::privileges::{Lack, lack};
+
+    #[test]
+    fn a_kernel_without_the_qdisc_lacks_something_and_an_interface_that_went_does_not() {
+        let lacks = |errno| {
+            lack(&unless_supported(libbpf_rs::Error::from_raw_os_error(
+                errno,
+            )))
+        };
+        let (not_found, not_supported, no_device) = (2, 95, 19);
+        assert_eq!(lacks(not_found), Some(Lack::Kernel));
+        assert_eq!(lacks(not_supported), Some(Lack::Kernel));
+        assert_eq!(lacks(no_device), None);
+    }
 
     fn filter(priority: u16, protocol: u16, kind: &str, handle: u32) -> Filter {
         Filter {

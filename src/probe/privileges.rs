@@ -32,6 +32,8 @@ pub enum Refusal {
     NoBpf,
     /// The kernel is older than the oldest that is supported.
     OldKernel(String),
+    /// The kernel was built without what the clsact way to the hook takes, or its modules are not there.
+    NoClsact,
     /// The kernel of this release does not take the program.
     Program {
         /// Its release.
@@ -59,7 +61,10 @@ pub fn lack(error: &anyhow::Error) -> Option<Lack> {
             Refusal::MissingCapabilities(_)
             | Refusal::UserNamespace
             | Refusal::Forbidden { .. } => Lack::Privilege,
-            Refusal::NoBpf | Refusal::OldKernel(_) | Refusal::Program { .. } => Lack::Kernel,
+            Refusal::NoBpf
+            | Refusal::OldKernel(_)
+            | Refusal::NoClsact
+            | Refusal::Program { .. } => Lack::Kernel,
         });
     }
     if let Some(errno) = error.downcast_ref::<Errno>() {
@@ -101,6 +106,9 @@ impl fmt::Display for Refusal {
             ),
             Refusal::NoBpf => f.write_str(
                 "this kernel has no bpf(2) (run it on a kernel with CONFIG_BPF_SYSCALL)",
+            ),
+            Refusal::NoClsact => f.write_str(
+                "this kernel has it not, nor TCX, which came with Linux 6.6 (modprobe sch_ingress cls_bpf, or a kernel with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF)",
             ),
             Refusal::OldKernel(release) => write!(
                 f,

@@ -3,29 +3,28 @@
 //! It tries everything and requires nothing: what this user may not know is reported as unknown. Names that others chose
 //! (of interfaces, filters, programs) are printed as harmless text.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+mod links;
+
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 
+use self::links::{leftovers, links};
 use super::error::failure;
 use super::recording_folder::Holding;
 use super::{rights, setup};
 use crate::cli::{Arguments, Failure};
 use crate::config::source::{Opened, Surroundings};
 use crate::model::units;
-use crate::probe::clsact::{self, PROGRAM_NAME};
-use crate::probe::filters::{self, Filter};
-use crate::probe::interfaces::{self, Link, LinkHeader, display_name};
+use crate::probe::clsact;
+use crate::probe::interfaces::display_name;
 use crate::probe::privileges::confine::{self, Duty, Keeps, Need};
 use crate::probe::survey::chain;
-use crate::probe::survey::ethtool;
 use crate::probe::{Options, Probe, privileges};
 
 /// Width of the names on the left.
@@ -62,11 +61,15 @@ pub fn report(arguments: &Arguments, surroundings: &Surroundings) -> Result<Stri
     let record = record.and_then(|opened| opened.config.record.as_ref());
     say("recordings", recordings(record.map(|it| &*it.folder)));
     say("configuration", configuration(opened));
-    let surveyed = links().map_err(|error| failure("list the interfaces", &error))?;
-    say("left over", leftovers(&surveyed));
-    for link in &surveyed {
-        text.push('\n');
-        text += &link.describe();
+    match links() {
+        Ok(surveyed) => {
+            say("left over", leftovers(&surveyed));
+            for link in &surveyed {
+                text.push('\n');
+                text += &link.describe();
+            }
+        }
+        Err(error) => say("interfaces", format!("{UNKNOWN}: {error:#}")),
     }
     Ok(text)
 }
@@ -78,7 +81,8 @@ pub fn clean() -> Result<String, Failure> {
     let mut text = String::new();
     for link in &surveyed {
         let name = &link.link.display_name;
-        for filter in &link.leftovers {
+        let left = link.leftovers.as_ref();
+        for filter in left.map_err(|error| failure(&format!("{WHAT}: {name}"), error))? {
             let is_removed = clsact::remove_leftover(link.link.ifindex, filter)
                 .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
                 .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;
@@ -145,6 +149,11 @@ fn unknown(why: Errno) -> String {
 /// Loads the programs as a run does, and reports what that took, and what they need further on.
 fn load(options: &Options) -> (String, String, Vec<Need>) {
     let size = format!("{} flows, {} slots", options.max_flows, options.slots());
+    // Its words for what is missing are better than those of an attempt.
+    if let Err(refusal) = privileges::check() {
+        let text = format!("does not load: {refusal}");
+        return (text, format!("{UNKNOWN} for {size}"), Vec::new());
+    }
     let began = Instant::now();
     match Probe::load(options) {
         Ok(mut probe) => (
@@ -219,160 +228,4 @@ fn configuration(opened: Result<Opened, Failure>) -> String {
         },
         Err(failure) => failure.message.replace('\n', "; "),
     }
-}
-
-/// A program on a hook.
-struct Program {
-    id: u32,
-    name: Option<OsString>,
-    /// Of our own program only: the process that has it, if any; `Err`: not known.
-    holder: Result<Option<u32>, ()>,
-}
-
-impl Program {
-    fn find(id: u32, names: &BTreeMap<u32, OsString>) -> Program {
-        let name = names.get(&id).cloned();
-        let is_ours = name.as_deref() == Some(OsStr::new(PROGRAM_NAME));
-        Program {
-            id,
-            name,
-            holder: match is_ours {
-                true => chain::holder(id).map_err(drop),
-                false => Ok(None),
-            },
-        }
-    }
-
-    fn describe(&self) -> String {
-        let name = self
-            .name
-            .as_deref()
-            .map_or(UNKNOWN.to_owned(), display_name);
-        format!("{name} (id {}{})", self.id, held_by(self.holder))
-    }
-}
-
-/// The process that has a program, to be put behind what else is said of it.
-fn held_by(holder: Result<Option<u32>, ()>) -> String {
-    match holder {
-        Ok(Some(process)) => format!(", process {process}"),
-        Ok(None) => String::new(),
-        Err(()) => format!(", process {UNKNOWN}"),
-    }
-}
-
-/// An interface and all programs on its ingress.
-struct Surveyed {
-    link: Link,
-    xdp: Option<Program>,
-    /// Or why they are not known.
-    tcx: Result<Vec<Program>, Errno>,
-    filters: Vec<Filter>,
-    /// The filters that killed runs left.
-    leftovers: Vec<Filter>,
-}
-
-fn links() -> anyhow::Result<Vec<Surveyed>> {
-    let names = chain::program_names();
-    let xdp = chain::xdp_programs().context("ask for XDP programs")?;
-    let program = |id: u32| Program::find(id, &names);
-    let survey = |link: Link| Surveyed {
-        xdp: xdp.get(&link.ifindex).map(|id| program(*id)),
-        tcx: tcx_of(link.ifindex).map(|ids| ids.into_iter().map(program).collect()),
-        filters: filters_of(link.ifindex),
-        leftovers: clsact::leftovers(link.ifindex).unwrap_or_default(),
-        link,
-    };
-    Ok(interfaces::list()?.into_iter().map(survey).collect())
-}
-
-fn tcx_of(ifindex: u32) -> Result<Vec<u32>, Errno> {
-    match chain::tcx_programs(ifindex) {
-        // A kernel without TCX: nobody is on it.
-        Err(Errno::EINVAL) => Ok(Vec::new()),
-        outcome => outcome,
-    }
-}
-
-/// The kernel lists each priority twice: once for itself, with the handle 0.
-fn filters_of(ifindex: u32) -> Vec<Filter> {
-    let mut all = filters::list(ifindex).unwrap_or_default();
-    all.retain(|filter| filter.handle != 0);
-    all
-}
-
-fn leftovers(links: &[Surveyed]) -> String {
-    let found = links.iter().filter(|link| !link.leftovers.is_empty());
-    let names: Vec<_> = found.map(|link| &*link.link.display_name).collect();
-    match names.join(", ") {
-        none if none.is_empty() => "nothing".to_owned(),
-        names => format!("the filter of a killed run on {names} (sudo flowtop doctor --clean)"),
-    }
-}
-
-fn switch(on: Option<bool>) -> &'static str {
-    match on {
-        Some(true) => "on",
-        Some(false) => "off",
-        None => UNKNOWN,
-    }
-}
-
-impl Surveyed {
-    fn describe(&self) -> String {
-        let offloads = ethtool::offloads(&self.link.name);
-        let packets = match self.link.header {
-            LinkHeader::Ethernet => String::new(),
-            LinkHeader::Ip => ", bare IP packets".to_owned(),
-            LinkHeader::Unsupported(kind) => format!(", hardware type {kind} is not supported"),
-        };
-        let mut text = line(
-            &format!("{} ", self.link.display_name),
-            &format!(
-                "{}{packets}; GRO {}, LRO {}, RX timestamps {}",
-                self.link.state.name(),
-                switch(offloads.gro),
-                switch(offloads.lro),
-                switch(offloads.rx_timestamps)
-            ),
-        );
-        if let Some(program) = &self.xdp {
-            text += &line("  XDP", &program.describe());
-        }
-        match &self.tcx {
-            Ok(programs) => {
-                for program in programs {
-                    text += &line("  TCX", &program.describe());
-                }
-            }
-            Err(errno) => text += &line("  TCX", &unknown(*errno)),
-        }
-        for filter in &self.filters {
-            let is_left = self.leftovers.contains(filter);
-            text += &line("  filter", &describe(filter, is_left));
-        }
-        text
-    }
-}
-
-fn describe(filter: &Filter, is_left: bool) -> String {
-    let harmless = |text: &str| display_name(OsStr::new(text));
-    let mut text = format!(
-        "priority {}, handle {:#x}, {}",
-        filter.priority,
-        filter.handle,
-        harmless(&filter.kind)
-    );
-    if let Some(name) = &filter.name {
-        text += &format!(" {}", harmless(name));
-    }
-    if let Some(id) = filter.program {
-        text += &format!(" (id {id})");
-    }
-    match filter.program {
-        _ if is_left => text += ", left over",
-        Some(id) if clsact::is_ours(filter) => text += &held_by(chain::holder(id).map_err(drop)),
-        _ => {}
-    }
-    text
 }

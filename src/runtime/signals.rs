@@ -18,9 +18,19 @@ use crate::terminal;
 /// Some senders send each signal twice (timeout(1) does): a terminal that takes something meanwhile gets an end in order.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
-/// Catches them from here on; none is lost before [`forward`].
+/// Catches them from here on; none is lost before [`forward`]. A hang-up that is ignored stays so: that is what nohup(1) asks for.
 pub fn catch() -> io::Result<Signals> {
-    Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR2])
+    let signals = [SIGINT, SIGTERM, SIGQUIT, SIGUSR2];
+    let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    Signals::new(signals.into_iter().chain(hang_up))
+}
+
+/// Whether the process ignores a signal, as far as that can be known.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 != 0)
 }
 
 /// SIGINT, SIGTERM, SIGQUIT and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 use super::record_file::RecordFile;
 use crate::cli::{Output, Rotation};
 
@@ -70,6 +72,14 @@ impl Sink {
         Ok(Sink::StandardOutput(own.into()))
     }
 
+    fn await_room(&self) {
+        if let Sink::StandardOutput(file) = self {
+            let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+            // If interrupted, it is tried again anyway.
+            let _ = poll(&mut fds, PollTimeout::NONE);
+        }
+    }
+
     /// Writes a piece of what is left of a record; where that fails, it stays for another attempt.
     pub fn write_piece(&mut self, left: &mut &[u8]) -> io::Result<()> {
         let written = match self {
@@ -80,6 +90,8 @@ impl Sink {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => *left = &left[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Another process that has the same pipe or terminal made it O_NONBLOCK.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.await_room(),
             Err(error) => return Err(error),
         }
         Ok(())

@@ -17,7 +17,7 @@ use nix::unistd::{Gid, Group, Uid, User, getgroups};
 pub use super::calls::Duty;
 pub use super::identity::Identity;
 pub use super::keeps::{Keeps, Need};
-use super::{calls, identity, limits};
+use super::{calls, identity, in_user_namespace, limits};
 use crate::model::privileges::{Landlock, Privileges};
 use crate::probe::Probe;
 use crate::probe::survey::chain;
@@ -160,15 +160,29 @@ fn owners_on_the_way(path: &Path) -> Vec<Gid> {
 pub fn describe_process() -> String {
     let uid = Uid::effective();
     let held = caps::read(None, CapSet::Effective).unwrap_or_default();
-    let all = caps::read(None, CapSet::Bounding).unwrap_or_default();
-    let mut names: Vec<String> = held.iter().map(ToString::to_string).collect();
-    names.sort();
-    let capabilities = match names.len() {
-        0 => "no capability".to_owned(),
-        _ if held == all => "all capabilities".to_owned(),
-        _ => names.join(" "),
+    let all = caps::runtime::procfs_all_supported(None).unwrap_or_else(|_| caps::all());
+    let listed = |capabilities: &mut dyn Iterator<Item = &Capability>| {
+        let mut names: Vec<String> = capabilities.map(ToString::to_string).collect();
+        names.sort();
+        names.join(" ")
     };
-    format!("{} ({uid}), {capabilities}", name_of(uid))
+    let missing = all.difference(&held).count();
+    let capabilities = match held.len() {
+        0 => "no capability".to_owned(),
+        _ if missing == 0 => "all capabilities".to_owned(),
+        number if missing < number / 4 => {
+            format!(
+                "all capabilities but {}",
+                listed(&mut all.difference(&held))
+            )
+        }
+        _ => listed(&mut held.iter()),
+    };
+    let namespace = match in_user_namespace() {
+        true => " of a user namespace",
+        false => "",
+    };
+    format!("{} ({uid}), {capabilities}{namespace}", name_of(uid))
 }
 
 /// The name of a user, or its number.

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use super::in_user_namespace;
 use anyhow::{Context, Result, bail, ensure};
 use caps::{CapSet, Capability};
 use nix::libc;
@@ -46,13 +47,15 @@ impl Identity {
         }
         let identity = match (wanted, invoking_user) {
             (Some(wanted), _) => Identity::named(wanted)?,
-            (None, Some(uid)) => Identity::numbered(uid),
-            (None, None) => match known(OWN_USER) {
+            (None, Some(uid)) if uid != u32::MAX => Identity::numbered(uid),
+            (None, _) => match known(OWN_USER) {
                 Some(user) => Identity::of(user),
                 None => Identity::unnamed(unused_number()?),
             },
         };
         ensure!(!identity.user.is_root(), "that is the superuser again");
+        // To the kernel the last number means that nothing is to change.
+        ensure!(identity.user.as_raw() != u32::MAX, "there is no such user");
         Ok(Some(identity))
     }
 
@@ -93,7 +96,11 @@ impl Identity {
     /// Makes a file, or a folder, the user's.
     pub fn give(&self, file: impl AsFd) -> io::Result<()> {
         let (user, group) = (self.user.as_raw(), self.group.as_raw());
-        std::os::unix::fs::fchown(file, Some(user), Some(group))
+        let given = std::os::unix::fs::fchown(file, Some(user), Some(group));
+        given.or_else(|error| match is_of_namespace(&error) {
+            true => Ok(()),
+            false => Err(error),
+        })
     }
 
     /// Makes this thread, and no other, the user's, in no group but the user's first one. Returns why not, where the
@@ -109,6 +116,17 @@ impl Identity {
         }
         // What is still needed is chosen afterwards.
         prctl::set_keepcaps(true).context("give up the superuser's identity")?;
+        let changed = self.change();
+        prctl::set_keepcaps(false).context("give up the superuser's identity")?;
+        match changed {
+            Err(error) if error.downcast_ref().is_some_and(is_of_namespace) => {
+                Ok(Some("its user namespace has no other user"))
+            }
+            changed => changed.map(|()| None),
+        }
+    }
+
+    fn change(&self) -> Result<()> {
         set_groups(&[])?;
         let (user, group) = (self.user.as_raw(), self.group.as_raw());
         // SAFETY: three numbers. Not the C library's, which would change all threads at once and abort where one of
@@ -118,13 +136,19 @@ impl Identity {
         // SAFETY: three numbers. Again for this thread alone.
         let outcome = unsafe { libc::syscall(libc::SYS_setresuid, user, user, user) };
         succeeded(outcome, "give up the superuser's identity")?;
-        prctl::set_keepcaps(false).context("give up the superuser's identity")?;
         ensure!(
             Uid::effective() == self.user && Uid::current() == self.user,
             "the thread is still another user's"
         );
-        Ok(None)
+        Ok(())
     }
+}
+
+/// Whether a change of users or groups was refused because the user namespace of this process does not have them.
+fn is_of_namespace(error: &io::Error) -> bool {
+    let is_unknown = error.raw_os_error() == Some(libc::EINVAL);
+    let is_denied = error.raw_os_error() == Some(libc::EPERM);
+    (is_unknown || is_denied) && in_user_namespace()
 }
 
 /// Puts this thread, and no other, into these groups beside the user's first one.

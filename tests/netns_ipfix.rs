@@ -138,6 +138,11 @@ fn datagrams_say_all_that_was_counted() {
         (messages, bytes)
     );
     assert_eq!(number(&said["records_lost"]), 0);
+    // What the export says of itself is of flows alone, as far as they had gone out.
+    let of_export = reader.records.iter().rfind(|record| record.has(42));
+    let sent = of_export.expect("counts of the export").number(42);
+    let flows = reader.flows().count() as u64;
+    assert!((1..=flows).contains(&sent), "{sent} of {flows}");
     assert!(reader.flows().all(|record| record.domain == 9));
     let reasons: Vec<u64> = reader.flows().map(|record| record.number(136)).collect();
     assert!(reasons.contains(&2) && reasons.contains(&4), "{reasons:?}");

@@ -77,6 +77,7 @@ fn interface() -> InterfaceSeries {
         filtered: volume(50),
         untracked: volume(60),
         malformed: std::array::from_fn(|reason| volume(70 + 2 * reason as u64)),
+        cut_off: Some(volume(90)),
         device_drops: Some(u64::MAX),
     }
 }
@@ -131,6 +132,7 @@ fn page() -> Page {
         config_has_error: true,
         ipfix: Some(ExportCounts {
             records: 11,
+            flow_records: 10,
             messages: 12,
             bytes: 13,
             records_lost: 14,
@@ -175,6 +177,9 @@ interface_filtered_packets_total{interface="eth0"} 50
 interface_untracked_bytes_total{interface="eth0"} 61
 interface_malformed_packets_total{interface="eth0",reason="frame"} 70
 interface_malformed_bytes_total{interface="eth0",reason="udp_length"} 87
+interface_cut_off_packets_total{interface="eth0"} 90
+interface_cut_off_bytes_total{interface="eth0"} 91
+interface_cut_off_packets_total{interface="wlan0"}
 interface_device_drops_total{interface="eth0"} 18446744073709551615
 interface_device_drops_total{interface="wlan0"}
 rule_packets_total{rule="",interface="eth0"} 100

@@ -228,6 +228,7 @@ impl<'a> RecordLine<'a> {
 fn ipfix(counts: ExportCounts) -> IpfixRecord {
     let ExportCounts {
         records,
+        flow_records: _,
         messages,
         bytes,
         records_lost,

@@ -148,6 +148,8 @@ impl Ipfix {
 pub struct ExportCounts {
     /// Records of flows and of counts that were sent.
     pub records: u64,
+    /// Those of flows among them.
+    pub flow_records: u64,
     /// Messages that were sent.
     pub messages: u64,
     /// Bytes that were sent.

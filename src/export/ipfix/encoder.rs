@@ -92,7 +92,7 @@ impl Encoder {
             domain.into(),
             counts.messages,
             counts.bytes,
-            counts.records,
+            counts.flow_records,
             counts.records_lost,
             counts.packets_lost,
         ];

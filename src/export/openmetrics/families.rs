@@ -53,7 +53,7 @@ macro_rules! families {
 families! {
     Counter "flowtop_interface_packets" INTERFACE,
     Interface(|i| Some(i.all.packets)),
-    "Packets: those of flows, other, filtered, untracked and malformed ones";
+    "Packets: those of flows, other, filtered, untracked, malformed and cut off ones";
 
     Counter "flowtop_interface_bytes" INTERFACE,
     Interface(|i| Some(i.all.bytes)),
@@ -107,9 +107,17 @@ families! {
     Malformed(|volume| volume.bytes),
     "Bytes of malformed packets by reason";
 
+    Counter "flowtop_interface_cut_off_packets" INTERFACE,
+    Interface(|i| i.cut_off.map(|volume| volume.packets)),
+    "Packets that a capture has less of than their headers; of captures alone";
+
+    Counter "flowtop_interface_cut_off_bytes" INTERFACE,
+    Interface(|i| i.cut_off.map(|volume| volume.bytes)),
+    "Bytes of packets that a capture has less of than their headers";
+
     Counter "flowtop_interface_device_drops" INTERFACE,
     Interface(|i| i.device_drops),
-    "Packets that the device itself dropped on receive";
+    "Packets that the device itself dropped on receive since it was watched, with those that nothing wanted after the hook";
 
     Gauge "flowtop_rule_flows" RULE,
     Rule(|r| r.flows),

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::flows::LINGERS_NS;
 use crate::model::counts::CounterSet;
-use crate::model::snapshot::{InterfaceSample, Malformed, Volume};
+use crate::model::snapshot::{Hook, InterfaceSample, Malformed, Volume};
 use crate::model::tracker::{Interface, Report};
 
 /// What came of the interfaces of one name.
@@ -28,7 +28,9 @@ pub struct InterfaceSeries {
     pub untracked: Volume,
     /// Malformed packets by reason, in the order of [`Malformed::ALL`].
     pub malformed: [Volume; Malformed::ALL.len()],
-    /// Packets that the device itself dropped on receive, if known.
+    /// Packets of a capture that kept less of them than their headers; `None` where there is no capture.
+    pub cut_off: Option<Volume>,
+    /// Packets that the device itself dropped on receive since it was first watched, if known.
     pub device_drops: Option<u64>,
 }
 
@@ -127,8 +129,13 @@ fn add(series: &mut InterfaceSeries, interface: &Interface, before: &Reading) {
     for (reason, sum) in series.malformed.iter_mut().enumerate() {
         *sum += since(now.malformed[reason], then.malformed[reason]);
     }
+    if interface.hook == Some(Hook::Capture) {
+        *series.cut_off.get_or_insert_default() += since(now.cut_off, then.cut_off);
+    }
     if let Some(drops) = now.device_drops {
-        let newly = grown(drops, then.device_drops.unwrap_or(0));
+        // Devices count from before they were watched.
+        let before = then.device_drops.or(now.drops_before);
+        let newly = grown(drops, before.unwrap_or(0));
         *series.device_drops.get_or_insert(0) += newly;
     }
 }

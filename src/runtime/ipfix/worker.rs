@@ -377,6 +377,7 @@ impl Session {
         let sequence = &mut self.sequences[body.subject as usize];
         *sequence = sequence.wrapping_add(records);
         self.counts.records += u64::from(records);
+        self.counts.flow_records += u64::from(body.content.flows);
         self.counts.messages += 1;
         self.counts.bytes += body.length() as u64;
     }

@@ -156,6 +156,8 @@ fn read_slowly(flags: OFlag) {
         }
         waiting() == bytes
     });
+    let page = support::scrape::page(&pair.receiver);
+    assert!(page.sum("flowtop_exporter_waiting_intervals") > 0);
     let mut output = Vec::new();
     let read = std::fs::File::from(reader).read_to_end(&mut output);
     read.expect("records");

@@ -141,6 +141,7 @@ fn page() -> Page {
             failures: 17,
             is_connected: true,
         }),
+        intervals_waiting: 6,
     }
 }
 
@@ -202,6 +203,7 @@ table_evicted_total 1
 table_memory_bytes 4096
 config_generation 2
 config_error 1
+exporter_waiting_intervals 6
 ipfix_records_total 11
 ipfix_messages_total 12
 ipfix_bytes_total 13

@@ -53,6 +53,8 @@ pub struct Page {
     pub config_has_error: bool,
     /// How the export of flow records goes, if there is one.
     pub ipfix: Option<ExportCounts>,
+    /// Intervals that are over and wait for whoever takes the records.
+    pub intervals_waiting: u64,
 }
 
 /// Why a request or its connection got no page.

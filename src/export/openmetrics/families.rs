@@ -339,6 +339,10 @@ families! {
     Refused,
     "Requests and connections that got no page";
 
+    Gauge "flowtop_exporter_waiting_intervals" NONE,
+    One(|page, _| Some(Whole(page.intervals_waiting))),
+    "Intervals that are over and wait for the output of records: until then jitter, thresholds and the choice of flows stand still";
+
     Gauge "flowtop_exporter_reading_age_seconds" NONE,
     One(|_, service| Some(Seconds(service.age_s))),
     "Time since the numbers of this page were read";

@@ -268,12 +268,13 @@ const COUNTED: &[Column] = &[
         |c| sequence(c, |s| Some(s.received)),
     )
     .priority(28),
-    Column::<Flow>::of_counts(
+    // Of a flow: the numbers of several do not add up.
+    Column::<Flow>::new(
         "sequence",
         "sequence",
         "highest sequence number seen",
         Fixed(10),
-        |c| match c.sequence.and_then(|s| s.current) {
+        |f, _| match f.counts.sequence.and_then(|s| s.current) {
             Some(current) => Value::Number(current.into()),
             None => Value::Unknown,
         },

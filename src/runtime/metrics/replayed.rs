@@ -66,5 +66,6 @@ pub fn page(tracker: &mut FlowTracker, alerts: &Alerts) -> Option<Page> {
         config_generation: state.generation,
         config_has_error: state.error.is_some(),
         ipfix: None,
+        intervals_waiting: 0,
     })
 }

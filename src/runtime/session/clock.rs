@@ -70,6 +70,14 @@ impl Session {
         self.holds_intervals = hold;
     }
 
+    /// Intervals that are over and held back.
+    pub(super) fn intervals_waiting(&self) -> u64 {
+        match self.holds_intervals {
+            true => (self.refreshes / self.timing.refreshes).into(),
+            false => 0,
+        }
+    }
+
     /// Whether a signal has asked once more for the end of a run that is ending or has ended.
     pub fn is_urged(&mut self) -> bool {
         let mut updates = self.inlet.receive().into_iter();

@@ -91,6 +91,7 @@ impl Session {
             config_generation: state.generation,
             config_has_error: state.error.is_some(),
             ipfix: self.ipfix_counts(),
+            intervals_waiting: self.intervals_waiting(),
         });
     }
 }

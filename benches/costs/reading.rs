@@ -47,7 +47,7 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<Vec<Reading>> {
         "Reading the flow table, all CPUs added up",
         "ms. Baselines: a per-CPU hash map of as many flows.",
     );
-    let sizes = [(1_000, 31), (100_000, 7), (1_000_000, 5)];
+    let sizes = [(1_000, 31), (100_000, 15), (1_000_000, 5)];
     let readings = sizes.map(|(flows, rounds)| {
         let readings = read(driver, flows, rounds, 0)?;
         report(table, flows, readings);

@@ -146,6 +146,13 @@ fn add_case(table: &mut Table, reading: &Reading, case: &Case, most: f64) -> Res
         Ok([model, order, frame, all, pass])
     })?;
     let plain = plain.map(|_| pass);
+    let what = format!("{} flows, {}", reading.flows, case.what);
+    let all = all.then(read);
+    add(table, &what, "ms", None, all, Target::Most(most));
+    if let Some(plain) = plain {
+        let what = format!("{what}, against a plain pass over as much memory");
+        add(table, &what, "ms", Some(plain), all, Target::Ratio(3.0));
+    }
     for (part, cost) in [
         ("reading", read),
         ("the model: rates, jitter windows, histories", model),
@@ -153,13 +160,6 @@ fn add_case(table: &mut Table, reading: &Reading, case: &Case, most: f64) -> Res
         ("a frame", frame),
     ] {
         add(table, &format!("- {part}"), "ms", None, cost, Target::None);
-    }
-    let what = format!("{} flows, {}", reading.flows, case.what);
-    let all = all.then(read);
-    add(table, &what, "ms", None, all, Target::Most(most));
-    if let Some(plain) = plain {
-        let what = format!("{what}, against a plain pass over as much memory");
-        add(table, &what, "ms", Some(plain), all, Target::Ratio(3.0));
     }
     Ok(())
 }

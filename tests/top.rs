@@ -139,7 +139,10 @@ fn the_listed_flows_and_the_remainder_are_together_what_all_flows_are() {
                 let expected = sum(flows(&all).filter(of), &pointer);
                 assert_eq!(together, expected.unwrap_or(0.0), "{name}.{field}");
             }
-            assert_eq!(rest[name].get("current").unwrap_or(&Value::Null), &Value::Null);
+            assert_eq!(
+                rest[name].get("current").unwrap_or(&Value::Null),
+                &Value::Null
+            );
         }
         for interface in interfaces(&some) {
             let its = |record| {

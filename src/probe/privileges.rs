@@ -15,6 +15,7 @@ use caps::{CapSet, Capability};
 use libbpf_rs::libbpf_sys::bpf_map_create_opts;
 use libbpf_rs::{ErrorKind, MapHandle, MapType};
 use nix::errno::Errno;
+use nix::sys::utsname::uname;
 
 /// Why flowtop cannot measure here. The wording completes "load the kernel program: ".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,8 +177,9 @@ pub fn has_seccomp_filter() -> bool {
 
 /// The release of the kernel.
 pub fn release() -> String {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    release.trim().to_owned()
+    let name = uname();
+    let release = name.as_ref().map(|name| name.release().to_string_lossy());
+    release.map_or_else(|_| String::new(), Into::into)
 }
 
 fn version_of(release: &str) -> Option<(u32, u32)> {

@@ -108,7 +108,7 @@ fn told(path: &str) -> Option<String> {
 }
 
 fn kernel() -> String {
-    let release = told("/proc/sys/kernel/osrelease").unwrap_or_else(|| UNKNOWN.to_owned());
+    let release = privileges::release();
     let cpus = told("/sys/devices/system/cpu/possible").unwrap_or_else(|| UNKNOWN.to_owned());
     format!("Linux {release} {}, CPUs {cpus}", std::env::consts::ARCH)
 }

@@ -107,12 +107,26 @@ impl FlowRows {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::app::View;
     use crate::model::column::Context;
+    use crate::model::flow::{FlowKey, Protocol};
     use crate::model::query::Query;
+    use crate::model::snapshot::{FlowSample, Snapshot};
     use crate::model::tracker::unsteady::World;
     use crate::model::tracker::{FlowTracker, Intervals, Outline, Report};
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    fn tracker() -> FlowTracker {
+        let intervals = Intervals {
+            refresh_ns: SECOND_NS,
+            jitter_ns: SECOND_NS,
+        };
+        FlowTracker::new(intervals, SECOND_NS)
+    }
 
     /// The rows in full order, the place of the selected one, and what is counted on the way.
     fn arranged(rows: &mut FlowRows, shown: &Report) -> (Vec<u32>, Option<usize>, [usize; 3]) {
@@ -144,12 +158,7 @@ mod tests {
     #[test]
     fn rows_are_the_same_by_the_outline_and_flow_by_flow() {
         let mut world = World::silent();
-        let second_ns = 1_000_000_000;
-        let intervals = Intervals {
-            refresh_ns: second_ns,
-            jitter_ns: second_ns,
-        };
-        let mut tracker = FlowTracker::new(intervals, second_ns);
+        let mut tracker = tracker();
         let mut by = [(); 2].map(|()| FlowRows::new(Sort::default()));
         for second in 2..400 {
             tracker.advance_and_close(&world.read(second));
@@ -174,5 +183,37 @@ mod tests {
             let expected = arranged(looked_at, &flow_by_flow);
             assert_eq!(arranged(outlined, report), expected, "{second}");
         }
+    }
+
+    #[test]
+    fn endpoints_are_measured_as_flows_over_ipv6_come() {
+        let mut tracker = tracker();
+        let mut rows = FlowRows::new(Sort::default());
+        let mut flows = Vec::new();
+        let addresses = [
+            "10.0.0.1",
+            "10.0.0.2",
+            "2001:db8:1111:2222:3333:4444:5555:6666",
+            "::1",
+        ];
+        let widths = addresses.map(|address| {
+            let address: IpAddr = address.parse().expect("an address");
+            let key = FlowKey::incoming(1, Protocol::Udp, (address, 5), (address, 5004));
+            let before_ns = tracker.report().taken_ns;
+            flows.push(FlowSample {
+                first_seen_ns: before_ns + 1,
+                ..FlowSample::new(flows.len() as u32, key)
+            });
+            tracker.advance_and_close(&Snapshot {
+                taken_ns: before_ns + SECOND_NS,
+                flows: flows.clone(),
+                ..Snapshot::default()
+            });
+            arranged(&mut rows, tracker.report());
+            rows.endpoint_width()
+        });
+        let ipv4 = "255.255.255.255:65535".len() as u16;
+        let ipv6 = "[2001:db8:1111:2222:3333:4444:5555:6666]:5004".len() as u16;
+        assert_eq!(widths, [ipv4, ipv4, ipv6, ipv6]);
     }
 }

@@ -87,6 +87,8 @@ pub fn with_all(query: &str) -> String {
         "source",
         "destination",
         "port",
+        "source_port",
+        "protocol",
     ] {
         text = text.replace(&format!("\"${variable}\""), "\".*\"");
     }

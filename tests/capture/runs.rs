@@ -252,14 +252,16 @@ fn a_number_beyond_what_was_kept_is_absent() {
 }
 
 #[test]
-fn that_no_flow_records_are_sent_is_told_where_they_are_configured() {
-    let config = File::of(br#"{"IPFIX": "192.0.2.1:4739"}"#);
+fn that_nothing_is_sent_or_recorded_is_told_where_that_is_configured() {
+    let text = br#"{"IPFIX": "192.0.2.1:4739", "RECORD": {"folder": "/nowhere"}}"#;
+    let config = File::of(text);
     let file = File::of(&capture());
     let run = Run::of(&["-r", file.path(), "--json", "-c", config.path()]);
     assert_eq!(run.code, Some(0));
     assert_eq!(
         run.errors,
-        "flowtop: IPFIX: no flow records are sent of a capture\n"
+        "flowtop: IPFIX: no flow records are sent of a capture\n\
+         flowtop: RECORD: a capture is not recorded, as it can be read again\n"
     );
 }
 

@@ -34,7 +34,7 @@ pub(super) fn outputs(
         },
         ipfix: match arguments.read {
             Some(_) => {
-                say_unsent(config, outlet);
+                say_what_is_not_done(config, outlet);
                 None
             }
             None => Prepared::of(config)?,
@@ -43,10 +43,14 @@ pub(super) fn outputs(
     })
 }
 
-/// Flow records are of the time of this machine, which that of a capture's packets is not.
-fn say_unsent(config: &Config, outlet: &Outlet) {
-    if config.ipfix.is_some() {
-        let text = "IPFIX: no flow records are sent of a capture";
+/// Flow records are of the time of this machine, which that of a capture's packets is not, and a capture is a record already.
+fn say_what_is_not_done(config: &Config, outlet: &Outlet) {
+    let unsent = config.ipfix.is_some();
+    let unsent = unsent.then_some("IPFIX: no flow records are sent of a capture");
+    let unrecorded = config.record.is_some();
+    let unrecorded =
+        unrecorded.then_some("RECORD: a capture is not recorded, as it can be read again");
+    for text in unsent.into_iter().chain(unrecorded) {
         outlet.send(Update::Notice(text.to_owned()));
     }
 }

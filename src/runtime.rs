@@ -102,7 +102,7 @@ fn allow_many_files() {
 
 /// Writes to standard output; a reader that went away is no failure.
 fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
+    match crate::terminal::output().write_all(text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
             Exit::Failed,
             format!("write to standard output: {error}"),

@@ -281,8 +281,16 @@ fn in_a_user_namespace_of_one_user_it_says_who_a_run_stays() {
         why.strip_prefix("no: ")
     );
     let rights = said(&report, "once it counts");
-    let expected = "user root (0) still: its user namespace has no other user, no capability, ";
+    // Groups of the superuser's, if it has any, cannot be left there.
+    let expected = "user root (0) still: its user namespace does not have the user to become, ";
     assert!(rights.starts_with(expected), "{rights}");
+    assert!(rights.contains(", no capability, "), "{rights}");
+    let wanted = inside(&["--user", "65534", "doctor"]);
+    let refused = said(&wanted, "once it counts");
+    assert!(
+        refused.starts_with("it ends: give up the superuser's group"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -288,6 +288,8 @@ fn the_name_of_a_protocol_means_that_and_no_text() {
         ("vlan 10-20", true),
         ("vlan 9 or 11", false),
         ("vlan 9 or 12", true),
+        ("vlan 9 or 10.0.0.2", true),
+        ("vlan none", false),
         ("vlan", true),
     ] {
         assert_eq!(matches(text, &flow), expected, "{text}");
@@ -324,6 +326,8 @@ fn near_misses_are_told_what_was_meant() {
         ("rate>5%", "not a number"),
         ("lost > 5 %", "% is no unit of lost"),
         ("age>5%", "not a number"),
+        ("bytes>5MB/s", "not a number"),
+        ("loss > 5 %/s", "%/s is no unit of loss_percent"),
     ] {
         let error = Query::parse(text).expect_err(text);
         assert!(error.message.contains(hint), "{text}: {}", error.message);

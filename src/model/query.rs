@@ -1,7 +1,7 @@
 //! The filter language: `port:443 src:10.0.0.0/8 proto:udp loss>1 jitter>5ms !dns`.
 //!
 //! Terms parted by spaces must all be true, as with `and`; `or` binds less, `!` and `not` more, and
-//! brackets most. Words match anything shown of a flow; fields take values, lists, ranges and
+//! brackets most. Words are looked for in what is shown of a flow; fields take values, lists, ranges and
 //! prefixes, behind a colon or as tcpdump has it; amounts are compared with any column of numbers,
 //! by id, alias or header. What cannot be read is an error with its place, never a filter.
 

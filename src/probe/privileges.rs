@@ -177,6 +177,10 @@ pub fn has_seccomp_filter() -> bool {
 
 /// The release of the kernel.
 pub fn release() -> String {
+    // The file says it whatever uname(2) was told to say.
+    if let Ok(release) = std::fs::read_to_string("/proc/sys/kernel/osrelease") {
+        return release.trim().to_owned();
+    }
     let name = uname();
     let release = name.as_ref().map(|name| name.release().to_string_lossy());
     release.map_or_else(|_| String::new(), Into::into)

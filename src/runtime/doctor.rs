@@ -79,10 +79,13 @@ pub fn clean() -> Result<String, Failure> {
     const WHAT: &str = "remove what killed runs left behind";
     let surveyed = links().map_err(|error| failure(WHAT, &error))?;
     let mut text = String::new();
+    let mut unknown = None;
     for link in &surveyed {
         let name = &link.link.display_name;
         let left = link.leftovers.as_ref();
-        for filter in left.map_err(|error| failure(&format!("{WHAT}: {name}"), error))? {
+        let left = left.map_err(|error| failure(&format!("{WHAT}: {name}"), error));
+        let left = left.map_err(|error| unknown.get_or_insert(error));
+        for filter in left.into_iter().flatten() {
             let is_removed = clsact::remove_leftover(link.link.ifindex, filter)
                 .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
                 .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;
@@ -91,8 +94,10 @@ pub fn clean() -> Result<String, Failure> {
             }
         }
     }
-    if text.is_empty() {
-        text = "nothing is left of a killed run\n".to_owned();
+    match unknown {
+        Some(error) => return Err(error),
+        None if text.is_empty() => text = "nothing is left of a killed run\n".to_owned(),
+        None => {}
     }
     Ok(text)
 }

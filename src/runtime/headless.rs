@@ -153,7 +153,7 @@ impl Headless {
     /// What checks came to goes where no records do.
     fn conclude(self, ended: Result<(), Failure>) -> Result<(), Failure> {
         let mut out: Box<dyn Write> = match self.destination.file() {
-            Some(_) => Box::new(io::stdout()),
+            Some(_) => Box::new(crate::terminal::output()),
             None => Box::new(io::stderr()),
         };
         self.session.conclude(ended, |line| {

@@ -115,13 +115,12 @@ impl Session {
             crate::terminal::check().map_err(|text| Failure::new(Exit::Failed, text))?;
         }
         let (outlet, inlet) = Inlet::pair().map_err(|e| io_failure("make a socket pair", &e))?;
+        let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         let start = setup::start(&arguments, &opened.config, demo.as_ref(), capture);
         let open = || ExportFolder::open(&arguments.output.export_dir, identity.as_ref());
         let exports = has_screen.then(open).transpose()?;
         let keeps = rights::of_main(&surroundings, identity, &opened.config, exports.as_ref());
         let mut outputs = publish::outputs(&arguments, &opened.config, &surroundings, &outlet)?;
-        // From here on there is something to leave in order; before, a name may be looked up for long.
-        let signals = signals::catch().map_err(|e| io_failure("listen for signals", &e))?;
         outputs.to_keep = recording::open(&opened.config, &arguments, keeps.identity.as_ref())?;
         let launched = launch(start, keeps, outputs, &mut demo, signals, &outlet);
         let launched = launched.map_err(|error| failure("", &error))?;

@@ -72,12 +72,15 @@ impl Sink {
         Ok(Sink::StandardOutput(own.into()))
     }
 
-    fn await_room(&self) {
-        if let Sink::StandardOutput(file) = self {
-            let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-            // If interrupted, it is tried again anyway.
-            let _ = poll(&mut fds, PollTimeout::NONE);
-        }
+    /// Waits where there may be room later.
+    fn await_room(&self, error: io::Error) -> io::Result<()> {
+        let Sink::StandardOutput(file) = self else {
+            return Err(error);
+        };
+        let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
+        // If interrupted, it is tried again anyway.
+        let _ = poll(&mut fds, PollTimeout::NONE);
+        Ok(())
     }
 
     /// Writes a piece of what is left of a record; where that fails, it stays for another attempt.
@@ -91,7 +94,7 @@ impl Sink {
             Ok(written) => *left = &left[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Another process that has the same pipe or terminal made it O_NONBLOCK.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.await_room(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.await_room(error)?,
             Err(error) => return Err(error),
         }
         Ok(())

@@ -76,8 +76,8 @@ fn keys_and_filters(page: &mut Roff) {
     let intro = "What is in parentheses is the name in KEYS of the configuration.";
     entries(page, "KEYS", intro, keys.collect(), 1);
     let intro = "Words and terms, with and, or, not (or !) and brackets; terms beside each other are joined by and, which \
-                 binds more than or. A word matches anything shown; loss > 1, jitter<=5ms, rate > 10 Mbps compare any column of \
-                 numbers by its id, short name or header. What tcpdump takes means the same: src host 10.0.0.1 and not port \
+                 binds more than or. A word is looked for in addresses, ports, names, interface, VLAN and rule, and udp is the protocol; loss > 1, jitter<=5ms, rate > 10 Mbps compare any column of \
+                 numbers by its id, short name or header. As for tcpdump: src host 10.0.0.1 and not port \
                  22.";
     entries(page, "FILTERS", intro, rows_of("README.md", "| field |"), 1);
 }

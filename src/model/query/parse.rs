@@ -212,12 +212,13 @@ impl<'a> Parser<'a> {
             ("dst", _) => ("dst", 0),
             ("host" | "net", _) => ("host", 0),
             ("vlan", _) => ("vlan", 0),
-            _ => match habit.filter(|_| is_value(piece)) {
+            _ => match habit.filter(|name| is_value(piece) && may_be(name, piece)) {
                 Some(name) => return self.told(name, piece),
                 None => return Ok(None),
             },
         };
-        match self.word(others).filter(|value| is_value(*value)) {
+        let is_its_value = |value: &Piece| is_value(*value) || name == "vlan" && value.is("none");
+        match self.word(others).filter(is_its_value) {
             Some(value) => {
                 self.at += others + 1;
                 self.told(name, value)
@@ -260,6 +261,11 @@ impl Subject {
 }
 
 /// Whether it can only be meant as an address or a port.
+/// Whether it can be another value of the term before: an address is no VLAN.
+fn may_be(name: &str, piece: Piece) -> bool {
+    name != "vlan" || !piece.text.contains(['.', ':'])
+}
+
 fn is_value(piece: Piece) -> bool {
     piece.text.starts_with(|c: char| c.is_ascii_digit()) || piece.text.contains("::")
 }

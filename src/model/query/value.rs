@@ -327,6 +327,10 @@ impl Quantity {
 fn factor<T>(suffix: &str, column: &Column<T>) -> Option<(f64, Option<Unit>)> {
     use Quantity::{Bytes, Milliseconds, Percent, Rate, Seconds};
     let quantity = Quantity::of(column);
+    let is_per_second = quantity == Rate || column.id == "packet_rate";
+    if suffix.ends_with("/s") && !is_per_second {
+        return None;
+    }
     let (prefix, unit) = match of_rate(suffix) {
         Some(_) if quantity != Rate => return None,
         Some((prefix, unit)) => (prefix, Some(unit)),

@@ -30,6 +30,8 @@ pub struct Identity {
     pub(super) name: String,
     pub(super) user: Uid,
     group: Gid,
+    /// It was asked for: nobody else will do.
+    is_wanted: bool,
     /// What else the user is a member of. None of it is taken over, unless the configuration cannot be read without.
     pub(super) groups: Vec<Gid>,
 }
@@ -46,7 +48,10 @@ impl Identity {
             return Ok(None);
         }
         let identity = match (wanted, invoking_user) {
-            (Some(wanted), _) => Identity::named(wanted)?,
+            (Some(wanted), _) => Identity {
+                is_wanted: true,
+                ..Identity::named(wanted)?
+            },
             (None, Some(uid)) if uid != u32::MAX => Identity::numbered(uid),
             (None, _) => match known(OWN_USER) {
                 Some(user) => Identity::of(user),
@@ -81,6 +86,7 @@ impl Identity {
             name: user.name,
             user: user.uid,
             group: user.gid,
+            is_wanted: false,
         }
     }
 
@@ -89,6 +95,7 @@ impl Identity {
             name: uid.to_string(),
             user: Uid::from_raw(uid),
             group: Gid::from_raw(uid),
+            is_wanted: false,
             groups: Vec::new(),
         }
     }
@@ -97,7 +104,7 @@ impl Identity {
     pub fn give(&self, file: impl AsFd) -> io::Result<()> {
         let (user, group) = (self.user.as_raw(), self.group.as_raw());
         let given = std::os::unix::fs::fchown(file, Some(user), Some(group));
-        given.or_else(|error| match is_of_namespace(&error) {
+        given.or_else(|error| match is_of_namespace(&error, libc::EINVAL) {
             true => Ok(()),
             false => Err(error),
         })
@@ -119,15 +126,21 @@ impl Identity {
         let changed = self.change();
         prctl::set_keepcaps(false).context("give up the superuser's identity")?;
         match changed {
-            Err(error) if error.downcast_ref().is_some_and(is_of_namespace) => {
-                Ok(Some("its user namespace has no other user"))
+            Err(error) if !self.is_wanted && is_unmapped(&error) => {
+                Ok(Some("its user namespace does not have the user to become"))
             }
             changed => changed.map(|()| None),
         }
     }
 
     fn change(&self) -> Result<()> {
-        set_groups(&[])?;
+        let left = set_groups(&[]);
+        let is_denied = |error: &io::Error| is_of_namespace(error, libc::EPERM);
+        left.or_else(|error| match error.downcast_ref().is_some_and(is_denied) {
+            // They are told.
+            true => Ok(()),
+            false => Err(error),
+        })?;
         let (user, group) = (self.user.as_raw(), self.group.as_raw());
         // SAFETY: three numbers. Not the C library's, which would change all threads at once and abort where one of
         // them has given up the right.
@@ -144,11 +157,15 @@ impl Identity {
     }
 }
 
-/// Whether a change of users or groups was refused because the user namespace of this process does not have them.
-fn is_of_namespace(error: &io::Error) -> bool {
-    let is_unknown = error.raw_os_error() == Some(libc::EINVAL);
-    let is_denied = error.raw_os_error() == Some(libc::EPERM);
-    (is_unknown || is_denied) && in_user_namespace()
+/// Whether a change was refused because the user namespace of this process does not have that user or group.
+fn is_unmapped(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref();
+    error.is_some_and(|error| is_of_namespace(error, libc::EINVAL))
+}
+
+/// Whether it is this error, and of a user namespace: where users and groups are not all there, or may not be left.
+fn is_of_namespace(error: &io::Error, errno: libc::c_int) -> bool {
+    error.raw_os_error() == Some(errno) && in_user_namespace()
 }
 
 /// Puts this thread, and no other, into these groups beside the user's first one.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 
 use anyhow::Context;
 use nix::errno::Errno;
@@ -73,7 +74,7 @@ pub fn links() -> anyhow::Result<Vec<Surveyed>> {
         xdp: xdp.get(&link.ifindex).map(|id| program(*id)),
         tcx: tcx_of(link.ifindex).map(|ids| ids.into_iter().map(program).collect()),
         filters: filters_of(link.ifindex),
-        leftovers: clsact::leftovers(link.ifindex).map_err(anyhow::Error::from),
+        leftovers: unless_none(clsact::leftovers(link.ifindex)),
         link,
     };
     Ok(interfaces::list()?.into_iter().map(survey).collect())
@@ -87,9 +88,17 @@ fn tcx_of(ifindex: u32) -> Result<Vec<u32>, Errno> {
     }
 }
 
+/// A kernel that was built without filters has none.
+fn unless_none(listed: io::Result<Vec<Filter>>) -> anyhow::Result<Vec<Filter>> {
+    match listed {
+        Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => Ok(Vec::new()),
+        listed => Ok(listed?),
+    }
+}
+
 /// The kernel lists each priority twice: once for itself, with the handle 0.
 fn filters_of(ifindex: u32) -> anyhow::Result<Vec<Filter>> {
-    let mut all = filters::list(ifindex)?;
+    let mut all = unless_none(filters::list(ifindex))?;
     all.retain(|filter| filter.handle != 0);
     Ok(all)
 }

@@ -132,7 +132,7 @@ impl Player<'_> {
         };
         let mut out: Box<dyn Write> = match self.has_records {
             true => Box::new(io::stderr()),
-            false => Box::new(io::stdout()),
+            false => Box::new(crate::terminal::output()),
         };
         judgement.conclude(self.config.appearance.unit, |line| {
             // Whether anybody reads it or not.

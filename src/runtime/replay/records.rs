@@ -1,6 +1,6 @@
 //! The records of a span of a recording, on standard output.
 
-use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
 use jiff::Timestamp;
 
@@ -11,12 +11,13 @@ use crate::model::alert::Alerts;
 use crate::model::privileges::Privileges;
 use crate::model::tracker::Report;
 use crate::runtime::listing::Listing;
+use crate::terminal::{self, Patient};
 
 /// Where they go, and what they list.
 pub struct Records {
     listing: Listing,
     exporter: &'static dyn Exporter,
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Patient<Stdout>>,
     privileges: Privileges,
 }
 
@@ -37,7 +38,7 @@ impl Records {
         Ok(Some(Records {
             listing: Listing::new(filter, arguments.top, arguments.sort),
             exporter,
-            out: BufWriter::new(io::stdout().lock()),
+            out: BufWriter::new(terminal::output()),
             privileges,
         }))
     }

@@ -230,9 +230,10 @@ impl App {
     fn help_key(&mut self, line: usize, action: Action) {
         let Some(screen) = self.screen() else { return };
         let lines = help_lines(&self.choices.current().keymap, screen.width.into());
-        let last = lines.len().saturating_sub(screen.cover().1.into());
+        let page = screen.cover().1.into();
+        let last = lines.len().saturating_sub(page);
         match (Step::of(action), action) {
-            (Some(step), _) => self.mode = Mode::Help(step_line(step, line, last)),
+            (Some(step), _) => self.mode = Mode::Help(step_line(step, line, page, last)),
             (None, Action::Back | Action::Help | Action::Quit) => self.mode = Mode::View,
             (None, _) => {}
         }

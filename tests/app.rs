@@ -880,6 +880,41 @@ fn a_held_order_stays_whatever_the_numbers_become() {
 }
 
 #[test]
+fn a_mistake_in_the_filter_of_groups_leaves_the_way_to_their_flows() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "5 / l o s s > > 3 Enter Down Enter");
+    assert_eq!(app.view(), View::Flows);
+    assert!(app.filter().error().is_none(), "{}", app.filter().text());
+    let shown = sources(&mut app, &report).len();
+    assert!(shown < report.flows.len() && shown > 0, "{shown}");
+}
+
+#[test]
+fn what_cannot_be_done_is_said_and_a_click_takes_it_away() {
+    let report = mixed();
+    for (keys, notice) in [
+        ("3 o", "the order of flows and of groups can be held"),
+        ("- - - - - - - - -", "the interval is the shortest already"),
+        ("+ + + + + + + + +", "the interval is the longest already"),
+    ] {
+        let mut app = dashboard(&report, SIZE, keys);
+        assert_eq!(app.notices().notice(), Some(notice));
+        let body = app.screen().expect("large enough").body.0;
+        click(&mut app, &report, MouseKind::Click, 8, body);
+        assert_eq!(app.notices().notice(), None, "{keys}");
+    }
+}
+
+#[test]
+fn an_order_that_is_held_stays_though_events_are_reversed() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "o 4 r 1");
+    assert!(app.flows().is_held());
+    press(&mut app, &report, "r");
+    assert!(!app.flows().is_held());
+}
+
+#[test]
 fn a_paused_screen_stands_still_and_works() {
     let before = mixed();
     let mut app = dashboard(&before, SIZE, "p");

@@ -428,6 +428,20 @@ fn events_alerts_and_pins() {
 }
 
 #[test]
+fn the_selected_event_is_seen_however_long_its_text_is() {
+    for size in [(40, 10), (40, 12), (60, 15), (80, 24)] {
+        let (mut app, report) = eventful(size, "4 Home");
+        let count = app.shown_log().events().len();
+        assert!(count > 8);
+        for event in 0..count {
+            let shown = frame(&mut app, &report);
+            assert!(shown.contains('▶'), "{event} at {size:?}:\n{shown}");
+            fixture::press(&mut app, &report, "Down");
+        }
+    }
+}
+
+#[test]
 fn details() {
     for (name, size, keys) in [
         ("detail_80x24", (80, 24), "Down Enter"),

@@ -129,6 +129,9 @@ impl App {
     fn open_event(&mut self, shown: &Report) {
         let event = self.events.selected(self.shown_log());
         let Some(key) = event.and_then(|event| event.flow) else {
+            if event.is_some() {
+                self.notices.say("this event is about no flow");
+            }
             return;
         };
         if !shown.flows.iter().any(|flow| flow.key == key) {
@@ -214,6 +217,11 @@ impl App {
     }
 
     fn hold_order(&mut self, shown: &Report) {
+        if matches!(self.view(), View::Interfaces | View::Events) {
+            self.notices
+                .say("the order of flows and of groups can be held");
+            return;
+        }
         let text = match self.toggle_hold(shown) {
             true => "the order is held; new flows come last",
             false => "the order follows the numbers",
@@ -292,6 +300,9 @@ impl App {
 
     fn change_interval(&mut self, longer: bool) -> Vec<Effect> {
         let Some(seconds) = self.choices.change_interval(longer) else {
+            let most = if longer { "longest" } else { "shortest" };
+            self.notices
+                .say(format!("the interval is the {most} already"));
             return Vec::new();
         };
         self.notices.say(format!("interval: {seconds} s"));

@@ -156,7 +156,7 @@ impl App {
         let serves = |action: &Action| match action {
             Action::ToggleLoss => view == View::Flows,
             Action::ToggleUnit => view != View::Events,
-            Action::Open => self.has_rows(),
+            Action::Open => self.has_rows() || self.in_rules(),
             Action::Fold => view == View::Groups && self.has_rows(),
             Action::GroupBy => view == View::Groups,
             _ => true,
@@ -167,7 +167,9 @@ impl App {
             .map(|(action, keys, words)| {
                 let words = match (action, view) {
                     (Action::Open, View::Events) => "its flow",
-                    (Action::Open, View::Groups) => "its flows",
+                    (Action::Open, View::Groups) if self.groups.selected_flow().is_none() => {
+                        "its flows"
+                    }
                     (Action::Open, View::Interfaces) if self.in_rules() => "its flows",
                     (Action::Fold, _) if self.groups.is_unfolded() => "fold",
                     _ => words,

@@ -55,6 +55,8 @@ impl App {
         let its = self.group_by(shown).filter(&group.key);
         let own = self.filter();
         let filter = match own.query() {
+            // One with a mistake filters nothing.
+            _ if own.error().is_some() => its,
             query if query.is_choice() => format!("{its} ({})", own.text()),
             _ => format!("{} {its}", own.text()),
         };

@@ -64,7 +64,7 @@ impl App {
     pub(super) fn sort_menu_key(&mut self, cursor: usize, action: Action) {
         if let Some(step) = Step::of(action) {
             let last = self.sort_menu().len().saturating_sub(1);
-            self.mode = Mode::SortMenu(step_line(step, cursor, last));
+            self.mode = Mode::SortMenu(step_line(step, cursor, self.pages().body, last));
             return;
         }
         match action {
@@ -101,7 +101,7 @@ impl App {
         self.mode = Mode::Columns(match (Step::of(action), action) {
             (Some(step), _) => {
                 let last = self.choices.column_choice().len().saturating_sub(1);
-                step_line(step, cursor, last)
+                step_line(step, cursor, self.pages().body, last)
             }
             (None, Action::Pause) => self.toggle_column(cursor),
             (None, Action::SortLeft) => self.choices.move_column(cursor, -1),

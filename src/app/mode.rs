@@ -19,9 +19,6 @@ pub enum Mode {
     Columns(usize),
 }
 
-/// Lines that PgUp and PgDn move by in menus and the help.
-const PAGE: usize = 10;
-
 impl Mode {
     /// Whether the detail of the selected row is open.
     pub(super) fn is_detail(self) -> bool {
@@ -34,7 +31,7 @@ impl Mode {
     }
 }
 
-/// The line of a menu or of the help that a step leads to from this one.
-pub(super) fn step_line(step: Step, from: usize, last: usize) -> usize {
-    step.target(from.min(last), PAGE, last)
+/// The line of a menu or of the help, of which so many are on a page, that a step leads to from this one.
+pub(super) fn step_line(step: Step, from: usize, page: usize, last: usize) -> usize {
+    step.target(from.min(last), page.max(1), last)
 }

@@ -40,6 +40,7 @@ impl App {
         let Some(screen) = self.screen() else {
             return Vec::new();
         };
+        self.notices.dismiss();
         match mouse.kind {
             MouseKind::WheelUp => self.wheel(-WHEEL_ROWS, mouse.y, live, shown),
             MouseKind::WheelDown => self.wheel(WHEEL_ROWS, mouse.y, live, shown),

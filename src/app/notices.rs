@@ -45,7 +45,7 @@ impl Notices {
         self.notice = Some(text.into());
     }
 
-    /// A key was pressed: the notice has been read.
+    /// A key was pressed, or the mouse: the notice has been read.
     pub(super) fn dismiss(&mut self) {
         self.notice = None;
     }

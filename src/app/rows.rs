@@ -206,7 +206,9 @@ impl App {
             }
         }
         self.choices.sort_by(self.flows.table(View::Flows).sort());
-        self.flows.release_order();
+        if matches!(self.view(), View::Flows | View::Loss) {
+            self.flows.release_order();
+        }
         self.rearrange();
     }
 

@@ -27,9 +27,10 @@ pub fn draw_distribution(pen: &mut Pen, app: &App, area: Rect, flow: &Flow) {
     let Some((histogram, axis)) =
         histogram.and_then(|h| Some((h, Axis::of(h, scale, area.width)?)))
     else {
-        let text = match app.past() {
-            Some(_) => "none was kept of this flow then",
-            None => "gathering...",
+        let text = match (app.past(), app.paused()) {
+            (Some(_), _) => "none was kept of this flow then",
+            (None, Some(_)) => "none was kept of this flow before the pause",
+            (None, None) => "gathering...",
         };
         pen.text(area.x, area.y + 1, area.width, text, pen.theme.dim);
         return;

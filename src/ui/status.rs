@@ -24,7 +24,7 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     let theme = pen.theme;
     let room = screen.width - 2;
     if let Some(text) = app.notices().notice() {
-        return say(pen, screen, text, theme.accent);
+        return say(pen, screen, text, theme.accent, None);
     }
     if let Some(text) = app.notices().config_error() {
         let text = shorten_middle(text, usize::from(room));
@@ -39,7 +39,13 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
         return;
     }
     if let Some(text) = selected_event(app) {
-        return say(pen, screen, &text, theme.strong);
+        return say(
+            pen,
+            screen,
+            &text,
+            theme.strong,
+            line_of_selection(app, screen),
+        );
     }
     draw_state(pen, app, screen);
 }
@@ -108,8 +114,16 @@ fn flags(pen: &Pen, app: &App) -> Vec<(&'static str, Style, &'static str)> {
     flags
 }
 
-/// Shows the whole text; if it does not fit on the line, it covers the lines above.
-fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style) {
+/// The line of the screen that the selected event is on.
+fn line_of_selection(app: &App, screen: &Screen) -> Option<u16> {
+    let table = app.events().table();
+    let line = table.position()?.checked_sub(table.offset())?;
+    (line < screen.body.1.into()).then(|| screen.body.0 + line as u16)
+}
+
+/// Shows the whole text; if it does not fit on the line, it covers the lines above, or, where `kept` is among these, the first
+/// ones of the body.
+fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style, kept: Option<u16>) {
     let room = screen.width - 2;
     let most = usize::from(screen.status - screen.titles);
     let mut lines = wrap(text, usize::from(room));
@@ -117,7 +131,17 @@ fn say(pen: &mut Pen, screen: &Screen, text: &str, style: Style) {
         let rest = lines.split_off(most - 1).join(" ");
         lines.push(shorten_end(&rest, usize::from(room)));
     }
-    for (y, line) in (0..=screen.status).rev().zip(lines.iter().rev()) {
+    let height = lines.len() as u16;
+    let mut top = screen.status + 1 - height;
+    if kept.is_some_and(|kept| top <= kept) {
+        top = screen.body.0;
+        // There is no room but on the line.
+        if kept.is_some_and(|kept| kept < top + height) {
+            top = screen.status;
+            lines = vec![shorten_end(text, usize::from(room))];
+        }
+    }
+    for (y, line) in (top..).zip(&lines) {
         pen.clear(0, y, screen.width);
         pen.text(1, y, room, line, style);
     }
@@ -159,8 +183,14 @@ fn order_text(app: &App) -> String {
             )
         }
         View::Interfaces => text(app.interfaces().table().sort()),
-        View::Events if app.events().table().sort().descending => "newest first".to_owned(),
-        View::Events => text(app.events().table().sort()),
+        View::Events => {
+            let sort = app.events().table().sort();
+            match (sort.column.id, sort.descending) {
+                ("time", true) => "newest first".to_owned(),
+                ("time", false) => "oldest first".to_owned(),
+                _ => text(sort),
+            }
+        }
         View::Groups => {
             let groups = app.groups();
             let noun = if groups.count() == 1 {

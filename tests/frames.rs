@@ -442,6 +442,18 @@ fn the_selected_event_is_seen_however_long_its_text_is() {
 }
 
 #[test]
+fn a_screen_that_stands_still_says_so_in_every_view_however_narrow_it_is() {
+    let report = ruled(mixed(), 2);
+    for width in 40..90 {
+        for view in 1..=5 {
+            let mut app = dashboard(&report, (width, 12), &format!("{view} p"));
+            let shown = frame(&mut app, &report);
+            assert!(shown.contains("PAUSED"), "{width}:\n{shown}");
+        }
+    }
+}
+
+#[test]
 fn details() {
     for (name, size, keys) in [
         ("detail_80x24", (80, 24), "Down Enter"),

@@ -42,14 +42,17 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
     let (app, theme) = (scene.app(), pen.theme);
     let preferences = app.preferences();
     let mut segments = Vec::new();
+    let mut in_short = "";
     if let Some(place) = app.past() {
+        in_short = if place.is_of_run { " past " } else { "" };
         let live = scene.live().taken_ns;
         let ago_ns = live.saturating_sub(scene.shown().taken_ns);
         segments = past::state(pen, place, ago_ns);
     } else if let Some(paused) = app.paused() {
         let live = scene.live().taken_ns;
         let stood = live.saturating_sub(scene.shown().taken_ns);
-        segments.push(Segment::new(" PAUSED ", theme.selected, 0));
+        in_short = " PAUSED ";
+        segments.push(Segment::new(in_short, theme.selected, 0));
         segments.push(Segment::new(" since", theme.warn, 3));
         segments.push(Segment::new(format!(" {}", paused.at()), theme.warn, 1));
         let stood = units::duration(stood as f64 / 1e9);
@@ -69,6 +72,12 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
         }
     }
     let room = screen.width.saturating_sub(from + 1);
+    let has_room = |state: &Segment| state.width() <= room.into();
+    if !in_short.is_empty() && !segments.first().is_some_and(has_room) {
+        // That the numbers stand still is more than the program's name.
+        pen.clear(0, screen.tabs, NAME.len() as u16);
+        pen.text(0, screen.tabs, screen.width, in_short, theme.selected);
+    }
     pen.line_right(from, screen.tabs, room, segments);
 }
 

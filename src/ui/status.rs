@@ -59,7 +59,13 @@ fn draw_state(pen: &mut Pen, app: &App, screen: &Screen) {
         let hint = "the first rule that matches counts".to_owned();
         segments.push(Segment::new(hint, theme.dim, 2));
     } else {
-        segments.push(Segment::new(order_text(app), theme.dim, 2));
+        // One that has no room even alone makes none for others.
+        let order = order_text(app);
+        let order = match order.split_once(", ") {
+            Some((beginning, _)) if order.width() > room.into() => beginning.to_owned(),
+            _ => order,
+        };
+        segments.push(Segment::new(order, theme.dim, 2));
     }
     if let Some((position, rows)) = app.selection() {
         let (position, rows) = (units::exact(position as u64 + 1), units::exact(rows as u64));

@@ -327,7 +327,7 @@ fn near_misses_are_told_what_was_meant() {
         ("lost > 5 %", "% is no unit of lost"),
         ("age>5%", "not a number"),
         ("bytes>5MB/s", "not a number"),
-        ("loss > 5 %/s", "%/s is no unit of loss_percent"),
+        ("bytes > 5 MB/s", "MB/s is no unit of bytes"),
     ] {
         let error = Query::parse(text).expect_err(text);
         assert!(error.message.contains(hint), "{text}: {}", error.message);

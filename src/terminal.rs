@@ -262,6 +262,13 @@ pub fn output() -> Patient<Stdout> {
     Patient(stdout())
 }
 
+/// Waits until there may be room to write.
+pub fn await_room(output: &impl AsFd) {
+    let mut fds = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
+    // If interrupted, it is tried again anyway.
+    let _ = poll(&mut fds, PollTimeout::NONE);
+}
+
 /// Waits for room also where another process that has the same terminal has made it O_NONBLOCK.
 pub struct Patient<W>(W);
 
@@ -271,9 +278,7 @@ impl<W: Write + AsFd> Patient<W> {
         let written = loop {
             match write(&mut self.0) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // If interrupted, it is tried again anyway.
-                    let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
-                    let _ = poll(&mut fds, PollTimeout::NONE);
+                    await_room(&self.0);
                 }
                 written => break written,
             }

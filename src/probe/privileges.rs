@@ -170,9 +170,14 @@ fn try_bpf() -> Result<(), Refusal> {
 
 /// Whether this thread has a seccomp filter.
 pub fn has_seccomp_filter() -> bool {
-    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let mode = status.lines().find_map(|l| l.strip_prefix("Seccomp:"));
-    mode.is_some_and(|mode| mode.trim() == "2")
+    status_of_thread("Seccomp:").is_some_and(|mode| mode == "2")
+}
+
+/// What the kernel says of this thread behind a label, which ends with a colon, as far as it can be read.
+pub fn status_of_thread(label: &str) -> Option<String> {
+    let status = std::fs::read_to_string("/proc/thread-self/status").ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(label))?;
+    Some(value.trim().to_owned())
 }
 
 /// The release of the kernel.

@@ -82,10 +82,14 @@ pub fn clean() -> Result<String, Failure> {
     let mut unknown = None;
     for link in &surveyed {
         let name = &link.link.display_name;
-        let left = link.leftovers.as_ref();
-        let left = left.map_err(|error| failure(&format!("{WHAT}: {name}"), error));
-        let left = left.map_err(|error| unknown.get_or_insert(error));
-        for filter in left.into_iter().flatten() {
+        let left = match &link.leftovers {
+            Ok(left) => left,
+            Err(error) => {
+                unknown.get_or_insert(failure(&format!("{WHAT}: {name}"), error));
+                continue;
+            }
+        };
+        for filter in left {
             let is_removed = clsact::remove_leftover(link.link.ifindex, filter)
                 .map_err(|error| crate::netns::needs("CAP_NET_ADMIN", error))
                 .map_err(|error| failure(&format!("{WHAT}: {name}"), &error))?;

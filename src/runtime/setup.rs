@@ -199,7 +199,7 @@ pub fn explain_config(
         });
     }
     let mut config = told?.clone();
-    config.ascii = arguments.output.ascii.then_some(true).or(config.ascii);
+    config.ascii = ascii(arguments.output.ascii, &config);
     let text = config.to_json();
     text.map_err(|error| super::error::failure("write the configuration", &error))
 }
@@ -285,8 +285,13 @@ pub fn look(colour: ColorChoice, wants_ascii: bool, config: &Config) -> Look {
         }
         ColorChoice::Never => Some(false),
     };
-    let ascii = wants_ascii.then_some(true).or(config.ascii);
+    let ascii = ascii(wants_ascii, config);
     Look::detect(colour, ascii, |name| std::env::var(name).ok())
+}
+
+/// Whether characters are to be ASCII, by the command line or else by the configuration; `None`: as the terminal can.
+fn ascii(is_wanted: bool, config: &Config) -> Option<bool> {
+    is_wanted.then_some(true).or(config.ascii)
 }
 
 /// Copies what was chosen on the dashboard into a configuration.

@@ -13,6 +13,7 @@ use super::updates::{Outlet, Update};
 use crate::cli::Exit;
 use crate::model::privileges::Privileges;
 use crate::probe::privileges::confine::Keeps;
+use crate::probe::privileges::status_of_thread;
 use crate::terminal;
 
 /// Some senders send each signal twice (timeout(1) does): a terminal that takes something meanwhile gets an end in order.
@@ -27,9 +28,8 @@ pub fn catch() -> io::Result<Signals> {
 
 /// Whether the process ignores a signal, as far as that can be known.
 fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = status_of_thread("SigIgn:");
+    let mask = mask.and_then(|mask| u64::from_str_radix(&mask, 16).ok());
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 != 0)
 }
 

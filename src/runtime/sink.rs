@@ -6,10 +6,9 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::record_file::RecordFile;
 use crate::cli::{Output, Rotation};
+use crate::terminal::await_room;
 
 /// A record goes out in pieces of so many bytes, so that a reader shows with each of them that it reads.
 const PIECE: usize = 16 << 10;
@@ -72,17 +71,6 @@ impl Sink {
         Ok(Sink::StandardOutput(own.into()))
     }
 
-    /// Waits where there may be room later.
-    fn await_room(&self, error: io::Error) -> io::Result<()> {
-        let Sink::StandardOutput(file) = self else {
-            return Err(error);
-        };
-        let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLOUT)];
-        // If interrupted, it is tried again anyway.
-        let _ = poll(&mut fds, PollTimeout::NONE);
-        Ok(())
-    }
-
     /// Writes a piece of what is left of a record; where that fails, it stays for another attempt.
     pub fn write_piece(&mut self, left: &mut &[u8]) -> io::Result<()> {
         let written = match self {
@@ -94,8 +82,12 @@ impl Sink {
             Ok(written) => *left = &left[written..],
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Another process that has the same pipe or terminal made it O_NONBLOCK.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.await_room(error)?,
-            Err(error) => return Err(error),
+            Err(error) => match self {
+                Sink::StandardOutput(file) if error.kind() == ErrorKind::WouldBlock => {
+                    await_room(file);
+                }
+                _ => return Err(error),
+            },
         }
         Ok(())
     }

@@ -163,21 +163,19 @@ impl Ranking {
     /// Adds a row with its cell.
     pub fn add<T>(&mut self, row: u32, sort: &Sort<T>, cell: &Value) {
         self.is_exact &= is_amount(cell);
-        self.entries.push(Ranked {
-            rank: rank(cell, sort.descending),
-            row,
-            level: u16::MAX,
-        });
+        self.push(row, rank(cell, sort.descending));
     }
 
     /// Adds a row whose cell shows an amount; NaN where that is not known.
     #[inline]
     pub fn add_amount<T>(&mut self, row: u32, sort: &Sort<T>, amount: f64) {
-        self.entries.push(Ranked {
-            rank: rank_of(amount, sort.descending),
-            row,
-            level: u16::MAX,
-        });
+        self.push(row, rank_of(amount, sort.descending));
+    }
+
+    #[inline]
+    fn push(&mut self, row: u32, rank: u64) {
+        let level = u16::MAX;
+        self.entries.push(Ranked { rank, row, level });
     }
 
     /// The latest row comes before all of a higher level; those of which this is not said have the highest.

@@ -60,7 +60,7 @@ fn main() -> Result<()> {
         captures::measure(&mut table)?;
     }
     if wants("reading") || wants("refresh") {
-        let readings = reading::measure(&driver, &mut table)?;
+        let readings = reading::measure(&driver, &mut table, &cpus)?;
         if wants("refresh") {
             refresh::measure(&mut table, &readings)?;
         }

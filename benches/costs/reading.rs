@@ -12,6 +12,7 @@ use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, num_possible_cpus};
 use crate::drive::{Course, Driver};
 use crate::frames::Shape;
 use crate::sample::{Stopwatch, Summary, interleaved};
+use crate::support::clock::pin;
 use crate::table::{Line, Table, Target};
 
 const READ: u32 = 7;
@@ -41,15 +42,24 @@ pub fn empty_table(probe: &mut Probe) {
     probe.set_ageing(usual.flow_timeout, usual.refresh);
 }
 
-/// Measures all of it.
-pub fn measure(driver: &Driver, table: &mut Table) -> Result<Vec<Reading>> {
+/// How the table is set up, and who brings its flows in.
+#[derive(Default)]
+struct Setup {
+    /// For so many possible CPUs at least.
+    least_cpus: usize,
+    /// Another CPU than the one that counts their packets later, and that one, if there are two.
+    brought_in_by: Option<[usize; 2]>,
+}
+
+/// Measures all of it; `cpus`: those that there are.
+pub fn measure(driver: &Driver, table: &mut Table, cpus: &[usize]) -> Result<Vec<Reading>> {
     table.begin(
         "Reading the flow table, all CPUs added up",
         "ms. Baselines: a per-CPU hash map of as many flows.",
     );
     let sizes = [(1_000, 31), (100_000, 15), (1_000_000, 5)];
     let readings = sizes.map(|(flows, rounds)| {
-        let readings = read(driver, flows, rounds, 0)?;
+        let readings = read(driver, flows, rounds, &Setup::default())?;
         report(table, flows, readings);
         let [_, _, all_active, few_active] = readings;
         Ok(Reading {
@@ -59,31 +69,61 @@ pub fn measure(driver: &Driver, table: &mut Table) -> Result<Vec<Reading>> {
         })
     });
     with_many_cpus(driver, table)?;
+    if let [.., other, own] = *cpus {
+        by_two_cpus(driver, table, [other, own])?;
+    }
     readings.into_iter().collect()
 }
 
+const MOST: u32 = 1_000_000;
+
 /// The same table set up for this machine's CPUs, and for as many as large ones have.
 fn with_many_cpus(driver: &Driver, table: &mut Table) -> Result<()> {
-    const FLOWS: u32 = 1_000_000;
     const CPUS: usize = 128;
-    let [_, _, baseline, _] = read(driver, FLOWS, 5, 0)?;
-    let [_, _, flowtop, _] = read(driver, FLOWS, 5, CPUS)?;
+    let setup = Setup {
+        least_cpus: CPUS,
+        ..Setup::default()
+    };
+    let what = format!("{MOST}, all active, with {CPUS} possible CPUs");
+    compare(driver, table, what, &setup, Target::Ratio(1.1))
+}
+
+/// Flows that all come in by one CPU, and those that another one brought in.
+fn by_two_cpus(driver: &Driver, table: &mut Table, cpus: [usize; 2]) -> Result<()> {
+    let setup = Setup {
+        brought_in_by: Some(cpus),
+        ..Setup::default()
+    };
+    let what = format!("{MOST}, all active, brought in by another CPU");
+    compare(driver, table, what, &setup, Target::None)
+}
+
+/// A table in which all flows are active, set up in the usual way and in another one.
+fn compare(
+    driver: &Driver,
+    table: &mut Table,
+    what: String,
+    setup: &Setup,
+    target: Target,
+) -> Result<()> {
+    let [_, _, baseline, _] = read(driver, MOST, 5, &Setup::default())?;
+    let [_, _, flowtop, _] = read(driver, MOST, 5, setup)?;
     table.add(&Line {
-        what: format!("{FLOWS}, all active, with {CPUS} possible CPUs"),
+        what,
         unit: "ms",
         baseline: Some(baseline),
         flowtop,
-        target: Target::Ratio(1.1),
+        target,
     });
     Ok(())
 }
 
 /// By keys, in batches, all active, few active.
-fn read(driver: &Driver, flows: u32, rounds: usize, least_cpus: usize) -> Result<[Summary; 4]> {
+fn read(driver: &Driver, flows: u32, rounds: usize, setup: &Setup) -> Result<[Summary; 4]> {
     let shape = Shape::udp(false, 64);
     let mut probe = Probe::load(&Options {
         max_flows: flows,
-        least_cpus,
+        least_cpus: setup.least_cpus,
         ..Options::default()
     })?;
     probe.prepare_interface(1)?;
@@ -93,7 +133,10 @@ fn read(driver: &Driver, flows: u32, rounds: usize, least_cpus: usize) -> Result
         let mut course = Course::of(&shape, flows.next_power_of_two());
         driver.run(READ, &shape, &mut course, flows / share)
     };
+    let [other, own] = setup.brought_in_by.map_or([None; 2], |cpus| cpus.map(Some));
+    other.iter().for_each(|cpu| pin(*cpu));
     touch(1)?;
+    own.iter().for_each(|cpu| pin(*cpu));
     interleaved(rounds, |subject| {
         let mut expected = flows;
         if subject >= 2 {

@@ -207,6 +207,10 @@ impl FlowTable {
         if last_arrival.load(Ordering::Relaxed) != self.known[slot].last_arrival {
             self.slots.ask_for(slot, 1);
             self.of_owners.ask_for(slot, 0);
+            if self.control(slot).is_shared() {
+                self.of_others.ask_for(slot, 0);
+                self.of_others.ask_for(slot, 1);
+            }
             self.groups.ask_for(slot);
             let room = flows.as_ptr().wrapping_add(flows.len() + FLOWS_AHEAD);
             ahead::ask_for_place(room);

@@ -164,7 +164,7 @@ impl Surroundings {
         let file = path.display().to_string();
         let found = self
             .read(path)
-            .map_err(|error| ConfigError::Unreadable(unreadable(&file, &error)))?;
+            .map_err(|error| ConfigError::Unreadable(unreadable(&file, &error) + advice(&error)))?;
         found.decode(&file)
     }
 }
@@ -264,6 +264,16 @@ impl Opened {
             ))),
             _ => Ok(&self.config),
         }
+    }
+}
+
+/// What may help where a run cannot read its file any more.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            " (a run reads only the folders that its file was in when it started: where one of them is new, start it again)"
+        }
+        _ => "",
     }
 }
 

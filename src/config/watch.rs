@@ -170,10 +170,10 @@ impl FileWatch {
         self.next_check = now + CHECK_EVERY;
         self.folders.watch_way_to(&self.path);
         self.is_unread |= seen.finished;
+        let stamp = self.observe(now);
         if self.folders.is_being_written(now) {
             return None;
         }
-        let stamp = self.observe(now);
         self.is_unread &= !stamp.is_empty();
         let differs = self.read != Some(stamp);
         let whole = self.is_unread || seen.moved_in && differs && !stamp.is_empty();

@@ -79,6 +79,10 @@ fn next(watch: &mut FileWatch, patience: Duration) -> Option<Result<String, Conf
 
 /// Both with and without events, `save` leads to the text that it leaves, and to that only.
 fn is_noticed(prepare: fn(&Place), save: fn(&Place)) {
+    is_noticed_within(SOON, prepare, save);
+}
+
+fn is_noticed_within(soon: Duration, prepare: fn(&Place), save: fn(&Place)) {
     for events in [true, false] {
         let place = Place::new();
         prepare(&place);
@@ -90,7 +94,7 @@ fn is_noticed(prepare: fn(&Place), save: fn(&Place)) {
         let mut watch = open(&place.file(), &anybody(), OLD).expect("watch");
         assert_eq!(next(&mut watch, QUIET), None, "before, events: {events}");
         save(&place);
-        let outcome = next(&mut watch, SOON);
+        let outcome = next(&mut watch, soon);
         assert_eq!(outcome, Some(Ok(NEW.into())), "events: {events}");
         assert_eq!(next(&mut watch, QUIET), None, "after, events: {events}");
     }
@@ -149,6 +153,17 @@ fn a_file_replaced_by_a_hard_link() {
         fs::write(place.at("new.json"), NEW).expect("write");
         fs::remove_file(place.file()).expect("remove");
         fs::hard_link(place.at("new.json"), place.file()).expect("link");
+    });
+}
+
+#[test]
+fn a_file_replaced_by_a_hard_link_whose_other_name_goes_at_once() {
+    // For a second it looks like a file whose writer is at work.
+    is_noticed_within(2 * SOON, nothing, |place| {
+        fs::write(place.at("new.json"), NEW).expect("write");
+        fs::remove_file(place.file()).expect("remove");
+        fs::hard_link(place.at("new.json"), place.file()).expect("link");
+        fs::remove_file(place.at("new.json")).expect("remove");
     });
 }
 

@@ -16,6 +16,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 
 /// A writer that has been silent for this long keeps the file open for its own reasons.
 const WRITER_SILENT: Duration = Duration::from_secs(10);
+/// A new file that has something in it, and to which nobody writes for this long, was linked there as a whole.
+const LINKED: Duration = Duration::from_secs(1);
 /// Longer chains of links are left to the regular look at the file.
 const MAX_LINKS: usize = 8;
 
@@ -88,8 +90,8 @@ enum Events {
 pub(super) struct Folders {
     events: Events,
     waypoints: Vec<Waypoint>,
-    /// When somebody last wrote to the file without closing it.
-    written: Option<Instant>,
+    /// When somebody last wrote to the file without closing it, and how long such a writer may be silent.
+    written: Option<(Instant, Duration)>,
 }
 
 impl Folders {
@@ -118,7 +120,7 @@ impl Folders {
     /// Whether a writer is between its first byte and its last.
     pub(super) fn is_being_written(&self, now: Instant) -> bool {
         self.written
-            .is_some_and(|last| now.saturating_duration_since(last) < WRITER_SILENT)
+            .is_some_and(|(last, silent)| now.saturating_duration_since(last) < silent)
     }
 
     /// Watches the folders that the file is in now, and no others.
@@ -190,7 +192,7 @@ impl Folders {
             self.written = None;
             seen.finished = true;
         } else if has(AddWatchFlags::IN_MODIFY) {
-            self.written = Some(now);
+            self.written = Some((now, WRITER_SILENT));
         } else if has(AddWatchFlags::IN_CREATE) {
             self.classify_created(event, now, seen);
         } else {
@@ -199,7 +201,7 @@ impl Folders {
         }
     }
 
-    /// A new link is whole at once; a new file has a writer that will close it.
+    /// A new link is whole at once; a new file has a writer that will close it, unless its other name is gone already.
     fn classify_created(&mut self, event: &InotifyEvent, now: Instant, seen: &mut Seen) {
         let path = self
             .waypoints
@@ -209,7 +211,14 @@ impl Folders {
             .map(|(folder, name)| folder.path.join(name));
         match path.and_then(|path| fs::symlink_metadata(path).ok()) {
             Some(found) if found.is_symlink() || found.nlink() > 1 => seen.finished = true,
-            Some(found) if found.is_file() => self.written = Some(now),
+            Some(found) if found.is_file() => {
+                let silent = if found.len() > 0 {
+                    LINKED
+                } else {
+                    WRITER_SILENT
+                };
+                self.written = Some((now, silent));
+            }
             _ => seen.other = true,
         }
     }

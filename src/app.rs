@@ -48,6 +48,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::keymap::{Action, KeyChord};
+use crate::model::event::TimeOfDay;
 use crate::model::query::Query;
 use crate::model::tracker::Report;
 
@@ -125,6 +126,11 @@ impl App {
         }
     }
 
+    /// There was a reading at this local time: what happens from here on happens then.
+    pub fn tell_time(&mut self, now: TimeOfDay) {
+        self.journal.tell_time(now);
+    }
+
     /// Handles a message; `live` is the tracker's current report.
     pub fn update(&mut self, msg: Msg, live: &Report) -> Vec<Effect> {
         let still = self.still_report();
@@ -159,7 +165,10 @@ impl App {
             Msg::Preferences(preferences) => self.configure(*preferences),
             Msg::Name(address, name) => self.learn_name(address, name, live),
             Msg::Past(moment) => {
+                let event = self.events.selected(self.shown_log()).cloned();
                 self.moment = moment.map(|moment| *moment);
+                let log = self.shown_log().clone();
+                self.events.select_again(event, &log);
                 self.rearrange();
             }
         }
@@ -179,7 +188,10 @@ impl App {
         if self.choices.configure(preferences) {
             self.journal.set_alert_rules(alerts);
         }
-        self.flows.sort_by(self.choices.current().appearance.sort);
+        let sort = self.choices.current().appearance.sort;
+        if sort != self.flows.table(View::Flows).sort() {
+            self.flows.sort_by(sort);
+        }
         self.notices.accept_config();
         self.rearrange();
     }

@@ -17,7 +17,7 @@ use flowtop::model::alert::{AlertRule, Side};
 use flowtop::model::appearance::Appearance;
 use flowtop::model::capture::CaptureSample;
 use flowtop::model::column::{Sort, by_id};
-use flowtop::model::event::EventKind;
+use flowtop::model::event::{EventKind, TimeOfDay};
 use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::past::{Place, Travel, Way};
 use flowtop::model::preferences::{ThemeName, Unit};
@@ -909,9 +909,104 @@ fn what_cannot_be_done_is_said_and_a_click_takes_it_away() {
 fn an_order_that_is_held_stays_though_events_are_reversed() {
     let report = mixed();
     let mut app = dashboard(&report, SIZE, "o 4 r 1");
-    assert!(app.flows().is_held());
+    assert!(app.flows().is_held(View::Flows));
     press(&mut app, &report, "r");
-    assert!(!app.flows().is_held());
+    assert!(!app.flows().is_held(View::Flows));
+}
+
+#[test]
+fn each_view_holds_an_order_of_its_own() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "o 2");
+    assert!(!app.flows().is_held(View::Loss));
+    let losses: Vec<_> = app.scene(&report).flows().items().collect();
+    let worst = losses.iter().filter_map(|flow| flow.recent_loss.interval());
+    assert!(worst.is_sorted_by(|one, other| one >= other));
+    press(&mut app, &report, "o");
+    assert!(app.flows().is_held(View::Loss) && app.flows().is_held(View::Flows));
+    press(&mut app, &report, "r");
+    assert!(!app.flows().is_held(View::Loss) && app.flows().is_held(View::Flows));
+}
+
+#[test]
+fn an_order_that_was_asked_for_outlasts_a_configuration_that_says_nothing_of_it() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "> <");
+    assert!(!app.flows().puts_trouble_first(View::Flows));
+    let changed = Preferences {
+        appearance: Appearance {
+            theme: ThemeName::Light,
+            ..Appearance::default()
+        },
+        ..Preferences::default()
+    };
+    app.update(Msg::Preferences(Box::new(changed)), &report);
+    assert!(!app.flows().puts_trouble_first(View::Flows));
+}
+
+#[test]
+fn what_happens_between_two_intervals_has_the_time_of_then() {
+    let report = mixed();
+    let mut app = dashboard(&report, SIZE, "");
+    let later = TimeOfDay {
+        second: CLOCK.second + 40,
+        ..CLOCK
+    };
+    app.tell_time(later);
+    press(&mut app, &report, "z Space");
+    assert_eq!(app.reset_at(), Some(later));
+    assert_eq!(app.paused().map(Moment::at), Some(later));
+    app.update(Msg::ConfigError(Some("no".to_owned())), &report);
+    press(&mut app, &report, "Space 4");
+    let events = app.scene(&report).events();
+    let refused = events.items().find(|event| event.kind == EventKind::Config);
+    assert_eq!(refused.map(|event| event.at), Some(later));
+}
+
+#[test]
+fn the_selected_rule_stays_selected_where_another_is_put_before_it() {
+    let mut report = ruled(mixed(), 2);
+    let mut app = dashboard(&report, SIZE, "3 End");
+    let name = report.rules[1].name.clone();
+    assert_eq!(app.interfaces().rules().selected(), Some(name.clone()));
+    let another = ruled(mixed(), 3).rules.swap_remove(2);
+    report.rules.insert(0, another);
+    report.revision += 1;
+    app.update(Msg::Refreshed(CLOCK), &report);
+    app.scene(&report);
+    assert_eq!(app.interfaces().rules().selected(), Some(name));
+    assert_eq!(app.interfaces().rules().position(), Some(2));
+}
+
+#[test]
+fn the_selected_event_is_the_same_in_the_past_or_none() {
+    let live = mixed();
+    let mut app = dashboard(&live, SIZE, "");
+    let notice = |text: &str| Msg::Logged(EventKind::Notice, text.to_owned());
+    for text in ["one", "two", "three"] {
+        app.update(notice(text), &live);
+    }
+    press(&mut app, &live, "4 Down Down");
+    let selected = |app: &mut App| {
+        app.scene(&live);
+        let event = app.events().selected(app.shown_log());
+        event.map(|event| event.text.clone())
+    };
+    assert_eq!(selected(&mut app).as_deref(), Some("two"));
+    let mut journal = Journal::new(Vec::new());
+    journal.tell_time(CLOCK);
+    let past = |journal: &Journal| {
+        let moment = Moment::past(&live, journal, Place::default());
+        Msg::Past(Some(Box::new(moment)))
+    };
+    // Another course has numbers of its own.
+    journal.record(EventKind::Notice, "two");
+    app.update(past(&journal), &live);
+    assert_eq!(selected(&mut app).as_deref(), Some("two"));
+    app.update(Msg::Past(None), &live);
+    assert_eq!(selected(&mut app).as_deref(), Some("two"));
+    app.update(past(&Journal::new(Vec::new())), &live);
+    assert_eq!(selected(&mut app), None);
 }
 
 #[test]

@@ -63,6 +63,52 @@ fn trouble_must_last_before_it_is_an_alert() {
 }
 
 #[test]
+fn a_report_that_comes_a_little_early_raises_an_alert_that_is_due() {
+    for early_ns in [0, 1, 90_000_000] {
+        let mut alerts = jitter_above_5(2.0);
+        let mut late = jittery(6.0, 2);
+        late.taken_ns -= early_ns;
+        let raised =
+            [jittery(6.0, 0), jittery(6.0, 1), late].map(|report| alerts.advance(&report).len());
+        assert_eq!(raised, [0, 0, 1], "{early_ns} ns");
+    }
+}
+
+#[test]
+fn thresholds_that_stay_in_force_keep_what_is_known_of_flows() {
+    let jitter_above = |bound| {
+        let column = by_id("jitter").expect("a column");
+        AlertRule::new(column, Side::Above, bound)
+    };
+    let mut alerts = Alerts::new(vec![jitter_above(5.0), jitter_above(7.0)]);
+    let raised = |alerts: &mut Alerts, ms, second| {
+        let report = jittery(ms, second);
+        let crossings = alerts.advance(&report);
+        let key = report.flows[0].key;
+        let words: Vec<_> = alerts.raised_words(&key).map(str::to_owned).collect();
+        (crossings.len(), words.join(", "))
+    };
+    assert_eq!(
+        raised(&mut alerts, 9.0, 0),
+        (2, "jitter > 5 ms, jitter > 7 ms".to_owned())
+    );
+    // The first one goes, another comes in its place, and the second one is in another place.
+    alerts.set_rules(vec![
+        jitter_above(6.0),
+        jitter_above(99.0),
+        jitter_above(7.0),
+    ]);
+    assert_eq!(
+        raised(&mut alerts, 9.0, 1),
+        (1, "jitter > 6 ms, jitter > 7 ms".to_owned())
+    );
+    let crossings = alerts.advance(&jittery(1.0, 3));
+    let mut lasted: Vec<_> = crossings.iter().map(|it| (it.rule, it.lasted_s)).collect();
+    lasted.sort_by_key(|(rule, _)| *rule);
+    assert_eq!(lasted, [(0, 2.0), (2, 3.0)]);
+}
+
+#[test]
 fn a_flow_that_goes_takes_its_alert_along() {
     let mut alerts = jitter_above_5(0.0);
     alerts.advance(&jittery(9.0, 0));

@@ -238,7 +238,7 @@ impl App {
         self.names.known()
     }
 
-    /// When the latest interval ended.
+    /// When the latest reading was.
     pub fn now(&self) -> TimeOfDay {
         self.journal.now()
     }
@@ -318,6 +318,11 @@ impl App {
     pub fn paused(&self) -> Option<&Moment> {
         let moment = self.moment.as_ref();
         moment.filter(|moment| moment.place().is_none())
+    }
+
+    /// Whether something else than the present is shown.
+    pub fn stands_still(&self) -> bool {
+        self.moment.is_some()
     }
 
     /// Where in the past it is what is shown.

@@ -7,7 +7,7 @@ use super::{Action, App, Effect, Journal, Mode, Moment, View};
 use crate::model::column::LOSS;
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{GroupBy, GroupKey};
-use crate::model::tracker::{Flow, Report};
+use crate::model::tracker::{Flow, Report, RuleReport};
 
 impl App {
     /// Does it, in the view itself or in the detail.
@@ -103,12 +103,9 @@ impl App {
 
     /// Goes from a rule to its flows: a filter of its name.
     fn open_rule(&mut self, shown: &Report) {
-        let index = self
-            .interfaces
-            .rules()
-            .selected()
-            .map(|index| index as usize);
-        let Some(rule) = index.and_then(|index| shown.rules.get(index)) else {
+        let selected = self.interfaces.rules().selected();
+        let is_it = |rule: &&RuleReport| Some(&rule.name) == selected.as_ref();
+        let Some(rule) = shown.rules.iter().find(is_it) else {
             return;
         };
         let is_its = |flow: &Flow| flow.rule.as_ref() == Some(&rule.name);

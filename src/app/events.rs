@@ -69,6 +69,21 @@ impl EventRows {
         log.events().iter().find(|event| event.id == id)
     }
 
+    /// Another log is shown, with numbers of its own: selects the event in it that this one was.
+    pub(super) fn select_again(&mut self, event: Option<Event>, log: &EventLog) {
+        let Some(event) = event else { return };
+        let is_it = |other: &&Event| {
+            Event {
+                id: other.id,
+                ..event.clone()
+            } == **other
+        };
+        match log.events().iter().rev().find(is_it) {
+            Some(found) => self.table.select(found.id),
+            None => self.table.deselect(),
+        }
+    }
+
     /// Remakes the rows: the events that pass the filter.
     pub(super) fn arrange(&mut self, criteria: &Criteria, page: usize) {
         let Criteria {

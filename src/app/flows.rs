@@ -24,13 +24,16 @@ use crate::model::flow::FlowKey;
 use crate::model::query::Query;
 use crate::model::tracker::{Flow, Rates, Report};
 
+/// The rank of each flow in a held order.
+type Ranks = FxHashMap<FlowKey, u32>;
+
 /// The rows of flows, and what the user did to them.
 #[derive(Debug)]
 pub struct FlowRows {
     tables: FlowTables,
     pinned: Vec<FlowKey>,
-    /// The rank of each flow in a held order.
-    held: Option<FxHashMap<FlowKey, u32>>,
+    /// The views whose order is held, with the rank of each flow in it.
+    held: Vec<(View, Ranks)>,
     hides_session: bool,
     hides_ended: bool,
     /// The flows that were selected or pinned at the latest call of [`changed_focus`](Self::changed_focus).
@@ -74,13 +77,18 @@ impl Criteria<'_> {
     }
 }
 
+fn ranks_of(held: &[(View, Ranks)], view: View) -> Option<&Ranks> {
+    let of_view = held.iter().find(|(of, _)| *of == view);
+    of_view.map(|(_, ranks)| ranks)
+}
+
 impl FlowRows {
     /// No rows yet; the Flows view will be in this order.
     pub(super) fn new(sort: Sort) -> FlowRows {
         FlowRows {
             tables: FlowTables::new(sort),
             pinned: Vec::new(),
-            held: None,
+            held: Vec::new(),
             hides_session: false,
             hides_ended: false,
             focused: Vec::new(),
@@ -130,9 +138,9 @@ impl FlowRows {
         self.pinned.contains(key)
     }
 
-    /// Whether the order of the rows is held.
-    pub fn is_held(&self) -> bool {
-        self.held.is_some()
+    /// Whether the order of this view's rows is held.
+    pub fn is_held(&self, view: View) -> bool {
+        ranks_of(&self.held, view).is_some()
     }
 
     /// The width of the widest endpoint, in cells.
@@ -151,7 +159,7 @@ impl FlowRows {
         let mut ranking = self.rank(criteria);
         self.hidden = criteria.shown.flows.len() - ranking.len();
         let (shown, page, key) = (criteria.shown, criteria.page, criteria.keys());
-        let (pinned, held) = (&self.pinned, &self.held);
+        let (pinned, held) = (&self.pinned, ranks_of(&self.held, criteria.view));
         let table = self.tables.of_mut(criteria.view);
         table.keep_selected(criteria.is_open);
         let (mut rows, sort) = (table.reuse_rows(), table.sort());
@@ -255,19 +263,20 @@ impl FlowRows {
         self.sort_all(criteria);
         let flows = &criteria.shown.flows;
         let key = |row: &u32| flows.get(*row as usize).map(|flow| flow.key);
-        self.held = match self.held.take() {
-            Some(_) => None,
-            None => {
-                let rows = self.table(criteria.view).rows().iter();
-                Some(rows.filter_map(key).zip(0..).collect())
-            }
-        };
-        self.is_held()
+        let view = criteria.view;
+        if self.is_held(view) {
+            self.release_order(view);
+            return false;
+        }
+        let rows = self.table(view).rows().iter();
+        let ranks = rows.filter_map(key).zip(0..).collect();
+        self.held.push((view, ranks));
+        true
     }
 
-    /// Releases a held order.
-    pub(super) fn release_order(&mut self) {
-        self.held = None;
+    /// Releases the held order of this view.
+    pub(super) fn release_order(&mut self, view: View) {
+        self.held.retain(|(of, _)| *of != view);
     }
 
     /// Pins this flow to the top, or unpins it.

@@ -3,6 +3,8 @@
 //! They share one selection: a step beyond the last interface goes to the first rule, and one above the first rule goes
 //! back.
 
+use std::sync::Arc;
+
 use super::layout::{Pages, Placed};
 use super::reorder::Reorder;
 use super::step::Step;
@@ -17,7 +19,7 @@ use crate::model::tracker::{Flow, Interface, Report, RuleReport};
 #[derive(Debug)]
 pub struct InterfaceRows {
     interfaces: Table<u32, Interface>,
-    rules: Table<u32, RuleReport>,
+    rules: Table<Arc<str>, RuleReport>,
     /// What the flows of each rule come to, as long as somebody looks at it.
     of_rules: FlowGroups,
     /// Whether the selection is among the rules.
@@ -28,6 +30,10 @@ pub struct InterfaceRows {
 
 fn ifindexes(shown: &Report) -> impl Fn(u32) -> u32 {
     |row| shown.interfaces[row as usize].ifindex
+}
+
+fn rule_names(shown: &Report) -> impl Fn(u32) -> Arc<str> {
+    |row| shown.rules[row as usize].name.clone()
 }
 
 /// Whether the filter matches an interface: its name, its state or its hook.
@@ -56,7 +62,7 @@ impl InterfaceRows {
     }
 
     /// The rules, in their own order: the first one that matches counts.
-    pub fn rules(&self) -> &Table<u32, RuleReport> {
+    pub fn rules(&self) -> &Table<Arc<str>, RuleReport> {
         &self.rules
     }
 
@@ -95,7 +101,7 @@ impl InterfaceRows {
         let matching = rules.filter(|(_, rule)| query.matches_rule(&rule.name));
         let rows: Vec<u32> = matching.map(|(row, _)| row).collect();
         self.in_rules &= !rows.is_empty();
-        self.rules.set_rows(rows, pages.rules, |row| row);
+        self.rules.set_rows(rows, pages.rules, rule_names(shown));
     }
 
     /// Remakes the rows of the interfaces: those that pass the filter.
@@ -137,12 +143,12 @@ impl InterfaceRows {
             (true, _) if step.goes_up() && self.rules.position() == Some(0) => {
                 self.step_interfaces(Step::Last, shown, pages);
             }
-            (true, _) => self.step_rules(step, pages),
+            (true, _) => self.step_rules(step, shown, pages),
             (false, Step::Last) if !self.rules.rows().is_empty() => {
-                self.step_rules(Step::Last, pages)
+                self.step_rules(Step::Last, shown, pages)
             }
             (false, _) if step.goes_down() && self.is_at_last_interface() => {
-                self.step_rules(Step::First, pages);
+                self.step_rules(Step::First, shown, pages);
             }
             (false, _) => self.step_interfaces(step, shown, pages),
         }
@@ -151,7 +157,7 @@ impl InterfaceRows {
     /// Moves the selection in one of the tables, and no further.
     pub(super) fn step_in(&mut self, rules: bool, step: Step, shown: &Report, pages: Pages) {
         match rules {
-            true => self.step_rules(step, pages),
+            true => self.step_rules(step, shown, pages),
             false => self.step_interfaces(step, shown, pages),
         }
     }
@@ -161,10 +167,10 @@ impl InterfaceRows {
         !self.rules.rows().is_empty() && self.interfaces.position() == last
     }
 
-    fn step_rules(&mut self, step: Step, pages: Pages) {
+    fn step_rules(&mut self, step: Step, shown: &Report, pages: Pages) {
         self.in_rules = true;
         self.interfaces.deselect();
-        self.rules.step(step, pages.rules, |row| row);
+        self.rules.step(step, pages.rules, rule_names(shown));
     }
 
     fn step_interfaces(&mut self, step: Step, shown: &Report, pages: Pages) {
@@ -182,8 +188,8 @@ impl InterfaceRows {
     }
 
     /// Selects the rule that was drawn on this line; false if there is none.
-    pub(super) fn select_rule(&mut self, line: usize, pages: Pages) -> bool {
-        let is_hit = self.rules.select_line(line, pages.rules, |row| row);
+    pub(super) fn select_rule(&mut self, line: usize, shown: &Report, pages: Pages) -> bool {
+        let is_hit = self.rules.select_line(line, pages.rules, rule_names(shown));
         if is_hit {
             self.in_rules = true;
             self.interfaces.deselect();
@@ -206,6 +212,6 @@ impl InterfaceRows {
     /// Remembers the rows on the pages, which are drawn now.
     pub(super) fn remember_pages(&mut self, shown: &Report, pages: Pages) {
         self.interfaces.remember_page(pages.body, ifindexes(shown));
-        self.rules.remember_page(pages.rules, |row| row);
+        self.rules.remember_page(pages.rules, rule_names(shown));
     }
 }

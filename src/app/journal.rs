@@ -34,9 +34,14 @@ impl Journal {
         }
     }
 
-    /// The local time of the latest report.
+    /// The local time of the latest reading.
     pub fn now(&self) -> TimeOfDay {
         self.now
+    }
+
+    /// There was a reading at this local time.
+    pub fn tell_time(&mut self, now: TimeOfDay) {
+        self.now = now;
     }
 
     /// When the totals were last set to zero.
@@ -128,8 +133,8 @@ impl Journal {
         self.alerts = Alerts::new(rules);
     }
 
-    /// Puts other thresholds in force; no flow is beyond them yet.
+    /// Puts other thresholds in force.
     pub fn set_alert_rules(&mut self, rules: Vec<AlertRule>) {
-        self.alerts = Alerts::new(rules);
+        self.alerts.set_rules(rules);
     }
 }

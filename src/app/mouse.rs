@@ -78,7 +78,8 @@ impl App {
         let before = self.selected_keys();
         let is_hit = if screen.rules.1 > 0 && mouse.y > screen.rules.0 {
             let line = mouse.y - screen.rules.0 - 1;
-            self.interfaces.select_rule(line.into(), screen.pages())
+            self.interfaces
+                .select_rule(line.into(), shown, screen.pages())
         } else {
             let line = mouse.y.checked_sub(screen.body.0);
             line.is_some_and(|line| self.select_line(line.into(), shown))

@@ -206,9 +206,7 @@ impl App {
             }
         }
         self.choices.sort_by(self.flows.table(View::Flows).sort());
-        if matches!(self.view(), View::Flows | View::Loss) {
-            self.flows.release_order();
-        }
+        self.flows.release_order(self.view());
         self.rearrange();
     }
 

@@ -4,6 +4,7 @@
 //! the log, so that a row never stands for the wrong flow, whatever messages came meanwhile.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::groups::GroupLine;
 use super::table::Table;
@@ -116,7 +117,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The rules, in their own order.
-    pub fn rules(&self) -> Rows<'a, u32, RuleReport> {
+    pub fn rules(&self) -> Rows<'a, Arc<str>, RuleReport> {
         Self::rows(self.app.interfaces().rules(), &self.shown().rules)
     }
 

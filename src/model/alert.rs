@@ -154,6 +154,25 @@ impl Alerts {
         &self.rules
     }
 
+    /// Puts other rules in force. Of those that were there before, the flows that are beyond them stay so.
+    pub fn set_rules(&mut self, rules: Vec<AlertRule>) {
+        let former = std::mem::replace(self, Alerts::new(rules));
+        let place_of = |rule: usize| {
+            let rule = &former.rules[rule];
+            self.rules.iter().position(|other| other == rule)
+        };
+        let states = former.states.into_iter();
+        self.states = states
+            .filter_map(|((key, rule), state)| Some(((key, place_of(rule)?), state)))
+            .collect();
+        for (rule, words) in former.words.into_iter().enumerate() {
+            if let Some(place) = place_of(rule) {
+                self.words[place] = words;
+            }
+        }
+        self.pass = former.pass;
+    }
+
     /// Judges all flows of a report; returns those that crossed a threshold.
     pub fn advance(&mut self, report: &Report) -> Vec<Crossing> {
         let mut crossings = Vec::new();
@@ -175,7 +194,7 @@ impl Alerts {
                 // Of most flows there is nothing to look up.
                 if rule.is_beyond(amount, rule.bound) || rule.is_beyond(amount, rule.clear) {
                     let value = value.with_amount(amount);
-                    crossings.extend(self.check(flow.key, index, value, report.taken_ns));
+                    crossings.extend(self.check(flow.key, index, value, report));
                 }
             }
         }
@@ -190,8 +209,9 @@ impl Alerts {
         key: FlowKey,
         index: usize,
         value: Value<'static>,
-        now_ns: u64,
+        report: &Report,
     ) -> Option<Crossing> {
+        let now_ns = report.taken_ns;
         let rule = &self.rules[index];
         let amount = value.number()?;
         let state = self.states.get(&(key, index)).copied();
@@ -201,7 +221,8 @@ impl Alerts {
         }
         let since_ns = state.map_or(now_ns, |state| state.since_ns);
         let lasted_s = seconds_between(since_ns, now_ns);
-        let raised = was_raised || lasted_s >= rule.at_least_s;
+        // Reports come a little early or late: half an interval tells one that is due from the next one.
+        let raised = was_raised || lasted_s + report.interval_s / 2.0 >= rule.at_least_s;
         let worst = state.map(|state| state.worst).filter(|worst| {
             let worst = worst.number();
             worst.is_some_and(|worst| rule.is_beyond(worst, amount))

@@ -77,14 +77,18 @@ impl Dashboard {
 
     /// There are new numbers, of now or of the time of a capture's packets.
     fn refresh(&mut self) {
+        self.send(Msg::Refreshed(self.time_of_day()));
+        let raised = self.screen.app.live_alerts().raised_now();
+        self.session.note_alerts(raised);
+    }
+
+    fn time_of_day(&self) -> TimeOfDay {
         let now = self.session.time().to_zoned(TimeZone::system());
-        self.send(Msg::Refreshed(TimeOfDay {
+        TimeOfDay {
             hour: now.hour() as u8,
             minute: now.minute() as u8,
             second: now.second() as u8,
-        }));
-        let raised = self.screen.app.live_alerts().raised_now();
-        self.session.note_alerts(raised);
+        }
     }
 
     /// Performs what the application asks for; false if it asks to leave.
@@ -158,10 +162,12 @@ impl Dashboard {
             // A run that has not begun has no intervals, but something to look at.
             Happening::Read if self.session.is_waiting() => return self.refresh(),
             Happening::Read => {
-                // The histogram of the detail grows with each reading, however long the interval is.
-                // A capture says at which pace it goes on.
-                let is_capture = self.session.is_capture();
-                if is_capture || matches!(self.screen.app.mode(), Mode::Detail(_)) {
+                let now = self.time_of_day();
+                self.screen.app.tell_time(now);
+                // The histogram of the detail grows with each reading, however long the interval is. A capture says at which pace it
+                // goes on, and a screen that stands still for how long it does.
+                let (app, is_capture) = (&self.screen.app, self.session.is_capture());
+                if is_capture || app.stands_still() || matches!(app.mode(), Mode::Detail(_)) {
                     self.screen.touch();
                 }
                 return;
@@ -260,11 +266,15 @@ impl Dashboard {
             Ok(saved) => format!("{} says all this already", saved.path.display()),
             Err(error) => format!("write the view: {}", session.explain(error)),
         };
-        if let Some(saved) = saved.ok().filter(|saved| !saved.is_copy) {
-            self.session.adopt(&saved.path, &saved.text);
+        let saved = saved.ok().filter(|saved| !saved.is_copy);
+        let adopted = saved.map(|saved| self.session.adopt(&saved.path, &saved.text));
+        if adopted.is_some() {
             self.load_preferences();
         }
         self.send(Msg::Happened(EventKind::Config, text));
+        if let Some(others) = adopted.flatten() {
+            self.handle_config(others);
+        }
     }
 
     /// Hands the preferences of the configuration in force to the application.

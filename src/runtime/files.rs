@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::time::Duration;
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::model::tracker::{Eventful, Outline, Report};
 
 /// What is to be said beside what is shown.
 pub struct About<'a> {
-    /// The time of the present; a moment of the past has its own.
+    /// The time of the present; a screen that is paused stands behind it, and a moment of the past has its own.
     pub now: Timestamp,
     /// The configuration in force.
     pub config: ConfigState<'a>,
@@ -43,8 +44,10 @@ pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<Strin
     };
     let past = app.past();
     let past = past.and_then(|place| Timestamp::from_nanosecond(place.wall_ns.into()).ok());
+    let stood_ns = scene.live().taken_ns.saturating_sub(shown.taken_ns);
+    let present = about.now - Duration::from_nanos(stood_ns);
     let record = Record {
-        time: &format!("{:.3}", past.unwrap_or(about.now)),
+        time: &format!("{:.3}", past.unwrap_or(present)),
         intervals: 1,
         report: &shown,
         config: about.config,

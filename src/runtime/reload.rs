@@ -137,23 +137,20 @@ impl Reload {
         self.config.path.clone().or_else(found)
     }
 
-    /// Takes over a text that was written on behalf of this run. Returns whether it says more than was known: somebody
-    /// else may have written to the file just before.
-    pub fn adopt(&mut self, path: &Path, text: &FileText) -> bool {
-        let Ok(config) = self.read(text, path) else {
-            return false;
-        };
+    /// Takes over a text that was written on behalf of this run. Returns what else it says, if it does: somebody may have written
+    /// to the file just before.
+    pub fn adopt(&mut self, path: &Path, text: &FileText) -> Option<ReloadOutcome> {
+        let config = self.read(text, path).ok()?;
         if self.is_fixed {
-            return false;
+            return None;
         }
         self.expect(path, &text.text);
         self.error = None;
-        let mut seen = self.config.clone();
-        seen.path.clone_from(&config.path);
-        seen.copy_choices(&config);
-        let says_more = seen != config;
-        self.adopt_config(config);
-        says_more
+        let mut known = self.config.clone();
+        known.path.clone_from(&config.path);
+        known.copy_choices(&config);
+        self.adopt_config(known);
+        self.replace_config(config)
     }
 
     /// This text is known: the watch does not report it.

@@ -48,7 +48,7 @@ pub fn save(
     let name = path.display().to_string();
     let exports = exports.filter(|folder| folder.is_asked_for);
     let may_begin_anew = |error: &io::Error| match error.kind() {
-        io::ErrorKind::NotFound => true,
+        io::ErrorKind::NotFound => in_use.is_none(),
         // There may be one that the user of the run cannot reach; it is not in use.
         io::ErrorKind::PermissionDenied => in_use.is_none() && exports.is_some(),
         _ => false,
@@ -56,6 +56,10 @@ pub fn save(
     let existing = match surroundings.read(&path) {
         Ok(found) => Some(found.decode(&name)?),
         Err(error) if may_begin_anew(&error) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+            "{name} is gone: a new one would say nothing but this, and all else that is in force would end with it \
+            (put it back first)"
+        ),
         Err(error) => return Err(error).context(name),
     };
     let (old, is_foreign) = match &existing {
@@ -211,6 +215,16 @@ mod tests {
         );
         let again = save(&bits(), None, &surroundings(folder.path()), me(), None).expect("saved");
         assert!(!again.changed && again.text.text == text);
+    }
+
+    #[test]
+    fn a_file_in_use_that_is_gone_is_not_begun_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.json");
+        let surroundings = surroundings(folder.path());
+        let error = save(&bits(), Some(&file), &surroundings, me(), None).expect_err("refused");
+        assert!(format!("{error:#}").contains("is gone"), "{error:#}");
+        assert!(!file.exists());
     }
 
     #[test]

@@ -336,7 +336,7 @@ impl Session {
     pub fn check_alerts(&mut self) {
         let rules = &self.reload.config().alerts;
         if rules != self.alerts.rules() {
-            self.alerts = Alerts::new(rules.clone());
+            self.alerts.set_rules(rules.clone());
         }
         self.alerts.advance(self.tracker.report());
         self.kept.note_alerts(self.alerts.raised_now());

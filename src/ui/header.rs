@@ -16,7 +16,7 @@ pub fn draw(pen: &mut Pen, scene: &Scene, screen: &Screen) {
     let (app, shown) = (scene.app(), scene.shown());
     let end = draw_tabs(pen, app, screen);
     draw_state(pen, scene, screen, end);
-    draw_interfaces(pen, app, shown, screen);
+    draw_interfaces(pen, scene, screen);
     draw_totals(pen, app, shown, screen);
     if let Some(place) = app.past() {
         past::draw_bar(pen, place, screen);
@@ -72,9 +72,10 @@ fn draw_state(pen: &mut Pen, scene: &Scene, screen: &Screen, from: u16) {
         }
     }
     let room = screen.width.saturating_sub(from + 1);
-    let has_room = |state: &Segment| state.width() <= room.into();
-    if !in_short.is_empty() && !segments.first().is_some_and(has_room) {
-        // That the numbers stand still is more than the program's name.
+    let least = segments.iter().filter(|segment| !segment.yields_to(0));
+    if !in_short.is_empty() && segments_width(least) > room {
+        // That the numbers stand still, and of when they are, is more than the program's name.
+        segments.remove(0);
         pen.clear(0, screen.tabs, NAME.len() as u16);
         pen.text(0, screen.tabs, screen.width, in_short, theme.selected);
     }
@@ -127,20 +128,22 @@ fn state_of_capture(pen: &Pen, app: &App, capture: &CaptureSample) -> Vec<Segmen
 }
 
 /// At the end of the first line of interfaces, two thirds of which it takes at most. Returns what is left of them.
-fn draw_capture(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) -> u16 {
+fn draw_capture(pen: &mut Pen, scene: &Scene, screen: &Screen) -> u16 {
     let (line, lines) = screen.interfaces;
-    let Some(capture) = shown.capture.as_ref().filter(|_| lines > 0) else {
+    // A capture goes on while the screen is paused.
+    let Some(capture) = scene.live().capture.as_ref().filter(|_| lines > 0) else {
         return screen.width;
     };
-    let segments = state_of_capture(pen, app, capture);
-    let room = segments_width(&segments).min(screen.width * 2 / 3);
+    let segments = state_of_capture(pen, scene.app(), capture);
+    let room = segments_width(segments.iter()).min(screen.width * 2 / 3);
     let x = screen.width - room - 1;
     pen.line_right(x, line, room, segments);
     x - 1
 }
 
-fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
-    let width = draw_capture(pen, app, shown, screen);
+fn draw_interfaces(pen: &mut Pen, scene: &Scene, screen: &Screen) {
+    let (app, shown) = (scene.app(), scene.shown());
+    let width = draw_capture(pen, scene, screen);
     let (top, lines) = screen.interfaces;
     let unit = app.preferences().appearance.unit;
     if usize::from(lines) >= shown.interfaces.len() && lines > 1 {
@@ -156,7 +159,7 @@ fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
         let mut x = 1;
         while let Some((interface, behind)) = rest.split_first() {
             let segments = interface_in_short(pen, interface, shown, unit);
-            let wanted = segments_width(&segments);
+            let wanted = segments_width(segments.iter());
             let more = if last && !behind.is_empty() { 12 } else { 0 };
             // The first one is drawn as far as there is room, if that is enough for its name.
             let least = match x {
@@ -176,8 +179,8 @@ fn draw_interfaces(pen: &mut Pen, app: &App, shown: &Report, screen: &Screen) {
     }
 }
 
-fn segments_width(segments: &[Segment]) -> u16 {
-    segments.iter().map(Segment::width).sum::<usize>() as u16
+fn segments_width<'a>(segments: impl Iterator<Item = &'a Segment>) -> u16 {
+    segments.map(Segment::width).sum::<usize>() as u16
 }
 
 /// Name, state and hook of an interface.

@@ -13,14 +13,10 @@ pub fn state(pen: &Pen, place: &Place, ago_ns: u64) -> Vec<Segment> {
     let theme = pen.theme;
     let [day, time, ..] = &place.words;
     let mut segments = match place.is_of_run {
-        true => {
-            let ago = units::duration(ago_ns as f64 / 1e9);
-            let ago = format!("past: {} ago", ago.trim());
-            vec![
-                Segment::new(ago, theme.selected, 0),
-                Segment::new(format!(" {time}"), theme.warn, 3),
-            ]
-        }
+        true => vec![
+            Segment::new("past:", theme.selected, 0),
+            Segment::new(format!(" {time}"), theme.warn, 0),
+        ],
         false => vec![
             Segment::new("replay ", theme.selected, 1),
             Segment::new(format!(" {day}"), theme.strong, 3),
@@ -37,6 +33,11 @@ pub fn state(pen: &Pen, place: &Place, ago_ns: u64) -> Vec<Segment> {
         (_, true) => Segment::new(format!(" held, then {}", pace.name()), theme.warn, 2),
         _ => Segment::new(format!(" {}", pace.name()), theme.good, 2),
     });
+    if place.is_of_run {
+        let ago = units::duration(ago_ns as f64 / 1e9);
+        let ago = format!(", {} ago", ago.trim());
+        segments.push(Segment::new(ago, theme.dim, 3));
+    }
     segments
 }
 

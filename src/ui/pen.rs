@@ -41,6 +41,11 @@ impl Segment {
     pub fn width(&self) -> usize {
         self.text.width()
     }
+
+    /// Whether it is left out before those of this priority number are.
+    pub fn yields_to(&self, priority: u8) -> bool {
+        self.priority > priority
+    }
 }
 
 impl<'a> Pen<'a> {

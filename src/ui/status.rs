@@ -26,11 +26,6 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
     if let Some(text) = app.notices().notice() {
         return say(pen, screen, text, theme.accent, None);
     }
-    if let Some(text) = app.notices().config_error() {
-        let text = shorten_middle(text, usize::from(room));
-        pen.text(1, screen.status, room, &text, theme.bad);
-        return;
-    }
     if let Some(error) = app.filter().error() {
         let filter = shorten_end(&app.filter().text(), usize::from(room / 2));
         let text = format!("filter: {filter}  not applied: {}", error.message);
@@ -46,6 +41,11 @@ fn draw_status(pen: &mut Pen, app: &App, screen: &Screen) {
             theme.strong,
             line_of_selection(app, screen),
         );
+    }
+    if let Some(text) = app.notices().config_error() {
+        let text = shorten_middle(text, usize::from(room));
+        pen.text(1, screen.status, room, &text, theme.bad);
+        return;
     }
     draw_state(pen, app, screen);
 }
@@ -179,7 +179,7 @@ fn order_text(app: &App) -> String {
         false => order,
     };
     match app.view() {
-        View::Flows | View::Loss if app.flows().is_held() => "order held".to_owned(),
+        view @ (View::Flows | View::Loss) if app.flows().is_held(view) => "order held".to_owned(),
         view @ (View::Flows | View::Loss) => {
             let order = text(app.flow_table().sort());
             let flows = app.flows();

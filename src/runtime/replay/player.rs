@@ -275,7 +275,7 @@ impl Player<'_> {
     fn configure(&mut self, text: Option<&str>) {
         self.config = recorded_config(text);
         if *self.alerts.rules() != self.config.alerts {
-            self.alerts = Alerts::new(self.config.alerts.clone());
+            self.alerts.set_rules(self.config.alerts.clone());
         }
         if let Some(tracker) = &mut self.tracker {
             replayed::configure(tracker, &self.config);

@@ -49,13 +49,14 @@ impl Session {
         change
     }
 
-    /// Adopts what was just written to the configuration file.
-    pub fn adopt(&mut self, path: &Path, text: &FileText) {
-        match self.reload.adopt(path, text) {
-            true => self.reassign(),
+    /// Adopts what was just written to the configuration file. Returns what else it says, if somebody wrote to it meanwhile.
+    pub fn adopt(&mut self, path: &Path, text: &FileText) -> Option<ReloadOutcome> {
+        let change = self.reload.adopt(path, text);
+        if change.is_none() {
             // What keys chose is in force, and is what the file says from here on.
-            false => self.configured = Timing::of(self.reload.config()),
+            self.configured = Timing::of(self.reload.config());
         }
+        change.map(|change| self.apply(change))
     }
 
     /// Puts the configuration in force. An interval that keys chose stays, unless the file's has changed.

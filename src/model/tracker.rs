@@ -25,6 +25,7 @@ mod trouble;
 mod watch;
 mod whole_run;
 mod window;
+mod window_step;
 
 pub use advance::FlowTracker;
 pub use advance::carried::{Carried, CarriedFlow, CarriedInterface, CarriedRule};

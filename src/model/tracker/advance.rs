@@ -20,7 +20,9 @@ use super::locality::{Course, ask_ahead, sort_by_slot};
 use super::rules::{count_for_rule, rename, rule_of};
 use super::slots::Slots;
 use super::state::{Ended, FlowState, Increase, push_lean};
+
 use super::window::Intervals;
+use super::window_step::WindowStep;
 use super::{Flow, Report};
 use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::{FlowKey, Protocol};
@@ -45,9 +47,8 @@ pub struct FlowTracker {
     has_had_rules: bool,
     table_baseline: TableCounts,
     intervals: Intervals,
-    /// The current step of the jitter window, and when it began.
-    step: u64,
-    step_began_ns: u64,
+    /// That of the jitter window which the latest snapshot is in.
+    step: WindowStep,
     pub(super) interval_began_ns: u64,
     /// When the two latest snapshots were taken, the latest last.
     counted_ns: [u64; 2],
@@ -75,8 +76,7 @@ impl FlowTracker {
             has_had_rules: false,
             table_baseline: TableCounts::default(),
             intervals,
-            step: 0,
-            step_began_ns: now_ns,
+            step: WindowStep::first(now_ns),
             interval_began_ns: now_ns,
             counted_ns: [0; 2],
         }
@@ -111,6 +111,7 @@ impl FlowTracker {
 
     /// Counts what came since the previous snapshot.
     pub fn advance(&mut self, snapshot: &Snapshot) {
+        self.step = self.next_step();
         self.count_snapshot(snapshot, None);
     }
 
@@ -128,6 +129,7 @@ impl FlowTracker {
     /// Counts what came since the previous snapshot, and ends the throughput interval: the same as one after the other, but
     /// each flow is gone through once.
     pub fn advance_and_close(&mut self, snapshot: &Snapshot) {
+        self.step = self.next_step();
         self.report.taken_ns = snapshot.taken_ns;
         let closing = self.begin_interval();
         self.count_snapshot(snapshot, closing);
@@ -161,10 +163,6 @@ impl FlowTracker {
             ..snapshot.table
         };
         self.report.capture = snapshot.capture;
-        if snapshot.taken_ns.saturating_sub(self.step_began_ns) >= self.intervals.step_ns() {
-            self.step += 1;
-            self.step_began_ns = snapshot.taken_ns;
-        }
         let renamed = self
             .interfaces
             .update(&snapshot.interfaces, &mut self.report);
@@ -191,13 +189,16 @@ impl FlowTracker {
         Ended {
             now_ns: self.report.taken_ns,
             seconds,
-            oldest_step: self.oldest_step(),
+            oldest_step: self.step.oldest(self.intervals),
         }
     }
 
-    /// The first step that is still in the jitter window.
-    fn oldest_step(&self) -> u64 {
-        (self.step + 1).saturating_sub(self.intervals.steps())
+    /// The step of the jitter window that the next snapshot is in.
+    fn next_step(&self) -> WindowStep {
+        let latest_ns = self.report.taken_ns;
+        let has_ended = self.interval_began_ns == latest_ns;
+        let ended_ns = has_ended.then_some((self.report.interval_s * 1e9) as u64);
+        self.step.after(latest_ns, ended_ns, self.intervals)
     }
 
     /// Sets all totals to zero. Nothing in the kernel changes, and the next differences count as ever.
@@ -231,7 +232,7 @@ impl FlowTracker {
         }
         // Newcomers of which nothing was said: their interval ends with the next one.
         let mut unannounced = Vec::new();
-        let oldest_step = self.oldest_step();
+        let oldest_step = self.step.oldest(self.intervals);
         let listed = self.report.flows.len();
         let after = Some(self.counted_ns);
         let mut closing = closing.map(|s| Closing::begin(self.ended(s), &mut self.report, after));
@@ -289,7 +290,7 @@ impl FlowTracker {
         }
         let kept = self.kept.iter_mut();
         kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
-        let (step, window) = (self.step, &mut state.window);
+        let (step, window) = (self.step.number, &mut state.window);
         window.add(step, oldest_step, increase.gaps, &increase.came);
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
@@ -392,3 +393,7 @@ pub mod tests;
 #[cfg(test)]
 #[path = "churn_tests.rs"]
 mod churn;
+
+#[cfg(test)]
+#[path = "window_length_tests.rs"]
+mod window_length;

@@ -325,29 +325,6 @@ fn numbers_found_in_another_place_begin_anew() {
 }
 
 #[test]
-fn a_long_window_moves_in_sixteenths() {
-    let mut tracker = tracker();
-    let second = 1_000_000_000;
-    tracker.set_intervals(Intervals {
-        refresh_ns: second,
-        jitter_ns: 64 * second,
-    });
-    // One gap a second, so the number of gaps is the length of the window.
-    for now in 1..300 {
-        let mut sample = sample(0, 1, 1, now);
-        sample.gaps.count = now;
-        tracker.advance(&snapshot(now, &[sample], &[]));
-        tracker.close_interval();
-        let samples = tracker.report().flows[0].interarrival.samples;
-        if now < 60 {
-            assert_eq!(samples, now);
-        } else {
-            assert!((60..=64).contains(&samples), "{samples} s at {now} s");
-        }
-    }
-}
-
-#[test]
 fn a_flow_is_called_after_the_present_name_of_its_interface() {
     let mut tracker = tracker();
     let with_name = |second, flows: &[FlowSample], name: Option<&str>| {

@@ -17,22 +17,6 @@ pub struct Intervals {
     pub jitter_ns: u64,
 }
 
-impl Intervals {
-    /// A long window advances in steps of a sixteenth of it.
-    const MOST_STEPS: u64 = 16;
-
-    /// Steps of the window: one a refresh, sixteen at most.
-    pub fn steps(self) -> u64 {
-        let refreshes = (self.jitter_ns + self.refresh_ns / 2) / self.refresh_ns.max(1);
-        refreshes.clamp(1, Self::MOST_STEPS)
-    }
-
-    /// Least length of a step, ns; half a refresh short, so that a snapshot that comes early still ends a step.
-    pub fn step_ns(self) -> u64 {
-        (self.jitter_ns / self.steps()).saturating_sub(self.refresh_ns / 2)
-    }
-}
-
 /// Sums of gaps in three words, modulo 2^48 their number: of a flow in memory, where each cache line counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PackedGaps {
@@ -305,22 +289,5 @@ mod tests {
         assert_eq!(window.statistics(1).1, None);
         window.forget_before(2);
         assert!(window.is_empty());
-    }
-
-    #[test]
-    fn a_long_window_has_sixteen_steps_and_a_short_one_a_step_a_refresh() {
-        let second = 1_000_000_000;
-        let steps = |jitter_ns| {
-            Intervals {
-                refresh_ns: second,
-                jitter_ns,
-            }
-            .steps()
-        };
-        assert_eq!(
-            (steps(second), steps(5 * second), steps(600 * second)),
-            (1, 5, 16)
-        );
-        assert_eq!((steps(second / 2), steps(5 * second / 2)), (1, 3));
     }
 }

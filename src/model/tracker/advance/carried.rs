@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{FlowTracker, Histograms};
+use super::{FlowTracker, Histograms, WindowStep};
 use crate::model::counts::{CounterSet, Counts, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
@@ -23,7 +23,7 @@ pub struct Carried {
     pub flows: Vec<CarriedFlow>,
     /// What had happened to the table at the latest reset.
     pub table: TableCounts,
-    /// When the current step of the jitter window began, CLOCK_MONOTONIC ns, if it is known.
+    /// When the step of the jitter window began that the next snapshot is in, CLOCK_MONOTONIC ns, if it is known.
     pub step_began_ns: Option<u64>,
     /// A slot of each flow that comes in aggregates, in ascending order.
     pub in_aggregates: Vec<u32>,
@@ -107,7 +107,7 @@ impl FlowTracker {
                 })
                 .collect(),
             table: self.table_baseline,
-            step_began_ns: Some(self.step_began_ns),
+            step_began_ns: Some(self.next_step().began_ns),
             in_aggregates: self.in_aggregates(),
         }
     }
@@ -151,7 +151,7 @@ impl FlowTracker {
             flow.watched.begin_at(flow.counts.ip.as_ref());
         }
         self.interval_began_ns = all.taken_ns;
-        self.step_began_ns = carried.step_began_ns.unwrap_or(all.taken_ns);
+        self.step = WindowStep::first(carried.step_began_ns.unwrap_or(all.taken_ns));
     }
 
     /// So many more flows are listed soon.

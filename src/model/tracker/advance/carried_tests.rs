@@ -272,19 +272,22 @@ fn steps_of_a_long_window_end_where_they_would_have() {
         refresh_ns: SECOND,
         jitter_ns: 45 * SECOND,
     };
-    let mut pair = Pair::new();
-    pair.whole.set_intervals(long);
     // A step takes three readings.
-    (0..4).for_each(|_| pair.read(&[], &[]));
-    pair.resume();
-    let resumed = pair.resumed.as_mut().expect("it goes on");
-    resumed.set_intervals(long);
-    let mut ends = Vec::new();
-    for _ in 0..6 {
-        pair.read(&[], &[]);
-        let resumed = pair.resumed.as_ref().expect("it goes on");
-        assert_eq!(resumed.step_began_ns, pair.whole.step_began_ns);
-        ends.push(resumed.step_began_ns / SECOND);
+    for read in 1..=7 {
+        let mut pair = Pair::new();
+        pair.whole.set_intervals(long);
+        (0..read).for_each(|_| pair.read(&[], &[]));
+        pair.resume();
+        let resumed = pair.resumed.as_mut().expect("it goes on");
+        resumed.set_intervals(long);
+        let mut ends = Vec::new();
+        for _ in 0..6 {
+            pair.read(&[], &[]);
+            let resumed = pair.resumed.as_ref().expect("it goes on");
+            assert_eq!(resumed.step.began_ns, pair.whole.step.began_ns);
+            ends.push(resumed.step.began_ns / SECOND);
+        }
+        let began: Vec<_> = (read..read + 6).map(|before| before / 3 * 3).collect();
+        assert_eq!(ends, began, "{read}");
     }
-    assert_eq!(ends, [3, 6, 6, 6, 9, 9]);
 }

@@ -319,3 +319,30 @@ fn what_a_device_dropped_before_it_was_watched_or_before_a_reset_is_not_counted(
     assert_eq!(drops_from(1), Some(50));
     assert_eq!(drops_from(4), Some(20));
 }
+
+#[test]
+fn what_comes_with_a_new_name_of_an_interface_is_counted_under_it_everywhere() {
+    let mut tracker = tracker();
+    set(&mut tracker, Some(bounds(4, 100)));
+    for (second, name) in [(1, "before"), (2, "before"), (3, "behind"), (4, "behind")] {
+        let mut snapshot = reading(second, &[10 * second * second]);
+        let interface = &mut snapshot.interfaces[0];
+        interface.name = name.to_owned();
+        interface.seen.packets = 10 * second * second;
+        tracker.advance_and_close(&snapshot);
+    }
+    let now = exposition(&mut tracker);
+    let of_interfaces = now.interfaces.iter();
+    let of_interfaces: Vec<_> = of_interfaces
+        .map(|(name, series)| (name.clone(), series.all.packets))
+        .collect();
+    let expected =
+        [("before", 40), ("behind", 120)].map(|(name, packets)| (name.to_owned(), packets));
+    assert_eq!(of_interfaces, expected);
+    let of_rules = now.rules.iter().filter(|rule| rule.all.packets > 0);
+    let mut of_rules: Vec<_> = of_rules
+        .map(|rule| (rule.interface.to_string(), rule.all.packets))
+        .collect();
+    of_rules.sort();
+    assert_eq!(of_rules, expected);
+}

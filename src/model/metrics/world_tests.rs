@@ -143,6 +143,8 @@ impl World {
 #[derive(Default)]
 struct Reader {
     latest: BTreeMap<String, u64>,
+    /// The last values of series that were not there at the latest reading: one that comes back goes on from it.
+    gone: BTreeMap<String, u64>,
     gained: BTreeMap<&'static str, u64>,
 }
 
@@ -151,7 +153,8 @@ impl Reader {
         let mut now = BTreeMap::new();
         let mut add = |family: &'static str, series: String, value: u64| {
             let name = format!("{family} {series}");
-            let before = self.latest.get(&name).copied().unwrap_or(0);
+            let gone = self.gone.remove(&name);
+            let before = self.latest.remove(&name).or(gone).unwrap_or(0);
             assert!(value >= before, "{name} fell from {before} to {value}");
             *self.gained.entry(family).or_default() += value - before;
             assert_eq!(
@@ -180,6 +183,7 @@ impl Reader {
             add("interface other", name.clone(), interface.other.packets);
             assert_eq!(interface.all.bytes % 100, 0);
         }
+        self.gone.append(&mut self.latest);
         self.latest = now;
     }
 

@@ -166,6 +166,12 @@ impl FlowTracker {
         let renamed = self
             .interfaces
             .update(&snapshot.interfaces, &mut self.report);
+        // What comes with this snapshot is counted under the present names, of flows as of interfaces.
+        if renamed {
+            for flow in &mut self.report.flows {
+                flow.interface = self.interfaces.name(flow.key.ifindex);
+            }
+        }
         self.count_all(snapshot, closing);
         self.counted_ns = [self.counted_ns[1], snapshot.taken_ns];
         for slot in &snapshot.freed {
@@ -173,11 +179,6 @@ impl FlowTracker {
         }
         self.histograms
             .keep(&snapshot.histograms, &mut self.report, finder(&self.by_key));
-        if renamed {
-            for flow in &mut self.report.flows {
-                flow.interface = self.interfaces.name(flow.key.ifindex);
-            }
-        }
         self.interfaces.forget(&snapshot.forgotten, &self.report);
         self.interfaces.sum_up(&mut self.report);
         self.interfaces.fold(&mut self.report);

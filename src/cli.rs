@@ -339,7 +339,12 @@ impl Overrides {
             config.metrics = metrics.iter().copied().collect::<Groups>().iter().collect();
         }
         if !checks.is_empty() {
-            config.checks.clone_from(checks);
+            config.checks.clear();
+            for check in checks {
+                if !config.checks.contains(check) {
+                    config.checks.push(check.clone());
+                }
+            }
         }
         if let Some(collector) = ipfix {
             let own = config.ipfix.take();

@@ -134,6 +134,19 @@ fn what_would_be_passed_over_or_waited_for_in_vain_is_refused() {
 }
 
 #[test]
+fn a_check_that_is_given_twice_is_one() {
+    let check = ["--assert", "=> loss<1"];
+    let output = run(&[&check[..], &check, &["--print-config"]].concat());
+    assert_eq!(
+        stdout(&output).matches("=> loss<1").count(),
+        1,
+        "{output:?}"
+    );
+    let again = run_with_config(&stdout(&output), &["--check-config"]);
+    assert_eq!(code(&again), 0, "{again:?}");
+}
+
+#[test]
 fn a_report_without_a_check_or_a_place_is_told_before_anything_is_started() {
     let output = run(&["--text", "--report", "report.xml"]);
     assert_eq!(code(&output), 2);

@@ -163,10 +163,14 @@ fn replay(folder: &Path, from: i64, to: i64) -> Output {
         let time = jiff::Timestamp::from_second(MIDNIGHT + seconds).expect("a time");
         time.to_string()
     };
+    replay_between(folder, &when(from), &when(to))
+}
+
+fn replay_between(folder: &Path, from: &str, to: &str) -> Output {
     Command::new(PROGRAM)
         .arg("replay")
         .arg(folder)
-        .args(["--json", "--from", &when(from), "--to", &when(to)])
+        .args(["--json", "--from", from, "--to", to])
         .output()
         .expect("it runs")
 }
@@ -216,6 +220,19 @@ fn assert_spans(runs: &[Run], spans: &[(i64, i64)]) {
             assert_eq!(found, expected, "{indices:?}: {from} to {to}");
         }
     }
+}
+
+#[test]
+fn a_span_may_begin_and_end_centuries_away() {
+    let run = Run {
+        number: 7,
+        first: 1,
+        segments: vec![seconds(0, 5)],
+    };
+    let folder = folder();
+    write(folder.path(), &run.record(), Indices::Whole);
+    let found = counted(&replay_between(folder.path(), "1600-01-01", "2900-01-01"));
+    assert_eq!(found, [1, 2, 3, 4, 5]);
 }
 
 #[test]

@@ -33,6 +33,9 @@ static __always_inline int parse_ethernet(const struct packet *packet, enum mode
 			return ethertype;
 		if (mode == FAST && i == 2)
 			return -1;
+		/* One of the tags may be out of the data. */
+		if (i == MAX_VLAN_TAGS - 1 && packet->vlan != VLAN_NONE)
+			return -1;
 		header = packet_header(packet, mode, *offset, 4, room);
 		if (!header)
 			return -1;

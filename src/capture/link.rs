@@ -105,6 +105,11 @@ impl Framing {
         }
     }
 
+    /// The same where so many bytes of a checksum are behind a packet.
+    pub fn with_checksum(self, checksum: u32) -> Framing {
+        Framing { checksum, ..self }
+    }
+
     /// What a packet of `length` bytes is, of which these were kept.
     #[inline]
     pub fn look(self, bytes: &mut [u8], length: u32) -> Inside {

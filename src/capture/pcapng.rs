@@ -29,6 +29,8 @@ const LONGEST_NAME: usize = 255;
 /// Options of interfaces and of their statistics.
 const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
+/// Of a packet.
+const FLAGS: u16 = 2;
 const IF_FCSLEN: u16 = 13;
 const IF_TSOFFSET: u16 = 14;
 const ISB_IFDROP: u16 = 5;
@@ -249,8 +251,12 @@ impl PcapNg {
         if fields.kept > LONGEST_KEPT || from + fields.kept as usize > end {
             return Err(self.damaged(&format!("a packet of {} bytes", fields.kept)));
         }
+        let framing = match kind {
+            SIMPLE_PACKET => local.framing,
+            _ => told_of_packet(local.framing, body, &fields),
+        };
         let bytes = &mut block[from..from + fields.kept as usize];
-        let inside = local.framing.look(bytes, fields.length);
+        let inside = framing.look(bytes, fields.length);
         let first = first + from;
         Ok(Item::Packet(Packet {
             interface: local.index,
@@ -290,6 +296,18 @@ fn name_of(text: &[u8]) -> Option<String> {
         end -= 1;
     }
     (end > 0).then(|| String::from_utf8_lossy(&text[..end]).into_owned())
+}
+
+/// What is told of a packet itself goes before what is told of its interface.
+#[inline]
+fn told_of_packet(framing: Framing, body: Body<'_>, fields: &Fields) -> Framing {
+    let behind = fields.offset + (fields.kept as usize).next_multiple_of(4);
+    let flags = body.options(behind).find(|(code, _)| *code == FLAGS);
+    match flags.and_then(|(_, value)| value.u32(0)) {
+        // How long its checksum is, if that is said.
+        Some(flags) if flags >> 5 & 0xf > 0 => framing.with_checksum(flags >> 5 & 0xf),
+        _ => framing,
+    }
 }
 
 /// Of an enhanced packet, or of what was there before it.

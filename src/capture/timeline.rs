@@ -12,7 +12,7 @@ pub const STEP_NS: u64 = 2_000_000_000;
 const LATEST_NS: u64 = 1 << 62;
 
 /// The time of a capture.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Timeline {
     /// What is added to the stamps of each interface, ns; `None`: none came yet.
     offsets: Vec<Option<i128>>,
@@ -20,6 +20,18 @@ pub struct Timeline {
     latest_ns: u64,
     offset: i128,
     steps: u64,
+}
+
+impl Default for Timeline {
+    /// No packet has come. Without a stamp, a capture begins when time does.
+    fn default() -> Timeline {
+        Timeline {
+            offsets: Vec::new(),
+            latest_ns: 0,
+            offset: BEGIN_NS.into(),
+            steps: 0,
+        }
+    }
 }
 
 impl Timeline {
@@ -102,6 +114,14 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_stamp_a_capture_begins_when_time_does() {
+        let mut timeline = Timeline::default();
+        assert_eq!(timeline.place(0, None), BEGIN_NS);
+        timeline.pass(0, BEGIN_NS);
+        assert_eq!(timeline.wall_ns(BEGIN_NS), 0);
+    }
 
     const SECOND: u64 = 1_000_000_000;
     const HOUR: u64 = 3600 * SECOND;

@@ -18,8 +18,8 @@ const HASH: u32 = 1;
 const LRU_HASH: u32 = 9;
 const LPM_TRIE: u32 = 11;
 
-/// Half of the entries of `fragments` in fragments.h.
-const HALF_OF_FRAGMENTS: usize = 8192;
+/// The entries of `fragments` in fragments.h: so many are known for certain, and some of as many before them.
+const FRAGMENTS: usize = 16384;
 
 /// Words, so that values lie as the program wants them.
 type Values = HashMap<Box<[u8]>, Box<[u64]>, FxBuildHasher>;
@@ -118,7 +118,7 @@ impl Stores {
 
     fn keep_fragment(&mut self, key: &[u8], value: Box<[u64]>) {
         let [young, old] = &mut self.fragments;
-        if young.len() == HALF_OF_FRAGMENTS {
+        if young.len() == FRAGMENTS {
             *old = std::mem::take(young);
         }
         young.insert(key.into(), value);
@@ -243,13 +243,13 @@ mod tests {
             key[..4].copy_from_slice(&n.to_ne_bytes());
             key
         };
-        for n in 0..5 * HALF_OF_FRAGMENTS as u32 {
+        for n in 0..5 * FRAGMENTS as u32 {
             // SAFETY: a key and a value of this type.
             unsafe {
                 flowtop_native_update(LRU_HASH, key(n).as_ptr().cast(), [n, n].as_ptr().cast());
             }
             assert!(look_up(LRU_HASH, &key(0)).is_some(), "{n}");
-            let few = n.saturating_sub(HALF_OF_FRAGMENTS as u32 / 4);
+            let few = n.saturating_sub(FRAGMENTS as u32 / 4);
             assert_eq!(
                 look_up(LRU_HASH, &key(few)),
                 Some(u64::from(few) << 32 | u64::from(few))
@@ -257,7 +257,28 @@ mod tests {
         }
         assert_eq!(look_up(LRU_HASH, &key(1)), None);
         let kept = STORES.with_borrow(|stores| stores.fragments.iter().map(Values::len).sum());
-        assert!((1..=2 * HALF_OF_FRAGMENTS).contains(&kept), "{kept}");
+        assert!((1..=2 * FRAGMENTS).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn as_many_fragmented_packets_are_known_as_the_kernel_knows() {
+        clear();
+        let key = |n: u32| {
+            let mut key = [0; size_of::<fragment_key>()];
+            key[..4].copy_from_slice(&n.to_ne_bytes());
+            key
+        };
+        let before = 5000;
+        let all = before..before + FRAGMENTS as u32;
+        for n in (0..before).chain(all.clone()) {
+            // SAFETY: a key and a value of this type.
+            unsafe {
+                flowtop_native_update(LRU_HASH, key(n).as_ptr().cast(), [n, n].as_ptr().cast());
+            }
+        }
+        for n in all {
+            assert!(look_up(LRU_HASH, &key(n)).is_some(), "{n}");
+        }
     }
 
     #[test]

@@ -119,6 +119,8 @@ impl Metrics {
     pub fn look_at_files_now(&mut self, surroundings: &Surroundings) {
         if self.certificates.have_changed() {
             self.read_files(surroundings);
+        } else {
+            self.listen(self.wanted);
         }
     }
 
@@ -149,8 +151,9 @@ impl Metrics {
         let address = wanted.filter(|_| self.certificates.may_serve());
         if address != self.address {
             (self.address, self.published_ns) = (address, 0);
-            self.send(Message::Listen(address));
         }
+        // Also where it is the same: it may not have been possible before.
+        self.send(Message::Listen(address));
     }
 
     /// Whether a reading of this moment is to be handed over: not each one is, where there are many in a second.

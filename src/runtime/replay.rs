@@ -27,7 +27,9 @@ pub fn run(arguments: &Replay, surroundings: &Surroundings) -> Result<(), Failur
     let when = |it: &Option<Moment>| -> Result<Option<i64>, Failure> {
         let moment = it.map(|it| it.at(now)).transpose();
         let moment = moment.map_err(|text| Failure::new(Exit::Usage, text))?;
-        Ok(moment.map(|moment| moment.as_nanosecond() as i64))
+        // A recording is of a time that these nanoseconds reach, and so is each moment in it.
+        let reachable = |ns: i128| ns.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        Ok(moment.map(|moment| reachable(moment.as_nanosecond())))
     };
     let (at, from, to) = (
         when(&arguments.at)?,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::write::{
-    Order, block, enhanced, gzip, interface, options, pcap, record, section, udp, zstd,
+    Order, block, enhanced, gzip, interface, options, pcap, record, section, told_of, udp, zstd,
 };
 
 /// A file with a capture in it.
@@ -141,6 +141,47 @@ fn files_of_any_kind_and_streams_give_the_same_record() {
         }
     }
     assert!(said.iter().all(|record| *record == said[0]));
+}
+
+#[test]
+fn a_checksum_that_a_packet_tells_of_is_no_part_of_it() {
+    for order in [Order::Little, Order::Big] {
+        // The last four bytes are one for the interface, but for packets that tell another length; 0 is not told.
+        let frame = [udp((4000, 9), &[7; 100]), vec![1; 4]].concat();
+        let mut file = [section(order), interface(order, 1, 0, &[(13, &[4])])].concat();
+        for (second, (flags, length)) in
+            (0_u64..).zip([(None, 4), (Some(0), 4), (Some(2), 2), (Some(4), 4)])
+        {
+            let flags: Option<u32> = flags.map(|length| length << 5 | 1);
+            let flags = flags.map(|flags| order.u32(flags));
+            let told: Vec<(u16, &[u8])> = flags.iter().map(|flags| (2, &flags[..])).collect();
+            let of_packet = &frame[..frame.len() - 4 + length];
+            let stamp = second * 1_000_000;
+            file.extend(told_of(order, stamp, of_packet, &told));
+        }
+        let run = Run::of(&["--json", "-r", File::of(&file).path()]);
+        assert_eq!((run.code, &*run.errors), (Some(0), ""));
+        let flow = flow(run.last(), 4000);
+        assert_eq!(
+            (&flow["packets"], &flow["bytes"]),
+            (&4.into(), &(4 * 142).into())
+        );
+    }
+}
+
+#[test]
+fn more_records_than_time_has_are_all_of_them() {
+    let file = File::of(&capture());
+    let run = Run::of(&[
+        "--json",
+        "-t",
+        "60",
+        "--count",
+        "307445735",
+        "-r",
+        file.path(),
+    ]);
+    assert_eq!((run.code, packets(run.last())), (Some(0), 995));
 }
 
 #[test]

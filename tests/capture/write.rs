@@ -94,17 +94,32 @@ pub fn interface(order: Order, link_type: u16, snap: u32, named: &[(u16, &[u8])]
 
 /// An enhanced packet.
 pub fn enhanced(order: Order, interface: u32, stamp: u64, length: u32, bytes: &[u8]) -> Vec<u8> {
-    let numbers = [
-        interface,
-        (stamp >> 32) as u32,
-        stamp as u32,
-        bytes.len() as u32,
-        length,
-    ];
-    let mut body = numbers.map(|number| order.u32(number)).concat();
+    let place = [interface, (stamp >> 32) as u32, stamp as u32];
+    of_packet(order, place, length, bytes, &[(1, b"a comment")])
+}
+
+/// One of the first interface of which more is told.
+pub fn told_of(order: Order, stamp: u64, bytes: &[u8], told: &[(u16, &[u8])]) -> Vec<u8> {
+    let place = [0, (stamp >> 32) as u32, stamp as u32];
+    of_packet(order, place, bytes.len() as u32, bytes, told)
+}
+
+fn of_packet(
+    order: Order,
+    place: [u32; 3],
+    length: u32,
+    bytes: &[u8],
+    told: &[(u16, &[u8])],
+) -> Vec<u8> {
+    let mut body = place.map(|number| order.u32(number)).concat();
+    body.extend(
+        [bytes.len() as u32, length]
+            .map(|number| order.u32(number))
+            .concat(),
+    );
     body.extend_from_slice(bytes);
     body.resize(body.len().next_multiple_of(4), 0);
-    body.extend(options(order, &[(1, b"a comment")]));
+    body.extend(options(order, told));
     block(order, 6, &body)
 }
 

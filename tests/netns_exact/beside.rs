@@ -28,6 +28,12 @@ pub fn others() -> Vec<Step> {
     frames.into_iter().map(beside).collect()
 }
 
+/// What follows the first ethertype of so many tags around an IPv4 packet.
+pub fn tags(count: u16, packet: &[u8]) -> Vec<u8> {
+    let innermost = tag(count, IPV4, packet);
+    (1..count).fold(innermost, |inside, id| tag(id, CUSTOMER_TAG, &inside))
+}
+
 /// What ends too early or contradicts itself.
 pub fn malformed() -> Vec<Step> {
     let whole = v4(UDP, &udp((9, 150), &[7; 20]));
@@ -51,6 +57,7 @@ pub fn malformed() -> Vec<Step> {
             "frame",
             ethernet(CUSTOMER_TAG, &tag(10, CUSTOMER_TAG, &[0; 3])),
         ),
+        ("frame", ethernet(CUSTOMER_TAG, &tags(9, &whole))),
         ("ip_truncated", ethernet(IPV4, &whole[..19])),
         ("ip_truncated", ethernet(IPV6, &v6_whole[..39])),
         ("ip_truncated", ethernet(IPV4, &[0x4f; 40])),

@@ -95,22 +95,26 @@ fn the_place_to_listen_at_changes_live_and_a_bad_one_changes_nothing() {
     let taken = pair
         .receiver
         .within(|| Ok(std::net::TcpListener::bind("127.0.0.1:9790")?));
-    let _taken = taken.expect("a listener");
+    let taken = taken.expect("a listener");
     let is_served = || {
         let mut stream = connect(&pair.receiver, 9789).ok()?;
         let answer = ask(&mut stream, "GET /metrics HTTP/1.1\r\n\r\n").ok()?;
         Some(answer.status == 200)
     };
     for (address, why) in [
-        ("127.0.0.1:9790", "Address already in use"),
         ("192.0.2.77:9789", "Cannot assign requested address"),
         ("127.0.0.1:1023", "Permission denied"),
+        ("127.0.0.1:9790", "Address already in use"),
     ] {
         run.rename_config(&format!(r#"{{"LISTEN": "{address}"}}"#));
         let told = format!("listen at {address}: {why}");
         wait_for(&told, || run.said().contains(&told));
         wait_for("a page", || is_served() == Some(true));
     }
+    // Once it is free, the next look at the configuration takes it.
+    drop(taken);
+    run.rename_config(r#"{"LISTEN": "127.0.0.1:9790", "FLOW_TIMEOUT": 61}"#);
+    wait_for("what was taken", || listens(9790) && !listens(9789));
     run.rename_config(r#"{"LISTEN": 9788}"#);
     wait_for("the first one again", || listens(PORT));
     run.rename_config(r#"{"LISTEN": null}"#);

@@ -116,6 +116,9 @@ impl Server {
     /// Listens at another address. Where that fails, the former one stays.
     fn move_to(&mut self, address: SocketAddr) {
         let former = self.listener.as_ref().map(|(former, _)| *former);
+        if former == Some(address) {
+            return;
+        }
         if former.is_some_and(|former| former.port() == address.port()) {
             // Both would be in each other's way.
             self.listener = None;

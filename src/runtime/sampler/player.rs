@@ -118,7 +118,9 @@ impl Player {
             speed: is_timed.then_some(1),
             is_held: false,
         };
-        let length_ns = duration.map_or(u64::MAX, |duration| duration.as_nanos() as u64);
+        let length_ns = duration.map_or(u64::MAX, |it| {
+            u64::try_from(it.as_nanos()).unwrap_or(u64::MAX)
+        });
         Ok(Player {
             native,
             timeline: Timeline::default(),

@@ -25,14 +25,16 @@ impl Session {
     pub(super) fn await_first(&mut self, snapshot: Box<Snapshot>) {
         let unit = self.reload.config().appearance.unit;
         let waiting = self.waiting.as_ref();
+        let taken_ns = snapshot.taken_ns;
         let began = waiting.and_then(|it| it.sift(&mut self.tracker, &snapshot, unit));
         self.record(Entry::Snapshot {
             snapshot,
             closes: 0,
         });
-        if began.is_some() {
+        if let Some(began_ns) = began {
             self.waiting = None;
-            self.ends = end_of(&self.arguments);
+            let past = Duration::from_nanos(taken_ns.saturating_sub(began_ns));
+            self.ends = end_of(&self.arguments).and_then(|end| end.checked_sub(past));
         } else {
             self.record(Entry::Close(0));
             self.record(Entry::Reset);

@@ -170,6 +170,29 @@ fn a_checksum_that_a_packet_tells_of_is_no_part_of_it() {
 }
 
 #[test]
+fn the_last_record_is_as_of_the_last_packet() {
+    // Seconds of packets, the length of the interval and of the last record; the tenth of a refresh is the least.
+    for (seconds, interval, last) in [
+        (&[0, 1, 2, 3][..], "10", 3.0),
+        (&[0, 1, 2, 3], "2", 1.0),
+        (&[0, 10, 13], "10", 3.0),
+        (&[0, 10], "10", 0.1),
+        (&[0], "0.5", 0.05),
+    ] {
+        let frame = udp((4000, 9), &[7; 100]);
+        let mut file = pcap(Order::Little, 0xa1b2_c3d4, 1);
+        for second in seconds {
+            file.extend(record(Order::Little, (*second, 0), 142, &frame, 0));
+        }
+        let run = Run::of(&["--json", "-t", interval, "-r", File::of(&file).path()]);
+        assert_eq!(run.code, Some(0), "{}", run.errors);
+        let found = run.last()["interval_s"].as_f64().expect("a length");
+        assert!((found - last).abs() < 1e-9, "{seconds:?}: {found}");
+        assert_eq!(packets(run.last()), seconds.len() as u64);
+    }
+}
+
+#[test]
 fn more_records_than_time_has_are_all_of_them() {
     let file = File::of(&capture());
     let run = Run::of(&[

@@ -359,12 +359,15 @@ impl Player {
         self.outlet.send(Update::Played);
     }
 
-    /// The end of the time, or the latest packet. An interval of no length would have no rates.
+    /// The end of the time, or the latest packet. An interval of next to no length would have no rates.
     fn end_ns(&self) -> u64 {
-        let least_ns = self.read_ns + self.refresh_ns() / 10;
+        let interval_ns = u64::from(self.assignment.refreshes) * self.refresh_ns();
+        let began_ns = self.read_ns - (self.read_ns - self.intervals_ns) % interval_ns;
+        let least_ns = began_ns + self.refresh_ns() / 10;
+        let latest_ns = self.timeline.latest_ns().max(self.read_ns);
         match self.is_time_up {
             true => self.ends_ns,
-            false => self.timeline.latest_ns().max(least_ns).min(self.ends_ns),
+            false => latest_ns.max(least_ns).min(self.ends_ns),
         }
     }
 

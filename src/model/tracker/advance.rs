@@ -17,7 +17,7 @@ use super::interfaces::InterfaceLedger;
 use super::kept::KeptFlows;
 use super::keys::{finder, hash};
 use super::locality::{Course, ask_ahead, sort_by_slot};
-use super::rules::{count_for_rule, rename, rule_of};
+use super::rules::{RuleVersions, count_for_rule, rule_of};
 use super::slots::Slots;
 use super::state::{Ended, FlowState, Increase, push_lean};
 
@@ -42,9 +42,7 @@ pub struct FlowTracker {
     /// What checks judge at the end, where there are any.
     pub(super) kept: Option<Box<KeptFlows>>,
     meter: Meter,
-    rules_version: u8,
-    /// Rules are in force, or were: a flow may have one.
-    has_had_rules: bool,
+    rule_versions: RuleVersions,
     table_baseline: TableCounts,
     intervals: Intervals,
     /// That of the jitter window which the latest snapshot is in.
@@ -72,8 +70,7 @@ impl FlowTracker {
             histograms: Histograms::default(),
             kept: None,
             meter: Meter::default(),
-            rules_version: 0,
-            has_had_rules: false,
+            rule_versions: RuleVersions::default(),
             table_baseline: TableCounts::default(),
             intervals,
             step: WindowStep::first(now_ns),
@@ -90,10 +87,8 @@ impl FlowTracker {
     /// Sets the names of this version's rules, in the order of the indices in samples, and whether their flows keep
     /// histograms. A rule that keeps its name keeps its totals.
     pub fn set_rules(&mut self, version: u8, rules: impl IntoIterator<Item = (Arc<str>, bool)>) {
-        rename(&mut self.report, rules);
-        self.has_had_rules |= !self.report.rules.is_empty();
+        self.rule_versions.begin(version, rules, &mut self.report);
         self.report.revision += 1;
-        self.rules_version = version;
     }
 
     /// What metrics say of the run, and the report that they go on with.
@@ -296,9 +291,9 @@ impl FlowTracker {
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         flow.update_glance(sample.counts.ip.is_some());
-        if self.has_had_rules && sample.rules_version == self.rules_version {
-            let counts = increase.came.across_flows();
-            count_for_rule(&mut self.report.rules, flow, sample, counts);
+        if let Some(rule) = self.rule_versions.judge(sample) {
+            let came = (increase.came.across_flows(), sample.last_seen_ns);
+            count_for_rule(&mut self.report.rules, flow, rule, came);
         }
         self.meter.count(flow, before.as_ref());
         increase

@@ -236,29 +236,6 @@ fn totals_go_on_where_a_counter_of_32_bits_begins_anew() {
     assert_eq!(total(&tracker), (LAST + 5, LAST + 5));
 }
 
-#[test]
-fn packets_count_for_the_rule_of_their_time() {
-    let mut tracker = tracker();
-    let by = |rules_version, rule, packets| FlowSample {
-        rules_version,
-        rule: Some(rule),
-        ..sample(0, 1, 1, packets)
-    };
-    tracker.set_rules(1, [("voice".into(), false)]);
-    tracker.advance(&snapshot(1, &[by(1, 0, 10)], &[]));
-    tracker.set_rules(2, ["rest", "voice"].map(|name| (name.into(), false)));
-    // Not judged by the new rules yet: index 0 is still the former one.
-    tracker.advance(&snapshot(2, &[by(1, 0, 12)], &[]));
-    tracker.advance(&snapshot(3, &[by(2, 0, 15)], &[]));
-    let rules = &tracker.report().rules;
-    let found: Vec<_> = rules
-        .iter()
-        .map(|r| (&*r.name, r.counts.packets, r.flows))
-        .collect();
-    assert_eq!(found, [("rest", 3, 1), ("voice", 10, 0)]);
-    assert_eq!(tracker.report().flows[0].rule.as_deref(), Some("rest"));
-}
-
 /// What the hook of an interface had seen, which is gone or up, with one flow of `packets` packets.
 fn of_interface(ifindex: u32, packets: u64, state: LinkState) -> InterfaceSample {
     let volume = Volume {

@@ -80,7 +80,7 @@ impl FlowTracker {
         let flows = report.flows.iter().zip(&self.states);
         // Of all others a reading says what they are.
         let beyond = flows.filter(|(flow, state)| {
-            let is_current = state.rules_version == self.rules_version;
+            let is_current = state.rules_version == self.rule_versions.latest;
             let is_told = |name| is_current && in_force(name);
             state.has_shares() || !flow.rule.as_ref().is_none_or(is_told)
         });

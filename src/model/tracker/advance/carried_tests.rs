@@ -104,7 +104,7 @@ impl Pair {
         let mut resumed = tracker();
         let names = self.whole.report().rules.iter();
         let names: Vec<_> = names.map(|rule| (rule.name.clone(), false)).collect();
-        resumed.set_rules(self.whole.rules_version, names);
+        resumed.set_rules(self.whole.rule_versions.latest, names);
         resumed.resume(&self.reading(), &self.whole.carried());
         self.resumed = Some(resumed);
     }

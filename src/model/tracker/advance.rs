@@ -106,7 +106,7 @@ impl FlowTracker {
 
     /// Counts what came since the previous snapshot.
     pub fn advance(&mut self, snapshot: &Snapshot) {
-        self.step = self.next_step();
+        self.step = self.step_at(snapshot.taken_ns);
         self.count_snapshot(snapshot, None);
     }
 
@@ -124,7 +124,7 @@ impl FlowTracker {
     /// Counts what came since the previous snapshot, and ends the throughput interval: the same as one after the other, but
     /// each flow is gone through once.
     pub fn advance_and_close(&mut self, snapshot: &Snapshot) {
-        self.step = self.next_step();
+        self.step = self.step_at(snapshot.taken_ns);
         self.report.taken_ns = snapshot.taken_ns;
         let closing = self.begin_interval();
         self.count_snapshot(snapshot, closing);
@@ -189,12 +189,13 @@ impl FlowTracker {
         }
     }
 
-    /// The step of the jitter window that the next snapshot is in.
-    fn next_step(&self) -> WindowStep {
+    /// The step of the jitter window that the next snapshot is in, which is taken then.
+    fn step_at(&self, taken_ns: u64) -> WindowStep {
         let latest_ns = self.report.taken_ns;
         let has_ended = self.interval_began_ns == latest_ns;
         let ended_ns = has_ended.then_some((self.report.interval_s * 1e9) as u64);
-        self.step.after(latest_ns, ended_ns, self.intervals)
+        self.step
+            .after(latest_ns, taken_ns, ended_ns, self.intervals)
     }
 
     /// Sets all totals to zero. Nothing in the kernel changes, and the next differences count as ever.

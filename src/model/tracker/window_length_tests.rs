@@ -83,3 +83,25 @@ fn a_window_as_long_as_the_interval_is_that_interval() {
         }
     }
 }
+
+#[test]
+fn a_snapshot_soon_after_the_latest_is_of_the_same_step() {
+    let second = 1_000_000_000;
+    let mut tracker = tracker();
+    for (at_ms, in_window) in [
+        (1000, 1000),
+        (2000, 1000),
+        (2300, 1300),
+        (3300, 1000),
+        (3900, 600),
+    ] {
+        // A gap each millisecond.
+        let mut sample = sample(0, 1, 1, at_ms);
+        sample.gaps.count = at_ms;
+        let mut snapshot = snapshot(0, &[sample], &[]);
+        snapshot.taken_ns = at_ms * second / 1000;
+        tracker.advance_and_close(&snapshot);
+        let samples = tracker.report().flows[0].interarrival.samples;
+        assert_eq!(samples, in_window, "at {at_ms} ms");
+    }
+}

@@ -26,18 +26,20 @@ impl WindowStep {
         }
     }
 
-    /// The step that a snapshot after the latest one is in, which this one was in. `interval_ns`: an interval of this length
+    /// The step that a snapshot of this time is in, where the latest one was in this step. `interval_ns`: an interval of this length
     /// has ended with the latest. If it was as long as the window it ends the step, too, and the window was just that interval.
+    /// A snapshot that comes soon after the latest, as at the end of a run, is of the same step: alone it would say little.
     pub fn after(
         self,
         latest_ns: u64,
+        taken_ns: u64,
         interval_ns: Option<u64>,
         intervals: Intervals,
     ) -> WindowStep {
         let lasted_ns = latest_ns.saturating_sub(self.began_ns);
         let is_over = intervals.are_past(intervals.refreshes_of_step(), lasted_ns)
             || interval_ns.is_some_and(|it| intervals.are_past(intervals.refreshes(), it));
-        match is_over {
+        match is_over && intervals.are_past(1, taken_ns.saturating_sub(latest_ns)) {
             true => WindowStep {
                 number: self.number + 1,
                 began_ns: latest_ns,
@@ -70,7 +72,7 @@ impl Intervals {
 
     /// Whether so many refreshes have passed within this time, ns: snapshots come a little early or late, so half of one may be missing.
     fn are_past(self, refreshes: u64, time_ns: u64) -> bool {
-        time_ns + self.refresh_ns / 2 >= refreshes * self.refresh_ns
+        time_ns.saturating_add(self.refresh_ns / 2) >= refreshes * self.refresh_ns
     }
 }
 

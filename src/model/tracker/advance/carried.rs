@@ -107,7 +107,7 @@ impl FlowTracker {
                 })
                 .collect(),
             table: self.table_baseline,
-            step_began_ns: Some(self.next_step().began_ns),
+            step_began_ns: Some(self.step_at(u64::MAX).began_ns),
             in_aggregates: self.in_aggregates(),
         }
     }

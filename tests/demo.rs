@@ -268,11 +268,12 @@ fn a_stopped_demo_leaves_no_thread_no_link_and_no_namespace() {
     if !support::root() {
         return;
     }
+    let before = traces();
     let demo = Demo::start().expect("start the demo");
     let witness = Witness::of(demo.namespace());
     assert!(witness.sees_it());
     assert!(threads_named("flowtop-demo") >= 1);
-    assert_eq!(traces(), (BTreeSet::new(), 0, false));
+    assert_eq!(traces(), before);
     let began = Instant::now();
     demo.stop();
     assert!(
@@ -280,7 +281,7 @@ fn a_stopped_demo_leaves_no_thread_no_link_and_no_namespace() {
         "stopping takes too long"
     );
     assert!(witness.sees_it_go(), "the namespace is still there");
-    assert_eq!(traces(), (BTreeSet::new(), 0, false));
+    assert_eq!(traces(), before);
 }
 
 #[test]
@@ -288,6 +289,7 @@ fn a_killed_demo_leaves_no_namespace_and_a_second_one_is_not_disturbed() {
     if !support::root() {
         return;
     }
+    let before = traces();
     let other = Demo::start().expect("start the demo");
     let bystander = Witness::of(other.namespace());
     let mut child = Command::new(std::env::current_exe().expect("own path"))
@@ -308,7 +310,7 @@ fn a_killed_demo_leaves_no_namespace_and_a_second_one_is_not_disturbed() {
     child.0.kill().expect("SIGKILL");
     child.0.wait().expect("its end");
     assert!(witness.sees_it_go(), "the namespace is still there");
-    assert_eq!(traces(), (BTreeSet::new(), 0, false));
+    assert_eq!(traces(), before);
     assert!(bystander.sees_it());
     drop(other);
     assert!(bystander.sees_it_go());

@@ -31,7 +31,7 @@ const FLEET: &str = "docs/fleet.md";
 
 const LABS: &str = "docs/labs.md";
 
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     README,
     NUMBERS,
     CONFIGURATION,
@@ -40,6 +40,7 @@ const DOCUMENTS: [&str; 16] = [
     "docs/json.md",
     LABS,
     "docs/captures.md",
+    "docs/recordings.md",
     "docs/rights.md",
     "docs/packages.md",
     "docs/performance-notes.md",
@@ -419,6 +420,19 @@ fn anchors(text: &str) -> Vec<String> {
             .replace(' ', "-")
     };
     headings.map(anchor).collect()
+}
+
+#[test]
+fn every_document_is_looked_at() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let files = std::fs::read_dir(folder).expect("a folder").flatten();
+    for file in files.map(|file| file.file_name().into_string().expect("UTF-8")) {
+        let is_document = file.ends_with(".md");
+        assert!(
+            !is_document || DOCUMENTS.contains(&&*format!("docs/{file}")),
+            "{file}"
+        );
+    }
 }
 
 #[test]

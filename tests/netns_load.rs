@@ -238,9 +238,9 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
         rounds: 0,
         sent: Volume::default(),
     });
-    // The first million fills the table; what comes then takes the place of others.
+    // The first flood fills the table; what comes then takes the place of others.
     let again = if is_long() { DISTINCT } else { DISTINCT / 8 };
-    let resident = [DISTINCT, again, again, again, again, again].map(|flows| {
+    let resident = [DISTINCT / 8, DISTINCT, again, again, again, again, again].map(|flows| {
         flood_from_both(&senders, &mut floods, flows / 2);
         resident_kib(run.pid())
     });

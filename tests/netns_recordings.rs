@@ -372,6 +372,12 @@ fn kill_and_read(kills: usize) {
         send(&pair, 5000, 1..50);
         let wanted = begin + 1 + number % 3;
         wait_for("some records", || run.live().len() >= wanted);
+        // What is on disk does not wait for more.
+        let first = run.live()[begin]["time"].clone();
+        wait_for("a record on disk", || {
+            let (recorded, _) = replayed(&run.past(), &[]);
+            recorded.iter().any(|record| record["time"] == first)
+        });
         run.end(Signal::SIGKILL);
         begins.push(run.live().len());
         run = Run::again(&pair, run.folder, "{}", &[]);
@@ -394,6 +400,7 @@ fn kill_and_read(kills: usize) {
         });
         let found: Vec<bool> = found.collect();
         // What is missing, as the writer of records was ahead, is missing at the end.
+        assert!(found[0]);
         assert!(
             found.is_sorted_by(|before, after| before >= after),
             "{found:?}"

@@ -33,6 +33,7 @@ for top in usr etc var; do
     mkdir "$1/$top" "$1/work-$top"
     mount -t overlay -o "lowerdir=/$top,upperdir=$1/$top,workdir=$1/work-$top" overlay "/$top"
 done
+rm -f /usr/local/bin/flowtop* /usr/local/sbin/flowtop*
 [ ! -d /run/systemd ] || mount -t tmpfs tmpfs /run/systemd
 echo ready
 exec cat
@@ -81,8 +82,16 @@ fn package_of(publisher: &[(&str, &str)], kind: &str, folder: &Path) -> PathBuf 
     package
 }
 
-static DEBIAN_PACKAGE: LazyLock<PathBuf> =
-    LazyLock::new(|| package("deb", Path::new(env!("CARGO_TARGET_TMPDIR"))));
+static DEBIAN_PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
+    // One that root made would be in the way of who is not root.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let files = std::fs::read_dir(folder).expect("a folder").flatten();
+    let is_package = |file: &std::fs::DirEntry| file.path().extension() == Some("deb".as_ref());
+    files
+        .filter(is_package)
+        .for_each(|file| _ = std::fs::remove_file(file.path()));
+    package("deb", folder)
+});
 
 /// Files and links below a folder.
 fn files_below(folder: &Path) -> BTreeSet<String> {

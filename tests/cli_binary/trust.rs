@@ -14,8 +14,9 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
 }
 
-/// A file of this user's.
+/// A file of this user's, a new one: Linux may keep root from writing to another's in a folder that is everybody's.
 fn write(path: &Path, owner: u32, mode: u32, text: &str) {
+    let _ = fs::remove_file(path);
     fs::write(path, text).expect("write");
     chown(path, Some(owner), Some(owner)).expect("chown");
     set_mode(path, mode);
@@ -135,6 +136,10 @@ fn a_file_that_nobody_named_and_that_is_a_strangers_is_refused_to_root() {
     symlink(&real, &file).expect("a link");
     assert_eq!(code(&check(folder.path(), None, &[])), 0);
     lchown(&file, Some(OTHER), None).expect("lchown");
+    if fs::metadata(&file).is_err() {
+        // Linux itself does not follow it (fs.protected_symlinks).
+        return;
+    }
     let text = errors(&check(folder.path(), None, &[]), 1);
     assert!(
         text.contains("config.json, on its way, belongs to user 61235"),

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::readable_folder;
+use super::set_mode;
 use super::support::{program_in, root};
 
 const GROUP: u32 = 54322;
@@ -32,7 +32,9 @@ fn the_group_runs_the_installed_program_without_sudo_and_others_do_not() {
     if !root() {
         return;
     }
-    let folder = readable_folder();
+    // In a folder without rights on files, as systemd's /tmp is one, there would be none.
+    let folder = tempfile::tempdir_in("/var/tmp").expect("a folder");
+    set_mode(folder.path(), 0o755);
     let place = folder.path().join("usr/bin");
     std::fs::create_dir_all(&place).expect("folders");
     let program = program_in(&place, None);

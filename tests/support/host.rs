@@ -24,6 +24,8 @@ const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-re
 /// Compiles a source with these further arguments to a program of this name.
 pub fn compile(source: &str, name: &str, arguments: &[&str]) -> PathBuf {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // One that root made would be in the way of who is not root.
+    let _ = std::fs::remove_file(&program);
     let mut arguments = [&FLAGS[..], arguments].concat();
     if has_sanitizers() {
         arguments.extend(SANITIZERS);

@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Flowtop {
     child: Background,
     records: Receiver<Value>,
+    reader: Option<JoinHandle<()>>,
     /// Bytes of records so far: of a full table they are many megabytes.
     written: Arc<AtomicU64>,
     errors: Option<JoinHandle<()>>,
@@ -129,7 +130,7 @@ impl Flowtop {
         let output = BufReader::new(Output(output, written.clone()));
         let mut errors = child.0.stderr.take().expect("standard error");
         let (sender, records) = channel();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 let record = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
                 if sender.send(record).is_err() {
@@ -149,6 +150,7 @@ impl Flowtop {
         Flowtop {
             child,
             records,
+            reader: Some(reader),
             written,
             errors: Some(errors),
             said,
@@ -269,6 +271,8 @@ impl Flowtop {
                 }
             }
         }
+        let reader = self.reader.take().expect("a reader");
+        reader.join().expect("each line is a record");
         let status = self.child.0.wait().expect("wait");
         Ended {
             record: std::mem::take(&mut self.latest),

@@ -184,9 +184,8 @@ fn the_keys_of_the_past_lead_into_it_and_back_to_now_while_counting_goes_on() {
 /// The moment of the past that the header tells, once it stands there as a whole.
 fn moment(pty: &Pty) -> Option<String> {
     let text = pty.text();
-    let (_, behind) = text.lines().next()?.split_once(" ago ")?;
+    let (_, behind) = text.lines().next()?.split_once("past: ")?;
     let (time, _) = behind.split_once(" held")?;
-    let time = time.split(' ').next()?;
     (time.len() == "10:38:47".len()).then(|| time.to_owned())
 }
 

@@ -14,6 +14,8 @@ use super::{Dashboard, flowtop, folder};
 const SHELL: &str = r#"set -m
 "$0" --demo
 printf 'STOPPED %s\n' "$(stty -a | grep -o -e '-*icanon')"
+# A stop that the program did not see coming leaves the terminal as it was then.
+stty icanon echo min 1
 read -r line
 fg >/dev/null
 printf 'ENDED %s\n' "$?"
@@ -42,6 +44,8 @@ const SHELL_AND_MAKE: &str = r#"set -m
 printf 'demo:\n\t@"$(PROGRAM)" --demo\n' >makefile
 make -s PROGRAM="$0"
 printf 'STOPPED %s\n' "$(stty -a | grep -o -e '-*icanon')"
+# A stop that the program did not see coming leaves the terminal as it was then.
+stty icanon echo min 1
 read -r line
 fg >/dev/null
 printf 'AGAIN %s\n' "$(stty -a | grep -o -e '-*icanon')"

@@ -24,11 +24,11 @@ FUZZ_RUST_FLAGS = -Cpasses=sancov-module \
 FUZZ_TEST_FLAGS = $(FUZZ_RUST_FLAGS) --cfg fuzzing \
 	-Clink-arg=$(shell clang -print-file-name=libclang_rt.fuzzer_no_main-$$(uname -m).a) -Clink-arg=-lstdc++
 C_FILES := $(wildcard src/bpf/*.c src/bpf/*.h src/bpf/host/*.c src/bpf/host/*/*.h tests/host/*.c tests/host/*.h benches/*.c)
-SHELL_FILES := scripts/install-needs scripts/package scripts/test-again tests/kernels/init $(wildcard packaging/debian/p*)
+SHELL_FILES := scripts/as-root scripts/install-needs scripts/package scripts/test-again tests/kernels/init $(wildcard packaging/debian/p*)
 
 # What needs root runs under sudo where we are not root; cargo itself never does, nor do tests that skip what needs it.
 SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo)
-RUNNER = $(if $(filter 1,$(FLOWTOP_SKIP_ROOT_TESTS)),,$(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER="sudo -E env PATH=$$PATH:/usr/sbin:/sbin"))
+RUNNER = $(if $(filter 1,$(FLOWTOP_SKIP_ROOT_TESTS)),,$(if $(SUDO),CARGO_TARGET_$(HOST)_RUNNER=scripts/as-root))
 HOST = $(shell echo $(TRIPLE) | tr 'a-z-' 'A-Z_')
 TRIPLE = $(shell rustc -vV | sed -n 's/^host: //p')
 

@@ -7,6 +7,9 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use flowtop::netns::Namespace;
+use nix::sys::signal::Signal;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBuf;
 use serde_json::Value;
 
 mod support;
@@ -158,6 +161,40 @@ fn datagrams_say_all_that_was_counted() {
     );
 }
 
+#[test]
+fn templates_come_again_at_once_where_datagrams_were_refused() {
+    if !support::root() {
+        return;
+    }
+    let pair = pair();
+    let address = format!("127.0.0.1:{}", free_port(&pair.receiver));
+    let mut run = run(&pair, &address);
+    let sender = FrameSender::on(&pair);
+    let frames = frames();
+    sender.send_all(&frames);
+    run.settle(frames.len() as u64);
+    run.until("trouble", |record| {
+        record["ipfix"]["failures"].as_u64() > Some(1)
+    });
+    let open = || Ok(UdpSocket::bind(&address)?);
+    let collector = pair.receiver.within(open).expect("a socket");
+    sender.send_all(&frames);
+    run.settle(2 * frames.len() as u64);
+    run.finish();
+    collector.set_nonblocking(true).expect("do not wait");
+    let mut reader = Reader::default();
+    let mut message = [0; 2048];
+    while let Ok(length) = collector.recv(&mut message) {
+        // The first messages may be the rest of an interval whose templates were refused.
+        let message = &message[..length];
+        if reader.can_read(message) {
+            reader.receive(message);
+        }
+    }
+    let flows: Vec<u64> = reader.flows().map(|flow| flow.number(11)).collect();
+    assert!(flows.contains(&u64::from(VOICE)), "{flows:?}");
+}
+
 /// A port of the namespace that nobody listens on.
 fn free_port(namespace: &Namespace) -> u16 {
     let port = || Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
@@ -248,4 +285,48 @@ fn what_nobody_took_is_counted_and_said() {
     assert_eq!(said["bytes_lost"].as_i64(), Some(bytes));
     let text = format!("of {} packets could not be sent", frames.len());
     assert!(ended.errors.contains(&text), "{}", ended.errors);
+}
+
+#[test]
+fn a_second_signal_ends_the_wait_for_a_collector_that_takes_its_time() {
+    if !support::root() {
+        return;
+    }
+    const FLOWS: u16 = 50_000;
+    let pair = pair();
+    let port = free_port(&pair.receiver);
+    let open = || {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        setsockopt(&listener, RcvBuf, &4096)?;
+        Ok(listener)
+    };
+    let listener = pair.receiver.within(open).expect("a listener");
+    let config =
+        format!(r#"{{"IPFIX": {{"COLLECTOR": "tcp://127.0.0.1:{port}", "INTERVAL": 600}}}}"#);
+    let arguments = ["-i", RECEIVER_LINK, "-t", "0.5", "--top", "1"];
+    let mut run = Flowtop::start(&pair.receiver, &config, &arguments);
+    let (mut stream, _) = listener.accept().expect("a connection");
+    let frames = (1..=FLOWS).map(|port| ethernet(IPV4, &v4(17, &udp((port, SHORT), b"x"))));
+    FrameSender::on(&pair).send_all(&frames.collect::<Vec<_>>());
+    run.settle(FLOWS.into());
+    // All records would take minutes.
+    let collector = std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(1..) = stream.read(&mut bytes) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    run.signal(Signal::SIGTERM);
+    run.signal(Signal::SIGINT);
+    let ended = run.wait();
+    let said = &ended.record["ipfix"];
+    let (records, lost) = (number(&said["records"]), number(&said["records_lost"]));
+    assert!(lost > 0, "{said}");
+    assert_eq!(records + lost, u64::from(FLOWS), "{said}");
+    assert!(
+        ended.errors.contains("could not be sent"),
+        "{}",
+        ended.errors
+    );
+    collector.join().expect("a collector");
 }

@@ -5,6 +5,7 @@ mod tally;
 mod worker;
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -118,10 +119,23 @@ impl Export {
         self.send(Order::Ruled(version, names));
     }
 
-    /// Says that there was the last reading, and waits until all is sent, or nobody takes it any more. Returns what could not
-    /// be sent, in words.
-    pub fn finish(&mut self) -> Option<String> {
+    /// Says that there was the last reading: what is left is sent, as long as somebody takes it.
+    pub fn begin_end(&self) {
         self.send(Order::Finish);
+    }
+
+    /// What is left is not sent any more.
+    pub fn give_up(&self) {
+        self.send(Order::GiveUp);
+    }
+
+    /// Whether all is sent, or given up.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end. Returns what could not be sent, in words.
+    pub fn finish(&mut self) -> Option<String> {
         let _ = self.thread.take()?.join();
         let counts = self.counts();
         (counts.records_lost > 0).then(|| {
@@ -142,5 +156,12 @@ impl Export {
         // If the thread has ended, so will the run.
         let _ = self.orders.send(order);
         wake::wake(&self.wake);
+    }
+}
+
+/// Hangs up when the thread ends.
+impl AsFd for Export {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
     }
 }

@@ -112,6 +112,22 @@ impl Reader {
             .insert(domain, sequence.wrapping_add(records));
     }
 
+    /// Whether it was told of all templates of a message, for who did not hear all from the beginning.
+    pub fn can_read(&self, message: &[u8]) -> bool {
+        let mut bytes = Bytes(message);
+        bytes.take(12);
+        let domain = bytes.number(4);
+        while !bytes.0.is_empty() {
+            let id = bytes.number(2) as u16;
+            let length = bytes.number(2) as usize;
+            bytes.take(length - 4);
+            if id > 3 && !self.templates.contains_key(&(domain, id)) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// As many messages of a stream as are there as a whole; what is left of it.
     pub fn receive_stream<'a>(&mut self, mut stream: &'a [u8]) -> &'a [u8] {
         while stream.len() >= 4 {

@@ -40,6 +40,8 @@ pub enum Order {
     Ruled(u8, Vec<Arc<str>>),
     /// There are no more readings: the run is over.
     Finish,
+    /// What has not been sent is lost: somebody is in a hurry.
+    GiveUp,
 }
 
 /// All that the thread has.
@@ -73,6 +75,8 @@ pub struct Session {
     sequences: [u32; 2],
     /// Templates that the collector was told, and when it was told all of them.
     known: Option<(usize, Instant)>,
+    /// Something was not delivered since: it may not know them.
+    is_in_doubt: bool,
     counts: ExportCounts,
     /// What was said of trouble since there was none.
     has_complained: bool,
@@ -87,11 +91,16 @@ impl Worker {
         loop {
             self.wait(end);
             while let Ok(order) = self.orders.try_recv() {
-                if let Order::Finish = order {
-                    self.link.hurry();
-                    end = Some(Instant::now() + LAST_WAIT);
+                match order {
+                    Order::Finish => {
+                        self.link.hurry();
+                        end = Some(Instant::now() + LAST_WAIT);
+                        self.exporter.begin_end(&self.session.counts);
+                    }
+                    Order::GiveUp => return self.give_up(),
+                    Order::Ruled(version, names) => self.exporter.set_rules(version, names),
+                    Order::Observe(snapshot, timeout_ns) => self.observe(snapshot, timeout_ns),
                 }
-                self.obey(order);
             }
             if let Some(change) = self.link.advance() {
                 self.note(change);
@@ -128,15 +137,10 @@ impl Worker {
         wake::drain(&self.wake);
     }
 
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Ruled(version, names) => self.exporter.set_rules(version, names),
-            Order::Observe(snapshot, timeout_ns) => self.observe(snapshot, timeout_ns),
-            Order::Finish => self.exporter.begin_end(&self.session.counts),
-        }
-    }
-
     fn observe(&mut self, snapshot: Box<Snapshot>, timeout_ns: u64) {
+        if std::mem::take(&mut self.session.is_in_doubt) {
+            self.session.known = None;
+        }
         let epoch = self.epoch();
         self.exporter.observe(&snapshot, timeout_ns, epoch);
         if self.link.is_open() && self.exporter.is_due(snapshot.taken_ns) {
@@ -212,8 +216,7 @@ impl Worker {
             && self.settings.collector.transport == Transport::Udp
         {
             // That was of an earlier one.
-            session.counts.failures += 1;
-            session.failed = Some(Instant::now());
+            session.note_failure();
             let why = io::Error::from(ErrorKind::ConnectionRefused);
             sent = self.link.send(message);
             self.complain("send to", &why, "sending goes on");
@@ -245,8 +248,7 @@ impl Worker {
             return false;
         }
         let session = &mut self.session;
-        session.counts.failures += 1;
-        session.failed = Some(Instant::now());
+        session.note_failure();
         session.lose(body.content);
         self.complain(
             "send to",
@@ -356,6 +358,13 @@ impl Worker {
 }
 
 impl Session {
+    /// A datagram was not delivered, and may have told of templates.
+    fn note_failure(&mut self) {
+        self.counts.failures += 1;
+        self.failed = Some(Instant::now());
+        self.is_in_doubt = true;
+    }
+
     /// The next body, and whether it is one that had to go out first: these have no records of flows.
     fn take_next(&mut self) -> Option<(Body, bool)> {
         if let Some(body) = self.first.pop_front() {

@@ -1,13 +1,15 @@
 //! When a run begins, when its intervals are over, and when it ends itself.
 
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Session;
 use crate::cli::Arguments;
 use crate::model::snapshot::Snapshot;
 use crate::recording::Entry;
 use crate::runtime::happening::{Happening, TIME_IS_UP};
-use crate::runtime::ipfix::Export;
 use crate::runtime::updates::Update;
 
 /// An interval that ends with the run must not be cut short by a scheduling delay.
@@ -87,6 +89,27 @@ impl Session {
         self.is_urged
     }
 
+    /// Waits until the collector has all records, or is not waited for any more.
+    fn finish_export(&mut self) -> Option<String> {
+        let mut export = self.ipfix.take()?;
+        export.begin_end();
+        while !export.has_ended() {
+            if self.is_urged() {
+                export.give_up();
+                break;
+            }
+            let mut fds = [
+                PollFd::new(self.wake(), PollFlags::POLLIN),
+                PollFd::new(export.as_fd(), PollFlags::empty()),
+            ];
+            // Interrupted: the loop looks at everything anyway.
+            let _ = poll(&mut fds, PollTimeout::NONE);
+        }
+        let unsent = export.finish();
+        self.ipfix = Some(export);
+        unsent
+    }
+
     /// Stops counting. The report is then that of the whole run, and its last interval consists of the unfinished one and
     /// those that were held back; returns their number.
     pub fn finish(&mut self) -> u64 {
@@ -111,7 +134,7 @@ impl Session {
             } else {
                 self.count(Some(Box::new(last)), intervals);
             }
-            self.farewell = self.ipfix.as_mut().and_then(Export::finish);
+            self.farewell = self.finish_export();
         }
         self.kept.end();
         self.demo = None;

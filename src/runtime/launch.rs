@@ -4,7 +4,6 @@
 //! then on no thread can be started.
 
 use anyhow::{Context, Result};
-use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
 use super::ipfix::{Export, Prepared};
@@ -14,7 +13,7 @@ use super::names::Resolver;
 use super::rights;
 use super::sampler::{Sampler, Work};
 use super::setup::{self, Start};
-use super::signals;
+use super::signals::{self, Caught};
 use super::sink::Destination;
 use super::updates::Outlet;
 use super::writer::Writer;
@@ -60,7 +59,7 @@ pub fn launch(
     keeps: Keeps,
     outputs: Outputs,
     demo: &mut Option<Demo>,
-    caught: Signals,
+    caught: Caught,
     outlet: &Outlet,
 ) -> Result<Launched> {
     let Outputs {
@@ -73,6 +72,10 @@ pub fn launch(
         setup::ssh_session();
     }
     let identity = &keeps.identity;
+    if start.playback.is_none() {
+        // Interfaces are left as they were found. A capture may let wait for its beginning.
+        caught.begin();
+    }
     let sampler = start_to_count(start, demo.as_ref(), &keeps, outlet)?;
     let mut privileges = sampler.privileges.clone();
     let (mut names, mut writer) = (None, None);

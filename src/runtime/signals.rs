@@ -1,10 +1,13 @@
 //! Signals: a thread of their own catches them and forwards what they ask for to the main thread.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::confined::start_confined;
@@ -19,11 +22,32 @@ use crate::terminal;
 /// Some senders send each signal twice (timeout(1) does): a terminal that takes something meanwhile gets an end in order.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
+/// Signals that are caught.
+pub struct Caught {
+    signals: Signals,
+    /// The run has not begun: one that asks for its end ends the process.
+    is_waiting: Arc<AtomicBool>,
+}
+
 /// Catches them from here on; none is lost before [`forward`]. A hang-up that is ignored stays so: that is what nohup(1) asks for.
-pub fn catch() -> io::Result<Signals> {
-    let signals = [SIGINT, SIGTERM, SIGQUIT, SIGUSR2];
+pub fn catch() -> io::Result<Caught> {
     let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-    Signals::new(signals.into_iter().chain(hang_up))
+    let ends = [SIGINT, SIGTERM, SIGQUIT].into_iter().chain(hang_up);
+    let is_waiting = Arc::new(AtomicBool::new(true));
+    for signal in ends.clone() {
+        flag::register_conditional_default(signal, is_waiting.clone())?;
+    }
+    Ok(Caught {
+        signals: Signals::new(ends.chain([SIGUSR2]))?,
+        is_waiting,
+    })
+}
+
+impl Caught {
+    /// The start waits for nobody any more: from here on a run ends in order.
+    pub fn begin(&self) {
+        self.is_waiting.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Whether the process ignores a signal, as far as that can be known.
@@ -36,7 +60,9 @@ fn is_ignored(signal: i32) -> bool {
 /// SIGINT, SIGTERM, SIGQUIT and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
 ///
 /// The main thread cannot end while it writes to a terminal that takes nothing: a second signal ends the run for it.
-pub fn forward(mut signals: Signals, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
+pub fn forward(caught: Caught, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {
+    caught.begin();
+    let mut signals = caught.signals;
     let (_, privileges) = start_confined(
         "signals",
         keeps,

@@ -1,7 +1,9 @@
 //! The program on captures: what it says, and how it ends.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -189,6 +191,45 @@ fn the_last_record_is_as_of_the_last_packet() {
         let found = run.last()["interval_s"].as_f64().expect("a length");
         assert!((found - last).abs() < 1e-9, "{seconds:?}: {found}");
         assert_eq!(packets(run.last()), seconds.len() as u64);
+    }
+}
+
+/// Whether a process has a handler of its own for this signal.
+fn catches(process: u32, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a status");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = u64::from_str_radix(mask.expect("a mask").trim(), 16).expect("a number");
+    mask >> (signal - 1) & 1 != 0
+}
+
+#[test]
+fn a_stream_that_does_not_begin_holds_up_no_signal() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowtop"));
+        command.args(["--json", "-r", "-"]).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::null()).spawn().expect("flowtop");
+        let mut stream = child.stdin.take().expect("standard input");
+        let beginning = &pcap(Order::Little, 0xa1b2_c3d4, 1)[..4];
+        stream.write_all(beginning).expect("half a header");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !catches(child.id(), signal) {
+            assert!(Instant::now() < deadline, "it does not start");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // SAFETY: a child that has not been waited for.
+        unsafe { libc::kill(child.id() as i32, signal) };
+        let status = loop {
+            if let Some(status) = child.try_wait().expect("wait") {
+                break status;
+            }
+            if Instant::now() > deadline {
+                child.kill().expect("SIGKILL");
+                panic!("signal {signal} is held up");
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        assert_eq!(status.signal(), Some(signal));
+        drop(stream);
     }
 }
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use signal_hook::iterator::Signals;
 
 use super::segments::Segments;
 use super::{about, list};
@@ -27,8 +26,9 @@ use crate::runtime::names::Resolver;
 use crate::runtime::past::visit::{Shows, Visit};
 use crate::runtime::past::{Begin, Player, Source, play};
 use crate::runtime::screen::Screen;
+use crate::runtime::signals::{self, Caught};
 use crate::runtime::updates::{Inlet, Outlet, Update};
-use crate::runtime::{files, panics, rights, setup, signals};
+use crate::runtime::{files, panics, rights, setup};
 use crate::terminal;
 
 /// The longest wait: nothing is checked but what wakes.
@@ -101,7 +101,7 @@ fn launch(
     player: Player<Segments>,
     identity: Option<Identity>,
     exports: &ExportFolder,
-    (caught, outlet): (Signals, Outlet),
+    (caught, outlet): (Caught, Outlet),
     at: Option<i64>,
 ) -> anyhow::Result<(Sender<Travel>, Resolver, Privileges)> {
     let (travels, requests) = channel();

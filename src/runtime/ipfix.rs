@@ -1,6 +1,7 @@
 //! The export of flow records: a thread of its own has the readings once the main thread has counted them.
 
 mod link;
+mod session;
 mod tally;
 mod worker;
 
@@ -29,8 +30,9 @@ use crate::model::units;
 use crate::probe::privileges::confine::Identity;
 
 use link::{Datagrams, Link, Stream};
+use session::Session;
 use tally::Tally;
-use worker::{Order, Session, Worker};
+use worker::{Order, Worker};
 
 /// What can fail before anything is shown, done: the collector's address is known, and a socket open where that is all it
 /// takes.

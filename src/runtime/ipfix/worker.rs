@@ -4,7 +4,6 @@
 //! have no records and lose nothing by it, as their next ones have it all; last records are kept, so many of them. So they are
 //! while it takes records more slowly than flows end.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -15,9 +14,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::link::{Change, Link, Sent};
+use super::session::Session;
 use super::tally::Tally;
 use crate::export::ipfix::{Body, Content, Epoch, Exporter};
-use crate::model::ipfix::{ExportCounts, Ipfix, Transport};
+use crate::model::ipfix::{Ipfix, Transport};
 use crate::model::snapshot::Snapshot;
 use crate::model::units;
 use crate::runtime::sampler::Recycler;
@@ -57,31 +57,6 @@ pub struct Worker {
     pub began: (u64, Instant),
     pub tally: Arc<Tally>,
     pub session: Session,
-}
-
-/// What is on its way, and what the collector knows.
-#[derive(Default)]
-pub struct Session {
-    /// What has to go out first.
-    first: VecDeque<Body>,
-    queue: VecDeque<Body>,
-    /// Flow records in the queue.
-    kept: u32,
-    /// Slots of the table.
-    slots: u32,
-    /// A part of it is on its way.
-    begun: Option<Body>,
-    /// Data records of this session so far, by subject.
-    sequences: [u32; 2],
-    /// Templates that the collector was told, and when it was told all of them.
-    known: Option<(usize, Instant)>,
-    /// Something was not delivered since: it may not know them.
-    is_in_doubt: bool,
-    counts: ExportCounts,
-    /// What was said of trouble since there was none.
-    has_complained: bool,
-    has_dropped: bool,
-    failed: Option<Instant>,
 }
 
 impl Worker {
@@ -354,47 +329,6 @@ impl Worker {
         let (began_ns, began) = self.began;
         let now_ns = began_ns + began.elapsed().as_nanos() as u64;
         Epoch((since_1970().as_nanos() as u64).saturating_sub(now_ns))
-    }
-}
-
-impl Session {
-    /// A datagram was not delivered, and may have told of templates.
-    fn note_failure(&mut self) {
-        self.counts.failures += 1;
-        self.failed = Some(Instant::now());
-        self.is_in_doubt = true;
-    }
-
-    /// The next body, and whether it is one that had to go out first: these have no records of flows.
-    fn take_next(&mut self) -> Option<(Body, bool)> {
-        if let Some(body) = self.first.pop_front() {
-            return Some((body, true));
-        }
-        let body = self.queue.pop_front()?;
-        self.kept -= body.content.flows;
-        Some((body, false))
-    }
-
-    /// Keeps a body of the queue for the next attempt.
-    fn put_back(&mut self, body: Body) {
-        self.kept += body.content.flows;
-        self.queue.push_front(body);
-    }
-
-    fn count(&mut self, body: &Body) {
-        let records = body.content.records;
-        let sequence = &mut self.sequences[body.subject as usize];
-        *sequence = sequence.wrapping_add(records);
-        self.counts.records += u64::from(records);
-        self.counts.flow_records += u64::from(body.content.flows);
-        self.counts.messages += 1;
-        self.counts.bytes += body.length() as u64;
-    }
-
-    fn lose(&mut self, content: Content) {
-        self.counts.records_lost += u64::from(content.flows);
-        self.counts.packets_lost += content.packets;
-        self.counts.bytes_lost += content.bytes;
     }
 }
 

@@ -161,20 +161,43 @@ pub fn run_by(
     Run { memory, shown }
 }
 
-/// The same in pieces, however much is asked for.
-pub struct Crumbs(pub Memory);
+/// The same in pieces, however much is asked for, and without some of its marks.
+pub struct Crumbs {
+    memory: Memory,
+    unmarked: Option<(i64, i64)>,
+}
+
+impl Crumbs {
+    pub fn of(memory: Memory) -> Crumbs {
+        Crumbs {
+            memory,
+            unmarked: None,
+        }
+    }
+
+    /// The third in the middle has no marks.
+    pub fn unmarked(mut memory: Memory) -> Crumbs {
+        let marks = memory.marks();
+        let third = &marks[marks.len() / 3..marks.len() * 2 / 3];
+        let ends = third.first().zip(third.last());
+        Crumbs {
+            memory,
+            unmarked: ends.map(|(first, last)| (first.from_ns, last.to_ns)),
+        }
+    }
+}
 
 impl Source for Crumbs {
     fn names(&self) -> &[SegmentName] {
-        self.0.names()
+        self.memory.names()
     }
 
     fn indices(&self) -> impl Iterator<Item = (&SegmentName, &[Mark])> {
-        self.0.indices()
+        self.memory.indices()
     }
 
     fn refresh(&mut self) -> io::Result<()> {
-        self.0.refresh()
+        self.memory.refresh()
     }
 
     fn read_on(
@@ -184,19 +207,26 @@ impl Source for Crumbs {
         most: usize,
         bytes: &mut Vec<u8>,
     ) -> io::Result<bool> {
-        self.0.read_on(name, from, most.min(100), bytes)
+        self.memory.read_on(name, from, most.min(100), bytes)
     }
 
     fn place_of(&self, name: &SegmentName, wall_ns: i64) -> io::Result<Option<usize>> {
-        self.0.place_of(name, wall_ns)
+        self.memory.place_of(name, wall_ns)
     }
 
     fn end_ns(&self) -> i64 {
-        self.0.end_ns()
+        self.memory.end_ns()
     }
 
     fn marks(&mut self) -> Arc<Vec<Mark>> {
-        self.0.marks()
+        let is_in_it =
+            |mark: &Mark, (from, to)| (from..to).contains(&mark.from_ns) && mark.to_ns <= to;
+        let stays = |mark: &&Mark| self.unmarked.is_none_or(|it| !is_in_it(mark, it));
+        Arc::new(self.memory.marks().iter().filter(stays).copied().collect())
+    }
+
+    fn unmarked(&mut self) -> Vec<(i64, i64)> {
+        self.unmarked.into_iter().collect()
     }
 }
 

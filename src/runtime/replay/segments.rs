@@ -15,7 +15,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use crate::model::past::Mark;
-use crate::recording::{self, ReadAt, Reader, SegmentName};
+use crate::recording::{self, Header, ReadAt, Reader, SegmentName};
 use crate::runtime::past::Source;
 use crate::runtime::recording_folder::file_names;
 
@@ -33,6 +33,8 @@ pub struct Segments {
     /// What their indices said, if they could be read.
     indices: BTreeMap<SegmentName, Option<Vec<Mark>>>,
     marks: Arc<Vec<Mark>>,
+    /// Where these indices do not go to the end of their segments, as far as it was asked.
+    unmarked: BTreeMap<SegmentName, Option<(i64, i64)>>,
     /// Indices that are missing or damaged were told.
     is_told: bool,
     /// When the latest of a segment of so many bytes came, as far as it was looked for.
@@ -51,6 +53,7 @@ impl Segments {
             names: Vec::new(),
             indices: BTreeMap::new(),
             marks: Arc::default(),
+            unmarked: BTreeMap::new(),
             is_told: false,
             end: Cell::new(None),
         };
@@ -109,6 +112,32 @@ impl Segments {
         let end_ns = last.map_or(written_ns, |(_, to_ns)| to_ns);
         self.end.set(Some((*name, bytes, end_ns)));
         Some(end_ns)
+    }
+
+    /// Whether an index says of all of its segment when it came: its last mark ends where the next segment begins.
+    pub fn is_whole(&self, marks: &[Mark], name: &SegmentName, next: Option<&SegmentName>) -> bool {
+        let Some(next) = next.filter(|next| next.number == name.number + 1) else {
+            return false;
+        };
+        let began_ns = || {
+            let bytes = self.in_parts(next).ok()?(0, recording::HEADER).ok()?;
+            Some(Header::read(&bytes).ok()?.began_wall_ns)
+        };
+        let is_in_order = marks.iter().all(|mark| mark.from_ns <= mark.to_ns);
+        is_in_order && marks.last().map(|mark| mark.to_ns) == began_ns()
+    }
+
+    /// What comes in a segment behind the last mark in its index, if anything does.
+    fn rest_of(&self, name: &SegmentName, next: &SegmentName) -> Option<(i64, i64)> {
+        let marks = self.indices.get(name).and_then(Option::as_deref);
+        let marks = marks.unwrap_or_default();
+        if self.is_whole(marks, name, Some(next)) {
+            return None;
+        }
+        let times = Reader::times_of(&self.in_parts(name).ok()?).ok()?;
+        let ((began_ns, _), (_, ended_ns)) = (times.first()?, times.last()?);
+        let from_ns = marks.last().map_or(*began_ns, |mark| mark.to_ns);
+        (from_ns < *ended_ns).then_some((from_ns, *ended_ns))
     }
 
     /// Whether it is still being written.
@@ -182,6 +211,16 @@ impl Source for Segments {
         Arc::clone(&self.marks)
     }
 
+    fn unmarked(&mut self) -> Vec<(i64, i64)> {
+        for pair in self.names.windows(2) {
+            let [name, next] = pair else { continue };
+            if !self.unmarked.contains_key(name) {
+                self.unmarked.insert(*name, self.rest_of(name, next));
+            }
+        }
+        self.unmarked.values().flatten().copied().collect()
+    }
+
     fn fault(&mut self) -> Option<String> {
         let unknown = self
             .indices
@@ -253,3 +292,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "segments_tests.rs"]
+mod unmarked;

@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::segments::Segments;
-use crate::model::past::Mark;
-use crate::recording::{Header, Reader, SegmentName};
+use crate::recording::{Reader, SegmentName};
 
 /// All that there is, ns since 1970.
 pub const ALL: (i64, i64) = (i64::MIN, i64::MAX);
@@ -90,7 +89,7 @@ fn times_of(
     next: Option<&SegmentName>,
 ) -> Vec<(i64, i64)> {
     let index = segments.read_index(name);
-    if let Some(marks) = index.filter(|marks| goes_to_its_end(marks, segments, name, next)) {
+    if let Some(marks) = index.filter(|marks| segments.is_whole(marks, name, next)) {
         return marks
             .iter()
             .map(|mark| (mark.from_ns, mark.to_ns))
@@ -109,24 +108,6 @@ fn times_of(
             next.map_or(i64::MAX, |next| ns(next.began_ms)),
         )]
     })
-}
-
-/// Whether an index says of all of its segment when it came: its last mark ends where the next segment begins.
-fn goes_to_its_end(
-    marks: &[Mark],
-    segments: &Segments,
-    name: &SegmentName,
-    next: Option<&SegmentName>,
-) -> bool {
-    let Some(next) = next.filter(|next| next.number == name.number + 1) else {
-        return false;
-    };
-    let began_ns = || {
-        let bytes = segments.in_parts(next).ok()?(0, crate::recording::HEADER).ok()?;
-        Some(Header::read(&bytes).ok()?.began_wall_ns)
-    };
-    let is_in_order = marks.iter().all(|mark| mark.from_ns <= mark.to_ns);
-    is_in_order && marks.last().map(|mark| mark.to_ns) == began_ns()
 }
 
 #[cfg(test)]

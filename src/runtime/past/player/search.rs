@@ -1,7 +1,7 @@
 //! The way to where a loss or an alert began: marks say in which minutes, and in a minute each interval is looked at.
 
 use super::{FIRST_STEP_NS, MINUTE_NS, Making, Player};
-use crate::model::past::{Mark, Way};
+use crate::model::past::Way;
 use crate::runtime::past::course::{Closing, Course};
 use crate::runtime::past::goal::{Goal, Reached};
 use crate::runtime::past::source::Source;
@@ -53,12 +53,20 @@ impl<S: Source> Player<S> {
         }
     }
 
-    fn search_on(&mut self, here: Closing) {
+    /// Where there was something, or may have been, and where the last mark ends: behind it nobody has looked yet.
+    fn stretches(&mut self) -> (Vec<(i64, i64)>, Option<i64>) {
         let marks = self.source.marks();
-        let is_next = |mark: &&Mark| mark.is_event() && mark.to_ns > here.wall_ns;
-        let next = marks.iter().find(is_next).map(|mark| mark.from_ns);
-        // Behind the last mark nobody has looked yet.
-        let next = next.or_else(|| marks.last().map(|mark| mark.to_ns));
+        let events = marks.iter().filter(|mark| mark.is_event());
+        let mut stretches: Vec<_> = events.map(|mark| (mark.from_ns, mark.to_ns)).collect();
+        stretches.extend(self.source.unmarked());
+        (stretches, marks.last().map(|mark| mark.to_ns))
+    }
+
+    fn search_on(&mut self, here: Closing) {
+        let (stretches, behind_ns) = self.stretches();
+        let ahead = stretches.iter().filter(|(_, to_ns)| *to_ns > here.wall_ns);
+        let next = ahead.map(|(from_ns, _)| *from_ns).min();
+        let next = next.or(behind_ns);
         let next_ns = next.unwrap_or(here.wall_ns).max(here.wall_ns);
         self.begin_search(
             Search::On,
@@ -69,18 +77,17 @@ impl<S: Source> Player<S> {
 
     /// Looks through the stretch before `until_ns` in which there may be something.
     fn search_back(&mut self, before: Closing, until_ns: i64) {
-        let marks = self.source.marks();
-        let behind_ns = marks.last().map_or(i64::MIN, |mark| mark.to_ns);
-        let marked = marks
-            .iter()
-            .rfind(|mark| mark.is_event() && mark.from_ns < until_ns);
-        let (from_ns, to_ns) = match marked {
+        let (stretches, behind_ns) = self.stretches();
+        let behind_ns = behind_ns.unwrap_or(i64::MIN);
+        let before_it = stretches.iter().filter(|(from_ns, _)| *from_ns < until_ns);
+        let latest = before_it.max_by_key(|(from_ns, _)| *from_ns);
+        let (from_ns, to_ns) = match latest {
             // What nobody has looked at yet comes first.
             _ if behind_ns < until_ns => (
                 behind_ns.max(until_ns.saturating_sub(self.stretch_ns())),
                 until_ns,
             ),
-            Some(mark) => (mark.from_ns, mark.to_ns.min(until_ns)),
+            Some((from_ns, to_ns)) => (*from_ns, (*to_ns).min(until_ns)),
             None => (i64::MIN, i64::MIN),
         };
         if until_ns <= self.span().0 || from_ns >= to_ns {

@@ -48,9 +48,19 @@ impl FormerRuns {
 
     /// These came behind them, by the same clock. Interfaces of one name are one.
     pub fn add(&mut self, next: FormerRuns) {
-        if !std::mem::replace(&mut self.are_joined, true) {
-            self.kept.find_by_name();
+        if !self.are_joined {
+            let joined = FormerRuns {
+                are_joined: true,
+                ..FormerRuns::none()
+            };
+            // Also those of the first run, where one went and another came.
+            let first = std::mem::replace(self, joined);
+            self.join(first);
         }
+        self.join(next);
+    }
+
+    fn join(&mut self, next: FormerRuns) {
         self.kept.add(next.kept);
         self.lasted_ns += next.lasted_ns;
         self.ended_ns = next.ended_ns;

@@ -75,6 +75,27 @@ fn a_flow_is_known_again_by_its_interface_and_others_are_kept_as_far_as_there_is
 }
 
 #[test]
+fn it_does_not_matter_in_which_of_the_runs_an_interface_came_twice() {
+    let twice = || {
+        let mut reading = of_ports(&[1, 1]);
+        reading.flows[1].key.ifindex += 1;
+        let mut again = reading.interfaces[0].clone();
+        again.ifindex += 1;
+        again.name = "veth1".into();
+        reading.interfaces.push(again);
+        run_of(9, "veth1", reading)
+    };
+    let once = || run_of(9, "veth1", of_ports(&[1]));
+    for [mut first, second] in [[twice(), once()], [once(), twice()]] {
+        first.add(second);
+        assert_eq!(packets(&first), [("veth1".to_owned(), 1, 30)]);
+        let names: Vec<&str> = first.interfaces.iter().map(|it| &*it.name).collect();
+        assert_eq!(names, ["veth1"]);
+        assert_eq!(first.interfaces[0].counts.packets, 30);
+    }
+}
+
+#[test]
 fn jitter_epochs_of_all_runs_add_up() {
     let mut runs = run_of(9, "veth1", of_ports(&[1]));
     (0..3).for_each(|_| runs.add(run_of(9, "veth1", of_ports(&[1]))));

@@ -2,8 +2,6 @@
 //!
 //! An interface may have another index in the next run: flows are the same where the names of their interfaces are.
 
-use hashbrown::HashTable;
-
 use super::{Interface, Kept, KeptFlows, Report, has_gaps};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::keys::hash;
@@ -42,12 +40,6 @@ impl KeptFlows {
         self.drops_then.clear();
     }
 
-    /// From here on, flows are found by the names of their interfaces.
-    pub fn find_by_name(&mut self) {
-        self.by_key = HashTable::with_capacity(self.flows.len());
-        (0..self.flows.len()).for_each(|at| self.index(at));
-    }
-
     fn index(&mut self, at: usize) {
         let flows = &self.flows;
         let hash_of = |at: &u32| hash(&nameless(&flows[*at as usize].key));
@@ -65,7 +57,7 @@ impl KeptFlows {
         found.map(|at| *at as usize)
     }
 
-    /// Adds the flows of the run behind this one, both of which are over.
+    /// Adds the flows of a run that is over; all that there are were added so, and are found by the names of their interfaces.
     pub fn add(&mut self, next: KeptFlows) {
         self.unkept += next.unkept;
         self.room = self.room.max(next.room);

@@ -964,6 +964,40 @@ fn what_happens_between_two_intervals_has_the_time_of_then() {
 }
 
 #[test]
+fn a_click_on_a_rule_that_has_gone_meanwhile_selects_none() {
+    let before = ruled(mixed(), 3);
+    let mut app = dashboard(&before, SIZE, "3");
+    let screen = app.screen().expect("large enough");
+    let mut report = ruled(mixed(), 1);
+    report.revision = before.revision + 1;
+    let line = screen.rules.0 + 1;
+    click(&mut app, &report, MouseKind::Click, 8, line + 2);
+    assert_eq!(app.interfaces().rules().selected(), None);
+}
+
+#[test]
+fn an_order_that_is_held_is_that_of_an_export_from_another_view() {
+    let mut report = mixed();
+    let mut app = dashboard(&report, SIZE, "o");
+    let keys = |app: &mut App, report: &Report| {
+        let scene = app.scene_in_order(report);
+        scene
+            .flows()
+            .items()
+            .map(|flow| flow.key)
+            .collect::<Vec<_>>()
+    };
+    let held = keys(&mut app, &report);
+    report.flows.reverse();
+    for flow in &mut report.flows {
+        flow.rates = None;
+    }
+    report.revision += 1;
+    press(&mut app, &report, "4");
+    assert_eq!(keys(&mut app, &report), held);
+}
+
+#[test]
 fn the_selected_rule_stays_selected_where_another_is_put_before_it() {
     let mut report = ruled(mixed(), 2);
     let mut app = dashboard(&report, SIZE, "3 End");

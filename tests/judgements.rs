@@ -75,6 +75,19 @@ fn a_report_that_comes_a_little_early_raises_an_alert_that_is_due() {
 }
 
 #[test]
+fn an_alert_that_is_not_due_is_not_raised_however_long_the_interval_is() {
+    let mut alerts = jitter_above_5(1.4);
+    assert_eq!(changes(&mut alerts, &[6.0, 6.0, 6.0]), [2]);
+    let mut alerts = jitter_above_5(30.0);
+    let of_a_minute = |second| Report {
+        interval_s: 60.0,
+        ..jittery(6.0, second)
+    };
+    assert_eq!(alerts.advance(&of_a_minute(0)).len(), 0);
+    assert_eq!(alerts.advance(&of_a_minute(60)).len(), 1);
+}
+
+#[test]
 fn thresholds_that_stay_in_force_keep_what_is_known_of_flows() {
     let jitter_above = |bound| {
         let column = by_id("jitter").expect("a column");

@@ -77,7 +77,13 @@ impl Criteria<'_> {
     }
 }
 
+/// Views without flows have those of the Flows view.
 fn ranks_of(held: &[(View, Ranks)], view: View) -> Option<&Ranks> {
+    let view = if view.filters_flows() {
+        view
+    } else {
+        View::Flows
+    };
     let of_view = held.iter().find(|(of, _)| *of == view);
     of_view.map(|(_, ranks)| ranks)
 }

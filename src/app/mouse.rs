@@ -75,6 +75,7 @@ impl App {
         live: &Report,
         shown: &Report,
     ) -> Vec<Effect> {
+        self.refresh_rows(shown);
         let before = self.selected_keys();
         let is_hit = if screen.rules.1 > 0 && mouse.y > screen.rules.0 {
             let line = mouse.y - screen.rules.0 - 1;

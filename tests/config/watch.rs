@@ -158,8 +158,8 @@ fn a_file_replaced_by_a_hard_link() {
 
 #[test]
 fn a_file_replaced_by_a_hard_link_whose_other_name_goes_at_once() {
-    // For a second it looks like a file whose writer is at work.
-    is_noticed_within(2 * SOON, nothing, |place| {
+    // For three seconds it looks like a file whose writer is at work.
+    is_noticed_within(4 * SOON, nothing, |place| {
         fs::write(place.at("new.json"), NEW).expect("write");
         fs::remove_file(place.file()).expect("remove");
         fs::hard_link(place.at("new.json"), place.file()).expect("link");

@@ -17,7 +17,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 /// A writer that has been silent for this long keeps the file open for its own reasons.
 const WRITER_SILENT: Duration = Duration::from_secs(10);
 /// A new file that has something in it, and to which nobody writes for this long, was linked there as a whole.
-const LINKED: Duration = Duration::from_secs(1);
+const LINKED: Duration = Duration::from_secs(3);
 /// Longer chains of links are left to the regular look at the file.
 const MAX_LINKS: usize = 8;
 

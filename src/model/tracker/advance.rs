@@ -106,7 +106,8 @@ impl FlowTracker {
 
     /// Counts what came since the previous snapshot.
     pub fn advance(&mut self, snapshot: &Snapshot) {
-        self.step = self.step_at(snapshot.taken_ns);
+        // However soon it comes: an interval may have ended before it.
+        self.step = self.step_at(u64::MAX);
         self.count_snapshot(snapshot, None);
     }
 

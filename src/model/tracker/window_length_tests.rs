@@ -105,3 +105,27 @@ fn a_snapshot_soon_after_the_latest_is_of_the_same_step() {
         assert_eq!(samples, in_window, "at {at_ms} ms");
     }
 }
+
+#[test]
+fn one_that_ends_no_interval_is_of_the_next() {
+    let second = 1_000_000_000;
+    let mut tracker = tracker();
+    for (at_ms, closes) in [
+        (1000, true),
+        (1300, false),
+        (2000, true),
+        (2100, false),
+        (3000, true),
+    ] {
+        let mut sample = sample(0, 1, 1, at_ms);
+        sample.gaps.count = at_ms;
+        let mut snapshot = snapshot(0, &[sample], &[]);
+        snapshot.taken_ns = at_ms * second / 1000;
+        match closes {
+            true => tracker.advance_and_close(&snapshot),
+            false => tracker.advance(&snapshot),
+        }
+        let samples = tracker.report().flows[0].interarrival.samples;
+        assert_eq!(samples, 1000, "at {at_ms} ms");
+    }
+}

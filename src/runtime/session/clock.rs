@@ -11,9 +11,12 @@ use crate::model::snapshot::Snapshot;
 use crate::recording::Entry;
 use crate::runtime::happening::{Happening, TIME_IS_UP};
 use crate::runtime::updates::Update;
+use crate::runtime::wake;
 
 /// An interval that ends with the run must not be cut short by a scheduling delay.
 const GRACE: Duration = Duration::from_millis(20);
+/// A collector may take what is left for this long after a second signal: some send each signal twice (timeout(1) does).
+const HURRY: Duration = Duration::from_secs(1);
 
 /// When a run that begins now is to end, if that is known. A capture ends in packet time, which is another matter.
 pub(super) fn end_of(arguments: &Arguments) -> Option<Instant> {
@@ -89,21 +92,27 @@ impl Session {
         self.is_urged
     }
 
-    /// Waits until the collector has all records, or is not waited for any more.
+    /// Waits until the collector has all records, or somebody is in a hurry and it is slow.
     fn finish_export(&mut self) -> Option<String> {
         let mut export = self.ipfix.take()?;
         export.begin_end();
+        let mut gives_up = None;
         while !export.has_ended() {
             if self.is_urged() {
+                gives_up.get_or_insert_with(|| Instant::now() + HURRY);
+            }
+            let left = gives_up.map(|end: Instant| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 export.give_up();
                 break;
             }
+            let patience = left.map_or(PollTimeout::NONE, wake::timeout);
             let mut fds = [
                 PollFd::new(self.wake(), PollFlags::POLLIN),
                 PollFd::new(export.as_fd(), PollFlags::empty()),
             ];
             // Interrupted: the loop looks at everything anyway.
-            let _ = poll(&mut fds, PollTimeout::NONE);
+            let _ = poll(&mut fds, patience);
         }
         let unsent = export.finish();
         self.ipfix = Some(export);

@@ -164,10 +164,8 @@ pub struct InterfaceSample {
     pub state: LinkState,
     /// The hook that counts, if there is one now.
     pub hook: Option<Hook>,
-    /// Packets that the device itself dropped on receive, from its statistics, if known.
+    /// Packets that the device itself dropped on receive since it was first watched, from its statistics, if known.
     pub device_drops: Option<u64>,
-    /// What it had dropped when it was first watched, if known.
-    pub drops_before: Option<u64>,
     /// Every packet that came to the hook, counted before anything else was decided.
     pub seen: Volume,
     /// Packets that are not flows: ARP, other IP protocols, anything that is not IP.
@@ -194,12 +192,20 @@ impl InterfaceSample {
 
     /// The counters less those of `baseline`; everything else as it is.
     pub fn counted_since(&self, baseline: &InterfaceSample) -> InterfaceSample {
-        self.with_counters(baseline, |now, then| now.since(&then))
+        let since = |now: u64| now.wrapping_sub(baseline.device_drops.unwrap_or(0));
+        InterfaceSample {
+            device_drops: self.device_drops.map(since),
+            ..self.with_counters(baseline, |now, then| now.since(&then))
+        }
     }
 
     /// The counters and those of `baseline`; everything else as it is.
     pub fn counted_beside(&self, baseline: &InterfaceSample) -> InterfaceSample {
-        self.with_counters(baseline, |now, then| now + then)
+        let drops = [self.device_drops, baseline.device_drops];
+        InterfaceSample {
+            device_drops: drops.into_iter().flatten().reduce(u64::wrapping_add),
+            ..self.with_counters(baseline, |now, then| now + then)
+        }
     }
 
     fn with_counters(
@@ -225,7 +231,6 @@ impl InterfaceSample {
             state: self.state,
             hook: self.hook,
             device_drops: self.device_drops,
-            drops_before: self.drops_before,
         }
     }
 

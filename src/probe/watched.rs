@@ -21,13 +21,37 @@ const REST_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 struct Watched {
     link: Link,
-    /// What the device had dropped when it was first watched.
-    drops_before: Option<u64>,
+    drops: Drops,
     attachment: Option<Attachment>,
     /// The hook that counts, or counted to the end of the run.
     hook: Option<Hook>,
     /// When it was noticed that it is gone.
     gone_ns: Option<u64>,
+}
+
+/// What a device has dropped since it was first watched, if it says so.
+#[derive(Debug, Clone, Copy)]
+struct Drops {
+    /// What it said last.
+    latest: Option<u64>,
+    all: Option<u64>,
+}
+
+impl Drops {
+    fn begin(now: Option<u64>) -> Drops {
+        Drops {
+            latest: now,
+            all: now.map(|_| 0),
+        }
+    }
+
+    /// What it says now. A device that counts fewer than before counts anew.
+    fn note(&mut self, now: Option<u64>) {
+        let Some(now) = now else { return };
+        let then = self.latest.replace(now).unwrap_or(now);
+        let newly = now.checked_sub(then).unwrap_or(now);
+        self.all = Some(self.all.unwrap_or(0) + newly);
+    }
 }
 
 impl Watched {
@@ -95,7 +119,7 @@ impl WatchedInterfaces {
         let ifindex = link.ifindex;
         let known = self.by_index.get_mut(&ifindex).map(|watched| {
             watched.let_go();
-            watched.drops_before
+            watched.drops
         });
         self.totals.claim(ifindex, is_bare)?;
         let attached = self.ways.attach(program, ifindex);
@@ -105,7 +129,7 @@ impl WatchedInterfaces {
         let attachment = attached?;
         let watched = Watched {
             link: link.clone(),
-            drops_before: known.unwrap_or(link.device_drops),
+            drops: known.unwrap_or(Drops::begin(link.device_drops)),
             hook: Some(attachment.hook()),
             attachment: Some(attachment),
             gone_ns: None,
@@ -181,14 +205,14 @@ impl WatchedInterfaces {
     /// Adds to the snapshot what was counted on the interfaces, and forgets those that have rested.
     pub fn report(&mut self, snapshot: &mut Snapshot) {
         let mut now = Figures::default();
-        for (ifindex, watched) in &self.by_index {
+        for (ifindex, watched) in &mut self.by_index {
+            watched.drops.note(watched.link.device_drops);
             let (counted, incidents) = self.totals.read(*ifindex);
             snapshot.interfaces.push(InterfaceSample {
                 name: watched.link.display_name.clone(),
                 state: watched.link.state,
                 hook: watched.hook,
-                device_drops: watched.link.device_drops,
-                drops_before: watched.drops_before,
+                device_drops: watched.drops.all,
                 ..counted
             });
             let has_rested = |gone: u64| snapshot.taken_ns.saturating_sub(gone) >= REST_NS;
@@ -208,5 +232,27 @@ impl WatchedInterfaces {
             self.by_index.remove(ifindex);
             self.totals.release(*ifindex);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Drops;
+
+    #[test]
+    fn a_device_drops_what_it_says_beyond_what_it_said_before() {
+        let all = |said: &[Option<u64>]| {
+            let mut drops = Drops::begin(said[0]);
+            said[1..].iter().for_each(|now| drops.note(*now));
+            drops.all
+        };
+        assert_eq!(all(&[Some(100)]), Some(0));
+        assert_eq!(all(&[Some(100), Some(100), Some(105)]), Some(5));
+        // It counts anew.
+        assert_eq!(all(&[Some(100), Some(105), Some(3), Some(4)]), Some(9));
+        // It says nothing, for a while or at all.
+        assert_eq!(all(&[Some(100), None, Some(107)]), Some(7));
+        assert_eq!(all(&[None, Some(50), Some(51)]), Some(1));
+        assert_eq!(all(&[None, None]), None);
     }
 }

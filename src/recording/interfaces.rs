@@ -25,7 +25,6 @@ fn words_of(sample: &InterfaceSample) -> Words {
         state,
         hook,
         device_drops,
-        drops_before,
         seen,
         other,
         filtered,
@@ -43,8 +42,9 @@ fn words_of(sample: &InterfaceSample) -> Words {
         device_drops.unwrap_or(0),
         *fragments_unmatched,
         *estimated,
-        drops_before.is_some().into(),
-        drops_before.unwrap_or(0),
+        // Where older ones say what a device had dropped before.
+        0,
+        0,
     ]);
     let volumes = [seen, other, filtered, untracked, cut_off];
     for (pair, volume) in words[VOLUMES..]
@@ -71,8 +71,8 @@ fn sample_of(ifindex: u32, name: String, words: &Words) -> Result<InterfaceSampl
         name,
         state: *STATES.get(words[1] as usize).ok_or(NO_STATE)?,
         hook,
-        device_drops: (words[3] == 1).then_some(words[4]),
-        drops_before: (words[7] == 1).then_some(words[8]),
+        // An older one says what the device had dropped at all, and before it was watched.
+        device_drops: (words[3] == 1).then(|| words[4].checked_sub(words[8]).unwrap_or(words[4])),
         seen: volume(0),
         other: volume(1),
         filtered: volume(2),

@@ -120,7 +120,6 @@ impl World {
             };
             interface.malformed[usize::from(much) % 9].packets += 1;
             interface.device_drops = (!much.is_multiple_of(4)).then_some(much.into());
-            interface.drops_before = (!much.is_multiple_of(8)).then_some(1);
         }
         self.snapshot.interfaces = self.interfaces.clone();
         if much.is_multiple_of(16)

@@ -133,9 +133,7 @@ fn add(series: &mut InterfaceSeries, interface: &Interface, before: &Reading) {
         *series.cut_off.get_or_insert_default() += since(now.cut_off, then.cut_off);
     }
     if let Some(drops) = now.device_drops {
-        // Devices count from before they were watched.
-        let before = then.device_drops.or(now.drops_before);
-        let newly = grown(drops, before.unwrap_or(0));
+        let newly = grown(drops, then.device_drops.unwrap_or(0));
         *series.device_drops.get_or_insert(0) += newly;
     }
 }

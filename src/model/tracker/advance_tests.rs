@@ -356,3 +356,27 @@ fn the_numbers_of_a_stream_go_on_under_another_profile() {
 
 #[path = "intervals_tests.rs"]
 mod intervals;
+
+#[test]
+fn what_a_device_dropped_is_since_the_reset_and_goes_on_where_it_comes_again() {
+    let mut tracker = tracker();
+    let with = |drops| InterfaceSample {
+        device_drops: drops,
+        ..of_interface(7, 10, Up)
+    };
+    let mut said = |at, drops, forgotten: &[u32]| {
+        tracker.advance(&of_interfaces(at, vec![with(drops)], forgotten));
+        let found = tracker.report().interfaces[0].counted.device_drops;
+        if at == 2 {
+            tracker.reset();
+        }
+        found
+    };
+    assert_eq!(said(1, Some(5), &[]), Some(5));
+    assert_eq!(said(2, Some(8), &[]), Some(8));
+    assert_eq!(said(3, Some(9), &[7]), Some(1));
+    // It was forgotten, and is watched anew.
+    assert_eq!(said(4, Some(0), &[]), Some(1));
+    assert_eq!(said(5, Some(4), &[]), Some(5));
+    assert_eq!(said(6, None, &[]), None);
+}

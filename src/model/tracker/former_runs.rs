@@ -22,8 +22,7 @@ impl FlowTracker {
         let (lasted_ns, ended_ns) = (run.lasted_ns, run.ended_ns);
         let mut kept = *self.kept.take()?;
         kept.end_all(self.report(), ahead_ns);
-        let mut interfaces = self.report().interfaces.clone();
-        kept.settle_drops(&mut interfaces);
+        let interfaces = self.report().interfaces.clone();
         Some(FormerRuns {
             kept,
             interfaces,

@@ -82,7 +82,11 @@ impl InterfaceLedger {
         for interface in &report.interfaces {
             if forgotten.contains(&interface.ifindex) {
                 let state = self.states.entry(interface.ifindex).or_default();
-                state.baseline = InterfaceSample::default().counted_since(&interface.counted);
+                let none = InterfaceSample {
+                    device_drops: interface.counted.device_drops.map(|_| 0),
+                    ..InterfaceSample::default()
+                };
+                state.baseline = none.counted_since(&interface.counted);
                 state.is_former = true;
             }
         }

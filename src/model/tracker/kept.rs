@@ -12,7 +12,6 @@ use std::sync::Arc;
 use histograms::HistogramsThen;
 
 use hashbrown::HashTable;
-use rustc_hash::FxHashMap;
 
 use super::keys::hash;
 use super::state::push_lean;
@@ -37,8 +36,6 @@ pub struct KeptFlows {
     by_key: HashTable<u32>,
     histograms: usize,
     histograms_then: HistogramsThen,
-    /// What devices had dropped when all totals were set to zero.
-    drops_then: FxHashMap<u32, u64>,
 }
 
 impl fmt::Debug for KeptFlows {
@@ -79,7 +76,6 @@ impl KeptFlows {
             by_key: HashTable::new(),
             histograms: 0,
             histograms_then: HistogramsThen::default(),
-            drops_then: FxHashMap::default(),
         }
     }
 
@@ -152,11 +148,6 @@ impl KeptFlows {
         self.by_key.clear();
         self.histograms = 0;
         self.histograms_then = HistogramsThen::default();
-        for interface in &report.interfaces {
-            if let Some(drops) = interface.counted.device_drops {
-                self.drops_then.insert(interface.ifindex, drops);
-            }
-        }
         report.flows.iter().for_each(|flow| self.begin(flow));
     }
 
@@ -179,17 +170,7 @@ impl KeptFlows {
     pub fn interface(&self, interface: &Interface, seconds: f64) -> Interface {
         let mut whole = interface.clone();
         whole.rates = Some(Rates::of(&whole.counts.metered(), seconds));
-        whole.counted.device_drops = self.drops_of(interface);
         whole
-    }
-
-    /// What a device dropped in the run, if it says so.
-    fn drops_of(&self, interface: &Interface) -> Option<u64> {
-        let then = self.drops_then.get(&interface.ifindex).copied();
-        let then = then.or(interface.counted.drops_before);
-        // A device that counts fewer than before counts anew.
-        let since = |now: u64| now.checked_sub(then.unwrap_or(0)).unwrap_or(now);
-        interface.counted.device_drops.map(since)
     }
 }
 

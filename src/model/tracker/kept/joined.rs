@@ -2,7 +2,7 @@
 //!
 //! An interface may have another index in the next run: flows are the same where the names of their interfaces are.
 
-use super::{Interface, Kept, KeptFlows, Report, has_gaps};
+use super::{Kept, KeptFlows, Report, has_gaps};
 use crate::model::flow::FlowKey;
 use crate::model::tracker::keys::hash;
 
@@ -29,15 +29,6 @@ impl KeptFlows {
             flow.first_seen_ns = flow.first_seen_ns.saturating_add_signed(ahead_ns);
             flow.last_seen_ns = flow.last_seen_ns.saturating_add_signed(ahead_ns);
         }
-    }
-
-    /// What devices dropped in the run that is over takes the place of all that they ever dropped.
-    pub fn settle_drops(&mut self, interfaces: &mut [Interface]) {
-        for interface in interfaces {
-            interface.counted.device_drops = self.drops_of(interface);
-            interface.counted.drops_before = None;
-        }
-        self.drops_then.clear();
     }
 
     fn index(&mut self, at: usize) {

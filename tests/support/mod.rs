@@ -98,10 +98,14 @@ pub fn command(namespace: &Namespace, program: &str) -> Command {
     use std::os::unix::process::CommandExt;
     let namespace = namespace.try_clone().expect("duplicate a descriptor");
     let mut command = Command::new(program);
-    // SAFETY: between fork and exec the closure makes one system call (setns) on a descriptor that it owns;
+    // SAFETY: between fork and exec the closure makes two system calls, one of them (setns) on a descriptor that it owns;
     // it allocates nothing unless that fails.
     unsafe {
-        command.pre_exec(move || namespace.enter().map_err(std::io::Error::other));
+        command.pre_exec(move || {
+            // Under nohup(1) tests would hand on that a hang-up is ignored.
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            namespace.enter().map_err(std::io::Error::other)
+        });
     }
     command
 }

@@ -32,9 +32,10 @@ use crate::model::preferences::Unit;
 
 pub use failure::{Exit, Failure};
 use usage::usage_failure;
+pub use words::ColumnList;
 use words::{
-    check, collector, duration, filter, first_flow, group, jitter_interval, listen_address, order,
-    rotation, throughput_interval,
+    check, collector, columns, duration, filter, first_flow, group, jitter_interval,
+    listen_address, order, rotation, throughput_interval,
 };
 
 /// When to use colours.
@@ -143,6 +144,11 @@ pub struct Overrides {
     /// Id or short name of the column to sort flows by; `-` in front: largest first. [default: -throughput]
     #[arg(long, value_name = "COLUMN", value_parser = order, allow_hyphen_values = true)]
     pub sort: Option<Sort>,
+
+    /// Columns of flows on the dashboard and of --text, by ids or short names, such as source,destination,rate,loss,ttl.
+    /// [default: those of COLUMNS; of --text a set of its own]
+    #[arg(long, value_name = "COLUMNS", value_parser = columns, conflicts_with = "json")]
+    pub columns: Option<ColumnList>,
 
     /// Size of the flow table. [default: 65536]
     #[arg(long, value_name = "N",
@@ -311,6 +317,7 @@ impl Overrides {
             bits,
             packet_loss,
             sort,
+            columns,
             max_flows,
             record,
             metrics,
@@ -328,6 +335,9 @@ impl Overrides {
         }
         config.appearance.packet_loss |= packet_loss;
         config.appearance.sort = sort.unwrap_or(config.appearance.sort);
+        if let Some(ColumnList(columns)) = columns {
+            config.appearance.columns.clone_from(columns);
+        }
         config.throughput_interval = throughput_interval.unwrap_or(config.throughput_interval);
         config.jitter_interval = jitter_interval.or(config.jitter_interval);
         config.max_flows = max_flows.unwrap_or(config.max_flows);

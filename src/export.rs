@@ -12,6 +12,7 @@ mod text;
 use std::io::{self, Write};
 
 use crate::model::alert::Alerts;
+use crate::model::column::Column;
 use crate::model::event::Event;
 use crate::model::ipfix::ExportCounts;
 use crate::model::preferences::Unit;
@@ -38,6 +39,8 @@ pub struct Record<'a> {
     pub events: Option<&'a [Event]>,
     /// Thresholds, and the flows that violate them.
     pub alerts: &'a Alerts,
+    /// The columns of a table for people; `None`: its own ones.
+    pub columns: Option<&'a [&'static Column]>,
     /// Which flows are listed; `None`: all.
     pub top: Option<&'a Top>,
     /// How writing went so far; `None` for a single record.

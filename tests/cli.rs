@@ -177,6 +177,16 @@ fn other_usage_errors_are_one_line_with_advice() {
         (&["--wait-for", "port:99999"], "99999: not a port"),
         (&["--sort", "-jiter"], "did you mean jitter"),
         (&["--sort", "blue"], "there is no such column"),
+        (
+            &["--columns", "source,jiter"],
+            "\"jiter\": there is no such column (did you mean jitter",
+        ),
+        (&["--columns", "source,"], "\"\": there is no such column"),
+        (
+            &["--columns", "rate,ttl,throughput"],
+            "\"throughput\" is there twice",
+        ),
+        (&["--json", "--columns", "rate"], "cannot be used with"),
         (&["--rotate", "100M:10"], "--output"),
         (&["--output", "f", "--rotate", "100M"], "such as 100M:10"),
         (&["--output", "f", "--rotate", "0:10"], "such as 100M:10"),

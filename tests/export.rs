@@ -104,6 +104,17 @@ fn written_in(
     config: ConfigState,
     events: Option<&[Event]>,
 ) -> String {
+    written_with(None, (unit, name), report, config, events)
+}
+
+/// With these columns.
+fn written_with(
+    columns: Option<&str>,
+    (unit, name): (Unit, &str),
+    report: &Report,
+    config: ConfigState,
+    events: Option<&[Event]>,
+) -> String {
     let privileges = Privileges {
         user: "nobody".into(),
         uid: 65534,
@@ -114,6 +125,10 @@ fn written_in(
         landlock: Landlock::Full,
         seccomp: true,
     };
+    let chosen: Option<Vec<_>> = columns.map(|ids| {
+        let ids = ids.split(',');
+        ids.map(|id| by_id(id).expect("a column")).collect()
+    });
     let record = Record {
         time: "2026-11-23T10:00:01.000Z",
         intervals: 2,
@@ -123,6 +138,7 @@ fn written_in(
         unit,
         events,
         alerts: &alerts(report),
+        columns: chosen.as_deref(),
         top: None,
         output: None,
         ipfix: None,
@@ -366,6 +382,24 @@ fn text_has_percentiles_where_a_flow_keeps_a_histogram() {
         .iter_mut()
         .for_each(|flow| flow.histogram = None);
     assert!(!titles(&report).contains("IAT p"));
+}
+
+#[test]
+fn text_has_the_columns_that_were_asked_for_in_their_order() {
+    let ids = "throughput,jitter_history,source,iat_p99,packets";
+    let config = ConfigState::default();
+    let text = written_with(Some(ids), (Unit::Bytes, "txt"), &small(), config, None);
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split("  ").collect())
+        .collect();
+    let cells = |line: usize| {
+        let cells = lines[line].iter().map(|cell| cell.trim());
+        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    };
+    // A history is drawn, and has no place among words.
+    assert_eq!(cells(3), ["thruput", "source", "IAT p99", "packets"]);
+    assert_eq!(cells(4)[..2], ["2.00 MB/s", "10.0.0.3:50000"]);
 }
 
 #[test]

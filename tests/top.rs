@@ -65,6 +65,7 @@ fn written(format: &str, report: &Report, top: Option<&Top>) -> String {
         unit: Unit::Bytes,
         events: None,
         alerts: &Alerts::new(Vec::new()),
+        columns: None,
         top,
         output: None,
         ipfix: None,

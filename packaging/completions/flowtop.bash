@@ -52,7 +52,7 @@ _flowtop() {
 
     case "${cmd}" in
         flowtop)
-            opts="-i -t -j -b -l -c -q -r -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --max-flows --record --metrics --assert --listen --ipfix --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --read --help --version doctor replay help"
+            opts="-i -t -j -b -l -c -q -r -h -V --interface --throughput-interval --jitter-interval --bits --packet-loss --sort --columns --max-flows --record --metrics --assert --listen --ipfix --config --user --json --text --output --rotate --filter --top --duration --count --wait-for --report --quiet --export-dir --color --ascii --check-config --print-config --demo --read --help --version doctor replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -83,6 +83,10 @@ _flowtop() {
                     return 0
                     ;;
                 --sort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -248,7 +252,7 @@ _flowtop() {
             return 0
             ;;
         flowtop__subcmd__replay)
-            opts="-h --at --json --text --from --to --filter --top --sort --assert --report --listen --export-dir --color --ascii --help"
+            opts="-h --at --json --text --from --to --filter --top --sort --columns --assert --report --listen --export-dir --color --ascii --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,6 +279,10 @@ _flowtop() {
                     return 0
                     ;;
                 --sort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -8,7 +8,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_flowtop_global_optspecs
-    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= max-flows= record= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo r/read= h/help V/version
+    string join \n i/interface= t/throughput-interval= j/jitter-interval= b/bits l/packet-loss sort= columns= max-flows= record= metrics= assert= listen= ipfix= c/config= user= json text output= rotate= filter= top= duration= count= wait-for= report= q/quiet export-dir= color= ascii check-config print-config demo r/read= h/help V/version
 end
 
 function __fish_flowtop_needs_command
@@ -36,6 +36,7 @@ complete -c flowtop -s i -l interface -d 'Interfaces to watch: a comma list, rep
 complete -c flowtop -n "__fish_flowtop_needs_command" -s t -l throughput-interval -d 'Interval for throughput and goodput, and the refresh period; at least 0.1. [default: 1]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -s j -l jitter-interval -d 'Window over which inter-arrival mean and jitter are computed. [default: the throughput interval]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: -throughput]' -r
+complete -c flowtop -n "__fish_flowtop_needs_command" -l columns -d 'Columns of flows on the dashboard and of --text, by ids or short names, such as source,destination,rate,loss,ttl. [default: those of COLUMNS; of --text a set of its own]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l max-flows -d 'Size of the flow table. [default: 65536]' -r
 complete -c flowtop -n "__fish_flowtop_needs_command" -l record -d 'Folder to record the run into: at most 1 GB and 7 days, unless RECORD says otherwise; if missing, it is made, and given to the user that the run goes on as' -r -F
 complete -c flowtop -n "__fish_flowtop_needs_command" -l metrics -d 'Groups of metrics to count besides, a comma list; each costs something with every packet: `ip`, marks and hops of IP headers' -r
@@ -79,6 +80,7 @@ complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l to -d 'Withou
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l filter -d 'Flows to list, such as \'udp and loss>1\': on the dashboard the filter of the views of flows at first; without a screen, the others are summed up' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l top -d 'Without a screen: list the first N flows by the order of SORT, and sum the others up' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l sort -d 'Id or short name of the column to sort flows by; `-` in front: largest first. [default: as it was recorded]' -r
+complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l columns -d 'Columns of flows on the dashboard and of --text, by ids or short names, such as source,destination,rate,loss,ttl. [default: as it was recorded; of --text a set of its own]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l assert -d 'Check, such as \'port:5201 => loss<0.1 and flows>=1\': each flow that the filter before the arrow takes has to satisfy the condition behind it, over the span of --from and --to; repeatable; exit code 3 if one does not hold. Without --json and --text there are no records, and no screen. [default: ASSERT of the recording, with --json, --text or --report]' -r
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l report -d 'Write what the checks came to into this file, as JUnit XML' -r -F
 complete -c flowtop -n "__fish_flowtop_using_subcommand replay" -l listen -d 'Serve metrics for Prometheus, and what scrapes like it, at this address, without one to this host only: of the moment that is shown, or of the records' -r

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::words::{check, filter, listen_address, order};
+use super::words::{ColumnList, check, columns, filter, listen_address, order};
 use super::{ColorChoice, Moment};
 use crate::model::check::Check;
 use crate::model::column::Sort;
@@ -53,6 +53,11 @@ pub struct Replay {
     /// Id or short name of the column to sort flows by; `-` in front: largest first. [default: as it was recorded]
     #[arg(long, value_name = "COLUMN", value_parser = order, allow_hyphen_values = true)]
     pub sort: Option<Sort>,
+
+    /// Columns of flows on the dashboard and of --text, by ids or short names, such as source,destination,rate,loss,ttl.
+    /// [default: as it was recorded; of --text a set of its own]
+    #[arg(long, value_name = "COLUMNS", value_parser = columns, conflicts_with = "json")]
+    pub columns: Option<ColumnList>,
 
     /// Check, such as 'port:5201 => loss<0.1 and flows>=1': each flow that the filter before the arrow takes has to satisfy the
     /// condition behind it, over the span of --from and --to; repeatable; exit code 3 if one does not hold. Without --json

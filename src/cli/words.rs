@@ -7,7 +7,7 @@ use super::Rotation;
 use crate::config::interval::{self, Limits};
 use crate::config::listen;
 use crate::model::check::Check;
-use crate::model::column::{Sort, by_name, ids};
+use crate::model::column::{Column, Sort, by_name, ids};
 use crate::model::groups::Group;
 use crate::model::ipfix::Collector;
 use crate::model::query::Query;
@@ -22,13 +22,31 @@ pub(super) fn collector(text: &str) -> Result<Collector, String> {
     Collector::parse(text)
 }
 
-pub(super) fn order(text: &str) -> Result<Sort, String> {
-    Sort::parse_with(text, |name| {
-        by_name(name).ok_or_else(|| {
-            let hint = suggestion(name, ids());
-            format!("there is no such column{hint}")
-        })
+/// Columns of flows, in the order in which they are shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnList(pub Vec<&'static Column>);
+
+fn column(name: &str) -> Result<&'static Column, String> {
+    by_name(name).ok_or_else(|| {
+        let hint = suggestion(name, ids());
+        format!("there is no such column{hint}")
     })
+}
+
+pub(super) fn order(text: &str) -> Result<Sort, String> {
+    Sort::parse_with(text, column)
+}
+
+pub(super) fn columns(text: &str) -> Result<ColumnList, String> {
+    let mut columns = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        let column = column(name).map_err(|error| format!("\"{name}\": {error}"))?;
+        if columns.contains(&column) {
+            return Err(format!("\"{name}\" is there twice"));
+        }
+        columns.push(column);
+    }
+    Ok(ColumnList(columns))
 }
 
 fn query(text: &str) -> Result<Query, String> {

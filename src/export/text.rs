@@ -94,7 +94,14 @@ fn columns(has_histograms: bool) -> Vec<&'static Column> {
 
 fn write_flows(record: &Record, context: &Context, out: &mut dyn Write) -> io::Result<()> {
     let mut flows: Vec<&Flow> = record.flows().collect();
-    let columns = columns(flows.iter().any(|flow| flow.histogram.is_some()));
+    let columns = match record.columns {
+        Some(chosen) => chosen
+            .iter()
+            .copied()
+            .filter(|it| !it.is_history())
+            .collect(),
+        None => columns(flows.iter().any(|flow| flow.histogram.is_some())),
+    };
     if record.top.is_none() {
         let throughput = |flow: &Flow| flow.rates.map_or(0.0, |r| r.throughput);
         flows.sort_by(|a, b| {

@@ -55,6 +55,7 @@ pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<Strin
         unit: app.preferences().appearance.unit,
         events: Some(&events),
         alerts: app.alerts(),
+        columns: None,
         top: None,
         output: None,
         ipfix: about.ipfix,

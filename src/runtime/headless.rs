@@ -169,6 +169,7 @@ impl Headless {
         let look = &session.config().appearance;
         let (report, alerts) = (session.report(), session.alerts());
         let top = self.listing.top(report, alerts, look.sort, look.unit);
+        let columns = &session.arguments().overrides.columns;
         let record = Record {
             time: &format!("{:.3}", session.time()),
             intervals,
@@ -178,6 +179,7 @@ impl Headless {
             unit: look.unit,
             events: None,
             alerts,
+            columns: columns.as_ref().map(|chosen| &*chosen.0),
             top: top.as_ref(),
             output: Some(OutputState {
                 pauses: self.writer.pauses(),

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::segments::Segments;
 use super::{about, list};
 use crate::app::{Effect, Msg};
-use crate::cli::{Exit, Failure, Replay};
+use crate::cli::{ColumnList, Exit, Failure, Replay};
 use crate::config::Config;
 use crate::export::ConfigState;
 use crate::model::past::Travel;
@@ -200,6 +200,9 @@ impl Viewer<'_> {
             let mut preferences = setup::preferences_of_then(&config);
             let order = self.arguments.sort.unwrap_or(config.appearance.sort);
             preferences.appearance.sort = order;
+            if let Some(ColumnList(columns)) = &self.arguments.columns {
+                preferences.appearance.columns.clone_from(columns);
+            }
             self.send(Msg::Preferences(Box::new(preferences)));
             self.config = config;
         }

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 
 use jiff::Timestamp;
 
-use crate::cli::{Exit, Failure, Replay};
+use crate::cli::{ColumnList, Exit, Failure, Replay};
 use crate::config::Config;
 use crate::export::{self, ConfigState, Exporter, Record};
 use crate::model::alert::Alerts;
@@ -19,6 +19,7 @@ pub struct Records {
     exporter: &'static dyn Exporter,
     out: BufWriter<Patient<Stdout>>,
     privileges: Privileges,
+    columns: Option<ColumnList>,
 }
 
 impl Records {
@@ -38,6 +39,7 @@ impl Records {
         Ok(Some(Records {
             listing: Listing::new(filter, arguments.top, arguments.sort),
             exporter,
+            columns: arguments.columns.clone(),
             out: BufWriter::new(terminal::output()),
             privileges,
         }))
@@ -63,6 +65,7 @@ impl Records {
             unit: look.unit,
             events: None,
             alerts,
+            columns: self.columns.as_ref().map(|chosen| &*chosen.0),
             top: top.as_ref(),
             output: None,
             ipfix: None,

@@ -48,6 +48,8 @@ fn frames() -> Vec<Vec<u8>> {
     for _ in 0..5 {
         let mut short = ethernet(IPV4, &v4(17, &udp((4000, SHORT), b"x")));
         short.resize(SHORTEST, 0);
+        // Expedited forwarding, and a bit of ECN.
+        short[15] = 46 << 2 | 1;
         frames.push(short);
         let tagged = v6(17, &udp((4000, TAGGED), &[7; 100]));
         frames.push(ethernet(0x8100, &tag(42, IPV6, &tagged)));
@@ -153,6 +155,8 @@ fn datagrams_say_all_that_was_counted() {
         .flows()
         .find(|record| record.number(11) == u64::from(SHORT));
     let short = short.expect("the flow of short frames");
+    let heads = [192, 195].map(|element| short.number(element));
+    assert_eq!(heads, [64, 46], "its hop limit and service class");
     let sizes = [1, 352].map(|element| short.number(element) / short.number(2));
     assert_eq!(
         sizes,

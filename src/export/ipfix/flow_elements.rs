@@ -74,12 +74,7 @@ pub static FLOW_ELEMENTS: &[FlowElement] = &[
         |r| has_ports(r).then_some(Number(r.key.destination_port.into())),
     ),
     row(
-        Element::standard(
-            32,
-            "icmpTypeCodeIPv4",
-            Unsigned16,
-            "ICMP: type * 256 + code",
-        ),
+        Element::standard(32, "icmpTypeCodeIPv4", Unsigned16, "type * 256 + code"),
         |r| kind_of(r, Protocol::Icmp),
     ),
     row(
@@ -144,6 +139,14 @@ pub static FLOW_ELEMENTS: &[FlowElement] = &[
             "bytes on the wire, as `bytes` elsewhere",
         ),
         |r| Some(Number(r.now.bytes - r.then.bytes)),
+    ),
+    row(
+        Element::standard(192, "ipTTL", Unsigned8, "hop limit of the latest packet"),
+        |r| r.now.ip?.ttl.map(|ttl| Number(ttl.into())),
+    ),
+    row(
+        Element::standard(195, "ipDiffServCodePoint", Unsigned8, "DSCP, the latest"),
+        |r| r.now.ip?.dscp.map(|dscp| Number(dscp.0.into())),
     ),
     row(
         Element::standard(

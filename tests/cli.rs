@@ -175,6 +175,9 @@ fn other_usage_errors_are_one_line_with_advice() {
             "loss: this is of flows",
         ),
         (&["--wait-for", "port:99999"], "99999: not a port"),
+        (&["veth1"], "interfaces go behind -i"),
+        (&["--filter", "dst:10.0.0.2:443"], "(10.0.0.2 port:443)"),
+        (&["--filter", "src:[fe80::1]:80"], "(fe80::1 port:80)"),
         (&["--sort", "-jiter"], "did you mean jitter"),
         (&["--sort", "blue"], "there is no such column"),
         (

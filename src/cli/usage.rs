@@ -1,5 +1,7 @@
 //! What is wrong with a command line, in one line.
 
+use clap::error::ErrorKind;
+
 use super::{Exit, Failure};
 
 /// One line out of clap's paragraph: the error and its tips, without usage and colours.
@@ -14,6 +16,9 @@ pub(super) fn usage_failure(error: &clap::Error) -> Failure {
     let (tips, said): (Vec<&str>, Vec<&str>) =
         said.into_iter().partition(|line| line.starts_with("tip: "));
     let mut advice: Vec<&str> = tips.iter().map(|tip| &tip["tip: ".len()..]).collect();
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        advice.push("interfaces go behind -i, a filter behind --filter");
+    }
     advice.push("see: flowtop --help");
     let message = format!("command line: {} ({})", said.join(" "), advice.join("; "));
     Failure::new(Exit::Usage, message)

@@ -236,7 +236,15 @@ pub struct NoSuchInterface {
 impl fmt::Display for NoSuchInterface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = display_name(&self.name);
-        write!(f, "attach to {name}: no such interface (see: ip link)")
+        // As tcpdump(8) has it.
+        let advice = match &*name {
+            "any" | "all" => "all are watched without -i",
+            "tcp" | "udp" | "icmp" | "ip" | "port" | "host" | "src" | "dst" | "net" => {
+                "a filter goes behind --filter"
+            }
+            _ => "see: ip link",
+        };
+        write!(f, "attach to {name}: no such interface ({advice})")
     }
 }
 

@@ -260,12 +260,12 @@ impl Subject {
     }
 }
 
-/// Whether it can only be meant as an address or a port.
 /// Whether it can be another value of the term before: an address is no VLAN.
 fn may_be(name: &str, piece: Piece) -> bool {
     name != "vlan" || !piece.text.contains(['.', ':'])
 }
 
+/// Whether it can only be meant as an address or a port.
 fn is_value(piece: Piece) -> bool {
     piece.text.starts_with(|c: char| c.is_ascii_digit()) || piece.text.contains("::")
 }

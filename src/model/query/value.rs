@@ -1,6 +1,6 @@
 //! What stands behind a field or a comparison: addresses, ports, names, numbers with units.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
@@ -70,6 +70,10 @@ fn each<T>(
 }
 
 fn network(piece: Piece) -> Result<IpNet, QueryError> {
+    if let Ok(end) = piece.text.parse::<SocketAddr>() {
+        let (address, port) = (end.ip(), end.port());
+        return Err(piece.error(format!("a port is told apart ({address} port:{port})")));
+    }
     let text = piece.text.trim_start_matches('[').trim_end_matches(']');
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address

@@ -82,6 +82,15 @@ fn a_missing_name_is_an_error_that_says_so_and_a_glob_without_a_match_is_none() 
         "attach to eth9: no such interface (see: ip link)"
     );
     assert_eq!(selection.missing(&links).count(), 2);
+    for (name, advice) in [
+        ("any", "(all are watched without -i)"),
+        ("udp", "(a filter goes behind --filter)"),
+    ] {
+        let error = Selection::new([name])
+            .require_names(&links)
+            .expect_err(name);
+        assert!(error.to_string().ends_with(advice), "{error}");
+    }
     let globs = Selection::new(["eth*", "wlan?", "can*"]);
     let mut unreadable = link("can0");
     unreadable.header = LinkHeader::Unsupported(280);

@@ -222,7 +222,7 @@ impl Alerts {
         let since_ns = state.map_or(now_ns, |state| state.since_ns);
         let lasted_s = seconds_between(since_ns, now_ns);
         // Reports come a little early or late.
-        let unsteady_s = report.interval_s.min(1.0) / 10.0;
+        let unsteady_s = report.interval_s / 10.0;
         let raised = was_raised || lasted_s + unsteady_s >= rule.at_least_s;
         let worst = state.map(|state| state.worst).filter(|worst| {
             let worst = worst.number();

@@ -241,7 +241,7 @@ impl Session {
                     self.refreshes = self.refreshes.saturating_add(periods);
                     happenings.push(Happening::Read);
                 }
-                Update::Played => self.play_to_the_end(&mut happenings),
+                Update::Played(last) => self.play_to_the_end(last, &mut happenings),
                 Update::Assigned(number) => self.reload.confirm(number),
                 Update::Unassigned(number, why) => happenings.push(self.withdraw(number, why)),
                 Update::Ruled(version, rules) => self.set_rules(version, rules),

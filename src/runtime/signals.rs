@@ -35,7 +35,11 @@ pub fn catch() -> io::Result<Caught> {
     let ends = [SIGINT, SIGTERM, SIGQUIT].into_iter().chain(hang_up);
     let is_waiting = Arc::new(AtomicBool::new(true));
     for signal in ends.clone() {
-        flag::register_conditional_default(signal, is_waiting.clone())?;
+        // To the first process of a container Linux does nothing by default.
+        match std::process::id() {
+            1 => flag::register_conditional_shutdown(signal, 128 + signal, is_waiting.clone())?,
+            _ => flag::register_conditional_default(signal, is_waiting.clone())?,
+        };
     }
     Ok(Caught {
         signals: Signals::new(ends.chain([SIGUSR2]))?,

@@ -34,8 +34,8 @@ pub enum Update {
     Name(IpAddr, Answer),
     /// Something that the user should know.
     Notice(String),
-    /// The capture that is played has no more packets.
-    Played,
+    /// The capture that is played has no more packets. Its last reading, if somebody watches.
+    Played(Option<Box<Snapshot>>),
     /// A signal asks for the end of the run: that the terminal has hung up, or another one.
     End { is_hang_up: bool },
     /// A signal asks for totals that start at zero.

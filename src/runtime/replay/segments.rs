@@ -168,13 +168,16 @@ impl Source for Segments {
     }
 
     fn refresh(&mut self) -> io::Result<()> {
+        // The last one may have become longer, and so may that of before, until another one came.
+        let former = self.names.last().copied();
         self.names = self.list()?;
-        self.indices
-            .retain(|name, _| self.names.binary_search(name).is_ok());
-        // The last one may have become longer.
-        let last = self.names.last().copied();
+        let open = [former, self.names.last().copied()];
+        let is_there = |name: &SegmentName| self.names.binary_search(name).is_ok();
+        self.indices.retain(|name, _| is_there(name));
+        self.unmarked
+            .retain(|name, _| is_there(name) && !open.contains(&Some(*name)));
         let is_known =
-            |name: &&SegmentName| self.indices.contains_key(name) && Some(**name) != last;
+            |name: &&SegmentName| self.indices.contains_key(name) && !open.contains(&Some(**name));
         let unknown = self.names.iter().filter(|name| !is_known(name));
         let found: Vec<_> = unknown.map(|name| (*name, self.read_index(name))).collect();
         if found

@@ -350,13 +350,14 @@ impl Player {
                 self.say(&format!("watch {glob}: no interface in it has this name"));
             }
         }
-        if self.is_watched {
+        let last = self.is_watched.then(|| {
             // Nothing comes after this reading.
             self.ends_ns = self.end_ns();
             self.is_time_up = true;
-            self.read(self.ends_ns, 0);
-        }
-        self.outlet.send(Update::Played);
+            self.unread += 1;
+            Box::new(self.snapshot(self.ends_ns))
+        });
+        self.outlet.send(Update::Played(last));
     }
 
     /// The end of the time, or the latest packet. An interval of next to no length would have no rates.

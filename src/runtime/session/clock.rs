@@ -15,8 +15,11 @@ use crate::runtime::wake;
 
 /// An interval that ends with the run must not be cut short by a scheduling delay.
 const GRACE: Duration = Duration::from_millis(20);
-/// A collector may take what is left for this long after a second signal: some send each signal twice (timeout(1) does).
+/// After a second signal a collector that takes nothing for this long is not waited for: some send each signal twice (timeout(1)
+/// does).
 const HURRY: Duration = Duration::from_secs(1);
+/// Nor is one that takes longer than this.
+const LAST_HURRY: Duration = Duration::from_secs(5);
 
 /// When a run that begins now is to end, if that is known. A capture ends in packet time, which is another matter.
 pub(super) fn end_of(arguments: &Arguments) -> Option<Instant> {
@@ -96,17 +99,22 @@ impl Session {
     fn finish_export(&mut self) -> Option<String> {
         let mut export = self.ipfix.take()?;
         export.begin_end();
-        let mut gives_up = None;
+        let (mut urged, mut taken) = (None, (0, Instant::now()));
         while !export.has_ended() {
-            if self.is_urged() {
-                gives_up.get_or_insert_with(|| Instant::now() + HURRY);
+            let (now, messages) = (Instant::now(), export.counts().messages);
+            if self.is_urged() && (urged.is_none() || messages != taken.0) {
+                urged.get_or_insert(now);
+                taken = (messages, now);
             }
-            let left = gives_up.map(|end: Instant| end.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            let end = urged.map(|urged| (urged + LAST_HURRY).min(taken.1 + HURRY));
+            if end.is_some_and(|end| now >= end) {
                 export.give_up();
                 break;
             }
-            let patience = left.map_or(PollTimeout::NONE, wake::timeout);
+            // It tells of nothing but its end.
+            let patience = end.map_or(PollTimeout::NONE, |end| {
+                wake::timeout((end - now).min(HURRY / 10))
+            });
             let mut fds = [
                 PollFd::new(self.wake(), PollFlags::POLLIN),
                 PollFd::new(export.as_fd(), PollFlags::empty()),

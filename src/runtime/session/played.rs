@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Session;
+use crate::model::snapshot::Snapshot;
 use crate::runtime::happening::Happening;
 use crate::runtime::updates::Update;
 
@@ -37,9 +38,17 @@ impl Session {
     }
 
     /// There is nothing more to play: on a screen the last interval is over before its time.
-    pub(super) fn play_to_the_end(&mut self, happenings: &mut Vec<Happening>) {
+    pub(super) fn play_to_the_end(
+        &mut self,
+        last: Option<Box<Snapshot>>,
+        happenings: &mut Vec<Happening>,
+    ) {
         if !self.is_headless() {
-            self.tracker.close_interval();
+            let closes = last.is_some() && self.waiting.is_none();
+            self.count(last, closes.into());
+            if !closes {
+                self.tracker.close_interval();
+            }
             happenings.push(Happening::IntervalClosed(1));
         }
         happenings.push(Happening::Played);

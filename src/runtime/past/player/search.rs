@@ -87,7 +87,14 @@ impl<S: Source> Player<S> {
                 behind_ns.max(until_ns.saturating_sub(self.stretch_ns())),
                 until_ns,
             ),
-            Some((from_ns, to_ns)) => (*from_ns, (*to_ns).min(until_ns)),
+            // No more than a course remembers.
+            Some((from_ns, to_ns)) => {
+                let to_ns = (*to_ns).min(until_ns);
+                (
+                    (*from_ns).max(to_ns.saturating_sub(self.stretch_ns())),
+                    to_ns,
+                )
+            }
             None => (i64::MIN, i64::MIN),
         };
         if until_ns <= self.span().0 || from_ns >= to_ns {

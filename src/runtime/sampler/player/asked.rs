@@ -265,7 +265,7 @@ mod tests {
         player.end(Some(&Fault::CutOff));
         assert!(!player.sample.is_truncated);
         let updates = inlet.receive();
-        assert!(matches!(updates.last(), Some(Update::Played)));
+        assert!(matches!(updates.last(), Some(Update::Played(_))));
         let is_notice = |update: &Update| matches!(update, Update::Notice(_));
         assert!(!updates.iter().any(is_notice), "{updates:?}");
     }

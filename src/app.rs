@@ -127,8 +127,8 @@ impl App {
     }
 
     /// There was a reading at this local time: what happens from here on happens then.
-    pub fn tell_time(&mut self, now: TimeOfDay) {
-        self.journal.tell_time(now);
+    pub fn set_time(&mut self, now: TimeOfDay) {
+        self.journal.set_time(now);
     }
 
     /// Handles a message; `live` is the tracker's current report.

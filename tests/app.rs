@@ -952,7 +952,7 @@ fn what_happens_between_two_intervals_has_the_time_of_then() {
         second: CLOCK.second + 40,
         ..CLOCK
     };
-    app.tell_time(later);
+    app.set_time(later);
     press(&mut app, &report, "z Space");
     assert_eq!(app.reset_at(), Some(later));
     assert_eq!(app.paused().map(Moment::at), Some(later));
@@ -1028,7 +1028,7 @@ fn the_selected_event_is_the_same_in_the_past_or_none() {
     };
     assert_eq!(selected(&mut app).as_deref(), Some("two"));
     let mut journal = Journal::new(Vec::new());
-    journal.tell_time(CLOCK);
+    journal.set_time(CLOCK);
     let past = |journal: &Journal| {
         let moment = Moment::past(&live, journal, Place::default());
         Msg::Past(Some(Box::new(moment)))

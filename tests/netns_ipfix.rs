@@ -105,6 +105,17 @@ fn assert_all_is_said(ended: &Ended, sums: &Sums) {
     assert_eq!(ended.code, Some(0));
 }
 
+/// All datagrams that are there.
+fn received(collector: &UdpSocket) -> Vec<Vec<u8>> {
+    collector.set_nonblocking(true).expect("do not wait");
+    let mut message = [0; 2048];
+    let next = || {
+        let length = collector.recv(&mut message).ok()?;
+        Some(message[..length].to_vec())
+    };
+    std::iter::from_fn(next).collect()
+}
+
 #[test]
 fn datagrams_say_all_that_was_counted() {
     if !support::root() {
@@ -127,12 +138,10 @@ fn datagrams_say_all_that_was_counted() {
     run.settle(2 * frames.len() as u64);
     let ended = run.finish();
     let mut reader = Reader::default();
-    collector.set_nonblocking(true).expect("do not wait");
-    let mut message = [0; 2048];
     let (mut messages, mut bytes) = (0, 0);
-    while let Ok(length) = collector.recv(&mut message) {
-        reader.receive(&message[..length]);
-        (messages, bytes) = (messages + 1, bytes + length as u64);
+    for message in received(&collector) {
+        reader.receive(&message);
+        (messages, bytes) = (messages + 1, bytes + message.len() as u64);
     }
     assert_all_is_said(&ended, &exported(reader.flows()));
     assert_eq!(reader.missing, 0);
@@ -185,14 +194,11 @@ fn templates_come_again_at_once_where_datagrams_were_refused() {
     sender.send_all(&frames);
     run.settle(2 * frames.len() as u64);
     run.finish();
-    collector.set_nonblocking(true).expect("do not wait");
     let mut reader = Reader::default();
-    let mut message = [0; 2048];
-    while let Ok(length) = collector.recv(&mut message) {
+    for message in received(&collector) {
         // The first messages may be the rest of an interval whose templates were refused.
-        let message = &message[..length];
-        if reader.can_read(message) {
-            reader.receive(message);
+        if reader.can_read(&message) {
+            reader.receive(&message);
         }
     }
     let flows: Vec<u64> = reader.flows().map(|flow| flow.number(11)).collect();

@@ -40,7 +40,7 @@ impl Journal {
     }
 
     /// There was a reading at this local time.
-    pub fn tell_time(&mut self, now: TimeOfDay) {
+    pub fn set_time(&mut self, now: TimeOfDay) {
         self.now = now;
     }
 

@@ -29,12 +29,12 @@ const LONGEST_NAME: usize = 255;
 /// Options of interfaces and of their statistics.
 const IF_NAME: u16 = 2;
 const IF_TSRESOL: u16 = 9;
-/// Of a packet.
-const FLAGS: u16 = 2;
 const IF_FCSLEN: u16 = 13;
 const IF_TSOFFSET: u16 = 14;
 const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
+/// An option of packets.
+const FLAGS: u16 = 2;
 
 /// An interface of the section.
 #[derive(Debug, Clone, Copy)]

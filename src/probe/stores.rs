@@ -235,27 +235,33 @@ mod tests {
         assert_eq!(find(24, [8, 0, 0]), None);
     }
 
+    /// The key of a fragmented packet.
+    fn packet(n: u32) -> [u8; size_of::<fragment_key>()] {
+        let mut key = [0; size_of::<fragment_key>()];
+        key[..4].copy_from_slice(&n.to_ne_bytes());
+        key
+    }
+
+    fn keep(n: u32) {
+        // SAFETY: a key and a value of this type.
+        unsafe {
+            flowtop_native_update(LRU_HASH, packet(n).as_ptr().cast(), [n, n].as_ptr().cast());
+        }
+    }
+
     #[test]
     fn what_was_used_last_stays_and_memory_is_bounded() {
         clear();
-        let key = |n: u32| {
-            let mut key = [0; size_of::<fragment_key>()];
-            key[..4].copy_from_slice(&n.to_ne_bytes());
-            key
-        };
         for n in 0..5 * FRAGMENTS as u32 {
-            // SAFETY: a key and a value of this type.
-            unsafe {
-                flowtop_native_update(LRU_HASH, key(n).as_ptr().cast(), [n, n].as_ptr().cast());
-            }
-            assert!(look_up(LRU_HASH, &key(0)).is_some(), "{n}");
+            keep(n);
+            assert!(look_up(LRU_HASH, &packet(0)).is_some(), "{n}");
             let few = n.saturating_sub(FRAGMENTS as u32 / 4);
             assert_eq!(
-                look_up(LRU_HASH, &key(few)),
+                look_up(LRU_HASH, &packet(few)),
                 Some(u64::from(few) << 32 | u64::from(few))
             );
         }
-        assert_eq!(look_up(LRU_HASH, &key(1)), None);
+        assert_eq!(look_up(LRU_HASH, &packet(1)), None);
         let kept = STORES.with_borrow(|stores| stores.fragments.iter().map(Values::len).sum());
         assert!((1..=2 * FRAGMENTS).contains(&kept), "{kept}");
     }
@@ -263,21 +269,13 @@ mod tests {
     #[test]
     fn as_many_fragmented_packets_are_known_as_the_kernel_knows() {
         clear();
-        let key = |n: u32| {
-            let mut key = [0; size_of::<fragment_key>()];
-            key[..4].copy_from_slice(&n.to_ne_bytes());
-            key
-        };
         let before = 5000;
         let all = before..before + FRAGMENTS as u32;
         for n in (0..before).chain(all.clone()) {
-            // SAFETY: a key and a value of this type.
-            unsafe {
-                flowtop_native_update(LRU_HASH, key(n).as_ptr().cast(), [n, n].as_ptr().cast());
-            }
+            keep(n);
         }
         for n in all {
-            assert!(look_up(LRU_HASH, &key(n)).is_some(), "{n}");
+            assert!(look_up(LRU_HASH, &packet(n)).is_some(), "{n}");
         }
     }
 

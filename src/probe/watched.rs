@@ -46,7 +46,7 @@ impl Drops {
     }
 
     /// What it says now. A device that counts fewer than before counts anew.
-    fn note(&mut self, now: Option<u64>) {
+    fn update(&mut self, now: Option<u64>) {
         let Some(now) = now else { return };
         let then = self.latest.replace(now).unwrap_or(now);
         let newly = now.checked_sub(then).unwrap_or(now);
@@ -206,7 +206,7 @@ impl WatchedInterfaces {
     pub fn report(&mut self, snapshot: &mut Snapshot) {
         let mut now = Figures::default();
         for (ifindex, watched) in &mut self.by_index {
-            watched.drops.note(watched.link.device_drops);
+            watched.drops.update(watched.link.device_drops);
             let (counted, incidents) = self.totals.read(*ifindex);
             snapshot.interfaces.push(InterfaceSample {
                 name: watched.link.display_name.clone(),
@@ -243,7 +243,7 @@ mod tests {
     fn a_device_drops_what_it_says_beyond_what_it_said_before() {
         let all = |said: &[Option<u64>]| {
             let mut drops = Drops::begin(said[0]);
-            said[1..].iter().for_each(|now| drops.note(*now));
+            said[1..].iter().for_each(|now| drops.update(*now));
             drops.all
         };
         assert_eq!(all(&[Some(100)]), Some(0));

@@ -163,7 +163,7 @@ impl Dashboard {
             Happening::Read if self.session.is_waiting() => return self.refresh(),
             Happening::Read => {
                 let now = self.time_of_day();
-                self.screen.app.tell_time(now);
+                self.screen.app.set_time(now);
                 // The histogram of the detail grows with each reading, however long the interval is. A capture says at which pace it
                 // goes on, and a screen that stands still for how long it does.
                 let (app, is_capture) = (&self.screen.app, self.session.is_capture());

@@ -293,7 +293,7 @@ impl FlowTracker {
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
         flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
         flow.update_glance(sample.counts.ip.is_some());
-        if let Some(rule) = self.rule_versions.judge(sample) {
+        if let Some(rule) = self.rule_versions.place_of(sample) {
             let came = (increase.came.across_flows(), sample.last_seen_ns);
             count_for_rule(&mut self.report.rules, flow, rule, came);
         }

@@ -39,7 +39,7 @@ impl RuleVersions {
     /// The place of the sample's rule among those in force, if it has one. `None`: it was judged by others, whose rule is not
     /// in force any more.
     #[inline]
-    pub fn judge(&self, sample: &FlowSample) -> Option<Option<usize>> {
+    pub fn place_of(&self, sample: &FlowSample) -> Option<Option<usize>> {
         if !self.has_any {
             return None;
         }

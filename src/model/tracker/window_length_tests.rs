@@ -84,48 +84,38 @@ fn a_window_as_long_as_the_interval_is_that_interval() {
     }
 }
 
+/// Gaps in the window, a ms each, after each of snapshots that are taken then, ms, and that end an interval or do not.
+fn windows(taken: &[(u64, bool)]) -> Vec<u64> {
+    let mut tracker = tracker();
+    let mut read = |(at_ms, closes): &(u64, bool)| {
+        let mut sample = sample(0, 1, 1, *at_ms);
+        sample.gaps.count = *at_ms;
+        let mut snapshot = snapshot(0, &[sample], &[]);
+        snapshot.taken_ns = at_ms * 1_000_000;
+        match closes {
+            true => tracker.advance_and_close(&snapshot),
+            false => tracker.advance(&snapshot),
+        }
+        tracker.report().flows[0].interarrival.samples
+    };
+    taken.iter().map(&mut read).collect()
+}
+
 #[test]
 fn a_snapshot_soon_after_the_latest_is_of_the_same_step() {
-    let second = 1_000_000_000;
-    let mut tracker = tracker();
-    for (at_ms, in_window) in [
-        (1000, 1000),
-        (2000, 1000),
-        (2300, 1300),
-        (3300, 1000),
-        (3900, 600),
-    ] {
-        // A gap each millisecond.
-        let mut sample = sample(0, 1, 1, at_ms);
-        sample.gaps.count = at_ms;
-        let mut snapshot = snapshot(0, &[sample], &[]);
-        snapshot.taken_ns = at_ms * second / 1000;
-        tracker.advance_and_close(&snapshot);
-        let samples = tracker.report().flows[0].interarrival.samples;
-        assert_eq!(samples, in_window, "at {at_ms} ms");
-    }
+    let taken = [1000, 2000, 2300, 3300, 3900].map(|at_ms| (at_ms, true));
+    assert_eq!(windows(&taken), [1000, 1000, 1300, 1000, 600]);
 }
 
 #[test]
 fn one_that_ends_no_interval_is_of_the_next() {
-    let second = 1_000_000_000;
-    let mut tracker = tracker();
-    for (at_ms, closes) in [
+    let taken = [
         (1000, true),
         (1300, false),
         (2000, true),
         (2100, false),
         (3000, true),
-    ] {
-        let mut sample = sample(0, 1, 1, at_ms);
-        sample.gaps.count = at_ms;
-        let mut snapshot = snapshot(0, &[sample], &[]);
-        snapshot.taken_ns = at_ms * second / 1000;
-        match closes {
-            true => tracker.advance_and_close(&snapshot),
-            false => tracker.advance(&snapshot),
-        }
-        let samples = tracker.report().flows[0].interarrival.samples;
-        assert_eq!(samples, 1000, "at {at_ms} ms");
-    }
+    ];
+    // Figures are those of the latest end.
+    assert_eq!(windows(&taken), [1000; 5]);
 }

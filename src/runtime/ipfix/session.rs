@@ -33,7 +33,7 @@ pub struct Session {
 
 impl Session {
     /// A datagram was not delivered, and may have told of templates.
-    pub fn note_failure(&mut self) {
+    pub fn count_failure(&mut self) {
         self.counts.failures += 1;
         self.failed = Some(Instant::now());
         self.is_in_doubt = true;

@@ -191,7 +191,7 @@ impl Worker {
             && self.settings.collector.transport == Transport::Udp
         {
             // That was of an earlier one.
-            session.note_failure();
+            session.count_failure();
             let why = io::Error::from(ErrorKind::ConnectionRefused);
             sent = self.link.send(message);
             self.complain("send to", &why, "sending goes on");
@@ -223,7 +223,7 @@ impl Worker {
             return false;
         }
         let session = &mut self.session;
-        session.note_failure();
+        session.count_failure();
         session.lose(body.content);
         self.complain(
             "send to",

@@ -131,6 +131,18 @@ impl Counts {
 }
 
 impl Metered {
+    /// What came first and what came then; of numbers less than nothing may be missing.
+    #[inline]
+    pub fn and(self, then: Metered) -> Metered {
+        Metered {
+            packets: self.packets.wrapping_add(then.packets),
+            bytes: self.bytes.wrapping_add(then.bytes),
+            payload_bytes: self.payload_bytes.wrapping_add(then.payload_bytes),
+            lost: self.lost.wrapping_add(then.lost),
+            arrived: self.arrived.wrapping_add(then.arrived),
+        }
+    }
+
     /// What adds up over flows of all kinds, as [`Counts::across_flows`] has it.
     pub fn across_flows(self) -> Counts {
         Counts {

@@ -42,6 +42,7 @@ pub use whole_run::WholeRun;
 pub use window::{Intervals, statistics};
 
 use figure::{float, gained};
+use trouble::has_stepped;
 
 use super::capture::CaptureSample;
 use super::counts::Counts;
@@ -61,7 +62,7 @@ pub struct History {
 impl History {
     /// Appends what an interval came to, but for `lost`: throughput and goodput, bytes per second; mean inter-arrival time
     /// and jitter, ms.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, rates: Option<Rates>, interarrival: &Interarrival) {
         let rates = rates.unwrap_or(Rates {
             throughput: f64::NAN,
@@ -69,8 +70,20 @@ impl History {
             packet_rate: f64::NAN,
         });
         let [mean, jitter] = interarrival.mean_and_jitter();
+        let before = self.throughput_and_jitter();
         self.motion
             .record([rates.throughput, rates.goodput, mean, jitter]);
+        let has_stepped = has_stepped(before, self.throughput_and_jitter());
+        self.motion.mark(has_stepped);
+    }
+
+    fn throughput_and_jitter(&self) -> [f32; 2] {
+        [0, 3].map(|column| self.motion.latest_of(column))
+    }
+
+    /// Whether throughput or jitter may have left its place so many intervals ago, of the latest eight: [`has_stepped`].
+    fn stepped_ago(&self, intervals: usize) -> bool {
+        self.motion.is_marked(intervals)
     }
 
     /// Throughput of so many intervals ago, no more than [`AT_HAND`](series::AT_HAND); NaN where it is not known.

@@ -154,7 +154,7 @@ macro_rules! counter_set {
 
         #[allow(unused_variables, reason = "a group's set begins without a field")]
         impl CounterSet for $name {
-            #[inline]
+            #[inline(always)]
             fn since(&self, earlier: &$name) -> $name {
                 $name { $($field: $kind::since(self.$field, earlier.$field),)* }
             }

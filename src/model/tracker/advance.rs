@@ -204,8 +204,6 @@ impl FlowTracker {
         self.report.revision += 1;
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             state.keep_apart(flow);
-            // What came before in this interval stays in it: figures of an interval are those of all of it.
-            state.then = state.then.since(&flow.counts.metered());
             flow.watched.begin_at_zero(flow.counts.ip.as_ref());
             flow.counts = flow.counts.emptied();
             flow.glance.excess = Excess::default();
@@ -245,15 +243,16 @@ impl FlowTracker {
             };
             course.visit(index);
             let increase = self.count(index, sample, oldest_step);
-            if let Some(closing) = &mut closing {
-                let flow = &mut self.report.flows[index];
-                closing.close_after_sample(index, flow, &mut self.states[index]);
+            let (flow, state) = (&mut self.report.flows[index], &mut self.states[index]);
+            match &mut closing {
+                Some(closing) => closing.close_after_sample(index, flow, state, increase.came),
+                None => state.came = state.came.and(increase.came),
             }
             if ifindex != Some(sample.key.ifindex) {
                 self.interfaces.count(ifindex, came.across_flows());
                 (ifindex, came) = (Some(sample.key.ifindex), Metered::default());
             }
-            came += increase.came;
+            came = came.and(increase.came);
         }
         self.interfaces.count(ifindex, came.across_flows());
         if let Some(closing) = closing {
@@ -326,7 +325,7 @@ impl FlowTracker {
         if state.profile != sample.profile && !is_stream || sample.counts.sequence.is_none() {
             // Sequence numbers found under another profile say nothing about these.
             state.profile = sample.profile;
-            (state.then.lost, state.then.arrived) = (0, 0);
+            (state.came.lost, state.came.arrived) = (0, 0);
             state.window.forget_numbers();
             self.report.flows[index as usize].counts.sequence = None;
         }

@@ -5,6 +5,7 @@ use super::eventful::Eventful;
 use super::outline::Outline;
 use super::state::{Ended, FlowState};
 use super::{Flow, Report};
+use crate::model::counts::Metered;
 
 /// The flows for which an interval has ended.
 #[derive(Debug)]
@@ -28,14 +29,22 @@ impl Closing {
         }
     }
 
-    /// Closes a flow of which no other sample can come: it has one slot.
+    /// Takes in what came with a sample, and closes its flow where no other sample of it can come: it has one slot.
     #[inline]
-    pub fn close_after_sample(&mut self, index: usize, flow: &mut Flow, state: &mut FlowState) {
+    pub fn close_after_sample(
+        &mut self,
+        index: usize,
+        flow: &mut Flow,
+        state: &mut FlowState,
+        came: Metered,
+    ) {
         if state.has_one_slot() {
-            state.close_interval(flow, &self.ended);
+            state.close_interval(flow, &self.ended, came);
             self.closed[index / 64] |= 1 << (index % 64);
             self.eventful.judge(index, flow);
             self.outline.set(index, flow);
+        } else {
+            state.came = state.came.and(came);
         }
     }
 
@@ -55,7 +64,7 @@ impl Closing {
                 }
                 let is_settled = flow.repeat_if_settled();
                 if !is_settled {
-                    state.close_interval(flow, &self.ended);
+                    state.close_interval(flow, &self.ended, Metered::default());
                     self.outline.set(block * 64 + at, flow);
                 }
                 // It has several slots, or may have fallen silent.

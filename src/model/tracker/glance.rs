@@ -39,10 +39,8 @@ impl Glance {
     /// Says whether this holds.
     #[inline]
     pub(super) fn set(&mut self, mark: Mark, holds: bool) {
-        match holds {
-            true => self.marks |= mark as u8,
-            false => self.marks &= !(mark as u8),
-        }
+        // No branch: what holds of one flow says nothing of the next.
+        self.marks = self.marks & !(mark as u8) | (u8::from(holds) * mark as u8);
     }
 }
 

@@ -13,22 +13,13 @@ mod world;
 #[derive(Default)]
 struct Remembered {
     lost: u64,
-    /// The same when the interval began; below zero where totals began anew since.
-    lost_then: i64,
     /// Throughput, goodput, mean inter-arrival time, jitter; losses.
     history: VecDeque<[Option<f64>; 5]>,
 }
 
 impl Remembered {
-    fn newly_lost(&self) -> i64 {
-        self.lost as i64 - self.lost_then
-    }
-
-    fn close(&mut self, motion: [Option<f64>; 4], is_tracked: bool) {
-        let newly_lost = self.newly_lost().max(0) as f64;
-        self.lost_then = self.lost as i64;
+    fn close(&mut self, motion: [Option<f64>; 4], lost: Option<f64>) {
         let [throughput, goodput, mean, jitter] = motion;
-        let lost = is_tracked.then_some(newly_lost);
         let values = [throughput, goodput, mean, jitter, lost];
         self.history.push_back(values);
         if self.history.len() > 60 {
@@ -229,11 +220,12 @@ impl Run {
             let loss = share(self.world.numbers(port, window));
             expect_near(flow.recent_loss.window(), loss, 1e-9, "loss, window");
             let remembered = &mut self.remembered[usize::from(port)];
-            let arrived = self.world.numbers(port, self.closed_at).1;
-            let loss = share((remembered.newly_lost() as f64, arrived));
+            let numbers = self.world.numbers(port, self.closed_at);
+            let loss = share(numbers);
             expect_near(flow.recent_loss.interval(), loss, 1e-9, "loss, interval");
+            let lost = (port != UNTRACKED).then_some(numbers.0.max(0.0));
             let speed = [Some(rates.throughput), Some(rates.goodput)];
-            remembered.close([speed[0], speed[1], mean, deviation], port != UNTRACKED);
+            remembered.close([speed[0], speed[1], mean, deviation], lost);
             remembered.expect_history(&flow.history);
         }
         self.closed_at = self.world.second;
@@ -243,7 +235,6 @@ impl Run {
         self.tracker.reset();
         self.reset_at = self.world.second;
         for remembered in &mut self.remembered {
-            remembered.lost_then -= remembered.lost as i64;
             remembered.lost = 0;
         }
         for flow in &self.tracker.report().flows {

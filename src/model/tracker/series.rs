@@ -25,9 +25,13 @@ pub struct Traces<const N: usize> {
     latest: [f32; N],
     /// How many times in a row the latest came.
     run: u8,
-    /// Sets in the ring, and the place there of the next one; the last of those before it are gathered.
+    /// How many sets of those that are gathered wait, and the place in the ring where they go.
+    waiting: u8,
+    place: u8,
+    /// Sets in the ring.
     kept: u8,
-    next: u8,
+    /// Which of the latest sets are marked, a bit each, the lowest that of the latest.
+    marks: u8,
 }
 
 /// The latest values of one quantity.
@@ -43,8 +47,9 @@ pub struct Trace<'a> {
     column: usize,
     latest: f32,
     run: u8,
+    waiting: u8,
+    place: u8,
     kept: u8,
-    next: u8,
 }
 
 impl<const N: usize> Default for Traces<N> {
@@ -54,15 +59,17 @@ impl<const N: usize> Default for Traces<N> {
             gathered: [[NOTHING; N]; TOGETHER],
             latest: [0.0; N],
             run: 0,
+            waiting: 0,
+            place: 0,
             kept: 0,
-            next: 0,
+            marks: 0,
         }
     }
 }
 
 impl<const N: usize> Traces<N> {
     /// Appends a value of each; the oldest make room. NaN stands for an interval without a value.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, values: [f64; N]) {
         let values = values.map(|value| value as f32);
         if values.map(f32::to_bits) != self.latest.map(f32::to_bits) {
@@ -73,8 +80,28 @@ impl<const N: usize> Traces<N> {
     }
 
     /// Appends the latest values once more.
+    #[inline]
     pub fn repeat(&mut self) {
         self.run = (self.run + 1).min(Series::CAPACITY as u8);
+        self.marks <<= 1;
+    }
+
+    /// Marks the latest set, for who records them.
+    #[inline]
+    pub fn mark(&mut self, is_marked: bool) {
+        self.marks |= u8::from(is_marked);
+    }
+
+    /// Whether the set of so many intervals ago is marked, of the latest eight.
+    #[inline]
+    pub fn is_marked(&self, intervals: usize) -> bool {
+        self.marks >> intervals & 1 != 0
+    }
+
+    /// The latest value of the quantity at this place; NaN where there is none, 0 where there was none yet.
+    #[inline]
+    pub fn latest_of(&self, column: usize) -> f32 {
+        self.latest[column]
     }
 
     /// The quantity at this place of the set of so many intervals ago, no more than are at hand; NaN for what is not known.
@@ -85,19 +112,19 @@ impl<const N: usize> Traces<N> {
             return self.latest[column];
         };
         // Nothing was gathered yet: its places say so.
-        let place = TOGETHER + usize::from(self.next) - 1 - behind;
-        decode(self.gathered[place % TOGETHER][column]).unwrap_or(f32::NAN)
+        let set = &self.gathered[gathered_at(self.waiting, behind)];
+        decode(set[column]).unwrap_or(f32::NAN)
     }
 
     /// Asks for the place in the ring where the next value will go, if it takes those that wait with it.
     #[inline]
     pub fn ask_ahead(&self) {
-        let at = usize::from(self.next);
-        if (at + 1).is_multiple_of(TOGETHER)
+        if usize::from(self.waiting) + 1 == TOGETHER
             && let Some(ring) = &self.ring
         {
-            ahead::ask_for(&ring[at + 1 - TOGETHER]);
-            ahead::ask_for(&ring[at]);
+            let place = usize::from(self.place);
+            ahead::ask_for(&ring[place]);
+            ahead::ask_for(&ring[place + TOGETHER - 1]);
         }
     }
 
@@ -110,24 +137,33 @@ impl<const N: usize> Traces<N> {
             column,
             latest: self.latest[column],
             run: self.run,
+            waiting: self.waiting,
+            place: self.place,
             kept: self.kept,
-            next: self.next,
         }
     }
 
     fn keep_run(&mut self) {
-        let codes = self.latest.map(encode);
+        let codes = encode(self.latest);
         for _ in 0..std::mem::take(&mut self.run) {
-            let at = usize::from(self.next);
-            self.next = if at + 1 < OLDER { at as u8 + 1 } else { 0 };
-            self.gathered[at % TOGETHER] = codes;
-            if self.next.is_multiple_of(TOGETHER as u8) {
-                let empty = || Box::new([[NOTHING; N]; OLDER]);
-                let ring = self.ring.get_or_insert_with(empty);
-                ring[at + 1 - TOGETHER..=at].copy_from_slice(&self.gathered);
-                self.kept = (self.kept + TOGETHER as u8).min(OLDER as u8);
+            self.gathered[usize::from(self.waiting)] = codes;
+            self.waiting += 1;
+            if usize::from(self.waiting) == TOGETHER {
+                self.keep_gathered();
             }
         }
+    }
+
+    /// Not inlined: one set of six comes by here.
+    #[inline(never)]
+    fn keep_gathered(&mut self) {
+        let empty = || Box::new([[NOTHING; N]; OLDER]);
+        let ring = self.ring.get_or_insert_with(empty);
+        let place = usize::from(self.place);
+        ring[place..place + TOGETHER].copy_from_slice(&self.gathered);
+        self.waiting = 0;
+        self.place = ((place + TOGETHER) % OLDER) as u8;
+        self.kept = (self.kept + TOGETHER as u8).min(OLDER as u8);
     }
 }
 
@@ -136,6 +172,7 @@ impl Series {
     pub const CAPACITY: usize = 60;
 
     /// Appends a value; the oldest one makes room. `None` stands for an interval without a value.
+    #[inline]
     pub fn push(&mut self, value: Option<f64>) {
         self.record([value.unwrap_or(f64::NAN)]);
     }
@@ -179,9 +216,8 @@ impl<'a> Trace<'a> {
     }
 
     fn len(self) -> usize {
-        // What is gathered and not in the ring yet.
-        let waiting = usize::from(self.next) % TOGETHER;
-        (usize::from(self.kept) + waiting + usize::from(self.run)).min(Series::CAPACITY)
+        let parts = [self.kept, self.waiting, self.run].map(usize::from);
+        parts.into_iter().sum::<usize>().min(Series::CAPACITY)
     }
 
     fn value(self, ago: usize) -> Option<f32> {
@@ -189,12 +225,15 @@ impl<'a> Trace<'a> {
             return self.latest();
         }
         let Some(behind) = ago.checked_sub(self.run.into()) else {
-            return decode(encode(self.latest));
+            let [code] = encode([self.latest]);
+            return decode(code);
         };
-        let place = OLDER + usize::from(self.next) - 1 - behind;
         let (values, place) = match behind {
-            ..TOGETHER => (self.gathered, place % TOGETHER),
-            _ => (self.ring, place % OLDER),
+            ..TOGETHER => (self.gathered, gathered_at(self.waiting, behind)),
+            _ => {
+                let next = OLDER + usize::from(self.place) + usize::from(self.waiting);
+                (self.ring, (next - 1 - behind) % OLDER)
+            }
         };
         decode(values[place * self.stride + self.column])
     }
@@ -212,18 +251,35 @@ const ZERO: u16 = 1;
 /// The bits of 2^-21, the least that is not zero, without the 13 that are left out.
 const LEAST: u32 = (127 - 21) << 10;
 
-/// Without a branch, in signed numbers: so it is done to four values side by side.
-fn encode(value: f32) -> u16 {
-    const INFINITE: i32 = f32::INFINITY.to_bits() as i32;
-    let bits = value.to_bits() as i32;
-    let rounded = bits.wrapping_add(1 << 12) >> 13;
-    let code = (rounded - LEAST as i32).max(0) + i32::from(ZERO);
-    let code = code.min(u16::MAX.into());
-    (if bits & i32::MAX > INFINITE {
-        NOTHING.into()
+/// What the least and the largest code stand for, but for that of no value.
+const RANGE: [f32; 2] = [
+    f32::from_bits(LEAST << 13),
+    f32::from_bits((LEAST + (u16::MAX - ZERO) as u32) << 13),
+];
+
+/// Where the set is that was gathered so many before the latest one, if so many wait.
+fn gathered_at(waiting: u8, behind: usize) -> usize {
+    let place = TOGETHER + usize::from(waiting) - 1 - behind;
+    if place < TOGETHER {
+        place
     } else {
-        code
-    }) as u16
+        place - TOGETHER
+    }
+}
+
+/// Mostly without a branch, so that it is done to four values side by side.
+fn encode<const N: usize>(values: [f32; N]) -> [u16; N] {
+    let [least, most] = RANGE;
+    // A comparison and a choice of this form are one instruction.
+    let at_least = |value: f32| if value > least { value } else { least };
+    let code_of = |value: f32| ((value.to_bits() + (1 << 12)) >> 13) - (LEAST - u32::from(ZERO));
+    if values.iter().all(|value| *value <= most) {
+        return values.map(at_least).map(code_of).map(|code| code as u16);
+    }
+    values.map(|value| match value.is_nan() {
+        true => NOTHING,
+        false => code_of(at_least(value).min(most)) as u16,
+    })
 }
 
 fn decode(code: u16) -> Option<f32> {

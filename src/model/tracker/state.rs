@@ -1,4 +1,4 @@
-//! The hidden half of a flow: the last reading of its slots, and its counts when the interval began.
+//! The hidden half of a flow: the last reading of its slots, and what came since the interval began.
 //!
 //! Nearly every flow has had a single slot since it was listed and since the last reset. Its totals are then the slot's
 //! last reading, which is not stored a second time.
@@ -31,7 +31,7 @@ struct Reading {
     counts: Counts,
     /// The low 16 bits are enough: no flow pauses 65,536 times between two readings.
     epoch: u16,
-    gaps: GapSums,
+    gaps: PackedGaps,
 }
 
 /// One of the slots of a flow whose totals are not the reading of a single slot.
@@ -46,12 +46,19 @@ struct Share {
 struct Shares(Vec<Share>);
 
 impl Shares {
-    fn advance(&mut self, sample: &FlowSample, total: &mut Counts) -> Increase {
-        let own = self.0.iter_mut().find(|share| share.slot == sample.slot);
-        match own {
-            Some(share) => share.reading.advance(sample, total),
-            None => Reading::default().advance(sample, total),
-        }
+    /// The last reading of the sample's slot. What was counted since is added to the total.
+    #[inline(never)]
+    fn reading_before(&mut self, sample: &FlowSample, total: &mut Counts) -> &mut Reading {
+        let shares = &mut self.0;
+        let own = shares.iter().position(|share| share.slot == sample.slot);
+        let own = own.unwrap_or_else(|| {
+            let (slot, reading) = (sample.slot, Reading::default());
+            shares.push(Share { slot, reading });
+            shares.len() - 1
+        });
+        let reading = &mut shares[own].reading;
+        *total += sample.counts.since(&reading.counts);
+        reading
     }
 }
 
@@ -61,8 +68,8 @@ pub struct FlowState {
     pub window: Window,
     /// Last reading of its slot's gaps; unused where there are shares.
     gaps: PackedGaps,
-    /// Its counts when the interval began.
-    pub then: Metered,
+    /// What came in the interval so far.
+    pub came: Metered,
     /// Its slots, if its totals are not the reading of a single one: two CPUs inserted it at the same moment, it came back
     /// in another slot, or totals were reset.
     shares: Option<Box<Shares>>,
@@ -81,35 +88,6 @@ pub struct Increase {
     /// All gaps of the epoch, if a new jitter epoch has begun.
     pub gaps: GapSums,
     pub is_new_epoch: bool,
-}
-
-impl Reading {
-    /// Replaces the reading by the sample; returns the difference, and adds it to the total. A sample without sequence numbers
-    /// leaves the known ones.
-    fn advance(&mut self, sample: &FlowSample, total: &mut Counts) -> Increase {
-        let before = std::mem::replace(
-            self,
-            Reading {
-                counts: Counts {
-                    sequence: sample.counts.sequence.or(self.counts.sequence),
-                    ..sample.counts
-                },
-                epoch: sample.epoch as u16,
-                gaps: sample.gaps,
-            },
-        );
-        let is_new_epoch = before.epoch != self.epoch;
-        let counts = sample.counts.since(&before.counts);
-        *total += counts;
-        Increase {
-            came: counts.metered(),
-            gaps: match is_new_epoch {
-                true => sample.gaps,
-                false => sample.gaps.since(before.gaps),
-            },
-            is_new_epoch,
-        }
-    }
 }
 
 impl Flow {
@@ -158,7 +136,7 @@ impl FlowState {
         FlowState {
             window: Window::default(),
             gaps: PackedGaps::default(),
-            then: Metered::default(),
+            came: Metered::default(),
             shares: None,
             slot: sample.slot,
             epoch: sample.epoch as u16,
@@ -199,7 +177,7 @@ impl FlowState {
             let reading = Reading {
                 counts: flow.counts,
                 epoch: self.epoch,
-                gaps: self.gaps.sums(),
+                gaps: self.gaps,
             };
             Box::new(Shares(vec![Share { slot, reading }]))
         })
@@ -227,36 +205,37 @@ impl FlowState {
     /// Adds to the flow's totals what the sample counted since the last reading, and returns that.
     #[inline]
     pub fn count(&mut self, flow: &mut Flow, sample: &FlowSample) -> Increase {
-        let increase = match &mut self.shares {
-            Some(shares) => shares.advance(sample, &mut flow.counts),
+        self.rules_version = sample.rules_version;
+        let (counts, epoch, gaps) = match &mut self.shares {
             // The totals are the last reading, only wider.
-            None => {
-                let is_new_epoch = self.epoch != sample.epoch as u16;
-                let gaps = match is_new_epoch {
-                    true => sample.gaps,
-                    false => self.gaps.until(sample.gaps),
-                };
-                (self.epoch, self.gaps) = (sample.epoch as u16, PackedGaps::of(sample.gaps));
-                let came = sample.counts.since(&flow.counts).metered();
-                flow.counts.advance(&sample.counts);
-                Increase {
-                    came,
-                    gaps,
-                    is_new_epoch,
-                }
+            None => (&mut flow.counts, &mut self.epoch, &mut self.gaps),
+            Some(shares) => {
+                let reading = shares.reading_before(sample, &mut flow.counts);
+                (&mut reading.counts, &mut reading.epoch, &mut reading.gaps)
             }
         };
-        self.rules_version = sample.rules_version;
-        increase
+        let came = sample.counts.since(counts).metered();
+        counts.advance(&sample.counts);
+        let before = std::mem::replace(gaps, PackedGaps::of(sample.gaps));
+        let now = sample.epoch as u16;
+        let is_new_epoch = std::mem::replace(epoch, now) != now;
+        Increase {
+            came,
+            gaps: match is_new_epoch {
+                true => sample.gaps,
+                false => before.until(sample.gaps),
+            },
+            is_new_epoch,
+        }
     }
 
-    /// Ends the throughput interval of the flow.
-    pub fn close_interval(&mut self, flow: &mut Flow, ended: &Ended) {
+    /// Ends the throughput interval of the flow, in which this came last.
+    #[inline(always)]
+    pub fn close_interval(&mut self, flow: &mut Flow, ended: &Ended, latest: Metered) {
         let (seconds, oldest_step) = (ended.seconds, ended.oldest_step);
         let (interarrival, window_loss) = self.window.statistics(oldest_step);
         flow.interarrival = interarrival;
-        let now = flow.counts.metered();
-        let came = now.since(&self.then);
+        let came = std::mem::take(&mut self.came).and(latest);
         let rates = Rates::of(&came, seconds);
         let lost = gained(came.lost as i64);
         let newly_lost = flow.counts.sequence.map(|_| float(lost));
@@ -277,7 +256,6 @@ impl FlowState {
             && !flow.glance.has(Mark::AwaitsPackets)
             && flow.trouble().is_none();
         flow.glance.set(Mark::Settled, is_settled);
-        self.then = now;
     }
 }
 

@@ -49,10 +49,27 @@ impl Trouble {
 
 /// Whether the latest intervals are out of place beside the last ones of the past, or something was lost: of nearly all flows
 /// neither is so, and then they are in no new trouble.
+#[inline]
 pub fn is_suspect(history: &History) -> bool {
+    history.stepped_ago(IN_A_ROW - 1) && is_any_out_of_place(history)
+        || history.lost.latest() > Some(0.0)
+}
+
+/// Whether an interval may be the first of some that are out of place beside the one before. It may as well be none: older
+/// values are less exact.
+#[inline]
+pub fn has_stepped(before: [f32; 2], now: [f32; 2]) -> bool {
+    const A_LITTLE: f32 = 0.01;
+    let ([throughput, jitter], [former_throughput, former_jitter]) = (now, before);
+    is_low((1.0 - A_LITTLE) * throughput, former_throughput)
+        | is_high((1.0 + A_LITTLE) * jitter, former_jitter)
+}
+
+/// Not inlined: hardly any flow comes by here.
+#[inline(never)]
+fn is_any_out_of_place(history: &History) -> bool {
     is_out_of_place(|ago| history.throughput_ago(ago), is_low, f32::max)
         || is_out_of_place(|ago| history.jitter_ago(ago), is_high, f32::min)
-        || history.lost.latest() > Some(0.0)
 }
 
 /// Whether the latest values are off each one before them that is at hand; what is not known says nothing. `nearest` is the one of

@@ -2,7 +2,9 @@
 
 use super::definition::{Course, calm, went};
 use super::tests::Dice;
+use super::{is_any_out_of_place, is_suspect};
 use crate::model::flow::Protocol;
+use crate::model::tracker::{History, Interarrival, Rates};
 
 /// How a flow went, and what is told of it: severity and words, 0 and none where it is in no trouble.
 fn assert_told(cases: &[(Course, f64, &str)]) {
@@ -242,4 +244,46 @@ fn what_is_told_by_chance_is_what_the_definition_says() {
         counts.for_each(|(count, words)| *count += usize::from(told.contains(words)));
     }
     assert!(found.iter().all(|count| *count >= 50), "{found:?}");
+}
+
+/// Values that step by about as much as puts them out of place, and now and then none at all.
+#[test]
+fn what_is_out_of_place_beside_the_interval_before_is_never_passed_by() {
+    let mut dice = Dice(11);
+    let mut value_after = |before: f64, least: f64| match dice.unit() {
+        ..0.05 => 0.0,
+        0.05..0.1 => f64::NAN,
+        0.1..0.5 => before,
+        unit => {
+            let factor = 1.5 + 0.004 * (dice.unit() - 0.5);
+            let next = if unit < 0.75 {
+                before * factor
+            } else {
+                before / factor
+            };
+            if next > least / 2.0 {
+                next
+            } else {
+                least * factor / 1.5
+            }
+        }
+    };
+    let (mut history, mut found) = (History::default(), 0);
+    let (mut rate, mut jitter) = (1000.0, 0.1);
+    for _ in 0..200_000 {
+        (rate, jitter) = (value_after(rate, 1.0), value_after(jitter, 0.1));
+        let rates = Rates {
+            throughput: rate,
+            ..Rates::default()
+        };
+        let known = (!jitter.is_nan()).then_some(jitter);
+        history.record(Some(rates), &Interarrival::new(None, known, 0));
+        // A silent flow is always looked at.
+        if rate != 0.0 && is_any_out_of_place(&history) {
+            assert!(is_suspect(&history), "{rate} {jitter}");
+            found += 1;
+        }
+        (rate, jitter) = (f64::max(rate, 1.0), f64::max(jitter, 0.1));
+    }
+    assert!(found > 500, "{found}");
 }

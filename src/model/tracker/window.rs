@@ -70,6 +70,14 @@ impl Came {
     fn is_nothing(&self) -> bool {
         self.lost == 0 && self.arrived == 0 && self.gaps.sums().count == 0
     }
+
+    fn plus(self, other: Came) -> Came {
+        Came {
+            lost: self.lost + other.lost,
+            gaps: PackedGaps::of(self.gaps.sums().plus(other.gaps.sums())),
+            arrived: self.arrived + other.arrived,
+        }
+    }
 }
 
 /// What came in each step in which anything did, with the number of the step.
@@ -84,6 +92,22 @@ pub struct Window {
 
 #[derive(Debug, Clone, Default)]
 struct Older(VecDeque<(u64, Came)>);
+
+/// Not inlined: a window of one step has none.
+impl Older {
+    #[inline(never)]
+    fn forget_before(&mut self, oldest: u64) {
+        while self.0.front().is_some_and(|(step, _)| *step < oldest) {
+            self.0.pop_front();
+        }
+    }
+
+    #[inline(never)]
+    fn sum(&self) -> Came {
+        let all = self.0.iter().map(|(_, came)| *came);
+        all.fold(Came::default(), Came::plus)
+    }
+}
 
 impl Window {
     /// Forgets all steps.
@@ -119,9 +143,7 @@ impl Window {
             return;
         }
         if self.step == step {
-            self.latest.gaps = PackedGaps::of(self.latest.gaps.sums().plus(gaps));
-            self.latest.lost += came.lost;
-            self.latest.arrived += came.arrived;
+            self.latest = self.latest.plus(came);
             return;
         }
         if self.step >= oldest && !self.latest.is_nothing() || self.older.is_some() {
@@ -152,9 +174,7 @@ impl Window {
             self.latest = Came::default();
         }
         if let Some(older) = &mut self.older {
-            while older.0.front().is_some_and(|(step, _)| *step < oldest) {
-                older.0.pop_front();
-            }
+            older.forget_before(oldest);
         }
     }
 
@@ -162,17 +182,21 @@ impl Window {
     #[inline]
     pub fn statistics(&mut self, oldest: u64) -> (Interarrival, Option<f64>) {
         self.forget_before(oldest);
-        let mut gaps = self.latest.gaps.sums();
-        let (mut lost, mut arrived) = (self.latest.lost, self.latest.arrived);
-        for (_, came) in self.older.iter().flat_map(|older| &older.0) {
+        // Numbers by themselves: copied as a whole, what has just been written would be waited for.
+        let Came {
+            lost,
+            gaps,
+            arrived,
+        } = &self.latest;
+        let (mut lost, mut gaps, mut arrived) = (*lost, gaps.sums(), *arrived);
+        if let Some(older) = &self.older {
+            let came = older.sum();
             gaps = gaps.plus(came.gaps.sums());
             lost += came.lost;
             arrived += came.arrived;
         }
-        (
-            statistics(gaps),
-            loss_percent(gained(lost), gained(arrived)),
-        )
+        let loss = loss_percent(gained(lost), gained(arrived));
+        (statistics(gaps), loss)
     }
 }
 
@@ -185,7 +209,8 @@ pub fn statistics(gaps: GapSums) -> Interarrival {
     let sum = i128::from(gaps.sum as i64);
     let deviation = |n: i128| {
         let numerator = (n * gaps.squares as i128 - sum * sum).max(0);
-        (float(numerator) / (float(n * (n - 1)) * NS_PER_MS * NS_PER_MS)).sqrt()
+        let pairs = float(n) * float(n - 1);
+        (float(numerator) / (pairs * NS_PER_MS * NS_PER_MS)).sqrt()
     };
     Interarrival::new(
         (n > 0).then(|| float(sum) / (float(n) * NS_PER_MS)),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{FlowTracker, Histograms, WindowStep};
-use crate::model::counts::{CounterSet, Counts, TableCounts};
+use crate::model::counts::{CounterSet, Counts, Metered, TableCounts};
 use crate::model::flow::FlowKey;
 use crate::model::histogram::Histogram;
 use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
@@ -147,7 +147,7 @@ impl FlowTracker {
             .resume(&carried.interfaces, &mut self.report);
         for (flow, state) in self.report.flows.iter_mut().zip(&mut self.states) {
             flow.interface = self.interfaces.name(flow.key.ifindex);
-            state.then = flow.counts.metered();
+            state.came = Metered::default();
             flow.watched.begin_at(flow.counts.ip.as_ref());
         }
         self.interval_began_ns = all.taken_ns;

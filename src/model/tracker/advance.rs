@@ -16,7 +16,7 @@ use super::gaps::Histograms;
 use super::interfaces::InterfaceLedger;
 use super::kept::KeptFlows;
 use super::keys::{finder, hash};
-use super::locality::{Course, ask_ahead, sort_by_slot};
+use super::locality::{Course, Upcoming, sort_by_slot};
 use super::rules::{RuleVersions, count_for_rule, rule_of};
 use super::slots::Slots;
 use super::state::{Ended, FlowState, Increase, push_lean};
@@ -233,11 +233,12 @@ impl FlowTracker {
         let after = Some(self.counted_ns);
         let mut closing = closing.map(|s| Closing::begin(self.ended(s), &mut self.report, after));
         let mut course = Course::default();
+        let mut upcoming = Upcoming::new(samples, &self.slots);
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
         let (mut ifindex, mut came) = (None, Metered::default());
         for (at, sample) in samples.iter().enumerate() {
-            ask_ahead(samples, at, &self.slots, &self.report.flows, &self.states);
-            let Some(index) = self.slots.flow_of(sample) else {
+            let listed = (&self.report.flows[..], &self.states[..]);
+            let Some(index) = upcoming.flow_at(at, samples, &self.slots, listed) else {
                 unannounced.push(*sample);
                 continue;
             };

@@ -5,7 +5,7 @@
 
 use hashbrown::HashTable;
 
-use super::slots::Slots;
+use super::slots::{NOBODY, Slots};
 use super::state::FlowState;
 use super::{Flow, Report};
 use crate::ahead;
@@ -50,24 +50,51 @@ impl Flow {
     }
 }
 
-/// Asks for the samples and for the flows that will be counted soon when it is the turn of the sample at this place. A slot's flow
-/// may be anywhere in the list, and its older history anywhere in memory.
-#[inline]
-pub fn ask_ahead(
-    samples: &[FlowSample],
-    at: usize,
-    slots: &Slots,
-    flows: &[Flow],
-    states: &[FlowState],
-) {
-    ahead::ask_for_item(samples, at + 2 * AHEAD);
-    let flow_of = |at| samples.get(at).and_then(|sample| slots.flow_of(sample));
-    if let Some(index) = flow_of(at + AHEAD) {
-        flows[index].ask_ahead();
-        ahead::ask_for_item(states, index);
+/// Whose samples come next: each is looked up once, when it is time to ask for what will be read of its flow. No slot changes hands
+/// while samples are counted.
+#[derive(Debug)]
+pub struct Upcoming([u32; Upcoming::PLACES]);
+
+impl Upcoming {
+    /// One more than are looked up ahead at least.
+    const PLACES: usize = (AHEAD + 1).next_power_of_two();
+
+    /// Before the first sample.
+    pub fn new(samples: &[FlowSample], slots: &Slots) -> Upcoming {
+        let place_of = |sample: &FlowSample| slots.place_of(sample);
+        Upcoming(std::array::from_fn(|at| {
+            samples.get(at).map_or(NOBODY, place_of)
+        }))
     }
-    if let Some(index) = flow_of(at + AHEAD / 2) {
-        flows[index].history.motion.ask_ahead();
+
+    /// The place in the list of the flow that the sample at this place is of, if it is known; each is asked for in turn. Asks for the
+    /// samples and for the flows that will be counted soon: a slot's flow may be anywhere in the list, and its older history anywhere
+    /// in memory.
+    #[inline]
+    pub fn flow_at(
+        &mut self,
+        at: usize,
+        samples: &[FlowSample],
+        slots: &Slots,
+        (flows, states): (&[Flow], &[FlowState]),
+    ) -> Option<usize> {
+        ahead::ask_for_item(samples, at + 2 * AHEAD);
+        let Upcoming(places) = self;
+        let place = |at: usize| at % Upcoming::PLACES;
+        if let Some(sample) = samples.get(at + AHEAD) {
+            let soon = slots.place_of(sample);
+            places[place(at + AHEAD)] = soon;
+            if let Some(flow) = flows.get(soon as usize) {
+                flow.ask_ahead();
+                ahead::ask_for_item(states, soon as usize);
+            }
+        }
+        // Behind the last sample these are of samples before: asked for once more.
+        if let Some(flow) = flows.get(places[place(at + AHEAD / 2)] as usize) {
+            flow.history.motion.ask_ahead();
+        }
+        let now = places[place(at)] as usize;
+        (now < flows.len()).then_some(now)
     }
 }
 

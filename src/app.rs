@@ -139,7 +139,10 @@ impl App {
         match msg {
             Msg::Key(chord) => effects = self.key(chord, live, shown),
             Msg::Mouse(mouse) => effects = self.mouse(mouse, live, shown),
-            Msg::Reset => effects = self.reset(),
+            Msg::Zero => {
+                self.journal.reset();
+                self.notices.say(Journal::FROM_ZERO);
+            }
             Msg::Resize(width, height) => {
                 self.size = (width, height);
                 self.rearrange();

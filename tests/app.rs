@@ -396,24 +396,16 @@ fn a_paused_screen_keeps_its_histogram_and_its_alerts() {
 }
 
 #[test]
-fn totals_start_at_zero_by_a_signal_as_by_the_key() {
+fn totals_start_at_zero_when_the_run_says_so() {
     let report = mixed();
-    let mut by_key = dashboard(&report, SIZE, "4");
-    assert_eq!(key(&mut by_key, &report, "z"), [Effect::ResetBaseline]);
-    let mut by_signal = dashboard(&report, SIZE, "4");
-    assert_eq!(
-        by_signal.update(Msg::Reset, &report),
-        [Effect::ResetBaseline]
-    );
-    assert_eq!(by_signal.reset_at(), Some(CLOCK));
-    assert!(
-        by_signal
-            .notices()
-            .notice()
-            .is_some_and(|text| text.contains("zero"))
-    );
-    assert_eq!(frame(&mut by_signal, &report), frame(&mut by_key, &report));
-    assert!(frame(&mut by_signal, &report).contains("reset     totals start at zero"));
+    let mut app = dashboard(&report, SIZE, "4");
+    assert_eq!(key(&mut app, &report, "z"), [Effect::ResetBaseline]);
+    assert_eq!(app.reset_at(), None);
+    assert_eq!(app.update(Msg::Zero, &report), []);
+    assert_eq!(app.reset_at(), Some(CLOCK));
+    let notice = app.notices().notice();
+    assert!(notice.is_some_and(|text| text.contains("zero")));
+    assert!(frame(&mut app, &report).contains("reset     totals start at zero"));
 }
 
 #[test]
@@ -953,7 +945,8 @@ fn what_happens_between_two_intervals_has_the_time_of_then() {
         ..CLOCK
     };
     app.set_time(later);
-    press(&mut app, &report, "z Space");
+    app.update(Msg::Zero, &report);
+    press(&mut app, &report, "Space");
     assert_eq!(app.reset_at(), Some(later));
     assert_eq!(app.paused().map(Moment::at), Some(later));
     app.update(Msg::ConfigError(Some("no".to_owned())), &report);

@@ -265,6 +265,25 @@ fn sigusr2_starts_all_totals_at_zero_and_loses_nothing_after_it() {
 }
 
 #[test]
+fn what_came_before_a_reset_and_was_not_read_yet_is_gone_with_it() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let mut run = Flowtop::watch(&pair, NUMBERED);
+    for round in 0..5 {
+        // Each second one is missing.
+        send(&pair, 5000, (round * 40..).step_by(2).take(20));
+        run.signal(Signal::SIGUSR2);
+        let record = run.until("zero", |r| interface(r, RECEIVER_LINK)["packets"] == 0);
+        program::assert_adds_up(record);
+        let sequence = &program::flow_to(record, "udp", 5000)["sequence"];
+        let [received, lost] = ["received", "lost"].map(|name| &sequence[name]);
+        assert_eq!((received, lost), (&0.into(), &0.into()));
+    }
+}
+
+#[test]
 fn a_flow_that_was_silent_for_its_timeout_leaves_and_what_it_had_stays_counted() {
     if !support::root() {
         return;

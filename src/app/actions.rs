@@ -3,7 +3,7 @@
 use super::reorder::Reorder;
 use super::step::Step;
 use super::time::is_of_time;
-use super::{Action, App, Effect, Journal, Mode, Moment, View};
+use super::{Action, App, Effect, Mode, Moment, View};
 use crate::model::column::LOSS;
 use crate::model::flow::FlowKey;
 use crate::model::flow_groups::{GroupBy, GroupKey};
@@ -31,7 +31,7 @@ impl App {
                 self.notices
                     .say("the past is as it was: totals and intervals are those of then");
             }
-            Action::Reset => return self.reset(),
+            Action::Reset => return vec![Effect::ResetBaseline],
             Action::LongerInterval => return self.change_interval(true),
             Action::ShorterInterval => return self.change_interval(false),
             Action::Pause if self.past().is_some() => return self.change_time(Action::Hold, live),
@@ -253,12 +253,6 @@ impl App {
             false => "all flows are shown",
         });
         self.rearrange();
-    }
-
-    pub(super) fn reset(&mut self) -> Vec<Effect> {
-        self.journal.reset();
-        self.notices.say(Journal::FROM_ZERO);
-        vec![Effect::ResetBaseline]
     }
 
     fn toggle_loss(&mut self) {

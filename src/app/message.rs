@@ -20,8 +20,8 @@ pub enum Msg {
     Resize(u16, u16),
     /// An interval has ended, at this local time; its report comes with the message.
     Refreshed(TimeOfDay),
-    /// A signal asks for totals that start at zero, as the key does.
-    Reset,
+    /// Totals start at zero from here.
+    Zero,
     /// Flows are to be filtered by this.
     Filter(String),
     /// Shown in the status line until the next key.
@@ -49,7 +49,7 @@ pub enum Effect {
     Suspend,
     /// Write what is shown to files, and answer with their names; see `App::scene_in_order`.
     Export,
-    /// Count all totals from zero again.
+    /// Count all totals from zero again; answered by `Msg::Zero`.
     ResetBaseline,
     /// Use this throughput interval, s.
     SetInterval(f64),

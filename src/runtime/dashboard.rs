@@ -102,10 +102,7 @@ impl Dashboard {
                     let change = self.session.reload_now();
                     self.handle_config(change);
                 }
-                Effect::ResetBaseline => {
-                    self.session.reset();
-                    self.refresh();
-                }
+                Effect::ResetBaseline => self.session.reset(),
                 Effect::SetInterval(seconds) => self.session.set_interval(seconds),
                 Effect::Focus(keys) => self.session.focus(keys),
                 Effect::Travel(travel) => {
@@ -176,7 +173,11 @@ impl Dashboard {
             Happening::Notice(text) => Msg::Happened(EventKind::Notice, text),
             Happening::Name(address, name) => Msg::Name(address, name),
             Happening::Config(change) => return self.handle_config(change),
-            Happening::Reset => Msg::Reset,
+            Happening::Reset => return self.session.reset(),
+            Happening::Zero => {
+                self.send(Msg::Zero);
+                return self.refresh();
+            }
             Happening::Past(visit) => return self.show_past(visit),
             Happening::Played => {
                 let text = "the capture is at its end".to_owned();

@@ -27,6 +27,8 @@ pub enum Happening {
     End { is_hang_up: bool },
     /// Totals are to start at zero.
     Reset,
+    /// They do, from here on.
+    Zero,
 }
 
 /// What happens where the command line says when the run is to end.

@@ -91,7 +91,8 @@ impl Headless {
                     Happening::Config(ReloadOutcome::Mended | ReloadOutcome::Unchanged)
                     | Happening::Name(..)
                     | Happening::Past(_)
-                    | Happening::Read => {}
+                    | Happening::Read
+                    | Happening::Zero => {}
                 }
             }
             self.session.publish(None);

@@ -61,6 +61,7 @@ enum Request {
     Assign(Box<Assignment>),
     Focus(Vec<FlowKey>),
     ResetHistograms,
+    Reset,
     Recycle(Box<Snapshot>),
     /// Through a capture.
     Travel(Travel),
@@ -183,6 +184,11 @@ impl Sampler {
     /// These flows keep histograms from here on, besides those whose rules say so; each reading has them.
     pub fn focus(&self, keys: Vec<FlowKey>) {
         self.requests.send(Request::Focus(keys));
+    }
+
+    /// Reads once more, and begins histograms anew; answered by `Update::Zero`.
+    pub fn reset(&self) {
+        self.requests.send(Request::Reset);
     }
 
     /// All histograms begin anew.

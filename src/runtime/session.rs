@@ -248,6 +248,10 @@ impl Session {
                 Update::Name(address, answer) => happenings.extend(self.learn(address, answer)),
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
+                Update::Zero => {
+                    self.take_in(Entry::Reset);
+                    happenings.push(Happening::Zero);
+                }
                 Update::Past(visit) => happenings.push(Happening::Past(visit)),
                 Update::End { is_hang_up } => {
                     let is_end = |h: &Happening| matches!(h, Happening::End { .. });
@@ -342,10 +346,10 @@ impl Session {
         self.kept.note_alerts(self.alerts.raised_now());
     }
 
-    /// Sets all totals to zero, and begins histograms anew.
-    pub fn reset(&mut self) {
-        self.take_in(Entry::Reset);
-        self.sampler.reset_histograms();
+    /// Sets all totals to zero, and begins histograms anew, as soon as what was counted up to now has been read:
+    /// [`Happening::Zero`] tells of it.
+    pub fn reset(&self) {
+        self.sampler.reset();
     }
 
     /// Keeps histograms of these flows from here on.

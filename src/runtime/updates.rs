@@ -40,6 +40,8 @@ pub enum Update {
     End { is_hang_up: bool },
     /// A signal asks for totals that start at zero.
     Reset,
+    /// All that was counted up to now has been read: totals start at zero here.
+    Zero,
     /// What to show of the past.
     Past(Visit),
 }

@@ -124,7 +124,7 @@ pub fn run_by(
         }
         memory.append(wall_ns, &encoder.frame(wall_ns, &entry).expect("zstd"));
         if let Entry::Reset = entry {
-            app.update(Msg::Reset, tracker.report());
+            app.update(Msg::Zero, tracker.report());
         }
         entry.apply(&mut tracker);
         if entry.closes() > 0 || entry == Entry::Reset {

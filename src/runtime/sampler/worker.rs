@@ -79,6 +79,12 @@ impl Counts for Worker {
                     Request::Finish => return self.finish(),
                     Request::Focus(keys) => self.probe.focus(keys),
                     Request::ResetHistograms => self.probe.reset_histograms(),
+                    Request::Reset => {
+                        // What came before belongs to the totals that were.
+                        self.read(0);
+                        self.probe.reset_histograms();
+                        self.outlet.send(Update::Zero);
+                    }
                     Request::Recycle(snapshot) => self.probe.recycle(*snapshot),
                     // Only captures have one.
                     Request::Travel(_) => {}

@@ -53,7 +53,7 @@ impl Session {
 
     /// Whether the run is to end. Returns how many throughput intervals end now, as one.
     pub(super) fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
-        let intervals = u64::from(self.refreshes / self.timing.refreshes);
+        let intervals = self.intervals_over();
         let now = Instant::now();
         let is_soon = |end| now + GRACE + self.timing.refresh / 4 >= end;
         let ends_soon = self.ends.is_some_and(is_soon);
@@ -75,6 +75,11 @@ impl Session {
         Some(intervals)
     }
 
+    /// Throughput intervals that are over and have not been closed.
+    pub(super) fn intervals_over(&self) -> u64 {
+        (self.refreshes / self.timing.refreshes).into()
+    }
+
     /// Whether intervals that are over are held back: they are closed together once they no longer are.
     pub fn hold_intervals(&mut self, hold: bool) {
         self.holds_intervals = hold;
@@ -83,7 +88,7 @@ impl Session {
     /// Intervals that are over and held back.
     pub(super) fn intervals_waiting(&self) -> u64 {
         match self.holds_intervals {
-            true => (self.refreshes / self.timing.refreshes).into(),
+            true => self.intervals_over(),
             false => 0,
         }
     }
@@ -140,11 +145,12 @@ impl Session {
                         self.count(Some(snapshot), 0);
                     }
                     Update::Ruled(version, rules) => self.set_rules(version, rules),
+                    Update::Zero => self.take_in(Entry::Reset),
                     Update::End { .. } => self.is_urged = true,
                     _ => {}
                 }
             }
-            intervals = u64::from(self.refreshes / self.timing.refreshes).max(1);
+            intervals = self.intervals_over().max(1);
             if self.waiting.is_some() {
                 self.count(Some(Box::new(last)), 0);
                 self.count(None, intervals);

@@ -34,6 +34,11 @@ impl Session {
             let at = self.received.iter().position(is_urgent)?;
             return self.received.remove(at);
         }
+        // An interval that is over ends before totals start at zero.
+        let is_zero = matches!(self.received.front(), Some(Update::Zero));
+        if is_zero && self.intervals_over() > 0 && !self.holds_intervals {
+            return None;
+        }
         self.received.pop_front()
     }
 

@@ -81,6 +81,11 @@ impl Player {
                 Request::Finish => self.is_finished = true,
                 Request::Focus(keys) => self.native.focus(keys),
                 Request::ResetHistograms => self.native.reset_histograms(),
+                Request::Reset => {
+                    self.read(self.latest_ns(), 0);
+                    self.native.reset_histograms();
+                    self.outlet.send(Update::Zero);
+                }
                 Request::Recycle(snapshot) => {
                     self.unread = self.unread.saturating_sub(1);
                     self.native.recycle(*snapshot);

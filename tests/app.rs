@@ -22,7 +22,7 @@ use flowtop::model::histogram::{Histogram, bucket_of};
 use flowtop::model::past::{Place, Travel, Way};
 use flowtop::model::preferences::{ThemeName, Unit};
 use flowtop::model::query::Query;
-use flowtop::model::tracker::{Flow, RecentLoss, Report, Trouble};
+use flowtop::model::tracker::{Flow, Lasted, RecentLoss, Report, Trouble};
 
 const SIZE: (u16, u16) = (120, 40);
 
@@ -1454,7 +1454,7 @@ fn what_is_in_trouble_comes_first_until_an_order_is_asked_for() {
         Some(Trouble {
             severity,
             words: words.to_owned(),
-            lasted: 3,
+            lasted: Lasted::default(),
         })
     };
     let mut begin = |at: usize, found| report.flows[at].set_trouble(found);
@@ -1614,7 +1614,7 @@ fn flows_that_have_ended_are_hidden_by_a_key_but_not_what_is_pinned_or_in_troubl
     report.flows[at].set_trouble(Some(Trouble {
         severity: 5012.0,
         words: "silent for 12 s".to_owned(),
-        lasted: 3,
+        lasted: Lasted::default(),
     }));
     report.revision += 1;
     assert!(is_shown(&mut app, &report).0);

@@ -20,7 +20,7 @@ use flowtop::model::flow::Protocol;
 use flowtop::model::flow_groups::{FlowGroups, GroupBy, GroupFigures};
 use flowtop::model::query::Query;
 use flowtop::model::service::Services;
-use flowtop::model::tracker::{Flow, Interarrival, Report, Trouble};
+use flowtop::model::tracker::{Flow, Interarrival, Lasted, Report, Trouble};
 
 const SIZE: (u16, u16) = (160, 40);
 
@@ -450,7 +450,7 @@ fn groups_with_trouble_come_first_and_those_beyond_a_threshold_before_all() {
     let trouble = Trouble {
         severity: 300.0,
         words: "silent for 3.0 s".to_owned(),
-        lasted: 3,
+        lasted: Lasted::default(),
     };
     report.flows[5].set_trouble(Some(trouble));
     let alerts = vec![AlertRule::new(

@@ -36,7 +36,7 @@ pub use glance::Glance;
 pub use kept::Wanted;
 pub use outline::Outline;
 pub use series::{Series, Trace, Traces};
-pub use trouble::Trouble;
+pub use trouble::{Lasted, Trouble};
 pub use watch::Watched;
 pub use whole_run::WholeRun;
 pub use window::{Intervals, statistics};

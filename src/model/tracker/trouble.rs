@@ -34,7 +34,46 @@ pub struct Trouble {
     /// What is the matter.
     pub words: String,
     /// For how many intervals.
-    pub lasted: usize,
+    pub lasted: Lasted,
+}
+
+/// For how many intervals a flow has been in trouble of each kind that is judged by its past; 0: in none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lasted {
+    /// Losses.
+    pub loss: u8,
+    /// Marks of congestion.
+    pub marks: u8,
+    /// Jitter.
+    pub jitter: u8,
+    /// Throughput.
+    pub rate: u8,
+}
+
+/// A kind of trouble that goes on, or may begin.
+#[derive(Clone, Copy)]
+struct Spell {
+    goes_on: bool,
+    /// For how many intervals, the latest among them.
+    lasted: usize,
+}
+
+impl Spell {
+    /// One that had lasted for so many intervals before the latest; `None`: it is over, as that is how the flow is.
+    fn after(before: u8) -> Option<Spell> {
+        let goes_on = before > 0;
+        let lasted = if goes_on {
+            usize::from(before) + 1
+        } else {
+            IN_A_ROW
+        };
+        (lasted <= NEW_PAST).then_some(Spell { goes_on, lasted })
+    }
+
+    /// How many of the latest intervals are asked.
+    fn asked(self) -> usize {
+        if self.goes_on { 1 } else { IN_A_ROW }
+    }
 }
 
 impl Trouble {
@@ -42,7 +81,7 @@ impl Trouble {
         Trouble {
             severity: f64::from(class * 1000) + amount.clamp(0.0, 999.0),
             words,
-            lasted: 0,
+            lasted: Lasted::default(),
         }
     }
 }
@@ -92,35 +131,43 @@ fn is_out_of_place(
 /// What the matter is with a flow whose interval of so many seconds has ended now. The flag: it is silent, so the next
 /// interval may tell more.
 pub fn assess(flow: &Flow, now_ns: u64, interval_s: f64) -> (Option<Trouble>, bool) {
-    let before = flow.trouble().map(|trouble| trouble.lasted + 1);
-    let lasted = before.unwrap_or(IN_A_ROW);
-    let since = |found: Trouble| Trouble { lasted, ..found };
     if let Some(longest_ms) = longest_silence(flow) {
         let idle_s = now_ns.saturating_sub(flow.last_seen_ns) as f64 / 1e9;
         let words = || format!("silent for {}", units::duration(idle_s));
         let found = (idle_s * 1e3 > longest_ms).then(|| Trouble::new(5, idle_s, words()));
-        return (found.map(since), true);
+        return (found, true);
     }
-    // It knows by itself when it is no trouble any more.
-    let path = path(flow);
-    if lasted > NEW_PAST {
-        return (path.map(since), false);
-    }
+    let before = flow.trouble().map_or(Lasted::default(), |it| it.lasted);
+    let mut lasted = Lasted::default();
+    let find = |before, lasted: &mut u8, kind: &dyn Fn(Spell) -> Option<Trouble>| {
+        let spell = Spell::after(before)?;
+        let found = kind(spell)?;
+        *lasted = spell.lasted as u8;
+        Some(found)
+    };
     let history = &flow.history;
-    let asked = if before.is_some() { 1 } else { IN_A_ROW };
     let found = [
-        loss(flow, interval_s, before),
-        marks(flow, interval_s, before),
-        jitter(history, lasted, asked),
-        rate(history.throughput(), lasted, asked),
-        path,
+        find(before.loss, &mut lasted.loss, &|spell| {
+            loss(flow, interval_s, spell)
+        }),
+        find(before.marks, &mut lasted.marks, &|spell| {
+            marks(flow, interval_s, spell)
+        }),
+        find(before.jitter, &mut lasted.jitter, &|spell| {
+            jitter(history, spell)
+        }),
+        find(before.rate, &mut lasted.rate, &|spell| {
+            rate(history.throughput(), spell)
+        }),
+        // It knows by itself when it is no trouble any more.
+        path(flow),
     ];
     let joined = |one: Trouble, other: Trouble| Trouble {
         words: one.words + ", " + &other.words,
         ..one
     };
     let found = found.into_iter().flatten().reduce(joined);
-    (found.map(since), false)
+    (found.map(|found| Trouble { lasted, ..found }), false)
 }
 
 /// For how long a flow that came in nine of ten intervals and has stopped may be silent, ms: no gap of its usual mean and
@@ -146,9 +193,9 @@ fn longest_silence(flow: &Flow) -> Option<f64> {
     Some(4.0 * mean.usual + 15.0 * jitter.largest)
 }
 
-fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Trouble> {
-    let now = mildest(trace, lasted, asked, f32::max, is_low)?;
-    let past = Past::before(trace, lasted)?;
+fn rate(trace: Trace, spell: Spell) -> Option<Trouble> {
+    let now = mildest(trace, spell, f32::max, is_low)?;
+    let past = Past::before(trace, spell.lasted)?;
     let is_far =
         past.usual > 0.0 && now <= past.usual / 2.0 && past.usual - now >= FAR * past.spread;
     let words = || format!("rate fell to {}", units::percent(100.0 * now / past.usual));
@@ -156,14 +203,14 @@ fn rate(trace: Trace, lasted: usize, asked: usize) -> Option<Trouble> {
 }
 
 /// What is missing makes two gaps one, so that an interval in which something was lost says nothing about jitter.
-fn jitter(history: &History, lasted: usize, asked: usize) -> Option<Trouble> {
+fn jitter(history: &History, spell: Spell) -> Option<Trouble> {
     let trace = history.jitter();
-    let now = mildest(trace, lasted, asked, f32::min, is_high)?;
+    let now = mildest(trace, spell, f32::min, is_high)?;
     let has_lost = |lost: Option<f32>| lost.is_some_and(|lost| lost > 0.0);
-    if history.lost.iter().rev().take(asked).any(has_lost) {
+    if history.lost.iter().rev().take(spell.asked()).any(has_lost) {
         return None;
     }
-    let past = Past::before(trace, lasted)?;
+    let past = Past::before(trace, spell.lasted)?;
     let least = f64::max(FAR * past.spread, LEAST_JITTER_MS.into());
     let is_far = now >= 3.0 * past.usual && now - past.usual >= least;
     let times = now / past.usual.max(now / 999.0);
@@ -181,28 +228,27 @@ fn is_high(now: f32, one: f32) -> bool {
     (now >= LEAST_JITTER_MS) & (now >= BEYOND * one)
 }
 
-/// The mildest of the latest values, as many as are `asked` for. `None` where one is not known, or is not out of place beside
+/// The mildest of the latest values that are asked. `None` where one is not known, or is not out of place beside
 /// each value of the past.
 fn mildest(
     trace: Trace,
-    lasted: usize,
-    asked: usize,
+    spell: Spell,
     milder: fn(f32, f32) -> f32,
     is_out_of_place: fn(f32, f32) -> bool,
 ) -> Option<f64> {
-    let latest = trace.iter().rev().take(asked);
+    let latest = trace.iter().rev().take(spell.asked());
     let now = latest.reduce(|one, other| Some(milder(one?, other?)))??;
-    let mut past = trace.iter().rev().skip(lasted).flatten();
+    let mut past = trace.iter().rev().skip(spell.lasted).flatten();
     past.all(|one| is_out_of_place(now, one))
         .then_some(now.into())
 }
 
-fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> {
+fn loss(flow: &Flow, interval_s: f64, spell: Spell) -> Option<Trouble> {
     let unit = match flow.key.protocol {
         Protocol::Tcp => flow.counts.payload_bytes as f64 / flow.counts.packets.max(1) as f64,
         _ => 1.0,
     };
-    let late = surge(flow.history.lost.all(), unit, lasted)?;
+    let late = surge(flow.history.lost.all(), unit, spell)?;
     let percent = flow.recent_loss.interval().unwrap_or(0.0);
     let lost = units::count(late.round() as u64);
     let unit = flow.key.protocol.unit_of_loss();
@@ -215,9 +261,9 @@ fn loss(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> 
 }
 
 /// Packets that were marked as having met congestion.
-fn marks(flow: &Flow, interval_s: f64, lasted: Option<usize>) -> Option<Trouble> {
+fn marks(flow: &Flow, interval_s: f64, spell: Spell) -> Option<Trouble> {
     let marked = &flow.watched.ip()?.marked;
-    let late = surge(marked.all(), 1.0, lasted)?;
+    let late = surge(marked.all(), 1.0, spell)?;
     let packets = flow.rates?.packet_rate * interval_s;
     let percent = match marked.latest() {
         Some(now) if packets > 0.0 => 100.0 * f64::from(now) / packets,
@@ -239,16 +285,15 @@ fn path(flow: &Flow) -> Option<Trouble> {
 }
 
 /// What there was of late of something that mostly does not come, such as losses, where that is much. Its median says
-/// nothing: it is held against mean and variance of the past, with one more than there was in it.
-///
-/// `lasted`: since when there is trouble. It goes on as long as there is half as much as it began with.
-fn surge(trace: Trace, unit: f64, lasted: Option<usize>) -> Option<f64> {
+/// nothing: it is held against mean and variance of the past, with one more than there was in it. It goes on as long as there is
+/// half as much as it began with.
+fn surge(trace: Trace, unit: f64, spell: Spell) -> Option<f64> {
     let late = trace.iter().rev().take(OF_LATE).flatten();
     let late: f64 = late.map(f64::from).sum();
-    if late <= 0.0 || lasted.is_none() && trace.latest() == Some(0.0) {
+    if late <= 0.0 || !spell.goes_on && trace.latest() == Some(0.0) {
         return None;
     }
-    let late_or_bad = lasted.unwrap_or(0).max(OF_LATE);
+    let late_or_bad = spell.lasted.max(OF_LATE);
     let past = trace.iter().len().checked_sub(late_or_bad)?;
     let past = || {
         let past = trace.iter().take(past).flatten();
@@ -264,7 +309,7 @@ fn surge(trace: Trace, unit: f64, lasted: Option<usize>) -> Option<f64> {
     let variance = variance.max(mean);
     let intervals = OF_LATE as f64;
     let least = 4.0 + intervals * mean + FAR * (intervals * variance).sqrt();
-    let least = if lasted.is_some() { least / 2.0 } else { least };
+    let least = if spell.goes_on { least / 2.0 } else { least };
     (late / unit > least).then_some(late)
 }
 

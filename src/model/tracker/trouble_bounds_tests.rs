@@ -56,6 +56,9 @@ fn a_rate_is_told_from_its_bounds_on() {
         // until it is how the flow is.
         (calm(60).rates(always(1000.0), &[500.0; 30]).in_trouble_for(29), 1002.0, "rate fell to 50.0%"),
         (calm(60).rates(always(1000.0), &[500.0; 31]).in_trouble_for(30), 0.0, ""),
+        // What else is the matter says nothing of it.
+        (fell(&[500.0, 300.0]).in_other_trouble(), 0.0, ""),
+        (fell(&[500.0, 400.0, 300.0]).in_other_trouble(), 1002.0, "rate fell to 50.0%"),
     ]);
 }
 
@@ -84,6 +87,8 @@ fn a_jitter_is_told_from_its_bounds_on() {
         (rose(1.0, &[3.0; 3]).losses(&[1.0, 0.0, 0.0]), 0.0, ""),
         (rose(1.0, &[3.0; 3]).losses(&[1.0, 0.0, 0.0, 0.0]), 2003.0, thrice),
         (rose(1.0, &[3.0; 3]).losses(&[1.0, 0.0]).in_trouble_for(2), 2003.0, thrice),
+        // What else is the matter says nothing of it.
+        (rose(1.0, &[3.0]).in_other_trouble(), 0.0, ""),
     ]);
 }
 
@@ -109,6 +114,7 @@ fn losses_and_marks_are_told_from_their_bounds_on() {
         // It goes on with half as much, whether or not the latest interval lost any.
         (lossy(0.0).tcp(32).losses(&[90.0, 0.0, 0.0]).in_trouble_for(2), 4000.0, "90 bytes lost in 3.0 s"),
         (lossy(0.0).tcp(32).losses(&[89.0, 0.0, 0.0]).in_trouble_for(2), 0.0, ""),
+        (calm(51).losses(&[4.0]).in_other_trouble(), 0.0, ""),
         // Of 100 packets in each interval, or of none.
         (marked(50.0, &[1.0, 2.0, 3.0]), 3003.0, "CE 3.00%, 6 in 6.0 s"),
         (marked(50.0, &[1.0, 2.0, 2.0]), 0.0, ""),
@@ -206,7 +212,12 @@ impl Dice {
     fn course(&mut self) -> Course {
         let intervals = 15 + (55.0 * self.unit()) as usize;
         let late = self.one_of(&[1, 2, 3, 3, 4, 5, 6, 15]);
-        let trouble = self.one_of(&[None, None, Some(1), Some(3), Some(late), Some(29), Some(30)]);
+        let lasted = [None, None, Some(1), Some(3), Some(late), Some(29), Some(30)];
+        let trouble = match self.one_of(&[0, 1, 2]) {
+            0 => [self.one_of(&lasted); 4],
+            1 => std::array::from_fn(|_| self.one_of(&lasted)),
+            _ => [None; 4],
+        };
         let rerouted = self.one_of(&[0, 0, 1, 15]);
         let mut course = Course {
             rate: self.values(intervals, 1.0, (late, &[0.0, 0.1, 0.3, 0.5, 0.7, 1.0])),
@@ -222,6 +233,7 @@ impl Dice {
             interval_s: self.one_of(&[0.5, 1.0, 2.0]),
             idle_s: self.one_of(&[0.25, 1.0, 2000.0]),
             trouble,
+            other_trouble: self.one_of(&[false, true]),
             ..calm(intervals)
         };
         went(&mut course.marked, |_| 0.0, &self.counts(intervals, late));

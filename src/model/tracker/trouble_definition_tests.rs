@@ -31,8 +31,10 @@ pub struct Course {
     pub packets_per_second: f64,
     pub interval_s: f64,
     pub idle_s: f64,
-    /// For how many intervals it has been in trouble.
-    pub trouble: Option<usize>,
+    /// For how many intervals it has been in trouble of each kind: loss, marks, jitter, rate.
+    pub trouble: [Option<usize>; 4],
+    /// It is in trouble of another kind.
+    pub other_trouble: bool,
 }
 
 /// A flow of so many intervals with which nothing is the matter.
@@ -52,7 +54,8 @@ pub fn calm(intervals: usize) -> Course {
         packets_per_second: 50.0,
         interval_s: 1.0,
         idle_s: 0.0,
-        trouble: None,
+        trouble: [None; 4],
+        other_trouble: false,
     }
 }
 
@@ -74,6 +77,17 @@ fn median_and_deviation(values: &[f64]) -> Option<(f64, f64)> {
     let usual = (values.len() >= 20).then(|| median(values.to_vec()))?;
     let distances = values.iter().map(|value| f64::abs(value - usual));
     Some((usual, median(distances.collect())))
+}
+
+/// For how many intervals, by kind as [`Course::trouble`] has it.
+fn lasted(kinds: [Option<usize>; 4]) -> Lasted {
+    let [loss, marks, jitter, rate] = kinds.map(|lasted| lasted.unwrap_or(0) as u8);
+    Lasted {
+        loss,
+        marks,
+        jitter,
+        rate,
+    }
 }
 
 /// The last 60: more is not known.
@@ -117,7 +131,14 @@ impl Course {
 
     pub fn in_trouble_for(self, intervals: usize) -> Course {
         Course {
-            trouble: Some(intervals),
+            trouble: [Some(intervals); 4],
+            ..self
+        }
+    }
+
+    pub fn in_other_trouble(self) -> Course {
+        Course {
+            other_trouble: true,
             ..self
         }
     }
@@ -154,16 +175,22 @@ impl Course {
             ip.ttl = Some(if at < since { 64 } else { self.ttl });
             flow.watched.record_ip(&ip);
         }
-        let trouble = Trouble::new(0, 0.0, String::new());
-        let before = |lasted| Trouble { lasted, ..trouble };
-        flow.set_trouble(self.trouble.map(before));
+        let is_any = self.other_trouble || self.trouble.iter().any(Option::is_some);
+        flow.set_trouble(is_any.then(|| Trouble {
+            lasted: lasted(self.trouble),
+            ..Trouble::new(0, 0.0, String::new())
+        }));
         flow
     }
 
     /// The latest values, three of them if it is in no trouble yet, and what is known of the time before.
-    fn now_and_past(&self, values: &[Option<f64>]) -> Option<(Vec<f64>, Vec<f64>)> {
+    fn now_and_past(
+        &self,
+        values: &[Option<f64>],
+        trouble: Option<usize>,
+    ) -> Option<(Vec<f64>, Vec<f64>)> {
         let values = kept(values);
-        let (asked, lasted) = self.trouble.map_or((3, 3), |lasted| (1, lasted + 1));
+        let (asked, lasted) = trouble.map_or((3, 3), |lasted| (1, lasted + 1));
         let now = &values[values.len().checked_sub(asked)?..];
         let past = &values[..values.len().checked_sub(lasted)?];
         let is_known = now.iter().all(Option::is_some);
@@ -190,7 +217,7 @@ impl Course {
             Protocol::Tcp => (self.payload as f64, " bytes"),
             _ => (1.0, ""),
         };
-        let late = self.surge(&self.lost, unit)?;
+        let late = self.surge(&self.lost, unit, self.trouble[0])?;
         let span = units::duration(3.0 * self.interval_s);
         Some(match self.percent_lost {
             Some(share) if share > 0.0 => (
@@ -202,7 +229,7 @@ impl Course {
     }
 
     fn congestion(&self) -> Option<(f64, String)> {
-        let late = self.surge(&self.marked, 1.0)?;
+        let late = self.surge(&self.marked, 1.0, self.trouble[1])?;
         let span = units::duration(3.0 * self.interval_s);
         let packets = self.packets_per_second * self.interval_s;
         let marked = self.marked.last()?.unwrap();
@@ -215,16 +242,16 @@ impl Course {
         })
     }
 
-    fn surge(&self, values: &[Option<f64>], unit: f64) -> Option<f64> {
+    fn surge(&self, values: &[Option<f64>], unit: f64, trouble: Option<usize>) -> Option<f64> {
         let values = kept(values);
         let late: f64 = known(&values[values.len().saturating_sub(3)..])
             .iter()
             .sum();
-        let goes_on = self.trouble.is_some();
+        let goes_on = trouble.is_some();
         if late == 0.0 || !goes_on && *values.last()? == Some(0.0) {
             return None;
         }
-        let lasted = self.trouble.map_or(3, |lasted| (lasted + 1).max(3));
+        let lasted = trouble.map_or(3, |lasted| (lasted + 1).max(3));
         let past = known(&values[..values.len().checked_sub(lasted)?]);
         let count = past.len() as f64;
         let mean = past.iter().sum::<f64>() / unit / count;
@@ -237,7 +264,7 @@ impl Course {
     }
 
     fn jitter(&self) -> Option<(f64, String)> {
-        let (now, past) = self.now_and_past(&self.jitter)?;
+        let (now, past) = self.now_and_past(&self.jitter, self.trouble[2])?;
         let (usual, deviation) = median_and_deviation(&past)?;
         let lost = &self.lost[self.lost.len() - now.len()..];
         let now = now.into_iter().fold(f64::MAX, f64::min);
@@ -252,7 +279,7 @@ impl Course {
     }
 
     fn fall(&self) -> Option<(f64, String)> {
-        let (now, past) = self.now_and_past(&self.rate)?;
+        let (now, past) = self.now_and_past(&self.rate, self.trouble[3])?;
         let (usual, deviation) = median_and_deviation(&past)?;
         let now = now.into_iter().fold(0.0, f64::max);
         let is_so = now < usual
@@ -271,24 +298,21 @@ impl Course {
     }
 
     /// Severity, words and for how many intervals, and whether it is silent.
-    fn trouble(&self) -> (Option<(f64, String, usize)>, bool) {
-        let lasted = self.trouble.map_or(3, |lasted| lasted + 1);
+    fn trouble(&self) -> (Option<(f64, String, Lasted)>, bool) {
         if let Some(longest_ms) = self.silence() {
             let words = format!("silent for {}", units::duration(self.idle_s));
-            let found = (5000.0 + self.idle_s.min(999.0), words, lasted);
+            let found = (5000.0 + self.idle_s.min(999.0), words, Lasted::default());
             return ((1000.0 * self.idle_s > longest_ms).then_some(found), true);
         }
-        let mut found = vec![self.reroute()];
-        if lasted <= 30 {
-            found = vec![
-                self.loss(),
-                self.congestion(),
-                self.jitter(),
-                self.fall(),
-                found.remove(0),
-            ];
-        }
-        let found: Vec<_> = found.into_iter().flatten().collect();
+        let kinds = [self.loss(), self.congestion(), self.jitter(), self.fall()];
+        let now = self.trouble.map(|before| before.map_or(3, |it| it + 1));
+        let is_so: [bool; 4] = std::array::from_fn(|at| kinds[at].is_some() && now[at] <= 30);
+        let mut kinds = kinds.into_iter().zip(is_so);
+        let lasted = lasted(std::array::from_fn(|at| is_so[at].then_some(now[at])));
+        let found = kinds
+            .by_ref()
+            .filter_map(|(found, is_so)| found.filter(|_| is_so));
+        let found: Vec<_> = found.chain(self.reroute()).collect();
         let words: Vec<_> = found.iter().map(|(_, words)| words.as_str()).collect();
         let words = words.join(", ");
         let found = found
@@ -315,7 +339,7 @@ impl Course {
         let is_known =
             |values: &[Option<f64>]| values.iter().nth_back(3).is_some_and(Option::is_some);
         let found = [self.loss(), self.jitter(), self.fall()];
-        self.trouble.is_none()
+        self.trouble == [None; 4]
             && self.silence().is_none()
             && is_known(&self.rate)
             && is_known(&self.jitter)

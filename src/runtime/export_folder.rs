@@ -62,33 +62,54 @@ impl ExportFolder {
             .to_string()
     }
 
-    /// Writes a new file, `stem-TIME.ending`; returns its name. One that could not be written as a whole is removed again.
+    /// Writes new files, `stem-TIME.ending` with one time for all of them; returns their names. Where one could not be written as a
+    /// whole, it and those behind it are removed again.
     pub fn write(
         &self,
         stem: &str,
-        ending: &str,
-        write: impl FnOnce(&File) -> Result<()>,
-    ) -> Result<String> {
-        let made = self.make_file(|time| format!("{stem}-{time}.{ending}"));
-        let (name, file) =
-            made.with_context(|| format!("make {stem}-*.{ending} in {}", self.name()))?;
-        let written = write(&file);
-        if written.is_err() {
-            let _ = unlinkat(&self.folder, name.as_str(), UnlinkatFlags::NoRemoveDir);
+        endings: &[&str],
+        mut write: impl FnMut(&str, &File) -> Result<()>,
+    ) -> Result<Vec<String>> {
+        let made =
+            make_fresh(|time| self.make_files(|ending| format!("{stem}-{time}.{ending}"), endings));
+        let files = made.with_context(|| {
+            format!("make {stem}-*.{} in {}", endings.join(" and "), self.name())
+        })?;
+        for (at, (name, file)) in files.iter().enumerate() {
+            let written = write(endings[at], file);
+            if written.is_err() {
+                self.remove(&files[at..]);
+            }
+            written.with_context(|| format!("write {name}"))?;
         }
-        written.with_context(|| format!("write {name}"))?;
-        Ok(name)
+        Ok(files.into_iter().map(|(name, _)| name).collect())
     }
 
-    /// Creates a file in it, as [`make_fresh`] does.
-    fn make_file(&self, name: impl Fn(&str) -> String) -> io::Result<(String, File)> {
+    /// Creates all of them in it, or none.
+    fn make_files(
+        &self,
+        name: impl Fn(&str) -> String,
+        endings: &[&str],
+    ) -> io::Result<Vec<(String, File)>> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = Mode::from_bits_truncate(0o666);
-        make_fresh(|time| {
-            let name = name(time);
-            let file = openat(&self.folder, name.as_str(), flags, mode)?;
-            Ok((name, File::from(file)))
-        })
+        let mut made = Vec::new();
+        for name in endings.iter().map(|ending| name(ending)) {
+            match openat(&self.folder, name.as_str(), flags, mode) {
+                Ok(file) => made.push((name, File::from(file))),
+                Err(error) => {
+                    self.remove(&made);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    fn remove(&self, files: &[(String, File)]) {
+        for (name, _) in files {
+            let _ = unlinkat(&self.folder, name.as_str(), UnlinkatFlags::NoRemoveDir);
+        }
     }
 }
 

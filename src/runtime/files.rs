@@ -60,11 +60,12 @@ pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<Strin
         output: None,
         ipfix: about.ipfix,
     };
-    let mut names = Vec::new();
-    for format in export::FORMATS.iter().filter(|format| format.name != "txt") {
-        let write = |file: &File| write_one(format, &record, file);
-        names.push(folder.write("flowtop", format.name, write)?);
-    }
+    let formats = export::FORMATS.iter().filter(|format| format.name != "txt");
+    let endings: Vec<_> = formats.clone().map(|format| format.name).collect();
+    let names = folder.write("flowtop", &endings, |ending, file| {
+        let mut formats = formats.clone().filter(|format| format.name == ending);
+        formats.try_for_each(|format| write_one(format, &record, file))
+    })?;
     let (flows, events) = (shown.flows.len(), events.len());
     Ok(format!(
         "wrote {flows} flows and {events} events to {} in {}",

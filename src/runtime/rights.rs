@@ -239,8 +239,14 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Describes an error of writing, and whether it comes from rights that were given up.
-pub fn explain(error: &anyhow::Error, privileges: &Privileges) -> String {
+/// What helps where exports may not be written.
+pub const ANOTHER_FOLDER: &str = "a new folder of theirs: --export-dir DIR";
+/// What helps where the output may not be written.
+pub const ANOTHER_USER: &str =
+    "a folder of theirs will do, or to go on as another one: --user USER";
+
+/// Describes an error of writing, and what to do where it comes from rights that were given up.
+pub fn explain(error: &anyhow::Error, privileges: &Privileges, what_to_do: &str) -> String {
     let is_denied = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -248,7 +254,7 @@ pub fn explain(error: &anyhow::Error, privileges: &Privileges) -> String {
     let text = format!("{error:#}");
     match is_denied {
         true => format!(
-            "{text} (flowtop goes on as user {}, who may not write there; a new folder of theirs: --export-dir DIR)",
+            "{text} (flowtop goes on as user {}, who may not write there; {what_to_do})",
             privileges.user
         ),
         false => text,

@@ -359,7 +359,7 @@ impl Session {
 
     /// Describes an error of writing a file.
     pub fn explain(&self, error: &anyhow::Error) -> String {
-        rights::explain(error, &self.privileges)
+        rights::explain(error, &self.privileges, rights::ANOTHER_FOLDER)
     }
 }
 

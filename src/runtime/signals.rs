@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
@@ -32,7 +32,9 @@ pub struct Caught {
 /// Catches them from here on; none is lost before [`forward`]. A hang-up that is ignored stays so: that is what nohup(1) asks for.
 pub fn catch() -> io::Result<Caught> {
     let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-    let ends = [SIGINT, SIGTERM, SIGQUIT].into_iter().chain(hang_up);
+    let ends = [SIGINT, SIGTERM, SIGQUIT, SIGUSR1]
+        .into_iter()
+        .chain(hang_up);
     let is_waiting = Arc::new(AtomicBool::new(true));
     for signal in ends.clone() {
         // To the first process of a container Linux does nothing by default.
@@ -61,7 +63,7 @@ fn is_ignored(signal: i32) -> bool {
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 != 0)
 }
 
-/// SIGINT, SIGTERM, SIGQUIT and SIGHUP end the run, SIGUSR2 resets the totals. The thread keeps these rights.
+/// SIGINT, SIGTERM, SIGQUIT, SIGHUP and SIGUSR1, which would end it anyway, end the run in order; SIGUSR2 resets the totals. The thread keeps these rights.
 ///
 /// The main thread cannot end while it writes to a terminal that takes nothing: a second signal ends the run for it.
 pub fn forward(caught: Caught, outlet: Outlet, keeps: Keeps) -> Result<Privileges> {

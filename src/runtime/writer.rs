@@ -67,7 +67,7 @@ impl Writer {
             opened.map_err(|e| {
                 anyhow!(
                     "write to {destination}: {}",
-                    rights::explain(&e, privileges)
+                    rights::explain(&e, privileges, rights::ANOTHER_USER)
                 )
             })
         };

@@ -154,6 +154,7 @@ fn signals_end_the_run_in_time_and_restore_the_terminal() {
         Signal::SIGHUP,
         Signal::SIGINT,
         Signal::SIGQUIT,
+        Signal::SIGUSR1,
     ];
     for signal in signals {
         let mut dashboard = Dashboard::demo((80, 24), &[]);

@@ -240,7 +240,13 @@ impl Viewer<'_> {
         let scene = self.screen.app.scene_in_order(&self.nothing);
         let text = match files::write(&scene, about, &self.exports) {
             Ok(text) => text,
-            Err(error) => format!("export: {}", rights::explain(&error, &self.privileges)),
+            Err(error) => {
+                let (privileges, what_to_do) = (&self.privileges, rights::ANOTHER_FOLDER);
+                format!(
+                    "export: {}",
+                    rights::explain(&error, privileges, what_to_do)
+                )
+            }
         };
         self.send(Msg::Notice(text));
     }

@@ -28,8 +28,8 @@ pub enum ReloadOutcome {
 #[derive(Debug)]
 pub struct Reload {
     config: Config,
-    /// The configuration in force, while the new one is not confirmed.
-    former: Option<Config>,
+    /// While the new one is not confirmed: that in force, and those that were loaded between them, each with its number.
+    former: Vec<(u64, Config)>,
     overrides: Overrides,
     surroundings: Surroundings,
     /// This run reads no file.
@@ -61,7 +61,7 @@ impl Reload {
         Reload {
             path: opened.config.path.as_deref().map(shown),
             config: opened.config,
-            former: None,
+            former: Vec::new(),
             overrides,
             surroundings,
             is_fixed,
@@ -200,9 +200,7 @@ impl Reload {
     /// The configuration of this number is in force: packets are counted by it.
     pub fn confirm(&mut self, number: u64) {
         self.generation = number;
-        if number == self.loaded {
-            self.former = None;
-        }
+        self.former.retain(|(former, _)| *former >= number);
     }
 
     /// The configuration of this number could not be put in force, for this reason. `None`: there is a newer one.
@@ -210,8 +208,9 @@ impl Reload {
         if number != self.loaded {
             return None;
         }
-        self.config = self.former.take()?;
-        self.loaded = self.generation;
+        let (in_force, config) = self.former.drain(..).next()?;
+        self.config = config;
+        self.loaded = in_force;
         self.error = Some(reason.clone());
         Some(ReloadOutcome::Withdrawn(reason))
     }
@@ -230,8 +229,7 @@ impl Reload {
             };
             difference = format!("{found}: {says}");
         }
-        let former = self.config.clone();
-        self.former.get_or_insert(former);
+        self.former.push((self.loaded, self.config.clone()));
         self.adopt_config(config);
         self.loaded += 1;
         Some(ReloadOutcome::Loaded(difference))
@@ -248,4 +246,45 @@ fn watch_places(surroundings: &Surroundings) -> Vec<FileWatch> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_text(offset: u32) -> FileText {
+        FileText {
+            text: format!("{{\"OFFSET\": {offset}}}"),
+            is_foreign: false,
+        }
+    }
+
+    #[test]
+    fn what_comes_back_is_what_is_in_force_however_many_were_loaded_meanwhile() {
+        for (confirmed, back) in [(vec![], 1), (vec![2], 2), (vec![2, 3], 3)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("config.json");
+            let opened = Opened {
+                config: source::configure(&file_text(1), &path).expect("it is right"),
+                text: Some(file_text(1)),
+            };
+            let surroundings = Surroundings::default();
+            let mut reload = Reload::new(opened, Overrides::default(), surroundings, false);
+            let load = |reload: &mut Reload, offset| {
+                let outcome = reload.receive(Ok(file_text(offset)), &path);
+                assert!(matches!(outcome, Some(ReloadOutcome::Loaded(_))));
+            };
+            (2..=4).for_each(|offset| load(&mut reload, offset));
+            confirmed.iter().for_each(|number| reload.confirm(*number));
+            assert!(reload.withdraw(3, "late".to_owned()).is_none());
+            let outcome = reload.withdraw(reload.loaded(), "no".to_owned());
+            assert!(matches!(outcome, Some(ReloadOutcome::Withdrawn(_))));
+            assert_eq!(reload.config().sequence().offset, Some(back));
+            assert_eq!(reload.loaded(), reload.state().generation);
+            // From there on as ever.
+            load(&mut reload, 9);
+            reload.confirm(reload.loaded());
+            assert!(reload.former.is_empty());
+        }
+    }
 }

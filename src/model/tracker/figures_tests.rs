@@ -209,3 +209,17 @@ fn a_flow_loses_where_numbers_went_missing_in_the_latest_interval() {
     assert!(!losing(&[0]) && !losing(&[0, 0]) && !losing(&[1, 1]));
     assert!(losing(&[1]) && losing(&[0, 1]) && losing(&[1, 3]));
 }
+
+#[test]
+fn what_ended_on_an_interface_without_a_row_is_set_to_zero_with_all_else() {
+    let unnamed = |second, flows: &[_], freed: &[u32]| Snapshot {
+        interfaces: Vec::new(),
+        ..snapshot(second, flows, freed)
+    };
+    let mut tracker = tracker();
+    tracker.advance_and_close(&unnamed(1, &[sample(0, 1, 5, 10)], &[]));
+    tracker.advance_and_close(&unnamed(2, &[], &[0]));
+    tracker.reset();
+    tracker.advance_and_close(&snapshot(3, &[], &[]));
+    assert_eq!(tracker.report().interfaces[0].ended, Counts::default());
+}

@@ -250,11 +250,11 @@ impl InterfaceLedger {
             state.baseline = counted.counted_beside(&state.baseline);
             // What came before in this interval stays in it.
             state.then = state.then.since(&interface.counts.metered());
-            state.ended = Counts::default();
             interface.counted = interface.counted.counted_since(&interface.counted);
         }
+        // Those without a row, too.
         for state in self.states.values_mut() {
-            state.listed = Counts::default();
+            (state.listed, state.ended) = (Counts::default(), Counts::default());
         }
         self.sum_up(report);
     }

@@ -85,7 +85,9 @@ impl Session {
     }
 
     fn end(&mut self) {
-        self.exporter.begin_end(&ExportCounts::default());
+        self.exporter.begin_end();
+        self.make_all();
+        self.exporter.push_options(&ExportCounts::default());
         self.make_all();
     }
 
@@ -390,6 +392,37 @@ fn own_elements_are_told_by_name_under_the_number_that_was_chosen() {
     assert_eq!(standard, [20, 2000, 12, 3]);
     let own: Vec<u64> = (32..40).map(|it| counts.number(OWN | it)).collect();
     assert_eq!(own, [1, 100, 2, 200, 3, 300, 9, 900]);
+}
+
+#[test]
+fn an_interface_that_is_forgotten_is_told_of_once_more_with_its_last_counts() {
+    let mut session = Session::new(&settings());
+    let seen = |second, packets| {
+        let mut snapshot = reading(second, &[]);
+        snapshot.interfaces[0].seen = Volume { packets, bytes: 0 };
+        snapshot
+    };
+    session.observe(&seen(1, 50));
+    session.end_interval();
+    session.observe(&Snapshot {
+        forgotten: vec![seen(2, 100).interfaces[0].ifindex],
+        ..seen(2, 100)
+    });
+    let nothing = |second| Snapshot {
+        interfaces: Vec::new(),
+        ..reading(second, &[])
+    };
+    for second in 3..5 {
+        session.observe(&nothing(second));
+        session.end_interval();
+    }
+    session.end();
+    let told = session
+        .reader
+        .records
+        .iter()
+        .filter(|record| record.has(86));
+    assert!(told.map(|record| record.number(86)).eq([50, 100]));
 }
 
 #[test]

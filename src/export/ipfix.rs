@@ -101,12 +101,12 @@ impl Exporter {
     }
 
     /// The run is over: all flows are to have their last record.
-    pub fn begin_end(&mut self, counts: &ExportCounts) {
-        self.push_options(counts);
+    pub fn begin_end(&mut self) {
         self.meter.begin_end();
     }
 
-    fn push_options(&mut self, counts: &ExportCounts) {
+    /// The meter tells its own counts.
+    pub fn push_options(&mut self, counts: &ExportCounts) {
         for interface in self.meter.interfaces() {
             self.encoder
                 .push_interface(interface, &mut self.of_exporter);
@@ -115,6 +115,7 @@ impl Exporter {
         let packer = &mut self.of_exporter;
         self.encoder.push_export(domain, counts, packer);
         packer.close();
+        self.meter.forget_told();
     }
 
     /// Makes records ahead; false: none are left to be made.

@@ -3,6 +3,7 @@
 //! Readings have what slots of the table counted in their lives, so a reset of the totals on the screen changes nothing
 //! here. A flow in two slots has a record for each: their sum is the flow's.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -14,6 +15,9 @@ use crate::model::snapshot::{FlowSample, InterfaceSample, Snapshot};
 
 /// Slots that are looked through at once, so that records never pile up.
 const AT_A_TIME: usize = 1024;
+
+/// Forgotten interfaces that wait to be told of: while the collector is away, any number may come and go.
+const MOST_FORMER: usize = 4096;
 
 /// A slot's flow.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct Meter {
     slots: Vec<Option<Box<Metered>>>,
     rules: FxHashMap<u8, Vec<Arc<str>>>,
     interfaces: FxHashMap<u32, (Arc<str>, InterfaceSample)>,
+    /// Interfaces that were forgotten since they were told of, the latest last.
+    former: VecDeque<InterfaceSample>,
     pass: Option<Pass>,
 }
 
@@ -90,8 +96,11 @@ impl Meter {
             ended(&flow.record(epoch, reason));
         }
         for ifindex in &snapshot.forgotten {
-            self.interfaces.remove(ifindex);
+            let (_, last) = self.interfaces.remove(ifindex).unzip();
+            self.former.extend(last);
         }
+        let too_many = self.former.len().saturating_sub(MOST_FORMER);
+        self.former.drain(..too_many);
     }
 
     fn update(&mut self, interface: &InterfaceSample) {
@@ -177,9 +186,15 @@ impl Meter {
         !is_over
     }
 
-    /// The interfaces as they were read last.
+    /// The interfaces as they were read last, those among them that were forgotten since they were told of.
     pub fn interfaces(&self) -> impl Iterator<Item = &InterfaceSample> {
-        self.interfaces.values().map(|(_, interface)| interface)
+        let present = self.interfaces.values().map(|(_, interface)| interface);
+        self.former.iter().chain(present)
+    }
+
+    /// All of them have been told of.
+    pub fn forget_told(&mut self) {
+        self.former.clear();
     }
 }
 

@@ -63,6 +63,7 @@ impl Worker {
     /// Works until the last record is sent, or nobody takes it.
     pub fn run(mut self) {
         let mut end: Option<Instant> = None;
+        let mut is_told = false;
         loop {
             self.wait(end);
             while let Ok(order) = self.orders.try_recv() {
@@ -70,7 +71,7 @@ impl Worker {
                     Order::Finish => {
                         self.link.hurry();
                         end = Some(Instant::now() + LAST_WAIT);
-                        self.exporter.begin_end(&self.session.counts);
+                        self.exporter.begin_end();
                     }
                     Order::GiveUp => return self.give_up(),
                     Order::Ruled(version, names) => self.exporter.set_rules(version, names),
@@ -81,7 +82,14 @@ impl Worker {
                 self.note(change);
             }
             let before = self.session.counts.messages;
-            let is_done = self.send_all();
+            let mut is_done = self.send_all();
+            if end.is_some() && is_done && !is_told {
+                // Behind all records of flows, which these count.
+                is_told = true;
+                self.exporter.push_options(&self.session.counts);
+                self.keep();
+                is_done = self.send_all();
+            }
             self.session.counts.is_connected = self.link.is_open();
             self.tally.set(&self.session.counts);
             if self.session.counts.messages != before {
@@ -284,17 +292,18 @@ impl Worker {
     /// What a connection has taken a part of goes out as a whole in the next one.
     fn disconnect(&mut self, error: &io::Error) {
         let session = &mut self.session;
+        // It was connected when it was looked at last.
+        let what = match session.counts.is_connected {
+            true => "send to",
+            false => "connect to",
+        };
         session.counts.failures += 1;
         if let Some(body) = session.begun.take()
             && body.content.flows > 0
         {
             session.put_back(body);
         }
-        self.complain(
-            "connect to",
-            error,
-            "it is tried again, and records are kept",
-        );
+        self.complain(what, error, "it is tried again, and records are kept");
     }
 
     /// Says it once.

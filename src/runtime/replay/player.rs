@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::judgement::Judgement;
 use super::records::{self, Records};
 use super::segments::Segments;
@@ -99,6 +101,7 @@ impl Player<'_> {
             self.configure(latest.as_deref());
             self.find_checks()?;
         }
+        self.tell_of_nothing(&all);
         if let Some(Err(error)) = self.records.take().map(Records::end) {
             self.end_records(&error);
         }
@@ -113,6 +116,17 @@ impl Player<'_> {
             return Err(about(self.folder, Exit::Failed, text));
         }
         judged
+    }
+
+    /// Says so where records are asked for and there is none: a time that is mistyped looks like a night without traffic.
+    fn tell_of_nothing(&self, all: &[SegmentName]) {
+        let is_empty = self.records.as_ref().is_some_and(|it| it.written() == 0);
+        if let (true, Some(first)) = (is_empty, all.first()) {
+            let began = Timestamp::from_millisecond(first.began_ms as i64).unwrap_or_default();
+            let text = format!("no interval ended then; the recording begins at {began:.0}");
+            let line = about(self.folder, Exit::Failed, text);
+            let _ = writeln!(io::stderr(), "{}", harmless(&line.to_string()));
+        }
     }
 
     /// Whether anybody wants to know how it goes on: checks are judged over all of the span, whoever reads its records.

@@ -20,6 +20,7 @@ pub struct Records {
     out: BufWriter<Patient<Stdout>>,
     privileges: Privileges,
     columns: Option<ColumnList>,
+    written: u64,
 }
 
 impl Records {
@@ -42,6 +43,7 @@ impl Records {
             columns: arguments.columns.clone(),
             out: BufWriter::new(terminal::output()),
             privileges,
+            written: 0,
         }))
     }
 
@@ -70,7 +72,13 @@ impl Records {
             output: None,
             ipfix: None,
         };
+        self.written += 1;
         self.exporter.write(&record, &mut self.out)
+    }
+
+    /// How many were.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// Writes what is left to write.

@@ -227,6 +227,27 @@ fn a_pipe_without_json_gets_plain_tables() {
 }
 
 #[test]
+fn a_run_lasts_as_long_as_it_was_asked_to_whatever_is_left_behind_its_last_interval() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    for (duration, records) in [("1", 2), ("1.1", 2), ("1.2", 3)] {
+        let arguments = ["-i", RECEIVER_LINK, "--json", "-t", "0.5", "--duration"];
+        let output = program::run_to_end(&pair.receiver, &[&arguments[..], &[duration]].concat());
+        let lines = output.stdout.split(|byte| *byte == b'\n');
+        let lengths = lines.filter(|line| !line.is_empty()).map(|line| {
+            let record: serde_json::Value = serde_json::from_slice(line).expect("JSON");
+            record["interval_s"].as_f64().expect("a length")
+        });
+        let lengths: Vec<f64> = lengths.collect();
+        let asked: f64 = duration.parse().expect("a number");
+        assert!(lengths.iter().sum::<f64>() >= asked, "{lengths:?}");
+        assert!(lengths.len() <= records, "{lengths:?}");
+    }
+}
+
+#[test]
 fn sigusr2_starts_all_totals_at_zero_and_loses_nothing_after_it() {
     if !support::root() {
         return;

@@ -129,7 +129,7 @@ impl Session {
         checks.begin(&mut tracker, &opened.config);
         Ok(Session {
             alerts: Alerts::new(opened.config.alerts.clone()),
-            ends: end_of(&arguments),
+            ends: end_of(&arguments, launched.sampler.began),
             waiting: Waiting::asked_for(&arguments.output),
             records_left: arguments.output.count,
             reload: Reload::new(

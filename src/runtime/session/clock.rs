@@ -21,11 +21,11 @@ const HURRY: Duration = Duration::from_secs(1);
 /// Nor is one that takes longer than this.
 const LAST_HURRY: Duration = Duration::from_secs(5);
 
-/// When a run that begins now is to end, if that is known. A capture ends in packet time, which is another matter.
-pub(super) fn end_of(arguments: &Arguments) -> Option<Instant> {
+/// When a run that began then is to end, if that is known. A capture ends in packet time, which is another matter.
+pub(super) fn end_of(arguments: &Arguments, began: Instant) -> Option<Instant> {
     let duration = arguments.output.duration;
     let duration = duration.filter(|_| arguments.read.is_none())?;
-    Some(Instant::now() + duration + GRACE)
+    Some(began + duration + GRACE)
 }
 
 impl Session {
@@ -42,7 +42,8 @@ impl Session {
         if let Some(began_ns) = began {
             self.waiting = None;
             let past = Duration::from_nanos(taken_ns.saturating_sub(began_ns));
-            self.ends = end_of(&self.arguments).and_then(|end| end.checked_sub(past));
+            let end = end_of(&self.arguments, Instant::now());
+            self.ends = end.and_then(|end| end.checked_sub(past));
         } else {
             self.record(Entry::Close(0));
             self.record(Entry::Reset);
@@ -55,13 +56,14 @@ impl Session {
     pub(super) fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
         let intervals = self.intervals_over();
         let now = Instant::now();
-        let is_soon = |end| now + GRACE + self.timing.refresh / 4 >= end;
-        let ends_soon = self.ends.is_some_and(is_soon);
-        if self.ends.is_some_and(|end| now >= end) || intervals > 0 && ends_soon {
+        let ends_within = |time| self.ends.is_some_and(|end| now + time >= end);
+        if ends_within(Duration::ZERO) || intervals > 0 && ends_within(2 * GRACE) {
             happenings.push(TIME_IS_UP);
             return None;
         }
-        if intervals == 0 || self.holds_intervals {
+        // What is left until the end is too short for an interval of its own: this one goes on.
+        let is_last = ends_within(GRACE + self.timing.refresh / 4);
+        if intervals == 0 || self.holds_intervals || is_last {
             return None;
         }
         if let Some(left) = &mut self.records_left {

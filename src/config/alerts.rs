@@ -8,10 +8,10 @@ use jsonc_parser::ast::{Object, Value};
 
 use super::interval::Limits;
 use super::json::JsonValue;
-use super::kind::{ValueKind, described, time};
+use super::kind::{ValueKind, columns, described, time};
 use super::walk::{Walk, find_id};
 use crate::model::alert::{AlertRule, Side};
-use crate::model::column::{Column, FLOW_COLUMNS};
+use crate::model::column::Column;
 
 /// Nobody needs more thresholds than this.
 const MAX_ALERTS: usize = 32;
@@ -163,12 +163,9 @@ fn read_alert(
 
 /// Columns whose cells are amounts, by id and by short name.
 fn amounts() -> Vec<(&'static str, &'static Column)> {
-    FLOW_COLUMNS
-        .iter()
-        .filter(|column| column.is_amount() && !column.is_history())
-        .flat_map(|column| [Some(column.id), column.alias].map(|name| (name, column)))
-        .filter_map(|(name, column)| Some((name?, column)))
-        .collect()
+    let mut columns = columns();
+    columns.retain(|(_, column)| column.is_amount() && !column.is_history());
+    columns
 }
 
 fn read_column(

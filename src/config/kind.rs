@@ -208,11 +208,12 @@ impl<T: Copy + PartialEq> ValueKind for Id<T> {
     }
 }
 
-/// All columns of flows, by their ids.
-fn columns() -> Vec<(&'static str, &'static Column)> {
+/// All columns of flows, by id, which is what is written, and by short name.
+pub(super) fn columns() -> Vec<(&'static str, &'static Column)> {
     FLOW_COLUMNS
         .iter()
-        .map(|column| (column.id, column))
+        .flat_map(|column| [Some(column.id), column.alias].map(|name| (name, column)))
+        .filter_map(|(name, column)| Some((name?, column)))
         .collect()
 }
 

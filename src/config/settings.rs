@@ -265,11 +265,11 @@ settings! {
         "PACKET_LOSS" packet_loss;
         Switch, "true"
 
-        /// id of the column to sort by; `-` in front: largest first
+        /// column to sort by, by id or short name (`loss`); `-` in front: largest first
         "SORT" sort;
         Order, r#""jitter""#
 
-        /// ids of the columns to show, in order; empty: the default set
+        /// columns to show, by id or short name, in order; empty: the default set
         "COLUMNS" columns;
         Columns, r#"["source", "destination", "throughput"]"#
 

@@ -111,10 +111,13 @@ fn the_place_to_listen_at_changes_live_and_a_bad_one_changes_nothing() {
         wait_for(&told, || run.said().contains(&told));
         wait_for("a page", || is_served() == Some(true));
     }
-    // Once it is free, the next look at the configuration takes it.
+    // Once it is free, it is taken by and by.
     drop(taken);
-    run.rename_config(r#"{"LISTEN": "127.0.0.1:9790", "FLOW_TIMEOUT": 61}"#);
     wait_for("what was taken", || listens(9790) && !listens(9789));
+    wait_for("word of it", || {
+        run.said()
+            .contains("listen at 127.0.0.1:9790: it is possible now")
+    });
     run.rename_config(r#"{"LISTEN": 9788}"#);
     wait_for("the first one again", || listens(PORT));
     run.rename_config(r#"{"LISTEN": null}"#);

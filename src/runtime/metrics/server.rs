@@ -24,6 +24,9 @@ const MOST_CONNECTIONS: usize = 16;
 /// Where no connection can be taken, for want of descriptors say, it is tried again after this.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
+/// Where an address cannot be listened at, it is tried again after this.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
 /// What the main thread says.
 #[derive(Debug)]
 pub enum Message {
@@ -44,6 +47,8 @@ pub struct Server {
     outlet: Outlet,
     /// Where scrapers come to, by its address.
     listener: Option<(SocketAddr, TcpListener)>,
+    /// Where they are to come to, and when that is tried again.
+    wanted: Option<(SocketAddr, Instant)>,
     /// Nobody is let in before.
     rests_until: Option<Instant>,
     connections: Vec<Connection>,
@@ -65,6 +70,7 @@ impl Server {
             woken,
             outlet,
             listener,
+            wanted: None,
             rests_until: None,
             connections: Vec::new(),
             tls: None,
@@ -90,6 +96,7 @@ impl Server {
             self.serve(&ready);
             self.end_late_ones();
             self.let_in();
+            self.try_again();
         }
     }
 
@@ -102,7 +109,7 @@ impl Server {
                 Ok(Message::Admit(users)) => self.admit(users),
                 Ok(Message::Secure(tls)) => self.secure(tls),
                 Ok(Message::Listen(None)) => {
-                    self.listener = None;
+                    (self.listener, self.wanted) = (None, None);
                     self.connections.clear();
                     self.site.clear();
                 }
@@ -113,8 +120,9 @@ impl Server {
         }
     }
 
-    /// Listens at another address. Where that fails, the former one stays.
+    /// Listens at another address. Where that fails, the former one stays, and it is tried again.
     fn move_to(&mut self, address: SocketAddr) {
+        self.wanted = None;
         let former = self.listener.as_ref().map(|(former, _)| *former);
         if former == Some(address) {
             return;
@@ -132,7 +140,26 @@ impl Server {
                     let again = |former| Some((former, listen_at(former).ok()?));
                     self.listener = former.and_then(again);
                 }
+                let in_the_way = former.is_some_and(|former| former.port() == address.port());
+                let again = Instant::now() + LISTEN_AGAIN;
+                self.wanted = (!in_the_way).then_some((address, again));
             }
+        }
+    }
+
+    /// Listens where it could not before, if that is due and possible now.
+    fn try_again(&mut self) {
+        let now = Instant::now();
+        let Some((address, _)) = self.wanted.take_if(|(_, due)| *due <= now) else {
+            return;
+        };
+        match listen_at(address) {
+            Ok(listener) => {
+                self.listener = Some((address, listener));
+                let text = format!("listen at {address}: it is possible now");
+                self.outlet.send(Update::Notice(text));
+            }
+            Err(_) => self.wanted = Some((address, now + LISTEN_AGAIN)),
         }
     }
 
@@ -148,7 +175,8 @@ impl Server {
         }
         fds.extend(listener.map(|(_, l)| PollFd::new(l.as_fd(), PollFlags::POLLIN)));
         let ends = self.connections.iter().map(Connection::next);
-        let next = ends.chain(self.rests_until).min();
+        let tries = self.wanted.map(|(_, due)| due);
+        let next = ends.chain(self.rests_until).chain(tries).min();
         let timeout = next.map_or(PollTimeout::NONE, |next| {
             wake::timeout(next.saturating_duration_since(Instant::now()))
         });

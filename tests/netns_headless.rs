@@ -232,7 +232,7 @@ fn a_run_lasts_as_long_as_it_was_asked_to_whatever_is_left_behind_its_last_inter
         return;
     }
     let pair = Pair::quiet();
-    for (duration, records) in [("1", 2), ("1.1", 2), ("1.2", 3)] {
+    for (duration, records) in [("1", 2), ("1.02", 2), ("1.1", 2), ("1.2", 3)] {
         let arguments = ["-i", RECEIVER_LINK, "--json", "-t", "0.5", "--duration"];
         let output = program::run_to_end(&pair.receiver, &[&arguments[..], &[duration]].concat());
         let lines = output.stdout.split(|byte| *byte == b'\n');
@@ -292,9 +292,11 @@ fn what_came_before_a_reset_and_was_not_read_yet_is_gone_with_it() {
     }
     let pair = Pair::quiet();
     let mut run = Flowtop::watch(&pair, NUMBERED);
+    send(&pair, 5000, [1000]);
+    run.settle(1);
     for round in 0..5 {
         // Each second one is missing.
-        send(&pair, 5000, (round * 40..).step_by(2).take(20));
+        send(&pair, 5000, (2000 + round * 40..).step_by(2).take(20));
         run.signal(Signal::SIGUSR2);
         let record = run.until("zero", |r| interface(r, RECEIVER_LINK)["packets"] == 0);
         program::assert_adds_up(record);
@@ -302,6 +304,12 @@ fn what_came_before_a_reset_and_was_not_read_yet_is_gone_with_it() {
         let [received, lost] = ["received", "lost"].map(|name| &sequence[name]);
         assert_eq!((received, lost), (&0.into(), &0.into()));
     }
+    let record = run.last_record();
+    let flow = program::flow_to(&record, "udp", 5000);
+    assert_eq!(
+        (volume(flow), &flow["sequence"]["lost"]),
+        ((0, 0), &0.into())
+    );
 }
 
 #[test]

@@ -83,12 +83,7 @@ impl Dashboard {
     }
 
     fn time_of_day(&self) -> TimeOfDay {
-        let now = self.session.time().to_zoned(TimeZone::system());
-        TimeOfDay {
-            hour: now.hour() as u8,
-            minute: now.minute() as u8,
-            second: now.second() as u8,
-        }
+        time_of_day(&self.session)
     }
 
     /// Performs what the application asks for; false if it asks to leave.
@@ -136,7 +131,9 @@ impl Dashboard {
         if has_summary {
             let seconds = session.packet_seconds();
             let seconds = seconds.unwrap_or_else(|| began.elapsed().as_secs_f64());
-            let lines = summary::lines(session.report(), seconds, app.reset_at());
+            let at_end = session.was_reset_at_end().then(|| time_of_day(&session));
+            let reset_at = at_end.or(app.reset_at());
+            let lines = summary::lines(session.report(), seconds, reset_at);
             lines.iter().for_each(|line| tell(line));
         }
         session.conclude(Ok(()), tell)
@@ -282,5 +279,15 @@ impl Dashboard {
     fn load_preferences(&mut self) {
         let preferences = setup::preferences(self.session.config());
         self.send(Msg::Preferences(Box::new(preferences)));
+    }
+}
+
+/// The local time of what is shown.
+fn time_of_day(session: &Session) -> TimeOfDay {
+    let now = session.time().to_zoned(TimeZone::system());
+    TimeOfDay {
+        hour: now.hour() as u8,
+        minute: now.minute() as u8,
+        second: now.second() as u8,
     }
 }

@@ -78,6 +78,8 @@ pub struct Session {
     ipfix: Option<Export>,
     /// What there is to say of it when all has ended.
     farewell: Option<String>,
+    /// A reset that was asked for last was carried out as the run ended.
+    was_reset_at_end: bool,
     sampler: Sampler,
     /// Who keeps what is counted.
     kept: Kept,
@@ -150,6 +152,7 @@ impl Session {
             metrics: launched.metrics,
             ipfix: launched.ipfix,
             farewell: None,
+            was_reset_at_end: false,
             sampler: launched.sampler,
             demo,
             inlet,
@@ -251,6 +254,10 @@ impl Session {
                 Update::Zero => {
                     self.take_in(Entry::Reset);
                     happenings.push(Happening::Zero);
+                    // An interval that ends behind it is told behind it.
+                    if !self.holds_intervals {
+                        break;
+                    }
                 }
                 Update::Past(visit) => happenings.push(Happening::Past(visit)),
                 Update::End { is_hang_up } => {
@@ -350,6 +357,11 @@ impl Session {
     /// [`Happening::Zero`] tells of it.
     pub fn reset(&self) {
         self.sampler.reset();
+    }
+
+    /// Whether a reset that was asked for last was carried out as the run ended: nothing told of it.
+    pub fn was_reset_at_end(&self) -> bool {
+        self.was_reset_at_end
     }
 
     /// Keeps histograms of these flows from here on.

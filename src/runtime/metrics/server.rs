@@ -127,8 +127,12 @@ impl Server {
         if former == Some(address) {
             return;
         }
-        if former.is_some_and(|former| former.port() == address.port()) {
-            // Both would be in each other's way.
+        // All addresses and one of them, on one port, are in each other's way.
+        let in_the_way = former.is_some_and(|former| {
+            let is_any = former.ip().is_unspecified() || address.ip().is_unspecified();
+            is_any && former.port() == address.port()
+        });
+        if in_the_way {
             self.listener = None;
         }
         match listen_at(address) {
@@ -140,7 +144,6 @@ impl Server {
                     let again = |former| Some((former, listen_at(former).ok()?));
                     self.listener = former.and_then(again);
                 }
-                let in_the_way = former.is_some_and(|former| former.port() == address.port());
                 let again = Instant::now() + LISTEN_AGAIN;
                 self.wanted = (!in_the_way).then_some((address, again));
             }

@@ -55,15 +55,11 @@ impl Session {
     /// Whether the run is to end. Returns how many throughput intervals end now, as one.
     pub(super) fn check_clock(&mut self, happenings: &mut Vec<Happening>) -> Option<u64> {
         let intervals = self.intervals_over();
-        let now = Instant::now();
-        let ends_within = |time| self.ends.is_some_and(|end| now + time >= end);
-        if ends_within(Duration::ZERO) || intervals > 0 && ends_within(2 * GRACE) {
+        if self.ends_within(Duration::ZERO) || intervals > 0 && self.ends_within(GRACE) {
             happenings.push(TIME_IS_UP);
             return None;
         }
-        // What is left until the end is too short for an interval of its own: this one goes on.
-        let is_last = ends_within(GRACE + self.timing.refresh / 4);
-        if intervals == 0 || self.holds_intervals || is_last {
+        if intervals == 0 || self.holds_intervals || self.is_last_interval() {
             return None;
         }
         if let Some(left) = &mut self.records_left {
@@ -80,6 +76,16 @@ impl Session {
     /// Throughput intervals that are over and have not been closed.
     pub(super) fn intervals_over(&self) -> u64 {
         (self.refreshes / self.timing.refreshes).into()
+    }
+
+    fn ends_within(&self, time: Duration) -> bool {
+        self.ends.is_some_and(|end| Instant::now() + time >= end)
+    }
+
+    /// Whether what is left until the end is too short for an interval of its own: this one goes on.
+    pub(super) fn is_last_interval(&self) -> bool {
+        let is_counted_out = self.records_left.is_some_and(|left| left <= 1);
+        self.ends_within(GRACE + self.timing.refresh / 4) && !is_counted_out
     }
 
     /// Whether intervals that are over are held back: they are closed together once they no longer are.
@@ -147,7 +153,10 @@ impl Session {
                         self.count(Some(snapshot), 0);
                     }
                     Update::Ruled(version, rules) => self.set_rules(version, rules),
-                    Update::Zero => self.take_in(Entry::Reset),
+                    Update::Zero => {
+                        self.take_in(Entry::Reset);
+                        self.was_reset_at_end = true;
+                    }
                     Update::End { .. } => self.is_urged = true,
                     _ => {}
                 }

@@ -36,7 +36,8 @@ impl Session {
         }
         // An interval that is over ends before totals start at zero.
         let is_zero = matches!(self.received.front(), Some(Update::Zero));
-        if is_zero && self.intervals_over() > 0 && !self.holds_intervals {
+        let ends_one = self.intervals_over() > 0 && !self.is_last_interval();
+        if is_zero && ends_one && !self.holds_intervals {
             return None;
         }
         self.received.pop_front()

@@ -232,18 +232,15 @@ fn a_run_lasts_as_long_as_it_was_asked_to_whatever_is_left_behind_its_last_inter
         return;
     }
     let pair = Pair::quiet();
-    for (duration, records) in [("1", 2), ("1.02", 2), ("1.1", 2), ("1.2", 3)] {
+    for (duration, most) in [("1", 2), ("1.02", 2), ("1.1", 2), ("1.2", 3)] {
         let arguments = ["-i", RECEIVER_LINK, "--json", "-t", "0.5", "--duration"];
         let output = program::run_to_end(&pair.receiver, &[&arguments[..], &[duration]].concat());
-        let lines = output.stdout.split(|byte| *byte == b'\n');
-        let lengths = lines.filter(|line| !line.is_empty()).map(|line| {
-            let record: serde_json::Value = serde_json::from_slice(line).expect("JSON");
-            record["interval_s"].as_f64().expect("a length")
-        });
-        let lengths: Vec<f64> = lengths.collect();
+        let all = records(&output.stdout);
+        let length = |record: &Value| record["interval_s"].as_f64().expect("a length");
+        let lengths: Vec<f64> = all.iter().map(length).collect();
         let asked: f64 = duration.parse().expect("a number");
         assert!(lengths.iter().sum::<f64>() >= asked, "{lengths:?}");
-        assert!(lengths.len() <= records, "{lengths:?}");
+        assert!(lengths.len() <= most, "{lengths:?}");
     }
 }
 

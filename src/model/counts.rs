@@ -80,7 +80,7 @@ counter_set! {
 }
 
 counter_set! {
-    /// The counts that figures of an interval are made of.
+    /// The counts that figures of an interval are made of. What comes may be less than nothing, and so may a sum of it.
     Metered {
         /// Packets on the wire.
         packets: u64 = Sum64,
@@ -89,9 +89,9 @@ counter_set! {
         /// Payload bytes.
         payload_bytes: u64 = Sum64,
         /// Numbers that are missing; 0 where none are tracked.
-        lost: u64 = Net64,
+        lost: u64 = Sum64,
         /// Numbers that came, as [`Counts::arrived`] has them.
-        arrived: u64 = Net64,
+        arrived: u64 = Sum64,
     }
 }
 
@@ -131,18 +131,6 @@ impl Counts {
 }
 
 impl Metered {
-    /// What came first and what came then; of numbers less than nothing may be missing.
-    #[inline]
-    pub fn and(self, then: Metered) -> Metered {
-        Metered {
-            packets: self.packets.wrapping_add(then.packets),
-            bytes: self.bytes.wrapping_add(then.bytes),
-            payload_bytes: self.payload_bytes.wrapping_add(then.payload_bytes),
-            lost: self.lost.wrapping_add(then.lost),
-            arrived: self.arrived.wrapping_add(then.arrived),
-        }
-    }
-
     /// What adds up over flows of all kinds, as [`Counts::across_flows`] has it.
     pub fn across_flows(self) -> Counts {
         Counts {

@@ -77,13 +77,9 @@ impl Dashboard {
 
     /// There are new numbers, of now or of the time of a capture's packets.
     fn refresh(&mut self) {
-        self.send(Msg::Refreshed(self.time_of_day()));
+        self.send(Msg::Refreshed(time_of_day(&self.session)));
         let raised = self.screen.app.live_alerts().raised_now();
         self.session.note_alerts(raised);
-    }
-
-    fn time_of_day(&self) -> TimeOfDay {
-        time_of_day(&self.session)
     }
 
     /// Performs what the application asks for; false if it asks to leave.
@@ -156,7 +152,7 @@ impl Dashboard {
             // A run that has not begun has no intervals, but something to look at.
             Happening::Read if self.session.is_waiting() => return self.refresh(),
             Happening::Read => {
-                let now = self.time_of_day();
+                let now = time_of_day(&self.session);
                 self.screen.app.set_time(now);
                 // The histogram of the detail grows with each reading, however long the interval is. A capture says at which pace it
                 // goes on, and a screen that stands still for how long it does.

@@ -68,7 +68,7 @@ impl ExportFolder {
         &self,
         stem: &str,
         endings: &[&str],
-        mut write: impl FnMut(&str, &File) -> Result<()>,
+        write: impl Fn(usize, &File) -> Result<()>,
     ) -> Result<Vec<String>> {
         let made =
             make_fresh(|time| self.make_files(|ending| format!("{stem}-{time}.{ending}"), endings));
@@ -76,7 +76,7 @@ impl ExportFolder {
             format!("make {stem}-*.{} in {}", endings.join(" and "), self.name())
         })?;
         for (at, (name, file)) in files.iter().enumerate() {
-            let written = write(endings[at], file);
+            let written = write(at, file);
             if written.is_err() {
                 self.remove(&files[at..]);
             }

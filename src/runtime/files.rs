@@ -61,11 +61,10 @@ pub fn write(scene: &Scene, about: About, folder: &ExportFolder) -> Result<Strin
         ipfix: about.ipfix,
     };
     let formats = export::FORMATS.iter().filter(|format| format.name != "txt");
-    let endings: Vec<_> = formats.clone().map(|format| format.name).collect();
-    let names = folder.write("flowtop", &endings, |ending, file| {
-        let mut formats = formats.clone().filter(|format| format.name == ending);
-        formats.try_for_each(|format| write_one(format, &record, file))
-    })?;
+    let formats: Vec<_> = formats.collect();
+    let endings: Vec<_> = formats.iter().map(|format| format.name).collect();
+    let write = |at: usize, file: &File| write_one(formats[at], &record, file);
+    let names = folder.write("flowtop", &endings, write)?;
     let (flows, events) = (shown.flows.len(), events.len());
     Ok(format!(
         "wrote {flows} flows and {events} events to {} in {}",

@@ -106,7 +106,7 @@ fn write_in_place(path: &Path, text: &str, surroundings: &Surroundings, user: u3
 }
 
 fn save_copy(folder: &ExportFolder, text: FileText) -> Result<Saved> {
-    let write = |_: &str, file: &File| Ok(write_safely(file, &text.text)?);
+    let write = |_, file: &File| Ok(write_safely(file, &text.text)?);
     let name = folder.write("config", &["json"], write)?.remove(0);
     Ok(Saved {
         path: Path::new(&folder.name()).join(name),

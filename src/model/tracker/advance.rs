@@ -247,13 +247,13 @@ impl FlowTracker {
             let (flow, state) = (&mut self.report.flows[index], &mut self.states[index]);
             match &mut closing {
                 Some(closing) => closing.close_after_sample(index, flow, state, increase.came),
-                None => state.came = state.came.and(increase.came),
+                None => state.came += increase.came,
             }
             if ifindex != Some(sample.key.ifindex) {
                 self.interfaces.count(ifindex, came.across_flows());
                 (ifindex, came) = (Some(sample.key.ifindex), Metered::default());
             }
-            came = came.and(increase.came);
+            came += increase.came;
         }
         self.interfaces.count(ifindex, came.across_flows());
         if let Some(closing) = closing {

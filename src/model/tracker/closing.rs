@@ -44,7 +44,7 @@ impl Closing {
             self.eventful.judge(index, flow);
             self.outline.set(index, flow);
         } else {
-            state.came = state.came.and(came);
+            state.came += came;
         }
     }
 

@@ -235,7 +235,8 @@ impl FlowState {
         let (seconds, oldest_step) = (ended.seconds, ended.oldest_step);
         let (interarrival, window_loss) = self.window.statistics(oldest_step);
         flow.interarrival = interarrival;
-        let came = std::mem::take(&mut self.came).and(latest);
+        let mut came = std::mem::take(&mut self.came);
+        came += latest;
         let rates = Rates::of(&came, seconds);
         let lost = gained(came.lost as i64);
         let newly_lost = flow.counts.sequence.map(|_| float(lost));

@@ -124,8 +124,7 @@ impl Player<'_> {
         if let (true, Some(first)) = (is_empty, all.first()) {
             let began = Timestamp::from_millisecond(first.began_ms as i64).unwrap_or_default();
             let text = format!("no interval ended then; the recording begins at {began:.0}");
-            let line = about(self.folder, Exit::Failed, text);
-            let _ = writeln!(io::stderr(), "{}", harmless(&line.to_string()));
+            self.say(&text);
         }
     }
 
@@ -336,7 +335,11 @@ impl Player<'_> {
 
     /// Says what is wrong with a segment.
     fn warn(&self, name: &SegmentName, text: &str) {
-        let line = about(self.folder, Exit::Failed, format!("{name}: {text}"));
+        self.say(&format!("{name}: {text}"));
+    }
+
+    fn say(&self, text: &str) {
+        let line = about(self.folder, Exit::Failed, text);
         let _ = writeln!(io::stderr(), "{}", harmless(&line.to_string()));
     }
 }

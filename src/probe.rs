@@ -8,7 +8,7 @@ pub mod abort;
 pub mod attach;
 pub mod clock;
 pub mod clsact;
-mod control;
+pub mod control;
 mod entries;
 pub mod filters;
 mod focus;

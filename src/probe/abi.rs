@@ -11,9 +11,7 @@ use plain::Plain;
 use super::control::Control;
 use crate::model::flow::{Direction, FlowKey, Protocol};
 use crate::model::histogram::BUCKETS;
-use crate::model::snapshot::{
-    Counts, FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume,
-};
+use crate::model::snapshot::{FlowSample, GapSums, InterfaceSample, Malformed, Sequence, Volume};
 
 pub use super::skeleton::types::{
     flow_counters, flow_key, flow_shared, flow_slot, fragment_key, fragment_ports, gap_histogram,
@@ -76,107 +74,97 @@ pub const RULE_NONE: u8 = 64;
 const VLAN_NONE: u16 = 0xffff;
 const KEY_OUTGOING: u32 = 1 << 31;
 
-/// One slot, its owner's counters and those of all other CPUs, where there are any, as one flow. `None` where the key is of no
-/// protocol that is a flow.
+/// The flow of a slot with its first line: nothing of it is counted yet. `None` where the key is of no protocol that is a flow.
 #[inline]
-pub fn merge(
-    index: u32,
-    slot: &flow_slot,
-    of_owner: &flow_counters,
-    of_others: Option<&flow_shared>,
-) -> Option<FlowSample> {
-    let control = Control(slot.control);
-    let key = decode_key(&slot.key)?;
-    let mut counted = decode_owners(control, of_owner);
-    if let Some(shared) = of_others {
-        counted.add_others(control, shared);
-    }
-    let tracked = key.protocol == Protocol::Tcp || control.is_sequenced();
+pub fn begin(index: u32, control: Control, slot: &flow_slot) -> Option<FlowSample> {
     Some(FlowSample {
-        slot: index,
         generation: control.generation(),
-        key,
-        counts: Counts {
-            packets: counted.volume.packets,
-            bytes: counted.volume.bytes,
-            payload_bytes: counted.payload_bytes,
-            sequence: tracked.then(|| decode_sequence(&key, slot, &counted)),
-            // Of groups: see `GroupRecords`.
-            ip: None,
-        },
-        epoch: (u32::from(slot.epochs_high) << 16 | u32::from(control.epoch())).wrapping_add(1),
-        gaps: counted.gaps,
-        profile: slot.profile,
-        rule: (slot.rule != RULE_NONE).then_some(slot.rule),
         rules_version: control.version(),
-        first_seen_ns: slot.first_arrival,
         last_seen_ns: slot.last_arrival,
+        ..FlowSample::new(index, decode_key(&slot.key)?)
     })
 }
 
-/// What CPUs counted of a flow.
-struct OwnersCounts {
-    volume: Volume,
-    payload_bytes: u64,
-    sequenced: u64,
-    unjudged: u64,
-    gaps: GapSums,
+/// Adds what the second line of its slot says.
+#[inline]
+pub fn describe(sample: &mut FlowSample, control: Control, slot: &flow_slot) {
+    sample.epoch = (u32::from(slot.epochs_high) << 16 | u32::from(control.epoch())).wrapping_add(1);
+    sample.profile = slot.profile;
+    sample.rule = (slot.rule != RULE_NONE).then_some(slot.rule);
+    sample.first_seen_ns = slot.first_arrival;
+    let is_stream = sample.key.protocol == Protocol::Tcp;
+    if is_stream || control.is_sequenced() {
+        sample.counts.sequence = Some(decode_sequence(is_stream, slot));
+    }
 }
 
-fn decode_owners(control: Control, counters: &flow_counters) -> OwnersCounts {
+/// Adds what its owner counted.
+#[inline]
+pub fn count(sample: &mut FlowSample, control: Control, of_owner: &flow_counters) {
     let flow_counters {
         owner,
         gap_squares,
         gap_sum,
-        gaps: count,
+        gaps,
         packets,
         bytes,
         payload_bytes,
         sequenced,
-    } = *counters;
-    let mut gaps = GapSums::default();
+    } = *of_owner;
+    let counts = &mut sample.counts;
+    (counts.packets, counts.bytes) = (packets, bytes);
+    counts.payload_bytes = payload_bytes;
+    if let Some(sequence) = &mut counts.sequence {
+        sequence.received = sequenced;
+    }
     if (owner >> 32) as u16 == control.epoch() {
-        gaps = GapSums {
-            count,
+        sample.gaps = GapSums {
+            count: gaps,
             sum: gap_sum,
             squares: join_squares(owner >> 48, gap_squares),
         };
     }
-    OwnersCounts {
-        volume: Volume { packets, bytes },
-        payload_bytes,
-        sequenced,
-        unjudged: 0,
-        gaps,
-    }
 }
 
-impl OwnersCounts {
-    fn add_others(&mut self, control: Control, shared: &flow_shared) {
-        let flow_shared {
-            packets,
-            bytes,
-            payload_bytes,
-            sequenced,
-            unjudged,
-            unused: _,
-            gaps,
-        } = *shared;
-        let shared_gaps {
-            squares,
-            squares_high,
-            sum,
-            count,
-        } = gaps[control.shared_gaps()];
-        self.volume += Volume { packets, bytes };
-        self.payload_bytes = self.payload_bytes.wrapping_add(payload_bytes);
-        self.sequenced = self.sequenced.wrapping_add(sequenced);
-        self.unjudged = self.unjudged.wrapping_add(unjudged);
-        self.gaps = self.gaps.plus(GapSums {
-            count,
-            sum,
-            squares: join_squares(squares_high, squares),
-        });
+/// Adds what all other CPUs counted of it.
+pub fn add_others(sample: &mut FlowSample, control: Control, of_others: &flow_shared) {
+    let flow_shared {
+        packets,
+        bytes,
+        payload_bytes,
+        sequenced,
+        unjudged,
+        unused: _,
+        gaps,
+    } = *of_others;
+    let shared_gaps {
+        squares,
+        squares_high,
+        sum,
+        count,
+    } = gaps[control.shared_gaps()];
+    let counts = &mut sample.counts;
+    counts.packets = counts.packets.wrapping_add(packets);
+    counts.bytes = counts.bytes.wrapping_add(bytes);
+    counts.payload_bytes = counts.payload_bytes.wrapping_add(payload_bytes);
+    if let Some(sequence) = &mut counts.sequence {
+        sequence.received = sequence.received.wrapping_add(sequenced);
+        sequence.lost = sequence.lost.saturating_sub(unjudged);
+    }
+    sample.gaps = sample.gaps.plus(GapSums {
+        count,
+        sum,
+        squares: join_squares(squares_high, squares),
+    });
+}
+
+/// Once all is counted: before the first number there is no latest one.
+#[inline]
+pub fn finish(sample: &mut FlowSample) {
+    if let Some(sequence) = &mut sample.counts.sequence
+        && sequence.received == 0
+    {
+        sequence.current = None;
     }
 }
 
@@ -188,16 +176,15 @@ fn join_squares(high: u64, low: u64) -> u128 {
     (u128::from(high.wrapping_add(carry)) << UPPER | u128::from(low << 1 >> 1)) % GapSums::MODULUS
 }
 
-fn decode_sequence(key: &FlowKey, slot: &flow_slot, counted: &OwnersCounts) -> Sequence {
-    let received = counted.sequenced;
+fn decode_sequence(is_stream: bool, slot: &flow_slot) -> Sequence {
     Sequence {
-        current: (received > 0).then(|| slot.expected.wrapping_sub(1)),
-        received,
-        lost: slot.lost.saturating_sub(counted.unjudged),
+        current: Some(slot.expected.wrapping_sub(1)),
+        received: 0,
+        lost: slot.lost,
         reverse_errors: slot.reverse_errors.into(),
         small_errors: slot.small_errors.into(),
         big_errors: slot.big_errors.into(),
-        duplicates: (key.protocol != Protocol::Tcp).then_some(slot.duplicates.into()),
+        duplicates: (!is_stream).then_some(slot.duplicates.into()),
         restarts: slot.restarts.into(),
         absent: slot.absent.into(),
     }
@@ -296,98 +283,5 @@ fn decode_volume(volume: &volume) -> Volume {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn slot(control: u64) -> flow_slot {
-        let mut slot = flow_slot {
-            control,
-            ..Default::default()
-        };
-        slot.key.protocol = 17;
-        slot.key.family = 4;
-        slot
-    }
-
-    #[test]
-    fn a_direction_and_a_tunnel_tell_flows_apart() {
-        let key = |ifindex, tunnel| flow_key {
-            ifindex,
-            tunnel,
-            ..slot(0).key
-        };
-        let decode = |ifindex, tunnel| decode_key(&key(ifindex, tunnel)).unwrap();
-        let plain = decode(7, 0);
-        assert_eq!((plain.direction, plain.tunnel), (Direction::In, None));
-        let outgoing = decode(7 | KEY_OUTGOING, 0);
-        assert_eq!((outgoing.ifindex, outgoing.direction), (7, Direction::Out));
-        let tunnelled = decode(7, u32::MAX);
-        assert_eq!(tunnelled.tunnel, NonZeroU32::new(u32::MAX));
-        for other in [outgoing, tunnelled] {
-            assert_ne!(other, plain);
-        }
-    }
-
-    fn shared_gaps_of(epoch: usize, count: u64) -> flow_shared {
-        let mut shared = flow_shared {
-            packets: 5,
-            ..Default::default()
-        };
-        shared.gaps[epoch % 2].count = count;
-        shared
-    }
-
-    #[test]
-    fn what_other_cpus_counted_is_added() {
-        let slot = slot(7 << 16 | 2);
-        let own = flow_counters {
-            owner: 3,
-            packets: 10,
-            gaps: 1,
-            ..Default::default()
-        };
-        let merge = |others| merge(3, &slot, &own, others).unwrap();
-        let shared = shared_gaps_of(0, 1);
-        let sample = merge(Some(&shared));
-        assert_eq!((sample.counts.packets, sample.gaps.count), (15, 2));
-        let sample = merge(None);
-        assert_eq!((sample.counts.packets, sample.gaps.count), (10, 1));
-    }
-
-    #[test]
-    fn gaps_of_a_former_epoch_do_not_count_but_its_packets_do() {
-        let slot = slot(5 << 48 | 1 << 16 | 2);
-        let own = |epoch: u64| flow_counters {
-            owner: epoch << 32 | 1,
-            packets: 1,
-            gaps: 1,
-            gap_sum: 9,
-            ..Default::default()
-        };
-        for (own, others, gaps) in [
-            (own(5), shared_gaps_of(4, 7), (1, 9)),
-            (own(4), shared_gaps_of(5, 7), (7, 0)),
-        ] {
-            let sample = merge(0, &slot, &own, Some(&others)).unwrap();
-            assert_eq!(sample.counts.packets, 6);
-            assert_eq!((sample.gaps.count, sample.gaps.sum), gaps);
-            assert_eq!(sample.epoch, 6);
-        }
-    }
-
-    /// A carry is published after the lower half: whoever reads in between sees the half of before above it.
-    #[test]
-    fn squares_are_whole_while_a_carry_is_under_way() {
-        const HALF: u128 = 1 << 63;
-        let square = 4_000_000_000_000_000_000_u128;
-        let mut sum = 0;
-        for step in 0..1_000_000 {
-            let before = (sum >> 63) as u64;
-            sum = (sum + square - step % 7) % GapSums::MODULUS;
-            let (high, low) = ((sum / HALF) as u64, sum as u64);
-            assert_eq!(join_squares(high, low), sum);
-            assert_eq!(join_squares(before, low), sum);
-        }
-        assert!(sum < square * 500_000, "the sum has not wrapped");
-    }
-}
+#[path = "abi_tests.rs"]
+mod tests;

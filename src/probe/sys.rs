@@ -149,18 +149,26 @@ impl<T: Plain + Copy> MappedArray<T> {
     }
 
     /// A copy of one value: each word of it is whole, the words may be of different moments.
+    #[inline]
     pub fn read(&self, index: usize) -> T {
-        let mut value = MaybeUninit::<T>::uninit();
+        self.read_part(index, 0..size_of::<T>())
+    }
+
+    /// The same, of which these bytes are read, whole words; all others are zero.
+    #[inline]
+    pub fn read_part(&self, index: usize, part: Range<usize>) -> T {
+        assert!(part.start.is_multiple_of(8) && part.end <= size_of::<T>());
+        let mut value = MaybeUninit::<T>::zeroed();
         let (from, to) = (
             self.at(index).cast::<u64>(),
             value.as_mut_ptr().cast::<u64>(),
         );
-        for word in 0..size_of::<T>() / 8 {
+        for word in part.start / 8..part.end / 8 {
             // SAFETY: in bounds and aligned (page-aligned start, sizes of a multiple of 8), and so is the copy but for
             // its alignment.
             unsafe { to.add(word).write_unaligned(from.add(word).read_volatile()) };
         }
-        // SAFETY: all words are written, and any bit pattern is a plain T.
+        // SAFETY: any bit pattern is a plain T.
         unsafe { value.assume_init() }
     }
 

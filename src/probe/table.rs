@@ -3,34 +3,32 @@
 //! Owns the mappings and what each slot looked like last time. No system call in a pass. Knows nothing of rates.
 
 mod occupied;
+mod reading;
 mod words;
 
 use std::mem::offset_of;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use plain::Plain;
 
 use self::occupied::Occupied;
 pub use self::occupied::words_of_sets;
 
-use super::abi::{self, flow_counters, flow_shared, flow_slot, settings, shared_gaps};
+use super::abi::{flow_counters, flow_shared, flow_slot, settings};
 use super::control::{Control, SlotState};
 use super::groups::GroupRecords;
 use super::sys::MappedArray;
-use crate::ahead;
 use crate::model::snapshot::{FlowSample, Newcomers, Snapshot};
 
 const CONTROL: usize = offset_of!(flow_slot, control);
 const LAST_ARRIVAL: usize = offset_of!(flow_slot, last_arrival);
-const OWNER: usize = offset_of!(flow_counters, owner);
 
 /// The program stamps an arrival before it has judged and counted the packet. A flow that was read so soon after its last
 /// arrival, ns, is read once more; so is one that a packet of the same time may still come of.
 const JUDGED_NS: u64 = 10_000_000;
 
-/// How many visits before its turn the beginning of a slot is asked for: a few pages, as the tables of pages are waited for, too.
-const SLOTS_AHEAD: usize = 64;
+/// How many visits before its turn the beginning of a slot is asked for: a page, as the tables of pages are waited for, too. What comes
+/// between leaves room for it in the nearest cache.
+const SLOTS_AHEAD: usize = 32;
 
 /// The same of all else that will be read of a flow, if it has changed.
 const FLOWS_AHEAD: usize = 8;
@@ -177,7 +175,7 @@ impl FlowTable {
         let mut visited = std::mem::take(&mut self.visited);
         self.occupied.list(&mut visited);
         for at in 0..visited.len() {
-            self.ask_ahead(&visited[at..], &snapshot.flows);
+            self.ask_ahead(&visited[at..]);
             self.visit(visited[at] as usize, settled_ns, &mut snapshot);
         }
         self.visited = visited;
@@ -193,9 +191,9 @@ impl FlowTable {
         Control(self.slots.word(index, CONTROL).load(Ordering::Acquire))
     }
 
-    /// Asks for what will be read of the slots whose turn comes, and for room for their flows behind these.
+    /// Asks for what will be read of the slots whose turn comes.
     #[inline]
-    fn ask_ahead(&self, slots: &[u32], flows: &[FlowSample]) {
+    fn ask_ahead(&self, slots: &[u32]) {
         if let Some(slot) = slots.get(SLOTS_AHEAD) {
             self.slots.ask_for(*slot as usize, 0);
         }
@@ -212,8 +210,6 @@ impl FlowTable {
                 self.of_others.ask_for(slot, 1);
             }
             self.groups.ask_for(slot);
-            let room = flows.as_ptr().wrapping_add(flows.len() + FLOWS_AHEAD);
-            ahead::ask_for_place(room);
         }
     }
 
@@ -263,39 +259,6 @@ impl FlowTable {
         };
     }
 
-    /// Adds the flow in a slot, but where it was replaced while it was read: the next pass sees its successor. Returns
-    /// whether it did.
-    fn read_flow(&self, index: usize, control: Control, flows: &mut Vec<FlowSample>) -> bool {
-        let mut before = control;
-        while before.generation() == control.generation() {
-            let slot = flow_slot {
-                control: before.0,
-                ..self.slots.read(index)
-            };
-            let of_owner = read_behind(&self.of_owners, index, OWNER);
-            let of_others = before
-                .is_shared()
-                .then(|| read_behind(&self.of_others, index, carry_of(before)));
-            let sample = abi::merge(index as u32, &slot, &of_owner, of_others.as_ref());
-            let Some(sample) = sample else {
-                return false;
-            };
-            // Written where it stays before anything looks at it: it is 256 bytes.
-            let place = flows.len();
-            flows.push(sample);
-            let counts = &mut flows[place].counts;
-            self.groups.read(index, control.generation(), counts);
-            // Behind the fence of read_behind: all that was read was there before what the word says now.
-            let now = Control(self.slots.word(index, CONTROL).load(Ordering::Acquire));
-            if now.is_same_epoch(before) {
-                return true;
-            }
-            flows.truncate(place);
-            before = now;
-        }
-        false
-    }
-
     fn retire_if_idle(&mut self, index: usize, control: Control, now: u64) {
         let known = self.known[index];
         let idle = now.saturating_sub(known.last_arrival) > self.ageing.timeout_ns;
@@ -341,28 +304,5 @@ impl FlowTable {
         self.slots
             .word(index, CONTROL)
             .fetch_and(Control::LEFT_BEHIND, Ordering::AcqRel);
-    }
-}
-
-/// Where a carry of the squares goes that other CPUs than the owner gathered.
-fn carry_of(control: Control) -> usize {
-    offset_of!(flow_shared, gaps)
-        + control.shared_gaps() * size_of::<shared_gaps>()
-        + offset_of!(shared_gaps, squares_high)
-}
-
-/// Counters of a slot, behind their word at `offset`, which changes with each carry of the squares, and the owner's with each new
-/// epoch, too: where it did meanwhile, they are read again. Loads that follow are behind all of this one's.
-fn read_behind<T: Plain + Copy>(counters: &MappedArray<T>, index: usize, offset: usize) -> T {
-    let word = counters.word(index, offset);
-    let mut before = word.load(Ordering::Acquire);
-    loop {
-        let read = counters.read(index);
-        fence(Ordering::Acquire);
-        let now = word.load(Ordering::Acquire);
-        if now == before {
-            return read;
-        }
-        before = now;
     }
 }

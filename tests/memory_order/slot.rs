@@ -1,6 +1,7 @@
 //! A slot, its owner's counters and those of all others, and each step that is done to their words.
 
 use flowtop::probe::abi::{self, flow_counters, flow_shared, flow_slot};
+use flowtop::probe::control::Control;
 use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use loom::sync::atomic::{AtomicU64, fence};
 
@@ -63,7 +64,7 @@ pub enum Step {
     FenceBehindCounters,
     /// `read_behind`: whether the word is still the same.
     LookAgainAtCounters,
-    /// `abi::merge`: the bit that both halves of the squares have.
+    /// `abi::join_squares`: the bit that both halves of the squares have.
     CommonBit,
 }
 
@@ -507,9 +508,16 @@ fn decode(control: u64, of_owner: flow_counters, of_others: Option<flow_shared>)
     };
     slot.key.protocol = 17;
     slot.key.family = 4;
-    let sample = abi::merge(0, &slot, &of_owner, of_others.as_ref()).expect("a flow");
+    let control = Control(control);
+    let mut sample = abi::begin(0, control, &slot).expect("a flow");
+    abi::describe(&mut sample, control, &slot);
+    abi::count(&mut sample, control, &of_owner);
+    if let Some(of_others) = of_others {
+        abi::add_others(&mut sample, control, &of_others);
+    }
+    abi::finish(&mut sample);
     Reading {
-        control,
+        control: control.0,
         packets: sample.counts.packets,
         gaps: sample.gaps.count,
         squares: sample.gaps.squares,

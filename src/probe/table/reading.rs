@@ -1,0 +1,121 @@
+//! One flow out of its slot: read until nothing has changed meanwhile.
+
+use std::mem::offset_of;
+use std::sync::atomic::{Ordering, fence};
+
+use plain::Plain;
+
+use super::{CONTROL, FlowTable, LAST_ARRIVAL};
+use crate::model::snapshot::FlowSample;
+use crate::probe::abi::{self, flow_counters, flow_shared, flow_slot, shared_gaps};
+use crate::probe::control::Control;
+use crate::probe::sys::MappedArray;
+
+/// Where the second cache line of a slot begins.
+const SECOND_LINE: usize = offset_of!(flow_slot, first_arrival);
+const OWNER: usize = offset_of!(flow_counters, owner);
+
+impl FlowTable {
+    /// Adds the flow in a slot, but where it was replaced while it was read: the next pass sees its successor. Returns
+    /// whether it did.
+    #[inline(always)]
+    pub(super) fn read_flow(
+        &self,
+        index: usize,
+        control: Control,
+        flows: &mut Vec<FlowSample>,
+    ) -> bool {
+        let now = self.read_once(index, control, flows);
+        now.is_some_and(|now| {
+            now.is_same_epoch(control) || self.read_again(index, control, now, flows)
+        })
+    }
+
+    /// Reads what has changed while it was read.
+    #[cold]
+    #[inline(never)]
+    fn read_again(
+        &self,
+        index: usize,
+        mut before: Control,
+        mut now: Control,
+        flows: &mut Vec<FlowSample>,
+    ) -> bool {
+        let generation = before.generation();
+        while !now.is_same_epoch(before) {
+            flows.pop();
+            if now.generation() != generation {
+                return false;
+            }
+            before = now;
+            match self.read_once(index, before, flows) {
+                Some(behind) => now = behind,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Adds a slot's flow. Returns what its control word says behind that: what was added is right where this is the same epoch.
+    /// `None` where there is no flow, and none was added.
+    ///
+    /// It is written where it stays, a few words at a time, as they are read: more than a processor has registers would be written
+    /// twice.
+    #[inline(always)]
+    fn read_once(
+        &self,
+        index: usize,
+        control: Control,
+        flows: &mut Vec<FlowSample>,
+    ) -> Option<Control> {
+        let first_line = self.slots.read_part(index, LAST_ARRIVAL..SECOND_LINE);
+        let place = flows.len();
+        flows.push(abi::begin(index as u32, control, &first_line)?);
+        let sample = &mut flows[place];
+        let second_line = self
+            .slots
+            .read_part(index, SECOND_LINE..size_of::<flow_slot>());
+        abi::describe(sample, control, &second_line);
+        let of_owner = read_behind(&self.of_owners, index, OWNER);
+        abi::count(sample, control, &of_owner);
+        if control.is_shared() {
+            self.add_others(index, control, sample);
+        }
+        abi::finish(sample);
+        self.groups
+            .read(index, control.generation(), &mut sample.counts);
+        // Behind the fence of read_behind: all that was read was there before what the word says now.
+        let word = self.slots.word(index, CONTROL);
+        Some(Control(word.load(Ordering::Acquire)))
+    }
+
+    /// Not inlined: mostly there are none.
+    #[inline(never)]
+    fn add_others(&self, index: usize, control: Control, sample: &mut FlowSample) {
+        let of_others = read_behind(&self.of_others, index, carry_of(control));
+        abi::add_others(sample, control, &of_others);
+    }
+}
+
+/// Where a carry of the squares goes that other CPUs than the owner gathered.
+fn carry_of(control: Control) -> usize {
+    offset_of!(flow_shared, gaps)
+        + control.shared_gaps() * size_of::<shared_gaps>()
+        + offset_of!(shared_gaps, squares_high)
+}
+
+/// Counters of a slot, behind their word at `offset`, which changes with each carry of the squares, and the owner's with each new
+/// epoch, too: where it did meanwhile, they are read again. Loads that follow are behind all of this one's.
+fn read_behind<T: Plain + Copy>(counters: &MappedArray<T>, index: usize, offset: usize) -> T {
+    let word = counters.word(index, offset);
+    let mut before = word.load(Ordering::Acquire);
+    loop {
+        let read = counters.read(index);
+        fence(Ordering::Acquire);
+        let now = word.load(Ordering::Acquire);
+        if now == before {
+            return read;
+        }
+        before = now;
+    }
+}

@@ -115,6 +115,16 @@ impl Counts {
         }
     }
 
+    /// The same of what came between `earlier` and this. Groups, which are not metered, are not read.
+    #[inline(always)]
+    pub fn metered_since(&self, earlier: &Counts) -> Metered {
+        let metered = |counts: &Counts| Counts {
+            ip: None,
+            ..*counts
+        };
+        metered(self).since(&metered(earlier)).metered()
+    }
+
     /// Numbers that came, duplicates not among them; of TCP, payload bytes. 0 where none are tracked.
     pub fn arrived(&self) -> u64 {
         self.sequence

@@ -4,6 +4,7 @@
 
 mod advance;
 mod closing;
+mod counting;
 mod eventful;
 mod excess;
 mod figure;

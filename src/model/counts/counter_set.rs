@@ -69,6 +69,9 @@ impl CounterKind<u64> for Net64 {
     fn add(total: u64, newly: u64) -> u64 {
         total.saturating_add_signed(newly as i64)
     }
+    fn advance(total: &mut u64, now: &u64) {
+        *total = *now;
+    }
     fn emptied(_: u64) -> u64 {
         0
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::closing::Closing;
+use super::counting::Counting;
 use super::eventful::Eventful;
 use super::excess::Excess;
 use super::gaps::Histograms;
@@ -17,10 +18,9 @@ use super::interfaces::InterfaceLedger;
 use super::kept::KeptFlows;
 use super::keys::{finder, hash};
 use super::locality::{Course, Upcoming, sort_by_slot};
-use super::rules::{RuleVersions, count_for_rule, rule_of};
+use super::rules::{RuleVersions, rule_of};
 use super::slots::Slots;
-use super::state::{Ended, FlowState, Increase, push_lean};
-
+use super::state::{Ended, FlowState, push_lean};
 use super::window::Intervals;
 use super::window_step::WindowStep;
 use super::{Flow, Report};
@@ -232,30 +232,38 @@ impl FlowTracker {
         let listed = self.report.flows.len();
         let after = Some(self.counted_ns);
         let mut closing = closing.map(|s| Closing::begin(self.ended(s), &mut self.report, after));
+        let Report { flows, rules, .. } = &mut self.report;
+        let states = &mut self.states[..flows.len()];
+        let mut counting = Counting {
+            steps: [oldest_step, self.step.number],
+            rule_versions: &self.rule_versions,
+            rules,
+            kept: self.kept.as_deref_mut(),
+            meter: &mut self.meter,
+        };
         let mut course = Course::default();
         let mut upcoming = Upcoming::new(samples, &self.slots);
         // Consecutive samples are mostly of one interface: it is looked up once for all of them.
-        let (mut ifindex, mut came) = (None, Metered::default());
+        let (mut ifindex, mut came_in) = (None, Metered::default());
         for (at, sample) in samples.iter().enumerate() {
-            let listed = (&self.report.flows[..], &self.states[..]);
-            let Some(index) = upcoming.flow_at(at, samples, &self.slots, listed) else {
+            let Some(index) = upcoming.flow_at(at, samples, &self.slots, (flows, states)) else {
                 unannounced.push(*sample);
                 continue;
             };
             course.visit(index);
-            let increase = self.count(index, sample, oldest_step);
-            let (flow, state) = (&mut self.report.flows[index], &mut self.states[index]);
+            let (flow, state) = (&mut flows[index], &mut states[index]);
+            let came = counting.count(flow, state, sample);
             match &mut closing {
-                Some(closing) => closing.close_after_sample(index, flow, state, increase.came),
-                None => state.came += increase.came,
+                Some(closing) => closing.close_after_sample(index, flow, state, came),
+                None => state.came += came,
             }
             if ifindex != Some(sample.key.ifindex) {
-                self.interfaces.count(ifindex, came.across_flows());
-                (ifindex, came) = (Some(sample.key.ifindex), Metered::default());
+                self.interfaces.count(ifindex, came_in.across_flows());
+                (ifindex, came_in) = (Some(sample.key.ifindex), Metered::default());
             }
-            came += increase.came;
+            came_in += came;
         }
-        self.interfaces.count(ifindex, came.across_flows());
+        self.interfaces.count(ifindex, came_in.across_flows());
         if let Some(closing) = closing {
             closing.finish(&mut self.report, &mut self.states);
         }
@@ -271,34 +279,6 @@ impl FlowTracker {
             };
             self.count_all(&others, None);
         }
-    }
-
-    /// Counts a sample for the flow at this index. Returns what it adds.
-    #[inline]
-    fn count(&mut self, index: usize, sample: &FlowSample, oldest_step: u64) -> Increase {
-        let flow = &mut self.report.flows[index];
-        let state = &mut self.states[index];
-        let before = self.meter.look(flow);
-        let increase = state.count(flow, sample);
-        if increase.is_new_epoch {
-            state.window.forget_gaps();
-        } else {
-            let packets = increase.came.packets;
-            flow.glance.excess.add(packets, increase.gaps.count);
-        }
-        let kept = self.kept.iter_mut();
-        kept.for_each(|kept| kept.count(&sample.key, increase.gaps));
-        let (step, window) = (self.step.number, &mut state.window);
-        window.add(step, oldest_step, increase.gaps, &increase.came);
-        flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);
-        flow.last_seen_ns = flow.last_seen_ns.max(sample.last_seen_ns);
-        flow.update_glance(sample.counts.ip.is_some());
-        if let Some(rule) = self.rule_versions.place_of(sample) {
-            let came = (increase.came.across_flows(), sample.last_seen_ns);
-            count_for_rule(&mut self.report.rules, flow, rule, came);
-        }
-        self.meter.count(flow, before.as_ref());
-        increase
     }
 
     /// Gives the slot to the sample's flow, if it has not got it, and only then takes it from its former one: should both be

@@ -135,8 +135,11 @@ pub fn gained(difference: i64) -> u64 {
 
 /// Share of what is missing in what was sent, percent: 100 * lost / (lost + arrived). Unknown where nothing was sent.
 pub fn loss_percent(lost: u64, arrived: u64) -> Option<f64> {
-    let sent = lost + arrived;
-    (sent > 0).then(|| 100.0 * float(lost) / float(sent))
+    match (lost, arrived) {
+        (0, 0) => None,
+        (0, _) => Some(0.0),
+        _ => Some(100.0 * float(lost) / float(lost + arrived)),
+    }
 }
 
 /// A count, which never has 64 bits: a processor turns a signed number into a float by one instruction.

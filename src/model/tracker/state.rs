@@ -214,7 +214,7 @@ impl FlowState {
                 (&mut reading.counts, &mut reading.epoch, &mut reading.gaps)
             }
         };
-        let came = sample.counts.since(counts).metered();
+        let came = sample.counts.metered_since(counts);
         counts.advance(&sample.counts);
         let before = std::mem::replace(gaps, PackedGaps::of(sample.gaps));
         let now = sample.epoch as u16;

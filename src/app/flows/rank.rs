@@ -186,6 +186,48 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_that_has_ended_is_hidden_unless_it_is_pinned() {
+        let mut tracker = tracker();
+        let address = |address: &str| address.parse::<IpAddr>().expect("an address");
+        let key = |port| {
+            let (source, destination) = (address("10.0.0.1"), address("10.0.0.2"));
+            FlowKey::incoming(1, Protocol::Udp, (source, port), (destination, 5004))
+        };
+        // By port, seen so many seconds ago.
+        let flows = [(1, 0), (2, 2), (3, 3), (4, 3)].map(|(port, ago)| FlowSample {
+            last_seen_ns: (10 - ago) * SECOND_NS,
+            ..FlowSample::new(port.into(), key(port))
+        });
+        tracker.advance_and_close(&Snapshot {
+            taken_ns: 10 * SECOND_NS,
+            flows: flows.to_vec(),
+            ..Snapshot::default()
+        });
+        let report = tracker.report();
+        let shown = |rows: &mut FlowRows| {
+            let (places, _, [hidden, ..]) = arranged(rows, report);
+            let ports = places.iter();
+            let ports = ports.map(|at| report.flows[*at as usize].key.source_port);
+            (ports.collect::<Vec<_>>(), hidden)
+        };
+        let mut rows = FlowRows::new(Sort::default());
+        rows.toggle_pin(key(4));
+        assert_eq!(shown(&mut rows), (vec![4, 1, 2, 3], 0));
+        rows.toggle_ended();
+        assert_eq!(shown(&mut rows), (vec![4, 1, 2], 1));
+        rows.toggle_pin(key(4));
+        assert_eq!(shown(&mut rows), (vec![1, 2], 2));
+        // Where intervals are longer than 2 s, after one of them.
+        let ended = |interval_s| {
+            let flows = report.flows.iter();
+            let ended = flows.filter(|flow| has_ended(flow, report.taken_ns, interval_s));
+            ended.map(|flow| flow.key.source_port).collect::<Vec<_>>()
+        };
+        assert_eq!((ended(0.1), ended(2.9)), (vec![3, 4], vec![3, 4]));
+        assert!(ended(3.0).is_empty());
+    }
+
+    #[test]
     fn endpoints_are_measured_as_flows_over_ipv6_come() {
         let mut tracker = tracker();
         let mut rows = FlowRows::new(Sort::default());

@@ -3,7 +3,9 @@
 use super::*;
 use crate::model::counts::GapSums;
 use crate::model::histogram::{Histogram, bucket_of};
-use crate::model::snapshot::{FlowSample, HistogramSample, Snapshot};
+use crate::model::snapshot::{
+    FlowSample, HistogramSample, Hook, InterfaceSample, LinkState, Snapshot,
+};
 use crate::model::tracker::Flow;
 use crate::model::tracker::advance::tests::{sample, snapshot, tracker};
 
@@ -92,6 +94,45 @@ fn it_does_not_matter_in_which_of_the_runs_an_interface_came_twice() {
         let names: Vec<&str> = first.interfaces.iter().map(|it| &*it.name).collect();
         assert_eq!(names, ["veth1"]);
         assert_eq!(first.interfaces[0].counts.packets, 30);
+    }
+}
+
+#[test]
+fn an_interface_counts_what_came_in_all_runs_and_is_what_it_was_in_the_last() {
+    let run = |ifindex, state, hook, device_drops| {
+        let mut reading = of_ports(&[1]);
+        reading.flows[0].key.ifindex = ifindex;
+        reading.interfaces[0] = InterfaceSample {
+            ifindex,
+            name: "veth1".into(),
+            state,
+            hook,
+            device_drops,
+            ..InterfaceSample::default()
+        };
+        let mut tracker = tracker();
+        tracker.keep_flows(9, Box::new(|_| true));
+        tracker.advance_and_close(&reading);
+        // Its flow leaves the table.
+        (reading.taken_ns, reading.freed) = (2 * reading.taken_ns, vec![0]);
+        tracker.advance_and_close(&reading);
+        tracker.end_run(0).expect("flows are kept")
+    };
+    for (drops, together) in [
+        ([Some(3), Some(4)], Some(7)),
+        ([None, Some(4)], None),
+        ([Some(3), None], None),
+    ] {
+        let mut runs = run(7, LinkState::Up, Some(Hook::Tcx), drops[0]);
+        runs.add(run(8, LinkState::Down, None, drops[1]));
+        let [interface] = &runs.interfaces[..] else {
+            panic!("it has one name: {:?}", runs.interfaces);
+        };
+        assert_eq!(interface.counted.device_drops, together);
+        let packets = [interface.counts, interface.ended].map(|counts| counts.packets);
+        assert_eq!(packets, [20, 20]);
+        let last = (interface.ifindex, interface.state, interface.hook);
+        assert_eq!(last, (8, LinkState::Down, None));
     }
 }
 

@@ -119,3 +119,91 @@ fn read_behind<T: Plain + Copy>(counters: &MappedArray<T>, index: usize, offset:
         before = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::probe::abi::flow_key;
+    use crate::probe::control::SlotState;
+    use crate::probe::groups::GroupRecords;
+    use crate::probe::table::{Ageing, words_of_sets};
+
+    const SLOTS: usize = 8;
+    const SLOT: usize = 3;
+
+    /// The word of a flow in this life of its slot and this jitter epoch.
+    fn live(generation: u64, epoch: u64) -> Control {
+        Control(epoch << 48 | generation << 16).with_state(SlotState::Live)
+    }
+
+    /// A table with this word in a slot that is of this protocol, and 7 packets there.
+    fn table(control: Control, protocol: u8) -> FlowTable {
+        let slots = MappedArray::of_process(SLOTS).unwrap();
+        let key = flow_key {
+            protocol,
+            family: 4,
+            ..Default::default()
+        };
+        let control = control.0;
+        slots.write(
+            SLOT,
+            flow_slot {
+                control,
+                key,
+                last_arrival: 40,
+                first_arrival: 20,
+                ..Default::default()
+            },
+        );
+        let of_owners = MappedArray::of_process(SLOTS).unwrap();
+        of_owners.write(
+            SLOT,
+            flow_counters {
+                packets: 7,
+                ..Default::default()
+            },
+        );
+        FlowTable::new(
+            slots,
+            of_owners,
+            MappedArray::of_process(SLOTS).unwrap(),
+            GroupRecords::default(),
+            MappedArray::of_process(1).unwrap(),
+            Ageing::new(Duration::from_secs(30), Duration::from_secs(1)),
+            MappedArray::of_process(words_of_sets(SLOTS)).unwrap(),
+        )
+    }
+
+    /// What a reading adds that finds this word first.
+    fn read(table: &FlowTable, control: Control) -> (bool, Vec<FlowSample>) {
+        let mut flows = Vec::new();
+        let is_read = table.read_flow(SLOT, control, &mut flows);
+        (is_read, flows)
+    }
+
+    #[test]
+    fn a_flow_whose_epoch_changes_meanwhile_is_read_once_more_and_listed_once() {
+        let now = live(5, 2);
+        let table = table(now, 17);
+        for before in [now, live(5, 1), live(5, 0xffff)] {
+            let (is_read, flows) = read(&table, before);
+            let [flow] = &flows[..] else {
+                panic!("{before:?}: {flows:?}");
+            };
+            assert!(is_read);
+            assert_eq!((flow.slot, flow.generation, flow.epoch), (3, 5, 3));
+            assert_eq!((flow.first_seen_ns, flow.last_seen_ns), (20, 40));
+            assert_eq!(flow.counts.packets, 7);
+        }
+    }
+
+    #[test]
+    fn nothing_is_listed_of_a_flow_that_was_replaced_meanwhile_or_is_none() {
+        let of_another = table(live(6, 1), 17);
+        assert_eq!(read(&of_another, live(5, 1)), (false, Vec::new()));
+        let of_none = table(live(5, 1), 99);
+        assert_eq!(read(&of_none, live(5, 1)), (false, Vec::new()));
+    }
+}

@@ -11,7 +11,9 @@ pub const CACHE_LINE: usize = 64;
 /// bytes may be in one more, which is the first one of what comes next.
 #[inline]
 pub fn ask_for<T>(value: &T) {
-    ask_for_place(value);
+    for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
+        ask_for_line(std::ptr::from_ref(value).cast::<u8>().wrapping_add(offset));
+    }
 }
 
 /// Asks for one of a list's values; beyond its end for nothing.
@@ -19,14 +21,6 @@ pub fn ask_for<T>(value: &T) {
 pub fn ask_for_item<T>(list: &[T], index: usize) {
     if let Some(value) = list.get(index) {
         ask_for(value);
-    }
-}
-
-/// Asks for where a value is or will be.
-#[inline]
-pub fn ask_for_place<T>(place: *const T) {
-    for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
-        ask_for_line(place.cast::<u8>().wrapping_add(offset));
     }
 }
 

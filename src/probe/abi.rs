@@ -74,7 +74,8 @@ pub const RULE_NONE: u8 = 64;
 const VLAN_NONE: u16 = 0xffff;
 const KEY_OUTGOING: u32 = 1 << 31;
 
-/// The flow of a slot with its first line: nothing of it is counted yet. `None` where the key is of no protocol that is a flow.
+/// The flow of a slot with its first line: nothing of it is counted yet. `None` where the key is of no protocol that is a flow. Behind
+/// this come [`describe`], [`count`], [`add_others`] where there are any, and [`finish`], in this order.
 #[inline]
 pub fn begin(index: u32, control: Control, slot: &flow_slot) -> Option<FlowSample> {
     Some(FlowSample {
@@ -98,7 +99,7 @@ pub fn describe(sample: &mut FlowSample, control: Control, slot: &flow_slot) {
     }
 }
 
-/// Adds what its owner counted.
+/// Says what its owner counted.
 #[inline]
 pub fn count(sample: &mut FlowSample, control: Control, of_owner: &flow_counters) {
     let flow_counters {

@@ -1,7 +1,7 @@
 //! The few things that only raw system interfaces give: mapped BPF arrays and the monotonic clock.
 //!
 //! A mapped array is changed by the kernel program while it is read: it is only ever accessed by volatile copies of
-//! whole values and by atomics on single words, never by references.
+//! values or of some of their words, and by atomics on single words, never by references.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -157,7 +157,8 @@ impl<T: Plain + Copy> MappedArray<T> {
     /// The same, of which these bytes are read, whole words; all others are zero.
     #[inline]
     pub fn read_part(&self, index: usize, part: Range<usize>) -> T {
-        assert!(part.start.is_multiple_of(8) && part.end <= size_of::<T>());
+        assert!(part.start.is_multiple_of(8) && part.end.is_multiple_of(8));
+        assert!(part.end <= size_of::<T>());
         let mut value = MaybeUninit::<T>::zeroed();
         let (from, to) = (
             self.at(index).cast::<u64>(),
@@ -168,7 +169,7 @@ impl<T: Plain + Copy> MappedArray<T> {
             // its alignment.
             unsafe { to.add(word).write_unaligned(from.add(word).read_volatile()) };
         }
-        // SAFETY: any bit pattern is a plain T.
+        // SAFETY: all words are zero or written, and any bit pattern is a plain T.
         unsafe { value.assume_init() }
     }
 

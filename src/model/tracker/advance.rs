@@ -233,7 +233,7 @@ impl FlowTracker {
         let after = Some(self.counted_ns);
         let mut closing = closing.map(|s| Closing::begin(self.ended(s), &mut self.report, after));
         let Report { flows, rules, .. } = &mut self.report;
-        let states = &mut self.states[..flows.len()];
+        let states = &mut self.states[..];
         let mut counting = Counting {
             steps: [oldest_step, self.step.number],
             rule_versions: &self.rule_versions,

@@ -84,7 +84,8 @@ impl FlowTable {
         abi::finish(sample);
         self.groups
             .read(index, control.generation(), &mut sample.counts);
-        // Behind the fence of read_behind: all that was read was there before what the word says now.
+        // Behind the fence of read_behind: all that was read was there before what the word says now, but for groups, each word of
+        // which says of which life it is.
         let word = self.slots.word(index, CONTROL);
         Some(Control(word.load(Ordering::Acquire)))
     }

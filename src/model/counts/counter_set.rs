@@ -69,6 +69,7 @@ impl CounterKind<u64> for Net64 {
     fn add(total: u64, newly: u64) -> u64 {
         total.saturating_add_signed(newly as i64)
     }
+    // A reading is as wide as the total, which it is then.
     fn advance(total: &mut u64, now: &u64) {
         *total = *now;
     }

@@ -235,7 +235,8 @@ impl FlowTracker {
         let Report { flows, rules, .. } = &mut self.report;
         let states = &mut self.states[..];
         let mut counting = Counting {
-            steps: [oldest_step, self.step.number],
+            step: self.step.number,
+            oldest_step,
             rule_versions: &self.rule_versions,
             rules,
             kept: self.kept.as_deref_mut(),

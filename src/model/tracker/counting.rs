@@ -11,8 +11,10 @@ use crate::model::snapshot::FlowSample;
 /// Counts the samples of a snapshot.
 #[derive(Debug)]
 pub struct Counting<'a> {
-    /// The first step of jitter windows that is still in them, and the one that the snapshot is in.
-    pub steps: [u64; 2],
+    /// The step of jitter windows that the snapshot is in.
+    pub step: u64,
+    /// The first one that is still in them.
+    pub oldest_step: u64,
     pub rule_versions: &'a RuleVersions,
     pub rules: &'a mut [RuleReport],
     pub kept: Option<&'a mut KeptFlows>,
@@ -39,7 +41,7 @@ impl Counting<'_> {
         if let Some(kept) = &mut self.kept {
             kept.count(&sample.key, increase.gaps);
         }
-        let [oldest_step, step] = self.steps;
+        let (step, oldest_step) = (self.step, self.oldest_step);
         let window = &mut state.window;
         window.add(step, oldest_step, increase.gaps, &increase.came);
         flow.jitter_epochs = flow.jitter_epochs.max(sample.epoch);

@@ -42,8 +42,8 @@ impl Session {
         if let Some(began_ns) = began {
             self.waiting = None;
             let past = Duration::from_nanos(taken_ns.saturating_sub(began_ns));
-            let end = end_of(&self.arguments, Instant::now());
-            self.ends = end.and_then(|end| end.checked_sub(past));
+            let began = Instant::now().checked_sub(past);
+            self.ends = began.and_then(|began| end_of(&self.arguments, began));
         } else {
             self.record(Entry::Close(0));
             self.record(Entry::Reset);

@@ -16,7 +16,6 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use support::clock;
 use support::frames::{FrameSender, Udp};
-use support::hook;
 use support::pair::{self, Pair, RECEIVER_LINK, SENDER_LINK};
 use support::program::{self, Flowtop, flows, interface, number, volume};
 use support::resident_kib;
@@ -179,7 +178,7 @@ impl Flood {
     }
 
     /// So many flows that nobody sent before, half a million of them in ten seconds. The lasting ones then go on until
-    /// the other sender is through as well: on a busy machine, seconds later.
+    /// nobody is at work: the other sender may be through seconds later, on a busy machine.
     fn run(&mut self, sender: &FrameSender, flows: u32, at_work: Arc<()>) {
         let mut frame = Udp::to_port(SHORT_PORT + self.which)
             .with_payload(vec![0; SHORTEST - HEADERS])
@@ -222,15 +221,13 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     }
     let _alone = alone();
     let pair = Pair::quiet();
-    // 65,536 slots. No record before the end: all flows of a full table are many megabytes.
-    let arguments = ["-i", RECEIVER_LINK, "-t", "600", "--max-flows", "32768"];
-    let run = Flowtop::launch(&pair.receiver, NUMBERED, &arguments, |_| {});
-    let ifindex = pair.receiver_ifindex();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while hook::programs(&pair.receiver, ifindex).is_empty() {
-        assert!(Instant::now() < deadline, "nothing on the hook");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // 65,536 slots. Of a full table the lasting flows are listed alone: all flows are many megabytes a record.
+    let arguments = format!(
+        "-i {RECEIVER_LINK} -t 1 --max-flows 32768 --sort -packets --top {}",
+        2 * LASTING
+    );
+    let arguments: Vec<_> = arguments.split(' ').collect();
+    let mut run = Flowtop::start(&pair.receiver, NUMBERED, &arguments);
     // Kept between the floods: to open and close one waits for grace periods, seconds on a busy machine.
     let senders = [FrameSender::on(&pair), FrameSender::on(&pair)];
     let mut floods = [0, 1].map(|which| Flood {
@@ -241,8 +238,12 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     // The first flood fills the table; what comes then takes the place of others.
     let again = if is_long() { DISTINCT } else { DISTINCT / 8 };
     let resident = [DISTINCT / 8, DISTINCT, again, again, again, again, again].map(|flows| {
-        flood_from_both(&senders, &mut floods, flows / 2);
-        resident_kib(run.pid())
+        flood_from_both(&senders, &mut floods, flows / 2, || {
+            // Two readings of all that came: as much memory as they take is there from then on.
+            run.settle(pair.received().received_packets);
+            run.record();
+            resident_kib(run.pid())
+        })
     });
     clock::wait_for_backlog(0);
     let sent = floods[0].sent + floods[1].sent;
@@ -273,7 +274,13 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     );
 }
 
-fn flood_from_both(senders: &[FrameSender; 2], floods: &mut [Flood; 2], flows: u32) {
+/// Returns what `then` says, which is asked when both are through and the lasting flows go on.
+fn flood_from_both<T>(
+    senders: &[FrameSender; 2],
+    floods: &mut [Flood; 2],
+    flows: u32,
+    then: impl FnOnce() -> T,
+) -> T {
     let cpus = clock::cpus();
     std::thread::scope(|scope| {
         let at_work = Arc::new(());
@@ -284,7 +291,13 @@ fn flood_from_both(senders: &[FrameSender; 2], floods: &mut [Flood; 2], flows: u
                 flood.run(sender, flows, at_work);
             });
         }
-    });
+        while Arc::strong_count(&at_work) > 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let said = then();
+        drop(at_work);
+        said
+    })
 }
 
 /// A flow whose packets come more than two seconds apart may be replaced, and is no lasting one then: those that were

@@ -24,7 +24,7 @@ use support::frames::{FrameSender, sequence_script};
 use support::pair::{RECEIVER_LINK, SENDER_LINK, link};
 use support::program::{self, Flowtop, number, volume};
 use support::relay::{Chain, Verdict};
-use support::tcpdump::{self, Tcpdump};
+use support::tcpdump::{self, Direction, Tcpdump};
 
 const NUMBERED: u16 = 6000;
 const RULES: &str = r#"{"RULES": {
@@ -287,7 +287,8 @@ fn captures_of_what_was_counted_live_have_the_same_counts_and_the_jitter_of_thei
     without_offloads(&chain);
     let arguments = [&["-i", RECEIVER_LINK, "-t", "0.2"][..], &WINDOW].concat();
     let mut run = Flowtop::start(&chain.receiver, RULES, &arguments);
-    let tcpdump = |link, arguments: &[&str]| Tcpdump::start(&chain.receiver, link, arguments);
+    let tcpdump =
+        |link, arguments: &[&str]| Tcpdump::start(&chain.receiver, link, Direction::In, arguments);
     let whole = tcpdump(RECEIVER_LINK, &[]);
     let short = tcpdump(RECEIVER_LINK, &["-s", "96"]);
     let cooked = ["LINUX_SLL", "LINUX_SLL2"].map(|kind| tcpdump("any", &["-y", kind]));

@@ -1,4 +1,4 @@
-//! tcpdump: it sees what comes in right before the hook does, and stamps it.
+//! tcpdump: it sees what comes in right before the hook does, what goes out when it does, and stamps it.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -20,6 +20,15 @@ const RECORD_HEADER: usize = 16;
 /// Whatever is waited for comes sooner, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Which packets of a link are captured.
+#[derive(Debug, Clone, Copy)]
+pub enum Direction {
+    /// Those that come in.
+    In,
+    /// Those that go out.
+    Out,
+}
+
 /// A capture under way.
 #[derive(Debug)]
 pub struct Tcpdump {
@@ -30,11 +39,20 @@ pub struct Tcpdump {
 }
 
 impl Tcpdump {
-    /// Returns when it listens to what comes in on a link, or on `any`. Further arguments may choose packets.
-    pub fn start(namespace: &Namespace, link: &str, arguments: &[&str]) -> Tcpdump {
+    /// Returns when it listens to a link, or to `any`. Further arguments may choose packets.
+    pub fn start(
+        namespace: &Namespace,
+        link: &str,
+        direction: Direction,
+        arguments: &[&str],
+    ) -> Tcpdump {
         // Not in immediate mode: to be woken by each packet takes ten microseconds, between its stamp and the hook.
         let mut command = super::command(namespace, "tcpdump");
-        command.args(["-i", link, "-Q", "in", "-n", "-U", "-w", "-"]);
+        let direction = match direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        };
+        command.args(["-i", link, "-Q", direction, "-n", "-U", "-w", "-"]);
         command.args(["-Z", "root", "-B", "16384"]);
         command.arg("--time-stamp-precision=nano").args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

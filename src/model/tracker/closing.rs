@@ -62,13 +62,12 @@ impl Closing {
                 if !is_open(at) {
                     continue;
                 }
-                let is_settled = flow.repeat_if_settled();
-                if !is_settled {
+                if !flow.repeat_if_settled() {
                     state.close_interval(flow, &self.ended, Metered::default());
                     self.outline.set(block * 64 + at, flow);
                 }
-                // It has several slots, or may have fallen silent.
-                if !is_settled || self.eventful.may_have_fallen_silent(flow) {
+                // One with several slots had packets; of others that had any before, this may be the first interval without.
+                if self.eventful.may_have_fallen_silent(flow) {
                     self.eventful.add(block * 64 + at);
                 }
             }

@@ -130,7 +130,9 @@ mod tests {
     fn placed(packets: &[(usize, u64)]) -> (Vec<i64>, Timeline) {
         let mut timeline = Timeline::default();
         let times = packets.iter().map(|(interface, stamp)| {
+            let settled_ns = timeline.settled_ns();
             let ns = timeline.place(*interface, Some(*stamp));
+            assert!(ns >= settled_ns, "{ns} before {settled_ns}");
             timeline.pass(*interface, ns);
             ns as i64 - BEGIN_NS as i64
         });

@@ -167,21 +167,24 @@ fn simple_packets_have_no_time_and_obsolete_ones_have_one() {
         let numbers = [0, 3, frame.len() as u32, frame.len() as u32];
         let numbers = numbers.map(|number| order.u32(number)).concat();
         let obsolete = [&order.u16(0)[..], &order.u16(9), &numbers, &frame].concat();
-        let file = [
-            section(order),
-            interface(order, ETHERNET, 64, &[]),
-            simple(64),
-            block(order, 2, &obsolete),
-        ]
-        .concat();
-        let whole = read(&file).unwrap();
-        assert!(whole.fault.is_none(), "{:?}", whole.fault);
-        let [first, second] = &whole.packets[..] else {
-            panic!("{} packets", whole.packets.len());
-        };
-        assert_eq!((first.time_ns, first.bytes.len()), (None, 64));
-        assert_eq!(first.length, frame.len() as u32);
-        assert_eq!((second.time_ns, &second.bytes), (Some(3000), &frame));
+        // How much is kept of a packet at most; 0: all.
+        for (most, kept) in [(64, 64), (0, frame.len())] {
+            let file = [
+                section(order),
+                interface(order, ETHERNET, most, &[]),
+                simple(kept),
+                block(order, 2, &obsolete),
+            ]
+            .concat();
+            let whole = read(&file).unwrap();
+            assert!(whole.fault.is_none(), "{:?}", whole.fault);
+            let [first, second] = &whole.packets[..] else {
+                panic!("{} packets", whole.packets.len());
+            };
+            assert_eq!((first.time_ns, first.bytes.len()), (None, kept));
+            assert_eq!(first.length, frame.len() as u32);
+            assert_eq!((second.time_ns, &second.bytes), (Some(3000), &frame));
+        }
     }
 }
 

@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::app::View;
-    use crate::model::column::Context;
+    use crate::model::column::{Context, Names, Thresholds};
     use crate::model::flow::{FlowKey, Protocol};
     use crate::model::query::Query;
     use crate::model::snapshot::{FlowSample, Snapshot};
@@ -130,12 +130,21 @@ mod tests {
 
     /// The rows in full order, the place of the selected one, and what is counted on the way.
     fn arranged(rows: &mut FlowRows, shown: &Report) -> (Vec<u32>, Option<usize>, [usize; 3]) {
+        arranged_in(rows, shown, Context::default())
+    }
+
+    /// The same where this is asked for.
+    fn arranged_in(
+        rows: &mut FlowRows,
+        shown: &Report,
+        context: Context,
+    ) -> (Vec<u32>, Option<usize>, [usize; 3]) {
         let query = Query::default();
         let criteria = Criteria {
             shown,
             view: View::Flows,
             query: &query,
-            context: Context::default(),
+            context,
             session: None,
             interval_s: 1.0,
             page: 20,
@@ -183,6 +192,34 @@ mod tests {
             let expected = arranged(looked_at, &flow_by_flow);
             assert_eq!(arranged(outlined, report), expected, "{second}");
         }
+    }
+
+    /// Flows from an even port are beyond a threshold.
+    #[derive(Debug)]
+    struct OfEvenPorts;
+
+    impl Thresholds for OfEvenPorts {
+        fn words(&self, key: &FlowKey) -> Option<&str> {
+            key.source_port.is_multiple_of(2).then_some("beyond")
+        }
+    }
+
+    #[test]
+    fn flows_beyond_a_threshold_are_in_trouble_though_nothing_else_is_the_matter() {
+        let mut world = World::silent();
+        let mut tracker = tracker();
+        tracker.advance_and_close(&world.read(2));
+        let report = tracker.report();
+        let even = report.flows.iter();
+        let even = even.filter(|flow| flow.key.source_port.is_multiple_of(2));
+        let mut rows = FlowRows::new(Sort::default());
+        let context = Context {
+            alerts: Some(&OfEvenPorts),
+            ..Context::default()
+        };
+        let (_, _, [.., in_trouble]) = arranged_in(&mut rows, report, context);
+        assert_eq!(in_trouble, even.count());
+        assert!(0 < in_trouble && in_trouble < report.flows.len());
     }
 
     #[test]
@@ -243,7 +280,8 @@ mod tests {
             let key = FlowKey::incoming(1, Protocol::Udp, (address, 5), (address, 5004));
             let before_ns = tracker.report().taken_ns;
             flows.push(FlowSample {
-                first_seen_ns: before_ns + 1,
+                // When the reading before had begun.
+                first_seen_ns: before_ns,
                 ..FlowSample::new(flows.len() as u32, key)
             });
             tracker.advance_and_close(&Snapshot {
@@ -257,5 +295,12 @@ mod tests {
         let ipv4 = "255.255.255.255:65535".len() as u16;
         let ipv6 = "[2001:db8:1111:2222:3333:4444:5555:6666]:5004".len() as u16;
         assert_eq!(widths, [ipv4, ipv4, ipv6, ipv6]);
+        let names = Names::default();
+        let context = Context {
+            names: Some(&names),
+            ..Context::default()
+        };
+        arranged_in(&mut rows, tracker.report(), context);
+        assert_eq!(rows.endpoint_width(), Width::ENDPOINT_MAX);
     }
 }

@@ -271,6 +271,7 @@ mod tests {
         assert!(Value::Unknown.is_unknown());
         assert_eq!(Value::Unknown.text(&Context::default()), "-");
         assert!(!Value::Count(0).is_unknown());
+        assert!(!Value::Sentence("").is_unknown());
     }
 
     #[test]
@@ -290,5 +291,13 @@ mod tests {
         assert!(few.compare(&many).is_lt() && many.compare(&few).is_gt());
         assert!(few.compare(&few).is_eq() && few.compare(&Value::Unknown).is_eq());
         assert!(Value::Text("2").compare(&Value::Text("10")).is_gt());
+        let at = |host: [u8; 4], port| Value::Endpoint {
+            address: host.into(),
+            suffix: Suffix::Port(port),
+            name: None,
+        };
+        let (near, far) = ([10, 0, 0, 9], [10, 0, 0, 10]);
+        assert!(at(near, 9).compare(&at(near, 10)).is_lt());
+        assert!(at(near, 10).compare(&at(far, 9)).is_lt());
     }
 }

@@ -72,8 +72,29 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::tracker::advance::tests::tracker;
+    use super::{Flow, Outline};
+    use crate::model::tracker::advance::tests::{sample, snapshot, tracker};
     use crate::model::tracker::unsteady::World;
+
+    #[test]
+    fn in_another_order_it_says_the_same_of_each_flow() {
+        let mut tracker = tracker();
+        for second in 1..=2 {
+            let flows =
+                [1, 2, 3].map(|slot| sample(slot, 1, slot as u16, second * u64::from(slot)));
+            tracker.advance_and_close(&snapshot(second, &flows, &[]));
+        }
+        let mut flows = tracker.report().flows.clone();
+        let mut outline = Outline::default();
+        flows.iter().for_each(|flow| outline.push(flow));
+        flows.reverse();
+        outline.remake(&flows);
+        let of = |flow: &Flow| flow.rates.map(|rates| rates.throughput);
+        let rates: Vec<_> = flows.iter().map(of).collect();
+        assert!(rates.is_sorted_by(|a, b| a > b), "{rates:?}");
+        let said: Vec<_> = (0..3).map(|at| outline.throughput(at)).collect();
+        assert_eq!(said, rates);
+    }
 
     #[test]
     fn it_says_what_the_flows_say_or_to_look_at_them() {

@@ -33,3 +33,18 @@ fn whether_a_flow_came_all_the_time_is_asked_of_each_interval_without_a_packet()
     });
     assert_eq!(told, Vec::from_iter(61..70));
 }
+
+#[test]
+fn losses_of_a_flow_that_stops_are_trouble_no_longer_than_of_one_that_goes_on() {
+    let told = Run::new(1, 3).seconds_of_trouble(60, |second| Manner {
+        // Now and then it does not come, and never as often as the second before: that it stops says nothing.
+        rate: match second {
+            44.. => 0.0,
+            _ => [0.0, 10.0, 30.0, 60.0][second as usize % 4],
+        },
+        loss: if second == 43 { 0.5 } else { 0.0 },
+        ..CALM
+    });
+    // Losses of three intervals are taken together.
+    assert_eq!(told, [43, 44, 45]);
+}

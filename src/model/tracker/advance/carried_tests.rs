@@ -163,6 +163,7 @@ fn whoever_goes_on_says_the_same_of_flows_interfaces_and_rules() {
     pair.count(2, (7, 2), REST, 7);
     pair.count(6, (7, 6), VOICE, 6);
     pair.count(10, (7, 10), REST, 100);
+    pair.count(11, (7, 11), REST, 110);
     pair.read(&[], &[]);
     // Other rules, which some flows have met; another one of a name that there was; flows without a rule.
     pair.set_rules(2, ["rest", "video"]);
@@ -170,9 +171,19 @@ fn whoever_goes_on_says_the_same_of_flows_interfaces_and_rules() {
     pair.count(7, (7, 7), (2, Some(1)), 70);
     pair.count(8, (7, 8), (2, None), 80);
     pair.count(9, (7, 1), (2, Some(0)), 90);
+    pair.count(11, (7, 11), (2, Some(0)), 11);
     (pair.interfaces[1].state, pair.interfaces[1].hook) = (LinkState::Gone, None);
     pair.read(&[], &[9]);
 
+    // Those that were there when totals began at zero, and one whose rule is from before. Of others a reading says all.
+    let carried = pair.whole.carried();
+    let mut ports: Vec<_> = carried
+        .flows
+        .iter()
+        .map(|flow| flow.key.source_port)
+        .collect();
+    ports.sort_unstable();
+    assert_eq!(ports, [1, 2, 4, 6, 10]);
     pair.resume();
     pair.expect_same("at once");
 

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use flowtop::netns::Namespace;
 use serde_json::Value;
@@ -57,6 +59,43 @@ fn assert_in_force(run: &mut Flowtop, pair: &Pair, since: &str, nth: u64, port: 
     assert_eq!(flow["sequence"]["lost"], 2, "{flow:#}");
     assert_eq!(flow["rule"], format!("to {port}"), "{flow:#}");
     program::assert_adds_up(record);
+}
+
+#[test]
+fn intervals_end_when_they_would_have_however_often_the_configuration_is_saved() {
+    if !support::root() {
+        return;
+    }
+    let pair = Pair::quiet();
+    let arguments = ["-i", RECEIVER_LINK, "-t", "2"];
+    let mut run = Flowtop::start(&pair.receiver, "{}", &arguments);
+    let path = run.config_path();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // More often than a reading is due, as long as no interval has ended.
+        scope.spawn(|| {
+            for threshold in (2..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                let text = format!(r#"{{"SEQUENCE_THRESHOLD": {threshold}}}"#);
+                std::fs::write(&path, text).expect("write the configuration");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let over = Over(&is_over);
+        for _ in 0..3 {
+            run.record();
+        }
+        drop(over);
+    });
+    assert!(generation(run.record()) > 3, "it was read again and again");
+}
+
+/// Says so when it is dropped: on panic, too.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

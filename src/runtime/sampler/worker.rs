@@ -89,9 +89,12 @@ impl Counts for Worker {
                     // Only captures have one.
                     Request::Travel(_) => {}
                     Request::Assign(assignment) => {
-                        let began = Instant::now();
+                        let (began, refresh) = (Instant::now(), self.assignment.refresh);
                         self.reassign(*assignment);
-                        due = began + self.assignment.refresh;
+                        // An interval that is under way ends when it would have, unless its length changes.
+                        if self.assignment.refresh != refresh {
+                            due = began + self.assignment.refresh;
+                        }
                     }
                 }
             }

@@ -3,11 +3,35 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Moment, Mouse, Preferences};
+use super::{Moment, Preferences};
 use crate::keymap::KeyChord;
 use crate::model::event::{EventKind, TimeOfDay};
 use crate::model::flow::FlowKey;
 use crate::model::past::Travel;
+
+/// What the mouse did, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mouse {
+    /// What it did.
+    pub kind: MouseKind,
+    /// Cell from the left, starting at 0.
+    pub x: u16,
+    /// Line from the top, starting at 0.
+    pub y: u16,
+}
+
+/// What the mouse did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseKind {
+    /// The left button went down.
+    Click,
+    /// The left button went down again in the same place shortly after.
+    DoubleClick,
+    /// The wheel turned away from the user.
+    WheelUp,
+    /// The wheel turned towards the user.
+    WheelDown,
+}
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,32 +5,8 @@ use super::layout::Screen;
 use super::reorder::Reorder;
 use super::step::Step;
 use super::tabs::tab_at;
-use super::{Action, App, Effect, Mode, View};
+use super::{Action, App, Effect, Mode, Mouse, MouseKind, View};
 use crate::model::tracker::Report;
-
-/// What the mouse did, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mouse {
-    /// What it did.
-    pub kind: MouseKind,
-    /// Cell from the left, starting at 0.
-    pub x: u16,
-    /// Line from the top, starting at 0.
-    pub y: u16,
-}
-
-/// What the mouse did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MouseKind {
-    /// The left button went down.
-    Click,
-    /// The left button went down again in the same place shortly after.
-    DoubleClick,
-    /// The wheel turned away from the user.
-    WheelUp,
-    /// The wheel turned towards the user.
-    WheelDown,
-}
 
 /// Rows that one notch of the wheel moves.
 const WHEEL_ROWS: isize = 3;

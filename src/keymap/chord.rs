@@ -74,14 +74,6 @@ const NAMES: [(&str, Key); 20] = [
 ];
 
 impl KeyChord {
-    /// A character without Control or Alt.
-    pub const fn typed(&self) -> Option<char> {
-        match self.key {
-            Key::Char(c) if !self.ctrl && !self.alt => Some(c),
-            _ => None,
-        }
-    }
-
     /// The key as the configuration has it: [`parse_chord`] reads it back.
     pub fn name(&self) -> String {
         let key = match self.key {

@@ -278,6 +278,30 @@ mod tests {
     }
 
     #[test]
+    fn what_ip_headers_said_goes_on_where_a_word_of_the_kernel_begins_anew() {
+        let of = |count: u64| IpMetrics {
+            ce: count,
+            ttl_changes: count,
+            ip_bytes: count,
+            ..IpMetrics::default()
+        };
+        // Marks and changes are words of 32 bits there, bytes of 64.
+        let before = IpMetrics {
+            ip_bytes: 7,
+            ..of(u64::from(u32::MAX))
+        };
+        let now = IpMetrics {
+            ip_bytes: (1 << 32) + 11,
+            ..of(4)
+        };
+        let expected = IpMetrics {
+            ip_bytes: (1 << 32) + 4,
+            ..of(5)
+        };
+        assert_eq!(now.since(&before), expected);
+    }
+
+    #[test]
     fn what_adds_up_over_flows_is_neither_a_number_nor_the_latest_of_one() {
         let counts = Counts {
             packets: 3,

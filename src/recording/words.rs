@@ -12,6 +12,8 @@ use crate::model::snapshot::FlowSample;
 pub const KEY_WORDS: usize = 10;
 /// Words of a sample, its slot not among them.
 pub const WORDS: usize = 40;
+/// What the words are is part of the format: others are another version, and a reader of both.
+const _: () = assert!(super::block::VERSION == 1 && WORDS == 40);
 
 /// A sample, its slot not among them.
 pub type Words = [u64; WORDS];

@@ -494,6 +494,7 @@ static void make_used_table(__u64 left_behind)
 	make_small_table();
 	for (__u32 at = 0; at < slot_count; at++) {
 		slots[at].control = 4 << FLOW_GENERATION_SHIFT | left_behind;
+		slots[at].epochs_high = 3;
 		memset(&of_owners[at], 0xee, sizeof(of_owners[at]));
 		if (left_behind & FLOW_SHARED)
 			memset(&of_others[at], 0xee, sizeof(of_others[at]));
@@ -514,6 +515,7 @@ static void a_new_flow_begins_with_its_first_packet_and_nothing_else(void)
 		newcomer.hash = hash_flow(&newcomer.key);
 		at = claim_slot(&newcomer);
 		expect("a new flow", "control", slots[at].control, 5 << FLOW_GENERATION_SHIFT | FLOW_LIVE);
+		expect("a new flow", "upper half of its epochs", slots[at].epochs_high, 0);
 		expect("a new flow", "its owner's", memcmp(&of_owners[at], &first, sizeof(first)), 0);
 		expect("a new flow", "those of others", memcmp(&of_others[at], &nothing, sizeof(nothing)), 0);
 	}

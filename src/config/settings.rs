@@ -2,7 +2,8 @@
 //!
 //! A row says everything there is to say of a setting: its key, its field with type and default, the kind of value
 //! with its limits, an example, when a change takes effect, and its help. Reading, writing, the schema, differences
-//! and the documents follow from the rows: no other file knows a setting by name but to put it in force.
+//! and the documents follow from the rows: other files know a setting by name only to put it in force, or to say what
+//! is.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

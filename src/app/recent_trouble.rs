@@ -11,7 +11,7 @@ pub(super) struct RecentTrouble {
 }
 
 impl RecentTrouble {
-    /// Takes note of a report of this time, with so many flows in trouble.
+    /// Records when a report was taken, and whether flows were in trouble then.
     pub fn note(&mut self, taken_ns: u64, in_trouble: usize) {
         self.shown = taken_ns;
         if in_trouble > 0 {

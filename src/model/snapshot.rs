@@ -269,7 +269,7 @@ pub struct Snapshot {
 /// The lives that a snapshot is the first one to tell of: to find them out of all samples takes a pass over these.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Newcomers {
-    /// When the snapshot before was taken, 0 before the first: it says nothing to who has not counted that one.
+    /// When the snapshot before was taken, 0 before the first; of no use to a reader that has not counted that one.
     pub since_ns: u64,
     /// Their places in [`Snapshot::flows`].
     pub places: Vec<u32>,

@@ -144,7 +144,7 @@ pub struct Flow {
     pub rates: Option<Rates>,
     /// Loss over the latest interval and over the jitter window.
     pub recent_loss: RecentLoss,
-    /// What is told of it without looking further.
+    /// A summary in bits, for which nothing else of the flow is read.
     pub glance: Glance,
     /// Jitter epochs so far; the first is 1.
     pub jitter_epochs: u32,

@@ -1,8 +1,8 @@
-//! Memory for what is large: lists of many flows, and what each of these has beside them, lie in pages of 2 MB rather than 4 KB,
-//! so that who goes through them does not wait at each page for the tables that say where it is.
+//! Memory for large lists: those of many flows, and what is kept beside them, lie in pages of 2 MB rather than 4 KB, so
+//! that a pass over them does not miss the TLB at each page.
 //!
-//! Linux has such pages for who asks for them (transparent huge pages), as far as it has any. A list that grows is moved
-//! by its page tables, not copied.
+//! Linux gives such pages on request (transparent huge pages), as far as it has any. A list that grows is moved by its
+//! page tables, not copied.
 #![allow(unsafe_code)]
 
 mod blocks;

@@ -1,4 +1,4 @@
-//! Samples of flows: what is said of a row of words is how far each is from what was to be expected of it.
+//! Samples of flows: rows of words, each encoded as its difference from a prediction.
 //!
 //! Most words follow from others (a gap ends with each packet, as many bytes come with a packet as before), so that of a flow
 //! that goes on as it did little is left.

@@ -1,6 +1,6 @@
 //! The folder that keys write to.
 //!
-//! It is opened before rights are given up: whom the run goes on as may write into it, and need not be able to reach it.
+//! It is opened before rights are given up: the unprivileged user may write into it, and need not be able to reach it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};

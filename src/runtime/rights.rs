@@ -211,7 +211,7 @@ pub fn of_player(identity: Option<Identity>, folder: &Path) -> Keeps {
     }
 }
 
-/// Whom whoever reads a folder of this owner goes on as: its owner, if it can become that.
+/// The identity to assume when reading a folder that this user owns: the owner's, if this process can become that.
 pub fn reader(owner: u32) -> anyhow::Result<Option<Identity>> {
     match owner {
         // Whoever is no superuser, or owns it as one, stays who it is.

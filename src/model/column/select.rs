@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// The same as [`sort_part`], of entries that are compared by their class, which is at hand, and only within one by more:
-/// `sort_within` sorts a part of the entries of one class.
+/// Like [`sort_part`], for entries that are ordered by a class that is cheap to read, and within a class by a costlier
+/// comparison: `sort_within` sorts a part of the entries of one class.
 pub fn sort_part_by_class<E: Copy, C: Ord>(
     entries: &mut [E],
     part: Range<usize>,

@@ -1,4 +1,4 @@
-//! What is told of a run at one moment, in the order in which it is told.
+//! The metrics of a run at one moment, in the order in which they are written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

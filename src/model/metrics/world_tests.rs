@@ -1,4 +1,4 @@
-//! Metrics as somebody has them who reads now and then, against what really came.
+//! Metrics as an irregular scraper sees them, against what really came.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -6,8 +6,8 @@ use super::{Flow, Report};
 /// more. Without an interval that has ended with a snapshot it is not known which ones they are.
 #[derive(Debug, Clone, Default)]
 pub struct Eventful {
-    /// When the two snapshots before were taken, the later one last: to who has not seen both of them it says nothing. `None`: it
-    /// says nothing to anybody.
+    /// When the two snapshots before were taken, the later one last; an observer that missed either has to look at all flows.
+    /// `None`: everybody has to.
     after: Option<[u64; 2]>,
     /// A bit for each flow in the list.
     bits: Vec<u64>,

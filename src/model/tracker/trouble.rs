@@ -111,8 +111,8 @@ fn is_any_out_of_place(history: &History) -> bool {
         || is_out_of_place(|ago| history.jitter_ago(ago), is_high, f32::min)
 }
 
-/// Whether the latest values are off each one before them that is at hand; what is not known says nothing. `nearest` is the one of
-/// two that is less so.
+/// Whether the latest values are all outside of the range of the values before them that are at hand; unknown ones are skipped.
+/// `nearest` returns the one of two latest values that is less far outside.
 #[inline]
 fn is_out_of_place(
     value_ago: impl Fn(usize) -> f32,

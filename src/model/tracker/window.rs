@@ -219,7 +219,7 @@ pub fn statistics(gaps: GapSums) -> Interarrival {
     )
 }
 
-/// The same by a few instructions; right to 53 bits where the number has room in 64, else to 52.
+/// A fast conversion to a floating-point number; right to 53 bits where the number has room in 64, else to 52.
 fn float(number: i128) -> f64 {
     const WORD: f64 = (1_u128 << 64) as f64;
     match i64::try_from(number) {

@@ -66,8 +66,8 @@ pub trait Source {
     /// What happened in it, as far as that is known without reading it.
     fn marks(&mut self) -> Arc<Vec<Mark>>;
 
-    /// Where something was recorded of which no mark says what happened, ns since 1970: a run that came to a sudden end had not said it of
-    /// its last seconds. What is behind the last mark is known to be such, and not among it.
+    /// Recorded time that no mark covers, ns since 1970: a run that was killed had not written the marks of its last seconds. What
+    /// is behind the last mark is never covered, and not listed.
     fn unmarked(&mut self) -> Vec<(i64, i64)> {
         Vec::new()
     }

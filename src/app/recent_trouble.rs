@@ -12,7 +12,7 @@ pub(super) struct RecentTrouble {
 
 impl RecentTrouble {
     /// Records when a report was taken, and whether flows were in trouble then.
-    pub fn note(&mut self, taken_ns: u64, in_trouble: usize) {
+    pub fn record(&mut self, taken_ns: u64, in_trouble: usize) {
         self.shown = taken_ns;
         if in_trouble > 0 {
             self.troubled = Some(taken_ns);
@@ -43,7 +43,7 @@ mod tests {
             (181, 0, true),
             (182, 0, false),
         ] {
-            trouble.note(second * 1_000_000_000, in_trouble);
+            trouble.record(second * 1_000_000_000, in_trouble);
             assert_eq!(trouble.is_there(), expected, "{second} s");
         }
     }

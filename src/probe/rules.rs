@@ -34,7 +34,7 @@ const DESTINATION: u8 = 1;
 
 /// What is in the maps of one bank.
 #[derive(Debug)]
-struct Written {
+struct BankContent {
     addresses: BTreeMap<(u8, IpNet), u64>,
     ports: [Spans; 2],
 }
@@ -42,9 +42,9 @@ struct Written {
 /// The first port of each span of ports that have the same mask; the last span ends with the last port.
 type Spans = BTreeMap<u32, u64>;
 
-impl Default for Written {
-    fn default() -> Written {
-        Written {
+impl Default for BankContent {
+    fn default() -> BankContent {
+        BankContent {
             addresses: BTreeMap::new(),
             ports: [0, 0].map(|mask| BTreeMap::from([(0, mask)])),
         }
@@ -59,7 +59,7 @@ pub struct RuleTable {
     banks: MappedArray<rule_bank>,
     profiles: MappedArray<sequence_profile>,
     /// What each bank holds, so that only what differs is written.
-    written: [Written; BANKS as usize],
+    written: [BankContent; BANKS as usize],
     /// Profiles by their content, with the serial number of their latest use: a content keeps its id, so that flows
     /// whose profile stays keep their state.
     ids: Vec<(sequence_profile, u32)>,

@@ -60,13 +60,13 @@ impl Encoder {
         self.raw.clear();
         put(&mut self.raw, fold(wall_ns as u64));
         put_entry(&mut self.raw, entry, &self.state);
-        self.state.take_in(entry);
+        self.state.apply_entry(entry);
         self.packer.block(Kind::Frame, &self.raw)
     }
 
     /// Takes in an entry that is in no block. The next block has to be a key frame.
     pub fn miss(&mut self, entry: &Entry) {
-        self.state.take_in(entry);
+        self.state.apply_entry(entry);
         self.missed += 1;
     }
 
@@ -84,7 +84,7 @@ impl Encoder {
         let mut state = State::default();
         for entry in self.state.entries() {
             put_entry(&mut self.raw, &entry, &state);
-            state.take_in(&entry);
+            state.apply_entry(&entry);
         }
         self.packer.block(Kind::Key, &self.raw)
     }

@@ -188,7 +188,7 @@ impl Reader {
                 let mut state = before.unwrap_or_default();
                 let entry = read_entry(&mut input, &state)?;
                 end(input)?;
-                state.take_in(&entry);
+                state.apply_entry(&entry);
                 self.state = Some(state);
                 Ok(Some(Event::Entry { wall_ns, entry }))
             }
@@ -222,7 +222,7 @@ fn read_state(mut input: Input<'_>) -> Result<(State, Box<Snapshot>), Bad> {
     let mut reading = None;
     while !input.is_empty() {
         let entry = read_entry(&mut input, &state)?;
-        state.take_in(&entry);
+        state.apply_entry(&entry);
         if let Entry::Snapshot { snapshot, .. } = entry {
             reading = Some(snapshot);
         }

@@ -210,11 +210,11 @@ proptest! {
                 let at = at.index(wrong.len());
                 wrong[at] = *byte;
                 if let Ok(entry) = read_entry(&mut super::bytes::Input(&wrong), &state) {
-                    state.clone().take_in(&entry);
+                    state.clone().apply_entry(&entry);
                 }
                 let _ = read_entry(&mut super::bytes::Input(&wrong[..at]), &state);
             }
-            state.take_in(&entry);
+            state.apply_entry(&entry);
         }
     }
 }

@@ -34,9 +34,9 @@ pub struct State {
 
 impl State {
     /// Takes in an entry.
-    pub fn take_in(&mut self, entry: &Entry) {
+    pub fn apply_entry(&mut self, entry: &Entry) {
         match entry {
-            Entry::Snapshot { snapshot, .. } => self.take_in_snapshot(snapshot),
+            Entry::Snapshot { snapshot, .. } => self.apply_snapshot(snapshot),
             Entry::Rules(version, rules) => self.rules = Some((*version, rules.clone())),
             Entry::Intervals(intervals) => self.intervals = Some(*intervals),
             Entry::Config(text) => self.config = Some(text.clone()),
@@ -44,7 +44,7 @@ impl State {
         }
     }
 
-    fn take_in_snapshot(&mut self, snapshot: &Snapshot) {
+    fn apply_snapshot(&mut self, snapshot: &Snapshot) {
         self.taken_ns = snapshot.taken_ns;
         self.table = snapshot.table;
         for sample in &snapshot.flows {

@@ -79,7 +79,7 @@ impl Dashboard {
     fn refresh(&mut self) {
         self.send(Msg::Refreshed(time_of_day(&self.session)));
         let raised = self.screen.app.live_alerts().raised_now();
-        self.session.note_alerts(raised);
+        self.session.count_alerts(raised);
     }
 
     /// Performs what the application asks for; false if it asks to leave.

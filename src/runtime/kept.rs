@@ -72,9 +72,9 @@ impl Kept {
     }
 
     /// Notes how many alerts the interval that ended has raised.
-    pub fn note_alerts(&self, count: usize) {
-        self.recorder.iter().for_each(|it| it.note_alerts(count));
-        self.keeper.iter().for_each(|it| it.note_alerts(count));
+    pub fn count_alerts(&self, count: usize) {
+        self.recorder.iter().for_each(|it| it.count_alerts(count));
+        self.keeper.iter().for_each(|it| it.count_alerts(count));
     }
 
     /// Goes through what is in memory; false where nothing is.

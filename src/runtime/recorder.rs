@@ -176,7 +176,7 @@ impl Recorder {
         let (_, privileges) = start_confined("recorder", keeps, make, move |mut work| {
             for message in receiver {
                 let size = message.size();
-                if let Some(snapshot) = work.take_in(message) {
+                if let Some(snapshot) = work.handle(message) {
                     recycler.recycle(snapshot);
                 }
                 written.size.fetch_sub(size, Ordering::Relaxed);
@@ -217,7 +217,7 @@ impl Recorder {
     }
 
     /// So many alerts were raised.
-    pub fn note_alerts(&self, count: usize) {
+    pub fn count_alerts(&self, count: usize) {
         if count > 0 {
             self.send(Message::Alerts(count as u32));
         }
@@ -286,7 +286,7 @@ impl Work {
     }
 
     /// Records what it is handed; a reading is needed no more then.
-    fn take_in(&mut self, message: Message) -> Option<Box<Snapshot>> {
+    fn handle(&mut self, message: Message) -> Option<Box<Snapshot>> {
         match message {
             Message::Entry(wall_ns, entry) => {
                 self.put_entry(wall_ns, &entry);

@@ -252,7 +252,7 @@ impl Session {
                 Update::Notice(text) => happenings.push(Happening::Notice(text)),
                 Update::Reset => happenings.push(Happening::Reset),
                 Update::Zero => {
-                    self.take_in(Entry::Reset);
+                    self.apply_entry(Entry::Reset);
                     happenings.push(Happening::Zero);
                     // An interval that ends behind it is told behind it.
                     if !self.holds_intervals {
@@ -297,9 +297,9 @@ impl Session {
     fn count(&mut self, snapshot: Option<Box<Snapshot>>, closes: u64) {
         match (snapshot, closes) {
             (Some(snapshot), 0) if self.waiting.is_some() => self.await_first(snapshot),
-            (Some(snapshot), closes) => self.take_in(Entry::Snapshot { snapshot, closes }),
+            (Some(snapshot), closes) => self.apply_entry(Entry::Snapshot { snapshot, closes }),
             (None, 0) => {}
-            (None, closes) => self.take_in(Entry::Close(closes)),
+            (None, closes) => self.apply_entry(Entry::Close(closes)),
         }
     }
 
@@ -321,7 +321,7 @@ impl Session {
             let names = rules.iter().map(|(name, _)| name.clone());
             export.set_rules(version, names.collect());
         }
-        self.take_in(Entry::Rules(version, rules));
+        self.apply_entry(Entry::Rules(version, rules));
     }
 
     fn learn(&mut self, address: IpAddr, answer: Answer) -> Option<Happening> {
@@ -350,7 +350,7 @@ impl Session {
             self.alerts.set_rules(rules.clone());
         }
         self.alerts.advance(self.tracker.report());
-        self.kept.note_alerts(self.alerts.raised_now());
+        self.kept.count_alerts(self.alerts.raised_now());
     }
 
     /// Sets all totals to zero, and begins histograms anew, as soon as what was counted up to now has been read:

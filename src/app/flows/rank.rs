@@ -65,7 +65,7 @@ impl FlowRows {
                 ranking.want();
             }
         }
-        self.recent_trouble.note(shown.taken_ns, self.in_trouble);
+        self.recent_trouble.record(shown.taken_ns, self.in_trouble);
         ranking
     }
 

@@ -41,7 +41,7 @@ impl Closing {
         if state.has_one_slot() {
             state.close_interval(flow, &self.ended, came);
             self.closed[index / 64] |= 1 << (index % 64);
-            self.eventful.judge(index, flow);
+            self.eventful.add_if_eventful(index, flow);
             self.outline.set(index, flow);
         } else {
             state.came += came;

@@ -31,7 +31,7 @@ impl Eventful {
 
     /// Adds the flow at this place, of which a sample has come, if it is one of them.
     #[inline]
-    pub fn judge(&mut self, index: usize, flow: &Flow) {
+    pub fn add_if_eventful(&mut self, index: usize, flow: &Flow) {
         // Its packet may be from before the latest snapshot, and none have come since.
         let latest_ns = self.after.map_or(0, |[_, latest_ns]| latest_ns);
         let is_one = !flow.is_uneventful() || flow.last_seen_ns < latest_ns;

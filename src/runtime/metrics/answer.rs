@@ -29,7 +29,7 @@ pub struct Answer {
 }
 
 /// A page that was written.
-struct Written {
+struct WrittenPage {
     format: Format,
     is_gzip: bool,
     at: Instant,
@@ -42,7 +42,7 @@ pub struct Site {
     /// The latest numbers, and when they came.
     page: Option<(Arc<Page>, Instant)>,
     /// Pages of these numbers.
-    written: Vec<Written>,
+    written: Vec<WrittenPage>,
     service: Service,
     gate: Gate,
 }
@@ -142,7 +142,7 @@ impl Site {
         let Some((page, came)) = &self.page else {
             return plain("503 Service Unavailable", "nothing has been read yet\n");
         };
-        let is_it = |written: &Written| written.format == format && written.is_gzip == is_gzip;
+        let is_it = |written: &WrittenPage| written.format == format && written.is_gzip == is_gzip;
         self.written
             .retain(|written| written.at.elapsed() < PAGE_LASTS);
         let bytes = match self.written.iter().find(|written| is_it(written)) {
@@ -150,7 +150,7 @@ impl Site {
             None => {
                 self.service.age_s = came.elapsed().as_secs_f64();
                 let bytes = Arc::new(openmetrics::encode(page, &self.service, format, is_gzip));
-                self.written.push(Written {
+                self.written.push(WrittenPage {
                     format,
                     is_gzip,
                     at: Instant::now(),

@@ -124,7 +124,7 @@ impl Course {
                 missed,
                 wall_ns,
             } => self.begin_anew(tracker, missed, wall_ns),
-            Event::Entry { wall_ns, entry } => self.take_in(wall_ns, &entry),
+            Event::Entry { wall_ns, entry } => self.apply_entry(wall_ns, &entry),
             Event::Damage { .. } | Event::CutOff { .. } => {}
         }
     }
@@ -151,7 +151,7 @@ impl Course {
         }
     }
 
-    fn take_in(&mut self, wall_ns: i64, entry: &Entry) {
+    fn apply_entry(&mut self, wall_ns: i64, entry: &Entry) {
         let Some(tracker) = &mut self.tracker else {
             return;
         };

@@ -96,7 +96,7 @@ impl Keeper {
     }
 
     /// The latest interval raised so many alerts.
-    pub fn note_alerts(&self, count: usize) {
+    pub fn count_alerts(&self, count: usize) {
         if count > 0 {
             let _ = self.messages.send(Message::Alerts(count as u32));
         }
@@ -126,17 +126,17 @@ impl Work {
             };
             // What is counted comes first.
             let all = iter::once(message).chain(messages.try_iter());
-            let travels: Vec<Travel> = all.filter_map(|it| self.take_in(it)).collect();
+            let travels: Vec<Travel> = all.filter_map(|it| self.handle(it)).collect();
             go(&mut self.player, &travels);
         }
     }
 
     /// Takes in what is counted; returns where to go otherwise.
-    fn take_in(&mut self, message: Message) -> Option<Travel> {
+    fn handle(&mut self, message: Message) -> Option<Travel> {
         match message {
             Message::Entry(wall_ns, entry) => self.put_entry(wall_ns, entry),
             Message::Key(wall_ns, carried) => self.put_key(wall_ns, &carried),
-            Message::Alerts(count) => self.player.source.note_alerts(count),
+            Message::Alerts(count) => self.player.source.count_alerts(count),
             Message::Travel(travel) => return Some(travel),
         }
         None

@@ -147,7 +147,7 @@ pub fn run_by(
         }
         if is_noted && entry.closes() > 0 {
             memory.note(marking.begin(wall_ns));
-            memory.note_alerts(app.live_alerts().raised_now() as u32);
+            memory.count_alerts(app.live_alerts().raised_now() as u32);
         }
         if at % 60 == 59 && matches!(entry, Entry::Snapshot { .. }) {
             let key = encoder.key(wall_ns, &tracker.carried()).expect("zstd");

@@ -114,7 +114,7 @@ impl Judgement {
     }
 
     /// The tracker takes this in. `config`: that of the run.
-    pub fn take_in(&mut self, wall_ns: i64, entry: &Entry, config: &Config) {
+    pub fn apply_entry(&mut self, wall_ns: i64, entry: &Entry, config: &Config) {
         let (from, to) = self.span;
         match ((from..=to).contains(&wall_ns), self.is_in_span) {
             (true, false) => self.enter_span(config),
@@ -233,7 +233,7 @@ mod tests {
     impl Judgement {
         fn read(&mut self, seconds: std::ops::RangeInclusive<u64>) {
             for second in seconds {
-                self.take_in(wall_ns(second), &reading(second), &Config::default());
+                self.apply_entry(wall_ns(second), &reading(second), &Config::default());
             }
         }
 
@@ -296,7 +296,7 @@ mod tests {
         judgement.read(1..=5);
         judgement.begin(1, wall_ns(9), since(9));
         judgement.read(10..=12);
-        judgement.take_in(wall_ns(12), &Entry::Reset, &Config::default());
+        judgement.apply_entry(wall_ns(12), &Entry::Reset, &Config::default());
         judgement.read(13..=20);
         assert_eq!(judgement.found(), is("8", "8.0 s", false));
     }
@@ -308,7 +308,7 @@ mod tests {
         judgement.read(1..=5);
         judgement.begin(2, wall_ns(0), since(0));
         judgement.read(1..=3);
-        judgement.take_in(wall_ns(3), &Entry::Reset, &Config::default());
+        judgement.apply_entry(wall_ns(3), &Entry::Reset, &Config::default());
         judgement.read(4..=20);
         assert_eq!(judgement.found(), is("22", "22 s", false));
         // The end of the first one cannot be read, or the beginning of the second one is not there.

@@ -194,7 +194,7 @@ impl Player<'_> {
                     self.begin(name, wall_ns, tracker)?;
                 }
                 Event::Entry { wall_ns, entry } => {
-                    if self.take_in(wall_ns, &entry).is_break() {
+                    if self.apply_entry(wall_ns, &entry).is_break() {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
@@ -265,9 +265,9 @@ impl Player<'_> {
         }
     }
 
-    fn take_in(&mut self, wall_ns: i64, entry: &Entry) -> ControlFlow<()> {
+    fn apply_entry(&mut self, wall_ns: i64, entry: &Entry) -> ControlFlow<()> {
         if let Some(judgement) = &mut self.judgement {
-            judgement.take_in(wall_ns, entry, &self.config);
+            judgement.apply_entry(wall_ns, entry, &self.config);
         }
         let is_in_span = (self.span.0..=self.span.1).contains(&wall_ns);
         if let Some(tracker) = &mut self.tracker {

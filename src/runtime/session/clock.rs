@@ -154,7 +154,7 @@ impl Session {
                     }
                     Update::Ruled(version, rules) => self.set_rules(version, rules),
                     Update::Zero => {
-                        self.take_in(Entry::Reset);
+                        self.apply_entry(Entry::Reset);
                         self.was_reset_at_end = true;
                     }
                     Update::End { .. } => self.is_urged = true,

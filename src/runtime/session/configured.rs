@@ -75,7 +75,7 @@ impl Session {
         if timing != self.timing {
             self.timing = timing;
             self.refreshes = 0;
-            self.take_in(Entry::Intervals(timing.intervals()));
+            self.apply_entry(Entry::Intervals(timing.intervals()));
         }
         self.sampler.assign(setup::assignment(
             self.reload.loaded(),

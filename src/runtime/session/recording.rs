@@ -57,7 +57,7 @@ fn text_of(config: &Config) -> anyhow::Result<Arc<str>> {
 
 impl Session {
     /// Makes the tracker take something in, and records it.
-    pub(super) fn take_in(&mut self, entry: Entry) {
+    pub(super) fn apply_entry(&mut self, entry: Entry) {
         entry.apply(&mut self.tracker);
         self.record(entry);
     }
@@ -79,8 +79,8 @@ impl Session {
     }
 
     /// Notes how many alerts the interval that ended has raised.
-    pub fn note_alerts(&self, count: usize) {
-        self.kept.note_alerts(count);
+    pub fn count_alerts(&self, count: usize) {
+        self.kept.count_alerts(count);
     }
 
     /// Goes through the capture, or through what is kept in memory; false where nothing is.

@@ -38,7 +38,7 @@ struct Rest {
 }
 
 impl Ahead {
-    fn take_in(&mut self, event: Event) {
+    fn add_event(&mut self, event: Event) {
         match &event {
             Event::Begin {
                 wall_ns, tracker, ..
@@ -146,7 +146,7 @@ impl Course {
                 Event::Begin { wall_ns, .. } => _ = self.began_ns.get_or_insert(*wall_ns),
                 _ => {}
             }
-            self.ahead.take_in(event);
+            self.ahead.add_event(event);
         }
         true
     }

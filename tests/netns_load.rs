@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use support::clock;
 use support::frames::{FrameSender, Udp};
+use support::hook;
 use support::pair::{self, Pair, RECEIVER_LINK, SENDER_LINK};
 use support::program::{self, Flowtop, flows, interface, number, volume};
 use support::resident_kib;
@@ -221,13 +222,14 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     }
     let _alone = alone();
     let pair = Pair::quiet();
-    // 65,536 slots. Of a full table the lasting flows are listed alone: all flows are many megabytes a record.
-    let arguments = format!(
-        "-i {RECEIVER_LINK} -t 1 --max-flows 32768 --sort -packets --top {}",
-        2 * LASTING
-    );
-    let arguments: Vec<_> = arguments.split(' ').collect();
-    let mut run = Flowtop::start(&pair.receiver, NUMBERED, &arguments);
+    // 65,536 slots. No record before the end: all flows of a full table are many megabytes.
+    let table = ["-i", RECEIVER_LINK, "--max-flows", "32768"];
+    let arguments = [&table[..], &["-t", "600"]].concat();
+    let run = Flowtop::launch(&pair.receiver, NUMBERED, &arguments, |_| {});
+    wait_for_program(&pair);
+    // Another one says by short records what it has read: its memory is looked at.
+    let arguments = [&table[..], &["-t", "1", "--top", "1"]].concat();
+    let mut measured = Flowtop::start(&pair.receiver, NUMBERED, &arguments);
     // Kept between the floods: to open and close one waits for grace periods, seconds on a busy machine.
     let senders = [FrameSender::on(&pair), FrameSender::on(&pair)];
     let mut floods = [0, 1].map(|which| Flood {
@@ -240,9 +242,9 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
     let resident = [DISTINCT / 8, DISTINCT, again, again, again, again, again].map(|flows| {
         flood_from_both(&senders, &mut floods, flows / 2, || {
             // Two readings of all that came: as much memory as they take is there from then on.
-            run.settle(pair.received().received_packets);
-            run.record();
-            resident_kib(run.pid())
+            measured.settle(pair.received().received_packets);
+            measured.record();
+            resident_kib(measured.pid())
         })
     });
     clock::wait_for_backlog(0);
@@ -251,6 +253,11 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
         pair.received().received_packets,
         sent.packets,
         "the link dropped"
+    );
+    let of_interface = |record| volume(interface(record, RECEIVER_LINK));
+    assert_eq!(
+        of_interface(&measured.last_record()),
+        (sent.packets, sent.bytes)
     );
     run.signal(Signal::SIGTERM);
     let ended = run.wait();
@@ -272,6 +279,16 @@ fn of_a_million_flows_in_a_small_table_lasting_ones_are_exact_and_no_packet_is_l
         number(&interface["untracked"]["packets"]) > 0,
         "{interface}"
     );
+}
+
+/// Returns when a program is on the receiver's hook.
+fn wait_for_program(pair: &Pair) {
+    let ifindex = pair.receiver_ifindex();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while hook::programs(&pair.receiver, ifindex).is_empty() {
+        assert!(Instant::now() < deadline, "nothing on the hook");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Returns what `then` says, which is asked when both are through and the lasting flows go on.

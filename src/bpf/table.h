@@ -231,9 +231,10 @@ __noinline int keep_flow(struct flow_slot *slot, __u64 control)
 	return 0;
 }
 
-/* As keep_flow(), called after the packet's arrival was exchanged for the last one: whoever replaces the flow looks at that between two
- * changes of `control`, so that either the packet is seen there, or the first of them here. Where the flow still is there, the
- * packet may be counted: nobody takes the slot before the packet has been seen by user space and is two refresh periods old.
+/* As keep_flow(), called after the packet's arrival was exchanged for the last one: whoever replaces the flow looks at
+ * that between two changes of `control`, so that either the packet is seen there, or the first of them here. Where the
+ * flow still is there, the packet may be counted: nobody takes the slot before the packet has been seen by user space and
+ * is two refresh periods old.
  */
 static __always_inline int is_still(struct flow_slot *slot, __u64 control)
 {

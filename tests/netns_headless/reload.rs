@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowtop::netns::Namespace;
@@ -70,32 +70,24 @@ fn intervals_end_when_they_would_have_however_often_the_configuration_is_saved()
     let arguments = ["-i", RECEIVER_LINK, "-t", "2"];
     let mut run = Flowtop::start(&pair.receiver, "{}", &arguments);
     let path = run.config_path();
-    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        // More often than a reading is due, as long as no interval has ended.
-        scope.spawn(|| {
-            for threshold in (2..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+        // Dropped at the end, on panic, too.
+        let watching = Arc::new(());
+        let watched = Arc::downgrade(&watching);
+        // More often than a reading is due, as long as intervals are waited for.
+        scope.spawn(move || {
+            for threshold in (2..).take_while(|_| watched.strong_count() > 0) {
                 let text = format!(r#"{{"SEQUENCE_THRESHOLD": {threshold}}}"#);
-                std::fs::write(&path, text).expect("write the configuration");
+                program::replace(&path, &text);
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
-        let over = Over(&is_over);
         for _ in 0..3 {
             run.record();
         }
-        drop(over);
+        drop(watching);
     });
     assert!(generation(run.record()) > 3, "it was read again and again");
-}
-
-/// Says so when it is dropped: on panic, too.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The program itself, run headless in a namespace: started, listened to, ended.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -166,9 +166,7 @@ impl Flowtop {
 
     /// Replaces the configuration file by renaming another one over it.
     pub fn rename_config(&self, text: &str) {
-        let new = self.folder.path().join("config.json.new");
-        std::fs::write(&new, text).expect("write the configuration");
-        std::fs::rename(new, self.config_path()).expect("rename");
+        replace(&self.config_path(), text);
     }
 
     /// The next record.
@@ -292,6 +290,13 @@ impl Flowtop {
     pub fn said(&self) -> String {
         self.said.lock().expect("no panic").clone()
     }
+}
+
+/// Replaces a configuration file by renaming another one over it.
+pub fn replace(path: &Path, text: &str) {
+    let new = path.with_extension("json.new");
+    std::fs::write(&new, text).expect("write the configuration");
+    std::fs::rename(new, path).expect("rename");
 }
 
 /// Runs the program to its end with these arguments and nothing else.

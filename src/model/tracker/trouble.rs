@@ -111,8 +111,8 @@ fn is_any_out_of_place(history: &History) -> bool {
         || is_out_of_place(|ago| history.jitter_ago(ago), is_high, f32::min)
 }
 
-/// Whether the latest values are all outside of the range of the values before them that are at hand; unknown ones are skipped.
-/// `nearest` returns the one of two latest values that is less far outside.
+/// Whether each of the latest values is off each one before them that is at hand; unknown ones are skipped. `is_off` compares
+/// a value with one before it; `nearest` returns the one of two latest values that is less far off.
 #[inline]
 fn is_out_of_place(
     value_ago: impl Fn(usize) -> f32,

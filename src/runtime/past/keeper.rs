@@ -131,7 +131,7 @@ impl Work {
         }
     }
 
-    /// Takes in what is counted; returns where to go otherwise.
+    /// Stores what is counted; returns where to go otherwise.
     fn handle(&mut self, message: Message) -> Option<Travel> {
         match message {
             Message::Entry(wall_ns, entry) => self.put_entry(wall_ns, entry),

@@ -86,7 +86,7 @@ impl Memory {
         }
     }
 
-    /// Notes that the latest interval raised alerts.
+    /// Counts alerts that the latest interval raised.
     pub fn count_alerts(&mut self, count: u32) {
         let mut latest_first = self.segments.iter_mut().rev();
         if let Some(mark) = latest_first.find_map(|it| it.marks.last_mut()) {
